@@ -1,0 +1,351 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+)
+
+const (
+	bannerPrefix = "Asterisk Call Manager"
+	endCommand   = "--END COMMAND--"
+
+	smallBuffer = 4 << 10  // an idle session's read buffer
+	largeBuffer = 64 << 10 // a busy one's; only a single large packet goes beyond
+	minSpace    = 1 << 10  // Space never offers less
+	shrinkAfter = 8        // small reads in a row before a buffer shrinks
+)
+
+// A Decoder turns a server's byte stream into messages, whatever the pieces it arrives in. It is fed through Space
+// and Wrote (a socket) or Feed (bytes at hand) and drained with Next. It is not safe for concurrent use.
+type Decoder struct {
+	limits Limits
+
+	buf  []byte
+	r, w int // buf[r:w] is the packet being assembled and what came behind it
+	pos  int // start of the line being assembled
+	scan int // buf[pos:scan] holds no line end
+
+	want  int // size the buffer should have, follows the load
+	small int // reads in a row that needed little
+
+	idx         []byte // refs of the packet's lines so far, encoded
+	kind        Kind
+	phase       phase
+	headers     int  // lines that count against a header limit
+	output      int  // bytes of Output lines or of Follows text
+	marked      bool // the last Follows line ended in --END COMMAND--
+	sawID       bool // Follows: ActionID was read, the text begins
+	needsBanner bool
+	failed      error // a final error, returned for ever
+
+	skip      skipper
+	discarded uint64
+}
+
+// phase is where in a packet the decoder stands.
+type phase uint8
+
+const (
+	inHeaders     phase = iota
+	inFollowsHead       // after "Response: Follows": at most Privilege and ActionID
+	inFollowsText
+	inSkip // throwing the rest of an over-size packet away
+)
+
+// NewDecoder returns a decoder for a stream that may start anywhere between packets, such as a capture.
+func NewDecoder(l Limits) *Decoder {
+	return &Decoder{limits: l.withDefaults(), want: smallBuffer}
+}
+
+// NewSessionDecoder returns a decoder for a fresh connection: the first line must be a banner.
+func NewSessionDecoder(l Limits) *Decoder {
+	d := NewDecoder(l)
+	d.needsBanner = true
+	return d
+}
+
+// Space returns room to read into, at least 1 KiB. It ends the life of borrowed messages.
+func (d *Decoder) Space() []byte {
+	if d.r == d.w {
+		d.pos -= d.r
+		d.scan -= d.r
+		d.r, d.w = 0, 0
+		if cap(d.buf) != d.want {
+			d.buf = make([]byte, d.want)
+		}
+	}
+	if cap(d.buf)-d.w >= minSpace && d.r == 0 {
+		return d.buf[d.w:cap(d.buf)]
+	}
+	held := d.w - d.r
+	if cap(d.buf)-held < max(minSpace, cap(d.buf)/4) || cap(d.buf) < d.want {
+		grown := make([]byte, max(2*cap(d.buf), d.want))
+		copy(grown, d.buf[d.r:d.w])
+		d.buf = grown
+	} else {
+		copy(d.buf, d.buf[d.r:d.w])
+	}
+	d.pos -= d.r
+	d.scan -= d.r
+	d.r, d.w = 0, held
+	return d.buf[d.w:cap(d.buf)]
+}
+
+// Wrote tells that n bytes were read into the front of the last Space, and adapts the buffer's size to the load.
+func (d *Decoder) Wrote(n int) {
+	space := cap(d.buf) - d.w
+	d.w += n
+	switch {
+	case n == space:
+		d.want = min(max(2*d.want, smallBuffer), largeBuffer)
+		d.small = 0
+	case n < d.want/8 && d.want > smallBuffer:
+		if d.small++; d.small >= shrinkAfter {
+			d.want, d.small = smallBuffer, 0
+		}
+	default:
+		d.small = 0
+	}
+}
+
+// Feed copies p into the decoder. It ends the life of borrowed messages.
+func (d *Decoder) Feed(p []byte) {
+	for len(p) > 0 {
+		n := copy(d.Space(), p)
+		d.Wrote(n)
+		p = p[n:]
+	}
+}
+
+// Buffered returns how many bytes wait in an incomplete packet or behind it.
+func (d *Decoder) Buffered() int { return d.w - d.r }
+
+// Memory returns the bytes of the decoder's own buffers.
+func (d *Decoder) Memory() int { return cap(d.buf) + cap(d.idx) }
+
+// Discarded returns how many bytes of over-size packets were thrown away so far.
+func (d *Decoder) Discarded() uint64 { return d.discarded }
+
+// End tells that the stream is over: it returns a *TruncatedError if that was inside a packet, else io.EOF.
+func (d *Decoder) End() error {
+	if n := d.w - d.r; n > 0 || d.phase == inSkip {
+		return &TruncatedError{Bytes: n}
+	}
+	return io.EOF
+}
+
+// Next returns the next packet, borrowed, or ErrMore when none is whole yet. Blank lines between packets are skipped.
+//
+// A *LimitError ends one packet: calling Next again throws the rest of it away and goes on behind it. A *BannerError
+// is final, as is a LimitError about the banner.
+func (d *Decoder) Next() (Message, error) {
+	if d.failed != nil {
+		return Message{}, d.failed
+	}
+	if d.needsBanner {
+		return d.banner()
+	}
+	if len(d.idx) > 0 && d.pos == d.r {
+		d.idx = resetIndex(d.idx) // the last call ended a packet
+	}
+	for {
+		if d.phase == inSkip && !d.skipped() {
+			return Message{}, ErrMore
+		}
+		i := bytes.IndexByte(d.buf[d.scan:d.w], '\n')
+		if i < 0 {
+			d.scan = d.w
+			if d.w-d.pos > d.limits.Line+1 {
+				return Message{}, d.over("line", d.limits.Line)
+			}
+			return Message{}, ErrMore
+		}
+		next := d.scan + i + 1
+		end := next - 1
+		if end > d.pos && d.buf[end-1] == '\r' {
+			end--
+		}
+		if end-d.pos > d.limits.Line {
+			return Message{}, d.over("line", d.limits.Line)
+		}
+		done, err := d.line(end, next)
+		if err != nil {
+			return Message{}, err
+		}
+		d.pos, d.scan = next, next
+		if done {
+			return d.packet(), nil
+		}
+	}
+}
+
+// line takes the line buf[pos:end], whose successor starts at next, and reports whether the packet is whole.
+func (d *Decoder) line(end, next int) (done bool, err error) {
+	if d.phase == inHeaders {
+		return d.header(end, next)
+	}
+	if d.phase == inFollowsHead {
+		name, _ := splitHeader(d.buf[d.pos:end])
+		isID := EqualFold(borrow(name), "ActionID")
+		if !d.sawID && (isID || d.headers == 1 && EqualFold(borrow(name), "Privilege")) {
+			d.sawID = isID
+			return d.header(end, next)
+		}
+		d.phase = inFollowsText
+	}
+	return d.followsText(end, next)
+}
+
+// header takes one line of an ordinary packet.
+func (d *Decoder) header(end, next int) (done bool, err error) {
+	line := d.buf[d.pos:end]
+	first := len(d.idx) == 0
+	if len(line) == 0 {
+		if first { // blank lines between packets: two after SuccessfulAuth and Command, more elsewhere
+			d.r = next
+			return false, nil
+		}
+		return true, nil
+	}
+	r := ref(d.pos - d.r)
+	var name, value []byte
+	if c := bytes.IndexByte(line, ':'); c > 0 && c <= maxNameLen {
+		name, value = line[:c], line[c+1:]
+		r |= ref(c)<<nameShift | 1<<namedShift
+		if len(value) > 0 && value[0] == ' ' {
+			value = value[1:]
+			r |= 1 << spaceShift
+		}
+	} else {
+		value = line
+	}
+	r |= ref(len(value)) << valueShift
+	if first {
+		if len(name) == 0 && bytes.HasPrefix(line, []byte(bannerPrefix)) {
+			d.kind = Banner
+			return true, d.push(r, next)
+		}
+		d.begin(name, value)
+	}
+	if d.kind == Response && len(name) == 6 && EqualFold(borrow(name), "Output") {
+		return false, d.pushOutput(r, next)
+	}
+	return false, d.push(r, next)
+}
+
+// begin classifies a packet by its first header.
+func (d *Decoder) begin(name, value []byte) {
+	d.headers, d.output, d.marked, d.sawID = 0, 0, false, false
+	switch {
+	case EqualFold(borrow(name), "Event"):
+		d.kind = Event
+	case EqualFold(borrow(name), "Response"):
+		d.kind = Response
+		if EqualFold(borrow(value), "Follows") {
+			d.phase = inFollowsHead
+		}
+	default:
+		d.kind = Raw
+	}
+}
+
+// push records a line that counts against the header and packet limits.
+func (d *Decoder) push(r ref, next int) error {
+	d.headers++
+	most := d.limits.Headers
+	if d.kind == Response {
+		most = d.limits.ResponseHeaders
+	}
+	if d.headers > most {
+		return d.over("headers", most)
+	}
+	if next-d.r-d.output > d.limits.Packet {
+		return d.over("packet", d.limits.Packet)
+	}
+	d.idx = binary.LittleEndian.AppendUint64(d.idx, uint64(r))
+	return nil
+}
+
+// followsText takes one line of a Command's raw text. The end mark may be glued to the last text and counts only with
+// a blank line behind it, for the text may hold it too (manager.c before 14, action_command).
+func (d *Decoder) followsText(end, next int) (done bool, err error) {
+	if d.marked && end == d.pos {
+		d.endMark()
+		return true, nil
+	}
+	d.marked = bytes.HasSuffix(d.buf[d.pos:end], []byte(endCommand))
+	return false, d.pushOutput(ref(d.pos-d.r)|ref(end-d.pos)<<valueShift, next)
+}
+
+// pushOutput records a line of a Command's output. An empty line costs its eight bytes of index, not one.
+func (d *Decoder) pushOutput(r ref, next int) error {
+	d.output += max(next-d.pos, 8)
+	if d.output > d.limits.Output {
+		return d.over("output", d.limits.Output)
+	}
+	d.idx = binary.LittleEndian.AppendUint64(d.idx, uint64(r))
+	return nil
+}
+
+// endMark cuts the end mark off the last line of text, and the line too if it held nothing else.
+func (d *Decoder) endMark() {
+	last := d.idx[len(d.idx)-8:]
+	r := ref(binary.LittleEndian.Uint64(last))
+	start, end := r.value()
+	n := end - start - len(endCommand)
+	if n == 0 {
+		d.idx = d.idx[:len(d.idx)-8]
+		return
+	}
+	binary.LittleEndian.PutUint64(last, uint64(ref(r.start())|ref(n)<<valueShift))
+}
+
+// packet hands out buf[r:pos] and readies the decoder for the next one; idx lives until then.
+func (d *Decoder) packet() Message {
+	m := Message{text: borrow(d.buf[d.r:d.pos]), idx: borrow(d.idx), kind: d.kind}
+	if d.phase != inHeaders {
+		m.form = formFollows
+	}
+	d.phase = inHeaders
+	d.r = d.pos
+	return m
+}
+
+// banner takes the greeting, and refuses another protocol at its first differing byte, without waiting for a line.
+func (d *Decoder) banner() (Message, error) {
+	have := d.buf[d.r:d.w]
+	n := min(len(have), len(bannerPrefix))
+	if string(have[:n]) != bannerPrefix[:n] {
+		if i := bytes.IndexByte(have, '\n'); i >= 0 {
+			have = have[:i]
+		}
+		d.failed = &BannerError{Got: string(bytes.TrimRight(have[:min(len(have), 64)], "\r"))}
+		return Message{}, d.failed
+	}
+	i := bytes.IndexByte(have, '\n')
+	if i > d.limits.Banner || i < 0 && len(have) > d.limits.Banner {
+		d.failed = &LimitError{What: "banner", Limit: d.limits.Banner}
+		return Message{}, d.failed
+	}
+	if i < 0 {
+		return Message{}, ErrMore
+	}
+	d.needsBanner = false
+	return d.Next()
+}
+
+func splitHeader(line []byte) (name, value []byte) {
+	if c := bytes.IndexByte(line, ':'); c > 0 {
+		return line[:c], line[c+1:]
+	}
+	return nil, line
+}
+
+// resetIndex empties the index, and lets a large one go.
+func resetIndex(idx []byte) []byte {
+	if cap(idx) > 8*4*DefaultHeaders {
+		return nil
+	}
+	return idx[:0]
+}

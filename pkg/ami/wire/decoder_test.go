@@ -1,0 +1,277 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// seen is a message in a form that cmp compares.
+type seen struct {
+	Kind   string
+	Lines  [][2]string
+	Output []string
+}
+
+func see(m *Message) seen {
+	s := seen{Kind: m.Kind().String()}
+	for n, v := range m.All() {
+		s.Lines = append(s.Lines, [2]string{strings.Clone(n), strings.Clone(v)})
+	}
+	for v := range m.Output() {
+		s.Output = append(s.Output, strings.Clone(v))
+	}
+	return s
+}
+
+// decodeAll feeds stream in pieces of the given size and returns all messages and errors but ErrMore.
+func decodeAll(t testing.TB, d *Decoder, stream string, piece int) (msgs []seen, errs []string) {
+	t.Helper()
+	for len(stream) > 0 {
+		n := min(piece, len(stream))
+		d.Feed([]byte(stream[:n]))
+		stream = stream[n:]
+		for {
+			m, err := d.Next()
+			if errors.Is(err, ErrMore) {
+				break
+			}
+			if err != nil {
+				errs = append(errs, err.Error())
+				if d.failed != nil {
+					return msgs, errs
+				}
+				continue
+			}
+			msgs = append(msgs, see(&m))
+		}
+	}
+	if err := d.End(); !errors.Is(err, io.EOF) {
+		errs = append(errs, err.Error())
+	}
+	return msgs, errs
+}
+
+func TestDecode(t *testing.T) {
+	ping := seen{Kind: "response", Lines: [][2]string{{"Response", "Success"}, {"ActionID", "1"}, {"Ping", "Pong"}}}
+	tests := []struct {
+		name   string
+		stream string
+		want   []seen
+		errs   []string
+	}{
+		{"nothing", "", nil, nil},
+		{
+			"banner, then an error in the same segment",
+			"Asterisk Call Manager/11.0.0\r\nResponse: Error\r\nMessage: Permission denied\r\n\r\n",
+			[]seen{
+				{Kind: "banner", Lines: [][2]string{{"", "Asterisk Call Manager/11.0.0"}}},
+				{Kind: "response", Lines: [][2]string{{"Response", "Error"}, {"Message", "Permission denied"}}},
+			}, nil,
+		},
+		{"plain response", "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n", []seen{ping}, nil},
+		{"bare LF", "Response: Success\nActionID: 1\nPing: Pong\n\n", []seen{ping}, nil},
+		{"blank lines before, between and behind", "\r\n\n\r\nResponse: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n\n\r\n\r\n", []seen{ping}, nil},
+		{
+			"event with a Response header stays an event",
+			"Event: OriginateResponse\r\nPrivilege: call,all\r\nResponse: Failure\r\n\r\n",
+			[]seen{{Kind: "event", Lines: [][2]string{{"Event", "OriginateResponse"}, {"Privilege", "call,all"}, {"Response", "Failure"}}}}, nil,
+		},
+		{
+			"one space is stripped, columns stay, empty values differ not by their form",
+			"Response: Success\r\nOutput:   a  b \r\nOutput: \r\nOutput:\r\nX:y:z\r\n\r\n",
+			[]seen{{
+				Kind:   "response",
+				Lines:  [][2]string{{"Response", "Success"}, {"Output", "  a  b "}, {"Output", ""}, {"Output", ""}, {"X", "y:z"}},
+				Output: []string{"  a  b ", "", ""},
+			}}, nil,
+		},
+		{
+			"odd names, repeats, bytes that are not UTF-8, a line without a colon, one that begins with a colon",
+			"EVENT: Newexten\r\nChanVariable(PJSIP/a b): x=1\r\nChanVariable(PJSIP/a b): \xff\xfe\r\nhalf a value\r\n: none\r\n\r\n",
+			[]seen{{Kind: "event", Lines: [][2]string{
+				{"EVENT", "Newexten"}, {"ChanVariable(PJSIP/a b)", "x=1"}, {"ChanVariable(PJSIP/a b)", "\xff\xfe"}, {"", "half a value"}, {"", ": none"},
+			}}}, nil,
+		},
+		{"a bare CR is data", "Event: A\rB\r\nC: \r\r\n\r\n", []seen{{Kind: "event", Lines: [][2]string{{"Event", "A\rB"}, {"C", "\r"}}}}, nil},
+		{
+			"raw text without a response", "default has 0 calls\r\n   No Members\r\n\r\nResponse: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
+			[]seen{{Kind: "raw", Lines: [][2]string{{"", "default has 0 calls"}, {"", "   No Members"}}}, ping}, nil,
+		},
+		{
+			"old Command: blank lines and colons in the text, the end mark glued on",
+			"Response: Follows\r\nPrivilege: Command\r\nActionID: 7\r\nName: x\n\nActionID: 8\n  tail--END COMMAND--\r\n\r\n" + "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
+			[]seen{{
+				Kind:   "response",
+				Lines:  [][2]string{{"Response", "Follows"}, {"Privilege", "Command"}, {"ActionID", "7"}, {"", "Name: x"}, {"", ""}, {"", "ActionID: 8"}, {"", "  tail"}},
+				Output: []string{"Name: x", "", "ActionID: 8", "  tail"},
+			}, ping}, nil,
+		},
+		{
+			"old Command: an end mark inside the text is text; an own line holds nothing else",
+			"Response: Follows\r\nPrivilege: Command\r\na--END COMMAND--\nb\n--END COMMAND--\r\n\r\n",
+			[]seen{{
+				Kind:   "response",
+				Lines:  [][2]string{{"Response", "Follows"}, {"Privilege", "Command"}, {"", "a--END COMMAND--"}, {"", "b"}},
+				Output: []string{"a--END COMMAND--", "b"},
+			}}, nil,
+		},
+		{"the stream ends inside a packet", "Event: A\r\nB: c\r\n", nil, []string{"wire: the stream ended inside a packet, 16 bytes thrown away"}},
+		{"garbage, then valid", "\x00\x01garbage\r\n\r\nResponse: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n", []seen{
+			{Kind: "raw", Lines: [][2]string{{"", "\x00\x01garbage"}}}, ping,
+		}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, piece := range []int{1, 2, 3, 7, 1 << 20} {
+				msgs, errs := decodeAll(t, NewDecoder(Limits{}), tt.stream, piece)
+				if diff := cmp.Diff(tt.want, msgs); diff != "" {
+					t.Errorf("pieces of %d: messages (-want +got):\n%s", piece, diff)
+				}
+				if diff := cmp.Diff(tt.errs, errs); diff != "" {
+					t.Errorf("pieces of %d: errors (-want +got):\n%s", piece, diff)
+				}
+			}
+		})
+	}
+}
+
+// Every limit at itself passes and at one more fails, and the packet behind is decoded whatever the pieces.
+func TestLimits(t *testing.T) {
+	const after = "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n"
+	lines := func(n int, line string) string { return strings.Repeat(line, n) }
+	tests := []struct {
+		name   string
+		limits Limits
+		at     string // a packet just at the limit
+		over   string // one beyond
+		err    string
+	}{
+		{
+			"line", Limits{Line: 50},
+			"Event: A\r\nX: " + lines(47, "x") + "\r\n\r\n", "Event: A\r\nX: " + lines(48, "x") + "\r\n\r\n", "wire: line over the limit of 50 bytes",
+		},
+		{
+			"headers", Limits{Headers: 5},
+			"Event: A\r\n" + lines(4, "X: 1\r\n") + "\r\n", "Event: A\r\n" + lines(5, "X: 1\r\n") + "\r\n", "wire: headers over the limit of 5 lines",
+		},
+		{
+			"response headers", Limits{Headers: 2, ResponseHeaders: 5},
+			"Response: A\r\n" + lines(4, "X: 1\r\n") + "\r\n", "Response: A\r\n" + lines(5, "X: 1\r\n") + "\r\n", "wire: headers over the limit of 5 lines",
+		},
+		{
+			"packet", Limits{Packet: 46},
+			"Event: A\r\n" + lines(6, "X: 1\r\n") + "\r\n", "Event: A\r\n" + lines(6, "X: 1\r\n") + "Y:\r\n\r\n", "wire: packet over the limit of 46 bytes",
+		},
+		{
+			"output", Limits{Packet: 48, Headers: 3, Output: 100},
+			"Response: Success\r\n" + lines(10, "Output:1\r\n") + "\r\n", "Response: Success\r\n" + lines(10, "Output:1\r\n") + "Output:\n\r\n", "wire: output over the limit of 100 bytes",
+		},
+		{
+			"old output, blank lines in what is skipped", Limits{Packet: 48, Output: 100},
+			"Response: Follows\r\n" + lines(8, "123456789\n") + "--END COMMAND--\r\n\r\n", "Response: Follows\r\n" + lines(11, "123456789\n") + "\n\nPing\n--END COMMAND--\r\n\r\n", "wire: output over the limit of 100 bytes",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, piece := range []int{1, 5, 1 << 20} {
+				msgs, errs := decodeAll(t, NewDecoder(tt.limits), tt.at, piece)
+				if len(errs) > 0 || len(msgs) != 1 {
+					t.Errorf("at the limit, pieces of %d: %d messages, errors %q", piece, len(msgs), errs)
+				}
+				msgs, errs = decodeAll(t, NewDecoder(tt.limits), tt.over+after, piece)
+				if diff := cmp.Diff([]string{tt.err}, errs); diff != "" {
+					t.Errorf("over the limit, pieces of %d (-want +got):\n%s", piece, diff)
+				}
+				if len(msgs) != 1 || msgs[0].Lines[1][1] != "1" {
+					t.Errorf("pieces of %d: did not recover at the next packet: %v", piece, msgs)
+				}
+			}
+		})
+	}
+}
+
+func TestBanner(t *testing.T) {
+	tests := []struct{ name, stream, err string }{
+		{"Asterisk", "Asterisk Call Manager/5.0.5\r\n", ""},
+		{"SSH, known at the first byte", "S", `wire: not an Asterisk manager: it greets with "S"`},
+		{"HTTP", "HTTP/1.1 400 Bad Request\r\n\r\n", `wire: not an Asterisk manager: it greets with "HTTP/1.1 400 Bad Request"`},
+		{"too long", "Asterisk Call Manager/" + strings.Repeat("1", 300), "wire: banner over the limit of 256 bytes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := NewSessionDecoder(Limits{})
+			d.Feed([]byte(tt.stream))
+			m, err := d.Next()
+			if tt.err == "" {
+				if err != nil || m.Kind() != Banner {
+					t.Fatalf("got %v, %v", m.Kind(), err)
+				}
+				return
+			}
+			if err == nil || err.Error() != tt.err {
+				t.Fatalf("got %v, want %s", err, tt.err)
+			}
+			if _, again := d.Next(); again == nil || again.Error() != tt.err {
+				t.Errorf("the error is not final: %v", again)
+			}
+		})
+	}
+}
+
+// A clone outlives the buffer it was read from.
+func TestCloneIsOwned(t *testing.T) {
+	d := NewDecoder(Limits{})
+	d.Feed([]byte("Event: Hangup\r\nChannel: PJSIP/1\r\n\r\n"))
+	m, err := d.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := m.Clone()
+	d.Feed([]byte(strings.Repeat("x", 4096)))
+	if got := c.Get("channel"); got != "PJSIP/1" {
+		t.Errorf("channel = %q", got)
+	}
+	if n := testing.AllocsPerRun(100, func() { c = c.Clone() }); n > 1 {
+		t.Errorf("Clone allocates %v times", n)
+	}
+}
+
+// A buffer that grew for one large packet shrinks again, and an index too.
+func TestBufferShrinks(t *testing.T) {
+	d := NewDecoder(Limits{})
+	d.Feed([]byte("Response: Success\r\n" + strings.Repeat("Output: 1234567890\r\n", 50_000) + "\r\n"))
+	if _, err := d.Next(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * shrinkAfter {
+		d.Feed([]byte("Event: A\r\n\r\n"))
+		for {
+			if _, err := d.Next(); errors.Is(err, ErrMore) {
+				break
+			}
+		}
+	}
+	if got := d.Memory(); got > 2*smallBuffer {
+		t.Errorf("an idle decoder holds %d bytes", got)
+	}
+}
+
+func TestLookup(t *testing.T) {
+	d := NewDecoder(Limits{})
+	d.Feed([]byte("Event: X\r\nA: 1\r\na: 2\r\nEmpty: \r\n\r\n"))
+	m, _ := d.Next()
+	if got := slices.Collect(m.Values("A")); !slices.Equal(got, []string{"1", "2"}) {
+		t.Errorf("Values = %q", got)
+	}
+	if v, ok := m.Lookup("empty"); v != "" || !ok {
+		t.Errorf("Lookup(empty) = %q, %v", v, ok)
+	}
+	if _, ok := m.Lookup("absent"); ok {
+		t.Error("Lookup found an absent header")
+	}
+}
