@@ -1,0 +1,147 @@
+package amitest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+var commandActions = []action{{name: "Command", run: command}}
+
+// forbiddenCommands are those that action_command refuses.
+var forbiddenCommands = []string{"module load", "module unload", "restart gracefully"}
+
+// command is action_command in the form of the server's series.
+func command(r *Request, w *ResponseWriter) {
+	cmd := r.Get("Command")
+	if cmd == "" {
+		w.Error("No command provided")
+		return
+	}
+	for _, f := range forbiddenCommands {
+		if hasPrefixFold(cmd, f) {
+			w.Error("Command blacklisted")
+			return
+		}
+	}
+	w.CommandOutput(w.sess.srv.runCommand(cmd))
+}
+
+// CommandOutput answers a Command action with a CLI's output: up to series 13 as
+// Follows, text and --END COMMAND--, whatever the outcome; from 14 as Output
+// headers with Error for a failure. Both end in an extra blank line.
+func (w *ResponseWriter) CommandOutput(text string, ok bool) {
+	if w.sess.srv.cfg.version.legacy() {
+		w.followsOutput(text)
+		return
+	}
+	response, kind := "Success", markReply
+	if !ok {
+		response, kind = "Error", markError
+	}
+	w.head(response)
+	b := append(w.sess.batch.b, "Message: Command output follows\r\n"...)
+	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
+		b = append(b, "Output: "...)
+		b = append(b, line...)
+		b = append(b, '\r', '\n')
+	}
+	w.sess.batch.b = append(b, '\r', '\n')
+	w.sess.batch.close(kind)
+	w.blank()
+}
+
+// followsOutput is the old form: ActionID comes third, the body begins at once
+// and the end mark is glued to its last text.
+func (w *ResponseWriter) followsOutput(text string) {
+	b := append(w.sess.batch.b, "Response: Follows\r\nPrivilege: Command\r\n"...)
+	if id := w.sess.req.id; len(id) > 0 {
+		b = appendHeader(b, "ActionID", string(id))
+	}
+	b = append(b, text...)
+	w.sess.batch.b = append(b, "--END COMMAND--\r\n\r\n"...)
+	w.sess.batch.close(markReply)
+}
+
+// runCommand finds the answer to a CLI command.
+func (s *Server) runCommand(cmd string) (string, bool) {
+	s.state.mu.Lock()
+	var best string
+	var f CommandFunc
+	for prefix, candidate := range s.state.commands {
+		if strings.HasPrefix(cmd, prefix) && len(prefix) >= len(best) {
+			best, f = prefix, candidate
+		}
+	}
+	s.state.mu.Unlock()
+	if f != nil {
+		return f(cmd)
+	}
+	switch strings.ToLower(strings.Join(strings.Fields(cmd), " ")) {
+	case "core show version":
+		return fmt.Sprintf("Asterisk %s built by amitest @ localhost on a x86_64 running Linux on 2026-01-01 00:00:00 UTC\n", s.cfg.version.Asterisk), true
+	case "core show uptime":
+		up := uptimeText(time.Since(s.started))
+		return "System uptime: " + up + "\nLast reload: " + up + "\n", true
+	case "core show channels":
+		return s.showChannels(), true
+	case "core show channels count":
+		return s.channelCounts(), true
+	case "logger mute", "core set verbose 0", "core set debug 0":
+		return "", true
+	}
+	return fmt.Sprintf("No such command '%s' (type 'core show help %s' for other possible commands)\n", cmd, cmd), false
+}
+
+// uptimeText is print_uptimestr without the larger units that are zero.
+func uptimeText(d time.Duration) string {
+	secs := int(d / time.Second)
+	var parts []string
+	for _, u := range []struct {
+		name string
+		len  int
+	}{{"week", 7 * 86400}, {"day", 86400}, {"hour", 3600}, {"minute", 60}, {"second", 1}} {
+		n := secs / u.len
+		secs %= u.len
+		switch {
+		case n == 1:
+			parts = append(parts, "1 "+u.name)
+		case n > 1 || u.len == 1:
+			parts = append(parts, fmt.Sprintf("%d %ss", n, u.name))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (s *Server) showChannels() string {
+	const wide = "%-64.64s %-32.32s %-7.7s %-30.30s\n"
+	const narrow = "%-20.20s %-20.20s %-7.7s %-30.30s\n"
+	format := wide
+	if s.cfg.version.Major < 18 {
+		format = narrow
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, format, "Channel", "Location", "State", "Application(Data)")
+	for _, c := range s.state.Channels() {
+		app := "(None)"
+		if c.Application != "" {
+			app = c.Application + "(" + c.Data + ")"
+		}
+		fmt.Fprintf(&b, format, c.Name, fmt.Sprintf("%s@%s:%d", c.Exten, orElse(c.Context, "default"), c.Priority), stateDesc(c.State), app)
+	}
+	return b.String() + s.channelCounts()
+}
+
+func (s *Server) channelCounts() string {
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	return fmt.Sprintf("%s\n%s\n%s\n", count(len(s.state.channels), "active channel"),
+		count(s.state.active, "active call"), count(s.state.calls, "call")+" processed")
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

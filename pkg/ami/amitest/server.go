@@ -1,0 +1,314 @@
+package amitest
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Server is a simulated Asterisk. Its methods may be called from any goroutine.
+type Server struct {
+	cfg     *config
+	name    string
+	started time.Time
+	ctx     context.Context // ends at Close
+	stop    context.CancelFunc
+	cert    *x509.Certificate
+	book    book
+	state   State
+
+	list     atomic.Pointer[[]*session] // open sessions; copied on write under mu
+	custom   atomic.Pointer[map[string]*action]
+	booted   atomic.Bool
+	stopping atomic.Bool // answers "Asterisk is shutting down"
+
+	mu        sync.Mutex // guards what follows; a leaf but for session.mu
+	listeners []net.Listener
+	addr      net.Addr
+	users     map[string]User
+	closed    bool
+	lastID    uint64
+	unauthed  int
+	timers    map[*time.Timer]struct{}
+	down      bool // a restart: connections are refused
+	wg        sync.WaitGroup
+
+	// emitMu puts numbers and events in the same order for every session. It is
+	// held while queues are appended to, never while anything waits.
+	emitMu  sync.Mutex
+	lastNum uint64
+	scratch outbuf
+}
+
+// NewServer starts a simulated Asterisk. Without options it is an Asterisk 22 on
+// a free port of 127.0.0.1 that lets user "admin" in with secret "secret". It
+// panics if it cannot listen, as httptest.NewServer does. Close it when done.
+func NewServer(opts ...Option) *Server {
+	s := start(newConfig(opts))
+	if err := s.listen(); err != nil {
+		s.Close()
+		panic(err)
+	}
+	return s
+}
+
+// start makes a server that does not listen yet.
+func start(cfg *config) *Server {
+	s := &Server{cfg: cfg, name: cfg.name, started: time.Now(), users: cfg.users}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.booted.Store(!cfg.notBooted)
+	if cfg.actionIDs > 0 {
+		s.book.ids, s.book.idCap = make(map[string]int), cfg.actionIDs
+	}
+	for _, f := range cfg.setup {
+		f(s)
+	}
+	return s
+}
+
+func (s *Server) listen() error {
+	if s.cfg.noListen {
+		return nil
+	}
+	var l net.Listener
+	var err error
+	if s.cfg.network != nil {
+		l, err = s.cfg.network.Listen(net.JoinHostPort(s.name, "5038"))
+	} else {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return fmt.Errorf("amitest: listen: %w", err)
+	}
+	if s.cfg.tls != nil || s.cfg.selfSigned {
+		if l, err = s.wrapTLS(l); err != nil {
+			return err
+		}
+	}
+	s.Serve(l)
+	return nil
+}
+
+// wrapTLS puts TLS on a listener, with a certificate of its own if none is given.
+func (s *Server) wrapTLS(l net.Listener) (net.Listener, error) {
+	conf := s.cfg.tls
+	if s.cfg.selfSigned {
+		pair, err := selfSigned(s.name)
+		if err != nil {
+			_ = l.Close()
+			return nil, fmt.Errorf("amitest: certificate: %w", err)
+		}
+		s.cert = pair.Leaf
+		conf = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	}
+	return tls.NewListener(l, conf), nil
+}
+
+// Name returns the server's name.
+func (s *Server) Name() string { return s.name }
+
+// Addr returns the address of the first listener as host:port, "" without one.
+func (s *Server) Addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.addr == nil {
+		return ""
+	}
+	return s.addr.String()
+}
+
+// Certificate returns the certificate made by WithTLS(nil), else nil.
+func (s *Server) Certificate() *x509.Certificate { return s.cert }
+
+// Serve accepts connections from l too, in the background, until either is
+// closed. The server owns l from here on.
+func (s *Server) Serve(l net.Listener) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		_ = l.Close()
+		return
+	}
+	s.listeners = append(s.listeners, l)
+	if s.addr == nil {
+		s.addr = l.Addr()
+	}
+	s.wg.Add(1)
+	s.mu.Unlock()
+	go s.accept(l)
+}
+
+func (s *Server) accept(l net.Listener) {
+	defer s.wg.Done()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			var temporary net.Error
+			if errors.As(err, &temporary) && temporary.Timeout() {
+				continue
+			}
+			return
+		}
+		s.ServeConn(conn)
+	}
+}
+
+// ServeConn serves one connection in the background. The server owns it.
+func (s *Server) ServeConn(conn net.Conn) {
+	s.mu.Lock()
+	switch {
+	case s.closed || s.down:
+		s.mu.Unlock()
+		_ = conn.Close()
+		return
+	case s.unauthed >= s.cfg.authLimit:
+		s.mu.Unlock()
+		s.book.count(func(l *Ledger) *uint64 { return &l.AuthLimited })
+		_ = conn.Close() // silently, before the banner (session_do in manager.c)
+		return
+	}
+	s.unauthed++
+	s.lastID++
+	sess := newSession(s, conn, s.lastID)
+	s.replaceSessions(append(slices.Clone(s.snapshot()), sess))
+	s.wg.Add(1)
+	s.mu.Unlock()
+	s.book.count(func(l *Ledger) *uint64 { return &l.Accepted })
+	go func() {
+		defer s.wg.Done()
+		sess.run()
+		s.remove(sess)
+	}()
+}
+
+// snapshot returns the open sessions; the slice is never changed.
+func (s *Server) snapshot() []*session {
+	if p := s.list.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (s *Server) replaceSessions(list []*session) { s.list.Store(&list) }
+
+func (s *Server) remove(sess *session) {
+	s.book.session(&sess.tally)
+	s.book.closed(sess.ledger(false))
+	s.mu.Lock()
+	if !sess.isAuthed() {
+		s.unauthed--
+	}
+	s.replaceSessions(slices.DeleteFunc(slices.Clone(s.snapshot()), func(o *session) bool { return o == sess }))
+	s.mu.Unlock()
+}
+
+// spawn runs f in a goroutine that Close waits for.
+func (s *Server) spawn(f func()) {
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		f()
+	}()
+}
+
+// after runs f in d, unless the server is closed by then.
+func (s *Server) after(d time.Duration, f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	if s.timers == nil {
+		s.timers = make(map[*time.Timer]struct{})
+	}
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			return
+		}
+		delete(s.timers, t)
+		s.wg.Add(1)
+		s.mu.Unlock()
+		defer s.wg.Done()
+		f()
+	})
+	s.timers[t] = struct{}{}
+}
+
+// sleep waits for d or until the server closes; it says whether it slept in full.
+func (s *Server) sleep(d time.Duration) bool {
+	if d <= 0 {
+		return s.ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+// Close closes listeners and sessions and waits for every goroutine to end.
+func (s *Server) Close() {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		s.wg.Wait()
+		return
+	}
+	s.closed = true
+	s.stop()
+	for t := range s.timers {
+		t.Stop()
+	}
+	s.timers = nil
+	listeners := s.listeners
+	s.listeners = nil
+	s.mu.Unlock()
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+	for _, sess := range s.snapshot() {
+		sess.kill(false)
+	}
+	s.wg.Wait()
+}
+
+// Kick closes every session at once, with a reset where the transport can.
+func (s *Server) Kick() {
+	for _, sess := range s.snapshot() {
+		sess.kill(true)
+	}
+}
+
+// SetBooted says that the server finished booting; sessions get FullyBooted.
+func (s *Server) SetBooted() {
+	if !s.booted.Swap(true) {
+		s.EmitEvent("FullyBooted", s.bootFields()...)
+	}
+}
+
+// Shutdown announces a stop as Asterisk does: the event Shutdown, and every later
+// action is refused. Sessions stay until Close.
+func (s *Server) Shutdown(restart bool) {
+	s.EmitEvent("Shutdown", "Shutdown", "Cleanly", "Restart", boolName(restart))
+	s.stopping.Store(true)
+}
+
+func boolName(b bool) string {
+	if b {
+		return "True"
+	}
+	return "False"
+}
