@@ -1,0 +1,211 @@
+package ami
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// ClusterConfig holds what the nodes of a cluster share. Zero fields take the documented defaults.
+type ClusterConfig struct {
+	MaxDials   int          // dials and logins at once
+	RedialRate int          // redials a second
+	Budget     int64        // bytes that all subscriptions' rings may hold together
+	Logger     *slog.Logger // nil: silent. It is wrapped in a LogSink, so that it cannot block the engine
+	Hooks      Hooks
+	Rand       func() float64 // jitter, in [0,1); nil: math/rand/v2
+}
+
+// Hooks are called from one goroutine of the cluster's own, in order, never under a lock. One that blocks or panics
+// harms only the other hooks: what overflows the queue is dropped and counted.
+type Hooks struct {
+	StateChanged func(node string, from, to State, cause error)
+}
+
+// A Cluster holds many nodes and what they share: routing, fair subscriptions, one dial queue and one memory budget.
+// No node waits for another.
+//
+// All methods are safe for concurrent use.
+type Cluster struct {
+	cfg    ClusterConfig
+	log    *slog.Logger
+	sink   *LogSink
+	notes  *notifier
+	queue  *dialQueue
+	budget budget
+	turn   atomic.Uint64 // round robin
+
+	unroutedActions atomic.Uint64 // refused because no node could take them
+
+	nodes atomic.Pointer[[]*Node] // in the order they were added
+
+	mu            sync.Mutex // guards changes of nodes, and all below
+	subscriptions []*Subscription
+	closed        bool
+}
+
+// NewCluster returns a cluster without nodes. Close it.
+func NewCluster(cfg ClusterConfig) *Cluster {
+	if cfg.MaxDials <= 0 {
+		cfg.MaxDials = DefaultMaxDials
+	}
+	if cfg.RedialRate <= 0 {
+		cfg.RedialRate = DefaultRedialRate
+	}
+	if cfg.Budget <= 0 {
+		cfg.Budget = DefaultBudget
+	}
+	c := &Cluster{cfg: cfg, queue: newDialQueue(cfg.MaxDials, cfg.RedialRate), log: slog.New(slog.DiscardHandler)}
+	c.budget.limit = cfg.Budget
+	if cfg.Logger != nil {
+		c.sink = NewLogSink(cfg.Logger.Handler(), LogSinkOptions{})
+		c.log = slog.New(c.sink)
+	}
+	if cfg.Hooks.StateChanged != nil {
+		c.notes = newNotifier(c.log)
+	}
+	c.nodes.Store(&[]*Node{})
+	return c
+}
+
+func (c *Cluster) random() float64 {
+	if c.cfg.Rand != nil {
+		return c.cfg.Rand()
+	}
+	return rand.Float64()
+}
+
+// stateChanged logs, and posts to the hook.
+func (c *Cluster) stateChanged(n *Node, from, to State, cause error) {
+	level := slog.LevelInfo
+	if to == StateBackoff || to == StateBreakerOpen {
+		level = slog.LevelWarn
+	}
+	if c.sink != nil && c.log.Enabled(context.Background(), level) {
+		attrs := []slog.Attr{slog.String("node", n.cfg.Name), slog.String("from", from.String()), slog.String("to", to.String())}
+		if cause != nil {
+			attrs = append(attrs, slog.String("cause", cause.Error()))
+		}
+		c.log.LogAttrs(context.Background(), level, "node state", attrs...)
+	}
+	if hook := c.cfg.Hooks.StateChanged; hook != nil {
+		c.notes.post(func() { hook(n.cfg.Name, from, to, cause) })
+	}
+}
+
+// Add starts supervising a server and returns at once. Node names are unique.
+func (c *Cluster) Add(cfg Config) (*Node, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil, fmt.Errorf("ami: add %s: %w", cfg.Name, ErrClosed)
+	}
+	if _, ok := c.Node(cfg.Name); ok {
+		c.mu.Unlock()
+		return nil, fmt.Errorf("ami: add %s: there is a node of that name", cfg.Name)
+	}
+	n := newNode(c, cfg)
+	for _, s := range c.subscriptions {
+		s.attach(&n.feed)
+	}
+	nodes := append(slices.Clone(c.Nodes()), n)
+	c.nodes.Store(&nodes)
+	c.mu.Unlock()
+	c.queue.ask(n, false)
+	return n, nil
+}
+
+// Remove ends a node at once and forgets it; its calls in flight end as disconnected.
+func (c *Cluster) Remove(name string) error {
+	c.mu.Lock()
+	n, ok := c.Node(name)
+	if !ok {
+		c.mu.Unlock()
+		return fmt.Errorf("ami: remove: %w: %s", ErrNoNode, name)
+	}
+	nodes := slices.DeleteFunc(slices.Clone(c.Nodes()), func(o *Node) bool { return o == n })
+	c.nodes.Store(&nodes)
+	subscriptions := slices.Clone(c.subscriptions)
+	c.mu.Unlock()
+	err := n.close(nil)
+	for _, s := range subscriptions {
+		s.detach(&n.feed)
+	}
+	return err
+}
+
+// Nodes returns all nodes in the order they were added. The caller must not change the slice.
+func (c *Cluster) Nodes() []*Node { return *c.nodes.Load() }
+
+// Node finds a node by name.
+func (c *Cluster) Node(name string) (*Node, bool) {
+	for _, n := range c.Nodes() {
+		if n.cfg.Name == name {
+			return n, true
+		}
+	}
+	return nil, false
+}
+
+// Subscribe starts a stream of the nodes' events, fair among them.
+func (c *Cluster) Subscribe(o SubscribeOptions) (*Subscription, error) {
+	s, err := newSubscription(o)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, fmt.Errorf("ami: subscribe: %w", ErrClosed)
+	}
+	for _, n := range c.Nodes() {
+		s.attach(&n.feed)
+	}
+	c.subscriptions = append(slices.DeleteFunc(c.subscriptions, (*Subscription).closed), s)
+	return s, nil
+}
+
+// Close ends everything at once: calls in flight end as disconnected, subscriptions as closed. When it returns, no
+// goroutine and no descriptor of the cluster is left.
+func (c *Cluster) Close() error { return c.end(nil) }
+
+// Drain takes no new actions, waits within ctx for those in flight, logs off and closes everything. It returns nil if
+// all of them were answered.
+func (c *Cluster) Drain(ctx context.Context) error { return c.end(ctx) }
+
+func (c *Cluster) end(drain context.Context) error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	subscriptions := c.subscriptions
+	c.mu.Unlock()
+	c.queue.close()
+	errs := make([]error, len(c.Nodes()))
+	var all sync.WaitGroup
+	for i, n := range c.Nodes() {
+		all.Go(func() { errs[i] = n.close(drain) })
+	}
+	all.Wait()
+	for _, s := range subscriptions {
+		s.Close()
+	}
+	if c.notes != nil {
+		c.notes.close()
+	}
+	if c.sink != nil {
+		_ = c.sink.Close()
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,297 @@
+package ami
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// A Conn is one logged-in session. It is born by a dial and dies once: by Close, Drain, or the loss of its connection,
+// and all that it owes dies with it. A Node makes a new one each time.
+//
+// All methods are safe for concurrent use.
+type Conn struct {
+	cfg     *Config
+	session uint64
+	stats   *counters
+	feed    *feed
+	epoch   time.Time // deadlines are nanoseconds since
+
+	raw    net.Conn // the socket itself: closing it wakes whoever reads or writes
+	nc     net.Conn // raw, or TLS on it
+	dec    *wire.Decoder
+	banner string
+
+	// The reader's own.
+	seq          uint64
+	unauthorized int
+	freed        []uint32 // slots to release at the end of this read
+	freedLive    int      // how many of them were live, not zombies
+	running      *call    // whose list or awaited event came last, for items without an ActionID; nil: none
+	runningRef   callRef
+	onEvent      func(*wire.Message) // the node's, for events that concern it; nil: none
+
+	done chan struct{} // closed when nothing of the session is left
+
+	lastHeard  atomic.Int64 // nanoseconds since epoch
+	writerDone chan struct{}
+	wake       chan struct{} // the writer's, room for one
+
+	mu       sync.Mutex // guards all below; never held across I/O, a channel operation or a callback
+	state    connState
+	err      error // why it died
+	calls    callTable
+	out      outbuf
+	taken    uint64 // stream offset behind what the writer has taken
+	written  uint64 // stream offset behind what the network has taken
+	idle     bool   // the writer waits for wake
+	peakOut  int
+	listHeld int // bytes of lists being collected
+	blocked  []chan struct{}
+	timer    *time.Timer
+	timerAt  int64 // 0: not armed
+	ping     keepalive
+	empty    chan struct{} // Drain's: closed when no call is live
+}
+
+type connState uint8
+
+const (
+	connOpen connState = iota
+	connDraining
+	connDead
+)
+
+// nodeNumbers gives every node of the process a short number of its own for its ActionIDs.
+var nodeNumbers atomic.Uint32
+
+// Dial opens one session, without supervision: it connects, logs in, adds the filters, runs OnReady and returns.
+// It fails with an *OpError whose Op is "dial", "tls", "banner", "login" or "setup".
+func Dial(ctx context.Context, cfg Config) (*Conn, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	f := &feed{node: cfg.Name}
+	c, err := open(ctx, opening{cfg: &cfg, number: nodeNumbers.Add(1), session: 1, stats: &counters{}, feed: f})
+	if err != nil {
+		return nil, err
+	}
+	go c.read()
+	if err := c.setup(ctx); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// An opening is what a new session is made from.
+type opening struct {
+	cfg       *Config
+	number    uint32
+	session   uint64
+	stats     *counters
+	feed      *feed
+	lastGood  string              // address to try when the name does not resolve; "" for none
+	connected func()              // called between dial and login; nil: not
+	onEvent   func(*wire.Message) // see Conn
+}
+
+// open dials and logs in, and starts the writer. The caller runs read next, whatever happens.
+func open(ctx context.Context, o opening) (*Conn, error) {
+	raw, nc, err := o.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.connected != nil {
+		o.connected()
+	}
+	c := &Conn{
+		cfg: o.cfg, session: o.session, stats: o.stats, feed: o.feed, onEvent: o.onEvent, epoch: time.Now(), raw: raw, nc: nc,
+		dec: wire.NewSessionDecoder(o.cfg.Limits), calls: newCallTable(o.number), idle: true,
+		done: make(chan struct{}), writerDone: make(chan struct{}), wake: make(chan struct{}, 1),
+	}
+	if err := c.login(ctx); err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	c.lastHeard.Store(c.now())
+	go c.write()
+	c.mu.Lock()
+	c.armKeepalive()
+	c.mu.Unlock()
+	return c, nil
+}
+
+// dial opens the transport within the dial timeout; with a name that does not resolve, to the last good address.
+func (o *opening) dial(ctx context.Context) (raw, nc net.Conn, err error) {
+	for _, addr := range []string{o.cfg.Addr, o.lastGood} {
+		dialCtx, cancel := context.WithTimeout(ctx, o.cfg.DialTimeout)
+		raw, nc, err = dialTransport(dialCtx, o.cfg, addr)
+		cancel()
+		if o.lastGood == "" || !errors.As(err, new(*net.DNSError)) {
+			break
+		}
+	}
+	return raw, nc, err
+}
+
+func (c *Conn) now() int64 { return int64(time.Since(c.epoch)) }
+
+// setup applies what every new session needs before it counts as ready. The reader must be running.
+func (c *Conn) setup(ctx context.Context) error {
+	for _, filter := range c.cfg.Filters {
+		a := Action{Name: "Filter", Fields: append([]Field{{Name: "Operation", Value: "Add"}}, filter...)}
+		if _, err := c.do(ctx, &a, true); err != nil {
+			return &OpError{Op: "setup", Node: c.cfg.Name, Err: fmt.Errorf("filter: %w", err)}
+		}
+	}
+	if c.cfg.OnReady != nil {
+		if err := c.cfg.OnReady(ctx, c); err != nil {
+			return &OpError{Op: "setup", Node: c.cfg.Name, Err: err}
+		}
+	}
+	return nil
+}
+
+// Name returns the configured name of the server.
+func (c *Conn) Name() string { return c.cfg.Name }
+
+// Banner returns the server's greeting, such as "Asterisk Call Manager/11.0.0".
+func (c *Conn) Banner() string { return c.banner }
+
+// Session returns which session of its node this is: 1 for the first.
+func (c *Conn) Session() uint64 { return c.session }
+
+// Done is closed when the session is over and everything it owed has been settled.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Err returns why the session died, or nil while it lives.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Subscribe starts a stream of this session's events from now on. A subscription that must see the first events is
+// made on a Node before it connects.
+func (c *Conn) Subscribe(o SubscribeOptions) (*Subscription, error) {
+	s, err := newSubscription(o)
+	if err != nil {
+		return nil, err
+	}
+	s.attach(c.feed)
+	return s, nil
+}
+
+// kill ends the session: the first cause stays, the socket is closed, and whoever waits for the session's room or
+// its network wakes up. The reader then settles everything. It may be called from anywhere, any number of times.
+func (c *Conn) kill(cause error) {
+	c.mu.Lock()
+	if c.state == connDead {
+		c.mu.Unlock()
+		return
+	}
+	c.state = connDead
+	c.err = cause
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.unblock(len(c.blocked))
+	c.mu.Unlock()
+	c.wakeWriter()
+	_ = c.raw.Close()
+}
+
+// settle fails everything that is still owed. The reader calls it last, when the writer is gone and it is final what
+// left the process.
+func (c *Conn) settle() {
+	c.mu.Lock()
+	cause := c.err
+	var owed []ended
+	c.calls.each(func(call *call, r callRef, state uint64) {
+		if state != slotZombie && call.abandon(r.gen) {
+			sent, counter := c.sent(call), &c.stats.disconnectedMaybe
+			if sent == SentNo {
+				counter = &c.stats.disconnectedUnsent
+			}
+			owed = append(owed, c.ending(call, r, sent, counter))
+		}
+	})
+	c.calls.live = 0
+	c.drained()
+	c.mu.Unlock()
+	for _, e := range owed {
+		e.to.deliver(nil, e.error(c, fmt.Errorf("%w: %w", ErrDisconnected, cause)), c.cfg.Name)
+	}
+}
+
+// Close ends the session at once. Calls in flight end as disconnected. It returns when nothing is left.
+func (c *Conn) Close() error {
+	c.kill(ErrClosed)
+	<-c.done
+	return nil
+}
+
+// Drain takes no new actions, waits within ctx for those in flight, logs off and closes. It returns nil if all of
+// them were answered.
+func (c *Conn) Drain(ctx context.Context) error {
+	c.mu.Lock()
+	if c.state == connOpen {
+		c.state = connDraining
+		c.unblock(len(c.blocked))
+	}
+	if c.empty == nil {
+		c.empty = make(chan struct{})
+	}
+	empty := c.empty
+	c.drained()
+	c.mu.Unlock()
+	var err error
+	select {
+	case <-empty:
+		logoff, cancel := context.WithTimeout(ctx, logoffTimeout)
+		defer cancel()
+		a := Action{Name: "Logoff"}
+		_, _ = c.do(logoff, &a, true) // the server may close before its Goodbye is read
+	case <-c.done:
+		if cause := c.Err(); !errors.Is(cause, ErrClosed) {
+			err = cause
+		}
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	_ = c.Close()
+	if err != nil {
+		return &OpError{Op: "drain", Node: c.cfg.Name, Err: err}
+	}
+	return nil
+}
+
+// logoffTimeout bounds the wait for Goodbye.
+const logoffTimeout = time.Second
+
+// drained tells a waiting Drain when no call is live. Called under mu.
+func (c *Conn) drained() {
+	if c.empty != nil && c.calls.live == 0 {
+		select {
+		case <-c.empty:
+		default:
+			close(c.empty)
+		}
+	}
+}
+
+// unblock wakes up to n callers that wait for room. Called under mu.
+func (c *Conn) unblock(n int) {
+	for n = min(n, len(c.blocked)); n > 0; n-- {
+		close(c.blocked[0])
+		c.blocked = c.blocked[1:]
+	}
+}

@@ -1,0 +1,58 @@
+package ami
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// dialTransport opens the connection and, if asked, TLS on it, within ctx. A name is resolved in here, so that a slow
+// resolver costs this node alone.
+func dialTransport(ctx context.Context, cfg *Config, addr string) (raw, nc net.Conn, err error) {
+	dial := cfg.Dial
+	if dial == nil {
+		dial = dialTCP
+	}
+	raw, err = dial(ctx, "tcp", addr)
+	if err != nil {
+		return nil, nil, &OpError{Op: "dial", Node: cfg.Name, Err: err}
+	}
+	if cfg.TLS == nil {
+		return raw, raw, nil
+	}
+	tc := cfg.TLS.Clone()
+	if tc.ServerName == "" {
+		tc.ServerName, _, _ = net.SplitHostPort(cfg.Addr)
+	}
+	if tc.MinVersion == 0 {
+		tc.MinVersion = tls.VersionTLS12
+	}
+	c := tls.Client(raw, tc)
+	if err := c.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		var plain tls.RecordHeaderError
+		if errors.As(err, &plain) {
+			err = fmt.Errorf("%w: the port does not speak TLS", ErrTLS)
+		} else {
+			err = fmt.Errorf("%w: %w", ErrTLS, err)
+		}
+		return nil, nil, &OpError{Op: "tls", Node: cfg.Name, Err: err}
+	}
+	return raw, c, nil
+}
+
+// A dead host is found in this time while data is unacknowledged; keepalive Pings see to it that some is.
+const tcpUserTimeout = 30 * time.Second
+
+// dialTCP dials with TCP keepalive and TCP_USER_TIMEOUT. Nagle's algorithm is off (the net package's default): the
+// writer coalesces already.
+func dialTCP(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3},
+		Control:         setUserTimeout,
+	}
+	return d.DialContext(ctx, network, addr)
+}

@@ -1,0 +1,120 @@
+package ami
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Why an operation failed. They are found with errors.Is in what the engine returns, an *OpError as a rule.
+var (
+	ErrTimeout        = errors.New("timed out")
+	ErrCancelled      = errors.New("cancelled by the caller")
+	ErrDisconnected   = errors.New("the connection was lost")
+	ErrClosed         = errors.New("closed")
+	ErrDraining       = errors.New("draining, no new actions are taken")
+	ErrBusy           = errors.New("too many actions in flight")
+	ErrNotReady       = errors.New("the node is not ready")
+	ErrBreakerOpen    = errors.New("the node failed too often and is being left alone")
+	ErrNoNode         = errors.New("no such node")
+	ErrReservedAction = errors.New("the action is reserved to the session")
+	ErrKeepalive      = errors.New("the server no longer answers")
+	ErrListTooLong    = errors.New("the list is over its limit")
+	ErrUnauthorized   = errors.New("the server refused the login")
+	ErrProtocol       = errors.New("the server broke the protocol")
+	ErrTLS            = errors.New("the TLS handshake failed")
+)
+
+// Sent says whether an action's bytes left the process: what a caller needs to know before it tries again.
+type Sent uint8
+
+const (
+	// SentNo: no byte was handed to the network and none will be. The action was not executed.
+	SentNo Sent = iota
+	// SentMaybe: a write that held the action was cut short or cannot be followed (TLS).
+	SentMaybe
+	// SentYes: the whole action was handed to the network.
+	SentYes
+)
+
+// String returns "no", "maybe" or "yes".
+func (s Sent) String() string {
+	switch s {
+	case SentNo:
+		return "no"
+	case SentMaybe:
+		return "maybe"
+	}
+	return "yes"
+}
+
+// An OpError is what operations on a session, node or cluster return.
+type OpError struct {
+	Op       string // "dial", "banner", "login", "setup", "do", "drain"
+	Node     string
+	Action   string // the action's name, if there is one
+	ActionID string // "" if the action was never accepted
+	Sent     Sent
+	Err      error
+}
+
+func (e *OpError) Error() string {
+	s := "ami: " + e.Op
+	if e.Action != "" {
+		s += " " + e.Action
+	}
+	if e.Node != "" {
+		s += " on " + e.Node
+	}
+	return fmt.Sprintf("%s: %v", s, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// A ResponseError is a server's refusal: "Response: Error", or an OriginateResponse that says Failure. Do returns the
+// Reply along with it.
+type ResponseError struct {
+	Action  string
+	Message string // the server's words
+	Reason  string // OriginateResponse: Asterisk's control frame number, see OriginateOutcome
+}
+
+func (e *ResponseError) Error() string {
+	if e.Message == "" {
+		return "the server answered Error"
+	}
+	return e.Message
+}
+
+// SentState returns what err says about the action's bytes; SentNo for an error that never was an action's.
+func SentState(err error) Sent {
+	var op *OpError
+	if errors.As(err, &op) {
+		return op.Sent
+	}
+	return SentNo
+}
+
+// Retryable reports whether sending the action again can do no harm: none of it left the process, or the action only
+// reads. A server's own refusal is not retryable, and neither is a refused login.
+func Retryable(err error, action string) bool {
+	var refused *ResponseError
+	if err == nil || errors.As(err, &refused) || errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrClosed) || errors.Is(err, ErrCancelled) {
+		return false
+	}
+	var op *OpError
+	if !errors.As(err, &op) || op.Op == "do" && op.ActionID == "" && !transient(err) {
+		return false // refused for what it is: it would be refused again
+	}
+	return op.Sent == SentNo || ReadOnly(action)
+}
+
+// transient reports whether an action that was never accepted might be another time.
+func transient(err error) bool {
+	for _, cause := range []error{ErrBusy, ErrNotReady, ErrBreakerOpen, ErrDisconnected, ErrDraining, ErrTimeout} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,140 @@
+package ami
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // the protocol knows no other digest
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// login takes a fresh connection through banner and login. Events that arrive behind the answer stay in the decoder
+// for the reader: none is dropped.
+func (c *Conn) login(ctx context.Context) error {
+	deadline := time.Now().Add(c.cfg.LoginTimeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	_ = c.raw.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { _ = c.raw.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	m, err := c.readUntil(func(m *wire.Message) bool { return m.Kind() == wire.Banner })
+	if err != nil {
+		return c.loginFailed("banner", ctx, err)
+	}
+	_, c.banner = m.Line(0)
+	if err := c.authenticate(ctx); err != nil {
+		return c.loginFailed("login", ctx, err)
+	}
+	if !stop() {
+		return c.loginFailed("login", ctx, ctx.Err())
+	}
+	_ = c.raw.SetDeadline(time.Time{})
+	return nil
+}
+
+// loginFailed names the real cause: a deadline on the socket is the login's own, or the caller's.
+func (c *Conn) loginFailed(op string, ctx context.Context, err error) error {
+	var timeout net.Error
+	switch {
+	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
+		err = ErrCancelled
+	case errors.As(err, &timeout) && timeout.Timeout() && op == "banner":
+		err = fmt.Errorf("%w: the server did not greet; it may speak another protocol or want TLS", ErrTimeout)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		err = fmt.Errorf("%w: the login was not answered", ErrTimeout)
+	}
+	return &OpError{Op: op, Node: c.cfg.Name, Err: err}
+}
+
+// authenticate sends Login, behind a Challenge if the method wants one, and waits for the answer.
+func (c *Conn) authenticate(ctx context.Context) error {
+	if c.cfg.Secret == nil {
+		return errors.New("no secret is configured")
+	}
+	secret, err := c.cfg.Secret(ctx)
+	if err != nil {
+		return fmt.Errorf("secret: %w", err)
+	}
+	proof := []Field{{Name: "Username", Value: c.cfg.Username}, {Name: "Secret", Value: secret.Reveal()}}
+	if c.cfg.Auth == AuthMD5 || c.cfg.Auth == AuthAuto && c.cfg.TLS == nil && !c.onLoopback() {
+		answer, err := c.ask("Challenge", []Field{{Name: "AuthType", Value: "MD5"}})
+		if err != nil {
+			return err
+		}
+		challenge := answer.Get("Challenge")
+		if !wire.EqualFold(answer.Name(), "Success") || challenge == "" {
+			return fmt.Errorf("%w: no MD5 challenge: %s", ErrUnauthorized, answer.Get("Message"))
+		}
+		sum := md5.Sum([]byte(challenge + secret.Reveal())) //nolint:gosec // the protocol's own
+		proof = []Field{{Name: "AuthType", Value: "MD5"}, {Name: "Username", Value: c.cfg.Username}, {Name: "Key", Value: hex.EncodeToString(sum[:])}}
+	}
+	answer, err := c.ask("Login", append(proof, Field{Name: "Events", Value: c.cfg.Events}))
+	if err != nil {
+		return err
+	}
+	if !wire.EqualFold(answer.Name(), "Success") {
+		return fmt.Errorf("%w: %s", ErrUnauthorized, answer.Get("Message"))
+	}
+	return nil
+}
+
+// onLoopback reports whether the peer is this host.
+func (c *Conn) onLoopback() bool {
+	a, ok := c.raw.RemoteAddr().(*net.TCPAddr)
+	return ok && a.IP.IsLoopback()
+}
+
+// ask writes one action of the login and waits for its response. It is the only writer then.
+func (c *Conn) ask(action string, fields []Field) (wire.Message, error) {
+	id := c.calls.prefix + strings.ToLower(action)
+	packet, err := wire.AppendAction(nil, action, []byte(id), fields)
+	if err != nil {
+		return wire.Message{}, err
+	}
+	c.stats.internalAccepted.Add(1)
+	defer c.stats.internalEnded.Add(1)
+	n, err := c.writeAll(packet)
+	c.stats.bytesOut.Add(uint64(n))
+	if err != nil {
+		return wire.Message{}, err
+	}
+	return c.readUntil(func(m *wire.Message) bool {
+		// Before the login a server may answer without an ActionID; there is nothing else it could answer.
+		return m.Kind() == wire.Response && (m.Get("ActionID") == id || m.Get("ActionID") == "")
+	})
+}
+
+// readUntil reads packets until one is wanted, which is returned owned. What a server may send before it has
+// accepted the login is bounded.
+func (c *Conn) readUntil(want func(*wire.Message) bool) (wire.Message, error) {
+	for {
+		m, err := c.dec.Next()
+		if errors.Is(err, wire.ErrMore) {
+			if c.unauthorized > c.cfg.Unauthorized {
+				return wire.Message{}, fmt.Errorf("%w: over %d bytes before the login was answered", ErrProtocol, c.cfg.Unauthorized)
+			}
+			n, err := c.nc.Read(c.dec.Space())
+			c.dec.Wrote(n)
+			c.unauthorized += n
+			c.stats.bytesIn.Add(uint64(n))
+			if err != nil && n == 0 {
+				return wire.Message{}, fmt.Errorf("%w during the login: %w", ErrDisconnected, err)
+			}
+			continue
+		}
+		if err != nil {
+			return wire.Message{}, fmt.Errorf("%w: %w", ErrProtocol, err)
+		}
+		c.seq++
+		if want(&m) {
+			return m.Clone(), nil
+		}
+		c.stats.unmatched.Add(1) // nobody may speak before the login: no subscriber should believe it
+	}
+}

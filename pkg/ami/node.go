@@ -1,0 +1,389 @@
+package ami
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// A Node supervises one server: it dials, logs in, and when the session is lost backs off and makes a new one, for as
+// long as its cluster holds it. A live node is two goroutines, one that reads and one that writes; one that backs off
+// is a timer.
+//
+// All methods are safe for concurrent use.
+type Node struct {
+	cfg     Config
+	cluster *Cluster
+	number  uint32
+	stats   counters
+	feed    feed
+	current atomic.Pointer[Conn] // the ready session, nil: none
+	booted  atomic.Bool          // FullyBooted was seen on this session
+
+	ctx    context.Context // ends with the node
+	cancel context.CancelFunc
+	gone   sync.WaitGroup // run and setup
+
+	mu                     sync.Mutex // guards all below
+	state                  State
+	since                  time.Time
+	cause                  error // of the last failure; nil once ready
+	sup                    supervisor
+	conn                   *Conn // the session that lives, ready or not
+	sessions               uint64
+	lastGood               string
+	banner                 string
+	timer                  *time.Timer
+	pendingPeak, writePeak int           // of sessions that are over
+	changed                chan struct{} // closed at every change of state
+}
+
+func newNode(c *Cluster, cfg Config) *Node {
+	n := &Node{cfg: cfg, cluster: c, number: nodeNumbers.Add(1), state: StateDown, since: time.Now(), changed: make(chan struct{})}
+	n.sup.cfg = &n.cfg
+	n.feed.node, n.feed.budget = cfg.Name, &c.budget
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	return n
+}
+
+// Name returns the node's name.
+func (n *Node) Name() string { return n.cfg.Name }
+
+// Config returns the node's configuration with all defaults set. The caller must not change its maps and slices.
+func (n *Node) Config() Config { return n.cfg }
+
+// run is one life of a session, from its turn in the dial queue to its end, in a goroutine of its own.
+func (n *Node) run() {
+	defer n.gone.Done()
+	if !n.become(StateDialing, nil) {
+		n.cluster.queue.finished()
+		return
+	}
+	n.stats.dials.Add(1)
+	n.mu.Lock()
+	n.sessions++
+	session, lastGood := n.sessions, n.lastGood
+	n.mu.Unlock()
+	c, err := open(n.ctx, opening{
+		cfg: &n.cfg, number: n.number, session: session, stats: &n.stats, feed: &n.feed, lastGood: lastGood,
+		connected: func() { n.become(StateLogin, nil) }, onEvent: n.watch,
+	})
+	n.cluster.queue.finished()
+	if err != nil {
+		n.failed(err)
+		return
+	}
+	n.live(c)
+}
+
+// live runs a session that is logged in until it ends.
+func (n *Node) live(c *Conn) {
+	n.booted.Store(false)
+	n.mu.Lock()
+	n.conn = c
+	n.banner = c.banner
+	n.lastGood = c.raw.RemoteAddr().String()
+	closed := n.state == StateClosed
+	n.mu.Unlock()
+	if closed {
+		c.kill(ErrClosed)
+	} else {
+		n.stats.sessions.Add(1)
+		n.feed.resumed(time.Now().UnixNano())
+	}
+	if len(n.cfg.Filters) > 0 || n.cfg.OnReady != nil {
+		n.gone.Go(func() {
+			if err := n.setup(c); err != nil {
+				c.kill(err)
+				return
+			}
+			n.ready(c)
+		})
+	} else {
+		n.ready(c)
+	}
+	c.read()
+	last := c.Stats()
+	n.mu.Lock()
+	n.conn = nil
+	n.pendingPeak, n.writePeak = max(n.pendingPeak, last.PendingPeak), max(n.writePeak, last.WritePeak)
+	n.mu.Unlock()
+	n.current.CompareAndSwap(c, nil)
+	if !closed {
+		n.stats.lost.Add(1)
+	}
+	n.failed(fmt.Errorf("%w: %w", ErrDisconnected, c.Err()))
+}
+
+// setup runs the caller's OnReady guarded: a panic in it costs this session and is reported.
+func (n *Node) setup(c *Conn) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &OpError{Op: "setup", Node: n.cfg.Name, Err: fmt.Errorf("OnReady panicked: %v", p)}
+		}
+	}()
+	return c.setup(n.ctx)
+}
+
+// watch looks at the events that concern the node itself. It runs in the reader.
+func (n *Node) watch(m *wire.Message) {
+	switch name := m.Name(); len(name) {
+	case len("Shutdown"):
+		if wire.EqualFold(name, "Shutdown") {
+			n.mu.Lock()
+			n.sup.shutdown()
+			n.mu.Unlock()
+		}
+	case len("FullyBooted"):
+		if wire.EqualFold(name, "FullyBooted") {
+			n.booted.Store(true)
+		}
+	}
+}
+
+// ready lets actions in, unless the session died meanwhile.
+func (n *Node) ready(c *Conn) {
+	if c.Err() != nil {
+		return
+	}
+	n.mu.Lock()
+	if n.conn == c {
+		n.sup.ready(time.Now())
+		n.current.Store(c)
+	}
+	n.mu.Unlock()
+	n.become(StateReady, nil)
+	if c.Err() != nil { // it died in between: the reader may have looked before it was current
+		n.current.CompareAndSwap(c, nil)
+	}
+}
+
+// failed decides what follows a failed dial or the end of a session.
+func (n *Node) failed(cause error) {
+	var refused *OpError
+	switch {
+	case errors.Is(cause, ErrUnauthorized):
+		n.stats.loginFailures.Add(1)
+	case errors.As(cause, &refused) && refused.Op != "setup":
+		n.stats.dialFailures.Add(1)
+	}
+	n.mu.Lock()
+	if n.state == StateClosed {
+		n.mu.Unlock()
+		return
+	}
+	wasOpen := n.sup.open
+	state, wait := n.sup.failed(time.Now(), cause, n.cluster.random())
+	if n.sup.open && !wasOpen {
+		n.stats.breakerOpens.Add(1)
+	}
+	n.timer = time.AfterFunc(wait, func() { n.cluster.queue.ask(n, true) })
+	n.mu.Unlock()
+	n.become(state, cause)
+}
+
+// become changes the state and tells whoever waits for it. It reports false if the node is closed.
+func (n *Node) become(state State, cause error) bool {
+	n.mu.Lock()
+	from := n.state
+	if from == StateClosed || from == state {
+		n.mu.Unlock()
+		return from != StateClosed
+	}
+	n.state, n.since = state, time.Now()
+	if cause != nil || state == StateReady {
+		n.cause = cause
+	}
+	close(n.changed)
+	n.changed = make(chan struct{})
+	n.mu.Unlock()
+	n.cluster.stateChanged(n, from, state, cause)
+	return true
+}
+
+// State returns the node's state and the cause of the last failure, which is nil once it is ready.
+func (n *Node) State() (State, error) {
+	state, cause, _ := n.look()
+	return state, cause
+}
+
+// look returns state and cause, and a channel that is closed when they change.
+func (n *Node) look() (State, error, <-chan struct{}) {
+	n.mu.Lock()
+	state, cause, changed, c := n.state, n.cause, n.changed, n.conn
+	n.mu.Unlock()
+	if state == StateReady && c != nil && c.degraded() {
+		state = StateDegraded
+	}
+	return state, cause, changed
+}
+
+// Ready reports whether the node takes actions now.
+func (n *Node) Ready() bool { return n.current.Load() != nil }
+
+// Booted reports whether the server said FullyBooted on the present session; it does so only to a session whose event
+// mask has "system".
+func (n *Node) Booted() bool { return n.booted.Load() }
+
+// WaitReady waits until the node takes actions. When ctx ends first, the error holds the last failure's cause too.
+func (n *Node) WaitReady(ctx context.Context) error {
+	_, err := n.await(ctx, false)
+	return err
+}
+
+// Connect waits for the outcome of the node's first attempt: nil once it takes actions, or the cause of a failure as
+// soon as there is one.
+func (n *Node) Connect(ctx context.Context) error {
+	_, err := n.await(ctx, true)
+	return err
+}
+
+// await waits for a ready session. With failFast, a failure that will not pass by itself soon ends the wait.
+func (n *Node) await(ctx context.Context, failFast bool) (*Conn, error) {
+	for {
+		state, cause, changed := n.look()
+		if c := n.current.Load(); c != nil {
+			return c, nil
+		}
+		switch {
+		case state == StateClosed:
+			return nil, ErrClosed
+		case failFast && cause != nil:
+			return nil, cause
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			err := contextCause(ctx.Err())
+			if cause != nil {
+				err = fmt.Errorf("%w: %w", err, cause)
+			}
+			return nil, &OpError{Op: "connect", Node: n.cfg.Name, Err: err}
+		}
+	}
+}
+
+// Do sends an action on the present session and waits for its complete answer; see [Conn.Do]. Without a ready session
+// it returns ErrNotReady, or waits for one if the action says WaitReady. Nothing is ever sent twice.
+func (n *Node) Do(ctx context.Context, a Action) (*Reply, error) {
+	c, err := n.session(ctx, &a)
+	if err != nil {
+		return nil, err
+	}
+	return c.Do(ctx, a)
+}
+
+// TryDo is Do, but returns ErrBusy at once if there is no room.
+func (n *Node) TryDo(ctx context.Context, a Action) (*Reply, error) {
+	c, err := n.session(ctx, &a)
+	if err != nil {
+		return nil, err
+	}
+	return c.TryDo(ctx, a)
+}
+
+// Submit sends an action without waiting for its answer; see [Conn.Submit].
+func (n *Node) Submit(ctx context.Context, a Action, b *Batch, tag uint64) error {
+	c, err := n.session(ctx, &a)
+	if err != nil {
+		return err
+	}
+	return c.Submit(ctx, a, b, tag)
+}
+
+// session returns the session to send an action on, or books the action as rejected.
+func (n *Node) session(ctx context.Context, a *Action) (*Conn, error) {
+	if c := n.current.Load(); c != nil {
+		return c, nil
+	}
+	err := ErrNotReady
+	if a.WaitReady {
+		timeout := a.Timeout
+		if timeout <= 0 {
+			timeout = n.cfg.ActionTimeout
+		}
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		c, waitErr := n.awaitAction(ctx)
+		if waitErr == nil {
+			return c, nil
+		}
+		err = waitErr
+	} else if state, cause := n.State(); state == StateClosed {
+		err = ErrClosed
+	} else if state == StateBreakerOpen {
+		err = fmt.Errorf("%w: %w", ErrBreakerOpen, cause)
+	} else if cause != nil {
+		err = fmt.Errorf("%w: %w", ErrNotReady, cause)
+	}
+	n.stats.submitted.Add(1)
+	n.stats.rejected.Add(1)
+	return nil, &OpError{Op: "do", Node: n.cfg.Name, Action: a.Name, Err: err}
+}
+
+// awaitAction waits for a ready session on behalf of an action, but not behind an open breaker or a refused login.
+func (n *Node) awaitAction(ctx context.Context) (*Conn, error) {
+	for {
+		state, cause, changed := n.look()
+		if c := n.current.Load(); c != nil {
+			return c, nil
+		}
+		switch {
+		case state == StateClosed:
+			return nil, ErrClosed
+		case state == StateBreakerOpen:
+			return nil, fmt.Errorf("%w: %w", ErrBreakerOpen, cause)
+		case errors.Is(cause, ErrUnauthorized):
+			return nil, cause
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			err := fmt.Errorf("%w: %w", contextCause(ctx.Err()), ErrNotReady)
+			if cause != nil {
+				err = fmt.Errorf("%w: %w", err, cause)
+			}
+			return nil, err
+		}
+	}
+}
+
+// Subscribe starts a stream of this node's events over all its sessions, with gaps where one was lost.
+func (n *Node) Subscribe(o SubscribeOptions) (*Subscription, error) {
+	o.Nodes = []string{n.cfg.Name}
+	return n.cluster.Subscribe(o)
+}
+
+// close ends the node for good and waits for its goroutines. drain bounds a graceful end; nil: none.
+func (n *Node) close(drain context.Context) error {
+	n.mu.Lock()
+	c := n.conn
+	n.mu.Unlock()
+	var err error
+	if drain != nil && c != nil && n.current.Load() == c {
+		n.mu.Lock()
+		n.sup.shutdown()
+		n.mu.Unlock()
+		err = c.Drain(drain)
+	}
+	n.become(StateClosed, ErrClosed)
+	n.mu.Lock()
+	if n.timer != nil {
+		n.timer.Stop()
+	}
+	c = n.conn
+	n.mu.Unlock()
+	n.cancel()
+	n.cluster.queue.leave(n)
+	if c != nil {
+		c.kill(ErrClosed)
+	}
+	n.gone.Wait()
+	n.current.Store(nil)
+	return err
+}

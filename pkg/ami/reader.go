@@ -1,0 +1,314 @@
+package ami
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// read is the session's reader: the one goroutine that decodes, completes calls, and settles what is owed in the end.
+// It never waits for a consumer. It returns when nothing of the session is left.
+func (c *Conn) read() {
+	for {
+		err := c.decode()
+		if err == nil {
+			var n int
+			n, err = c.nc.Read(c.dec.Space())
+			c.dec.Wrote(n)
+			c.stats.bytesIn.Add(uint64(n))
+			if n > 0 {
+				c.lastHeard.Store(c.now())
+			}
+			if n > 0 || err == nil {
+				continue // what was read comes first; a lasting error comes again
+			}
+		}
+		if errors.As(err, new(*wire.LimitError)) {
+			c.stats.parseErrors.Add(1)
+			err = fmt.Errorf("%w: %w", ErrProtocol, err)
+		} else if c.dec.Buffered() > 0 {
+			c.stats.parseErrors.Add(1) // a partial packet at the end is thrown away
+		}
+		if errors.Is(err, io.EOF) {
+			err = errServerClosed
+		}
+		c.kill(err)
+		<-c.writerDone
+		c.settle()
+		c.feed.lost(time.Now().UnixNano())
+		close(c.done)
+		return
+	}
+}
+
+// errServerClosed is io.EOF in words.
+var errServerClosed = errors.New("the server closed it")
+
+// decode handles every whole packet that the decoder holds.
+func (c *Conn) decode() error {
+	at := time.Now()
+	for {
+		m, err := c.dec.Next()
+		if err != nil {
+			c.feed.flush()
+			c.releaseFreed()
+			if errors.Is(err, wire.ErrMore) {
+				return nil
+			}
+			return err
+		}
+		c.seq++
+		switch m.Kind() {
+		case wire.Event:
+			c.event(&m, at)
+		case wire.Response:
+			c.response(&m, at)
+		default:
+			c.stats.raw.Add(1)
+		}
+	}
+}
+
+// actionID finds a packet's ActionID, which is the second header as a rule.
+func actionID(m *wire.Message) string {
+	if m.Len() > 1 {
+		if name, value := m.Line(1); wire.EqualFold(name, "ActionID") {
+			return value
+		}
+	}
+	return m.Get("ActionID")
+}
+
+// response gives a response packet to the call that it names.
+func (c *Conn) response(m *wire.Message, at time.Time) {
+	id := actionID(m)
+	if id == "" {
+		c.stats.unmatched.Add(1)
+		return
+	}
+	k, r, whose := c.calls.lookup(id)
+	switch whose {
+	case idForeign:
+		c.stats.foreign.Add(1)
+		return
+	case idStale:
+		c.stats.duplicate.Add(1)
+		return
+	}
+	live := c.hear(k, r)
+	next, done := k.phase.onResponse(m, k.action, k.await)
+	if !done {
+		if k.phase == awaitReply && live {
+			k.list = &list{response: m.Clone()}
+		} else if k.phase != awaitReply {
+			c.stats.duplicate.Add(1)
+		}
+		k.phase = next
+		c.running, c.runningRef = k, r
+		return
+	}
+	if !live {
+		c.answeredLate(k, r)
+		return
+	}
+	reply := c.newReply(k, at)
+	reply.Message = m.Clone()
+	c.complete(k, r, reply)
+}
+
+// hear marks that the server spoke of a call, and reports whether somebody still waits for it.
+func (c *Conn) hear(k *call, r callRef) bool {
+	return k.turn(r.gen, slotLive, slotHeard) || k.state(r.gen) == slotHeard
+}
+
+// event gives an event to the call whose list it is an item or the end of, or else to the subscriptions.
+func (c *Conn) event(m *wire.Message, at time.Time) {
+	broadcast := isBroadcast(m)
+	if !broadcast || wire.EqualFold(m.Name(), "OriginateResponse") {
+		if c.listEvent(m, m.Get("ActionID"), broadcast, at) {
+			return
+		}
+	}
+	if c.onEvent != nil {
+		c.onEvent(m)
+	}
+	c.feed.offer(m, at.UnixNano(), c.seq, c.session)
+}
+
+// isBroadcast tells an event sent to everybody, which has its classes and "all" as the second header (manager.c,
+// __ast_manager_event_multichan), from an item of a list, which has no Privilege header; but Status items have
+// "Privilege: Call".
+func isBroadcast(m *wire.Message) bool {
+	if m.Len() < 2 {
+		return false
+	}
+	name, value := m.Line(1)
+	return len(name) == 9 && wire.EqualFold(name, "Privilege") && strings.HasSuffix(value, ",all")
+}
+
+// listEvent handles an event that may belong to a call's answer, and reports whether it was that and no news. An item
+// without an ActionID (IAXpeers) is one of the list that is running: a server sends a list without a break.
+func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool, at time.Time) bool {
+	k, r, whose := c.running, c.runningRef, idOurs
+	if id != "" {
+		k, r, whose = c.calls.lookup(id)
+	} else if k == nil || broadcast {
+		return false
+	}
+	if whose == idStale && !broadcast {
+		c.stats.duplicate.Add(1) // an item of a list that has ended
+		return true
+	}
+	if whose != idOurs {
+		return false
+	}
+	live := c.hear(k, r)
+	item, done := k.phase.onEvent(m, k.action)
+	if !item && !done {
+		return false
+	}
+	if !live {
+		c.dropList(k)
+		if done {
+			c.answeredLate(k, r)
+		}
+		return !broadcast
+	}
+	ev := Event{Message: m.Clone(), Node: c.cfg.Name, Session: c.session, Seq: c.seq, Received: at}
+	if item && !c.collect(k, r, ev, at) {
+		return true
+	}
+	if done {
+		reply := c.newReply(k, at)
+		reply.Message, reply.Events = k.list.response, k.list.events
+		if !item {
+			reply.End = ev
+		}
+		c.complete(k, r, reply)
+	}
+	return !broadcast // OriginateResponse ends a call and is news as well
+}
+
+// collect adds an item to a call's list. A list over its limits ends the call with what has arrived.
+func (c *Conn) collect(k *call, r callRef, ev Event, at time.Time) bool {
+	l := k.list
+	size := ev.Size()
+	if l.items+1 > c.cfg.ListItems || c.listHeld+size > c.cfg.ListBytes {
+		reply := c.newReply(k, at)
+		reply.Message, reply.Events = l.response, l.events
+		err := fmt.Errorf("%w: cut off after %d items", ErrListTooLong, l.items)
+		c.dropList(k)
+		c.mu.Lock()
+		e, ok := c.giveUp(k, r, &c.stats.errorReplies)
+		c.drained()
+		c.mu.Unlock()
+		if ok {
+			e.to.deliver(reply, e.error(c, err), c.cfg.Name)
+		}
+		return false
+	}
+	l.items++
+	if b := k.to.batch; b != nil && b.items {
+		b.put(Result{Tag: k.to.tag, Node: c.cfg.Name, Item: &ev})
+		return true
+	}
+	l.events = append(l.events, ev)
+	l.bytes += size
+	c.listHeld += size
+	return true
+}
+
+// dropList lets go of a list that nobody waits for.
+func (c *Conn) dropList(k *call) {
+	if k.list != nil {
+		c.listHeld -= k.list.bytes
+		k.list = nil
+	}
+}
+
+func (c *Conn) newReply(k *call, at time.Time) *Reply {
+	return &Reply{
+		Node: c.cfg.Name, Session: c.session, Seq: c.seq, Received: at,
+		RTT: at.Sub(c.epoch) - time.Duration(k.submitted),
+	}
+}
+
+// complete ends a call by its answer, if nobody was faster. Events that came before are handed over first.
+func (c *Conn) complete(k *call, r callRef, reply *Reply) {
+	c.feed.flush()
+	c.dropList(k)
+	if !k.turn(r.gen, slotHeard, slotEnding) {
+		c.answeredLate(k, r)
+		return
+	}
+	err := c.verdict(k, r, reply)
+	switch {
+	case k.internal:
+		c.stats.internalEnded.Add(1)
+		if k.action == pingAction {
+			c.ponged(reply.RTT)
+		}
+	case err != nil:
+		c.stats.errorReplies.Add(1)
+	default:
+		c.stats.replied.Add(1)
+	}
+	to := k.to
+	c.free(r, true)
+	to.deliver(reply, err, c.cfg.Name)
+}
+
+// verdict returns the error that goes with a server's refusal.
+func (c *Conn) verdict(k *call, r callRef, reply *Reply) error {
+	if reply.Success() {
+		return nil
+	}
+	refused := &ResponseError{Action: k.action, Message: reply.Get("Message")}
+	if reply.End.Len() > 0 {
+		refused.Reason = reply.End.Get("Reason")
+		refused.Message = "the call failed"
+	}
+	e := ended{action: k.action, ref: r, sent: SentYes}
+	return e.error(c, refused)
+}
+
+// answeredLate frees the slot of a call that had ended before its answer came.
+func (c *Conn) answeredLate(k *call, r callRef) {
+	c.stats.late.Add(1)
+	c.dropList(k)
+	k.turn(r.gen, slotZombie, slotEnding)
+	c.free(r, false)
+}
+
+// free marks a slot for release; many are released under one lock. live tells that the call was still counted so.
+func (c *Conn) free(r callRef, live bool) {
+	if c.running != nil && c.runningRef == r {
+		c.running = nil
+	}
+	c.freed = append(c.freed, r.slot)
+	if live {
+		c.freedLive++
+	}
+	if len(c.freed) >= stageSize {
+		c.releaseFreed()
+	}
+}
+
+func (c *Conn) releaseFreed() {
+	if len(c.freed) == 0 {
+		return
+	}
+	c.mu.Lock()
+	for _, slot := range c.freed {
+		c.calls.release(slot)
+	}
+	c.calls.live -= c.freedLive
+	c.unblock(len(c.freed))
+	c.drained()
+	c.mu.Unlock()
+	c.freed, c.freedLive = c.freed[:0], 0
+}

@@ -1,0 +1,63 @@
+package ami
+
+import (
+	"iter"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// A Reply is the complete answer to one action.
+type Reply struct {
+	wire.Message // the response packet, owned
+
+	Node     string
+	Session  uint64        // which session of the node: 1 for its first
+	Seq      uint64        // place of the packet that completed the action in the session's stream
+	Received time.Time     // when that packet was read
+	RTT      time.Duration // from the write into the session's buffer to Received
+
+	Events []Event // the items of a list, without its end event
+	End    Event   // the event that completed the action: a list's end, OriginateResponse; else zero
+}
+
+// Success reports whether the server took the action: its verdict is neither Error nor a failed OriginateResponse.
+func (r *Reply) Success() bool {
+	if wire.EqualFold(r.Name(), "Error") {
+		return false
+	}
+	return !wire.EqualFold(r.End.Name(), "OriginateResponse") || !wire.EqualFold(r.End.Get("Response"), "Failure")
+}
+
+// OutputLines returns the lines of a Command's output, whichever form the server used.
+func (r *Reply) OutputLines() iter.Seq[string] { return r.Output() }
+
+// An Event is one item of a subscription's stream: an event as the server sent it, or, when Gap is not nil, a mark
+// that some are missing here.
+type Event struct {
+	wire.Message // owned
+
+	Node     string
+	Session  uint64    // which session of the node: 1 for its first
+	Seq      uint64    // place in the session's stream; replies count too
+	Received time.Time // when it was read
+	Gap      *Gap      // not nil: no event, but a gap
+}
+
+// A GapReason says why events are missing.
+type GapReason string
+
+const (
+	// GapOverflow: the consumer was too slow and the subscription's buffer dropped its oldest events.
+	GapOverflow GapReason = "overflow"
+	// GapDisconnect: the node's session was lost; how much happened meanwhile cannot be known.
+	GapDisconnect GapReason = "disconnect"
+)
+
+// A Gap marks, in its place in the stream, events that a subscriber did not get.
+type Gap struct {
+	Reason  GapReason
+	Dropped uint64    // GapOverflow: how many events
+	Since   time.Time // GapDisconnect: when the session was lost
+	Until   time.Time // GapDisconnect: when the stream resumed; zero while the node is still away
+}

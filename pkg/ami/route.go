@@ -1,0 +1,136 @@
+package ami
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// A RouteKind says how a node is chosen for an action.
+type RouteKind uint8
+
+const (
+	// RouteNamed takes the named node and no other: if it is not ready the action fails.
+	RouteNamed RouteKind = iota
+	// RouteRoundRobin takes the ready nodes in turn.
+	RouteRoundRobin
+	// RouteFailover takes the first ready node in order.
+	RouteFailover
+	// RouteLeastPending takes the ready node with the fewest actions in flight.
+	RouteLeastPending
+)
+
+// A Route chooses a node for an action.
+type Route struct {
+	Kind  RouteKind
+	Node  string   // RouteNamed
+	Nodes []string // the others: choose among these, in this order; none means all
+}
+
+// Pick chooses a node. For the kinds other than RouteNamed it is a ready one, or the error is ErrNotReady.
+func (c *Cluster) Pick(r Route) (*Node, error) {
+	if r.Kind == RouteNamed {
+		n, ok := c.Node(r.Node)
+		if !ok {
+			return nil, fmt.Errorf("ami: %w: %q", ErrNoNode, r.Node)
+		}
+		return n, nil
+	}
+	candidates, err := c.candidates(r.Nodes)
+	if err != nil {
+		return nil, err
+	}
+	if r.Kind == RouteRoundRobin && len(candidates) > 0 {
+		at := int((c.turn.Add(1) - 1) % uint64(len(candidates)))
+		candidates = slices.Concat(candidates[at:], candidates[:at])
+	}
+	var best *Node
+	least := 0
+	for _, n := range candidates {
+		conn := n.current.Load()
+		if conn == nil {
+			continue
+		}
+		if r.Kind != RouteLeastPending {
+			return n, nil
+		}
+		if p := conn.pending(); best == nil || p < least {
+			best, least = n, p
+		}
+	}
+	if best == nil {
+		return nil, fmt.Errorf("ami: %w: none of %d", ErrNotReady, len(candidates))
+	}
+	return best, nil
+}
+
+func (c *Cluster) candidates(names []string) ([]*Node, error) {
+	if len(names) == 0 {
+		return c.Nodes(), nil
+	}
+	nodes := make([]*Node, len(names))
+	for i, name := range names {
+		n, ok := c.Node(name)
+		if !ok {
+			return nil, fmt.Errorf("ami: %w: %q", ErrNoNode, name)
+		}
+		nodes[i] = n
+	}
+	return nodes, nil
+}
+
+// route chooses a node, waiting for a ready one within ctx and the action's timeout if the action says WaitReady.
+func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) {
+	n, err := c.Pick(r)
+	if err == nil || !a.WaitReady || r.Kind == RouteNamed {
+		return n, err
+	}
+	candidates, listErr := c.candidates(r.Nodes)
+	if listErr != nil || len(candidates) == 0 {
+		return nil, err
+	}
+	timeout := a.Timeout
+	if timeout <= 0 {
+		timeout = DefaultActionTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	first := make(chan struct{}, len(candidates))
+	for _, n := range candidates {
+		go func() {
+			if n.WaitReady(ctx) == nil {
+				first <- struct{}{}
+			}
+		}()
+	}
+	select {
+	case <-first:
+		return c.Pick(r)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", contextCause(ctx.Err()), ErrNotReady)
+	}
+}
+
+// Do sends an action to the node that the route chooses and waits for its answer; see [Node.Do].
+func (c *Cluster) Do(ctx context.Context, r Route, a Action) (*Reply, error) {
+	n, err := c.route(ctx, r, &a)
+	if err != nil {
+		return nil, c.unrouted(&a, err)
+	}
+	return n.Do(ctx, a)
+}
+
+// Submit sends an action to the node that the route chooses without waiting for its answer; see [Conn.Submit].
+func (c *Cluster) Submit(ctx context.Context, r Route, a Action, b *Batch, tag uint64) error {
+	n, err := c.route(ctx, r, &a)
+	if err != nil {
+		return c.unrouted(&a, err)
+	}
+	return n.Submit(ctx, a, b, tag)
+}
+
+// unrouted books an action that no node got.
+func (c *Cluster) unrouted(a *Action, err error) error {
+	c.unroutedActions.Add(1)
+	return &OpError{Op: "do", Action: a.Name, Err: err}
+}

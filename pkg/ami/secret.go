@@ -1,0 +1,46 @@
+package ami
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+)
+
+// A Secret is a password that never prints: every way of formatting it gives "[secret]".
+type Secret struct{ value string }
+
+// NewSecret wraps a password.
+func NewSecret(value string) Secret { return Secret{value} }
+
+// Reveal returns the password itself.
+func (s Secret) Reveal() string { return s.value }
+
+const hidden = "[secret]"
+
+// String returns "[secret]".
+func (Secret) String() string { return hidden }
+
+// GoString returns "[secret]".
+func (Secret) GoString() string { return hidden }
+
+// Format writes "[secret]" for every verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(hidden)) }
+
+// MarshalText returns "[secret]".
+func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// MarshalJSON returns "[secret]" as a JSON string.
+func (Secret) MarshalJSON() ([]byte, error) { return json.Marshal(hidden) }
+
+// LogValue returns "[secret]".
+func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// A SecretProvider is asked for the password at each login, so that a rotated one is picked up. It runs in the node's
+// own goroutine within the dial's deadline.
+type SecretProvider func(ctx context.Context) (Secret, error)
+
+// StaticSecret returns a provider of one unchanging password.
+func StaticSecret(value string) SecretProvider {
+	return func(context.Context) (Secret, error) { return NewSecret(value), nil }
+}

@@ -1,0 +1,321 @@
+package ami
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// internalRoom is what the pending table and the write buffer hold beyond their caps for Ping and Logoff.
+const internalRoom = 4
+
+// Do sends an action and waits for its complete answer, within ctx and the action's timeout. If there is no room it
+// waits for that too. The error is an *OpError that says whether bytes left the process; a server's refusal comes as
+// a Reply together with an error that wraps a *ResponseError.
+func (c *Conn) Do(ctx context.Context, a Action) (*Reply, error) {
+	c.stats.submitted.Add(1)
+	return c.do(ctx, &a, false)
+}
+
+// TryDo is Do, but returns ErrBusy at once if there is no room.
+func (c *Conn) TryDo(ctx context.Context, a Action) (*Reply, error) {
+	c.stats.submitted.Add(1)
+	w := waiters.Get().(*waiter)
+	r, err := c.submit(ctx, &a, receiver{waiter: w}, submitTry)
+	if err != nil {
+		waiters.Put(w)
+		return nil, err
+	}
+	return c.wait(ctx, r, w)
+}
+
+// Submit sends an action without waiting for its answer; its end comes from b.Next under the given tag. It waits for
+// room within ctx. An error means that the action was refused and b will not hear of it. Once accepted, the action is
+// bounded by its timeout, and by ctx's deadline, not by ctx's cancellation.
+func (c *Conn) Submit(ctx context.Context, a Action, b *Batch, tag uint64) error {
+	c.stats.submitted.Add(1)
+	b.open.Add(1)
+	_, err := c.submit(ctx, &a, receiver{batch: b, tag: tag}, submitWait)
+	if err != nil {
+		b.open.Add(-1)
+	}
+	return err
+}
+
+func (c *Conn) do(ctx context.Context, a *Action, internal bool) (*Reply, error) {
+	w := waiters.Get().(*waiter)
+	mode := submitWait
+	if internal {
+		mode = submitInternal
+	}
+	r, err := c.submit(ctx, a, receiver{waiter: w}, mode)
+	if err != nil {
+		waiters.Put(w)
+		return nil, err
+	}
+	return c.wait(ctx, r, w)
+}
+
+// wait waits for a call's one end. If ctx is done first, whoever is faster decides what the end was.
+func (c *Conn) wait(ctx context.Context, r callRef, w *waiter) (*Reply, error) {
+	select {
+	case <-w.ch:
+	case <-ctx.Done():
+		c.cancel(r, ctx.Err())
+		<-w.ch
+	}
+	reply, err := w.reply, w.err
+	w.reply, w.err = nil, nil
+	waiters.Put(w)
+	return reply, err
+}
+
+type submitMode uint8
+
+const (
+	submitWait     submitMode = iota // wait for room
+	submitTry                        // ErrBusy without room
+	submitInternal                   // the engine's own: uses the room kept for it, booked apart
+)
+
+// submit gives an action a slot and its place in the write buffer, or says why not.
+func (c *Conn) submit(ctx context.Context, a *Action, to receiver, mode submitMode) (callRef, error) {
+	if mode != submitInternal && isReserved(a.Name) {
+		return callRef{}, c.reject(a, fmt.Errorf("%w: %s", ErrReservedAction, a.Name), mode)
+	}
+	woken := false
+	var deadline time.Time
+	for {
+		if err := ctx.Err(); err != nil {
+			return callRef{}, c.reject(a, contextCause(err), mode)
+		}
+		c.mu.Lock()
+		if err := c.refusal(mode); err != nil {
+			c.mu.Unlock()
+			return callRef{}, c.reject(a, err, mode)
+		}
+		// Who came first goes first: a newcomer does not overtake those who wait.
+		if c.hasRoom(a, mode) && (woken || len(c.blocked) == 0 || mode == submitInternal) {
+			break
+		}
+		if mode != submitWait {
+			c.mu.Unlock()
+			return callRef{}, c.reject(a, ErrBusy, mode)
+		}
+		room := make(chan struct{})
+		if woken {
+			c.blocked = slices.Insert(c.blocked, 0, room)
+		} else {
+			c.blocked = append(c.blocked, room)
+		}
+		c.mu.Unlock()
+		if deadline.IsZero() {
+			deadline = time.Now().Add(c.timeout(a))
+		}
+		if err := c.waitRoom(ctx, room, deadline); err != nil {
+			return callRef{}, c.reject(a, err, mode)
+		}
+		woken = true
+	}
+	r, err := c.accept(ctx, a, to, mode == submitInternal)
+	wake := c.idle && err == nil
+	if wake {
+		c.idle = false
+	}
+	if woken {
+		c.unblock(1) // there may be room for the next one too
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return callRef{}, c.reject(a, err, mode)
+	}
+	if wake {
+		c.wakeWriter()
+	}
+	return r, nil
+}
+
+// waitRoom waits until unblock closes room. One that gives up passes a wake it may have got on to the next.
+func (c *Conn) waitRoom(ctx context.Context, room chan struct{}, deadline time.Time) error {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	var err error
+	select {
+	case <-room:
+		return nil
+	case <-ctx.Done():
+		err = contextCause(ctx.Err())
+	case <-timer.C:
+		err = fmt.Errorf("%w: waiting for room: %w", ErrTimeout, ErrBusy)
+	}
+	c.mu.Lock()
+	if i := slices.Index(c.blocked, room); i >= 0 {
+		c.blocked = slices.Delete(c.blocked, i, i+1)
+	} else {
+		c.unblock(1)
+	}
+	c.mu.Unlock()
+	return err
+}
+
+func isReserved(action string) bool {
+	switch len(action) {
+	case 5:
+		return wire.EqualFold(action, "Login")
+	case 6:
+		return wire.EqualFold(action, "Logoff")
+	case 9:
+		return wire.EqualFold(action, "Challenge")
+	}
+	return false
+}
+
+// refusal says why the session takes no action now. Called under mu.
+func (c *Conn) refusal(mode submitMode) error {
+	switch {
+	case c.state == connDead:
+		return fmt.Errorf("%w: %w", ErrDisconnected, c.err)
+	case c.state == connDraining && mode != submitInternal:
+		return ErrDraining
+	}
+	return nil
+}
+
+// hasRoom reports whether pending table and write buffer take the action. Called under mu.
+func (c *Conn) hasRoom(a *Action, mode submitMode) bool {
+	if mode == submitInternal {
+		return c.calls.used < c.cfg.Pending+internalRoom
+	}
+	return c.calls.used < c.cfg.Pending && c.out.live()+encodedSize(a) <= c.cfg.WriteBuffer
+}
+
+// encodedSize returns an upper bound of the packet's size in bytes.
+func encodedSize(a *Action) int {
+	n := len("Action: \r\nActionID: \r\n\r\n") + len(a.Name) + wire.MaxActionID
+	for i := range a.Fields {
+		n += len(a.Fields[i].Name) + len(a.Fields[i].Value) + 4
+	}
+	return n
+}
+
+// accept encodes the action into the write buffer and makes its call live. Called under mu.
+func (c *Conn) accept(ctx context.Context, a *Action, to receiver, internal bool) (callRef, error) {
+	k, r := c.calls.alloc()
+	var id [wire.MaxActionID]byte
+	before := len(c.out.buf)
+	buf, err := wire.AppendAction(c.out.buf, a.Name, c.calls.appendID(id[:0], r), a.Fields)
+	if err != nil {
+		c.calls.live--
+		c.calls.release(r.slot)
+		return callRef{}, err
+	}
+	k.start = c.out.end
+	c.out.buf = buf
+	c.out.appended(len(buf) - before)
+	c.peakOut = max(c.peakOut, c.out.live())
+	k.end = c.out.end
+	k.action, k.await, k.internal, k.to = a.Name, a.AwaitOriginate, internal, to
+	k.submitted = c.now()
+	k.deadline = k.submitted + int64(c.timeout(a))
+	if d, ok := ctx.Deadline(); ok {
+		k.deadline = min(k.deadline, int64(d.Sub(c.epoch)))
+	}
+	if internal {
+		c.stats.internalAccepted.Add(1)
+	} else {
+		c.stats.accepted.Add(1)
+	}
+	k.publish(r)
+	c.armAt(k.deadline)
+	return r, nil
+}
+
+func (c *Conn) timeout(a *Action) time.Duration {
+	if a.Timeout > 0 {
+		return a.Timeout
+	}
+	return c.cfg.ActionTimeout
+}
+
+// reject books a refused action and wraps the reason.
+func (c *Conn) reject(a *Action, err error, mode submitMode) error {
+	if mode != submitInternal {
+		c.stats.rejected.Add(1)
+	}
+	return &OpError{Op: "do", Node: c.cfg.Name, Action: a.Name, Err: err}
+}
+
+// contextCause turns a context's error into the engine's own, which wraps it.
+func contextCause(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", ErrTimeout, err)
+	}
+	return fmt.Errorf("%w: %w", ErrCancelled, err)
+}
+
+// cancel ends a call whose caller no longer waits, unless it has ended.
+func (c *Conn) cancel(r callRef, why error) {
+	c.mu.Lock()
+	k := c.calls.at(r.slot)
+	if k.state(r.gen) == slotFree {
+		c.mu.Unlock()
+		return
+	}
+	counter := &c.stats.cancelled
+	if errors.Is(why, context.DeadlineExceeded) {
+		counter = &c.stats.timedOut
+	}
+	e, ok := c.giveUp(k, r, counter)
+	c.drained()
+	c.mu.Unlock()
+	if ok {
+		e.to.deliver(nil, e.error(c, contextCause(why)), c.cfg.Name)
+	}
+}
+
+// giveUp ends a call without an answer, if nobody was faster. What has not been taken by the writer is cut out of the
+// buffer and its slot is free again; otherwise the slot stays taken until the server has answered. Called under mu.
+func (c *Conn) giveUp(k *call, r callRef, counter *atomic.Uint64) (ended, bool) {
+	sent := c.sent(k)
+	if sent == SentNo && k.turn(r.gen, slotLive, slotEnding) {
+		e := c.ending(k, r, SentNo, counter)
+		c.out.cut(k.start, k.end)
+		c.calls.live--
+		c.calls.release(r.slot)
+		c.unblock(1)
+		return e, true
+	}
+	if !k.abandon(r.gen) {
+		return ended{}, false
+	}
+	c.calls.live--
+	// A server that spoke of a call before it was written made that up; its bytes stay in the buffer.
+	return c.ending(k, r, max(sent, SentMaybe), counter), true
+}
+
+// An ended is what is needed to deliver a call's end once the session's lock is released.
+type ended struct {
+	to     receiver
+	action string
+	ref    callRef
+	sent   Sent
+}
+
+// ending books a call's end and gathers what its delivery needs.
+func (c *Conn) ending(k *call, r callRef, sent Sent, counter *atomic.Uint64) ended {
+	if k.internal {
+		counter = &c.stats.internalEnded
+	}
+	counter.Add(1)
+	return ended{to: k.to, action: k.action, ref: r, sent: sent}
+}
+
+// error builds the call's *OpError.
+func (e *ended) error(c *Conn, err error) error {
+	return &OpError{Op: "do", Node: c.cfg.Name, Action: e.action, ActionID: string(c.calls.appendID(nil, e.ref)), Sent: e.sent, Err: err}
+}

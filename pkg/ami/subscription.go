@@ -1,0 +1,313 @@
+package ami
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// SubscribeOptions selects what a subscription gets and bounds what it may hold.
+type SubscribeOptions struct {
+	// Events are names or patterns with * and ?, whatever their case; none means all.
+	Events []string
+	// Where is a condition on an event's headers; nil means none.
+	Where *Where
+	// Nodes are names of a cluster's nodes; none means all, those added later included.
+	Nodes []string
+
+	RingEvents int // events buffered a node; 0: DefaultRingEvents
+	RingBytes  int // bytes buffered a node; 0: DefaultRingBytes
+}
+
+// A Subscription is a stream of events from one or more nodes, with every gap marked in its place. The nodes' order is
+// fair, not global: each node's own order is kept. It is for one consumer at a time.
+//
+// A consumer that is too slow costs nobody else anything: its rings drop their oldest events, and it sees a gap.
+type Subscription struct {
+	names      *nameSet
+	where      *Where
+	nodes      map[string]bool
+	ringEvents int
+	ringBytes  int
+
+	wake chan struct{} // room for one
+	done chan struct{} // closed by Close
+	once sync.Once
+
+	mu      sync.Mutex
+	ready   []*ring          // guarded by mu: rings with something to give, in turn
+	members map[*ring]func() // guarded by mu: how to leave each ring's feed
+	gone    SubscriptionStats
+
+	// The consumer's own.
+	batch []Event
+	next  int
+	left  atomic.Int64 // events of batch not yet handed out
+	panic atomic.Uint64
+}
+
+// newSubscription checks the options.
+func newSubscription(o SubscribeOptions) (*Subscription, error) {
+	names, err := compileNames(o.Events)
+	if err != nil {
+		return nil, fmt.Errorf("ami: subscribe: %w", err)
+	}
+	if o.RingEvents < 0 || o.RingBytes < 0 {
+		return nil, fmt.Errorf("ami: subscribe: a negative buffer (%d events, %d bytes)", o.RingEvents, o.RingBytes)
+	}
+	s := &Subscription{
+		names: names, where: o.Where, ringEvents: o.RingEvents, ringBytes: o.RingBytes,
+		wake: make(chan struct{}, 1), done: make(chan struct{}), members: make(map[*ring]func()),
+	}
+	if s.ringEvents == 0 {
+		s.ringEvents = DefaultRingEvents
+	}
+	if s.ringBytes == 0 {
+		s.ringBytes = DefaultRingBytes
+	}
+	if len(o.Nodes) > 0 {
+		s.nodes = make(map[string]bool)
+		for _, n := range o.Nodes {
+			s.nodes[n] = true
+		}
+	}
+	return s, nil
+}
+
+// wants reports whether a borrowed event is for this subscription. It runs in the reader and copies nothing.
+func (s *Subscription) wants(node string, m *wire.Message) bool {
+	return (s.names == nil || s.names.match(m.Name())) && (s.where == nil || s.where.Match(node, m))
+}
+
+// attach joins a node's feed, if the subscription is for that node.
+func (s *Subscription) attach(f *feed) {
+	if s.nodes != nil && !s.nodes[f.node] {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed() {
+		return
+	}
+	r := f.join(s, time.Now().UnixNano())
+	s.members[r] = func() { f.leave(r) }
+}
+
+// detach leaves the feed of a node that is gone; what it queued is discarded.
+func (s *Subscription) detach(f *feed) {
+	s.mu.Lock()
+	var leave []func()
+	for r, l := range s.members {
+		if r.node == f.node {
+			leave = append(leave, func() {
+				l()
+				s.mu.Lock()
+				s.gone.add(r.stats())
+				s.mu.Unlock()
+			})
+			delete(s.members, r)
+		}
+	}
+	s.mu.Unlock()
+	for _, l := range leave {
+		l()
+	}
+}
+
+func (s *Subscription) closed() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// enqueue puts a ring that became ready in line.
+func (s *Subscription) enqueue(r *ring) {
+	s.mu.Lock()
+	s.ready = append(s.ready, r)
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// fill takes the next ring's turn, and reports whether anything came of it.
+func (s *Subscription) fill() bool {
+	clear(s.batch)
+	s.batch, s.next = s.batch[:0], 0
+	for {
+		s.mu.Lock()
+		if len(s.ready) == 0 {
+			s.mu.Unlock()
+			return false
+		}
+		r := s.ready[0]
+		s.ready[0] = nil
+		if s.ready = s.ready[1:]; len(s.ready) == 0 {
+			s.ready = nil
+		}
+		s.mu.Unlock()
+		events, more := 0, false
+		s.batch, events, more = r.pull(s.batch)
+		s.left.Store(int64(events))
+		if more {
+			s.enqueue(r)
+		}
+		if len(s.batch) > 0 {
+			return true
+		}
+	}
+}
+
+// Next returns the next event or gap. It waits until there is one, ctx is done (its error) or the subscription is
+// closed (ErrClosed).
+func (s *Subscription) Next(ctx context.Context) (Event, error) {
+	if s.next < len(s.batch) && !s.closed() {
+		return s.hand(), nil
+	}
+	for {
+		if s.closed() {
+			return Event{}, ErrClosed
+		}
+		if s.fill() {
+			return s.hand(), nil
+		}
+		select {
+		case <-s.wake:
+		case <-s.done:
+		case <-ctx.Done():
+			return Event{}, ctx.Err()
+		}
+	}
+}
+
+// Poll returns the next event or gap if one is there, without waiting.
+func (s *Subscription) Poll() (Event, bool) {
+	if s.closed() || s.next == len(s.batch) && !s.fill() {
+		return Event{}, false
+	}
+	return s.hand(), true
+}
+
+func (s *Subscription) hand() Event {
+	ev := s.batch[s.next]
+	s.next++
+	if ev.Gap == nil {
+		s.left.Add(-1)
+	}
+	return ev
+}
+
+// All iterates over the stream until ctx is done or the subscription is closed.
+func (s *Subscription) All(ctx context.Context) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		for {
+			ev, err := s.Next(ctx)
+			if err != nil || !yield(ev) {
+				return
+			}
+		}
+	}
+}
+
+// Handle calls f for every event and gap until ctx is done or the subscription is closed. A panic in f is passed to
+// report with its stack, and costs that one event.
+func (s *Subscription) Handle(ctx context.Context, f func(Event), report func(any, []byte)) {
+	for ev := range s.All(ctx) {
+		s.call(f, ev, report)
+	}
+}
+
+func (s *Subscription) call(f func(Event), ev Event, report func(any, []byte)) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.panic.Add(1)
+			if report != nil {
+				report(p, debug.Stack())
+			}
+		}
+	}()
+	f(ev)
+}
+
+// Close ends the subscription: what is queued is discarded, and a waiting Next returns ErrClosed.
+func (s *Subscription) Close() {
+	s.once.Do(func() {
+		s.mu.Lock()
+		close(s.done)
+		members := s.members
+		s.members, s.ready = nil, nil
+		s.mu.Unlock()
+		for r, leave := range members {
+			leave()
+			s.mu.Lock()
+			s.gone.add(r.stats())
+			s.mu.Unlock()
+		}
+	})
+}
+
+// SubscriptionStats is a subscription's ledger over all its nodes:
+// Offered = Filtered + Delivered + Dropped + Discarded + Queued at every quiescent point.
+type SubscriptionStats struct {
+	Offered   uint64 // events decoded while it was subscribed
+	Filtered  uint64 // not wanted
+	Delivered uint64 // handed to the consumer
+	Dropped   uint64 // lost for want of room
+	Discarded uint64 // queued when the subscription or its node was closed
+	Queued    uint64
+
+	QueuedBytes uint64
+	PeakEvents  uint64 // most events queued in one ring; the cap is RingEvents
+	PeakBytes   uint64 // most bytes queued in one ring; the cap is RingBytes
+	Panics      uint64 // of a callback
+}
+
+func (t *SubscriptionStats) add(o SubscriptionStats) {
+	t.Offered += o.Offered
+	t.Filtered += o.Filtered
+	t.Delivered += o.Delivered
+	t.Dropped += o.Dropped
+	t.Discarded += o.Discarded
+	t.Queued += o.Queued
+	t.QueuedBytes += o.QueuedBytes
+	t.PeakEvents = max(t.PeakEvents, o.PeakEvents)
+	t.PeakBytes = max(t.PeakBytes, o.PeakBytes)
+}
+
+func (r *ring) stats() SubscriptionStats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return SubscriptionStats{
+		Offered: r.offered, Filtered: r.filtered, Delivered: r.pulled, Dropped: r.dropped, Discarded: r.discarded,
+		Queued: uint64(r.n), QueuedBytes: uint64(r.bytes), PeakEvents: uint64(r.peakEvents), PeakBytes: uint64(r.peakBytes),
+	}
+}
+
+// Stats returns the ledger.
+func (s *Subscription) Stats() SubscriptionStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.gone
+	for r := range s.members {
+		t.add(r.stats())
+	}
+	left := uint64(s.left.Load()) // pulled from a ring, not handed out
+	t.Delivered -= left
+	if s.closed() {
+		t.Discarded += left
+	} else {
+		t.Queued += left
+	}
+	t.Panics = s.panic.Load()
+	return t
+}

@@ -1,0 +1,96 @@
+package ami
+
+import (
+	"errors"
+	"time"
+)
+
+// A State is how far a node is from taking actions.
+type State uint8
+
+// The states of a node. Only StateReady and StateDegraded take actions.
+const (
+	StateDown        State = iota // made, and waiting for its first turn to dial
+	StateDialing                  // resolving, connecting, TLS
+	StateLogin                    // connected: banner, login, filters, OnReady
+	StateReady                    // takes actions
+	StateDegraded                 // takes actions, but the server missed its last Ping
+	StateBackoff                  // waiting for its next turn to dial
+	StateBreakerOpen              // failed too often in a row: left alone until the probe
+	StateClosed                   // over for good
+)
+
+// String returns the state's name as the command line shows it.
+func (s State) String() string {
+	switch s {
+	case StateDown:
+		return "down"
+	case StateDialing:
+		return "dialing"
+	case StateLogin:
+		return "login"
+	case StateReady:
+		return "ready"
+	case StateDegraded:
+		return "degraded"
+	case StateBackoff:
+		return "backoff"
+	case StateBreakerOpen:
+		return "breaker-open"
+	}
+	return "closed"
+}
+
+// A supervisor decides when a node tries again. It is a pure core: no clock, goroutine or socket, so that a table
+// drives it.
+type supervisor struct {
+	cfg      *Config
+	failures int // in a row; a session that stayed up ends the row
+	refusals int // refused logins in a row
+	open     bool
+	readyAt  time.Time
+	planned  bool // the server said Shutdown: its going is no failure
+}
+
+// ready tells that a session became ready.
+func (s *supervisor) ready(now time.Time) {
+	s.readyAt, s.planned, s.refusals = now, false, 0
+}
+
+// shutdown tells that the server announced its end.
+func (s *supervisor) shutdown() { s.planned = true }
+
+// failed tells that a dial failed or a session ended, and returns what the node does now and for how long. random is
+// in [0,1).
+//
+// A session that was ready for less than StableAfter counts as a failure too: a server that accepts, greets and drops
+// must not be called in a loop. A refused login backs off on a clock of its own, and says nothing about the network.
+func (s *supervisor) failed(now time.Time, cause error, random float64) (State, time.Duration) {
+	up := !s.readyAt.IsZero()
+	stable := up && now.Sub(s.readyAt) >= s.cfg.StableAfter
+	s.readyAt = time.Time{}
+	if errors.Is(cause, ErrUnauthorized) {
+		s.refusals++
+		s.open = false
+		return StateBackoff, jitter(s.cfg.LoginBackoffMin, s.cfg.LoginBackoffMax, s.refusals, 0.5+random/2)
+	}
+	if stable || up && s.planned {
+		s.failures, s.open = 0, false
+		return StateBackoff, jitter(s.cfg.BackoffMin, s.cfg.BackoffMax, 1, random)
+	}
+	s.failures++
+	if s.open || s.failures >= s.cfg.BreakerFailures {
+		s.open = true // the breaker is the backoff: one probe behind it
+		return StateBreakerOpen, s.cfg.BreakerOpen/2 + time.Duration(random*float64(s.cfg.BreakerOpen)/2)
+	}
+	return StateBackoff, jitter(s.cfg.BackoffMin, s.cfg.BackoffMax, s.failures, random)
+}
+
+// jitter returns a share of low·2^(n-1), at most of high: full jitter, whose cap holds after it.
+func jitter(low, high time.Duration, n int, share float64) time.Duration {
+	d := low
+	for i := 1; i < n && d < high; i++ {
+		d *= 2
+	}
+	return time.Duration(float64(min(d, high)) * share)
+}
