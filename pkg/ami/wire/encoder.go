@@ -48,13 +48,13 @@ func (e *FieldError) Unwrap() error { return e.Err }
 // AppendAction appends an action's packet to dst: Action first, ActionID second unless it is empty, then the fields
 // in order. What would inject a line or be misread by Asterisk is refused with a *FieldError and dst comes back as it
 // was.
-func AppendAction(dst []byte, action, actionID string, fields []Field) ([]byte, error) {
+func AppendAction(dst []byte, action string, actionID []byte, fields []Field) ([]byte, error) {
 	if err := checkAction(action, actionID, fields); err != nil {
 		return dst, err
 	}
 	dst = appendLine(dst, "Action", action)
-	if actionID != "" {
-		dst = appendLine(dst, "ActionID", actionID)
+	if len(actionID) > 0 {
+		dst = appendLine(dst, "ActionID", borrow(actionID))
 	}
 	for i := range fields {
 		dst = appendLine(dst, fields[i].Name, fields[i].Value)
@@ -69,7 +69,7 @@ func appendLine(dst []byte, name, value string) []byte {
 	return append(dst, '\r', '\n')
 }
 
-func checkAction(action, actionID string, fields []Field) error {
+func checkAction(action string, actionID []byte, fields []Field) error {
 	if err := checkValue("Action", action); err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func checkAction(action, actionID string, fields []Field) error {
 		return &FieldError{"Action", ErrEmpty}
 	}
 	headers := 1 + len(fields)
-	if actionID != "" {
+	if len(actionID) > 0 {
 		headers++
 		if !validActionID(actionID) {
 			return &FieldError{"ActionID", ErrActionID}
@@ -131,7 +131,7 @@ func checkValue(name, value string) error {
 // isSpace tells what ast_skip_blanks skips: every byte from 1 to 32.
 func isSpace(c byte) bool { return c > 0 && c < 33 }
 
-func validActionID(s string) bool {
+func validActionID(s []byte) bool {
 	if len(s) > MaxActionID {
 		return false
 	}
@@ -140,5 +140,5 @@ func validActionID(s string) bool {
 			return false
 		}
 	}
-	return s != ""
+	return len(s) > 0
 }

@@ -7,12 +7,12 @@ import (
 )
 
 func TestAppendAction(t *testing.T) {
-	got, err := AppendAction([]byte("before"), "Originate", "a.1", []Field{{"Channel", "Local/1@x"}, {"Variable", "a=1,b"}, {"Variable", "c=\xff"}, {"Empty", ""}})
+	got, err := AppendAction([]byte("before"), "Originate", []byte("a.1"), []Field{{"Channel", "Local/1@x"}, {"Variable", "a=1,b"}, {"Variable", "c=\xff"}, {"Empty", ""}})
 	want := "beforeAction: Originate\r\nActionID: a.1\r\nChannel: Local/1@x\r\nVariable: a=1,b\r\nVariable: c=\xff\r\nEmpty: \r\n\r\n"
 	if err != nil || string(got) != want {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if got, err = AppendAction(nil, "Ping", "", nil); err != nil || string(got) != "Action: Ping\r\n\r\n" {
+	if got, err = AppendAction(nil, "Ping", nil, nil); err != nil || string(got) != "Action: Ping\r\n\r\n" {
 		t.Errorf("without an ActionID: %q, %v", got, err)
 	}
 }
@@ -58,7 +58,7 @@ func TestAppendActionRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := AppendAction([]byte("kept"), tt.action, tt.id, tt.fields)
+			got, err := AppendAction([]byte("kept"), tt.action, []byte(tt.id), tt.fields)
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("got %v, want %v", err, tt.want)
 			}

@@ -50,7 +50,7 @@ func FuzzEncoder(f *testing.F) {
 	f.Add("A\r\n", "1", "Action", "x\n", "\x00", " y")
 	f.Fuzz(func(t *testing.T, action, id, n1, v1, n2, v2 string) {
 		fields := []Field{{n1, v1}, {n2, v2}}
-		packet, err := AppendAction(nil, action, id, fields)
+		packet, err := AppendAction(nil, action, []byte(id), fields)
 		if err != nil {
 			if len(packet) != 0 {
 				t.Fatalf("refused, yet encoded %q", packet)
