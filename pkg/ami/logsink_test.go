@@ -266,14 +266,14 @@ func TestLogSinkRedacts(t *testing.T) {
 	l := slog.New(s)
 	l.Info("the hunter2x", "password", "zzz", "a", "kept")
 	l.With("token", "zzz").WithGroup("g").With("secret", "zzz").Info("x", slog.Group("f", "Variable", "PASSWORD", "Value", "zzz"))
-	l.WithGroup("credentials").Info("x", "a", "zzz")
+	l.WithGroup("credentials").With("b", "zzz").Info("x", "a", "zzz")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
 		`level=INFO msg="the [secret]" password=[secret] a=kept`,
 		`level=INFO msg=x token=[secret] g.secret=[secret] g.f.Variable=PASSWORD g.f.Value=[secret]`,
-		`level=INFO msg=x credentials.a=[secret]`,
+		`level=INFO msg=x credentials.b=[secret] credentials.a=[secret]`,
 	}
 	if diff := cmp.Diff(want, h.lines()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

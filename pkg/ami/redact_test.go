@@ -100,6 +100,27 @@ func TestRedactField(t *testing.T) {
 	}
 }
 
+// A Variable header alone, without the rules for assignments in any text, splits as Asterisk does.
+func TestRedactVariables(t *testing.T) {
+	r := testRedactor(t, RedactorConfig{})
+	for in, want := range map[string]string{
+		`PASS=2\,b=3,a=1`:    `PASS=[secret],a=1`,
+		`PASS="2,b=3",a=1`:   `PASS=[secret],a=1`,
+		`PASS="2\",b=3",a=1`: `PASS=[secret],a=1`,
+		`PASS=[2,b=3],a=1`:   `PASS=[secret],a=1`,
+		`PASS=(2,(b)=3),a=1`: `PASS=[secret],a=1`,
+		`PASS=2),a=1`:        `PASS=[secret],a=1`,
+		`a=1,,PASS=2,3`:      `a=1,,PASS=[secret]`,
+		`x,PASS=2`:           `x,PASS=[secret]`,
+		`,`:                  `,`,
+		`PASS=\`:             `PASS=[secret]`,
+	} {
+		if got := r.render(in, r.variables(nil, 0, in)); got != want {
+			t.Errorf("%s\n gave %s\n want %s", in, got, want)
+		}
+	}
+}
+
 func TestRedactText(t *testing.T) {
 	r := testRedactor(t, RedactorConfig{Secrets: []Secret{NewSecret("hunter2x")}})
 	for _, tt := range []struct{ in, want string }{
