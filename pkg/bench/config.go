@@ -1,0 +1,172 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Defaults of a run.
+const (
+	DefaultSimNodes    = 8
+	DefaultConcurrency = 8               // callers a node, closed loop
+	DefaultWindow      = 256             // actions in flight on one session
+	DefaultTimeout     = 5 * time.Second // of one action
+	DefaultGrace       = 10 * time.Second
+	DefaultEvery       = time.Second
+	DefaultDuration    = 5 * time.Second
+	DefaultMaxLag      = 20 * time.Millisecond
+	DefaultBacklog     = 10_000 // actions due but not yet sent, a node
+	DefaultEventRate   = 50.0   // numbered events a second, each simulated node
+)
+
+// Workloads that a run can have.
+const (
+	WorkloadActions    = "actions"
+	WorkloadCalls      = "calls"
+	WorkloadEvents     = "events"
+	WorkloadBigList    = "biglist"
+	WorkloadLoginStorm = "login-storm"
+)
+
+// Workloads lists the workloads by name.
+func Workloads() []string {
+	return []string{WorkloadActions, WorkloadCalls, WorkloadEvents, WorkloadBigList, WorkloadLoginStorm}
+}
+
+// Duration is a time.Duration that JSON and flags write as "1.5s".
+type Duration time.Duration
+
+// MarshalText writes the duration as time.Duration does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil {
+		return fmt.Errorf("bench: duration: %w", err)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Config says what a run does. Two results are comparable when their Configs are equal, thresholds apart.
+type Config struct {
+	Workload string  `json:"workload"`
+	Target   string  `json:"target"`  // "simulator", or what was named
+	Profile  string  `json:"profile"` // of the simulated cluster
+	Nodes    int     `json:"nodes"`
+	Sessions int     `json:"sessions"` // a node
+	Mix      string  `json:"mix"`
+	Weights  Weights `json:"weights,omitempty"` // of nodes; 1 for those not named
+
+	Concurrency int      `json:"concurrency,omitempty"` // closed loop: callers a node
+	Window      int      `json:"window"`                // most actions in flight on a session
+	Rate        float64  `json:"rate,omitempty"`        // open loop: actions a second over all nodes
+	Stages      []Stage  `json:"stages,omitempty"`      // open loop: rates over time
+	Backlog     int      `json:"backlog,omitempty"`     // open loop: actions due and not sent, a node, beyond which they are dropped
+	EventRate   float64  `json:"event_rate,omitempty"`  // numbered events a second, each simulated node
+	MaxCalls    int      `json:"max_calls,omitempty"`   // ceiling on concurrent calls
+	Hold        Duration `json:"hold,omitzero"`         // how long a call of the calls workload lasts
+
+	Actions  uint64   `json:"actions,omitempty"` // end after so many, 0: by Duration
+	Duration Duration `json:"duration,omitzero"`
+	WarmUp   Duration `json:"warm_up,omitzero"`
+	Grace    Duration `json:"grace"` // how long the end waits for what is in flight
+	Timeout  Duration `json:"timeout"`
+	Every    Duration `json:"every"`
+	MaxLag   Duration `json:"max_lag"` // p99 of the generator's own lateness beyond which the result is INVALID
+
+	MaxMemory   Bytes    `json:"max_memory,omitempty"`
+	FailIf      []string `json:"fail_if,omitempty"`
+	AbortIf     []string `json:"abort_if,omitempty"`
+	AbortOnFail bool     `json:"abort_on_fail,omitempty"`
+}
+
+// Weights are the shares of nodes that should not get equal ones, by node.
+type Weights map[string]float64
+
+// Of returns a node's weight: 1 unless it was given.
+func (w Weights) Of(node string) float64 {
+	if v, ok := w[node]; ok {
+		return v
+	}
+	return 1
+}
+
+// Open reports whether the run follows a schedule instead of the server's answers.
+func (c *Config) Open() bool { return c.Rate > 0 || len(c.Stages) > 0 }
+
+// Defaults fills in what was left out.
+func (c *Config) Defaults() {
+	set(&c.Workload, WorkloadActions)
+	set(&c.Target, "simulator")
+	set(&c.Profile, ProfileEven)
+	set(&c.Nodes, DefaultSimNodes)
+	set(&c.Sessions, 1)
+	set(&c.Mix, DefaultMix)
+	set(&c.Window, DefaultWindow)
+	set(&c.Grace, Duration(DefaultGrace))
+	set(&c.Timeout, Duration(DefaultTimeout))
+	set(&c.Every, Duration(DefaultEvery))
+	set(&c.MaxLag, Duration(DefaultMaxLag))
+	if c.Open() {
+		set(&c.Backlog, DefaultBacklog)
+	} else {
+		set(&c.Concurrency, DefaultConcurrency)
+	}
+	if c.Actions == 0 && c.Duration == 0 && len(c.Stages) == 0 {
+		c.Duration = Duration(DefaultDuration)
+	}
+}
+
+func set[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+// Validate returns the first contradiction, as a *ConfigError.
+func (c *Config) Validate() error {
+	switch {
+	case !slices.Contains(Workloads(), c.Workload):
+		return &ConfigError{"workload", fmt.Sprintf("%q is none of %v", c.Workload, Workloads())}
+	case c.Nodes < 1:
+		return &ConfigError{"nodes", "must be at least 1"}
+	case c.Sessions < 1:
+		return &ConfigError{"sessions", "must be at least 1"}
+	case c.Window < 1:
+		return &ConfigError{"window", "must be at least 1"}
+	case c.Open() && c.Concurrency > 0:
+		return &ConfigError{"concurrency", "is for a closed loop; with a rate, bound what is in flight by the window"}
+	case !c.Open() && c.Concurrency < 1:
+		return &ConfigError{"concurrency", "must be at least 1"}
+	case c.Rate < 0:
+		return &ConfigError{"rate", "must not be negative"}
+	case c.Timeout <= 0:
+		return &ConfigError{"timeout", "must be more than 0"}
+	case c.Every < 0 || c.Grace < 0 || c.WarmUp < 0 || c.Duration < 0 || c.Hold < 0:
+		return &ConfigError{"duration", "must not be negative"}
+	}
+	for node, w := range c.Weights {
+		if w <= 0 {
+			return &ConfigError{"weight", fmt.Sprintf("of %s must be more than 0", node)}
+		}
+	}
+	if _, err := ProfileByName(c.Profile); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Callers returns how many actions a session keeps in flight in a closed loop.
+func (c *Config) Callers() int {
+	n := (c.Concurrency + c.Sessions - 1) / c.Sessions
+	return max(1, min(n, c.Window))
+}
+
+// ConfigError says which setting of a Config cannot be.
+type ConfigError struct{ Setting, Why string }
+
+func (e *ConfigError) Error() string { return "bench: " + e.Setting + " " + e.Why }

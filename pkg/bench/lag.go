@@ -1,0 +1,80 @@
+package bench
+
+import (
+	"fmt"
+	"time"
+)
+
+// minLagSamples is how many actions an open loop must have had before its lag says anything.
+const minLagSamples = 10
+
+// Lag is how late the generator itself was: from the moment at which an action was meant to start to the moment at
+// which the generator took it up. Waiting for room in a node's window is no lag; it is the server's, and is in the
+// response time.
+type Lag struct {
+	P50     int64    `json:"p50_us"`
+	P99     int64    `json:"p99_us"`
+	Max     int64    `json:"max_us"`
+	Limit   Duration `json:"limit"`
+	Dropped uint64   `json:"dropped"` // due, but the node's backlog was full: never sent
+	Invalid bool     `json:"invalid"`
+}
+
+// NewLag sums up the lateness of an open loop, h in microseconds, and decides whether the result is invalid: it is
+// when the generator's p99 was later than limit.
+func NewLag(h *Histogram, limit time.Duration, dropped uint64) *Lag {
+	l := &Lag{Limit: Duration(limit), Dropped: dropped}
+	if h.Count() < minLagSamples {
+		return l
+	}
+	l.P50, l.P99, l.Max = h.Quantile(50), h.Quantile(99), h.Max()
+	l.Invalid = time.Duration(l.P99)*time.Microsecond > limit
+	return l
+}
+
+// Why says in words why the result is invalid, or "".
+func (l *Lag) Why() string {
+	if l == nil || !l.Invalid {
+		return ""
+	}
+	return fmt.Sprintf("the generator could not keep up: its p99 lag was %s, the limit is %s",
+		FormatMicros(l.P99), time.Duration(l.Limit))
+}
+
+// A Clock turns a schedule's offsets into waits. It is the schedule's only tie to time.
+type Clock struct {
+	start time.Time
+	timer *time.Timer
+}
+
+// NewClock returns a clock whose schedule starts at start.
+func NewClock(start time.Time) *Clock {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return &Clock{start: start, timer: t}
+}
+
+// Since returns how long the schedule has run.
+func (c *Clock) Since() time.Duration { return time.Since(c.start) }
+
+// Wait sleeps until offset and returns true, or returns false as soon as done is closed. An offset that has passed
+// costs nothing.
+func (c *Clock) Wait(offset time.Duration, done <-chan struct{}) bool {
+	d := offset - c.Since()
+	if d <= 0 {
+		select {
+		case <-done:
+			return false
+		default:
+			return true
+		}
+	}
+	c.timer.Reset(d)
+	select {
+	case <-c.timer.C:
+		return true
+	case <-done:
+		c.timer.Stop()
+		return false
+	}
+}

@@ -1,0 +1,253 @@
+package bench
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Unit is how a metric's values are written.
+type Unit uint8
+
+// Units of metrics.
+const (
+	UnitMicros Unit = iota // durations, kept in microseconds
+	UnitCount              // plain numbers; with "%" in a threshold, of all actions that ended
+	UnitBytes
+	UnitRatio // plain numbers, usually about 1
+	UnitRate  // a second
+	UnitPercent
+)
+
+// metricUnits are the names that a threshold may use.
+var metricUnits = map[string]Unit{
+	"p50": UnitMicros, "p90": UnitMicros, "p95": UnitMicros, "p99": UnitMicros, "p99.9": UnitMicros,
+	"p99.99": UnitMicros, "max": UnitMicros, "mean": UnitMicros,
+	"service.p50": UnitMicros, "service.p90": UnitMicros, "service.p95": UnitMicros, "service.p99": UnitMicros,
+	"service.p99.9": UnitMicros, "service.p99.99": UnitMicros, "service.max": UnitMicros, "service.mean": UnitMicros,
+	"errors": UnitCount, "replies": UnitCount, "timeouts": UnitCount, "disconnects": UnitCount,
+	"rejected": UnitCount, "cancelled": UnitCount, "sent": UnitCount, "ended": UnitCount, "dropped": UnitCount,
+	"drops": UnitCount, "drops_all": UnitCount, "gaps": UnitCount, "reconnects": UnitCount,
+	"rate": UnitRate,
+	"jain": UnitRatio, "jain_all": UnitRatio, "min_share": UnitRatio, "max_share": UnitRatio, "p99_ratio": UnitRatio,
+	"node_p99": UnitMicros, "starvation": UnitMicros, "event_starvation": UnitMicros, "lag": UnitMicros,
+	"events.p50": UnitMicros, "events.p99": UnitMicros, "events.p99.9": UnitMicros, "events.max": UnitMicros,
+	"events": UnitCount, "event_rate": UnitRate,
+	"calls": UnitCount, "calls_left": UnitCount, "channels": UnitCount,
+	"hangup.p50": UnitMicros, "hangup.p99": UnitMicros, "hangup.max": UnitMicros,
+	"rss": UnitBytes, "rss_growth": UnitBytes, "heap": UnitBytes, "goroutines": UnitCount, "per_node": UnitBytes,
+	"queue":  UnitPercent, // the fullest queue's high-water mark against its cap
+	"ledger": UnitCount,   // differences
+}
+
+// MetricNames returns the names that a threshold may use, sorted.
+func MetricNames() []string {
+	names := make([]string, 0, len(metricUnits))
+	for n := range metricUnits {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// A Threshold is a condition under which a run, or a comparison of two, has failed.
+type Threshold struct {
+	Text   string
+	Metric string
+	Op     string  // > >= < <= = !=
+	Value  float64 // in the metric's unit
+	// Share: the metric, a count, is taken in percent of the actions that ended.
+	Share bool
+	// Relative: the value is a change against another result, in percent.
+	Relative bool
+}
+
+// ThresholdError says why a threshold cannot be read.
+type ThresholdError struct {
+	Text string
+	Why  string
+	Hint string // "" or what may stand there
+}
+
+func (e *ThresholdError) Error() string {
+	s := fmt.Sprintf("bench: threshold %q: %s", e.Text, e.Why)
+	if e.Hint != "" {
+		s += "; " + e.Hint
+	}
+	return s
+}
+
+// ParseThreshold reads METRIC OP VALUE, such as "p99>50ms", "errors>0.1%", "jain<0.95" or "rss>256MiB". A value with
+// a sign and a percent mark, as in "p99>+10%", is a change and only means something to a comparison. Errors are
+// *ThresholdError.
+func ParseThreshold(text string) (Threshold, error) {
+	t := Threshold{Text: strings.TrimSpace(text)}
+	at := strings.IndexAny(t.Text, "<>=!")
+	if at < 0 {
+		return t, &ThresholdError{text, "has no operator", "write METRIC>VALUE, as in p99>50ms"}
+	}
+	t.Metric = strings.TrimSpace(t.Text[:at])
+	rest := t.Text[at:]
+	for _, op := range []string{">=", "<=", "!=", "==", ">", "<", "="} {
+		if strings.HasPrefix(rest, op) {
+			t.Op, rest = op, strings.TrimSpace(rest[len(op):])
+			break
+		}
+	}
+	switch t.Op {
+	case "==":
+		t.Op = "="
+	case "":
+		return t, &ThresholdError{text, "has no operator", "known are > >= < <= = !="}
+	}
+	unit, ok := metricUnits[t.Metric]
+	if !ok {
+		return t, &ThresholdError{text, fmt.Sprintf("no metric %q", t.Metric), "known are " + strings.Join(MetricNames(), " ")}
+	}
+	return t, t.parseValue(rest, unit)
+}
+
+// ParseThresholds reads several; relative says whether changes are allowed.
+func ParseThresholds(texts []string, relative bool) ([]Threshold, error) {
+	var out []Threshold
+	for _, s := range texts {
+		t, err := ParseThreshold(s)
+		if err != nil {
+			return nil, err
+		}
+		if t.Relative && !relative {
+			return nil, &ThresholdError{s, "is a change, and there is nothing to compare with", "changes are for a comparison"}
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+func (t *Threshold) parseValue(s string, unit Unit) error {
+	if number, ok := strings.CutSuffix(s, "%"); ok {
+		v, err := parseNumber(strings.TrimSpace(number))
+		if err != nil {
+			return &ThresholdError{t.Text, fmt.Sprintf("%q is no percentage", s), ""}
+		}
+		t.Value = v
+		switch {
+		case strings.HasPrefix(number, "+") || strings.HasPrefix(number, "-"):
+			t.Relative = true
+		case unit == UnitPercent:
+		case unit == UnitCount:
+			t.Share = true
+		default:
+			return &ThresholdError{t.Text, t.Metric + " is not counted in percent", "a change needs a sign, as in +10%"}
+		}
+		return nil
+	}
+	var err error
+	var hint string
+	switch unit {
+	case UnitMicros:
+		var d time.Duration
+		d, err = time.ParseDuration(s)
+		t.Value, hint = float64(d)/1e3, "it needs a time with a unit, as in 50ms"
+		if err == nil && d < 0 {
+			err = strconv.ErrRange
+		}
+	case UnitBytes:
+		var b Bytes
+		b, err = ParseBytes(s)
+		t.Value, hint = float64(b), "it needs a size with a unit, as in 256MiB"
+	case UnitRate:
+		t.Value, err = parseNumber(strings.TrimSuffix(s, "/s"))
+		hint = "it needs a number a second, as in 5000/s"
+	case UnitPercent:
+		err, hint = strconv.ErrSyntax, "it needs a percentage, as in 80%"
+	default:
+		t.Value, err = parseNumber(s)
+		hint = "it needs a number"
+	}
+	if err != nil {
+		return &ThresholdError{t.Text, fmt.Sprintf("%q is no value for %s", s, t.Metric), hint}
+	}
+	return nil
+}
+
+func parseNumber(s string) (float64, error) {
+	v, err := strconv.ParseFloat(s, 64)
+	if err == nil && (math.IsInf(v, 0) || math.IsNaN(v)) {
+		err = strconv.ErrRange
+	}
+	return v, err
+}
+
+// holds reports whether the condition is met, which means failure.
+func (t *Threshold) holds(v float64) bool {
+	switch t.Op {
+	case ">":
+		return v > t.Value
+	case ">=":
+		return v >= t.Value
+	case "<":
+		return v < t.Value
+	case "<=":
+		return v <= t.Value
+	case "=":
+		return v == t.Value
+	default:
+		return v != t.Value
+	}
+}
+
+// Metrics are a result's figures by metric name. What could not be measured is absent.
+type Metrics map[string]float64
+
+// A Judgement is what a threshold said of a result.
+type Judgement struct {
+	Threshold string `json:"threshold"`
+	Value     string `json:"value"` // measured, "absent" when it was not
+	Failed    bool   `json:"failed"`
+	Absent    bool   `json:"absent,omitempty"`
+}
+
+// Judge holds a threshold against figures.
+func (t *Threshold) Judge(m Metrics) Judgement {
+	v, ok := m[t.Metric]
+	if t.Share {
+		ended := m["ended"]
+		v = v * 100 / ended
+		ok = ok && ended > 0
+	}
+	if !ok {
+		return Judgement{Threshold: t.Text, Value: "absent", Absent: true}
+	}
+	j := Judgement{Threshold: t.Text, Value: FormatMetric(t.Metric, v), Failed: t.holds(v)}
+	if t.Share {
+		j.Value = strconv.FormatFloat(v, 'g', 4, 64) + "%"
+	}
+	return j
+}
+
+// FormatMetric writes a metric's value with its unit.
+func FormatMetric(name string, v float64) string {
+	switch metricUnits[name] {
+	case UnitMicros:
+		if v == 0 {
+			return "0"
+		}
+		return FormatMicros(int64(v))
+	case UnitBytes:
+		if v < 0 {
+			return "-" + Bytes(-v).String()
+		}
+		return Bytes(v).String()
+	case UnitRatio:
+		return strconv.FormatFloat(v, 'f', 4, 64)
+	case UnitRate:
+		return strconv.FormatFloat(v, 'f', 1, 64) + "/s"
+	case UnitPercent:
+		return strconv.FormatFloat(v, 'f', 1, 64) + "%"
+	default:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+}
