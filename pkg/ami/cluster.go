@@ -17,6 +17,7 @@ type ClusterConfig struct {
 	RedialRate int          // redials a second
 	Budget     int64        // bytes that all subscriptions' rings may hold together
 	Logger     *slog.Logger // nil: silent. It is wrapped in a LogSink, so that it cannot block the engine
+	Redactor   *Redactor    // hides secrets in the log; nil: one that knows the nodes' own and the usual keys
 	Hooks      Hooks
 	Rand       func() float64 // jitter, in [0,1); nil: math/rand/v2
 }
@@ -62,8 +63,11 @@ func NewCluster(cfg ClusterConfig) *Cluster {
 	}
 	c := &Cluster{cfg: cfg, queue: newDialQueue(cfg.MaxDials, cfg.RedialRate), log: slog.New(slog.DiscardHandler)}
 	c.budget.limit = cfg.Budget
+	if c.cfg.Redactor == nil {
+		c.cfg.Redactor, _ = NewRedactor(RedactorConfig{}) // without patterns it cannot fail
+	}
 	if cfg.Logger != nil {
-		c.sink = NewLogSink(cfg.Logger.Handler(), LogSinkOptions{})
+		c.sink = NewLogSink(cfg.Logger.Handler(), LogSinkOptions{Redactor: c.cfg.Redactor})
 		c.log = slog.New(c.sink)
 	}
 	if cfg.Hooks.StateChanged != nil {

@@ -72,6 +72,8 @@ type Config struct {
 	OnReady func(ctx context.Context, c *Conn) error
 
 	Dial DialFunc // nil: net.Dialer with TCP_USER_TIMEOUT and TCP keepalive
+	// Wrap is put between the session and its connection, on top of TLS: a place to trace the wire. nil: nothing.
+	Wrap func(net.Conn) net.Conn
 
 	DialTimeout     time.Duration
 	LoginTimeout    time.Duration
@@ -149,6 +151,13 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	return c, c.validate()
+}
+
+func (c *Config) wrap(nc net.Conn) net.Conn {
+	if c.Wrap == nil {
+		return nc
+	}
+	return c.Wrap(nc)
 }
 
 // validate refuses what contradicts itself.

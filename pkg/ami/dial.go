@@ -21,7 +21,7 @@ func dialTransport(ctx context.Context, cfg *Config, addr string) (raw, nc net.C
 		return nil, nil, &OpError{Op: "dial", Node: cfg.Name, Err: err}
 	}
 	if cfg.TLS == nil {
-		return raw, raw, nil
+		return raw, cfg.wrap(raw), nil
 	}
 	tc := cfg.TLS.Clone()
 	if tc.ServerName == "" {
@@ -41,7 +41,7 @@ func dialTransport(ctx context.Context, cfg *Config, addr string) (raw, nc net.C
 		}
 		return nil, nil, &OpError{Op: "tls", Node: cfg.Name, Err: err}
 	}
-	return raw, c, nil
+	return raw, cfg.wrap(c), nil
 }
 
 // A dead host is found in this time while data is unacknowledged; keepalive Pings see to it that some is.

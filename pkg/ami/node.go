@@ -46,6 +46,15 @@ type Node struct {
 func newNode(c *Cluster, cfg Config) *Node {
 	n := &Node{cfg: cfg, cluster: c, number: nodeNumbers.Add(1), state: StateDown, since: time.Now(), changed: make(chan struct{})}
 	n.sup.cfg = &n.cfg
+	if secret := cfg.Secret; secret != nil {
+		n.cfg.Secret = func(ctx context.Context) (Secret, error) {
+			s, err := secret(ctx)
+			if err == nil {
+				c.cfg.Redactor.AddSecret(s)
+			}
+			return s, err
+		}
+	}
 	n.feed.node, n.feed.budget = cfg.Name, &c.budget
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	return n

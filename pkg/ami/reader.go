@@ -258,6 +258,7 @@ func (c *Conn) complete(k *call, r callRef, reply *Reply) {
 		c.stats.replied.Add(1)
 	}
 	to := k.to
+	c.answered = max(c.answered, k.start)
 	c.free(r, true)
 	to.deliver(reply, err, c.cfg.Name)
 }
@@ -307,8 +308,26 @@ func (c *Conn) releaseFreed() {
 		c.calls.release(slot)
 	}
 	c.calls.live -= c.freedLive
+	if c.calls.used > c.calls.live && c.lastHeard.Load() >= c.reapAt {
+		c.reap()
+	}
 	c.unblock(len(c.freed))
 	c.drained()
 	c.mu.Unlock()
 	c.freed, c.freedLive = c.freed[:0], 0
+}
+
+// reap releases zombies that will never be answered: the server works in order, and has answered a later action. Some
+// actions have no answer that could be told from another's (Queues, IAXnetstats). Called by the reader, under mu.
+func (c *Conn) reap() {
+	c.reapAt = c.lastHeard.Load() + int64(time.Second)
+	c.calls.each(func(k *call, r callRef, state uint64) {
+		if state == slotZombie && k.end <= c.answered && k.turn(r.gen, slotZombie, slotEnding) {
+			c.dropList(k)
+			c.calls.release(r.slot)
+			if c.runningRef == r {
+				c.running = nil
+			}
+		}
+	})
 }
