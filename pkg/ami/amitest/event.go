@@ -64,6 +64,9 @@ func (s *Server) emit(evs []Event) (num uint64, full []*session) {
 	s.emitMu.Lock()
 	defer s.emitMu.Unlock()
 	s.scratch.reset()
+	if len(evs) > 1 {
+		s.scratch.prepare()
+	}
 	var all Class
 	for i := range evs {
 		all |= s.encode(&evs[i])

@@ -20,6 +20,8 @@ func (s *session) flush(chunks int) {
 		s.mu.Lock()
 		if s.dead || s.out.empty() {
 			s.flushing = false
+			s.out.reset() // what a dead session still held
+			s.out.shrink()
 			s.cond.Broadcast()
 			s.mu.Unlock()
 			chunk.reset()
@@ -100,6 +102,9 @@ func (s *session) push(run *outbuf, all Class) (over bool) {
 	to := &s.out
 	if s.busy {
 		to = &s.held
+	}
+	if to.empty() && len(run.b) > keep {
+		to.prepare()
 	}
 	allowed := s.mask & s.read
 	switch {

@@ -64,18 +64,37 @@ func (o *outbuf) reset() { o.b, o.marks = o.b[:0], o.marks[:0] }
 // keep is how much of a buffer an idle session may hold on to, in bytes.
 const keep = 1024
 
-// shrink gives large memory back to the pool. Only for an empty buffer.
+// keepMarks is how many marks an idle session may hold on to.
+const keepMarks = 8
+
+// prepare makes an empty buffer ready for much output.
+func (o *outbuf) prepare() {
+	if cap(o.b) < pooled {
+		o.b = getBuf()[:0]
+	}
+	if cap(o.marks) < pooledMarks {
+		o.marks = (*markPool.Get().(*[]mark))[:0]
+	}
+}
+
+// shrink gives large memory back to the pools. Only for an empty buffer.
 func (o *outbuf) shrink() {
-	if cap(o.b) >= pooled {
+	if cap(o.b) > keep {
 		putBuf(o.b)
 		o.b = nil
-	} else if cap(o.b) > keep {
-		o.b = nil
 	}
-	if cap(o.marks) > 8 {
+	if cap(o.marks) > keepMarks {
+		if ms := o.marks; cap(ms) >= pooledMarks && cap(ms) <= 16*pooledMarks {
+			markPool.Put(&ms)
+		}
 		o.marks = nil
 	}
 }
+
+// pooledMarks is the size of the shared mark buffers.
+const pooledMarks = 1024
+
+var markPool = sync.Pool{New: func() any { ms := make([]mark, pooledMarks); return &ms }}
 
 // pooled is the size of the shared buffers that busy sessions read and write
 // through.

@@ -169,9 +169,7 @@ func (w *ResponseWriter) blank() {
 // behind until it ends.
 func (w *ResponseWriter) Flush() {
 	w.sess.pass(true)
-	if w.sess.batch.b == nil {
-		w.sess.batch.b = getBuf()[:0]
-	}
+	w.sess.batch.prepare()
 }
 
 // Sleep keeps the session busy for d, as a blocking action does; everything

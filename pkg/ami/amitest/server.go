@@ -51,7 +51,8 @@ type Server struct {
 // a free port of 127.0.0.1 that lets user "admin" in with secret "secret". It
 // panics if it cannot listen, as httptest.NewServer does. Close it when done.
 func NewServer(opts ...Option) *Server {
-	s := start(newConfig(opts))
+	cfg := newConfig(opts)
+	s := start(cfg, cfg.name)
 	if err := s.listen(); err != nil {
 		s.Close()
 		panic(err)
@@ -60,8 +61,8 @@ func NewServer(opts ...Option) *Server {
 }
 
 // start makes a server that does not listen yet.
-func start(cfg *config) *Server {
-	s := &Server{cfg: cfg, name: cfg.name, started: time.Now(), users: cfg.users}
+func start(cfg *config, name string) *Server {
+	s := &Server{cfg: cfg, name: name, started: time.Now(), users: cfg.users}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.booted.Store(!cfg.notBooted)
 	if cfg.actionIDs > 0 {

@@ -155,8 +155,8 @@ func (s *session) begin() {
 	s.mu.Lock()
 	s.busy = true
 	s.mu.Unlock()
-	if s.batch.b == nil {
-		s.batch.b = getBuf()[:0]
+	if s.batch.empty() {
+		s.batch.prepare()
 	}
 }
 
