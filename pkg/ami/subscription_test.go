@@ -1,0 +1,560 @@
+package ami_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
+)
+
+// subscribe subscribes to the numbered events that these tests emit, and to nothing else.
+func (f *fleet) subscribe(o ami.SubscribeOptions) *ami.Subscription {
+	f.t.Helper()
+	if o.Events == nil {
+		o.Events = []string{"Tick"}
+	}
+	s, err := f.Subscribe(o)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return s
+}
+
+// ticks makes n events, with that many bytes of payload each.
+func ticks(n, payload int) []amitest.Event {
+	evs := make([]amitest.Event, n)
+	for i := range evs {
+		evs[i] = amitest.NewEvent("Tick", "Body", strings.Repeat("x", payload))
+	}
+	return evs
+}
+
+// drain returns what is there now.
+func drain(s *ami.Subscription) (evs []ami.Event) {
+	for {
+		ev, ok := s.Poll()
+		if !ok {
+			return evs
+		}
+		evs = append(evs, ev)
+	}
+}
+
+// tell writes a stream down: numbered events as runs, gaps as what they say.
+func tell(evs []ami.Event) (story []string) {
+	first, last := -1, -1
+	end := func() {
+		if first >= 0 {
+			story = append(story, fmt.Sprintf("%d-%d", first, last))
+		}
+		first = -1
+	}
+	for _, ev := range evs {
+		switch {
+		case ev.Gap == nil:
+			n, err := strconv.Atoi(ev.Get("Num"))
+			if err != nil {
+				n = -2
+			}
+			if first < 0 || n != last+1 {
+				end()
+				first = n
+			}
+			last = n
+		case ev.Gap.Reason == ami.GapOverflow:
+			end()
+			story = append(story, fmt.Sprintf("overflow %d", ev.Gap.Dropped))
+		default:
+			end()
+			until := "away"
+			if !ev.Gap.Until.IsZero() {
+				until = ev.Gap.Until.Sub(ev.Gap.Since).String()
+			}
+			story = append(story, "disconnect "+until)
+		}
+	}
+	end()
+	return story
+}
+
+func wantStory(t *testing.T, evs []ami.Event, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, tell(evs)); diff != "" {
+		t.Errorf("stream (-want +got):\n%s", diff)
+	}
+}
+
+// wantSubscription checks a subscription's books.
+func wantSubscription(t *testing.T, s *ami.Subscription) ami.SubscriptionStats {
+	t.Helper()
+	st := s.Stats()
+	if st.Offered != st.Filtered+st.Delivered+st.Dropped+st.Discarded+st.Queued {
+		t.Errorf("the subscription's ledger does not balance: %+v", st)
+	}
+	return st
+}
+
+// one returns a fleet of one server with numbered events and one ready node. FullyBooted and SuccessfulAuth are
+// numbered too, so that ticks begin at the number that base says.
+func one(t *testing.T, opts ...amitest.Option) (f *fleet, srv *amitest.Server, n *ami.Node) {
+	t.Helper()
+	f = newFleet(t, ami.ClusterConfig{})
+	srv = f.serve("pbx", append([]amitest.Option{amitest.WithEventNumbers()}, opts...)...)
+	n = f.add("pbx")
+	f.ready(time.Second)
+	synctest.Wait()
+	return f, srv, n
+}
+
+func TestOverflowIsCountedInPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, srv, _ := one(t)
+		defer f.close()
+		s := f.subscribe(ami.SubscribeOptions{RingEvents: 10})
+		base := int(srv.Emit(ticks(25, 10)...)) - 25
+		synctest.Wait()
+		wantStory(t, drain(s), "overflow 15", fmt.Sprintf("%d-%d", base+16, base+25))
+		srv.Emit(ticks(10, 10)...)
+		synctest.Wait()
+		wantStory(t, drain(s), fmt.Sprintf("%d-%d", base+26, base+35))
+		srv.Emit(ticks(11, 10)...)
+		synctest.Wait()
+		wantStory(t, drain(s), "overflow 1", fmt.Sprintf("%d-%d", base+37, base+46))
+		if st := wantSubscription(t, s); st.Dropped != 16 || st.Delivered != 30 || st.PeakEvents != 10 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+// An overflow behind a disconnect, and a disconnect behind an overflow, keep their places and their counts.
+func TestGapsKeepTheirPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, ami.ClusterConfig{Rand: func() float64 { return 0.5 }})
+		defer f.close()
+		srv := f.serve("pbx", amitest.WithEventNumbers())
+		f.add("pbx")
+		f.ready(time.Second)
+		time.Sleep(time.Minute) // stable: the backoff is 50 ms
+		s := f.subscribe(ami.SubscribeOptions{RingEvents: 10})
+		a := int(srv.Emit(ticks(15, 10)...))
+		synctest.Wait()
+		f.net.Reset("pbx")
+		time.Sleep(50 * time.Millisecond)
+		f.ready(time.Second)
+		synctest.Wait()
+		b := int(srv.Emit(ticks(4, 10)...))
+		synctest.Wait()
+		// Ten of fifteen, then the last four evicted four of them.
+		wantStory(t, drain(s), "overflow 9", fmt.Sprintf("%d-%d", a-5, a), "disconnect 50ms", fmt.Sprintf("%d-%d", b-3, b))
+
+		c := int(srv.Emit(ticks(3, 10)...))
+		synctest.Wait()
+		f.net.Reset("pbx")
+		time.Sleep(20 * time.Second)
+		f.ready(time.Second)
+		synctest.Wait()
+		d := int(srv.Emit(ticks(12, 10)...))
+		synctest.Wait()
+		evs := drain(s)
+		story := tell(evs)
+		if len(story) != 3 || story[0] != "overflow 5" || !strings.HasPrefix(story[1], "disconnect ") || story[2] != fmt.Sprintf("%d-%d", d-9, d) {
+			t.Errorf("stream %q; events up to %d, then %d", story, c, d)
+		}
+		if st := wantSubscription(t, s); st.Dropped != 14 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+func TestDisconnectIsToldAtOnceAndAgainOnResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, srv, n := one(t)
+		defer f.close()
+		s := f.subscribe(ami.SubscribeOptions{})
+		srv.Emit(ticks(1, 1)...)
+		if _, err := s.Next(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		srv.Close()
+		lost := time.Now()
+		ev, err := s.Next(t.Context())
+		if err != nil || ev.Gap == nil || ev.Gap.Reason != ami.GapDisconnect || !ev.Gap.Since.Equal(lost) || !ev.Gap.Until.IsZero() || ev.Node != "pbx" {
+			t.Fatalf("got %+v, %v; wanted the disconnect at once", ev.Gap, err)
+		}
+		if !time.Now().Equal(lost) {
+			t.Errorf("told after %v", time.Since(lost))
+		}
+		time.Sleep(time.Minute)
+		f.serve("pbx", amitest.WithEventNumbers())
+		ev, err = s.Next(t.Context())
+		if err != nil || ev.Gap == nil || !ev.Gap.Since.Equal(lost) || !ev.Gap.Until.Equal(time.Now()) {
+			t.Fatalf("got %+v, %v; wanted the resume at once", ev.Gap, err)
+		}
+		f.ready(time.Second)
+		if s := n.Stats(); s.Lost != 1 || s.Sessions != 2 {
+			t.Errorf("sessions %d, lost %d", s.Sessions, s.Lost)
+		}
+		// A failed dial is no disconnect, and a subscriber that came during the absence missed nothing.
+		if evs := drain(s); len(evs) != 0 {
+			t.Errorf("more came: %q", tell(evs))
+		}
+	})
+}
+
+func TestSubscriberThatCameLaterHasNoGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, srv, _ := one(t)
+		defer f.close()
+		time.Sleep(time.Minute)
+		srv.Close()
+		time.Sleep(time.Second)
+		s := f.subscribe(ami.SubscribeOptions{})
+		srv = f.serve("pbx", amitest.WithEventNumbers())
+		f.ready(time.Minute)
+		synctest.Wait()
+		n := srv.Emit(ticks(1, 1)...)
+		synctest.Wait()
+		wantStory(t, drain(s), fmt.Sprintf("%d-%d", n, n))
+	})
+}
+
+// A node that flaps a thousand times while nobody reads leaves one gap from the first loss to the last resume.
+func TestGapsAreBoundedUnderFlapping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, ami.ClusterConfig{})
+		defer f.close()
+		f.serve("pbx", amitest.WithEventNumbers())
+		n := f.add("pbx")
+		f.ready(time.Second)
+		s := f.subscribe(ami.SubscribeOptions{})
+		time.Sleep(time.Minute)
+		lost := time.Now()
+		for range 1000 {
+			f.net.Reset("pbx")
+			time.Sleep(ami.DefaultStableAfter + time.Second)
+		}
+		f.ready(time.Minute)
+		synctest.Wait()
+		evs := drain(s)
+		if len(evs) != 1 || evs[0].Gap == nil || !evs[0].Gap.Since.Equal(lost) || evs[0].Gap.Until.IsZero() {
+			t.Errorf("after 1,000 disconnects %d items: %q", len(evs), tell(evs))
+		}
+		if st := n.Stats(); st.Lost != 1000 {
+			t.Errorf("lost %d sessions", st.Lost)
+		}
+	})
+}
+
+// What the buffers can hold is neither lost nor does it cost the session, however fast it comes: 1 MiB bursts in
+// packets of all sizes.
+func TestBurstsAreKept(t *testing.T) {
+	for _, size := range []int{10, 1000, 60_000, 900_000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, srv, n := one(t)
+				defer f.close()
+				s := f.subscribe(ami.SubscribeOptions{})
+				count := max(1, min(8192, (1<<20)/(size+64)))
+				if size == 10 {
+					count = 8192 // the default ring's events, to the last
+				}
+				for range 6 {
+					last := int(srv.Emit(ticks(count, size)...))
+					synctest.Wait()
+					wantStory(t, drain(s), fmt.Sprintf("%d-%d", last-count+1, last))
+				}
+				if st := wantSubscription(t, s); st.Dropped != 0 || st.Queued != 0 || st.QueuedBytes != 0 {
+					t.Errorf("stats %+v", st)
+				}
+				if st := n.Stats(); st.Lost != 0 {
+					t.Errorf("lost %d sessions", st.Lost)
+				}
+			})
+		})
+	}
+}
+
+// A subscriber that blocks for ever: the socket is read to the end, memory stays flat, others get everything.
+func TestSubscriberThatBlocksForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, srv, n := one(t)
+		defer f.close()
+		stuck := f.subscribe(ami.SubscribeOptions{RingEvents: 100})
+		fine := f.subscribe(ami.SubscribeOptions{})
+		release := make(chan struct{})
+		go stuck.Handle(context.Background(), func(ami.Event) { <-release }, nil)
+		defer close(release)
+		const rounds, burst = 200, 500
+		var got int
+		sizeAt := func() int { return heap() }
+		var early int
+		for i := range rounds {
+			srv.Emit(ticks(burst, 100)...)
+			synctest.Wait()
+			for _, ev := range drain(fine) {
+				if ev.Gap != nil {
+					t.Fatalf("the other subscriber lost %+v", ev.Gap)
+				}
+				got++
+			}
+			if err := ping(n); err != nil {
+				t.Fatal(err)
+			}
+			if i == 20 {
+				early = sizeAt()
+			}
+		}
+		if late := sizeAt(); late > early+1<<20 {
+			t.Errorf("the heap grew from %d to %d bytes", early, late)
+		}
+		if got != rounds*burst {
+			t.Errorf("the other subscriber got %d of %d", got, rounds*burst)
+		}
+		st := wantSubscription(t, stuck)
+		// At most one ring's worth went with the one event that blocks.
+		if st.Dropped < rounds*burst-300 || st.PeakEvents > 100 {
+			t.Errorf("the blocked one: %+v", st)
+		}
+		l := srv.Ledger()
+		if l.SlowReaders != 0 || n.Stats().Lost != 0 {
+			t.Errorf("slow readers %d, sessions lost %d", l.SlowReaders, n.Stats().Lost)
+		}
+		if s := n.Stats(); s.BytesIn != l.BytesOut {
+			t.Errorf("the engine read %d bytes of %d", s.BytesIn, l.BytesOut)
+		}
+	})
+}
+
+func TestCallbackThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, srv, n := one(t)
+		defer f.close()
+		bad, good := f.subscribe(ami.SubscribeOptions{}), f.subscribe(ami.SubscribeOptions{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var calls, reports atomic.Int64
+		var stack atomic.Value
+		go bad.Handle(ctx, func(ami.Event) { calls.Add(1); panic("mine") }, func(p any, s []byte) {
+			if p == "mine" {
+				reports.Add(1)
+			}
+			stack.Store(string(s))
+		})
+		silent := f.subscribe(ami.SubscribeOptions{})
+		go silent.Handle(ctx, func(ami.Event) { panic("mine") }, nil)
+		srv.Emit(ticks(1000, 10)...)
+		synctest.Wait()
+		if calls.Load() != 1000 || reports.Load() != 1000 || bad.Stats().Panics != 1000 || silent.Stats().Panics != 1000 {
+			t.Errorf("%d calls, %d reports, %d and %d panics counted", calls.Load(), reports.Load(), bad.Stats().Panics, silent.Stats().Panics)
+		}
+		if s, _ := stack.Load().(string); !strings.Contains(s, "TestCallbackThatPanics") {
+			t.Errorf("the stack does not name the callback:\n%s", s)
+		}
+		if evs := drain(good); len(evs) != 1000 {
+			t.Errorf("the other subscriber got %d", len(evs))
+		}
+		if err := ping(n); err != nil {
+			t.Error(err)
+		}
+		wantSubscription(t, bad)
+	})
+}
+
+func TestSubscriptionClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, srv, _ := one(t)
+		defer f.close()
+		waiting, queued := f.subscribe(ami.SubscribeOptions{}), f.subscribe(ami.SubscribeOptions{})
+		done := make(chan error)
+		go func() { _, err := waiting.Next(context.Background()); done <- err }()
+		synctest.Wait()
+		waiting.Close()
+		if err := <-done; !errors.Is(err, ami.ErrClosed) {
+			t.Errorf("a waiting Next: %v", err)
+		}
+		srv.Emit(ticks(1000, 10)...)
+		synctest.Wait()
+		if _, err := queued.Next(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		queued.Close()
+		queued.Close()
+		if _, err := queued.Next(t.Context()); !errors.Is(err, ami.ErrClosed) {
+			t.Errorf("Next of a closed one: %v", err)
+		}
+		if _, ok := queued.Poll(); ok {
+			t.Error("Poll of a closed one gave something")
+		}
+		srv.Emit(ticks(10, 10)...)
+		synctest.Wait()
+		if st := wantSubscription(t, queued); st.Offered < 1000 || st.Delivered != 1 || st.Discarded != 999 || st.Queued != 0 {
+			t.Errorf("stats %+v", st)
+		}
+		if used := f.Stats().BudgetUsed; used != 0 {
+			t.Errorf("%d bytes of budget are still taken", used)
+		}
+	})
+}
+
+func TestSubscriptionSelects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, ami.ClusterConfig{})
+		defer f.close()
+		for _, name := range []string{"a", "b"} {
+			f.serve(name)
+			f.add(name)
+		}
+		f.ready(time.Second)
+		synctest.Wait()
+		where, err := ami.ParseWhere(`Queue=sales && Wait>5`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		onlyB := f.subscribe(ami.SubscribeOptions{Nodes: []string{"b", "later"}, Events: []string{"queue*", "HANGUP"}, Where: where})
+		all := f.subscribe(ami.SubscribeOptions{Events: []string{"*"}})
+		f.serve("later")
+		f.add("later")
+		f.ready(time.Second)
+		synctest.Wait()
+		for _, name := range []string{"a", "b", "later"} {
+			s := f.servers[name]
+			s.EmitEvent("QueueCallerJoin", "Queue", "sales", "Wait", "9")
+			s.EmitEvent("QueueCallerJoin", "Queue", "sales", "Wait", "5")
+			s.EmitEvent("QueueCallerJoin", "Queue", "help", "Wait", "9")
+			s.EmitEvent("Hangup", "Queue", "sales", "Wait", "10")
+			s.EmitEvent("Newchannel", "Queue", "sales", "Wait", "9")
+		}
+		synctest.Wait()
+		var got []string
+		for _, ev := range drain(onlyB) {
+			got = append(got, ev.Node+" "+ev.Name())
+		}
+		slices.Sort(got) // the order among nodes is nobody's promise
+		want := []string{"b Hangup", "b QueueCallerJoin", "later Hangup", "later QueueCallerJoin"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("selected (-want +got):\n%s", diff)
+		}
+		if st := wantSubscription(t, onlyB); st.Delivered != 4 || st.Filtered != st.Offered-4 || st.Filtered < 6 {
+			t.Errorf("stats %+v", st)
+		}
+		fromLater := 0
+		for _, ev := range drain(all) {
+			if ev.Node == "later" {
+				fromLater++
+			}
+		}
+		if fromLater < 5 {
+			t.Errorf("a node added later gave %d events", fromLater)
+		}
+		for _, bad := range []ami.SubscribeOptions{{RingEvents: -1}, {RingBytes: -1}} {
+			if _, err := f.Subscribe(bad); err == nil {
+				t.Errorf("%+v was taken", bad)
+			}
+		}
+	})
+}
+
+// A ring's cap in bytes holds, whatever an event's size; one that can never fit is dropped and counted alone.
+func TestRingBytesHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, srv, _ := one(t)
+		defer f.close()
+		const limit = 100 << 10
+		s := f.subscribe(ami.SubscribeOptions{RingBytes: limit})
+		srv.Emit(ticks(1000, 1000)...)
+		synctest.Wait()
+		st := wantSubscription(t, s)
+		if st.QueuedBytes > limit || st.PeakBytes > limit || st.QueuedBytes < limit*9/10 {
+			t.Errorf("holds %d, held %d of %d bytes", st.QueuedBytes, st.PeakBytes, limit)
+		}
+		drain(s)
+		base := int(srv.Emit(append(append(ticks(2, 10), ticks(1, 200_000)...), ticks(2, 10)...)...)) - 5
+		synctest.Wait()
+		evs := drain(s)
+		lost := 0
+		for _, ev := range evs {
+			if ev.Gap != nil {
+				lost += int(ev.Gap.Dropped)
+			}
+		}
+		if n := len(evs); n == 0 || evs[n-1].Get("Num") != fmt.Sprint(base+5) || lost == 0 || lost > 3 {
+			t.Errorf("stream %q of %d to %d", tell(evs), base+1, base+5)
+		}
+		wantSubscription(t, s)
+	})
+}
+
+// Events that came before an answer are there when Do returns, and Seq says where the answer stands among them.
+func TestEventsAndAnswersShareOneOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, srv, n := one(t)
+		defer f.close()
+		srv.Handle("Mark", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Ack("marked") })
+		s := f.subscribe(ami.SubscribeOptions{})
+		for range 50 {
+			srv.Emit(ticks(20, 10)...)
+			synctest.Wait()
+			r, err := n.Do(t.Context(), ami.NewAction("Mark"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			srv.Emit(ticks(20, 10)...)
+			synctest.Wait()
+			before, after := 0, 0
+			last := uint64(0)
+			for _, ev := range drain(s) {
+				if ev.Seq <= last || ev.Session != r.Session {
+					t.Fatalf("seq %d of session %d behind %d", ev.Seq, ev.Session, last)
+				}
+				if last = ev.Seq; ev.Seq < r.Seq {
+					before++
+				} else {
+					after++
+				}
+			}
+			if before != 20 || after != 20 {
+				t.Fatalf("%d events before the answer, %d after", before, after)
+			}
+		}
+	})
+}
+
+// Events that arrive in one segment with the login's answer, before the node is ready, are kept.
+func TestEventsBeforeReadyAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, ami.ClusterConfig{})
+		defer f.close()
+		f.serve("pbx")
+		s := f.subscribe(ami.SubscribeOptions{Events: []string{"FullyBooted", "Tick"}})
+		hold := make(chan struct{})
+		n := f.add("pbx", func(c *ami.Config) {
+			c.OnReady = func(context.Context, *ami.Conn) error { <-hold; return nil }
+		})
+		synctest.Wait()
+		f.servers["pbx"].Emit(ticks(100, 10)...)
+		synctest.Wait()
+		if n.Ready() {
+			t.Fatal("ready: the test proves nothing")
+		}
+		if evs := drain(s); len(evs) != 101 || evs[0].Name() != "FullyBooted" {
+			t.Errorf("%d events before ready", len(evs))
+		}
+		close(hold)
+		f.ready(time.Second)
+		if !n.Booted() {
+			t.Error("FullyBooted was not noticed")
+		}
+	})
+}
