@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// mostDials is how many one-shot connections are opened at once.
+const mostDials = 64
+
+// dial opens one session for a one-shot subcommand: it fails with the cause of the first attempt.
+func (a *app) dial(ctx context.Context, cfg ami.Config) (*ami.Conn, error) {
+	if d := a.connectTimeout(); d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	return ami.Dial(ctx, cfg)
+}
+
+// leaveTimeout bounds a session's polite end.
+const leaveTimeout = time.Second
+
+// leave logs off, or just closes when the run was cut short.
+func leave(ctx context.Context, c *ami.Conn) {
+	if ctx.Err() != nil {
+		_ = c.Close()
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	_ = c.Drain(ctx)
+}
+
+// cluster adds all nodes, supervised, without waiting for any.
+func (a *app) cluster(nodes []ami.Config) (*ami.Cluster, error) {
+	var cfg ami.ClusterConfig
+	if a.flags.verbose {
+		cfg.Logger = slog.New(slog.NewTextHandler(a.stderr, nil))
+	}
+	c := ami.NewCluster(cfg)
+	for _, n := range nodes {
+		if _, err := c.Add(n); err != nil {
+			_ = c.Close()
+			return nil, usageError("", "%v", cause(err))
+		}
+	}
+	return c, nil
+}
+
+// await waits until as many nodes as needed had their first success. It fails as soon as too many have failed their
+// first attempt, with one of their causes.
+func (a *app) await(ctx context.Context, c *ami.Cluster, need int) error {
+	if d := a.connectTimeout(); d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	nodes := c.Nodes()
+	results := make(chan error, len(nodes))
+	for _, n := range nodes {
+		go func() { results <- n.Connect(ctx) }()
+	}
+	ready, failed := 0, 0
+	var first error
+	for range nodes {
+		err := <-results
+		if err == nil {
+			if ready++; ready >= need {
+				return nil
+			}
+			continue
+		}
+		failed++
+		if first == nil || isLogin(first) && !isLogin(err) {
+			first = err
+		}
+		if len(nodes)-failed < need {
+			return first
+		}
+	}
+	return first
+}
+
+func isLogin(err error) bool { return errors.Is(err, ami.ErrUnauthorized) }
+
+// finish ends a cluster: politely, or at once when the run was cut short.
+func finish(ctx context.Context, c *ami.Cluster) {
+	if ctx.Err() != nil {
+		_ = c.Close()
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	_ = c.Drain(ctx)
+	_ = c.Close()
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+const contextHelp = `Examples:
+  amictl context list
+  amictl context use lab
+  amictl context show
+
+A context is a named set of servers in the configuration (~/.config/amictl/config.toml):
+
+  context = "lab"                                  # the one in force
+
+  [contexts.lab]
+  user = "admin"
+  secret = "file:~/.config/amictl/lab.secret"      # or env:NAME, cmd:COMMAND, cred:NAME
+
+  [contexts.lab.nodes.pbx1]
+  url = "ami://127.0.0.1:5038"
+  labels = { site = "fra" }
+
+  [contexts.lab.nodes.pbx2]
+  url = "amis://pbx2.example.com"
+  ca = "/etc/amictl/ca.pem"
+
+A secret is never in the configuration itself.`
+
+func (a *app) contextCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "context",
+		Usage:       "list, choose and show named sets of servers",
+		Description: contextHelp,
+		Commands: []*cli.Command{
+			{
+				Name: "list", Usage: "list the contexts", Description: "Examples:\n  amictl context list",
+				Action: func(_ context.Context, c *cli.Command) error { return a.contextList(c) },
+			},
+			{
+				Name: "use", Usage: "choose the context in force", ArgsUsage: "NAME", Description: "Examples:\n  amictl context use lab",
+				Action: func(_ context.Context, c *cli.Command) error { return a.contextUse(c) },
+			},
+			{
+				Name: "show", Usage: "show the nodes of a context", ArgsUsage: "[NAME]", Description: "Examples:\n  amictl context show\n  amictl context show lab",
+				Action: func(_ context.Context, c *cli.Command) error { return a.contextShow(c) },
+			},
+		},
+	}
+}
+
+func (a *app) contextList(c *cli.Command) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	p, err := a.printer(records, false, true)
+	if err != nil {
+		return err
+	}
+	cfg := a.settings.config
+	for _, name := range cfg.contextNames() {
+		inForce := name == a.settings.context
+		r := output.Record{
+			{Key: "context", Value: name},
+			{Key: "in_force", Value: inForce, Text: yes(inForce)},
+			{Key: "nodes", Value: len(cfg.Contexts[name].Nodes)},
+			{Key: "protect", Value: cfg.Contexts[name].Protect, Text: yes(cfg.Contexts[name].Protect)},
+		}
+		if err := p.Record(r); err != nil {
+			return err
+		}
+	}
+	if len(cfg.Contexts) == 0 {
+		a.note("%s has no contexts; see `amictl context --help`", cfg.path)
+	}
+	return p.Close()
+}
+
+func (a *app) contextShow(c *cli.Command) error {
+	name := firstOf(c.Args().First(), a.settings.context)
+	if name == "" {
+		return usageError("`amictl context list` shows all", "no context is in force")
+	}
+	chosen := a.settings.config.Contexts[name]
+	if chosen == nil {
+		return usageError(nearHint(name, a.settings.config.contextNames(), "`amictl context list` shows all"), "there is no context %q", name)
+	}
+	p, err := a.printer(records, false, true)
+	if err != nil {
+		return err
+	}
+	for _, node := range chosen.nodeNames() {
+		n := chosen.Nodes[node]
+		labels := n.Labels
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		r := output.Record{
+			{Key: "context", Value: name},
+			{Key: "node", Value: node},
+			{Key: "url", Value: hidePassword(n.URL)},
+			{Key: "user", Value: firstOf(n.User, chosen.User)},
+			{Key: "secret", Value: firstOf(n.Secret, chosen.Secret)},
+			{Key: "labels", Value: labels, Text: labelText(labels)},
+		}
+		if err := p.Record(r); err != nil {
+			return err
+		}
+	}
+	return p.Close()
+}
+
+func labelText(labels map[string]string) string {
+	var words []string
+	for _, k := range sortedKeys(labels) {
+		words = append(words, k+"="+labels[k])
+	}
+	return strings.Join(words, " ")
+}
+
+// contextLine is the top-level line that names the context in force.
+var contextLine = regexp.MustCompile(`(?m)^[ \t]*context[ \t]*=.*$`)
+
+// contextUse writes the name into the configuration, changing that one line and nothing else.
+func (a *app) contextUse(c *cli.Command) error {
+	cfg, name := a.settings.config, c.Args().First()
+	if c.Args().Len() != 1 {
+		return usageError("`amictl context list` shows all", "context use takes one name")
+	}
+	if cfg.Contexts[name] == nil {
+		return usageError(nearHint(name, cfg.contextNames(), "`amictl context list` shows all"), "there is no context %q", name)
+	}
+	text, err := os.ReadFile(cfg.path)
+	if err != nil {
+		return configError("", "the config cannot be read: %v", err)
+	}
+	line := `context = "` + name + `"`
+	top, rest := string(text), ""
+	if i := regexp.MustCompile(`(?m)^[ \t]*\[`).FindStringIndex(top); i != nil {
+		top, rest = top[:i[0]], top[i[0]:]
+	}
+	if contextLine.MatchString(top) {
+		top = contextLine.ReplaceAllLiteralString(top, line)
+	} else {
+		top = line + "\n" + top
+	}
+	return replaceFile(cfg.path, top+rest)
+}
+
+// replaceFile writes a file whole or not at all, and keeps its mode.
+func replaceFile(path, text string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".amictl-*")
+	if err != nil {
+		return configError("", "the config cannot be written: %v", err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	if _, err = f.WriteString(text); err == nil {
+		err = f.Chmod(info.Mode().Perm())
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return configError("", "the config cannot be written: %v", err)
+	}
+	return nil
+}

@@ -1,0 +1,331 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// The exit statuses.
+const (
+	exitOK        = 0
+	exitFailed    = 1  // the server said Error, the call failed, or a condition was false
+	exitUsage     = 2  // usage, config, or input refused before anything was sent
+	exitConnect   = 3  // cannot connect, or a timeout with nothing sent: safe to retry
+	exitLogin     = 4  // login or permission refused: nothing was executed
+	exitTimeout   = 5  // timed out: may have run
+	exitMixed     = 6  // several nodes or lines, and they ended differently
+	exitLost      = 7  // connection lost after bytes may have left, or a gap: may have run
+	exitBug       = 70 // a bug in amictl
+	exitInvalid   = 98 // bench: the generator could not keep up, or the ledgers differ
+	exitThreshold = 99 // bench: a threshold failed
+)
+
+// A code names a kind of failure in JSON. The list is closed.
+type code string
+
+const (
+	codeRefused    code = "refused"      // the server answered Error
+	codeCall       code = "call-failed"  // the call that was originated failed
+	codeCondition  code = "condition"    // a condition was false
+	codeUsage      code = "usage"        // the command line is wrong
+	codeConfig     code = "config"       // the configuration is wrong or cannot be read
+	codeInput      code = "input"        // an action or a line of input was refused before anything was sent
+	codeDNS        code = "dns"          // the host's name cannot be resolved
+	codeConnect    code = "connect"      // no TCP connection
+	codeTLS        code = "tls"          // the TLS handshake failed
+	codeBanner     code = "banner"       // what answered is no Asterisk manager
+	codeUnsent     code = "unsent"       // nothing was sent in time
+	codeLogin      code = "login"        // the login was refused
+	codePermission code = "permission"   // the user lacks a class
+	codeTimeout    code = "timeout"      // no complete answer in time; may have run
+	codeMixed      code = "mixed"        // several ended differently
+	codeLost       code = "disconnected" // the connection was lost; may have run
+	codeTruncated  code = "truncated"    // the answer was over a limit; it ran
+	codeGap        code = "gap"          // events are missing
+	codeSignal     code = "signal"       // stopped by a signal
+	codeBug        code = "bug"
+	codeInvalid    code = "invalid"   // bench
+	codeThreshold  code = "threshold" // bench
+)
+
+// exitOf is the one place where a code becomes an exit status.
+var exitOf = map[code]int{
+	codeRefused: exitFailed, codeCall: exitFailed, codeCondition: exitFailed,
+	codeUsage: exitUsage, codeConfig: exitUsage, codeInput: exitUsage,
+	codeDNS: exitConnect, codeConnect: exitConnect, codeTLS: exitConnect, codeBanner: exitConnect, codeUnsent: exitConnect,
+	codeLogin: exitLogin, codePermission: exitLogin,
+	codeTimeout: exitTimeout, codeMixed: exitMixed,
+	codeLost: exitLost, codeTruncated: exitLost, codeGap: exitLost, codeSignal: exitLost,
+	codeBug: exitBug, codeInvalid: exitInvalid, codeThreshold: exitThreshold,
+}
+
+// A failure is what the user gets to see of an error.
+type failure struct {
+	Code    code
+	Exit    int
+	Message string
+	Hint    string
+	Sent    string // of an action: "no", "maybe", "yes"
+	Silent  bool   // it has been said already
+}
+
+// cliError is an error of the command line's own making.
+type cliError struct {
+	code   code
+	msg    string
+	hint   string
+	silent bool
+	sent   string
+	exit   int // overrides the code's status if not 0
+}
+
+func (e *cliError) Error() string { return e.msg }
+
+func usageError(hint, format string, args ...any) error {
+	return &cliError{code: codeUsage, msg: fmt.Sprintf(format, args...), hint: hint}
+}
+
+func configError(hint, format string, args ...any) error {
+	return &cliError{code: codeConfig, msg: fmt.Sprintf(format, args...), hint: hint}
+}
+
+func inputError(hint, format string, args ...any) error {
+	return &cliError{code: codeInput, msg: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// silent is the error of a run whose failures have been printed already.
+func silent(exit int) error {
+	return &cliError{code: codeMixed, silent: true, exit: exit, msg: "failed"}
+}
+
+// classify turns any error into what the user sees.
+func classify(err error) failure {
+	f := failure{Message: strings.TrimPrefix(err.Error(), "ami: ")}
+	var own *cliError
+	var op *ami.OpError
+	switch {
+	case errors.As(err, &own):
+		f.Code, f.Hint, f.Silent, f.Message, f.Sent = own.code, own.hint, own.silent, own.msg, own.sent
+		f.Exit = own.exit
+	case errors.As(err, &op):
+		f.ofOperation(op)
+	case errors.Is(err, context.DeadlineExceeded):
+		f.Code, f.Message = codeTimeout, "the --deadline is over"
+	case errors.Is(err, context.Canceled):
+		f.Code, f.Message = codeSignal, "stopped"
+	case errors.As(err, new(*fs.PathError)):
+		f.Code = codeConfig
+	case errors.As(err, new(*ami.WhereError)):
+		f.Code, f.Hint = codeUsage, `a condition is FIELD(=|!=|=~|!~|<|<=|>|>=)VALUE, such as --where 'Cause!=16'`
+	case errors.Is(err, syscall.EPIPE):
+		f.Code, f.Silent = codeSignal, true
+	default:
+		f.Code = codeUsage
+	}
+	if f.Exit == 0 {
+		f.Exit = exitOf[f.Code]
+	}
+	return f
+}
+
+// ofOperation classifies an error of the engine by the operation that failed.
+func (f *failure) ofOperation(op *ami.OpError) {
+	where := op.Node
+	switch op.Op {
+	case "dial":
+		f.ofDial(op, where)
+	case "tls":
+		f.ofTLS(op, where)
+	case "banner":
+		f.Code = codeBanner
+		f.Message = fmt.Sprintf("%s: no Asterisk manager answers there: %s", where, cause(op.Err))
+		f.Hint = bannerHint(op.Err)
+	case "login":
+		f.ofLogin(op, where)
+	case "setup":
+		f.Code, f.Message = codeConnect, fmt.Sprintf("%s: the session's setup failed: %s", where, cause(op.Err))
+		f.Hint = "filters need the class system in write="
+	default:
+		f.ofAction(op, where)
+	}
+}
+
+func (f *failure) ofDial(op *ami.OpError, where string) {
+	var dns *net.DNSError
+	f.Code, f.Message = codeConnect, fmt.Sprintf("%s: cannot connect: %s", where, dialCause(op.Err))
+	switch {
+	case errors.As(op.Err, &dns) && !dns.IsTimeout:
+		f.Code, f.Hint = codeDNS, "check the host's name; `getent hosts NAME` must find it"
+		f.Message = fmt.Sprintf("%s: cannot connect: the name %s is unknown", where, dns.Name)
+	case errors.Is(op.Err, syscall.ECONNREFUSED):
+		f.Hint = "is Asterisk running, and manager.conf enabled=yes with this bindaddr and port?"
+	case errors.Is(op.Err, ami.ErrTimeout), errors.Is(op.Err, context.DeadlineExceeded), errors.Is(op.Err, os.ErrDeadlineExceeded):
+		f.Hint = "a firewall may drop the packets; --connect-timeout allows more time"
+	default:
+		f.Hint = "check address and port, and the way to them"
+	}
+}
+
+func (f *failure) ofTLS(op *ami.OpError, where string) {
+	f.Code, f.Message = codeTLS, fmt.Sprintf("%s: %s", where, cause(op.Err))
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(op.Err, &unknown):
+		f.Hint = "give the certificate or its authority with --ca FILE, or pin it in the config"
+	case errors.As(op.Err, &name):
+		f.Hint = "give the name that the certificate holds with --tls-name NAME"
+	case errors.As(op.Err, &record):
+		f.Hint = "this port does not speak TLS; amis:// is for manager.conf's tlsbindaddr, ami:// for the plain port"
+	default:
+		f.Hint = "is this the TLS port (tlsbindaddr in manager.conf)?"
+	}
+}
+
+func bannerHint(err error) string {
+	var banner *wire.BannerError
+	switch {
+	case !errors.As(err, &banner):
+		return "is this the manager's port (5038)? A TLS port needs amis://"
+	case strings.HasPrefix(banner.Got, "HTTP/"):
+		return "that is an HTTP server; the manager's port is 5038 as a rule"
+	case strings.HasPrefix(banner.Got, "SSH-"):
+		return "that is an SSH server; the manager's port is 5038 as a rule"
+	case strings.HasPrefix(banner.Got, "\x15\x03"):
+		return "that is a TLS port: use amis://"
+	}
+	return "the manager's port is 5038 as a rule"
+}
+
+func (f *failure) ofLogin(op *ami.OpError, where string) {
+	var own *cliError
+	switch {
+	case errors.As(op.Err, &own):
+		f.Code, f.Message, f.Hint = own.code, where+": "+own.msg, own.hint
+	case errors.Is(op.Err, ami.ErrUnauthorized):
+		f.Code = codeLogin
+		f.Message = fmt.Sprintf("%s: %s", where, cause(op.Err))
+		f.Hint = "check user and secret, and the permit and deny lines of that user in manager.conf; all of them fail alike"
+	case errors.Is(op.Err, ami.ErrTimeout):
+		f.Code, f.Message = codeUnsent, fmt.Sprintf("%s: %s", where, cause(op.Err))
+		f.Hint = "the server took the connection and does not answer; is it overloaded?"
+	default:
+		f.Code, f.Message = codeConnect, fmt.Sprintf("%s: the connection was lost during the login: %s", where, cause(op.Err))
+		f.Hint = "Asterisk closes connections at once beyond authlimit, see manager.conf"
+	}
+}
+
+// ofAction classifies what happened to an action, or to a session that was waited for.
+func (f *failure) ofAction(op *ami.OpError, where string) {
+	f.Sent = op.Sent.String()
+	name := op.Action
+	if name == "" {
+		name = "the operation"
+	}
+	f.Message = fmt.Sprintf("%s: %s: %s", where, name, cause(op.Err))
+	var refused *ami.ResponseError
+	var field *wire.FieldError
+	switch {
+	case errors.As(op.Err, &refused):
+		f.ofRefusal(refused, where)
+	case errors.As(op.Err, &field):
+		f.Code, f.Message = codeInput, fmt.Sprintf("%s: %s", name, strings.TrimPrefix(field.Error(), "wire: "))
+		f.Hint = fieldHint(field)
+	case errors.Is(op.Err, ami.ErrReservedAction):
+		f.Code, f.Message, f.Hint = codeInput, name+" is amictl's own and cannot be sent", "it logs in and off by itself"
+	case errors.Is(op.Err, ami.ErrListTooLong):
+		f.Code, f.Hint = codeTruncated, "ask for less, or raise list_items in the config"
+	case errors.Is(op.Err, ami.ErrTimeout) && op.Sent == ami.SentNo:
+		f.Code, f.Hint = codeUnsent, "nothing was sent: safe to try again"
+	case errors.Is(op.Err, ami.ErrTimeout):
+		f.Code, f.Hint = codeTimeout, "it may have run; --timeout allows more time"
+	case errors.Is(op.Err, ami.ErrCancelled):
+		f.Code = codeSignal
+	case op.Sent == ami.SentNo:
+		f.Code, f.Hint = codeUnsent, "nothing was sent: safe to try again"
+	default:
+		f.Code, f.Hint = codeLost, "it may have run: look before you try again"
+	}
+}
+
+func (f *failure) ofRefusal(refused *ami.ResponseError, where string) {
+	f.Code, f.Message = codeRefused, fmt.Sprintf("%s: %s: %s", where, refused.Action, refused.Error())
+	switch {
+	case refused.Reason != "":
+		f.Code = codeCall
+	case strings.HasPrefix(refused.Message, "Permission denied"):
+		f.Code, f.Hint = codePermission, permissionHint(refused.Action)
+	case strings.HasPrefix(refused.Message, "Invalid/unknown command"):
+		f.Hint = unknownActionHint(refused.Action)
+	}
+}
+
+func permissionHint(action string) string {
+	a, ok := ami.LookupAction(action)
+	if !ok || len(a.Classes) == 0 {
+		return "the user's write= in manager.conf lacks a class that this action needs"
+	}
+	return "the user's write= in manager.conf needs one of: " + strings.Join(a.Classes, ", ")
+}
+
+func unknownActionHint(action string) string {
+	var names []string
+	for _, a := range ami.Actions() {
+		if wire.EqualFold(a.Name, action) {
+			return "the module that has it is not loaded there, or not yet; `amictl send ListCommands` shows what is"
+		}
+		names = append(names, a.Name)
+	}
+	if near := nearest(action, names); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return "`amictl actions` lists the known ones, `amictl send ListCommands` those of this server"
+}
+
+func fieldHint(e *wire.FieldError) string {
+	switch {
+	case errors.Is(e.Err, wire.ErrNewline), errors.Is(e.Err, wire.ErrNUL):
+		return "a value is one line of text"
+	case errors.Is(e.Err, wire.ErrLineTooLong):
+		return "Asterisk reads no longer line; a long value has to reach it another way, such as AstDB or a file"
+	case errors.Is(e.Err, wire.ErrHeaders):
+		return "send fewer headers in one action"
+	case errors.Is(e.Err, wire.ErrReserved):
+		return "amictl numbers its actions itself; give your own id with `send -`"
+	}
+	return ""
+}
+
+// cause returns the text of an error without the prefixes of the packages it came through.
+func cause(err error) string {
+	s := err.Error()
+	for _, prefix := range []string{"ami: ", "wire: "} {
+		s = strings.ReplaceAll(s, prefix, "")
+	}
+	return s
+}
+
+// dialCause shortens what the net package says: the address is known already.
+func dialCause(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil {
+		var call *os.SyscallError
+		if errors.As(op.Err, &call) {
+			return call.Err.Error()
+		}
+		return op.Err.Error()
+	}
+	return cause(err)
+}

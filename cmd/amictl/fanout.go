@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// fanout are the flags of subcommands that send: what to do with several nodes.
+type fanout struct {
+	all   bool
+	route string
+}
+
+func (f *fanout) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "all", Usage: "send to every node that was selected", Destination: &f.all},
+		text("route", "", "send to one of the nodes: `HOW` is round-robin, failover or least-pending", &f.route),
+	}
+}
+
+// check refuses several nodes when nobody said what to do with them: nothing is sent then.
+func (f *fanout) check(nodes int) error {
+	switch {
+	case f.all && f.route != "":
+		return usageError("leave one of them out", "--all and --route do not go together")
+	case f.route != "" && f.route != "round-robin" && f.route != "failover" && f.route != "least-pending":
+		return usageError("round-robin, failover or least-pending", "--route %q is no way to choose a node", f.route)
+	case nodes > 1 && !f.all && f.route == "":
+		return usageError("--all sends to every one of them, --route failover to the first that answers, --node NAME to one",
+			"%d nodes are selected; nothing was sent", nodes)
+	}
+	return nil
+}
+
+// An attempt is what one node is asked: it runs on a session that is logged in.
+type attempt func(ctx context.Context, c *ami.Conn) (*ami.Reply, error)
+
+// An ending is how it ended on one node. Reply and err are as from Do.
+type ending struct {
+	node  string
+	reply *ami.Reply
+	err   error
+}
+
+// each runs an attempt on the nodes, as the flags say, and hands every ending to print, one at a time as they come.
+func (a *app) each(ctx context.Context, nodes []ami.Config, f *fanout, try attempt, print func(ending)) {
+	if f.route != "" && len(nodes) > 1 {
+		print(a.onOne(ctx, nodes, f.route, try))
+		return
+	}
+	ends := make(chan ending)
+	slots := make(chan struct{}, mostDials)
+	var all sync.WaitGroup
+	for _, n := range nodes {
+		all.Go(func() {
+			slots <- struct{}{}
+			e := a.once(ctx, n, try)
+			<-slots
+			ends <- e
+		})
+	}
+	go func() { all.Wait(); close(ends) }()
+	for e := range ends {
+		print(e)
+	}
+}
+
+// once dials a node, makes the attempt and leaves.
+func (a *app) once(ctx context.Context, n ami.Config, try attempt) ending {
+	c, err := a.dial(ctx, n)
+	if err != nil {
+		return ending{node: n.Name, err: err}
+	}
+	defer leave(ctx, c)
+	reply, err := try(ctx, c)
+	return ending{node: n.Name, reply: reply, err: err}
+}
+
+// onOne makes the attempt on the first node that can be reached. Another one is tried only while nothing was sent.
+func (a *app) onOne(ctx context.Context, nodes []ami.Config, route string, try attempt) (e ending) {
+	start := 0
+	if route != "failover" { // a run has no memory: chance spreads many runs evenly
+		start = rand.IntN(len(nodes)) //nolint:gosec // no secret
+	}
+	for i := range nodes {
+		e = a.once(ctx, nodes[(start+i)%len(nodes)], try)
+		if e.err == nil || e.reply != nil || ami.SentState(e.err) != ami.SentNo || ctx.Err() != nil {
+			return e
+		}
+	}
+	return e
+}
+
+// A tally gathers how several nodes or lines ended, for the exit status.
+type tally struct {
+	ended  int
+	status int // common to all so far
+	mixed  bool
+}
+
+func (t *tally) add(status int) {
+	if t.ended > 0 && t.status != status {
+		t.mixed = true
+	}
+	t.status = status
+	t.ended++
+}
+
+// err is the error of the run: nil if all went well, without a message because each failure has been reported.
+func (t *tally) err() error {
+	switch {
+	case t.mixed:
+		return silent(exitMixed)
+	case t.status != exitOK:
+		return silent(t.status)
+	}
+	return nil
+}
+
+// report prints an ending of an action: a reply as data. A failure of one node and one action is returned, to be
+// said on standard error only; with several it becomes an object of type error too.
+func (a *app) report(p *output.Printer, e ending, origin output.Origin, several bool, t *tally) error {
+	if e.err == nil {
+		t.add(exitOK)
+		return p.Reply(e.reply, &origin)
+	}
+	f := classify(e.err)
+	t.add(f.Exit)
+	if !several {
+		return e.err
+	}
+	a.complain(f)
+	return p.Failure(jsonFailure(f, e.node, origin))
+}
+
+// jsonFailure makes the object of type error.
+func jsonFailure(f failure, node string, origin output.Origin) *output.Failure {
+	return &output.Failure{
+		Node: node, Time: time.Now(), Origin: origin, Code: string(f.Code), Exit: f.Exit, Sent: f.Sent, Message: f.Message, Hint: f.Hint,
+	}
+}

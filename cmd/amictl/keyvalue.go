@@ -1,0 +1,65 @@
+package main
+
+import (
+	"io"
+	"strings"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// parseAction reads an action from arguments: its name, then Key=Value each. The first `=` splits; order and repeats
+// are kept; a value is never interpreted. `Key@=FILE` reads the value from a file, "-" from standard input.
+func (a *app) parseAction(words []string) (ami.Action, error) {
+	if len(words) == 0 {
+		return ami.Action{}, usageError("such as `amictl send CoreStatus`", "an action's name is missing")
+	}
+	action := ami.Action{Name: words[0], Timeout: a.timeout()}
+	if strings.Contains(words[0], "=") {
+		return action, usageError("such as `amictl send Getvar Variable=EPOCH`", "the first argument is the action's name, not %q", words[0])
+	}
+	for _, word := range words[1:] {
+		field, err := a.parseField(word)
+		if err != nil {
+			return action, err
+		}
+		action.Fields = append(action.Fields, field)
+	}
+	return action, checkAction(&action)
+}
+
+// checkAction refuses before anything is dialled what the engine would refuse before anything is sent.
+func checkAction(action *ami.Action) error {
+	if err := action.Check(); err != nil {
+		return &ami.OpError{Op: "do", Action: action.Name, Err: err}
+	}
+	return nil
+}
+
+func (a *app) parseField(word string) (ami.Field, error) {
+	name, value, found := strings.Cut(word, "=")
+	if !found {
+		return ami.Field{}, usageError("an empty value is written "+word+"=", "%q is not Key=Value", word)
+	}
+	if file, ok := strings.CutSuffix(name, "@"); ok {
+		text, err := a.readValue(value, word)
+		return ami.Field{Name: file, Value: text}, err
+	}
+	return ami.Field{Name: name, Value: value}, nil
+}
+
+// maxValue is how much of a file Key@=FILE reads: more than any line may hold, so that the refusal is the right one.
+const maxValue = 64 << 10
+
+func (a *app) readValue(file, who string) (string, error) {
+	in, err := a.open(file, who)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = in.Close() }()
+	text, err := io.ReadAll(io.LimitReader(in, maxValue))
+	if err != nil {
+		return "", usageError("", "%s: %v", who, err)
+	}
+	s := strings.TrimSuffix(string(text), "\n")
+	return strings.TrimSuffix(s, "\r"), nil
+}

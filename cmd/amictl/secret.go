@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// isReference reports whether a configured secret says where the secret is, rather than being it.
+func isReference(s string) bool {
+	kind, _, found := strings.Cut(s, ":")
+	return found && (kind == "file" || kind == "env" || kind == "cmd" || kind == "cred")
+}
+
+// secretFrom returns the provider for a reference: file:PATH, env:NAME, cmd:COMMAND or cred:NAME (a systemd
+// credential). It is asked at each login, so that a changed secret is picked up.
+func (a *app) secretFrom(reference string) (ami.SecretProvider, error) {
+	kind, what, _ := strings.Cut(reference, ":")
+	if what == "" {
+		return nil, configError("", "the secret reference %q names nothing", reference)
+	}
+	switch kind {
+	case "file":
+		path := a.expandHome(what)
+		return func(context.Context) (ami.Secret, error) { return secretFromFile(path) }, nil
+	case "env":
+		return func(context.Context) (ami.Secret, error) {
+			v, ok := a.env(what)
+			if !ok || v == "" {
+				return ami.Secret{}, configError("export it, or use another reference", "the secret's variable %s is not set", what)
+			}
+			return ami.NewSecret(v), nil
+		}, nil
+	case "cred":
+		dir, ok := a.env("CREDENTIALS_DIRECTORY")
+		if !ok || dir == "" {
+			return nil, configError("systemd sets it for a unit with LoadCredential=", "the secret %s needs CREDENTIALS_DIRECTORY, which is not set", reference)
+		}
+		path := filepath.Join(dir, filepath.Base(what))
+		return func(context.Context) (ami.Secret, error) { return secretFromFile(path) }, nil
+	}
+	return func(ctx context.Context) (ami.Secret, error) { return secretFromCommand(ctx, what) }, nil
+}
+
+// secretFromFile reads a secret: the first line of a file that others may not read.
+func secretFromFile(path string) (ami.Secret, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ami.Secret{}, configError("it holds the secret alone, mode 600", "the secret file cannot be read: %v", err)
+	}
+	if info.Mode().IsRegular() && readable(info) {
+		return ami.Secret{}, configError("chmod 600 "+path, "the secret file %s may be read by others", path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ami.Secret{}, configError("it holds the secret alone, mode 600", "the secret file cannot be read: %v", err)
+	}
+	return firstLine(text, "the secret file "+path)
+}
+
+// commandTimeout bounds a cmd: reference beside the dial's own deadline.
+const commandTimeout = 10 * time.Second
+
+// secretFromCommand runs a command of the shell; the first line that it prints is the secret.
+func secretFromCommand(ctx context.Context, command string) (ami.Secret, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	c := exec.CommandContext(ctx, "sh", "-c", command)
+	c.Stderr = os.Stderr
+	c.WaitDelay = time.Second
+	text, err := c.Output()
+	if err != nil {
+		return ami.Secret{}, configError("run it by hand to see why", "the secret's command failed: %v", err)
+	}
+	return firstLine(text, "the output of the secret's command")
+}
+
+func firstLine(text []byte, what string) (ami.Secret, error) {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if len(line) == 0 {
+		return ami.Secret{}, configError("its first line is the secret", "%s is empty", what)
+	}
+	return ami.NewSecret(string(line)), nil
+}
+
+// flagSecret returns the provider that --secret-file, --secret-stdin or AMICTL_SECRET_FILE ask for, or nil.
+func (a *app) flagSecret() (ami.SecretProvider, error) {
+	file := a.settings.get("secret-file")
+	if a.flags.secretStdin {
+		if a.flags.secretFile != "" {
+			return nil, usageError("leave one of them out", "--secret-file and --secret-stdin do not go together")
+		}
+		in, err := a.claimStdin("--secret-stdin")
+		if err != nil {
+			return nil, err
+		}
+		read := sync.OnceValues(func() (ami.Secret, error) {
+			text, err := io.ReadAll(io.LimitReader(in, 64<<10))
+			if err != nil {
+				return ami.Secret{}, configError("", "the secret cannot be read from standard input: %v", err)
+			}
+			return firstLine(text, "standard input")
+		})
+		return func(context.Context) (ami.Secret, error) { return read() }, nil
+	}
+	if file == "" {
+		return nil, nil
+	}
+	path := a.expandHome(file)
+	return func(context.Context) (ami.Secret, error) { return secretFromFile(path) }, nil
+}
+
+func (a *app) expandHome(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		home, _ := a.env("HOME")
+		return filepath.Join(home, rest)
+	}
+	return path
+}

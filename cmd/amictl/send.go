@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+const sendHelp = `Examples:
+  amictl send CoreStatus
+  amictl send QueueStatus Queue=support -o json
+  amictl send Setvar Variable=DEVICE Value=1234
+  amictl send DBPut Family=cid Key=100 Val@=name.txt       value from a file
+  amictl send PJSIPShowEndpoints --query 'events.#.fields.ObjectName'
+  amictl send CoreStatus --all                             on every node
+  seq 100 | jq -c '{action:"Ping",id:.}' | amictl send -   many, from JSON lines
+
+An answer is one JSON object: response, message, fields, and events for a list. The first "=" of
+Key=Value splits; order and repeats are kept; "Key=" sends an empty value.
+
+With "-" each line of standard input is an action:
+  {"action":"Hangup","fields":{"Channel":"PJSIP/100-1"},"id":"7","node":"pbx1","timeout":"5s"}
+An array repeats a header. Answers come as they arrive, each with its line and the id given.`
+
+// sendFlags are those of send.
+type sendFlags struct {
+	fanout
+	items     bool
+	parallel  count
+	rate      count
+	keepGoing bool
+}
+
+func (a *app) sendCommand() *cli.Command {
+	f := &sendFlags{}
+	return &cli.Command{
+		Name:        "send",
+		Usage:       "send an action, or many from standard input",
+		ArgsUsage:   "ACTION [Key=Value]... | -",
+		Description: sendHelp,
+		Flags: append(
+			f.fanout.flags(),
+			&cli.BoolFlag{Name: "items", Usage: "print each element of a list as it arrives", Destination: &f.items},
+			&cli.GenericFlag{Name: "parallel", Usage: "with -: at most `N` actions in flight (1000)", Value: &f.parallel},
+			&cli.GenericFlag{Name: "rate", Usage: "with -: at most `N` actions a second", Value: &f.rate},
+			&cli.BoolFlag{Name: "keep-going", Usage: "with -: go on after a failure", Destination: &f.keepGoing},
+		),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if c.Args().Len() == 1 && c.Args().First() == "-" {
+				return a.sendLines(ctx, f)
+			}
+			if f.parallel.set || f.rate.set || f.keepGoing {
+				return usageError("`amictl send -` reads them from standard input", "--parallel, --rate and --keep-going are for many actions")
+			}
+			action, err := a.parseAction(c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			return a.sendAction(ctx, f, action)
+		},
+	}
+}
+
+// sendAction sends one action to the nodes selected and prints the answers.
+func (a *app) sendAction(ctx context.Context, f *sendFlags, action ami.Action) error {
+	nodes, err := a.targets()
+	if err != nil {
+		return err
+	}
+	if err := f.check(len(nodes)); err != nil {
+		return err
+	}
+	several := len(nodes) > 1 && f.route == ""
+	p, err := a.printer(answers, len(nodes) > 1, several || f.items)
+	if err != nil {
+		return err
+	}
+	origin := output.Origin{Action: action.Name}
+	ask := func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) { return c.Do(ctx, action) }
+	if f.items {
+		if several {
+			return usageError("choose one with --node", "--items is for one node")
+		}
+		ask = func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) { return doItems(ctx, c, action, origin, p) }
+	}
+	var t tally
+	var failed error
+	a.each(ctx, nodes, &f.fanout, ask, func(e ending) {
+		failed = errors.Join(failed, a.report(p, e, origin, several, &t))
+	})
+	if err := p.Close(); err != nil {
+		return err
+	}
+	a.noteLeft(p)
+	if failed != nil {
+		return failed
+	}
+	return t.err()
+}
+
+// doItems sends an action and prints every item of its list at once.
+func doItems(ctx context.Context, c *ami.Conn, action ami.Action, origin output.Origin, p *output.Printer) (*ami.Reply, error) {
+	b := ami.NewBatch(ami.BatchOptions{Items: true})
+	if err := c.Submit(ctx, action, b, 0); err != nil {
+		return nil, err
+	}
+	for {
+		r, ok := b.Poll()
+		if !ok {
+			if err := p.Flush(); err != nil {
+				return nil, err
+			}
+			var err error
+			if r, err = b.Next(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if r.Item == nil {
+			return r.Reply, r.Err
+		}
+		if err := p.Item(r.Item, &origin); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// noteLeft tells which columns of a table did not fit.
+func (a *app) noteLeft(p *output.Printer) {
+	if left := p.Left(); len(left) > 0 {
+		a.note("%d columns did not fit (%s); --fields chooses, -o jsonl has all", len(left), shorten(left))
+	}
+}
+
+// shorten lists a few of many names.
+func shorten(names []string) string {
+	const most = 5
+	s := ""
+	for i, n := range names {
+		if i == most {
+			return s + ", …"
+		}
+		if i > 0 {
+			s += ", "
+		}
+		s += n
+	}
+	return s
+}

@@ -1,0 +1,380 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+const (
+	defaultParallel = 1000
+	longestLine     = 1 << 20 // bytes of one line of input
+)
+
+// A lineSender is one run of `send -`: the input is read and spread over lanes, each with a goroutine that submits
+// and waits for room on its own, so that a node that is away holds up its own lines only; the answers are gathered in
+// one batch and printed as they come.
+type lineSender struct {
+	app     *app
+	flags   *sendFlags
+	cluster *ami.Cluster
+	batch   *ami.Batch
+	lanes   map[string]*lane // by node
+	route   *lane            // for lines that name no node, with --route or one node
+	stop    context.CancelFunc
+
+	mu     sync.Mutex // guards all below, and the order of output
+	out    *output.Printer
+	tally  tally
+	slots  []slot
+	free   []uint64
+	failed bool
+}
+
+// A slot remembers the origin of an action in flight; its number is the action's tag.
+type slot struct {
+	origin output.Origin
+	lane   *lane
+}
+
+// A lane is where actions for one node, or for the route, wait for their turn.
+type lane struct {
+	submit func(ctx context.Context, a ami.Action, tag uint64) error
+	queue  chan lineRequest
+	room   chan struct{} // one for each action in flight
+}
+
+// laneQueue is how many lines may wait for a node beyond those in flight.
+const laneQueue = 256
+
+// sendLines reads actions from standard input and prints their answers.
+func (a *app) sendLines(ctx context.Context, f *sendFlags) error {
+	nodes, err := a.targets()
+	if err != nil {
+		return err
+	}
+	if f.all || f.route != "" {
+		if err := f.check(len(nodes)); err != nil {
+			return err
+		}
+	}
+	p, err := a.printer(answers, len(nodes) > 1, true)
+	if err != nil {
+		return err
+	}
+	in, err := a.claimStdin("send -")
+	if err != nil {
+		return err
+	}
+	c, err := a.cluster(nodes)
+	if err != nil {
+		return err
+	}
+	defer finish(ctx, c)
+	if err := a.await(ctx, c, 1); err != nil {
+		return err
+	}
+	s := &lineSender{app: a, flags: f, cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}), lanes: make(map[string]*lane)}
+	return s.run(ctx, in, nodes)
+}
+
+func (s *lineSender) run(ctx context.Context, in io.Reader, nodes []ami.Config) error {
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	s.stop = stop
+	var lanes sync.WaitGroup
+	s.addLanes(nodes)
+	for _, l := range s.allLanes() {
+		lanes.Go(func() { s.drive(ctx, l) })
+	}
+	done, submitted := context.WithCancel(ctx)
+	go func() {
+		s.read(reading, in)
+		for _, l := range s.allLanes() {
+			close(l.queue)
+		}
+		lanes.Wait()
+		submitted()
+	}()
+	if err := s.collect(ctx, done); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.out.Close(); err != nil {
+		return err
+	}
+	return s.tally.err()
+}
+
+func (s *lineSender) addLanes(nodes []ami.Config) {
+	most := defaultParallel
+	if s.flags.parallel.set {
+		most = s.flags.parallel.n
+	}
+	newLane := func(submit func(context.Context, ami.Action, uint64) error) *lane {
+		return &lane{submit: submit, queue: make(chan lineRequest, laneQueue), room: make(chan struct{}, most)}
+	}
+	for _, n := range nodes {
+		node, ok := s.cluster.Node(n.Name)
+		if !ok {
+			continue
+		}
+		s.lanes[n.Name] = newLane(func(ctx context.Context, a ami.Action, tag uint64) error {
+			return node.Submit(ctx, a, s.batch, tag)
+		})
+		if len(nodes) == 1 {
+			s.route = s.lanes[n.Name]
+		}
+	}
+	if s.flags.route == "" || len(nodes) == 1 {
+		return
+	}
+	kind := routeKinds[s.flags.route]
+	s.route = newLane(func(ctx context.Context, a ami.Action, tag uint64) error {
+		return s.cluster.Submit(ctx, ami.Route{Kind: kind}, a, s.batch, tag)
+	})
+}
+
+func (s *lineSender) allLanes() (all []*lane) {
+	for _, l := range s.lanes {
+		all = append(all, l)
+	}
+	if s.route != nil && len(s.lanes) > 1 {
+		all = append(all, s.route)
+	}
+	return all
+}
+
+// read takes the input line by line and puts each in its lane, at the rate asked for.
+func (s *lineSender) read(ctx context.Context, in io.Reader) {
+	lines := bufio.NewReaderSize(in, 64<<10)
+	var pace pacer
+	if s.flags.rate.set {
+		pace.every = time.Second / time.Duration(s.flags.rate.n)
+	}
+	for number := 1; ctx.Err() == nil; number++ {
+		text, err := readLine(lines)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err == nil && strings.TrimSpace(text) == "" {
+			continue
+		}
+		r := lineRequest{line: number}
+		if err != nil {
+			r.err = inputError(lineForm, "line %d: %v", number, err)
+		} else {
+			r = parseLine(number, text)
+		}
+		pace.wait(ctx)
+		s.place(ctx, r)
+	}
+}
+
+// place finds the lanes of a line.
+func (s *lineSender) place(ctx context.Context, r lineRequest) {
+	if r.err != nil {
+		s.refuse(r, "", r.err)
+		return
+	}
+	if r.action.Timeout == 0 {
+		r.action.Timeout = s.app.timeout()
+	}
+	r.action.WaitReady = true
+	r.action.AwaitOriginate = false
+	var lanes []*lane
+	switch {
+	case r.node != "":
+		l := s.lanes[r.node]
+		if l == nil {
+			s.refuse(r, r.node, inputError("a line's node must be one of those selected", "line %d: there is no node %q", r.line, r.node))
+			return
+		}
+		lanes = []*lane{l}
+	case s.flags.all:
+		for _, l := range s.lanes {
+			lanes = append(lanes, l)
+		}
+	case s.route != nil:
+		lanes = []*lane{s.route}
+	default:
+		s.refuse(r, "", inputError(`--all, --route HOW, or "node" in the line`, "line %d names no node and %d are selected", r.line, len(s.lanes)))
+		return
+	}
+	for _, l := range lanes {
+		select {
+		case l.queue <- r:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// drive submits a lane's lines in order, as many at once as --parallel allows.
+func (s *lineSender) drive(ctx context.Context, l *lane) {
+	for r := range l.queue {
+		select {
+		case l.room <- struct{}{}:
+		case <-ctx.Done():
+			continue
+		}
+		tag := s.take(r, l)
+		if err := l.submit(ctx, r.action, tag); err != nil {
+			s.release(tag)
+			if ctx.Err() == nil {
+				s.refuse(r, r.node, err)
+			}
+		}
+	}
+}
+
+func (s *lineSender) take(r lineRequest, l *lane) (tag uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entry := slot{origin: output.Origin{Action: r.action.Name, ID: r.id, Line: r.line}, lane: l}
+	if n := len(s.free); n > 0 {
+		tag = s.free[n-1]
+		s.free = s.free[:n-1]
+		s.slots[tag] = entry
+		return tag
+	}
+	s.slots = append(s.slots, entry)
+	return uint64(len(s.slots) - 1)
+}
+
+func (s *lineSender) release(tag uint64) {
+	s.mu.Lock()
+	l := s.slots[tag].lane
+	s.slots[tag] = slot{}
+	s.free = append(s.free, tag)
+	s.mu.Unlock()
+	<-l.room
+}
+
+// refuse prints the failure of a line that was never in flight.
+func (s *lineSender) refuse(r lineRequest, node string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail(classify(err), node, output.Origin{Action: r.action.Name, ID: r.id, Line: r.line})
+}
+
+// fail prints a failure; without --keep-going no further line is read. Called under mu.
+func (s *lineSender) fail(f failure, node string, origin output.Origin) {
+	s.tally.add(f.Exit)
+	if err := s.out.Failure(jsonFailure(f, node, origin)); err != nil {
+		s.stop()
+	}
+	if !s.failed {
+		s.failed = true
+		s.app.complain(f)
+	}
+	if !s.flags.keepGoing {
+		s.stop()
+	}
+}
+
+// collect prints answers until everything that was submitted has ended.
+func (s *lineSender) collect(ctx, submitted context.Context) error {
+	wait := submitted
+	for {
+		r, ok := s.batch.Poll()
+		if !ok {
+			if submitted.Err() != nil {
+				wait = ctx
+				if s.batch.Outstanding() == 0 {
+					return ctx.Err()
+				}
+			}
+			s.mu.Lock()
+			err := s.out.Flush()
+			s.mu.Unlock()
+			if err != nil {
+				return err
+			}
+			if r, err = s.batch.Next(wait); err != nil {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				continue
+			}
+		}
+		if err := s.print(r); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *lineSender) print(r ami.Result) error {
+	s.mu.Lock()
+	origin := s.slots[r.Tag].origin
+	var err error
+	switch {
+	case r.Item != nil:
+		err = s.out.Item(r.Item, &origin)
+	case r.Err != nil:
+		s.fail(classify(r.Err), r.Node, origin)
+	default:
+		s.tally.add(exitOK)
+		err = s.out.Reply(r.Reply, &origin)
+	}
+	s.mu.Unlock()
+	if r.Item == nil {
+		s.release(r.Tag)
+	}
+	return err
+}
+
+// readLine reads one line without its end. A line that is too long is an error and is skipped.
+func readLine(in *bufio.Reader) (string, error) {
+	line, err := in.ReadSlice('\n')
+	if err == nil {
+		return string(line[:len(line)-1]), nil
+	}
+	var long []byte
+	for errors.Is(err, bufio.ErrBufferFull) {
+		if len(long) <= longestLine {
+			long = append(long, line...)
+		}
+		line, err = in.ReadSlice('\n')
+	}
+	if len(long) > longestLine {
+		return "", errors.New("it is longer than 1 MiB")
+	}
+	long = append(long, line...)
+	if err != nil && (len(long) == 0 || !errors.Is(err, io.EOF)) {
+		return "", io.EOF
+	}
+	return strings.TrimSuffix(string(long), "\n"), nil
+}
+
+// A pacer spaces calls of wait evenly.
+type pacer struct {
+	every time.Duration // 0: no limit
+	next  time.Time
+}
+
+func (p *pacer) wait(ctx context.Context) {
+	if p.every == 0 {
+		return
+	}
+	now := time.Now()
+	if p.next.Before(now.Add(-time.Second)) {
+		p.next = now // do not make up for more than a second
+	}
+	if d := p.next.Sub(now); d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+	}
+	p.next = p.next.Add(p.every)
+}

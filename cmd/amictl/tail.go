@@ -1,0 +1,372 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+const tailHelp = `Examples:
+  amictl tail
+  amictl tail Hangup 'Queue*' --count 3
+  amictl tail Hangup --where 'Cause!=16 && Channel=~^PJSIP/'
+  amictl tail --for 1m --stats                          how many of which, and how fast
+  amictl tail 'Origin*' -- Originate Channel=Local/100@default Application=Wait Data=1 Async=true
+  amictl tail --from capture.txt Hangup | jq .fields.Cause
+  amictl tail --record events.jsonl -q -o none
+
+An action behind "--" is sent once the events are subscribed to, so none of its own is missed.
+A lost connection is made again; a gap marks what is missing.`
+
+// Buffers of a subscription of the command line, for each node.
+const (
+	tailRingEvents = 131_072
+	tailRingBytes  = 128 << 20
+)
+
+// tailFlags are those of tail; wait shares most.
+type tailFlags struct {
+	fanout
+	where     list
+	count     count
+	length    duration
+	stats     bool
+	failOnGap bool
+	record    string
+	from      string
+	require   string
+}
+
+func (a *app) tailCommand() *cli.Command {
+	f := &tailFlags{}
+	return &cli.Command{
+		Name:        "tail",
+		Usage:       "follow events",
+		ArgsUsage:   "[EVENT]... [-- ACTION [Key=Value]...]",
+		Description: tailHelp,
+		Metadata:    map[string]any{"rest": true},
+		Flags: append([]cli.Flag{
+			whereFlag(&f.where),
+			&cli.GenericFlag{Name: "count", Usage: "end after `N` events", Value: &f.count},
+			&cli.GenericFlag{Name: "for", Usage: "end after `TIME`", Value: &f.length},
+			&cli.BoolFlag{Name: "stats", Usage: "count instead of printing, and show the counts at the end", Destination: &f.stats},
+			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
+			text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
+			text("from", "", "read a record or a raw capture from `FILE` (- is standard input) instead of a server", &f.from),
+			text("require", "", "start when `N` nodes are ready, or all (1)", &f.require),
+		}, f.fanout.flags()...),
+		Action: func(ctx context.Context, c *cli.Command) error { return a.tail(ctx, f, c.Args().Slice()) },
+	}
+}
+
+func whereFlag(to *list) cli.Flag {
+	return &cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only events that meet `CONDITION`, such as Cause!=16; may repeat, all must hold", Value: to}
+}
+
+func (a *app) tail(ctx context.Context, f *tailFlags, names []string) error {
+	t, err := a.newTailer(f, names, endless)
+	if err != nil {
+		return err
+	}
+	defer t.closeRecord()
+	if f.length.set {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, f.length.d, errForIsOver)
+		defer cancel()
+	}
+	if f.from != "" {
+		if a.hasTo {
+			return usageError("leave one of them out", "--from and an action behind `--` do not go together")
+		}
+		err = t.replay(ctx)
+	} else {
+		err = t.live(ctx)
+	}
+	if errors.Is(context.Cause(ctx), errForIsOver) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		err = nil
+	}
+	return errors.Join(err, t.end())
+}
+
+// errForIsOver is why a run ends whose --for is over.
+var errForIsOver = errors.New("--for is over")
+
+// parseWhere joins all conditions: several flags mean and.
+func parseWhere(conditions []string) (*ami.Where, error) {
+	joined := ""
+	for i, c := range conditions {
+		if _, err := ami.ParseWhere(c); err != nil { // each by itself, so that the error shows what was written
+			return nil, err
+		}
+		if i > 0 {
+			joined += " && "
+		}
+		joined += c
+	}
+	if joined == "" {
+		return nil, nil
+	}
+	return ami.ParseWhere(joined)
+}
+
+// need returns how many nodes must be ready at the start.
+func (f *tailFlags) need(nodes int) (int, error) {
+	switch f.require {
+	case "":
+		return 1, nil
+	case "all":
+		return nodes, nil
+	}
+	n, err := strconv.Atoi(f.require)
+	if err != nil || n < 1 || n > nodes {
+		return 0, usageError("", "--require %q is neither all nor a number from 1 to %d", f.require, nodes)
+	}
+	return n, nil
+}
+
+// errEnough ends a tail whose --count is reached.
+var errEnough = errors.New("enough")
+
+// A tailer takes the events of a tail or a wait: it prints, records and counts them.
+type tailer struct {
+	app     *app
+	flags   *tailFlags
+	names   []string
+	where   *ami.Where
+	action  *ami.Action
+	nodes   []ami.Config
+	out     *output.Printer
+	record  *output.Printer
+	file    *os.File
+	hide    *ami.Redactor
+	stats   *eventStats
+	matched int
+	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
+	quietReply bool
+	gaps       int
+}
+
+func (a *app) newTailer(f *tailFlags, names []string, kind stream) (*tailer, error) {
+	t := &tailer{app: a, flags: f, names: names}
+	var err error
+	if t.where, err = parseWhere(f.where); err != nil {
+		return nil, err
+	}
+	if a.hasTo {
+		action, err := a.parseAction(a.rest)
+		if err != nil {
+			return nil, err
+		}
+		t.action = &action
+	}
+	if f.from == "" {
+		if t.nodes, err = a.targets(); err != nil {
+			return nil, err
+		}
+		if t.action != nil {
+			if err := f.check(len(t.nodes)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if f.stats {
+		kind = records
+		t.stats = newEventStats()
+	}
+	if t.out, err = a.printer(kind, len(t.nodes) > 1, true); err != nil {
+		return nil, err
+	}
+	if f.record != "" {
+		if t.file, err = os.OpenFile(f.record, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
+			return nil, usageError("", "--record: %v", err)
+		}
+		t.record = output.NewPrinter(t.file, output.Options{})
+		if t.hide, err = ami.NewRedactor(ami.RedactorConfig{}); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// take handles one event or gap. It returns errEnough when --count is reached.
+func (t *tailer) take(ev *ami.Event) error {
+	if ev.Gap != nil {
+		return t.gap(ev)
+	}
+	t.matched++
+	if t.record != nil {
+		if err := t.writeRecord(ev); err != nil {
+			return err
+		}
+	}
+	if t.stats != nil {
+		t.stats.add(ev)
+	} else if err := t.out.Event(ev); err != nil {
+		return err
+	}
+	if t.flags.count.set && t.matched >= t.flags.count.n {
+		return errEnough
+	}
+	return nil
+}
+
+func (t *tailer) gap(ev *ami.Event) error {
+	t.gaps++
+	if t.record != nil {
+		if err := t.record.Event(ev); err != nil {
+			return err
+		}
+	}
+	if t.stats != nil {
+		t.stats.gap(ev)
+	} else if err := t.out.Event(ev); err != nil {
+		return err
+	}
+	if ev.Gap.Reason == ami.GapDisconnect && ev.Gap.Until.IsZero() {
+		t.app.note("%s: the connection was lost; trying to get it back", ev.Node)
+	}
+	if t.flags.failOnGap {
+		return &cliError{code: codeGap, msg: ev.Node + ": events are missing (" + string(ev.Gap.Reason) + ")", hint: "a slow reader, or a lost connection; without --fail-on-gap tail goes on"}
+	}
+	return nil
+}
+
+// writeRecord adds the event to the record, its secrets hidden.
+func (t *tailer) writeRecord(ev *ami.Event) error {
+	hidden := *ev
+	if safe := t.hide.Text(ev.Text()); safe != ev.Text() {
+		m, ok := decodeOne(safe)
+		if !ok {
+			return nil
+		}
+		hidden.Message = m
+	}
+	return t.record.Event(&hidden)
+}
+
+func (t *tailer) flush() error {
+	if t.record != nil {
+		if err := t.record.Flush(); err != nil {
+			return err
+		}
+	}
+	return t.out.Flush()
+}
+
+// end prints what is left: the counts, or the end of a document.
+func (t *tailer) end() error {
+	if t.stats != nil {
+		for _, r := range t.stats.records() {
+			if err := t.out.Record(r); err != nil {
+				return err
+			}
+		}
+	}
+	return t.out.Close()
+}
+
+func (t *tailer) closeRecord() {
+	if t.record != nil {
+		if err := errors.Join(t.record.Close(), t.file.Close()); err != nil {
+			t.app.note("--record: %v", err)
+		}
+	}
+}
+
+// live follows the servers.
+func (t *tailer) live(ctx context.Context) error {
+	for i := range t.nodes {
+		t.nodes[i].Events = "on"
+	}
+	c, err := t.app.cluster(nil)
+	if err != nil {
+		return err
+	}
+	defer finish(ctx, c)
+	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: tailRingEvents, RingBytes: tailRingBytes})
+	if err != nil {
+		return usageError("names may hold * and ?", "%s", cause(err))
+	}
+	defer sub.Close()
+	for _, n := range t.nodes {
+		if _, err := c.Add(n); err != nil {
+			return usageError("", "%s", cause(err))
+		}
+	}
+	need, err := t.flags.need(len(t.nodes))
+	if err != nil {
+		return err
+	}
+	if err := t.app.await(ctx, c, need); err != nil {
+		return err
+	}
+	sent := newSender(ctx, t.app, c, &t.flags.fanout, t.action)
+	if err := t.follow(ctx, sub, sent); !errors.Is(err, errEnough) {
+		return err
+	}
+	return nil
+}
+
+// follow takes events until there are enough, ctx is done or the action failed. It writes whenever nothing is at hand.
+func (t *tailer) follow(ctx context.Context, sub *ami.Subscription, sent *sender) error {
+	for {
+		ev, ok := sub.Poll()
+		if !ok {
+			if err := t.answers(sent); err != nil {
+				return err
+			}
+			if err := t.flush(); err != nil {
+				return err
+			}
+			var err error
+			ev, err = sub.Next(sent.wait)
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case err != nil && sent.wait.Err() != nil:
+				continue
+			case err != nil:
+				return err
+			}
+		}
+		if err := t.take(&ev); err != nil {
+			return err
+		}
+	}
+}
+
+// answers prints the replies to the action that have come.
+func (t *tailer) answers(sent *sender) error {
+	for _, e := range sent.take() {
+		origin := output.Origin{Action: t.action.Name}
+		if e.err != nil {
+			if len(t.nodes) == 1 || t.flags.route != "" {
+				return e.err
+			}
+			f := classify(e.err)
+			t.app.complain(f)
+			if err := t.out.Failure(jsonFailure(f, e.node, origin)); err != nil {
+				return err
+			}
+			continue
+		}
+		if t.stats == nil && !t.quietReply {
+			if err := t.out.Reply(e.reply, &origin); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// newEventStats begins to count now.
+func newEventStats() *eventStats {
+	return &eventStats{since: time.Now(), counts: make(map[statKey]uint64)}
+}

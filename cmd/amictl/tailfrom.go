@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// replay takes events from a file: a record, which is JSON lines, or a raw capture, which is what a server sent.
+func (t *tailer) replay(ctx context.Context) error {
+	file, err := t.app.open(t.flags.from, "--from")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	in := bufio.NewReaderSize(file, 64<<10)
+	first, err := firstByte(in)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return usageError("", "--from: %v", err)
+	case first == '{':
+		err = t.replayRecord(ctx, in)
+	default:
+		err = t.replayCapture(ctx, in)
+	}
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// firstByte returns the first byte that is no white space, without taking it.
+func firstByte(in *bufio.Reader) (byte, error) {
+	for {
+		b, err := in.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		if b != ' ' && b != '\r' && b != '\n' && b != '\t' {
+			return b, in.UnreadByte()
+		}
+	}
+}
+
+// wants applies names and conditions, as a subscription would.
+func (t *tailer) wants(node string, m *wire.Message) bool {
+	named := len(t.names) == 0
+	for _, pattern := range t.names {
+		named = named || ami.MatchGlob(pattern, m.Name())
+	}
+	return named && (t.where == nil || t.where.Match(node, m))
+}
+
+// replayCapture decodes what a server sent. Responses and text are passed over: they are no events.
+func (t *tailer) replayCapture(ctx context.Context, in io.Reader) error {
+	d := wire.NewDecoder(wire.Limits{})
+	for {
+		n, err := in.Read(d.Space())
+		d.Wrote(n)
+		if taken := t.drain(ctx, d); taken != nil {
+			return taken
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			var cut *wire.TruncatedError
+			if end := d.End(); errors.As(end, &cut) {
+				t.app.note("--from: the capture ends inside a packet, %d bytes are left over", cut.Bytes)
+			}
+			return nil
+		case err != nil:
+			return usageError("", "--from: %v", err)
+		}
+		if in, ok := in.(*bufio.Reader); ok && in.Buffered() == 0 {
+			if err := t.flush(); err != nil { // a pipe may pause here
+				return err
+			}
+		}
+	}
+}
+
+// drain takes all whole packets that the decoder holds.
+func (t *tailer) drain(ctx context.Context, d *wire.Decoder) error {
+	for {
+		m, err := d.Next()
+		switch {
+		case errors.Is(err, wire.ErrMore):
+			return ctx.Err()
+		case err != nil:
+			t.app.note("--from: %v; it is left out", cause(err))
+			continue
+		case m.Kind() != wire.Event:
+			continue
+		}
+		if !t.wants("", &m) {
+			continue
+		}
+		ev := ami.Event{Message: m, Received: packetTime(m.Get("Timestamp"))} // borrowed: it is not kept
+		if err := t.take(&ev); err != nil {
+			return err
+		}
+	}
+}
+
+// packetTime reads a Timestamp header (timestampevents=yes): epoch seconds with six decimals.
+func packetTime(s string) time.Time {
+	sec, frac, _ := strings.Cut(s, ".")
+	n, err := strconv.ParseInt(sec, 10, 64)
+	if err != nil || n <= 0 || n > math.MaxInt32*100 {
+		return time.Time{}
+	}
+	us, _ := strconv.ParseInt((frac + "000000")[:6], 10, 64)
+	return time.Unix(n, us*1000)
+}
+
+// replayRecord reads JSON lines of type event and gap; others are passed over.
+func (t *tailer) replayRecord(ctx context.Context, in *bufio.Reader) error {
+	for number := 1; ; number++ {
+		line, err := readLine(in)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil || !gjson.Valid(line) {
+			t.app.note("--from: line %d is not JSON; it is left out", number)
+			continue
+		}
+		ev, ok := recordedEvent(line)
+		if !ok || ev.Gap == nil && !t.wants(ev.Node, &ev.Message) {
+			continue
+		}
+		if err := t.take(&ev); err != nil {
+			return err
+		}
+		if in.Buffered() == 0 {
+			if err := t.flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// recordedEvent makes an event of a line of a record.
+func recordedEvent(line string) (ev ami.Event, ok bool) {
+	object := gjson.Parse(line)
+	ev.Node = object.Get("node").Str
+	ev.Received, _ = time.Parse(time.RFC3339Nano, object.Get("time").Str)
+	switch object.Get("type").Str {
+	case "gap":
+		ev.Gap = &ami.Gap{Reason: ami.GapReason(object.Get("reason").Str), Dropped: object.Get("dropped").Uint()}
+		ev.Gap.Since, _ = time.Parse(time.RFC3339Nano, object.Get("since").Str)
+		ev.Gap.Until, _ = time.Parse(time.RFC3339Nano, object.Get("until").Str)
+		return ev, true
+	case "event", "item":
+	default:
+		return ev, false
+	}
+	ev.Message, ok = decodeOne(packetText(object))
+	return ev, ok
+}
+
+// packetText writes the packet that an event's JSON came from; the values of a repeated header follow one another.
+func packetText(object gjson.Result) string {
+	var b strings.Builder
+	line := func(name, value string) {
+		if name != "" {
+			b.WriteString(name + ": ")
+		}
+		b.WriteString(strings.ReplaceAll(value, "\n", " ") + "\r\n")
+	}
+	line("Event", object.Get("event").Str)
+	multi := object.Get("multi").Map()
+	object.Get("fields").ForEach(func(name, value gjson.Result) bool {
+		if all, repeats := multi[name.Str]; repeats {
+			for _, v := range all.Array() {
+				line(name.Str, v.Str)
+			}
+			return true
+		}
+		line(name.Str, value.Str)
+		return true
+	})
+	for _, v := range object.Get("text").Array() {
+		line("", v.Str)
+	}
+	return b.String() + "\r\n"
+}
+
+// decodeOne returns the one packet in text, owned.
+func decodeOne(text string) (wire.Message, bool) {
+	d := wire.NewDecoder(wire.Limits{})
+	d.Feed([]byte(text))
+	m, err := d.Next()
+	if err != nil {
+		return wire.Message{}, false
+	}
+	return m.Clone(), true
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// eventStats counts events by node and name. Asterisk compares names without regard to case; so does this.
+type eventStats struct {
+	since  time.Time
+	counts map[statKey]uint64
+}
+
+type statKey struct{ node, event string }
+
+func (s *eventStats) add(ev *ami.Event) {
+	key := statKey{ev.Node, ev.Name()}
+	if n, ok := s.counts[key]; ok {
+		s.counts[key] = n + 1
+		return
+	}
+	s.counts[statKey{ev.Node, strings.Clone(key.event)}]++ // the map must not hold whole events
+}
+
+func (s *eventStats) gap(ev *ami.Event) {
+	if ev.Gap.Dropped > 0 {
+		s.counts[statKey{ev.Node, "(dropped)"}] += ev.Gap.Dropped
+	}
+}
+
+// records are the counts, the largest first.
+func (s *eventStats) records() []output.Record {
+	seconds := max(time.Since(s.since).Seconds(), 1e-3)
+	keys := make([]statKey, 0, len(s.counts))
+	for k := range s.counts {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b statKey) int {
+		return cmp.Or(cmp.Compare(s.counts[b], s.counts[a]), cmp.Compare(a.node, b.node), cmp.Compare(a.event, b.event))
+	})
+	rows := make([]output.Record, 0, len(keys))
+	for _, k := range keys {
+		rate := float64(s.counts[k]) / seconds
+		rows = append(rows, output.Record{
+			{Key: "type", Value: "stats"},
+			{Key: "node", Value: k.node},
+			{Key: "event", Value: k.event},
+			{Key: "count", Value: s.counts[k]},
+			{Key: "rate", Value: rate, Text: fmt.Sprintf("%.1f/s", rate)},
+		})
+	}
+	return rows
+}

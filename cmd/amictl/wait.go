@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+const waitHelp = `Examples:
+  amictl wait Hangup --where 'Cause=16' --timeout 60s
+  amictl wait QueueMemberPause --where 'Interface=PJSIP/100' -- QueuePause Interface=PJSIP/100 Paused=true
+  amictl wait --ready --timeout 2m                 until a server that boots takes actions
+
+Subscribes first and then sends the action, so the event cannot be missed. Prints what it waited for and
+exits 0; 5 when --timeout is over; 7 when it is over and events are missing.`
+
+func (a *app) waitCommand() *cli.Command {
+	f := &tailFlags{count: count{n: 1, set: true}}
+	ready := false
+	return &cli.Command{
+		Name:        "wait",
+		Usage:       "wait for events, or for a server to be ready",
+		ArgsUsage:   "[EVENT]... [-- ACTION [Key=Value]...]",
+		Description: waitHelp,
+		Metadata:    map[string]any{"rest": true},
+		Flags: append([]cli.Flag{
+			whereFlag(&f.where),
+			&cli.GenericFlag{Name: "count", Usage: "wait for `N` events (1)", Value: &f.count},
+			&cli.BoolFlag{Name: "ready", Usage: "wait until every node has booted", Destination: &ready},
+		}, f.fanout.flags()...),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if ready {
+				if c.Args().Present() || a.hasTo || len(f.where) > 0 {
+					return usageError("", "--ready goes with nothing else")
+				}
+				return a.waitReady(ctx)
+			}
+			return a.waitEvents(ctx, f, c.Args().Slice())
+		},
+	}
+}
+
+// waitEvents waits within --timeout for as many events as --count says.
+func (a *app) waitEvents(ctx context.Context, f *tailFlags, names []string) error {
+	t, err := a.newTailer(f, names, answers)
+	if err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, a.timeout())
+	defer cancel()
+	t.quietReply = true
+	err = t.live(limited)
+	if end := t.end(); err == nil {
+		err = end
+	}
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		return err
+	}
+	if t.gaps > 0 {
+		return &cliError{code: codeGap, msg: "it was not seen within " + a.timeout().String() + ", but events are missing", hint: "it may have happened meanwhile: look before you try again"}
+	}
+	return &cliError{code: codeTimeout, msg: "it was not seen within " + a.timeout().String(), hint: "--timeout allows more time; the user's read= in manager.conf must allow the event's classes"}
+}
+
+// bootPause is the time between two looks at a server that boots.
+const bootPause = 250 * time.Millisecond
+
+// waitReady waits until all nodes have booted, through refused connections and refused actions.
+func (a *app) waitReady(ctx context.Context) error {
+	nodes, err := a.targets()
+	if err != nil {
+		return err
+	}
+	for i := range nodes {
+		nodes[i].Events = "system"
+		nodes[i].BackoffMax = 2 * time.Second
+		nodes[i].BreakerFailures = 1 << 20
+	}
+	c, err := a.cluster(nodes)
+	if err != nil {
+		return err
+	}
+	defer finish(ctx, c)
+	limited, cancel := context.WithTimeout(ctx, a.timeout())
+	defer cancel()
+	for _, n := range c.Nodes() {
+		if err := waitBooted(limited, n); err != nil {
+			if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+				return err
+			}
+			_, last := n.State()
+			if last == nil {
+				last = errors.New("it has not finished booting")
+			}
+			return &cliError{code: codeTimeout, msg: n.Name() + " was not ready within " + a.timeout().String() + ": " + classify(last).Message, hint: classify(last).Hint}
+		}
+	}
+	return nil
+}
+
+// waitBooted waits for FullyBooted, or for the time of the last boot in CoreStatus on a user without the class system.
+func waitBooted(ctx context.Context, n *ami.Node) error {
+	for {
+		if err := n.WaitReady(ctx); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return err
+		}
+		if n.Booted() {
+			return nil
+		}
+		r, err := n.Do(ctx, ami.NewAction("CoreStatus"))
+		if err == nil && r.Get("CoreStartupTime") != "" {
+			return nil
+		}
+		select {
+		case <-time.After(bootPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if refused := (*ami.ResponseError)(nil); errors.As(err, &refused) && wire.EqualFold(refused.Message, "Permission denied") {
+			return nil // it answers with knowledge of its classes; there is no more to learn
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package output
+
+import (
+	"strings"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// appendCSV appends one record (RFC 4180, LF line ends).
+func appendCSV(dst []byte, cells []string) []byte {
+	for i, c := range cells {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if c == "" || !strings.ContainsAny(c, ",\"\r\n") && c[0] != ' ' && c[len(c)-1] != ' ' {
+			dst = append(dst, c...)
+			continue
+		}
+		dst = append(dst, '"')
+		dst = append(dst, strings.ReplaceAll(c, `"`, `""`)...)
+		dst = append(dst, '"')
+	}
+	return append(dst, '\n')
+}
+
+// column returns what --fields means by a name: one of the keys node, event, time, ts, type in lower case, else the
+// first header of that name, whatever its case.
+func column(name string, ev *ami.Event, typ string) string {
+	switch name {
+	case "type":
+		return typ
+	case "node":
+		return ev.Node
+	case "event":
+		if ev.Kind() == wire.Event {
+			return ev.Name()
+		}
+		return ""
+	case "time", "ts":
+		if ev.Received.IsZero() {
+			return ""
+		}
+		if name == "time" {
+			return strings.Trim(string(AppendTimestamp(nil, ev.Received)), `"`)
+		}
+		return epoch(ev.Received)
+	}
+	return ev.Get(name)
+}
+
+// replyColumn is column for a reply that is no list.
+func replyColumn(name string, r *ami.Reply, origin *Origin) string {
+	switch name {
+	case "action":
+		return origin.Action
+	case "id":
+		return origin.ID
+	case "line":
+		return lineNumber(origin.Line)
+	case "response":
+		return r.Name()
+	case "message":
+		return r.Get("Message")
+	case "outcome":
+		return OriginateOutcome(r)
+	}
+	if v, ok := r.Lookup(name); ok {
+		return v
+	}
+	if v, ok := r.End.Lookup(name); ok {
+		return v
+	}
+	ev := ami.Event{Node: r.Node, Received: r.Received}
+	return column(name, &ev, "reply")
+}

@@ -1,0 +1,133 @@
+package output
+
+import (
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+)
+
+const (
+	lowBits  = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
+
+// plainASCII reports whether s goes into a JSON string and onto a terminal as it is: printable ASCII without quote
+// and backslash. It looks at eight bytes at a time; a borrow between bytes can only follow a byte that is already
+// refused.
+func plainASCII(s string) bool {
+	for len(s) >= 8 {
+		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		quote, slash := w^('"'*lowBits), w^('\\'*lowBits)
+		if (w|(w-' '*lowBits)|(w+lowBits)|(quote-lowBits)|(slash-lowBits))&highBits != 0 {
+			return false
+		}
+		s = s[8:]
+	}
+	for i := range len(s) {
+		if special[s[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+// special marks the bytes that plainASCII refuses.
+var special = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c < ' ' || c >= 0x7f || c == '"' || c == '\\'
+	}
+	return t
+}()
+
+// AppendString appends s as a JSON string and reports whether it held bytes that are not UTF-8, each now U+FFFD.
+// Whatever a terminal or a reader could take for a command (controls, C1, bidirectional marks, line separators) is
+// written as an escape, so JSON may go to a terminal as it is.
+func AppendString(dst []byte, s string) (_ []byte, lossy bool) {
+	dst = append(dst, '"')
+	if plainASCII(s) {
+		dst = append(dst, s...)
+	} else {
+		dst, lossy = appendEscaped(dst, s)
+	}
+	return append(dst, '"'), lossy
+}
+
+// appendEscaped is AppendString for what is not plain, without the quotes.
+func appendEscaped(dst []byte, s string) (_ []byte, lossy bool) {
+	start := 0
+	for i := 0; i < len(s); {
+		if c := s[i]; c < utf8.RuneSelf {
+			if special[c] {
+				dst = append(dst, s[start:i]...)
+				dst = appendEscapedByte(dst, c)
+				start = i + 1
+			}
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 || unsafeRune(r) {
+			dst = append(dst, s[start:i]...)
+			if n == 1 {
+				lossy = true
+				dst = append(dst, "\ufffd"...)
+			} else {
+				dst = appendUnicodeEscape(dst, r)
+			}
+			start = i + n
+		}
+		i += n
+	}
+	return append(dst, s[start:]...), lossy
+}
+
+const hexDigits = "0123456789abcdef"
+
+func appendEscapedByte(dst []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	return appendUnicodeEscape(dst, rune(c))
+}
+
+// appendUnicodeEscape writes a rune of the basic plane; every unsafe rune is one, but for the tag characters.
+func appendUnicodeEscape(dst []byte, r rune) []byte {
+	if r > 0xffff {
+		r -= 0x10000
+		dst = appendUnicodeEscape(dst, 0xd800+r>>10)
+		r = 0xdc00 + r&0x3ff
+	}
+	return append(dst, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+}
+
+// appendKey appends a comma, a key that needs no escape and a colon.
+func appendKey(dst []byte, key string) []byte {
+	dst = append(dst, ',', '"')
+	dst = append(dst, key...)
+	return append(dst, '"', ':')
+}
+
+// appendStringKey appends a key of our own with a string value.
+func appendStringKey(dst []byte, key, value string, lossy *bool) []byte {
+	dst, l := AppendString(appendKey(dst, key), value)
+	*lossy = *lossy || l
+	return dst
+}
+
+// Query evaluates a gjson path on one JSON object: a string as its text, anything else as JSON; ok is false if the
+// path matches nothing.
+func Query(object []byte, path string) (_ string, ok bool) {
+	r := gjson.GetBytes(object, path)
+	if r.Type == gjson.String {
+		return r.Str, r.Exists()
+	}
+	return r.Raw, r.Exists()
+}

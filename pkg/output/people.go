@@ -1,0 +1,161 @@
+package output
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// replyText prints an answer for people: a headline, its headers as a block, its items as tables.
+func (p *Printer) replyText(r *ami.Reply, origin *Origin) {
+	p.buf = append(p.buf, p.headline(r, origin)...)
+	p.buf = append(p.buf, '\n')
+	widest := 0
+	for name := range pairs(&r.Message, p.o.Fields) {
+		if !hidden(name) {
+			widest = max(widest, Width(Safe(name)))
+		}
+	}
+	for name, value := range pairs(&r.Message, p.o.Fields) {
+		if hidden(name) {
+			continue
+		}
+		line := pad(Safe(name), widest) + "  " + Safe(value)
+		if p.o.Width > 0 {
+			line = Cut(line, p.o.Width)
+		}
+		p.buf = append(append(p.buf, line...), '\n')
+	}
+	if wire.EqualFold(origin.Action, "Command") {
+		for line := range r.OutputLines() {
+			_ = p.Text("", line)
+		}
+	}
+	p.itemTables(r)
+	if !IsList(r) && r.End.Len() > 0 {
+		ev := r.End
+		p.buf = AppendEventLine(p.buf, &ev, LineStyle{Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
+	}
+}
+
+// hidden tells the headers that a headline already shows, or that only serve the protocol.
+func hidden(name string) bool { return name == "" || lifted(name) }
+
+func (p *Printer) headline(r *ami.Reply, origin *Origin) string {
+	s := r.Name()
+	color := "32"
+	if !r.Success() {
+		color = "31"
+	}
+	s = Safe(s)
+	if p.o.Color {
+		s = "\x1b[" + color + "m" + s + "\x1b[0m"
+	}
+	s += "  " + Safe(origin.Action)
+	if p.o.Nodes && r.Node != "" {
+		s += "  " + Safe(r.Node)
+	}
+	if r.RTT > 0 {
+		s += "  " + Duration(r.RTT)
+	}
+	if IsList(r) {
+		s += "  " + strconv.Itoa(len(r.Events)) + " items"
+	}
+	if outcome := OriginateOutcome(r); outcome != "" {
+		s += "  " + outcome
+	}
+	if m := r.Get("Message"); m != "" {
+		s += "  " + Safe(m)
+	}
+	return s
+}
+
+// itemTables prints a table for each kind of item, ordered by first appearance, without the columns that are empty.
+func (p *Printer) itemTables(r *ami.Reply) {
+	var kinds []string
+	for i := range r.Events {
+		if name := r.Events[i].Name(); !contains(kinds, name) {
+			kinds = append(kinds, name)
+		}
+	}
+	for _, kind := range kinds {
+		columns := p.o.Fields
+		if len(columns) == 0 {
+			columns = itemColumns(r, kind)
+		}
+		t := NewTable(columns...)
+		for i := range r.Events {
+			ev := &r.Events[i]
+			if !wire.EqualFold(ev.Name(), kind) {
+				continue
+			}
+			cells := make([]string, len(columns))
+			for c, name := range columns {
+				cells[c] = column(name, ev, "item")
+			}
+			t.Add(cells...)
+		}
+		p.buf = append(append(append(p.buf, '\n'), Safe(kind)...), '\n')
+		var left []string
+		p.buf, left = t.Append(p.buf, p.o.Width)
+		p.left = append(p.left, left...)
+	}
+}
+
+func itemColumns(r *ami.Reply, kind string) (columns []string) {
+	seen := make(map[string]bool)
+	for i := range r.Events {
+		ev := &r.Events[i]
+		if !wire.EqualFold(ev.Name(), kind) {
+			continue
+		}
+		for name, value := range pairs(&ev.Message, nil) {
+			if !seen[name] && value != "" && !hidden(name) {
+				seen[name] = true
+				columns = append(columns, name)
+			}
+		}
+	}
+	return columns
+}
+
+// tableRow adds a record to the table that Close prints. A record with other keys begins a new one.
+func (p *Printer) tableRow(r Record) {
+	var head, cells []string
+	for i := range r {
+		if r[i].Key == "type" || len(p.o.Fields) > 0 && !contains(p.o.Fields, r[i].Key) {
+			continue
+		}
+		head = append(head, r[i].Key)
+		cells = append(cells, r[i].text())
+	}
+	if p.table == nil || !slices.Equal(p.columns, head) {
+		if p.table != nil {
+			p.table.DropEmpty()
+			p.buf, _ = p.table.Append(p.buf, p.o.Width)
+			p.buf = append(p.buf, '\n')
+		}
+		p.columns = head
+		p.table = NewTable(aligned(r, head)...)
+	}
+	p.table.Add(cells...)
+}
+
+// aligned marks the columns of numbers.
+func aligned(r Record, head []string) []string {
+	names := make([]string, 0, len(head))
+	for i := range r {
+		if !contains(head, r[i].Key) {
+			continue
+		}
+		switch r[i].Value.(type) {
+		case int, int64, uint64, float64:
+			names = append(names, ">"+r[i].Key)
+		default:
+			names = append(names, r[i].Key)
+		}
+	}
+	return names
+}

@@ -1,0 +1,300 @@
+package output
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// A Format is how objects are written.
+type Format uint8
+
+const (
+	JSONLines    Format = iota // one object a line
+	JSONDocument               // one object, or an array of them
+	TableText                  // for people
+	CSV                        // the fields asked for
+	Raw                        // the server's bytes
+	None                       // nothing
+)
+
+// String returns the name that the command line uses.
+func (f Format) String() string {
+	return [...]string{"jsonl", "json", "table", "csv", "raw", "none"}[f]
+}
+
+// Options of a Printer.
+type Options struct {
+	Format   Format
+	Fields   []string // columns of CSV; headers to keep in the other formats
+	Query    string   // if not empty: a gjson path evaluated on each object instead of Format
+	Terminal bool     // the writer is a terminal: nothing reaches it that could command it
+	Width    int      // of the terminal, in columns; 0: no limit
+	Color    bool
+	Nodes    bool // objects come from several nodes: name them
+	Many     bool // a JSON document is an array even if it holds one object
+}
+
+// flushAt is the buffered size from which a Printer writes.
+const flushAt = 64 << 10
+
+// A Printer writes objects in one format. It buffers: call Flush when nothing more is at hand, and Close at the end.
+// It is not safe for concurrent use. Its error is the writer's, and is returned by every later call.
+type Printer struct {
+	w    io.Writer
+	o    Options
+	json JSON
+	buf  []byte
+	one  []byte // the object being made, where it is not written as it is
+	err  error
+
+	objects int      // in the JSON document so far
+	pending []byte   // its first object, while it may be the only one
+	left    []string // columns that did not fit
+	table   *Table   // of records
+	columns []string // its keys
+	headed  bool     // the CSV header was written
+}
+
+// NewPrinter returns a printer that writes to w.
+func NewPrinter(w io.Writer, o Options) *Printer {
+	p := &Printer{w: w, o: o, json: JSON{Fields: o.Fields}}
+	if o.Query != "" {
+		p.o.Format = JSONLines
+		p.json.Fields = nil
+	}
+	return p
+}
+
+// Options returns what the printer was made with.
+func (p *Printer) Options() Options { return p.o }
+
+// Left returns the names of table columns that were left out because they did not fit.
+func (p *Printer) Left() []string { return p.left }
+
+// Event prints an event or a gap. Only JSON shows a gap; its loss is the caller's to report otherwise.
+func (p *Printer) Event(ev *ami.Event) error {
+	switch {
+	case p.o.Format == JSONLines && p.o.Query == "":
+		p.buf = append(p.json.AppendEvent(p.buf, ev), '\n')
+	case p.o.Format == JSONLines || p.o.Format == JSONDocument:
+		p.object(p.json.AppendEvent(p.one[:0], ev))
+	case p.o.Format == TableText:
+		p.buf = AppendEventLine(p.buf, ev, LineStyle{Node: p.o.Nodes, Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
+	case ev.Gap != nil:
+	case p.o.Format == CSV:
+		p.row(ev, "event")
+	case p.o.Format == Raw:
+		p.raw(ev.Text())
+	}
+	return p.flushFull()
+}
+
+// Reply prints the complete answer to an action.
+func (p *Printer) Reply(r *ami.Reply, origin *Origin) error {
+	switch p.o.Format {
+	case JSONLines, JSONDocument:
+		p.object(p.json.AppendReply(p.one[:0], r, origin))
+	case TableText:
+		p.replyText(r, origin)
+	case CSV:
+		p.replyRows(r, origin)
+	case Raw:
+		p.raw(r.Text())
+		for i := range r.Events {
+			p.raw(r.Events[i].Text())
+		}
+		p.raw(r.End.Text())
+	}
+	return p.flushFull()
+}
+
+// Item prints one element of a list while its action still runs.
+func (p *Printer) Item(ev *ami.Event, origin *Origin) error {
+	switch p.o.Format {
+	case JSONLines, JSONDocument:
+		p.object(p.json.AppendItem(p.one[:0], ev, origin))
+	case TableText:
+		p.buf = AppendEventLine(p.buf, ev, LineStyle{Node: p.o.Nodes, Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
+	case CSV:
+		p.row(ev, "item")
+	case Raw:
+		p.raw(ev.Text())
+	}
+	return p.flushFull()
+}
+
+// Failure prints an object of type "error"; formats other than JSON have no place for it.
+func (p *Printer) Failure(f *Failure) error {
+	if p.o.Format == JSONLines || p.o.Format == JSONDocument {
+		p.object(AppendError(p.one[:0], f))
+	}
+	return p.flushFull()
+}
+
+// Record prints an object of our own. Records of one table have the same keys; the table comes out at Close.
+func (p *Printer) Record(r Record) error {
+	switch p.o.Format {
+	case JSONLines, JSONDocument:
+		p.object(r.append(p.one[:0]))
+	case TableText:
+		p.tableRow(r)
+	case CSV:
+		p.csvHead()
+		cells := make([]string, len(p.o.Fields))
+		for i, name := range p.o.Fields {
+			cells[i] = r.get(name)
+		}
+		p.buf = appendCSV(p.buf, cells)
+	}
+	return p.flushFull()
+}
+
+// Text prints a line of text as it is, but for what a terminal must not get.
+func (p *Printer) Text(prefix, line string) error {
+	p.buf = append(p.buf, prefix...)
+	if p.o.Terminal {
+		p.buf = AppendSafe(p.buf, StripColor(line))
+	} else {
+		p.buf = append(p.buf, line...)
+	}
+	p.buf = append(p.buf, '\n')
+	return p.flushFull()
+}
+
+// object takes a finished JSON object.
+func (p *Printer) object(o []byte) {
+	p.one = o
+	switch {
+	case p.o.Query != "":
+		if text, ok := Query(o, p.o.Query); ok {
+			_ = p.Text("", text)
+		}
+	case p.o.Format == JSONLines:
+		p.buf = append(append(p.buf, o...), '\n')
+	default:
+		p.documentObject(o)
+	}
+}
+
+// documentObject adds an object to the JSON document, holding the first one back while it may stay alone.
+func (p *Printer) documentObject(o []byte) {
+	p.objects++
+	if p.objects == 1 && !p.o.Many {
+		p.pending = bytes.Clone(o)
+		return
+	}
+	if p.pending != nil {
+		p.element(p.pending, true)
+		p.pending = nil
+		p.element(o, false)
+		return
+	}
+	p.element(o, p.objects == 1)
+}
+
+func (p *Printer) element(o []byte, first bool) {
+	if first {
+		p.buf = append(p.buf, "[\n  "...)
+	} else {
+		p.buf = append(p.buf, ",\n  "...)
+	}
+	p.buf = appendIndented(p.buf, o, "  ")
+}
+
+func appendIndented(dst, object []byte, prefix string) []byte {
+	b := bytes.NewBuffer(dst)
+	if err := json.Indent(b, object, prefix, "  "); err != nil {
+		panic("output: a JSON object is invalid: " + err.Error())
+	}
+	return b.Bytes()
+}
+
+func (p *Printer) raw(text string) {
+	if !p.o.Terminal {
+		p.buf = append(p.buf, text...)
+		return
+	}
+	for line := range bytes.Lines([]byte(text)) {
+		p.buf = AppendSafe(p.buf, string(bytes.TrimRight(line, "\r\n")))
+		p.buf = append(p.buf, '\n')
+	}
+}
+
+func (p *Printer) csvHead() {
+	if !p.headed {
+		p.headed = true
+		p.buf = appendCSV(p.buf, p.o.Fields)
+	}
+}
+
+func (p *Printer) row(ev *ami.Event, typ string) {
+	p.csvHead()
+	cells := make([]string, len(p.o.Fields))
+	for i, name := range p.o.Fields {
+		cells[i] = column(name, ev, typ)
+	}
+	p.buf = appendCSV(p.buf, cells)
+}
+
+func (p *Printer) replyRows(r *ami.Reply, origin *Origin) {
+	if IsList(r) {
+		p.csvHead()
+		for i := range r.Events {
+			p.row(&r.Events[i], "item")
+		}
+		return
+	}
+	p.csvHead()
+	cells := make([]string, len(p.o.Fields))
+	for i, name := range p.o.Fields {
+		cells[i] = replyColumn(name, r, origin)
+	}
+	p.buf = appendCSV(p.buf, cells)
+}
+
+func (p *Printer) flushFull() error {
+	if len(p.buf) >= flushAt {
+		return p.Flush()
+	}
+	return p.err
+}
+
+// Buffered returns how many bytes wait to be written.
+func (p *Printer) Buffered() int { return len(p.buf) }
+
+// Flush writes what is buffered.
+func (p *Printer) Flush() error {
+	if p.err == nil && len(p.buf) > 0 {
+		_, p.err = p.w.Write(p.buf)
+	}
+	p.buf = p.buf[:0]
+	if cap(p.buf) > 4*flushAt {
+		p.buf = nil
+	}
+	return p.err
+}
+
+// Close ends the document or table and writes what is buffered. The writer stays open.
+func (p *Printer) Close() error {
+	switch {
+	case p.o.Format == JSONDocument && p.o.Query == "":
+		switch {
+		case p.pending != nil:
+			p.buf = append(appendIndented(p.buf, p.pending, ""), '\n')
+		case p.objects > 0:
+			p.buf = append(p.buf, "\n]\n"...)
+		case p.o.Many:
+			p.buf = append(p.buf, "[]\n"...)
+		}
+	case p.o.Format == CSV:
+		p.csvHead()
+	case p.table != nil:
+		p.table.DropEmpty()
+		p.buf, p.left = p.table.Append(p.buf, p.o.Width)
+		p.table = nil
+	}
+	return p.Flush()
+}

@@ -1,0 +1,93 @@
+package output
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// A Record is an object of our own, such as a node's health: keys in order, each with its value for programs and its
+// text for people.
+type Record []Pair
+
+// A Pair is one key of a Record. Text is what a table shows; if it is empty the value itself.
+type Pair struct {
+	Key   string
+	Value any // what encoding/json encodes; a nil Value is left out of JSON
+	Text  string
+}
+
+// append appends the record as a JSON object. A value that cannot be encoded is a bug and panics.
+func (r Record) append(dst []byte) []byte {
+	open := len(dst)
+	for _, p := range r {
+		if p.Value == nil {
+			continue
+		}
+		dst = append(dst, ',')
+		dst, _ = AppendString(dst, p.Key)
+		dst = append(dst, ':')
+		dst = appendValue(dst, p.Value)
+	}
+	if len(dst) == open {
+		return append(dst, "{}"...)
+	}
+	dst[open] = '{'
+	return append(dst, '}')
+}
+
+func appendValue(dst []byte, v any) []byte {
+	switch v := v.(type) {
+	case string:
+		dst, _ = AppendString(dst, v)
+		return dst
+	case time.Time:
+		return AppendTimestamp(dst, v)
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("output: %T cannot be encoded: %v", v, err))
+	}
+	return append(dst, b...)
+}
+
+// text returns what a table shows.
+func (p *Pair) text() string {
+	switch v := p.Value.(type) {
+	case nil:
+		return p.Text
+	case string:
+		if p.Text == "" {
+			return v
+		}
+	}
+	if p.Text == "" {
+		return fmt.Sprint(p.Value)
+	}
+	return p.Text
+}
+
+// get returns the text of a key, "" if there is none.
+func (r Record) get(key string) string {
+	for i := range r {
+		if r[i].Key == key {
+			if s, ok := r[i].Value.(string); ok {
+				return s
+			}
+			return r[i].text()
+		}
+	}
+	return ""
+}
+
+func epoch(t time.Time) string {
+	return string(appendMicros(strconv.AppendInt(nil, t.Unix(), 10), t.Nanosecond()))
+}
+
+func lineNumber(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}

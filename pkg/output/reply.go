@@ -1,0 +1,162 @@
+package output
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// AppendReply appends the complete answer to an action. Items that were printed on their own are left out of it.
+func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
+	dst = append(dst, `{"type":"reply"`...)
+	lossy := false
+	if r.Node != "" {
+		dst = appendStringKey(dst, "node", r.Node, &lossy)
+	}
+	dst = appendTime(dst, r.Received)
+	dst = origin.append(dst, &lossy)
+	dst = appendStringKey(dst, "response", r.Name(), &lossy)
+	if message, ok := r.Lookup("Message"); ok {
+		dst = appendStringKey(dst, "message", message, &lossy)
+	}
+	if outcome := OriginateOutcome(r); outcome != "" {
+		dst = appendStringKey(dst, "outcome", outcome, &lossy)
+	}
+	dst = strconv.AppendInt(appendKey(dst, "rtt_us"), r.RTT.Microseconds(), 10)
+	follows := wire.EqualFold(r.Name(), "Follows")
+	w := fieldWriter{m: &r.Message, from: 1, omit: lifted, only: j.Fields, textless: follows}
+	dst = w.append(dst)
+	lossy = lossy || w.lossy
+	if follows || wire.EqualFold(origin.Action, "Command") {
+		dst = appendOutput(dst, r, &lossy)
+	}
+	return closeObject(j.appendList(dst, r, &lossy), lossy)
+}
+
+// lifted tells the headers of a response that have keys of their own, or none because they only serve the protocol.
+func lifted(name string) bool {
+	switch len(name) {
+	case len("Output"):
+		return wire.EqualFold(name, "Output")
+	case len("Message"):
+		return wire.EqualFold(name, "Message")
+	case len("ActionID"): // and Response
+		return wire.EqualFold(name, "ActionID") || wire.EqualFold(name, "Response")
+	case len("EventList"):
+		return wire.EqualFold(name, "EventList")
+	}
+	return false
+}
+
+func appendOutput(dst []byte, r *ami.Reply, lossy *bool) []byte {
+	dst = append(dst, `,"output":[`...)
+	open := len(dst)
+	for line := range r.OutputLines() {
+		if len(dst) > open {
+			dst = append(dst, ',')
+		}
+		var l bool
+		dst, l = AppendString(dst, line)
+		*lossy = *lossy || l
+	}
+	return append(dst, ']')
+}
+
+// appendList appends the items of a list, or the event that told how an Originate ended.
+func (j JSON) appendList(dst []byte, r *ami.Reply, lossy *bool) []byte {
+	if IsList(r) {
+		dst = append(dst, `,"events":[`...)
+		for i := range r.Events {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = j.appendInner(dst, &r.Events[i].Message, lossy)
+		}
+		dst = append(dst, ']')
+		return strconv.AppendInt(appendKey(dst, "items"), int64(len(r.Events)), 10)
+	}
+	if r.End.Len() > 0 {
+		dst = j.appendInner(appendKey(dst, "end"), &r.End.Message, lossy)
+	}
+	return dst
+}
+
+// appendInner appends an event inside a reply: {"event":…,"fields":{…}}.
+func (j JSON) appendInner(dst []byte, m *wire.Message, lossy *bool) []byte {
+	at := len(dst)
+	dst = j.appendNamed(dst, m, true, lossy)
+	dst[at] = '{' // in place of the comma before the first key
+	return append(dst, '}')
+}
+
+// IsList reports whether the server answered with a list, empty or not.
+func IsList(r *ami.Reply) bool {
+	if len(r.Events) > 0 {
+		return true
+	}
+	if _, ok := r.Lookup("EventList"); ok {
+		return true
+	}
+	return r.End.Len() > 0 && !wire.EqualFold(r.End.Name(), "OriginateResponse")
+}
+
+// OriginateOutcome says in a word how an Originate that was waited for ended: "answered", "busy", "no-answer",
+// "congestion" or "failed". It is "" if the reply holds no OriginateResponse.
+//
+// The numbers are Asterisk's control frames (frame.h), as pbx_outgoing hands them to OriginateResponse.
+func OriginateOutcome(r *ami.Reply) string {
+	if !wire.EqualFold(r.End.Name(), "OriginateResponse") {
+		return ""
+	}
+	switch r.End.Get("Reason") {
+	case "4":
+		return "answered"
+	case "5":
+		return "busy"
+	case "3":
+		return "no-answer"
+	case "8":
+		return "congestion"
+	case "1":
+		return "failed"
+	}
+	if r.Success() {
+		return "answered"
+	}
+	return "failed"
+}
+
+// Failure is what went wrong with a request, for an object of type "error".
+type Failure struct {
+	Node    string
+	Time    time.Time
+	Origin  Origin
+	Code    string // from the closed list of exit statuses
+	Exit    int
+	Sent    string // "no", "maybe", "yes"; "" when nothing was to be sent
+	Message string
+	Hint    string
+}
+
+// AppendError appends a failure as a JSON object.
+func AppendError(dst []byte, f *Failure) []byte {
+	dst = append(dst, `{"type":"error"`...)
+	lossy := false
+	if f.Node != "" {
+		dst = appendStringKey(dst, "node", f.Node, &lossy)
+	}
+	dst = appendTime(dst, f.Time)
+	dst = f.Origin.append(dst, &lossy)
+	dst = appendStringKey(dst, "code", f.Code, &lossy)
+	dst = strconv.AppendInt(appendKey(dst, "exit"), int64(f.Exit), 10)
+	if f.Sent != "" {
+		dst = appendStringKey(dst, "sent", f.Sent, &lossy)
+	}
+	dst = appendStringKey(dst, "message", f.Message, &lossy)
+	if f.Hint != "" {
+		dst = appendStringKey(dst, "hint", f.Hint, &lossy)
+	}
+	return closeObject(dst, lossy)
+}
