@@ -29,6 +29,7 @@ type Conn struct {
 	banner string
 
 	// The reader's own.
+	msg          wire.Message // the packet being handled, borrowed
 	seq          uint64
 	unauthorized int
 	freed        []uint32 // slots to release at the end of this read
@@ -41,6 +42,7 @@ type Conn struct {
 
 	done chan struct{} // closed when nothing of the session is left
 
+	waiters    sync.Pool    // of *waiter; the session's own, not the process's
 	lastHeard  atomic.Int64 // nanoseconds since epoch
 	writerDone chan struct{}
 	wake       chan struct{} // the writer's, room for one

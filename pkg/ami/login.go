@@ -102,7 +102,7 @@ func (c *Conn) ask(action string, fields []Field) (wire.Message, error) {
 	n, err := c.writeAll(packet)
 	c.stats.bytesOut.Add(uint64(n))
 	if err != nil {
-		return wire.Message{}, err
+		return wire.Message{}, fmt.Errorf("%w during the login: %w", ErrDisconnected, err)
 	}
 	return c.readUntil(func(m *wire.Message) bool {
 		// Before the login a server may answer without an ActionID; there is nothing else it could answer.

@@ -120,9 +120,9 @@ func (n *Node) live(c *Conn) {
 	last := c.Stats()
 	n.mu.Lock()
 	n.conn = nil
+	n.current.Store(nil)
 	n.pendingPeak, n.writePeak = max(n.pendingPeak, last.PendingPeak), max(n.writePeak, last.WritePeak)
 	n.mu.Unlock()
-	n.current.CompareAndSwap(c, nil)
 	if !closed {
 		n.stats.lost.Add(1)
 	}
@@ -155,21 +155,18 @@ func (n *Node) watch(m *wire.Message) {
 	}
 }
 
-// ready lets actions in, unless the session died meanwhile.
+// ready lets actions in, unless the session died meanwhile: the reader takes it out under the same lock.
 func (n *Node) ready(c *Conn) {
-	if c.Err() != nil {
+	n.mu.Lock()
+	if n.conn != c || c.Err() != nil {
+		n.mu.Unlock()
 		return
 	}
-	n.mu.Lock()
-	if n.conn == c {
-		n.sup.ready(time.Now())
-		n.current.Store(c)
-	}
+	n.sup.ready(time.Now())
+	n.current.Store(c)
+	note := n.change(StateReady, nil)
 	n.mu.Unlock()
-	n.become(StateReady, nil)
-	if c.Err() != nil { // it died in between: the reader may have looked before it was current
-		n.current.CompareAndSwap(c, nil)
-	}
+	note()
 }
 
 // failed decides what follows a failed dial or the end of a session.
@@ -191,18 +188,37 @@ func (n *Node) failed(cause error) {
 	if n.sup.open && !wasOpen {
 		n.stats.breakerOpens.Add(1)
 	}
-	n.timer = time.AfterFunc(wait, func() { n.cluster.queue.ask(n, true) })
+	note := n.change(state, cause)
+	n.timer = time.AfterFunc(wait, n.redial)
 	n.mu.Unlock()
-	n.become(state, cause)
+	note()
+}
+
+// redial puts the node in line again, unless it was closed: then nothing must start any more.
+func (n *Node) redial() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.state != StateClosed {
+		n.cluster.queue.ask(n, true)
+	}
 }
 
 // become changes the state and tells whoever waits for it. It reports false if the node is closed.
 func (n *Node) become(state State, cause error) bool {
 	n.mu.Lock()
+	closed := n.state == StateClosed
+	note := n.change(state, cause)
+	n.mu.Unlock()
+	note()
+	return !closed
+}
+
+// change changes the state, but not that of a closed node, and returns what tells of it. Called under mu; the note is
+// called without it.
+func (n *Node) change(state State, cause error) (note func()) {
 	from := n.state
 	if from == StateClosed || from == state {
-		n.mu.Unlock()
-		return from != StateClosed
+		return func() {}
 	}
 	n.state, n.since = state, time.Now()
 	if cause != nil || state == StateReady {
@@ -210,9 +226,7 @@ func (n *Node) become(state State, cause error) bool {
 	}
 	close(n.changed)
 	n.changed = make(chan struct{})
-	n.mu.Unlock()
-	n.cluster.stateChanged(n, from, state, cause)
-	return true
+	return func() { n.cluster.stateChanged(n, from, state, cause) }
 }
 
 // State returns the node's state and the cause of the last failure, which is nil once it is ready.
@@ -316,10 +330,12 @@ func (n *Node) session(ctx context.Context, a *Action) (*Conn, error) {
 		if timeout <= 0 {
 			timeout = n.cfg.ActionTimeout
 		}
+		start := time.Now()
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		c, waitErr := n.awaitAction(ctx)
 		if waitErr == nil {
+			a.Timeout = max(timeout-time.Since(start), 1) // one deadline for the wait and the answer
 			return c, nil
 		}
 		err = waitErr

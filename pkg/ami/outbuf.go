@@ -58,6 +58,21 @@ func (o *outbuf) compact() {
 	}
 	o.buf = append(kept, o.buf[from:]...)
 	o.dead = 0
+	o.mergeHoles()
+}
+
+// mergeHoles makes one hole of neighbours, so that there are never more of them than live calls.
+func (o *outbuf) mergeHoles() {
+	n := 0
+	for _, h := range o.holes {
+		if n > 0 && o.holes[n-1].end == h.start {
+			o.holes[n-1].end = h.end
+			continue
+		}
+		o.holes[n] = h
+		n++
+	}
+	o.holes = o.holes[:n]
 }
 
 // reach returns the stream offset up to which the first n bytes of a compacted buf go.

@@ -52,7 +52,9 @@ var errServerClosed = errors.New("the server closed it")
 func (c *Conn) decode() error {
 	at := time.Now()
 	for {
-		m, err := c.dec.Next()
+		var err error
+		m := &c.msg // in the session, or it would be allocated for every packet
+		*m, err = c.dec.Next()
 		if err != nil {
 			c.feed.flush()
 			c.releaseFreed()
@@ -64,9 +66,9 @@ func (c *Conn) decode() error {
 		c.seq++
 		switch m.Kind() {
 		case wire.Event:
-			c.event(&m, at)
+			c.event(m, at)
 		case wire.Response:
-			c.response(&m, at)
+			c.response(m, at)
 		default:
 			c.stats.raw.Add(1)
 		}

@@ -31,8 +31,6 @@ type waiter struct {
 	err   error
 }
 
-var waiters = sync.Pool{New: func() any { return &waiter{ch: make(chan struct{}, 1)} }}
-
 // A Result is the end of one submitted action, or one item of its list.
 type Result struct {
 	Tag   uint64 // as given to Submit

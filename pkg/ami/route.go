@@ -95,20 +95,19 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	first := make(chan struct{}, len(candidates))
+	results := make(chan error, len(candidates))
 	for _, n := range candidates {
-		go func() {
-			if n.WaitReady(ctx) == nil {
-				first <- struct{}{}
-			}
-		}()
+		go func() { results <- n.WaitReady(ctx) }()
 	}
-	select {
-	case <-first:
-		return c.Pick(r)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", contextCause(ctx.Err()), ErrNotReady)
+	for range candidates {
+		if waitErr := <-results; waitErr == nil {
+			cancel() // the other waits end at once
+			return c.Pick(r)
+		} else {
+			err = waitErr
+		}
 	}
+	return nil, fmt.Errorf("%w: %w", ErrNotReady, err)
 }
 
 // Do sends an action to the node that the route chooses and waits for its answer; see [Node.Do].

@@ -52,9 +52,10 @@ func (n *Node) Stats() NodeStats {
 	n.mu.Lock()
 	s := NodeStats{
 		Node: n.cfg.Name, State: state, StateName: state.String(), Since: n.since, Banner: n.banner,
-		Booted: n.booted.Load(), Breaker: "closed", Failures: n.sup.failures, PendingPeak: n.pendingPeak, WritePeak: n.writePeak,
+		Booted: n.booted.Load(), Breaker: "closed", PendingPeak: n.pendingPeak, WritePeak: n.writePeak,
 	}
-	if n.sup.open {
+	failures, open := n.sup.trouble(time.Now())
+	if s.Failures = failures; open {
 		s.Breaker = "half-open"
 		if state == StateBreakerOpen {
 			s.Breaker = "open"

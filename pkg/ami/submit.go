@@ -25,10 +25,10 @@ func (c *Conn) Do(ctx context.Context, a Action) (*Reply, error) {
 // TryDo is Do, but returns ErrBusy at once if there is no room.
 func (c *Conn) TryDo(ctx context.Context, a Action) (*Reply, error) {
 	c.stats.submitted.Add(1)
-	w := waiters.Get().(*waiter)
+	w := c.newWaiter()
 	r, err := c.submit(ctx, &a, receiver{waiter: w}, submitTry)
 	if err != nil {
-		waiters.Put(w)
+		c.waiters.Put(w)
 		return nil, err
 	}
 	return c.wait(ctx, r, w)
@@ -48,17 +48,24 @@ func (c *Conn) Submit(ctx context.Context, a Action, b *Batch, tag uint64) error
 }
 
 func (c *Conn) do(ctx context.Context, a *Action, internal bool) (*Reply, error) {
-	w := waiters.Get().(*waiter)
+	w := c.newWaiter()
 	mode := submitWait
 	if internal {
 		mode = submitInternal
 	}
 	r, err := c.submit(ctx, a, receiver{waiter: w}, mode)
 	if err != nil {
-		waiters.Put(w)
+		c.waiters.Put(w)
 		return nil, err
 	}
 	return c.wait(ctx, r, w)
+}
+
+func (c *Conn) newWaiter() *waiter {
+	if w, ok := c.waiters.Get().(*waiter); ok {
+		return w
+	}
+	return &waiter{ch: make(chan struct{}, 1)}
 }
 
 // wait waits for a call's one end. If ctx is done first, whoever is faster decides what the end was.
@@ -71,7 +78,7 @@ func (c *Conn) wait(ctx context.Context, r callRef, w *waiter) (*Reply, error) {
 	}
 	reply, err := w.reply, w.err
 	w.reply, w.err = nil, nil
-	waiters.Put(w)
+	c.waiters.Put(w)
 	return reply, err
 }
 

@@ -50,11 +50,20 @@ type supervisor struct {
 	open     bool
 	readyAt  time.Time
 	planned  bool // the server said Shutdown: its going is no failure
+	excused  bool // that was believed once since the last session that stayed up
 }
 
 // ready tells that a session became ready.
 func (s *supervisor) ready(now time.Time) {
 	s.readyAt, s.planned, s.refusals = now, false, 0
+}
+
+// trouble returns the failures in a row and whether the breaker is open, which a session that stays up ends.
+func (s *supervisor) trouble(now time.Time) (failures int, open bool) {
+	if !s.readyAt.IsZero() && now.Sub(s.readyAt) >= s.cfg.StableAfter {
+		return 0, false
+	}
+	return s.failures, s.open
 }
 
 // shutdown tells that the server announced its end.
@@ -74,9 +83,12 @@ func (s *supervisor) failed(now time.Time, cause error, random float64) (State, 
 		s.open = false
 		return StateBackoff, jitter(s.cfg.LoginBackoffMin, s.cfg.LoginBackoffMax, s.refusals, 0.5+random/2)
 	}
-	if stable || up && s.planned {
-		s.failures, s.open = 0, false
-		return StateBackoff, jitter(s.cfg.BackoffMin, s.cfg.BackoffMax, 1, random)
+	if stable {
+		s.failures, s.open, s.excused = 0, false, false
+	}
+	if stable || up && s.planned && !s.excused {
+		s.excused = s.planned // a server that says so after every login is called in a loop no more than another
+		return StateBackoff, jitter(s.cfg.BackoffMin, s.cfg.BackoffMax, s.failures+1, random)
 	}
 	s.failures++
 	if s.open || s.failures >= s.cfg.BreakerFailures {
