@@ -24,7 +24,8 @@ type Action struct {
 	Timeout time.Duration
 
 	// AwaitOriginate makes an Originate with "Async: true" end by its OriginateResponse event instead of by the
-	// acknowledgement. The event arrives only if the event mask and the user's read classes hold "call".
+	// acknowledgement. The event arrives only if the event mask and the user's read classes hold "call". It is without
+	// effect on any other action: nothing would end that.
 	AwaitOriginate bool
 
 	// WaitReady makes the action wait, within its deadline, for a node that is not ready. Without it such an action
@@ -64,4 +65,18 @@ func (a *Action) Get(name string) string {
 		}
 	}
 	return ""
+}
+
+// isAsyncOriginate reports whether an OriginateResponse will follow (manager.c, action_originate; utils.c, ast_true).
+func (a *Action) isAsyncOriginate() bool {
+	if !wire.EqualFold(a.Name, "Originate") {
+		return false
+	}
+	async := a.Get("Async")
+	for _, yes := range []string{"true", "yes", "y", "t", "1", "on"} {
+		if wire.EqualFold(async, yes) {
+			return true
+		}
+	}
+	return false
 }

@@ -56,8 +56,7 @@ func (c *Conn) decode() error {
 		m := &c.msg // in the session, or it would be allocated for every packet
 		*m, err = c.dec.Next()
 		if err != nil {
-			c.feed.flush()
-			c.releaseFreed()
+			c.handOver()
 			if errors.Is(err, wire.ErrMore) {
 				return nil
 			}
@@ -239,9 +238,8 @@ func (c *Conn) newReply(k *call, at time.Time) *Reply {
 	}
 }
 
-// complete ends a call by its answer, if nobody was faster. Events that came before are handed over first.
+// complete ends a call by its answer, if nobody was faster.
 func (c *Conn) complete(k *call, r callRef, reply *Reply) {
-	c.feed.flush()
 	c.dropList(k)
 	if !k.turn(r.gen, slotHeard, slotEnding) {
 		c.answeredLate(k, r)
@@ -259,10 +257,28 @@ func (c *Conn) complete(k *call, r callRef, reply *Reply) {
 	default:
 		c.stats.replied.Add(1)
 	}
-	to := k.to
 	c.answered = max(c.answered, k.start)
+	c.answers = append(c.answers, answer{k.to, reply, err})
 	c.free(r, true)
-	to.deliver(reply, err, c.cfg.Name)
+}
+
+// An answer is a completed call on its way to whoever waits for it.
+type answer struct {
+	to    receiver
+	reply *Reply
+	err   error
+}
+
+// handOver passes on what the packets of one read brought: events first, so that those which came before a reply are
+// there when Do returns; then the slots, so that there is room when it does; then the answers.
+func (c *Conn) handOver() {
+	c.feed.flush()
+	c.releaseFreed()
+	for i := range c.answers {
+		c.answers[i].to.deliver(c.answers[i].reply, c.answers[i].err, c.cfg.Name)
+	}
+	clear(c.answers)
+	c.answers = c.answers[:0]
 }
 
 // verdict returns the error that goes with a server's refusal.
@@ -297,7 +313,7 @@ func (c *Conn) free(r callRef, live bool) {
 		c.freedLive++
 	}
 	if len(c.freed) >= stageSize {
-		c.releaseFreed()
+		c.handOver()
 	}
 }
 

@@ -40,28 +40,30 @@ func (c *Cluster) Pick(r Route) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Kind == RouteRoundRobin && len(candidates) > 0 {
-		at := int((c.turn.Add(1) - 1) % uint64(len(candidates)))
-		candidates = slices.Concat(candidates[at:], candidates[:at])
-	}
-	var best *Node
-	least := 0
+	ready := make([]*Node, 0, len(candidates))
 	for _, n := range candidates {
-		conn := n.current.Load()
-		if conn == nil {
-			continue
-		}
-		if r.Kind != RouteLeastPending {
-			return n, nil
-		}
-		if p := conn.pending(); best == nil || p < least {
-			best, least = n, p
+		if n.Ready() {
+			ready = append(ready, n)
 		}
 	}
-	if best == nil {
+	if len(ready) == 0 {
 		return nil, fmt.Errorf("ami: %w: none of %d", ErrNotReady, len(candidates))
 	}
-	return best, nil
+	switch r.Kind {
+	case RouteRoundRobin:
+		return ready[(c.turn.Add(1)-1)%uint64(len(ready))], nil
+	case RouteLeastPending:
+		return slices.MinFunc(ready, func(a, b *Node) int { return a.pending() - b.pending() }), nil
+	}
+	return ready[0], nil
+}
+
+// pending returns how many slots of the present session are taken.
+func (n *Node) pending() int {
+	if c := n.current.Load(); c != nil {
+		return c.pending()
+	}
+	return 0
 }
 
 func (c *Cluster) candidates(names []string) ([]*Node, error) {

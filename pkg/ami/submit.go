@@ -226,7 +226,7 @@ func (c *Conn) accept(ctx context.Context, a *Action, to receiver, internal bool
 	c.out.appended(len(buf) - before)
 	c.peakOut = max(c.peakOut, c.out.live())
 	k.end = c.out.end
-	k.action, k.await, k.internal, k.to = a.Name, a.AwaitOriginate, internal, to
+	k.action, k.await, k.internal, k.to = a.Name, a.AwaitOriginate && a.isAsyncOriginate(), internal, to
 	k.submitted = c.now()
 	k.deadline = k.submitted + int64(c.timeout(a))
 	if d, ok := ctx.Deadline(); ok {

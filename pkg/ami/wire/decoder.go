@@ -153,6 +153,9 @@ func (d *Decoder) Next() (Message, error) {
 		if d.phase == inSkip && !d.skipped() {
 			return Message{}, ErrMore
 		}
+		if d.phase == inHeaders && len(d.idx) > 0 && d.kind != Response && d.eventLines() {
+			return d.packet(), nil
+		}
 		i := bytes.IndexByte(d.buf[d.scan:d.w], '\n')
 		if i < 0 {
 			d.scan = d.w
@@ -178,6 +181,50 @@ func (d *Decoder) Next() (Message, error) {
 			return d.packet(), nil
 		}
 	}
+}
+
+// eventLines takes the whole lines at hand of a packet without Output lines, which is what a busy stream consists of,
+// and reports whether the packet is whole. It leaves every line that is not well within the limits to line.
+func (d *Decoder) eventLines() (done bool) {
+	buf, pos, idx := d.buf[:d.w], d.pos, d.idx
+	most := min(len(buf), d.r+d.limits.Packet)
+	from := d.scan
+	for d.headers < d.limits.Headers {
+		i := bytes.IndexByte(buf[from:], '\n')
+		if i < 0 {
+			break
+		}
+		end := from + i
+		next := end + 1
+		if next > most || end-pos > d.limits.Line {
+			break
+		}
+		if end > pos && buf[end-1] == '\r' {
+			end--
+		}
+		if end == pos {
+			pos, done = next, true
+			break
+		}
+		r := ref(pos - d.r)
+		c := bytes.IndexByte(buf[pos:end], ':')
+		value := pos
+		if c > 0 && c <= maxNameLen {
+			r |= ref(c)<<nameShift | 1<<namedShift
+			value += c + 1
+			if value < end && buf[value] == ' ' {
+				value++
+				r |= 1 << spaceShift
+			}
+		}
+		idx = binary.LittleEndian.AppendUint64(idx, uint64(r|ref(end-value)<<valueShift))
+		pos, from = next, next
+		d.headers++
+	}
+	if pos != d.pos {
+		d.pos, d.scan, d.idx = pos, pos, idx
+	}
+	return done
 }
 
 // line takes the line buf[pos:end], whose successor starts at next, and reports whether the packet is whole.
