@@ -266,6 +266,10 @@ func TestNodeDoesNotCallADroppingServerInALoop(t *testing.T) {
 		{"accepts and drops", func(net.Conn) {}},
 		{"greets and drops", func(c net.Conn) { fmt.Fprint(c, "Asterisk Call Manager/11.0.0\r\n") }},
 		{"logs in and drops", func(c net.Conn) { greetAndAccept(c) }},
+		{"logs in, announces its end and drops", func(c net.Conn) {
+			greetAndAccept(c)
+			fmt.Fprint(c, "Event: Shutdown\r\nPrivilege: system,all\r\nShutdown: Cleanly\r\nRestart: True\r\n\r\n")
+		}},
 		{"logs in and drops after a while", func(c net.Conn) { greetAndAccept(c); time.Sleep(5 * time.Second) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -664,5 +668,49 @@ func TestIdleNodesCostLittle(t *testing.T) {
 			t.Errorf("%d bytes a node that backs off", away)
 		}
 		runtime.KeepAlive(sub)
+	})
+}
+
+func TestNodeBreakerCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, ami.ClusterConfig{})
+		defer f.close()
+		f.serve("pbx").Close()
+		n := f.add("pbx")
+		time.Sleep(time.Minute)
+		if s := n.Stats(); s.Breaker == "closed" {
+			t.Fatal("breaker closed: the test proves nothing")
+		}
+		f.serve("pbx")
+		f.ready(ami.DefaultBreakerOpen + time.Second)
+		if s := n.Stats(); s.Breaker == "open" {
+			t.Errorf("breaker open on a ready node")
+		}
+		time.Sleep(ami.DefaultStableAfter + time.Second)
+		if s := n.Stats(); s.Breaker != "closed" || s.Failures != 0 {
+			t.Errorf("breaker %s with %d failures on a session that stayed up", s.Breaker, s.Failures)
+		}
+	})
+}
+
+// The wait for a ready node and the wait for the answer share the action's one deadline.
+func TestWaitReadySharesTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, ami.ClusterConfig{})
+		defer f.close()
+		f.script("pbx", func(c net.Conn) {
+			time.Sleep(8 * time.Second)
+			greetAndAccept(c)
+			time.Sleep(time.Hour)
+		})
+		n := f.add("pbx")
+		start := time.Now()
+		_, err := n.Do(t.Context(), ami.Action{Name: "Ping", Timeout: 10 * time.Second, WaitReady: true})
+		if d := time.Since(start); !errors.Is(err, ami.ErrTimeout) || d > 10*time.Second+100*time.Millisecond {
+			t.Errorf("ended after %v: %v", d, err)
+		}
+		if s := n.Stats(); !s.Ledger.Exact() || s.Ledger.TimedOut != 1 {
+			t.Errorf("ledger %+v", s.Ledger)
+		}
 	})
 }

@@ -88,9 +88,15 @@ func TestSupervisorDecisions(t *testing.T) {
 		{"an accepted login starts the login's clock anew",
 			[]life{never(errRefused), never(errRefused), {up: m, cause: errLost}, never(errRefused)},
 			[]outcome{b(30 * s), b(m), b(100 * ms), b(30 * s)}},
-		{"a planned restart is no failure",
-			[]life{never(errDial), never(errDial), {up: 9 * s, planned: true, cause: errLost}, never(errDial), never(errDial)},
-			[]outcome{b(100 * ms), b(200 * ms), b(100 * ms), b(100 * ms), b(200 * ms)}},
+		{"a planned restart is no failure, however short the session was",
+			[]life{never(errDial), {up: s, planned: true, cause: errLost}, never(errDial), never(errDial)},
+			[]outcome{b(100 * ms), b(200 * ms), b(200 * ms), open}},
+		{"but a server that announces its end every time is one that drops",
+			[]life{{up: 0, planned: true, cause: errLost}, {up: 0, planned: true, cause: errLost}, {up: s, planned: true, cause: errLost}, {up: s, planned: true, cause: errLost}},
+			[]outcome{b(100 * ms), b(100 * ms), b(200 * ms), open}},
+		{"until a session stayed up",
+			[]life{{up: 0, planned: true, cause: errLost}, {up: m, cause: errLost}, {up: 0, planned: true, cause: errLost}, never(errDial)},
+			[]outcome{b(100 * ms), b(100 * ms), b(100 * ms), b(100 * ms)}},
 		{"a plan of an earlier session is over",
 			[]life{{up: m, planned: true, cause: errLost}, {up: s, cause: errLost}, {up: s, cause: errLost}},
 			[]outcome{b(100 * ms), b(100 * ms), b(200 * ms)}},
@@ -129,5 +135,20 @@ func TestWaitsAreSpread(t *testing.T) {
 	want := []outcome{{StateBackoff, 0}, {StateBackoff, 0}, {StateBreakerOpen, 15 * time.Second}, {StateBackoff, 15 * time.Second}}
 	if diff := cmp.Diff(want, lo); diff != "" {
 		t.Errorf("shortest waits (-want +got):\n%s", diff)
+	}
+}
+
+// A server that announces its end in every session, as soon as it is ready, must not be called in a loop.
+func TestSupervisorShutdownLoop(t *testing.T) {
+	lives := make([]life, 100)
+	for i := range lives {
+		lives[i] = life{up: 0, planned: true, cause: errLost}
+	}
+	var total time.Duration
+	for _, o := range decide(t, 0.5, lives) {
+		total += o.Wait
+	}
+	if total < 2*time.Minute {
+		t.Errorf("100 sessions that were announced over at once take %v of waiting: that is a loop", total)
 	}
 }
