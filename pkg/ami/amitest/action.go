@@ -103,6 +103,15 @@ func (a *action) in(v Version) bool {
 	return (a.since == 0 || v.Major >= a.since) && (a.until == 0 || v.Major <= a.until)
 }
 
+// describe returns the synopsis as that version words it.
+func (a *action) describe(v Version) string {
+	now, before, changed := strings.Cut(a.synopsis, "|")
+	if changed && v.Major < 18 {
+		return before
+	}
+	return now
+}
+
 // actions returns the action table sorted by name, as ListCommands walks it.
 func (s *Server) actions() []*action {
 	all := make(map[string]*action, len(builtins))

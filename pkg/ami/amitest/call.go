@@ -201,8 +201,15 @@ func (c *call) answer() {
 	st := &c.srv.state
 	st.mu.Lock()
 	c.one.Application, c.one.Data = app, data
+	if c.two != nil {
+		c.two.Application, c.two.Data, c.two.Priority = "Wait", "3600", 2
+	}
 	st.mu.Unlock()
-	c.srv.emit(c.event(nil, "Newexten", c.one, "Extension", c.one.Exten, "Application", app, "AppData", data))
+	evs = c.event(nil, "Newexten", c.one, "Extension", c.one.Exten, "Application", app, "AppData", data)
+	if c.two != nil {
+		evs = c.event(evs, "Newexten", c.two, "Extension", c.two.Exten, "Application", "Wait", "AppData", "3600")
+	}
+	c.srv.emit(evs)
 	talk := c.srv.cfg.talk
 	if strings.EqualFold(app, "Wait") {
 		if secs, err := strconv.ParseFloat(data, 64); err == nil {

@@ -23,7 +23,7 @@ var catalogue = readCatalogue(actionsTSV)
 func readCatalogue(tsv string) map[string]known {
 	m := make(map[string]known, 160)
 	for line := range strings.Lines(tsv) {
-		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		f := strings.SplitN(strings.TrimSuffix(line, "\n"), "\t", 4) // one synopsis has a tab
 		if len(f) != 4 || strings.HasPrefix(line, "#") {
 			continue
 		}

@@ -11,24 +11,24 @@ var channelActions = []action{
 	{name: "Getvar", run: getvar},
 	{name: "Setvar", run: setvar},
 	{name: "Redirect", run: redirect},
-	{name: "AbsoluteTimeout", run: onChannel("Channel", "No channel specified", "No such channel", "Timeout Set")},
+	{name: "AbsoluteTimeout", run: absoluteTimeout},
 	{name: "SendText", run: sendText},
 	{name: "PlayDTMF", run: playDTMF},
 	{name: "BridgeList", run: bridgeList},
 }
 
-// onChannel answers ok for a channel that exists, and the action's own errors else.
-func onChannel(header, none, missing, ok string) HandlerFunc {
-	return func(r *Request, w *ResponseWriter) {
-		name := r.Get(header)
-		switch {
-		case name == "":
-			w.Error(none)
-		case !w.sess.srv.state.has(name):
-			w.Error(missing)
-		default:
-			w.Ack(ok)
-		}
+func absoluteTimeout(r *Request, w *ResponseWriter) {
+	name := r.Get("Channel")
+	secs, _ := leadingInt(r.Get("Timeout"))
+	switch {
+	case name == "":
+		w.Error("No channel specified")
+	case secs == 0:
+		w.Error("No timeout specified")
+	case !w.sess.srv.state.has(name):
+		w.Error("No such channel")
+	default:
+		w.Ack("Timeout Set")
 	}
 }
 
@@ -200,7 +200,7 @@ func redirect(r *Request, w *ResponseWriter) {
 	}
 	st.mu.Unlock()
 	if c == nil {
-		w.Error("Channel does not exist")
+		w.Error("Channel does not exist: " + name)
 		return
 	}
 	w.Ack("Redirect successful")

@@ -29,7 +29,7 @@ func command(r *Request, w *ResponseWriter) {
 
 // CommandOutput answers a Command action with a CLI's output: up to series 13 as
 // Follows, text and --END COMMAND--, whatever the outcome; from 14 as Output
-// headers with Error for a failure. Both end in an extra blank line.
+// headers with Error for a failure.
 func (w *ResponseWriter) CommandOutput(text string, ok bool) {
 	if w.sess.srv.cfg.version.legacy() {
 		w.followsOutput(text)
@@ -48,7 +48,9 @@ func (w *ResponseWriter) CommandOutput(text string, ok bool) {
 	}
 	w.sess.batch.b = append(b, '\r', '\n')
 	w.sess.batch.close(kind)
-	w.blank()
+	if w.sess.srv.cfg.extraBlanks {
+		w.blank()
+	}
 }
 
 // followsOutput is the old form: ActionID comes third, the body begins at once
@@ -87,8 +89,8 @@ func (s *Server) runCommand(cmd string) (string, bool) {
 		return s.showChannels(), true
 	case "core show channels count":
 		return s.channelCounts(), true
-	case "logger mute", "core set verbose 0", "core set debug 0":
-		return "", true
+	case "core set verbose 0":
+		return "Console verbose is still OFF.\n", true
 	}
 	return fmt.Sprintf("No such command '%s' (type 'core show help %s' for other possible commands)\n", cmd, cmd), false
 }

@@ -158,8 +158,14 @@ func moduleLoad(r *Request, w *ResponseWriter) {
 	switch typ := strings.ToLower(r.Get("LoadType")); {
 	case typ == "reload" && module == "":
 		w.Ack("All modules reloaded")
-	case typ == "" || module == "":
+	case module == "":
 		w.Error("Incomplete ModuleLoad action.")
+	case typ == "" && w.sess.srv.cfg.version.Major < 18:
+		w.Error("Incomplete ModuleLoad action.")
+		w.Error("Incomplete ModuleLoad action.")
+	case typ == "":
+		w.Error("Incomplete ModuleLoad action.")
+		w.Error("Module not found.")
 	case missing && w.sess.srv.cfg.version.Major < 18:
 		w.Error("Could not load module.")
 	case missing:
@@ -180,15 +186,11 @@ func moduleLoad(r *Request, w *ResponseWriter) {
 func userEvent(r *Request, w *ResponseWriter) {
 	ev := Event{Name: "UserEvent", Class: ClassUser, Headers: []Header{{"UserEvent", r.Get("UserEvent")}}}
 	for i := range r.in.lines {
-		line := string(r.in.line(i))
-		if hasPrefixFold(line, "Action:") || hasPrefixFold(line, "UserEvent:") {
+		line := r.in.line(i)
+		if hasPrefixFold(string(line), "Action:") || hasPrefixFold(string(line), "UserEvent:") {
 			continue
 		}
-		name, value, ok := strings.Cut(line, ":")
-		if !ok {
-			continue
-		}
-		ev.Headers = append(ev.Headers, Header{name, strings.TrimPrefix(value, " ")})
+		ev.raw = append(append(ev.raw, line...), '\r', '\n')
 	}
 	w.sess.srv.emit([]Event{ev})
 	w.Ack("Event Sent")

@@ -15,6 +15,7 @@ type Event struct {
 	// Headers follow the preamble in order. Values are written as they are:
 	// a newline in one splits it on the wire, as it does in Asterisk.
 	Headers []Header
+	raw     []byte // more header lines, with their ends
 	// Blanks is how many extra blank lines follow the packet.
 	Blanks int
 }
@@ -103,6 +104,7 @@ func (s *Server) encode(ev *Event) Class {
 	for _, h := range ev.Headers {
 		b = appendHeader(b, h.Name, h.Value)
 	}
+	b = append(b, ev.raw...)
 	s.finish(b, class)
 	for range ev.Blanks {
 		s.scratch.b = append(s.scratch.b, '\r', '\n')

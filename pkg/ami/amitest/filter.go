@@ -157,11 +157,6 @@ func (f *filter) criteria(s string) bool {
 			return false
 		}
 	}
-	if f.method == "" {
-		f.method = "none"
-		if f.header != "" || f.event == "" {
-			f.method = "regex"
-		}
-	}
+	f.method = orElse(f.method, "none")
 	return true
 }

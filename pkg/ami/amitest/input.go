@@ -54,9 +54,9 @@ func (in *input) feed(b []byte) (n int, v verdict) {
 			if len(window) < maxLine {
 				return n, needMore
 			}
-			// No line end within the buffer: Asterisk drops what it holds and
-			// takes the tail as a line of its own.
-			n += maxLine
+			// No line end within the buffer: Asterisk drops all but the last byte,
+			// which may be half a CRLF, and takes the tail as a line of its own.
+			n += maxLine - 1
 			in.tooLong = true
 			continue
 		}

@@ -110,12 +110,20 @@ func (s *Server) bootFields() []string {
 	return []string{"Uptime", up, "LastReload", up, "Status", "Fully Booted"}
 }
 
-// successfulAuth is the security event of a login, with its two blank lines. It
-// is queued, so it follows the answer.
+// blanks is how many extra blank lines end SuccessfulAuth and Command replies.
+func (s *Server) blanks() int {
+	if s.cfg.extraBlanks {
+		return 1
+	}
+	return 0
+}
+
+// successfulAuth is the security event of a login. It is queued, so it follows the
+// answer.
 func (s *Server) successfulAuth(sess *session) {
 	now := time.Now()
 	tv := eventTV(now)
-	s.emit([]Event{{Name: "SuccessfulAuth", Class: ClassSecurity, Blanks: 1, Headers: pairs([]string{
+	s.emit([]Event{{Name: "SuccessfulAuth", Class: ClassSecurity, Blanks: s.blanks(), Headers: pairs([]string{
 		"EventTV", tv, "Severity", "Informational", "Service", "AMI", "EventVersion", "1",
 		"AccountID", sess.user, "SessionID", fmt.Sprintf("0x%x", 0x7f0000000000+sess.id<<4),
 		"LocalAddress", "IPV4/TCP/" + slashed(sess.conn.LocalAddr().String()),
@@ -251,7 +259,7 @@ func listCommands(_ *Request, w *ResponseWriter) {
 		if a.class == 0 || w.sess.write&a.class != 0 {
 			b = append(b, a.name...)
 			b = append(b, ": "...)
-			b = append(b, a.synopsis...)
+			b = append(b, a.describe(w.sess.srv.cfg.version)...)
 			b = append(b, "  (Priv: "...)
 			b = append(b, a.class.String()...)
 			b = append(b, ")\r\n"...)

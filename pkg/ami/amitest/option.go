@@ -48,6 +48,7 @@ type config struct {
 	timestamps   bool
 	brokenEvents bool
 	notBooted    bool
+	extraBlanks  bool
 	actionIDs    int
 	seed         uint64
 	network      *Network
@@ -141,6 +142,11 @@ func WithTimestamps() Option { return func(c *config) { c.timestamps = true } }
 
 // WithBrokenEventsAction is brokeneventsaction=yes.
 func WithBrokenEventsAction() Option { return func(c *config) { c.brokenEvents = true } }
+
+// WithExtraBlankLines ends Command replies and SuccessfulAuth with two blank lines
+// instead of one, as some servers do. The two that the simulator is compared with
+// do not.
+func WithExtraBlankLines() Option { return func(c *config) { c.extraBlanks = true } }
 
 // WithoutBoot starts a server that has not finished booting: no FullyBooted until
 // SetBooted is called.

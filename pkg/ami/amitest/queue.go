@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // queueActions are those of app_queue.
@@ -68,7 +69,7 @@ func (m *QueueMember) fields(queue string, v Version) []Header {
 		{"Penalty", strconv.Itoa(m.Penalty)},
 		{"CallsTaken", "0"},
 		{"LastCall", "0"},
-		{"LastPause", "0"},
+		{"LastPause", strconv.FormatInt(m.paused, 10)},
 	}
 	if v.Major >= 16 {
 		hs = append(hs, Header{"LoginTime", strconv.FormatInt(m.login, 10)})
@@ -151,7 +152,7 @@ const memberInvalid = 4
 func (s *Server) memberEvent(name, queue string, m *QueueMember, extra ...string) {
 	hs := m.fields(queue, s.cfg.version)
 	hs[1].Name, hs[2].Name = "MemberName", "Interface"
-	hs = append(hs, Header{"Ringinuse", "1"})
+	hs = slices.Insert(hs, len(hs)-1, Header{"Ringinuse", "1"})
 	s.emit([]Event{{Name: name, Class: ClassAgent, Headers: append(hs, pairs(extra)...)}})
 }
 
@@ -212,13 +213,20 @@ func queuePause(r *Request, w *ResponseWriter) {
 	s := w.sess.srv
 	changed := s.state.change(r.Get("Queue"), iface, func(m *QueueMember) {
 		m.Paused, m.PausedReason = on, r.Get("Reason")
+		if on {
+			m.paused = time.Now().Unix()
+		}
 	})
 	if len(changed) == 0 {
 		w.Error("Interface not found")
 		return
 	}
 	for queue, m := range changed {
-		s.memberEvent("QueueMemberPause", queue, &m)
+		var extra []string
+		if s.cfg.version.Major < 18 && m.PausedReason != "" {
+			extra = []string{"Reason", m.PausedReason}
+		}
+		s.memberEvent("QueueMemberPause", queue, &m, extra...)
 	}
 	if on {
 		w.Ack("Interface paused successfully")

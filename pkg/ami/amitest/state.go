@@ -74,8 +74,8 @@ type QueueMember struct {
 	// Static says that the member comes from queues.conf.
 	Static bool
 	// Status is the device state number, 1 being not in use.
-	Status int
-	login  int64
+	Status        int
+	login, paused int64
 }
 
 // Agent is an agent of app_agent_pool.

@@ -16,7 +16,7 @@ type Version struct {
 // is written from its source and unverified.
 var (
 	Version22 = Version{22, "22.10.1", "11.0.0"}
-	Version16 = Version{16, "16.28.0", "5.0.5"}
+	Version16 = Version{16, "16.28.0", "5.0.4"}
 	Version13 = Version{13, "13.38.3", "2.10.6"}
 )
 
