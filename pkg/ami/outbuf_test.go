@@ -106,3 +106,27 @@ func checkTake(t *testing.T, o *outbuf, model *naiveOut, spare []byte) []byte {
 	model.pieces = nil
 	return batch.buf
 }
+
+// A server that does not read for long, and callers with short deadlines, must not make the buffer's bookkeeping grow:
+// what is held is bounded by what is live.
+func TestOutbufBookkeepingIsBounded(t *testing.T) {
+	var o outbuf
+	packet := bytes.Repeat([]byte("x"), 100)
+	add := func() (start, end uint64) {
+		start = o.end
+		o.buf = append(o.buf, packet...)
+		o.appended(len(packet))
+		return start, o.end
+	}
+	add() // one that stays
+	for range 50_000 {
+		start, end := add()
+		o.cut(start, end)
+	}
+	if len(o.holes) > 1000 {
+		t.Errorf("%d holes are kept for one live call of %d bytes", len(o.holes), o.live())
+	}
+	if cap(o.buf) > 100*len(packet) {
+		t.Errorf("%d bytes are held for %d live ones", cap(o.buf), o.live())
+	}
+}

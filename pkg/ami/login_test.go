@@ -1,0 +1,456 @@
+package ami_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+func TestLoginMethods(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		auth ami.AuthMethod
+	}{{"auto", ami.AuthAuto}, {"md5", ami.AuthMD5}, {"plain", ami.AuthPlain}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, s, cfg := simulate(t)
+				cfg.Auth = tt.auth
+				mustDial(t, cfg)
+				if l := s.Ledger(); l.Logins != 1 || l.ErrorsSent != 0 {
+					t.Errorf("the server counted %+v", l)
+				}
+			})
+		})
+	}
+}
+
+// loginHeaders returns what a client sends until it is logged in.
+func loginHeaders(t *testing.T, l net.Listener, cfg ami.Config) []map[string]string {
+	t.Helper()
+	var mu sync.Mutex
+	var got []map[string]string
+	serveScript(t, l, func(p *peer) {
+		p.send("Asterisk Call Manager/11.0.0\n")
+		for {
+			a, ok := p.action()
+			if !ok {
+				return
+			}
+			mu.Lock()
+			got = append(got, a)
+			mu.Unlock()
+			p.send("Response: Success\nActionID: %s\nChallenge: 42\n\n", a["ActionID"])
+		}
+	})
+	c := mustDial(t, cfg)
+	_ = c.Close()
+	mu.Lock()
+	defer mu.Unlock()
+	return got
+}
+
+// Whether the secret itself goes over the wire: only over loopback or if asked.
+func TestLoginSendsTheSecretOnlyWhereItMay(t *testing.T) {
+	const key = "d1afeb36ba90aea40da8c47da3591a11" // md5("42" + "secret")
+	for _, tt := range []struct {
+		name     string
+		loopback bool
+		auth     ami.AuthMethod
+		plain    bool
+	}{
+		{"auto over loopback", true, ami.AuthAuto, true},
+		{"auto elsewhere", false, ami.AuthAuto, false},
+		{"md5 over loopback", true, ami.AuthMD5, false},
+		{"md5 elsewhere", false, ami.AuthMD5, false},
+		{"plain over loopback", true, ami.AuthPlain, true},
+		{"plain elsewhere", false, ami.AuthPlain, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := ami.Config{Username: "joe", Secret: ami.StaticSecret("secret"), Auth: tt.auth, Events: "call,user"}
+			var l net.Listener
+			var err error
+			if tt.loopback {
+				l, err = net.Listen("tcp", "127.0.0.1:0")
+			} else {
+				n := amitest.NewNetwork()
+				l, err = n.Listen("elsewhere:5038")
+				cfg.Dial = n.DialContext
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.Addr = l.Addr().String()
+			got := loginHeaders(t, l, cfg)
+			last := got[len(got)-1]
+			if last["Action"] != "Login" || last["Username"] != "joe" || last["Events"] != "call,user" || last["ActionID"] == "" {
+				t.Errorf("Login was %v", last)
+			}
+			_, plain := last["Secret"]
+			if plain != tt.plain {
+				t.Errorf("the secret was sent: %v, want %v", plain, tt.plain)
+			}
+			if !tt.plain {
+				if got[0]["Action"] != "Challenge" || got[0]["AuthType"] != "MD5" || last["AuthType"] != "MD5" || last["Key"] != key {
+					t.Errorf("no MD5 login: %v", got)
+				}
+			}
+		})
+	}
+}
+
+func TestLoginRefused(t *testing.T) {
+	for _, auth := range []ami.AuthMethod{ami.AuthPlain, ami.AuthMD5} {
+		synctest.Test(t, func(t *testing.T) {
+			_, s, cfg := simulate(t)
+			cfg.Secret, cfg.Auth = ami.StaticSecret("not-the-word"), auth
+			start := time.Now()
+			_, err := ami.Dial(t.Context(), cfg)
+			wantOp(t, err, "login", ami.ErrUnauthorized)
+			if !strings.Contains(err.Error(), "Authentication failed") {
+				t.Errorf("error %q does not say the server's words", err)
+			}
+			if strings.Contains(err.Error(), "not-the-word") {
+				t.Errorf("error %q shows the secret", err)
+			}
+			if d := time.Since(start); d < time.Second || d > 2*time.Second {
+				t.Errorf("it took %v, the server punishes by 1 s", d)
+			}
+			if ami.Retryable(err, "Ping") {
+				t.Error("a refused login counts as retryable")
+			}
+			synctest.Wait()
+			if l := s.Ledger(); l.Accepted != 1 || l.LoginsRefused != 1 || l.Sessions != 0 {
+				t.Errorf("the server counted %+v: one attempt and no more", l)
+			}
+		})
+	}
+}
+
+func TestRefusedChallengeNeverFallsBackToPlain(t *testing.T) {
+	for _, auth := range []ami.AuthMethod{ami.AuthAuto, ami.AuthMD5} {
+		synctest.Test(t, func(t *testing.T) {
+			var actions []string
+			_, cfg := scripted(t, func(p *peer) {
+				p.send("Asterisk Call Manager/11.0.0\n")
+				for {
+					a, ok := p.action()
+					if !ok {
+						return
+					}
+					actions = append(actions, a["Action"])
+					p.send("Response: Error\nActionID: %s\nMessage: Must specify AuthType\n\n", a["ActionID"])
+				}
+			})
+			cfg.Auth = auth
+			_, err := ami.Dial(t.Context(), cfg)
+			wantOp(t, err, "login", ami.ErrUnauthorized)
+			synctest.Wait()
+			if len(actions) != 1 || actions[0] != "Challenge" {
+				t.Errorf("the client sent %v, want a Challenge and nothing behind it", actions)
+			}
+		})
+	}
+}
+
+func TestLoginEndings(t *testing.T) {
+	banner := func(p *peer) { p.send("Asterisk Call Manager/11.0.0\n") }
+	for _, tt := range []struct {
+		name   string
+		script func(*peer)
+		op     string
+		cause  error
+		says   string
+		after  time.Duration // exactly
+	}{
+		{"closed before the banner", func(*peer) {}, "banner", ami.ErrDisconnected, "", 0},
+		{"closed inside the banner", func(p *peer) { p.send("Asterisk Call M") }, "banner", ami.ErrDisconnected, "", 0},
+		{"silent", (*peer).drain, "banner", ami.ErrTimeout, "another protocol", ami.DefaultLoginTimeout},
+		{"drips its banner", func(p *peer) {
+			for _, c := range "Asterisk Call Manager/11.0.0\r\n" {
+				p.send("%c", c)
+				time.Sleep(time.Second)
+			}
+		}, "banner", ami.ErrTimeout, "", ami.DefaultLoginTimeout},
+		{"closed behind the banner", banner, "login", ami.ErrDisconnected, "", 0},
+		{"login never answered", func(p *peer) { banner(p); p.drain() }, "login", ami.ErrTimeout, "", ami.DefaultLoginTimeout},
+		{"HTTP that speaks first", func(p *peer) { p.send("HTTP/1.1 400 Bad Request\nConnection: close\n\n"); p.drain() }, "banner", ami.ErrProtocol, "HTTP/1.1 400 Bad Request", 0},
+		{"SSH", func(p *peer) { p.send("SSH-2.0-OpenSSH_9.6\n"); p.drain() }, "banner", ami.ErrProtocol, "SSH-2.0-OpenSSH_9.6", 0},
+		{"SMTP", func(p *peer) { p.send("220 mail ESMTP\n"); p.drain() }, "banner", ami.ErrProtocol, "220 mail", 0},
+		{"a TLS alert", func(p *peer) { _, _ = p.Write([]byte{21, 3, 1, 0, 2, 2, 70}); p.drain() }, "banner", ami.ErrProtocol, "", 0},
+		{"shutting down", func(p *peer) {
+			banner(p)
+			a, _ := p.action()
+			p.send("Response: Error\nActionID: %s\nMessage: Asterisk is shutting down\n\n", a["ActionID"])
+			p.drain()
+		}, "login", ami.ErrUnauthorized, "shutting down", 0},
+		{"the Login is answered for somebody else", func(p *peer) {
+			banner(p)
+			p.send("Response: Success\nActionID: 1-000000000000000000-login\n\n")
+			p.drain()
+		}, "login", ami.ErrTimeout, "", ami.DefaultLoginTimeout},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, cfg := scripted(t, tt.script)
+				start := time.Now()
+				_, err := ami.Dial(t.Context(), cfg)
+				wantOp(t, err, tt.op, tt.cause)
+				if !strings.Contains(err.Error(), tt.says) {
+					t.Errorf("error %q does not say %q", err, tt.says)
+				}
+				if d := time.Since(start); d != tt.after {
+					t.Errorf("it took %v, want %v", d, tt.after)
+				}
+				if tt.cause == ami.ErrProtocol && !errors.As(err, new(*wire.BannerError)) {
+					t.Errorf("error %v has no *wire.BannerError", err)
+				}
+			})
+		})
+	}
+}
+
+func TestAuthLimitClosesBeforeTheBanner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s, cfg := simulate(t, amitest.WithAuthLimit(0))
+		_, err := ami.Dial(t.Context(), cfg)
+		wantOp(t, err, "banner", ami.ErrDisconnected)
+		if l := s.Ledger(); l.AuthLimited != 1 {
+			t.Errorf("the server counted %+v", l)
+		}
+	})
+}
+
+func TestDialEndings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, _, cfg := simulate(t)
+		_, _ = n.Listen("cutoff:1")
+		n.Partition("cutoff")
+		for _, tt := range []struct {
+			name, addr string
+			after      time.Duration
+		}{
+			{"refused", "pbx:1", 0},
+			{"unknown name", "nowhere:5038", 0},
+			{"black hole", "cutoff:1", ami.DefaultDialTimeout},
+		} {
+			cfg.Addr = tt.addr
+			start := time.Now()
+			_, err := ami.Dial(t.Context(), cfg)
+			wantOp(t, err, "dial", nil)
+			if d := time.Since(start); d != tt.after {
+				t.Errorf("%s: took %v, want %v", tt.name, d, tt.after)
+			}
+			if !ami.Retryable(err, "Originate") {
+				t.Errorf("%s: nothing was sent, so it may be retried", tt.name)
+			}
+		}
+	})
+}
+
+func TestLoginCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := scripted(t, func(p *peer) { p.send("Asterisk Call Manager/11.0.0\n"); p.drain() })
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(3*time.Second, cancel)
+		start := time.Now()
+		_, err := ami.Dial(ctx, cfg)
+		wantOp(t, err, "login", ami.ErrCancelled)
+		if d := time.Since(start); d != 3*time.Second {
+			t.Errorf("took %v to notice a cancel at 3s", d)
+		}
+	})
+}
+
+func TestSecretProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s, cfg := simulate(t)
+		asked, word := 0, "first"
+		cfg.Secret = func(context.Context) (ami.Secret, error) {
+			asked++
+			return ami.NewSecret(word), nil
+		}
+		s.SetUser(amitest.User{Name: "admin", Secret: "first", Read: amitest.ClassAll, Write: amitest.ClassAll})
+		mustDial(t, cfg)
+		s.SetUser(amitest.User{Name: "admin", Secret: "second", Read: amitest.ClassAll, Write: amitest.ClassAll})
+		word = "second"
+		mustDial(t, cfg)
+		if asked != 2 {
+			t.Errorf("the provider was asked %d times for 2 logins", asked)
+		}
+		broken := errors.New("vault sealed")
+		cfg.Secret = func(context.Context) (ami.Secret, error) { return ami.Secret{}, broken }
+		_, err := ami.Dial(t.Context(), cfg)
+		wantOp(t, err, "login", broken)
+		for _, bad := range []string{"with\nnewline", "with\rreturn", "with\x00nul", strings.Repeat("s", 1022)} {
+			cfg.Secret, cfg.Auth = ami.StaticSecret(bad), ami.AuthPlain
+			_, err := ami.Dial(t.Context(), cfg)
+			if err == nil || !errors.As(err, new(*wire.FieldError)) || strings.Contains(err.Error(), bad) {
+				t.Errorf("a secret that cannot be sent: %v", err)
+			}
+		}
+	})
+}
+
+// What arrives with the login's answer in one segment must not be lost.
+func TestEventsBehindTheLoginAnswerAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := scripted(t, func(p *peer) {
+			p.send("Asterisk Call Manager/11.0.0\n")
+			a, _ := p.action()
+			p.send("Response: Success\nActionID: %s\nMessage: Authentication accepted\n\nEvent: FullyBooted\nPrivilege: system,all\nStatus: Fully Booted\n\nEvent: First\nPrivilege: call,all\n\n", a["ActionID"])
+			p.drain()
+		})
+		cfg.Auth, cfg.Name = ami.AuthPlain, "fake"
+		cluster := ami.NewCluster(ami.ClusterConfig{})
+		defer cluster.Close() //nolint:errcheck // a test's end
+		sub, err := cluster.Subscribe(ami.SubscribeOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cluster.Add(cfg); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"FullyBooted", "First"} {
+			ev, err := sub.Next(t.Context())
+			if err != nil || ev.Name() != want {
+				t.Fatalf("got %v %v, want %s", ev, err, want)
+			}
+		}
+	})
+}
+
+// tlsServer starts a simulated server that speaks TLS on a real socket and returns a config that trusts it.
+func tlsServer(t *testing.T) (*amitest.Server, ami.Config) {
+	t.Helper()
+	s := amitest.NewServer(amitest.WithTLS(nil))
+	t.Cleanup(s.Close)
+	pool := x509.NewCertPool()
+	pool.AddCert(s.Certificate())
+	name := "127.0.0.1"
+	if len(s.Certificate().IPAddresses) == 0 && len(s.Certificate().DNSNames) > 0 {
+		name = s.Certificate().DNSNames[0]
+	}
+	return s, ami.Config{
+		Addr: s.Addr(), Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret),
+		TLS: &tls.Config{RootCAs: pool, ServerName: name, MinVersion: tls.VersionTLS12},
+	}
+}
+
+func TestLoginOverTLS(t *testing.T) {
+	_, cfg := tlsServer(t)
+	c := mustDial(t, cfg)
+	if _, err := c.Do(t.Context(), ami.NewAction("Ping")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTLSIsVerified(t *testing.T) {
+	_, trusted := tlsServer(t)
+	for name, change := range map[string]func(*ami.Config){
+		"unknown authority": func(c *ami.Config) { c.TLS = &tls.Config{ServerName: c.TLS.ServerName, MinVersion: tls.VersionTLS12} },
+		"another name":      func(c *ami.Config) { c.TLS = c.TLS.Clone(); c.TLS.ServerName = "evil.example" },
+	} {
+		cfg := trusted
+		change(&cfg)
+		_, err := ami.Dial(t.Context(), cfg)
+		wantOp(t, err, "tls", ami.ErrTLS)
+		if name == "unknown authority" && !errors.As(err, new(*tls.CertificateVerificationError)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTLSToAPlainPort(t *testing.T) {
+	s := amitest.NewServer()
+	t.Cleanup(s.Close)
+	cfg := ami.Config{Addr: s.Addr(), Username: "admin", Secret: ami.StaticSecret("secret"), TLS: &tls.Config{MinVersion: tls.VersionTLS12}}
+	_, err := ami.Dial(t.Context(), cfg)
+	wantOp(t, err, "tls", ami.ErrTLS)
+	if l := s.Ledger(); l.Logins != 0 {
+		t.Error("it fell back to plain")
+	}
+}
+
+func TestPlainToATLSPort(t *testing.T) {
+	s, cfg := tlsServer(t)
+	cfg.TLS, cfg.LoginTimeout = nil, 200*time.Millisecond
+	_, err := ami.Dial(t.Context(), cfg)
+	wantOp(t, err, "banner", ami.ErrTimeout)
+	if !strings.Contains(err.Error(), "TLS") {
+		t.Errorf("error %q has no hint at TLS", err)
+	}
+	if l := s.Ledger(); l.Logins != 0 {
+		t.Error("logged in?")
+	}
+}
+
+// recordTap passes bytes on and notes the size of each TLS application record that the client sends.
+type recordTap struct {
+	net.Conn
+	mu    sync.Mutex
+	buf   []byte
+	sizes []int
+}
+
+func (r *recordTap) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	r.buf = append(r.buf, b...)
+	for len(r.buf) >= 5 {
+		n := int(binary.BigEndian.Uint16(r.buf[3:5]))
+		if len(r.buf) < 5+n {
+			break
+		}
+		if r.buf[0] == 23 { // application data
+			r.sizes = append(r.sizes, n)
+		}
+		r.buf = r.buf[5+n:]
+	}
+	r.mu.Unlock()
+	return r.Conn.Write(b)
+}
+
+// Asterisk reads 1,024 bytes of a TLS record and leaves the rest until more comes (AMI.md §1), from the first byte on.
+func TestTLSRecordsAreShort(t *testing.T) {
+	_, cfg := tlsServer(t)
+	var tap *recordTap
+	cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		tap = &recordTap{Conn: c}
+		return tap, err
+	}
+	c := mustDial(t, cfg)
+	b := ami.NewBatch(ami.BatchOptions{})
+	long := strings.Repeat("x", 900)
+	const n = 500
+	for i := range n {
+		if err := c.Submit(t.Context(), ami.NewAction("Ping", "A", long, "B", long, "C", long), b, uint64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range n {
+		if r, err := b.Next(t.Context()); err != nil || r.Err != nil {
+			t.Fatal(err, r.Err)
+		}
+	}
+	tap.mu.Lock()
+	defer tap.mu.Unlock()
+	most := 0
+	for _, size := range tap.sizes {
+		most = max(most, size)
+	}
+	if sealed := 1000 + 41; most > sealed || len(tap.sizes) < n {
+		t.Errorf("%d records, the longest of %d bytes: over 1,000 and the seal", len(tap.sizes), most)
+	}
+}
