@@ -84,7 +84,7 @@ func (c *Cluster) random() float64 {
 	return rand.Float64()
 }
 
-// stateChanged logs, and posts to the hook.
+// stateChanged logs, and posts to the hook; both only queue.
 func (c *Cluster) stateChanged(n *Node, from, to State, cause error) {
 	level := slog.LevelInfo
 	if to == StateBackoff || to == StateBreakerOpen {
@@ -93,7 +93,7 @@ func (c *Cluster) stateChanged(n *Node, from, to State, cause error) {
 	if c.sink != nil && c.log.Enabled(context.Background(), level) {
 		attrs := []slog.Attr{slog.String("node", n.cfg.Name), slog.String("from", from.String()), slog.String("to", to.String())}
 		if cause != nil {
-			attrs = append(attrs, slog.String("cause", cause.Error()))
+			attrs = append(attrs, slog.Any("cause", cause))
 		}
 		c.log.LogAttrs(context.Background(), level, "node state", attrs...)
 	}

@@ -54,6 +54,7 @@ type Conn struct {
 	calls    callTable
 	out      outbuf
 	taken    uint64 // stream offset behind what the writer has taken
+	writing  int    // bytes the writer is at
 	written  uint64 // stream offset behind what the network has taken
 	idle     bool   // the writer waits for wake
 	peakOut  int
@@ -203,6 +204,9 @@ func (c *Conn) kill(cause error) {
 		c.mu.Unlock()
 		return
 	}
+	if c.state == connDraining && c.isEmpty() {
+		cause = ErrClosed // a server that closes behind its Goodbye does what it was asked to
+	}
 	c.state = connDead
 	c.err = cause
 	if c.timer != nil {
@@ -284,12 +288,18 @@ const logoffTimeout = time.Second
 
 // drained tells a waiting Drain when no call is live. Called under mu.
 func (c *Conn) drained() {
-	if c.empty != nil && c.calls.live == 0 {
-		select {
-		case <-c.empty:
-		default:
-			close(c.empty)
-		}
+	if c.empty != nil && c.calls.live == 0 && !c.isEmpty() {
+		close(c.empty)
+	}
+}
+
+// isEmpty reports whether a Drain has seen the last call end. Called under mu.
+func (c *Conn) isEmpty() bool {
+	select {
+	case <-c.empty:
+		return true
+	default: // nil too
+		return false
 	}
 }
 

@@ -164,9 +164,8 @@ func (n *Node) ready(c *Conn) {
 	}
 	n.sup.ready(time.Now())
 	n.current.Store(c)
-	note := n.change(StateReady, nil)
+	n.change(StateReady, nil)
 	n.mu.Unlock()
-	note()
 }
 
 // failed decides what follows a failed dial or the end of a session.
@@ -188,10 +187,9 @@ func (n *Node) failed(cause error) {
 	if n.sup.open && !wasOpen {
 		n.stats.breakerOpens.Add(1)
 	}
-	note := n.change(state, cause)
+	n.change(state, cause)
 	n.timer = time.AfterFunc(wait, n.redial)
 	n.mu.Unlock()
-	note()
 }
 
 // redial puts the node in line again, unless it was closed: then nothing must start any more.
@@ -206,19 +204,20 @@ func (n *Node) redial() {
 // become changes the state and tells whoever waits for it. It reports false if the node is closed.
 func (n *Node) become(state State, cause error) bool {
 	n.mu.Lock()
-	closed := n.state == StateClosed
-	note := n.change(state, cause)
-	n.mu.Unlock()
-	note()
-	return !closed
+	defer n.mu.Unlock()
+	if n.state == StateClosed {
+		return false
+	}
+	n.change(state, cause)
+	return true
 }
 
-// change changes the state, but not that of a closed node, and returns what tells of it. Called under mu; the note is
-// called without it.
-func (n *Node) change(state State, cause error) (note func()) {
+// change changes the state, but not that of a closed node. Called under mu, which keeps the log and the hook's queue in
+// order; neither blocks.
+func (n *Node) change(state State, cause error) {
 	from := n.state
 	if from == StateClosed || from == state {
-		return func() {}
+		return
 	}
 	n.state, n.since = state, time.Now()
 	if cause != nil || state == StateReady {
@@ -226,7 +225,7 @@ func (n *Node) change(state State, cause error) (note func()) {
 	}
 	close(n.changed)
 	n.changed = make(chan struct{})
-	return func() { n.cluster.stateChanged(n, from, state, cause) }
+	n.cluster.stateChanged(n, from, state, cause)
 }
 
 // State returns the node's state and the cause of the last failure, which is nil once it is ready.

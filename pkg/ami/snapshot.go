@@ -114,7 +114,7 @@ func (c *Conn) fill(s *NodeStats) {
 		}
 	})
 	s.Pending, s.PendingPeak = c.calls.used, max(s.PendingPeak, c.calls.peak)
-	s.Write, s.WritePeak = c.out.live(), max(s.WritePeak, c.peakOut)
+	s.Write, s.WritePeak = c.held(), max(s.WritePeak, c.peakOut)
 }
 
 // pending returns how many slots are taken.

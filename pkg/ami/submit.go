@@ -198,8 +198,11 @@ func (c *Conn) hasRoom(a *Action, mode submitMode) bool {
 	if mode == submitInternal {
 		return c.calls.used < c.cfg.Pending+internalRoom
 	}
-	return c.calls.used < c.cfg.Pending && c.out.live()+encodedSize(a) <= c.cfg.WriteBuffer
+	return c.calls.used < c.cfg.Pending && c.held()+encodedSize(a) <= c.cfg.WriteBuffer
 }
+
+// held returns the bytes that wait for the network: in the buffer, and in a write that has not returned. Called under mu.
+func (c *Conn) held() int { return c.out.live() + c.writing }
 
 // encodedSize returns an upper bound of the packet's size in bytes.
 func encodedSize(a *Action) int {
@@ -224,7 +227,7 @@ func (c *Conn) accept(ctx context.Context, a *Action, to receiver, internal bool
 	k.start = c.out.end
 	c.out.buf = buf
 	c.out.appended(len(buf) - before)
-	c.peakOut = max(c.peakOut, c.out.live())
+	c.peakOut = max(c.peakOut, c.held())
 	k.end = c.out.end
 	k.action, k.await, k.internal, k.to = a.Name, a.AwaitOriginate && a.isAsyncOriginate(), internal, to
 	k.submitted = c.now()

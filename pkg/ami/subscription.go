@@ -168,12 +168,9 @@ func (s *Subscription) fill() bool {
 	}
 }
 
-// Next returns the next event or gap. It waits until there is one, ctx is done (its error; what was taken from the
-// rings before is handed out first) or the subscription is closed (ErrClosed).
+// Next returns the next event or gap. It waits until there is one, ctx is done (its error) or the
+// subscription is closed (ErrClosed).
 func (s *Subscription) Next(ctx context.Context) (Event, error) {
-	if s.next < len(s.batch) && !s.closed() {
-		return s.hand(), nil
-	}
 	for {
 		if s.closed() {
 			return Event{}, ErrClosed
@@ -181,7 +178,7 @@ func (s *Subscription) Next(ctx context.Context) (Event, error) {
 		if err := ctx.Err(); err != nil {
 			return Event{}, err
 		}
-		if s.fill() {
+		if s.next < len(s.batch) || s.fill() {
 			return s.hand(), nil
 		}
 		select {

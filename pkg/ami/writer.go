@@ -28,11 +28,12 @@ func (c *Conn) write() {
 				break
 			}
 			batch := c.out.take(spare)
-			c.taken = batch.end
+			c.taken, c.writing = batch.end, len(batch.buf)
 			c.mu.Unlock()
 			n, err := c.writeAll(batch.buf)
 			c.stats.bytesOut.Add(uint64(n))
 			c.mu.Lock()
+			c.writing = 0
 			if err == nil {
 				c.written = batch.end
 			} else {
