@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -84,7 +85,7 @@ func (a *app) dispatch(ctx context.Context) error {
 		return a.help(root, line.help)
 	}
 	if a.hasTo && !takesRest(line.command) {
-		return usageError("amictl "+line.command.FullName()+" --help", "%s takes nothing behind `--`", line.command.Name)
+		return usageError("see `"+helpFor(line.command)+"`", "%s takes nothing behind `--`", line.command.UsageText)
 	}
 	err = root.Run(ctx, line.args)
 	return flagError(err)
@@ -116,6 +117,7 @@ func (a *app) commands() *cli.Command {
 			a.versionCommand(),
 		},
 	}
+	namePaths(root, "")
 	_ = root.Walk(func(c *cli.Command) error { // urfave/cli inherits none of these
 		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err }
 		c.DisableSliceFlagSeparator = true
@@ -125,6 +127,14 @@ func (a *app) commands() *cli.Command {
 		return nil
 	})
 	return root
+}
+
+// namePaths writes each command's whole name into its UsageText: FullName knows the parents only once it runs.
+func namePaths(c *cli.Command, parent string) {
+	c.UsageText = strings.TrimSpace(parent + " " + c.Name)
+	for _, sub := range c.Commands {
+		namePaths(sub, c.UsageText)
+	}
 }
 
 // prepared runs a subcommand with its settings resolved and its deadline set.

@@ -79,7 +79,7 @@ func arrange(root *cli.Command, args []string) (*arranged, error) {
 		if command == root && len(args) == 0 {
 			return &arranged{command: root, help: root}, nil
 		}
-		return nil, usageError("see `"+helpFor(command)+"`", "%s needs a subcommand: %s", command.FullName(), commandNames(command))
+		return nil, usageError("see `"+helpFor(command)+"`", "%s needs a subcommand: %s", command.UsageText, commandNames(command))
 	}
 	out := append([]string{"amictl"}, globals...)
 	out = append(append(out, path...), locals...)
@@ -110,9 +110,10 @@ func lookupFlag(root, command *cli.Command, arg string) (flag cli.Flag, global b
 	return nil, false
 }
 
+// isBool tells flags that take no value. Their IsBoolFlag method says no until urfave/cli has begun to parse.
 func isBool(f cli.Flag) bool {
-	b, ok := f.(interface{ IsBoolFlag() bool })
-	return ok && b.IsBoolFlag()
+	_, ok := f.(*cli.BoolFlag)
+	return ok
 }
 
 func unknownCommand(parent *cli.Command, name string) error {
@@ -122,9 +123,9 @@ func unknownCommand(parent *cli.Command, name string) error {
 	}
 	hint := "see `" + helpFor(parent) + "`"
 	if near := nearest(name, names); near != "" {
-		hint = "did you mean `" + parent.FullName() + " " + near + "`?"
+		hint = "did you mean `" + parent.UsageText + " " + near + "`?"
 	}
-	return usageError(hint, "%s has no subcommand %q", parent.FullName(), name)
+	return usageError(hint, "%s has no subcommand %q", parent.UsageText, name)
 }
 
 func unknownFlag(root, command *cli.Command, arg string) error {
@@ -145,10 +146,10 @@ func unknownFlag(root, command *cli.Command, arg string) error {
 	} else if takesRest(command) {
 		hint = "what is no flag of amictl goes behind `--`"
 	}
-	return usageError(hint, "%s has no flag %s", command.FullName(), name)
+	return usageError(hint, "%s has no flag %s", command.UsageText, name)
 }
 
-func helpFor(c *cli.Command) string { return c.FullName() + " --help" }
+func helpFor(c *cli.Command) string { return c.UsageText + " --help" }
 
 func commandNames(c *cli.Command) string {
 	var names []string

@@ -96,7 +96,7 @@ func yes(b bool) string {
 // catalogue prints rows; a name that nothing matches is an error.
 func (a *app) catalogue(c *cli.Command, rows []output.Record, names []string, what string) error {
 	if c.Args().Len() > 1 {
-		return usageError("quote a glob: the shell expands it", "%s takes one name", c.FullName())
+		return usageError("quote a glob: the shell expands it", "%s takes one name", c.UsageText)
 	}
 	if len(rows) == 0 {
 		return usageError(nearHint(c.Args().First(), names, "a newer server may have it all the same"), "the catalogue has no %s %q", what, c.Args().First())

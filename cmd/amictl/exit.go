@@ -242,6 +242,9 @@ func (f *failure) ofAction(op *ami.OpError, where string) {
 		f.ofRefusal(refused, where)
 	case errors.As(op.Err, &field):
 		f.Code, f.Message = codeInput, fmt.Sprintf("%s: %s", name, strings.TrimPrefix(field.Error(), "wire: "))
+		if errors.Is(field.Err, wire.ErrHeaders) {
+			f.Message = fmt.Sprintf("%s: %s %v", name, field.Header, field.Err)
+		}
 		f.Hint = fieldHint(field)
 	case errors.Is(op.Err, ami.ErrReservedAction):
 		f.Code, f.Message, f.Hint = codeInput, name+" is amictl's own and cannot be sent", "it logs in and off by itself"

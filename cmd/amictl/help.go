@@ -10,8 +10,8 @@ import (
 // help writes a command's help to standard output: what it does, examples first, then its flags.
 func (a *app) help(root, c *cli.Command) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n\n", c.FullName(), c.Usage)
-	usage := c.FullName()
+	fmt.Fprintf(&b, "%s: %s\n\n", c.UsageText, c.Usage)
+	usage := c.UsageText
 	if len(c.Commands) > 0 {
 		usage += " COMMAND"
 	}

@@ -44,7 +44,7 @@ func (a *app) resolveSettings() (*settings, error) {
 	case errors.Is(err, fs.ErrNotExist) && source == "default":
 		cfg, err = &config{path: path}, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, configError("give an existing file, or make one with `amictl context add`", "the config %s does not exist", path)
+		return nil, configError("give an existing file; `amictl context --help` shows what is in one", "the config %s does not exist", path)
 	}
 	if err != nil {
 		return nil, err

@@ -368,5 +368,5 @@ func (t *tailer) answers(sent *sender) error {
 
 // newEventStats begins to count now.
 func newEventStats() *eventStats {
-	return &eventStats{since: time.Now(), counts: make(map[statKey]uint64)}
+	return &eventStats{since: time.Now(), counts: make(map[statKey]*uint64)}
 }

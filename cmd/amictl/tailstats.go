@@ -14,23 +14,28 @@ import (
 // eventStats counts events by node and name. Asterisk compares names without regard to case; so does this.
 type eventStats struct {
 	since  time.Time
-	counts map[statKey]uint64
+	counts map[statKey]*uint64 // pointers: assigning to an entry would replace its key by the borrowed one
 }
 
 type statKey struct{ node, event string }
 
 func (s *eventStats) add(ev *ami.Event) {
 	key := statKey{ev.Node, ev.Name()}
-	if n, ok := s.counts[key]; ok {
-		s.counts[key] = n + 1
-		return
+	n := s.counts[key]
+	if n == nil {
+		n = new(uint64)
+		s.counts[statKey{ev.Node, strings.Clone(key.event)}] = n // the map must not hold whole events
 	}
-	s.counts[statKey{ev.Node, strings.Clone(key.event)}]++ // the map must not hold whole events
+	*n++
 }
 
 func (s *eventStats) gap(ev *ami.Event) {
 	if ev.Gap.Dropped > 0 {
-		s.counts[statKey{ev.Node, "(dropped)"}] += ev.Gap.Dropped
+		key := statKey{ev.Node, "(dropped)"}
+		if s.counts[key] == nil {
+			s.counts[key] = new(uint64)
+		}
+		*s.counts[key] += ev.Gap.Dropped
 	}
 }
 
@@ -42,16 +47,16 @@ func (s *eventStats) records() []output.Record {
 		keys = append(keys, k)
 	}
 	slices.SortFunc(keys, func(a, b statKey) int {
-		return cmp.Or(cmp.Compare(s.counts[b], s.counts[a]), cmp.Compare(a.node, b.node), cmp.Compare(a.event, b.event))
+		return cmp.Or(cmp.Compare(*s.counts[b], *s.counts[a]), cmp.Compare(a.node, b.node), cmp.Compare(a.event, b.event))
 	})
 	rows := make([]output.Record, 0, len(keys))
 	for _, k := range keys {
-		rate := float64(s.counts[k]) / seconds
+		rate := float64(*s.counts[k]) / seconds
 		rows = append(rows, output.Record{
 			{Key: "type", Value: "stats"},
 			{Key: "node", Value: k.node},
 			{Key: "event", Value: k.event},
-			{Key: "count", Value: s.counts[k]},
+			{Key: "count", Value: *s.counts[k]},
 			{Key: "rate", Value: rate, Text: fmt.Sprintf("%.1f/s", rate)},
 		})
 	}

@@ -59,7 +59,7 @@ func buildVersion() (v, commit string) {
 
 func noArguments(c *cli.Command) error {
 	if c.Args().Present() {
-		return usageError("see `"+helpFor(c)+"`", "%s takes no arguments, and got %q", c.FullName(), c.Args().First())
+		return usageError("see `"+helpFor(c)+"`", "%s takes no arguments, and got %q", c.UsageText, c.Args().First())
 	}
 	return nil
 }

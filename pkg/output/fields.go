@@ -93,7 +93,7 @@ func (w *fieldWriter) first(i int, name string, plain bool) bool {
 	}
 	var h uint8 // names that need escapes share a bit, for different ones can become the same key
 	if n := len(name); plain {
-		h = name[0] ^ name[n-1]<<3 ^ name[n/2]<<5 ^ uint8(n)<<1
+		h = uint8((uint32(name[0]) | uint32(name[n/2])<<8 | uint32(name[n-1])<<16 | uint32(n)<<24) * 2654435761 >> 24)
 	}
 	bit := uint64(1) << (h & 63)
 	if w.seen[h>>6]&bit == 0 {

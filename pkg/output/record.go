@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -68,15 +69,16 @@ func (p *Pair) text() string {
 	return p.Text
 }
 
-// get returns the text of a key, "" if there is none.
+// get returns the value of a key as a cell of CSV, "" if there is none: text as it is, anything else as in JSON.
 func (r Record) get(key string) string {
 	for i := range r {
-		if r[i].Key == key {
-			if s, ok := r[i].Value.(string); ok {
-				return s
-			}
-			return r[i].text()
+		if r[i].Key != key || r[i].Value == nil {
+			continue
 		}
+		if s, ok := r[i].Value.(string); ok {
+			return s
+		}
+		return strings.Trim(string(appendValue(nil, r[i].Value)), `"`)
 	}
 	return ""
 }

@@ -158,6 +158,9 @@ func Cut(s string, width int) string {
 	if len(s) <= width || Width(s) <= width {
 		return s
 	}
+	if width <= 0 {
+		return ""
+	}
 	n := 0
 	for i, r := range s {
 		w := runeWidth(r)

@@ -1,0 +1,154 @@
+package output
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// printed returns what a printer with these options makes of some objects.
+func printed(t *testing.T, o Options, print func(p *Printer)) string {
+	t.Helper()
+	var b bytes.Buffer
+	p := NewPrinter(&b, o)
+	print(p)
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestFormats(t *testing.T) {
+	one := event(t, "Event: A\r\nX: 1,\"2\"\r\n\r\n")
+	two := event(t, "Event: B\r\nY: \x1b[1m\r\n\r\n")
+	both := func(p *Printer) { _ = p.Event(&one); _ = p.Event(&two) }
+	tests := []struct {
+		name string
+		o    Options
+		want string
+	}{
+		{"jsonl", Options{}, "{\"type\":\"event\",\"event\":\"A\",\"fields\":{\"X\":\"1,\\\"2\\\"\"}}\n{\"type\":\"event\",\"event\":\"B\",\"fields\":{\"Y\":\"\\u001b[1m\"}}\n"},
+		{"csv", Options{Format: CSV, Fields: []string{"event", "x", "Y"}}, "event,x,Y\nA,\"1,\"\"2\"\"\",\nB,,\x1b[1m\n"},
+		{"raw", Options{Format: Raw}, "Event: A\r\nX: 1,\"2\"\r\n\r\nEvent: B\r\nY: \x1b[1m\r\n\r\n"},
+		{"raw on a terminal", Options{Format: Raw, Terminal: true}, "Event: A\nX: 1,\"2\"\n\nEvent: B\nY: \\x1b[1m\n\n"},
+		{"none", Options{Format: None}, ""},
+		{"table", Options{Format: TableText}, "A                    X=\"1,\\\"2\\\"\"\nB                    Y=\\x1b[1m\n"},
+		{"query: strings raw, no match nothing", Options{Query: "fields.X"}, "1,\"2\"\n"},
+		{"query: the rest as JSON", Options{Query: "fields"}, "{\"X\":\"1,\\\"2\\\"\"}\n{\"Y\":\"\\u001b[1m\"}\n"},
+		{"query on a terminal", Options{Query: "fields.Y", Terminal: true}, "\n"}, // a colour is dropped
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, printed(t, tt.o, both)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// One object is the document; several are an array, and so is one where several could have come.
+func TestDocument(t *testing.T) {
+	ev := event(t, "Event: A\r\nX: 1\r\n\r\n")
+	for _, tt := range []struct {
+		name    string
+		objects int
+		many    bool
+		array   bool
+	}{{"one", 1, false, false}, {"one of many", 1, true, true}, {"three", 3, false, true}, {"none of many", 0, true, true}} {
+		got := printed(t, Options{Format: JSONDocument, Many: tt.many}, func(p *Printer) {
+			for range tt.objects {
+				_ = p.Event(&ev)
+			}
+		})
+		var array []any
+		if err := json.Unmarshal([]byte(got), &array); (err == nil) != tt.array || !json.Valid([]byte(got)) || tt.array && len(array) != tt.objects {
+			t.Errorf("%s: %s", tt.name, got)
+		}
+	}
+	if got := printed(t, Options{Format: JSONDocument}, func(*Printer) {}); got != "" {
+		t.Errorf("nothing became %q", got)
+	}
+}
+
+func TestTableFits(t *testing.T) {
+	table := func() *Table {
+		tb := NewTable("name", ">n", "text", "last")
+		tb.Add("a", "1", "a long text that is cut first of all", "x")
+		tb.Add("漢字", "1000", "short", "y")
+		return tb
+	}
+	wide, left := table().Append(nil, 0)
+	if want := "name     n  text                                  last\na        1  a long text that is cut first of all  x\n漢字  1000  short                                 y\n"; string(wide) != want || left != nil && len(left) > 0 {
+		t.Errorf("got\n%swant\n%s", wide, want)
+	}
+	for width := 10; width < 60; width++ {
+		got, left := table().Append(nil, width)
+		for line := range strings.Lines(string(got)) {
+			if w := Width(strings.TrimSuffix(line, "\n")); w > width {
+				t.Errorf("width %d: a line of %d: %q", width, w, line)
+			}
+		}
+		if width >= 40 && len(left) > 0 {
+			t.Errorf("width %d: left out %q", width, left)
+		}
+	}
+}
+
+// A line of an event never exceeds the width nor carries a control character, whatever the event holds.
+func TestEventLine(t *testing.T) {
+	ev := ami.Event{Message: message(t, "Event: Hangup\r\nPrivilege: call,all\r\nChannel: PJSIP/1\r\nEmpty: \r\nText: two words\x1b[0m\r\n\r\n"), Node: "pbx1"}
+	got := string(AppendEventLine(nil, &ev, LineStyle{Node: true}))
+	want := "pbx1          Hangup               Channel=PJSIP/1 Text=\"two words\\x1b[0m\"\n"
+	if got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	for width := 1; width < 80; width++ {
+		if w := Width(strings.TrimSuffix(string(AppendEventLine(nil, &ev, LineStyle{Width: width})), "\n")); w > width {
+			t.Errorf("width %d: %d", width, w)
+		}
+	}
+}
+
+func TestRecords(t *testing.T) {
+	rows := func(p *Printer) {
+		_ = p.Record(Record{{Key: "type", Value: "x"}, {Key: "a", Value: 1}, {Key: "b", Value: nil}, {Key: "c", Value: 2500, Text: "2.5 ms"}})
+		_ = p.Record(Record{{Key: "type", Value: "x"}, {Key: "a", Value: 10}, {Key: "b", Value: nil}, {Key: "c", Value: 1, Text: "1 µs"}})
+	}
+	if got, want := printed(t, Options{}, rows), "{\"type\":\"x\",\"a\":1,\"c\":2500}\n{\"type\":\"x\",\"a\":10,\"c\":1}\n"; got != want {
+		t.Errorf("jsonl: got %s want %s", got, want)
+	}
+	if got, want := printed(t, Options{Format: TableText}, rows), " a       c\n 1  2.5 ms\n10    1 µs\n"; got != want {
+		t.Errorf("table: got\n%swant\n%s", got, want)
+	}
+	if got, want := printed(t, Options{Format: CSV, Fields: []string{"c", "a"}}, rows), "c,a\n2500,1\n1,10\n"; got != want {
+		t.Errorf("csv: got\n%swant\n%s", got, want)
+	}
+}
+
+type failing struct{ n int }
+
+func (f *failing) Write([]byte) (int, error) { f.n++; return 0, errFull }
+
+var errFull = &json.SyntaxError{}
+
+// The writer's error comes back from every call after it, and nothing more is written.
+func TestPrinterKeepsItsError(t *testing.T) {
+	ev := event(t, "Event: A\r\nX: 1\r\n\r\n")
+	w := &failing{}
+	p := NewPrinter(w, Options{})
+	_ = p.Event(&ev)
+	if err := p.Flush(); err == nil {
+		t.Fatal("no error")
+	}
+	if err := p.Event(&ev); err == nil {
+		t.Error("the error is forgotten")
+	}
+	if err := p.Close(); err == nil || w.n != 1 {
+		t.Errorf("err %v, %d writes", err, w.n)
+	}
+}
