@@ -18,15 +18,19 @@ type budget struct {
 	rings atomic.Int64 // that hold credit
 }
 
-// tight reports whether only rings under their fair share get more.
-func (b *budget) tight() bool { return b.used.Load() > b.limit-b.limit/8 }
+// open is what is granted to any ring; the rest is for those under their fair share.
+func (b *budget) open() int64 { return b.limit - b.limit/8 }
 
-func (b *budget) share() int64 { return b.limit / max(1, b.rings.Load()) }
+// over returns how many bytes beyond what is open to all are in use; those with more than their share must give them.
+func (b *budget) over() int64 { return b.used.Load() - b.open() }
+
+// share is what each ring may hold when all want more, one that has nothing yet included.
+func (b *budget) share() int64 { return max(creditChunk, b.open()/(b.rings.Load()+1)) }
 
 // take grants a chunk to a ring that holds that much credit, or refuses.
 func (b *budget) take(held int64) bool {
 	used := b.used.Add(creditChunk)
-	if used <= b.limit-b.limit/8 || used <= b.limit && held+creditChunk <= max(b.share(), creditChunk) {
+	if used <= b.open() || used <= b.limit && held+creditChunk <= b.share() {
 		if held == 0 {
 			b.rings.Add(1)
 		}

@@ -233,8 +233,9 @@ func (c *Conn) settle() {
 			owed = append(owed, c.ending(call, r, sent, counter))
 		}
 	})
-	c.calls.live = 0
-	c.drained()
+	if c.calls.live = 0; len(owed) == 0 {
+		c.drained()
+	}
 	c.mu.Unlock()
 	for _, e := range owed {
 		e.to.deliver(nil, e.error(c, fmt.Errorf("%w: %w", ErrDisconnected, cause)), c.cfg.Name)
@@ -260,7 +261,9 @@ func (c *Conn) Drain(ctx context.Context) error {
 		c.empty = make(chan struct{})
 	}
 	empty := c.empty
-	c.drained()
+	if c.state != connDead {
+		c.drained()
+	}
 	c.mu.Unlock()
 	var err error
 	select {
@@ -270,9 +273,7 @@ func (c *Conn) Drain(ctx context.Context) error {
 		a := Action{Name: "Logoff"}
 		_, _ = c.do(logoff, &a, true) // the server may close before its Goodbye is read
 	case <-c.done:
-		if cause := c.Err(); !errors.Is(cause, ErrClosed) {
-			err = cause
-		}
+		err = c.drainResult()
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
@@ -281,6 +282,16 @@ func (c *Conn) Drain(ctx context.Context) error {
 		return &OpError{Op: "drain", Node: c.cfg.Name, Err: err}
 	}
 	return nil
+}
+
+// drainResult returns nil if a session that is over left no action without its answer behind.
+func (c *Conn) drainResult() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isEmpty() {
+		return nil
+	}
+	return c.err
 }
 
 // logoffTimeout bounds the wait for Goodbye.

@@ -175,8 +175,8 @@ func (r *ring) grow() {
 
 // afford gets the credit for one more entry, giving own entries up if the cluster's budget refuses.
 func (r *ring) afford(cost int) bool {
-	if r.budget.tight() {
-		for share := r.budget.share(); r.n > 0 && int64(r.bytes+cost) > share; {
+	if over := r.budget.over(); over > 0 {
+		for least := max(r.budget.share(), r.credit-over-creditChunk); r.n > 0 && int64(r.bytes+cost) > least; {
 			r.evict()
 		}
 		r.returnCredit(cost)
