@@ -1,0 +1,39 @@
+# amictl: the habits of the project. "make" lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+FUZZ ?= 20000x
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+
+build: ## build ./amictl, reproducibly
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o amictl ./cmd/amictl
+
+run: ## the main job: load on the embedded simulated cluster
+	go run ./cmd/amictl bench
+
+test: ## all tests that need nothing but Go
+	go test ./...
+
+race: ## the same under the race detector
+	go test -race -short ./...
+
+lint: ## formatting, vet, staticcheck, golangci-lint, all pinned
+	scripts/lint
+
+fuzz: ## every fuzz target, by count (FUZZ=200000x)
+	scripts/fuzz $(FUZZ)
+
+interop: ## against real Asterisk 22 and 16, each from a clean start (root, debootstrap)
+	scripts/interop
+
+bench: ## all benchmarks with their references, and a table of ratios
+	scripts/bench
+
+prove: ## every promise with faults, in numbers (long; CI runs a short part)
+	scripts/prove
+
+install: build ## install the binary, man pages and completion (PREFIX=/usr/local)
+	scripts/install
+
+.PHONY: help build run test race lint fuzz interop bench prove install
