@@ -37,7 +37,7 @@ type Conn struct {
 	freedLive    int      // how many of them were live, not zombies
 	answered     uint64   // start of the last action that was answered, in the outgoing stream
 	reapAt       int64    // when to look for dead zombies again
-	running      *call    // whose list or awaited event came last, for items without an ActionID; nil: none
+	running      *call    // whose list is running, for items without an ActionID; nil: none
 	runningRef   callRef
 	onEvent      func(*wire.Message) // the node's, for events that concern it; nil: none
 

@@ -151,14 +151,12 @@ func isBroadcast(m *wire.Message) bool {
 	return len(name) == 9 && wire.EqualFold(name, "Privilege") && strings.HasSuffix(value, ",all")
 }
 
-// listEvent handles an event that may belong to a call's answer, and reports whether it was that and no news. An item
-// without an ActionID (IAXpeers) is one of the list that is running: a server sends a list without a break.
+// listEvent handles an event that may belong to a call's answer, and reports whether it was that and no news. What
+// ends a call must carry its ActionID, for text from a caller can forge a packet, but not that.
 func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool, at time.Time) bool {
-	k, r, whose := c.running, c.runningRef, idOurs
-	if id != "" {
-		k, r, whose = c.calls.lookup(id)
-	} else if k == nil || broadcast {
-		return false
+	k, r, whose := c.calls.lookup(id)
+	if id == "" && c.isBareItem(m) {
+		k, r, whose = c.running, c.runningRef, idOurs
 	}
 	if whose == idStale && !broadcast {
 		c.stats.duplicate.Add(1) // an item of a list that has ended
@@ -194,6 +192,12 @@ func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool, at time.Tim
 	return !broadcast // OriginateResponse ends a call and is news as well
 }
 
+// isBareItem reports whether an event without an ActionID is an item of the list that is running. IAXpeers' items are
+// (chan_iax2.c, manager_iax2_show_peers), and a server sends a list without a break.
+func (c *Conn) isBareItem(m *wire.Message) bool {
+	return c.running != nil && c.running.phase == inList && wire.EqualFold(c.running.action, "IAXpeers") && wire.EqualFold(m.Name(), "PeerEntry")
+}
+
 // collect adds an item to a call's list. A list over its limits ends the call with what has arrived.
 func (c *Conn) collect(k *call, r callRef, ev Event, at time.Time) bool {
 	l := k.list
@@ -213,13 +217,13 @@ func (c *Conn) collect(k *call, r callRef, ev Event, at time.Time) bool {
 		return false
 	}
 	l.items++
-	if b := k.to.batch; b != nil && b.items {
-		b.put(Result{Tag: k.to.tag, Node: c.cfg.Name, Item: &ev})
-		return true
-	}
-	l.events = append(l.events, ev)
 	l.bytes += size
 	c.listHeld += size
+	if b := k.to.batch; b != nil && b.items {
+		b.put(Result{Tag: k.to.tag, Node: c.cfg.Name, Item: &ev})
+	} else {
+		l.events = append(l.events, ev)
+	}
 	return true
 }
 
