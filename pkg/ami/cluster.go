@@ -140,7 +140,7 @@ func (c *Cluster) Remove(name string) error {
 	c.nodes.Store(&nodes)
 	subscriptions := slices.Clone(c.subscriptions)
 	c.mu.Unlock()
-	err := n.close(nil)
+	err := n.close(context.Background(), false)
 	for _, s := range subscriptions {
 		s.detach(&n.feed)
 	}
@@ -180,13 +180,13 @@ func (c *Cluster) Subscribe(o SubscribeOptions) (*Subscription, error) {
 
 // Close ends everything at once: calls in flight end as disconnected, subscriptions as closed. When it returns, no
 // goroutine and no descriptor of the cluster is left.
-func (c *Cluster) Close() error { return c.end(nil) }
+func (c *Cluster) Close() error { return c.end(context.Background(), false) }
 
 // Drain takes no new actions, waits within ctx for those in flight, logs off and closes everything. It returns nil if
 // all of them were answered.
-func (c *Cluster) Drain(ctx context.Context) error { return c.end(ctx) }
+func (c *Cluster) Drain(ctx context.Context) error { return c.end(ctx, true) }
 
-func (c *Cluster) end(drain context.Context) error {
+func (c *Cluster) end(ctx context.Context, drain bool) error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -199,7 +199,7 @@ func (c *Cluster) end(drain context.Context) error {
 	errs := make([]error, len(c.Nodes()))
 	var all sync.WaitGroup
 	for i, n := range c.Nodes() {
-		all.Go(func() { errs[i] = n.close(drain) })
+		all.Go(func() { errs[i] = n.close(ctx, drain) })
 	}
 	all.Wait()
 	for _, s := range subscriptions {

@@ -230,19 +230,19 @@ func (n *Node) change(state State, cause error) {
 
 // State returns the node's state and the cause of the last failure, which is nil once it is ready.
 func (n *Node) State() (State, error) {
-	state, cause, _ := n.look()
+	state, _, cause := n.look()
 	return state, cause
 }
 
 // look returns state and cause, and a channel that is closed when they change.
-func (n *Node) look() (State, error, <-chan struct{}) {
+func (n *Node) look() (State, <-chan struct{}, error) {
 	n.mu.Lock()
 	state, cause, changed, c := n.state, n.cause, n.changed, n.conn
 	n.mu.Unlock()
 	if state == StateReady && c != nil && c.degraded() {
 		state = StateDegraded
 	}
-	return state, cause, changed
+	return state, changed, cause
 }
 
 // Ready reports whether the node takes actions now.
@@ -268,7 +268,7 @@ func (n *Node) Connect(ctx context.Context) error {
 // await waits for a ready session. With failFast, a failure that will not pass by itself soon ends the wait.
 func (n *Node) await(ctx context.Context, failFast bool) (*Conn, error) {
 	for {
-		state, cause, changed := n.look()
+		state, changed, cause := n.look()
 		if c := n.current.Load(); c != nil {
 			return c, nil
 		}
@@ -353,7 +353,7 @@ func (n *Node) session(ctx context.Context, a *Action) (*Conn, error) {
 // awaitAction waits for a ready session on behalf of an action, but not behind an open breaker or a refused login.
 func (n *Node) awaitAction(ctx context.Context) (*Conn, error) {
 	for {
-		state, cause, changed := n.look()
+		state, changed, cause := n.look()
 		if c := n.current.Load(); c != nil {
 			return c, nil
 		}
@@ -383,17 +383,17 @@ func (n *Node) Subscribe(o SubscribeOptions) (*Subscription, error) {
 	return n.cluster.Subscribe(o)
 }
 
-// close ends the node for good and waits for its goroutines. drain bounds a graceful end; nil: none.
-func (n *Node) close(drain context.Context) error {
+// close ends the node for good, with drain gracefully within ctx, and waits for its goroutines.
+func (n *Node) close(ctx context.Context, drain bool) error {
 	n.mu.Lock()
 	c := n.conn
 	n.mu.Unlock()
 	var err error
-	if drain != nil && c != nil && n.current.Load() == c {
+	if drain && c != nil && n.current.Load() == c {
 		n.mu.Lock()
 		n.sup.shutdown()
 		n.mu.Unlock()
-		err = c.Drain(drain)
+		err = c.Drain(ctx)
 	}
 	n.become(StateClosed, ErrClosed)
 	n.mu.Lock()

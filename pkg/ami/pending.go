@@ -127,7 +127,7 @@ func (t *callTable) release(slot uint32) {
 	gen := c.word.Load() >> stateBits
 	c.to, c.action, c.list = receiver{}, "", nil
 	c.phase = awaitReply
-	c.word.Store(gen<<stateBits | slotFree)
+	c.word.Store(gen << stateBits) // slotFree
 	t.free = append(t.free, slot)
 	t.used--
 }

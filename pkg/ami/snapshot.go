@@ -48,7 +48,7 @@ type NodeStats struct {
 
 // Stats returns a snapshot of the node.
 func (n *Node) Stats() NodeStats {
-	state, cause, _ := n.look()
+	state, _, cause := n.look()
 	n.mu.Lock()
 	s := NodeStats{
 		Node: n.cfg.Name, State: state, StateName: state.String(), Since: n.since, Banner: n.banner,
