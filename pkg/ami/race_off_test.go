@@ -1,0 +1,5 @@
+//go:build !race
+
+package ami_test
+
+const raceEnabled = false

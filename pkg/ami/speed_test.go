@@ -1,0 +1,96 @@
+package ami_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// mallocs returns how many objects f allocates, over all goroutines, per one of n.
+func mallocs(n int, f func()) float64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return float64(after.Mallocs-before.Mallocs) / float64(n)
+}
+
+// Exact counts, not times: an action costs its reply and the reply's text, an event its one copy, an unwanted event
+// nothing. A tenth is left for buffers that grow.
+func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("SKIPPED: the race detector allocates on its own")
+	}
+	const n = 20_000
+	ctx := context.Background()
+	t.Run("action", func(t *testing.T) {
+		c := benchConn(t, newBenchServer(t, pong), "off")
+		ping := ami.NewAction("Ping")
+		do := func() {
+			for range n {
+				if _, err := c.Do(ctx, ping); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		do() // warm: slots, buffers, pools
+		if got := mallocs(n, do); got > 2.1 {
+			t.Errorf("an action costs %.2f allocations, want 2", got)
+		}
+	})
+	for _, tt := range []struct {
+		name   string
+		events []string
+		want   float64
+	}{{"event", nil, 1}, {"event not wanted", []string{"Hangup"}, 0}} {
+		t.Run(tt.name, func(t *testing.T) {
+			start := make(chan struct{})
+			c := benchConn(t, newBenchServer(t, flood(manyEvents(1000), n/1000, start)), "on")
+			sub, err := c.Subscribe(ami.SubscribeOptions{Events: tt.events, RingEvents: n, RingBytes: 64 << 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := mallocs(n, func() {
+				close(start)
+				for sub.Stats().Offered < n {
+					for _, ok := sub.Poll(); ok; _, ok = sub.Poll() {
+					}
+					runtime.Gosched()
+				}
+			})
+			if got > tt.want+0.1 {
+				t.Errorf("%.2f allocations an event, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// The engine against what a straightforward client does, in one run; the floors are far under what is measured
+// (docs/PERFORMANCE.md), so that only a real loss of speed fails, not a noisy machine.
+func TestSpeedFloors(t *testing.T) {
+	if raceEnabled || testing.Short() {
+		t.Skip("SKIPPED: speed says nothing under the race detector or in short runs")
+	}
+	for _, tt := range []struct {
+		name            string
+		ours, reference func(*testing.B)
+		floor           float64
+	}{
+		{"events, against textproto", BenchmarkEvents, BenchmarkReferenceTextprotoSocket, 2},
+		{"256 callers, against a write and a timer a call", BenchmarkActions256, BenchmarkReferenceNaive256, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			best := 0.0
+			for range 3 {
+				ours, reference := testing.Benchmark(tt.ours), testing.Benchmark(tt.reference)
+				ratio := float64(reference.NsPerOp()) / float64(ours.NsPerOp())
+				if best = max(best, ratio); best >= tt.floor {
+					return
+				}
+			}
+			t.Errorf("only %.1f times as fast, the floor is %.1f", best, tt.floor)
+		})
+	}
+}

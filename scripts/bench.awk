@@ -1,0 +1,37 @@
+# Reads go test -bench output; prints each ratio of docs/PERFORMANCE.md from medians.
+/^Benchmark/ {
+	name = $1
+	sub(/-[0-9]+$/, "", name)
+	sub(/^Benchmark/, "", name)
+	rate = 0
+	for (i = 3; i < NF; i += 2) {
+		if ($(i + 1) ~ /^(events|actions)\/s$/) rate = $i
+		if ($(i + 1) == "allocs/op") allocs[name] = $i
+	}
+	if (rate) values[name, ++n[name]] = rate
+}
+function median(name, i, j, k, t, a) {
+	k = n[name]
+	for (i = 1; i <= k; i++) a[i] = values[name, i] + 0
+	for (i = 2; i <= k; i++) for (j = i; j > 1 && a[j] < a[j - 1]; j--) { t = a[j]; a[j] = a[j - 1]; a[j - 1] = t }
+	return k ? a[int((k + 1) / 2)] : 0
+}
+function row(what, name, reference, wanted) {
+	if (!median(name) || !median(reference)) return
+	printf "%-44s %12.0f/s %9.2f x %-28s want %s\n", what, median(name), median(name) / median(reference), reference, wanted
+}
+END {
+	print "\nmedians, and ratios within this run"
+	row("decode, borrowed", "DecodeBorrowed", "ReferenceScan", ">= 0.45")
+	row("decode, owned", "DecodeOwned", "ReferenceScan", ">= 0.25")
+	row("decode, owned", "DecodeOwned", "ReferenceTextproto", ">= 8 borrowed")
+	row("decode, borrowed", "DecodeBorrowed", "ReferenceTextproto", ">= 8")
+	row("socket to subscriber", "Events", "ReferenceTextprotoSocket", ">= 6")
+	row("socket to subscriber", "Events", "ReferenceDiscard", "")
+	row("socket to subscriber, all filtered out", "EventsFiltered", "ReferenceDiscard", "")
+	row("actions, 16 callers", "Actions16", "ReferenceNaive256", "")
+	row("actions, 256 callers", "Actions256", "ReferenceNaive256", "")
+	row("actions, in a batch", "ActionsBatch", "ReferenceRawPipeline", ">= 0.60")
+	row("100 nodes x 16 callers", "Nodes100x16", "ReferenceNaiveNodes100x16", ">= 2")
+	row("1,000 nodes x 16 callers", "Nodes1000x16", "ReferenceNaiveNodes100x16", "")
+}
