@@ -14,6 +14,7 @@ import (
 
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // The exit statuses.
@@ -268,6 +269,7 @@ func (f *failure) ofRefusal(refused *ami.ResponseError, where string) {
 	switch {
 	case refused.Reason != "":
 		f.Code = codeCall
+		f.Message = fmt.Sprintf("%s: the call failed: %s", where, output.OutcomeOf(refused.Reason))
 	case strings.HasPrefix(refused.Message, "Permission denied"):
 		f.Code, f.Hint = codePermission, permissionHint(refused.Action)
 	case strings.HasPrefix(refused.Message, "Invalid/unknown command"):

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/apntalk/amictl/pkg/ami"
@@ -38,7 +39,7 @@ func (a *app) localNode() ([]ami.Config, error) {
 	}
 	user := m.users[0]
 	for _, u := range m.users { // the one with the most rights
-		if strings.Contains(u.write, "all") {
+		if slices.Contains(strings.Split(strings.ReplaceAll(u.write, " ", ""), ","), "all") {
 			user = u
 			break
 		}

@@ -110,7 +110,15 @@ func OriginateOutcome(r *ami.Reply) string {
 	if !wire.EqualFold(r.End.Name(), "OriginateResponse") {
 		return ""
 	}
-	switch r.End.Get("Reason") {
+	if outcome := OutcomeOf(r.End.Get("Reason")); outcome != "answered" || r.Success() {
+		return outcome
+	}
+	return "failed"
+}
+
+// OutcomeOf says in a word what the Reason of an OriginateResponse means.
+func OutcomeOf(reason string) string {
+	switch reason {
 	case "4":
 		return "answered"
 	case "5":
@@ -119,11 +127,6 @@ func OriginateOutcome(r *ami.Reply) string {
 		return "no-answer"
 	case "8":
 		return "congestion"
-	case "1":
-		return "failed"
-	}
-	if r.Success() {
-		return "answered"
 	}
 	return "failed"
 }
