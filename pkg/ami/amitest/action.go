@@ -154,10 +154,22 @@ func (s *session) message(v verdict) bool {
 		w.Error("Asterisk is shutting down")
 		return true
 	}
+	s.waitThawed()
+	if run, alive := s.before(); !run {
+		return alive
+	}
+	s.from, s.mark = len(s.batch.b), len(s.batch.marks)
+	s.execute(r, w)
+	s.after(s.from, s.mark)
+	return !w.closing
+}
+
+// execute runs a well-formed action, or refuses it.
+func (s *session) execute(r *Request, w *ResponseWriter) {
 	a := s.srv.find(r.action)
 	if !s.authed && (a == nil || !a.preAuth) {
 		w.Error("Permission denied")
-		return true
+		return
 	}
 	switch {
 	case a == nil && s.refused(r.action):
@@ -169,7 +181,6 @@ func (s *session) message(v verdict) bool {
 	default:
 		a.run(r, w)
 	}
-	return !w.closing
 }
 
 // unknownAction is the refusal of an action that nobody registered; the server

@@ -17,7 +17,19 @@ const maxWrite = 256 << 10
 func (s *session) flush(chunks int) {
 	var chunk outbuf
 	for i := 0; ; i++ {
+		if s.srv.byteFaults() != nil {
+			chunk.reset()
+			chunk.shrink()
+			s.srv.spawn(s.flushSlow)
+			return
+		}
 		s.mu.Lock()
+		if s.frozen && !s.dead {
+			s.flushing = false
+			s.cond.Broadcast()
+			s.mu.Unlock()
+			return
+		}
 		if s.dead || s.out.empty() {
 			s.flushing = false
 			s.out.reset() // what a dead session still held
@@ -121,9 +133,11 @@ func (s *session) push(run *outbuf, all Class) (over bool) {
 		s.kill(true)
 		return false
 	}
-	start := !s.busy && !s.flushing && !s.out.empty()
+	start := !s.busy && !s.flushing && !s.frozen && !s.out.empty()
 	if start {
 		s.flushing = true
+	} else if s.flushing {
+		s.cond.Broadcast() // a slow flush waits for more
 	}
 	s.mu.Unlock()
 	if start {

@@ -24,9 +24,14 @@ var sessionActions = []action{
 
 // sendBanner greets the client.
 func (s *session) sendBanner() {
-	s.batch.b = append(s.batch.b, "Asterisk Call Manager/"...)
-	s.batch.b = append(s.batch.b, s.srv.cfg.version.AMI...)
-	s.batch.b = append(s.batch.b, '\r', '\n')
+	if f := s.srv.pick(FaultBanner); f != nil {
+		s.srv.sleep(f.For)
+		s.batch.b = append(s.batch.b, f.Message...)
+	} else {
+		s.batch.b = append(s.batch.b, "Asterisk Call Manager/"...)
+		s.batch.b = append(s.batch.b, s.srv.cfg.version.AMI...)
+		s.batch.b = append(s.batch.b, '\r', '\n')
+	}
 	s.batch.close(markPart)
 	s.commit()
 }

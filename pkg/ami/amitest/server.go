@@ -27,6 +27,7 @@ type Server struct {
 	list     atomic.Pointer[[]*session] // open sessions; copied on write under mu
 	custom   atomic.Pointer[map[string]*action]
 	booted   atomic.Bool
+	faults   atomic.Pointer[faults]
 	stopping atomic.Bool // answers "Asterisk is shutting down"
 
 	mu        sync.Mutex // guards what follows; a leaf but for session.mu
@@ -38,6 +39,7 @@ type Server struct {
 	unauthed  int
 	timers    map[*time.Timer]struct{}
 	down      bool // a restart: connections are refused
+	injected  uint64
 	wg        sync.WaitGroup
 
 	// emitMu puts numbers and events in the same order for every session. It is
@@ -70,6 +72,9 @@ func start(cfg *config, name string) *Server {
 	}
 	for _, f := range cfg.setup {
 		f(s)
+	}
+	for _, f := range cfg.faults {
+		s.Inject(f)
 	}
 	return s
 }
@@ -169,7 +174,7 @@ func (s *Server) ServeConn(conn net.Conn) {
 		s.mu.Unlock()
 		_ = conn.Close()
 		return
-	case s.unauthed >= s.cfg.authLimit:
+	case s.unauthed >= s.cfg.authLimit, s.pick(FaultAuthLimit) != nil:
 		s.mu.Unlock()
 		s.book.count(func(l *Ledger) *uint64 { return &l.AuthLimited })
 		_ = conn.Close() // silently, before the banner (session_do in manager.c)

@@ -18,14 +18,15 @@ type session struct {
 	id   uint64
 
 	// Of the session's goroutine alone.
-	in      input
-	batch   outbuf // answers to the actions of one read
-	now     time.Time
-	req     Request
-	w       ResponseWriter
-	chal    string
-	tally   counters
-	limited bool // the connection has a read deadline
+	in         input
+	batch      outbuf // answers to the actions of one read
+	now        time.Time
+	req        Request
+	w          ResponseWriter
+	chal       string
+	tally      counters
+	from, mark int  // where the running action's answer starts in batch
+	limited    bool // the connection has a read deadline
 
 	// Written by the session's goroutine with mu held, once, at login.
 	user  string
@@ -40,10 +41,16 @@ type session struct {
 	authed   bool
 	busy     bool // an action runs: events go to held
 	flushing bool // someone writes out
+	frozen   bool // a fault: nothing is written, no action runs
 	dead     bool // nothing more is written
 	reset    bool // died by its own or an injected fault, not by a goodbye
 	filters  []filter
-	wrote    numbers // of the events written completely
+	wrote    numbers  // of the events written completely
+	shuffled []outbuf // a fault: answers kept back
+
+	// Of whoever flushes.
+	cutBy   *armed
+	cutLeft int
 }
 
 // counters are tallies of a session's goroutine, merged into the server's
@@ -173,6 +180,7 @@ func (s *session) commit() { s.pass(false) }
 // pass hands the answers so far to the output and writes, unless somebody does
 // so already. busy says whether an action still runs, so that events wait on.
 func (s *session) pass(busy bool) {
+	s.from, s.mark = 0, 0
 	s.srv.book.session(&s.tally)
 	s.mu.Lock()
 	s.busy = busy
@@ -186,7 +194,8 @@ func (s *session) pass(busy bool) {
 		s.out.move(&s.held)
 		s.held.shrink()
 	}
-	if s.flushing || s.out.empty() {
+	if s.flushing || s.frozen || s.out.empty() {
+		s.cond.Broadcast()
 		for len(s.out.b) > s.srv.cfg.queueLimit && !s.dead {
 			s.cond.Wait() // a client that does not read is not read from either
 		}
@@ -197,6 +206,10 @@ func (s *session) pass(busy bool) {
 	s.flushing = true
 	s.mu.Unlock()
 	s.batch.shrink()
+	if s.srv.byteFaults() != nil {
+		s.srv.spawn(s.flushSlow)
+		return
+	}
 	s.flush(1)
 }
 
@@ -204,7 +217,7 @@ func (s *session) pass(busy bool) {
 func (s *session) end() {
 	s.commit()
 	s.mu.Lock()
-	for s.flushing && !s.dead {
+	for s.flushing && !s.dead && !s.frozen {
 		s.cond.Wait()
 	}
 	s.mu.Unlock()

@@ -1,0 +1,189 @@
+package amitest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// recorded is one event of a recording.
+type recorded struct {
+	at    time.Time // zero if the recording does not say
+	class Class
+	text  []byte // the header lines, without the blank line
+}
+
+// Replay emits the events of a recording to the sessions: a raw capture of what a
+// server sent, or JSON lines as amictl writes them. Only events that were sent to
+// everyone are replayed, not answers or list items. speed is how many times faster
+// than recorded, 1 for the original timing, 0 for as fast as the sessions take
+// them; events without a time follow at once. It returns how many it emitted, and
+// the context's error if it was cut short.
+func (s *Server) Replay(ctx context.Context, r io.Reader, speed float64) (int, error) {
+	br := bufio.NewReaderSize(r, 64<<10)
+	next := func() (recorded, error) { return nextRaw(br) }
+	if first, err := br.Peek(1); err == nil && first[0] == '{' {
+		next = func() (recorded, error) { return nextJSON(br) }
+	}
+	var first, start time.Time
+	n := 0
+	for {
+		rec, err := next()
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, fmt.Errorf("amitest: replay: event %d: %w", n+1, err)
+		}
+		if speed > 0 && !rec.at.IsZero() {
+			if first.IsZero() {
+				first, start = rec.at, time.Now()
+			}
+			due := start.Add(time.Duration(float64(rec.at.Sub(first)) / speed))
+			if wait := time.Until(due); wait > 0 {
+				if err := pause(ctx, wait); err != nil {
+					return n, err
+				}
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		s.waitRoom(s.emitCopies(rec.text, rec.class, 1))
+		n++
+	}
+}
+
+// nextRaw reads the next event of a raw capture, passing over everything else.
+func nextRaw(r *bufio.Reader) (recorded, error) {
+	for {
+		var text []byte
+		for {
+			line, err := r.ReadSlice('\n')
+			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+				return recorded{}, err
+			}
+			blank := len(bytes.TrimRight(line, "\r\n")) == 0
+			if !blank {
+				text = append(text, line...)
+			}
+			if errors.Is(err, io.EOF) {
+				return recorded{}, io.EOF // what is cut off is thrown away
+			}
+			if blank && len(text) > 0 {
+				break
+			}
+		}
+		if i := bytes.Index(text, []byte("Event: ")); i > 0 && bytes.HasPrefix(text, []byte("Asterisk Call Manager/")) {
+			text = text[i:] // no blank line follows the banner
+		}
+		priv := eventHeader(text, "Privilege")
+		if !bytes.HasPrefix(text, []byte("Event:")) || priv == nil {
+			continue
+		}
+		if bytes.HasSuffix(text, []byte("\n")) && !bytes.HasSuffix(text, []byte("\r\n")) {
+			text = append(text[:len(text)-1], '\r', '\n')
+		}
+		return recorded{at: epoch(string(eventHeader(text, "Timestamp"))), class: privClass(string(priv)), text: text}, nil
+	}
+}
+
+// privClass reads a Privilege header: its ",all" stands for nothing.
+func privClass(priv string) Class {
+	return ParseClass(strings.TrimSuffix(priv, ",all"))
+}
+
+func epoch(s string) time.Time {
+	x, err := strconv.ParseFloat(s, 64)
+	if err != nil || x <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(x * 1e6))
+}
+
+// nextJSON reads the next event of JSON lines, passing over other objects.
+func nextJSON(r *bufio.Reader) (recorded, error) {
+	for {
+		line, err := r.ReadBytes('\n')
+		if len(bytes.TrimSpace(line)) == 0 {
+			if err != nil {
+				return recorded{}, err
+			}
+			continue
+		}
+		var o struct {
+			Type   string
+			Event  string
+			Time   time.Time
+			Fields ordered
+			Multi  map[string][]string
+		}
+		if err := json.Unmarshal(line, &o); err != nil {
+			return recorded{}, err
+		}
+		if o.Type != "event" {
+			continue
+		}
+		return recorded{at: o.Time, class: classOfRecord(o.Event, o.Fields), text: recordText(o.Event, o.Fields, o.Multi)}, nil
+	}
+}
+
+func classOfRecord(event string, fields ordered) Class {
+	for _, f := range fields {
+		if f.Name == "Privilege" {
+			return privClass(f.Value)
+		}
+	}
+	return classOf(event)
+}
+
+// recordText writes an event's headers: repeated ones where the first stood.
+func recordText(event string, fields ordered, multi map[string][]string) []byte {
+	b := appendHeader(nil, "Event", event)
+	if len(fields) == 0 || fields[0].Name != "Privilege" {
+		b = appendHeader(b, "Privilege", privilege(classOfRecord(event, fields)))
+	}
+	for _, f := range fields {
+		if f.Name == "Event" {
+			continue
+		}
+		values := multi[f.Name]
+		if len(values) == 0 {
+			values = []string{f.Value}
+		}
+		for _, v := range values {
+			b = appendHeader(b, f.Name, v)
+		}
+	}
+	return b
+}
+
+// ordered is a JSON object of strings whose order matters.
+type ordered []Header
+
+// UnmarshalJSON reads the object key by key.
+func (o *ordered) UnmarshalJSON(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errors.Join(err, errors.New("fields is not an object"))
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return err
+		}
+		var value string
+		if err := d.Decode(&value); err != nil {
+			return err
+		}
+		*o = append(*o, Header{key.(string), value})
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package amitest
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// TrafficConfig says how much goes on. Rates may be combined.
+type TrafficConfig struct {
+	// CallsPerSecond starts calls evenly; each makes some 22 events spread over its
+	// life.
+	CallsPerSecond float64
+	// EventsPerSecond emits the events of calls in order, but at this rate instead
+	// of over the calls' lives.
+	EventsPerSecond float64
+	// Ring and Talk are the means of how long a call rings and talks; 3 s and 30 s
+	// if 0.
+	Ring, Talk time.Duration
+	// Events ends the traffic after so many; 0 for no limit.
+	Events int
+	// Seed makes the calls differ; the same seed makes the same calls.
+	Seed uint64
+}
+
+// Traffic emits the events of simulated calls, some 24 headers and 590 bytes each,
+// until ctx ends, the server closes or the limit is reached. It returns how many it
+// emitted. The calls exist only as events: no channel is listed.
+func (s *Server) Traffic(ctx context.Context, cfg TrafficConfig) int {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	if cfg.Ring == 0 {
+		cfg.Ring = 3 * time.Second
+	}
+	if cfg.Talk == 0 {
+		cfg.Talk = 30 * time.Second
+	}
+	t := &traffic{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x7ea)), start: time.Now(), base: s.started.Unix()}
+	sent := 0
+	for ctx.Err() == nil && (cfg.Events == 0 || sent < cfg.Events) {
+		evs := t.due(time.Since(t.start))
+		if cfg.Events > 0 {
+			evs = evs[:min(len(evs), cfg.Events-sent)]
+		}
+		if len(evs) == 0 {
+			if pause(ctx, tick) != nil {
+				break
+			}
+			continue
+		}
+		for len(evs) > 0 {
+			k := min(len(evs), batchBytes/600)
+			s.Emit(evs[:k]...)
+			sent, evs = sent+k, evs[k:]
+		}
+	}
+	return sent
+}
+
+// traffic is the state of one stream of calls: what is due is a function of the
+// time since its start and the seed alone.
+type traffic struct {
+	cfg     TrafficConfig
+	rng     *rand.Rand
+	start   time.Time
+	base    int64
+	calls   int
+	started int
+	sent    int // by EventsPerSecond
+	pending scripted
+	ready   []Event
+}
+
+// scene is an event of a call at a time since the start of the traffic.
+type scene struct {
+	at time.Duration
+	ev Event
+}
+
+// scripted is a heap of scenes, the earliest first.
+type scripted []scene
+
+func (h scripted) Len() int           { return len(h) }
+func (h scripted) Less(i, j int) bool { return h[i].at < h[j].at }
+func (h scripted) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *scripted) Push(x any)        { *h = append(*h, x.(scene)) }
+func (h *scripted) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}
+
+// due returns the events that fall due up to now.
+func (t *traffic) due(now time.Duration) []Event {
+	var out []Event
+	if t.cfg.CallsPerSecond > 0 {
+		for want := int(now.Seconds()*t.cfg.CallsPerSecond) + 1; t.started < want; t.started++ {
+			at := time.Duration(float64(t.started) / t.cfg.CallsPerSecond * float64(time.Second))
+			for _, sc := range t.call(at) {
+				heap.Push(&t.pending, sc)
+			}
+		}
+		for len(t.pending) > 0 && t.pending[0].at <= now {
+			out = append(out, heap.Pop(&t.pending).(scene).ev)
+		}
+	}
+	if t.cfg.EventsPerSecond > 0 {
+		const most = 4096 // a late stream catches up in steps
+		for want := min(int(now.Seconds()*t.cfg.EventsPerSecond)+1, t.sent+most); t.sent < want; t.sent++ {
+			if len(t.ready) == 0 {
+				for _, sc := range t.call(0) {
+					t.ready = append(t.ready, sc.ev)
+				}
+			}
+			out, t.ready = append(out, t.ready[0]), t.ready[1:]
+		}
+	}
+	return out
+}
+
+// around draws a time of that mean, from half of it to one and a half.
+func (t *traffic) around(mean time.Duration) time.Duration {
+	return mean/2 + time.Duration(t.rng.Int64N(int64(mean)+1))
+}
+
+// call writes the script of one call: a caller comes in, a member of staff is
+// rung and answers, or not, and they talk in a bridge.
+func (t *traffic) call(at time.Duration) []scene {
+	n := t.calls
+	t.calls++
+	id := func(leg int) string { return strconv.FormatInt(t.base, 10) + "." + strconv.Itoa(2*n+leg) }
+	a := &Channel{Name: fmt.Sprintf("PJSIP/trunk-%08x", 2*n), State: 4, CallerIDNum: "49301234" + strconv.Itoa(100+n%900),
+		CallerIDName: "Caller " + strconv.Itoa(n), Context: "inbound", Exten: "200", Priority: 1, Uniqueid: id(0), Linkedid: id(0)}
+	b := &Channel{Name: fmt.Sprintf("PJSIP/%d-%08x", 100+t.rng.IntN(50), 2*n+1), CallerIDNum: "200", ConnectedLineNum: a.CallerIDNum,
+		ConnectedLineName: a.CallerIDName, Context: "internal", Exten: "200", Priority: 1, Uniqueid: id(1), Linkedid: id(0)}
+	sc := script{at: at}
+	sc.one("Newchannel", a)
+	for i, app := range []string{"Answer", "Set", "Queue", "Dial"} {
+		a.Priority = i + 1
+		sc.one("Newexten", a, "Extension", a.Exten, "Application", app, "AppData", strings.Repeat("x", 5*i))
+	}
+	a.State = 6
+	sc.one("Newstate", a)
+	sc.one("VarSet", a, "Variable", "QUEUENAME", "Value", "support")
+	sc.one("Newchannel", b)
+	sc.one("NewConnectedLine", b)
+	sc.two("DialBegin", a, b, "DialString", "PJSIP/"+b.Exten)
+	b.State = 5
+	sc.one("Newstate", b)
+	sc.two("DialState", a, b, "DialStatus", "RINGING")
+	sc.at += t.around(t.cfg.Ring)
+	bridge := fmt.Sprintf("%08x-2c1d-4c4e-9a53-%012x", n, n)
+	if answered := t.rng.IntN(10) < 8; answered {
+		b.State = 6
+		sc.one("Newstate", b)
+		sc.two("DialEnd", a, b, "DialStatus", "ANSWER")
+		sc.bridged("BridgeEnter", b, bridge, 1)
+		sc.bridged("BridgeEnter", a, bridge, 2)
+		sc.at += t.around(t.cfg.Talk)
+		sc.bridged("BridgeLeave", b, bridge, 1)
+		sc.bridged("BridgeLeave", a, bridge, 0)
+	} else {
+		sc.two("DialEnd", a, b, "DialStatus", "NOANSWER")
+	}
+	for _, ch := range []*Channel{b, a} {
+		sc.one("HangupRequest", ch, "Cause", "16")
+		sc.one("Hangup", ch, "Cause", "16", "Cause-txt", "Normal Clearing")
+	}
+	return sc.scenes
+}
+
+// script collects scenes.
+type script struct {
+	at     time.Duration
+	scenes []scene
+}
+
+func (sc *script) add(name string, hs []Header, extra []string) {
+	sc.scenes = append(sc.scenes, scene{sc.at, Event{Name: name, Headers: append(hs, pairs(extra)...)}})
+}
+
+func (sc *script) one(name string, c *Channel, extra ...string) { sc.add(name, c.snapshot(""), extra) }
+
+func (sc *script) two(name string, a, b *Channel, extra ...string) {
+	sc.add(name, append(a.snapshot(""), b.snapshot("Dest")...), extra)
+}
+
+func (sc *script) bridged(name string, c *Channel, id string, channels int) {
+	sc.add(name, append([]Header{
+		{"BridgeUniqueid", id},
+		{"BridgeType", "basic"},
+		{"BridgeTechnology", "simple_bridge"},
+		{"BridgeCreator", "<unknown>"},
+		{"BridgeName", "<unknown>"},
+		{"BridgeNumChannels", strconv.Itoa(channels)},
+		{"BridgeVideoSourceMode", "none"},
+	}, c.snapshot("")...), nil)
+}
