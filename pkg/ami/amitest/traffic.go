@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"time"
 )
 
 // TrafficConfig says how much goes on. Rates may be combined.
 type TrafficConfig struct {
-	// CallsPerSecond starts calls evenly; each makes some 22 events spread over its
+	// CallsPerSecond starts calls evenly; each makes some 24 events spread over its
 	// life.
 	CallsPerSecond float64
 	// EventsPerSecond emits the events of calls in order, but at this rate instead
@@ -134,21 +133,24 @@ func (t *traffic) call(at time.Duration) []scene {
 	n := t.calls
 	t.calls++
 	id := func(leg int) string { return strconv.FormatInt(t.base, 10) + "." + strconv.Itoa(2*n+leg) }
-	a := &Channel{Name: fmt.Sprintf("PJSIP/trunk-%08x", 2*n), State: 4, CallerIDNum: "49301234" + strconv.Itoa(100+n%900),
-		CallerIDName: "Caller " + strconv.Itoa(n), Context: "inbound", Exten: "200", Priority: 1, Uniqueid: id(0), Linkedid: id(0)}
+	a := &Channel{Name: fmt.Sprintf("PJSIP/trunk-provider-%08x", 2*n), State: 4, CallerIDNum: "49301234" + strconv.Itoa(100+n%900),
+		CallerIDName: "Caller " + strconv.Itoa(n), Context: "inbound-from-provider", Exten: "200", Priority: 1, AccountCode: "support-line-1", Uniqueid: id(0), Linkedid: id(0)}
 	b := &Channel{Name: fmt.Sprintf("PJSIP/%d-%08x", 100+t.rng.IntN(50), 2*n+1), CallerIDNum: "200", ConnectedLineNum: a.CallerIDNum,
-		ConnectedLineName: a.CallerIDName, Context: "internal", Exten: "200", Priority: 1, Uniqueid: id(1), Linkedid: id(0)}
+		ConnectedLineName: a.CallerIDName, Context: "internal-staff", Exten: "200", Priority: 1, AccountCode: "support-staff", Uniqueid: id(1), Linkedid: id(0)}
 	sc := script{at: at}
 	sc.one("Newchannel", a)
-	for i, app := range []string{"Answer", "Set", "Queue", "Dial"} {
+	for i, app := range []string{"Answer", "Queue"} {
 		a.Priority = i + 1
-		sc.one("Newexten", a, "Extension", a.Exten, "Application", app, "AppData", strings.Repeat("x", 5*i))
+		sc.one("Newexten", a, "Extension", a.Exten, "Application", app, "AppData", []string{"", "support,tThHc,,,120,agi://192.0.2.20/queue?caller=" + a.CallerIDNum}[i])
 	}
 	a.State = 6
 	sc.one("Newstate", a)
-	sc.one("VarSet", a, "Variable", "QUEUENAME", "Value", "support")
+	sc.one("VarSet", a, "Variable", "CRM_LINK", "Value", "https://crm.example.com/open?caller="+a.CallerIDNum+"&queue=support&ticket="+a.Uniqueid)
+	sc.one("QueueCallerJoin", a, "Queue", "support", "Position", "1", "Count", "1")
 	sc.one("Newchannel", b)
 	sc.one("NewConnectedLine", b)
+	member := []string{"Queue", "support", "MemberName", "Agent " + b.CallerIDNum, "Interface", "PJSIP/200"}
+	sc.two("AgentCalled", a, b, member...)
 	sc.two("DialBegin", a, b, "DialString", "PJSIP/"+b.Exten)
 	b.State = 5
 	sc.one("Newstate", b)
@@ -159,19 +161,35 @@ func (t *traffic) call(at time.Duration) []scene {
 		b.State = 6
 		sc.one("Newstate", b)
 		sc.two("DialEnd", a, b, "DialStatus", "ANSWER")
+		sc.two("AgentConnect", a, b, append(member, "RingTime", "3", "HoldTime", "4")...)
+		sc.one("QueueCallerLeave", a, "Queue", "support", "Position", "1", "Count", "0")
 		sc.bridged("BridgeEnter", b, bridge, 1)
 		sc.bridged("BridgeEnter", a, bridge, 2)
-		sc.at += t.around(t.cfg.Talk)
+		talk := t.around(t.cfg.Talk)
+		for i, ch := range []*Channel{a, b, a, b} {
+			sc.at += talk / 4
+			sc.one([]string{"RTCPSent", "RTCPReceived"}[i/2], ch, rtcp...)
+		}
 		sc.bridged("BridgeLeave", b, bridge, 1)
 		sc.bridged("BridgeLeave", a, bridge, 0)
+		sc.two("AgentComplete", a, b, append(member, "HoldTime", "4", "TalkTime", "30", "Reason", "caller")...)
 	} else {
 		sc.two("DialEnd", a, b, "DialStatus", "NOANSWER")
+		sc.two("AgentRingNoAnswer", a, b, append(member, "RingTime", "10000")...)
 	}
 	for _, ch := range []*Channel{b, a} {
 		sc.one("HangupRequest", ch, "Cause", "16")
 		sc.one("Hangup", ch, "Cause", "16", "Cause-txt", "Normal Clearing")
 	}
 	return sc.scenes
+}
+
+// rtcp is what an RTCP report says besides its channel.
+var rtcp = []string{
+	"To", "192.0.2.10:14223", "From", "192.0.2.1:18767", "SSRC", "0x5b9b7d5c", "PT", "200(SR)", "ReportCount", "1",
+	"SentNTP", "1795460079.43892736", "SentRTP", "160000", "SentPackets", "1000", "SentOctets", "160000",
+	"Report0SourceSSRC", "0x2a4c9d11", "Report0FractionLost", "0", "Report0CumulativeLost", "0", "Report0HighestSequence", "17301",
+	"Report0SequenceNumberCycles", "0", "Report0IAJitter", "12", "Report0LSR", "3120561220", "Report0DLSR", "2.1430",
 }
 
 // script collects scenes.
