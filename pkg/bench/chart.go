@@ -60,6 +60,20 @@ func linear(top float64) (scale, []float64) {
 	return scale{0, n * step, false}, ticks
 }
 
+// binary is linear for sizes: steps are powers of two.
+func binary(top float64) (scale, []float64) {
+	step := 1.0
+	for top/step > 6 {
+		step *= 2
+	}
+	n := max(1, math.Ceil(top/step))
+	var ticks []float64
+	for i := 0.0; i <= n; i++ {
+		ticks = append(ticks, i*step)
+	}
+	return scale{0, n * step, false}, ticks
+}
+
 // logarithmic returns a scale of whole powers of ten around lo and hi, and its ticks.
 func logarithmic(lo, hi float64) (scale, []float64) {
 	lo, hi = max(lo, 1), max(hi, 1)
@@ -100,8 +114,12 @@ func (c *chart) frame() {
 		fmt.Fprintf(&c.b, `<text class="tick" text-anchor="end" x="%g" y="%.1f">%s</text>`, chartLeft-6, y+labelHeight, html.EscapeString(c.ytext(t)))
 	}
 	for _, t := range c.xticks {
-		fmt.Fprintf(&c.b, `<text class="tick" text-anchor="middle" x="%.1f" y="%g">%s</text>`,
-			c.px(t), chartTop+plotHeight+tickLabelDown, html.EscapeString(c.xtext(t)))
+		x, anchor := c.px(t), "middle"
+		if x > chartWidth-chartRight-16 { // beyond it the label would be cut
+			anchor = "end"
+		}
+		fmt.Fprintf(&c.b, `<text class="tick" text-anchor="%s" x="%.1f" y="%g">%s</text>`,
+			anchor, x, chartTop+plotHeight+tickLabelDown, html.EscapeString(c.xtext(t)))
 	}
 	fmt.Fprintf(&c.b, `<text class="tick" text-anchor="end" x="%g" y="%g">%s</text>`,
 		chartWidth-chartRight, chartHeight-2, html.EscapeString(c.xname))
@@ -161,7 +179,7 @@ func (c *chart) bars(s series) {
 func (c *chart) rule(v float64, text string) {
 	y := c.py(v)
 	fmt.Fprintf(&c.b, `<line class="rule" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, chartLeft, chartWidth-chartRight, y, y)
-	fmt.Fprintf(&c.b, `<text class="tick" text-anchor="end" x="%g" y="%.1f">%s</text>`, chartWidth-chartRight-2, y-4, html.EscapeString(text))
+	fmt.Fprintf(&c.b, `<text class="tick over" text-anchor="start" x="%g" y="%.1f">%s</text>`, chartLeft+6, y-4, html.EscapeString(text))
 }
 
 func (c *chart) String() string { return c.b.String() + "</svg>" }

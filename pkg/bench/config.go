@@ -8,16 +8,21 @@ import (
 
 // Defaults of a run.
 const (
-	DefaultSimNodes    = 8
-	DefaultConcurrency = 8               // callers a node, closed loop
-	DefaultWindow      = 256             // actions in flight on one session
-	DefaultTimeout     = 5 * time.Second // of one action
-	DefaultGrace       = 10 * time.Second
-	DefaultEvery       = time.Second
-	DefaultDuration    = 5 * time.Second
-	DefaultMaxLag      = 20 * time.Millisecond
-	DefaultBacklog     = 10_000 // actions due but not yet sent, a node
-	DefaultEventRate   = 50.0   // numbered events a second, each simulated node
+	DefaultSimNodes   = 8
+	DefaultCallers    = 64              // closed loop: over all nodes, but at least one a node
+	DefaultWindow     = 256             // actions in flight on one session
+	DefaultTimeout    = 5 * time.Second // of one action
+	DefaultGrace      = 10 * time.Second
+	DefaultEvery      = time.Second
+	DefaultDuration   = 5 * time.Second
+	DefaultMaxLag     = 20 * time.Millisecond
+	DefaultBacklog    = 10_000 // actions due but not yet sent, a node
+	DefaultEventRate  = 50.0   // numbered events a second, each simulated node
+	DefaultEventTotal = 5000.0 // and at most of all of them, when many
+	DefaultList       = 1000   // items of a simulated list
+	DefaultHold       = 2 * time.Second
+	DefaultMaxCalls   = 100
+	DefaultChannel    = "Local/s@default"
 )
 
 // Workloads that a run can have.
@@ -68,6 +73,9 @@ type Config struct {
 	EventRate   float64  `json:"event_rate,omitempty"`  // numbered events a second, each simulated node
 	MaxCalls    int      `json:"max_calls,omitempty"`   // ceiling on concurrent calls
 	Hold        Duration `json:"hold,omitzero"`         // how long a call of the calls workload lasts
+	Channel     string   `json:"channel,omitempty"`     // what a call of the calls workload dials
+	List        int      `json:"list,omitempty"`        // items of a simulated node's list, biglist workload
+	EventPace   Pace     `json:"event_pace,omitempty"`  // most events a second that the consumer takes; 0: no limit
 
 	Actions  uint64   `json:"actions,omitempty"` // end after so many, 0: by Duration
 	Duration Duration `json:"duration,omitzero"`
@@ -104,7 +112,6 @@ func (c *Config) Defaults() {
 	set(&c.Profile, ProfileEven)
 	set(&c.Nodes, DefaultSimNodes)
 	set(&c.Sessions, 1)
-	set(&c.Mix, DefaultMix)
 	set(&c.Window, DefaultWindow)
 	set(&c.Grace, Duration(DefaultGrace))
 	set(&c.Timeout, Duration(DefaultTimeout))
@@ -113,12 +120,46 @@ func (c *Config) Defaults() {
 	if c.Open() {
 		set(&c.Backlog, DefaultBacklog)
 	} else {
-		set(&c.Concurrency, DefaultConcurrency)
+		set(&c.Concurrency, max(1, DefaultCallers/max(1, c.Nodes)))
 	}
+	c.workloadDefaults()
 	if c.Actions == 0 && c.Duration == 0 && len(c.Stages) == 0 {
 		c.Duration = Duration(DefaultDuration)
 	}
 }
+
+// workloadDefaults fills in what depends on the workload.
+func (c *Config) workloadDefaults() {
+	switch c.Workload {
+	case WorkloadCalls:
+		set(&c.MaxCalls, DefaultMaxCalls)
+		set(&c.Hold, Duration(DefaultHold))
+		set(&c.Channel, DefaultChannel)
+		set(&c.Mix, "originate")
+	case WorkloadEvents:
+		set(&c.Mix, "userevent")
+	case WorkloadBigList:
+		set(&c.List, DefaultList)
+		set(&c.Mix, "queuestatus")
+	case WorkloadLoginStorm:
+		set(&c.Mix, "login")
+	default:
+		set(&c.Mix, DefaultMix)
+	}
+	if c.Workload == WorkloadActions && c.Target == "simulator" {
+		set(&c.EventRate, min(DefaultEventRate, DefaultEventTotal/float64(c.Nodes)))
+	}
+	if p, err := ProfileByName(c.Profile); err == nil && p.Paced && c.EventRate > 0 {
+		set(&c.EventPace, Pace(max(minPace, paceRoom*c.EventRate*float64(c.Nodes))))
+	}
+}
+
+// The consumer of a paced profile has room for this many times the healthy nodes' events, so that they lose nothing,
+// and for less than what the flooding node adds.
+const (
+	paceRoom = 4.0
+	minPace  = 5000.0
+)
 
 func set[T comparable](p *T, v T) {
 	var zero T

@@ -104,6 +104,7 @@ figure { margin:0; padding:14px 16px 10px; } section { margin-top:14px; padding:
 svg { width:100%; height:auto; display:block; }
 .grid { stroke:var(--grid); stroke-width:1 } .rule { stroke:var(--soft); stroke-width:1; stroke-dasharray:3 3 }
 .tick { fill:var(--soft); font:11px system-ui, sans-serif }
+.over { paint-order:stroke; stroke:var(--card); stroke-width:4px; stroke-linejoin:round; fill:var(--ink) }
 .line { fill:none; stroke-width:1.8; stroke-linejoin:round }
 .line.s1 { stroke:var(--s1) } .line.s2 { stroke:var(--s2) } .line.s3 { stroke:var(--s3) } .line.s4 { stroke:var(--s4) } .line.s5 { stroke:var(--s5) }
 .dot.s1, .bar.s1 { fill:var(--s1) } .dot.s2, .bar.s2 { fill:var(--s2) } .dot.s3, .bar.s3 { fill:var(--s3) }

@@ -18,6 +18,9 @@ import (
 // DefaultMix is the mix of a run that names none.
 const DefaultMix = "ping=8,corestatus=1,command=1"
 
+// userEvent is the UserEvent header of what the generator itself sends.
+const userEvent = "AmictlBench"
+
 // A Field is one header of an action.
 type Field = wire.Field
 
@@ -50,9 +53,18 @@ const (
 	markNode
 	markN
 	markRun
+	markT
 )
 
-var marks = map[string]mark{".Node": markNode, ".N": markN, ".Run": markRun}
+var marks = map[string]mark{".Node": markNode, ".N": markN, ".Run": markRun, ".T": markT}
+
+// Vars are what stands for the marks of a value.
+type Vars struct {
+	Node string        // {{.Node}}
+	Run  string        // {{.Run}}
+	N    uint64        // {{.N}}, the action's number in the run
+	T    time.Duration // {{.T}}, in nanoseconds: when the action was meant to start, from the start of the run
+}
 
 // A Mix chooses actions by weight. It is fixed once made, and any goroutine may use it.
 type Mix struct {
@@ -75,10 +87,29 @@ var known = map[string]Kind{
 	"status":           {Action: "Status"},
 	"getvar":           {Action: "Getvar", fields: []header{{name: "Variable", value: "EPOCH"}}},
 	"userevent": {Action: "UserEvent", fields: []header{
-		{name: "UserEvent", value: "AmictlBench"},
+		{name: "UserEvent", value: userEvent},
 		{name: "Run", parts: []part{{mark: markRun}}},
 		{name: "N", parts: []part{{mark: markN}}},
+		{name: "T", parts: []part{{mark: markT}}},
 	}},
+}
+
+// NewCallMix returns the mix of the calls workload: an Originate that ends by its OriginateResponse, with a ChannelId
+// that says whose the channel is. The far end waits for as long as a call is to last.
+func NewCallMix(channel string, hold, timeout time.Duration) *Mix {
+	ring := max(time.Second, timeout-time.Second)
+	return &Mix{text: "originate", upto: []uint64{1}, kinds: []Kind{{
+		Name: "originate", Action: "Originate", Weight: 1, Await: true,
+		fields: []header{
+			{name: "Channel", value: channel},
+			{name: "Application", value: "Wait"},
+			{name: "Data", value: strconv.FormatFloat(hold.Seconds(), 'f', -1, 64)},
+			{name: "Timeout", value: strconv.FormatInt(ring.Milliseconds(), 10)},
+			{name: "Async", value: "true"},
+			{name: "ChannelId", parts: []part{{"amictl-", markRun}, {"-", markN}}},
+			{name: "OtherChannelId", parts: []part{{"amictl-", markRun}, {"-", markN}, {"-2", markNone}}},
+		},
+	}}}
 }
 
 // KnownActions returns the words that ParseMix takes, sorted.
@@ -142,7 +173,8 @@ type kindJSON struct {
 
 // ReadMix reads a mix from JSON: an array of objects with action, weight (1), name (the action), timeout, and fields,
 // an object whose values are strings or arrays of strings (a header that repeats). In a value {{.Node}} becomes the
-// node's name, {{.N}} the action's number in the run, and {{.Run}} the run's id. Errors are *MixError.
+// node's name, {{.N}} the action's number in the run, {{.Run}} the run's id, and {{.T}} the nanoseconds from the start
+// of the run to when the action was meant to start. Errors are *MixError.
 func ReadMix(r io.Reader) (*Mix, error) {
 	data, err := io.ReadAll(io.LimitReader(r, 1<<20))
 	if err != nil {
@@ -235,7 +267,7 @@ func parseTemplate(name, s string) (header, error) {
 		word := strings.TrimSpace(s[i+2 : i+end])
 		m, ok := marks[word]
 		if !ok {
-			return t, fmt.Errorf("has a field %s with {{%s}}; known are {{.Node}}, {{.N}} and {{.Run}}", name, word)
+			return t, fmt.Errorf("has a field %s with {{%s}}; known are {{.Node}}, {{.N}}, {{.Run}} and {{.T}}", name, word)
 		}
 		t.parts = append(t.parts, part{s[:i], m})
 		s = s[i+end+2:]
@@ -291,30 +323,32 @@ func splitmix(x uint64) uint64 {
 }
 
 // Fields appends the headers of an action of this kind to dst. Only values with marks cost an allocation.
-func (k *Kind) Fields(dst []Field, node, run string, n uint64) []Field {
+func (k *Kind) Fields(dst []Field, v *Vars) []Field {
 	for i := range k.fields {
 		t := &k.fields[i]
 		f := Field{Name: t.name, Value: t.value}
 		if t.parts != nil {
-			f.Value = t.fill(node, run, n)
+			f.Value = t.fill(v)
 		}
 		dst = append(dst, f)
 	}
 	return dst
 }
 
-func (t *header) fill(node, run string, n uint64) string {
+func (t *header) fill(v *Vars) string {
 	var room [128]byte
 	b := room[:0]
 	for _, p := range t.parts {
 		b = append(b, p.text...)
 		switch p.mark {
 		case markNode:
-			b = append(b, node...)
+			b = append(b, v.Node...)
 		case markN:
-			b = strconv.AppendUint(b, n, 10)
+			b = strconv.AppendUint(b, v.N, 10)
 		case markRun:
-			b = append(b, run...)
+			b = append(b, v.Run...)
+		case markT:
+			b = strconv.AppendInt(b, int64(v.T), 10)
 		}
 	}
 	return string(b)

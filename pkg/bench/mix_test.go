@@ -50,19 +50,20 @@ func TestParseMix(t *testing.T) {
 func TestReadMix(t *testing.T) {
 	m, err := ReadMix(strings.NewReader(`[
 		{"name":"ring","action":"Originate","weight":3,"timeout":"40s","await_originate":true,
-		 "fields":{"Channel":"Local/{{.N}}@{{ .Node }}","ChannelId":"amictl-{{.Run}}-{{.N}}","Variable":["A=1","B=2"],"Async":"true"}},
+		 "fields":{"Channel":"Local/{{.N}}@{{ .Node }}","ChannelId":"amictl-{{.Run}}-{{.N}}","Variable":["A=1","B=2"],"Async":"true","At":"{{.T}}"}},
 		{"action":"Ping"}]`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	k := m.Kinds()[0]
-	got := k.Fields(nil, "pbx1", "ab12", 42)
+	got := k.Fields(nil, &Vars{Node: "pbx1", Run: "ab12", N: 42, T: time.Millisecond})
 	want := []Field{
 		{Name: "Channel", Value: "Local/42@pbx1"},
 		{Name: "ChannelId", Value: "amictl-ab12-42"},
 		{Name: "Variable", Value: "A=1"},
 		{Name: "Variable", Value: "B=2"},
 		{Name: "Async", Value: "true"},
+		{Name: "At", Value: "1000000"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("fields: -want +got\n%s", d)
@@ -70,7 +71,7 @@ func TestReadMix(t *testing.T) {
 	if k.Timeout != 40*time.Second || k.Weight != 3 || !k.Await {
 		t.Errorf("kind: timeout %s, weight %d, await %v", k.Timeout, k.Weight, k.Await)
 	}
-	if p := m.Kinds()[1]; p.Name != "Ping" || p.Weight != 1 || len(p.Fields(nil, "", "", 0)) != 0 {
+	if p := m.Kinds()[1]; p.Name != "Ping" || p.Weight != 1 || len(p.Fields(nil, &Vars{})) != 0 {
 		t.Errorf("second kind: %+v", p)
 	}
 }
@@ -131,9 +132,9 @@ func TestFixedFieldsCostNoAllocation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	room := make([]Field, 0, 4)
+	room, v := make([]Field, 0, 4), Vars{Node: "pbx1"}
 	k := &m.Kinds()[0]
-	if n := testing.AllocsPerRun(100, func() { room = k.Fields(room[:0], "pbx1", "r", 1) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { room = k.Fields(room[:0], &v) }); n != 0 {
 		t.Errorf("%v allocations for headers without marks", n)
 	}
 }

@@ -29,8 +29,17 @@ func (r *Result) plots() []plot {
 	return out
 }
 
+// axis says how values are laid out.
+type axis uint8
+
+const (
+	axisLinear axis = iota
+	axisLog
+	axisBytes
+)
+
 // timed draws series over the run's time.
-func (r *Result) timed(label string, all []series, logY bool, text func(float64) string) template.HTML {
+func (r *Result) timed(label string, all []series, axis axis, text func(float64) string) template.HTML {
 	c := &chart{label: label, ytext: text, xtext: func(v float64) string { return fmt.Sprintf("%gs", v) }, xname: "time"}
 	lo, hi := math.Inf(1), 0.0
 	for _, s := range all {
@@ -41,9 +50,12 @@ func (r *Result) timed(label string, all []series, logY bool, text func(float64)
 			}
 		}
 	}
-	if logY {
+	switch axis {
+	case axisLog:
 		c.y, c.yticks = logarithmic(min(lo, hi), hi)
-	} else {
+	case axisBytes:
+		c.y, c.yticks = binary(hi)
+	default:
 		c.y, c.yticks = linear(hi)
 	}
 	first, last := r.Intervals[0], r.Intervals[len(r.Intervals)-1]
@@ -72,7 +84,7 @@ func (r *Result) over(name, class string, dash bool, text func(float64) string, 
 	return s
 }
 
-func microsText(v float64) string { return FormatMicros(int64(v)) }
+func microsText(v float64) string { return orZero(int64(v)) }
 
 func countText(v float64) string {
 	switch {
@@ -100,7 +112,7 @@ func (r *Result) plotLatency() (plot, bool) {
 		r.over("response p99", "s2", false, microsText, func(v *Interval) float64 { return float64(v.P99) }),
 		r.over("response max", "s5", false, microsText, func(v *Interval) float64 { return float64(v.Max) }),
 		r.over("service p99", "s3", true, microsText, func(v *Interval) float64 { return float64(v.ServiceP99) }),
-	}, true, microsText)
+	}, axisLog, microsText)
 	return p, true
 }
 
@@ -117,7 +129,7 @@ func (r *Result) plotRate() (plot, bool) {
 	if slices.Max(failed.y) > 0 {
 		all = append(all, failed)
 	}
-	p.SVG = r.timed("throughput over time", all, false, countText)
+	p.SVG = r.timed("throughput over time", all, axisLinear, countText)
 	return p, true
 }
 
@@ -188,7 +200,7 @@ func (r *Result) byNode(label string, top float64, ref float64, refText string, 
 		s.tips = append(s.tips, fmt.Sprintf("%s (%s): %s", n.Node, n.Condition, text(v)))
 	}
 	c := &chart{label: label, ytext: text, xname: fmt.Sprintf("%d %s, in ascending order", len(nodes), plural(len(nodes), "node"))}
-	c.y, c.yticks = linear(max(top, ref))
+	c.y, c.yticks = linear(1.1 * max(top, ref)) // room above the rule
 	c.x = scale{0, float64(len(nodes)), false}
 	c.frame()
 	c.bars(healthy)
@@ -254,7 +266,7 @@ func (r *Result) plotDepth() (plot, bool) {
 	if r.Events != nil {
 		all = append(all, r.over("queued events", "s4", true, countText, func(v *Interval) float64 { return float64(v.Queued) }))
 	}
-	p.SVG = r.timed("queue depth over time", all, false, countText)
+	p.SVG = r.timed("queue depth over time", all, axisLinear, countText)
 	return p, true
 }
 
@@ -293,7 +305,7 @@ func (r *Result) plotMemory() (plot, bool) {
 	if r.Memory.PeakRSS > 0 {
 		all = append([]series{r.over("resident", "s1", false, bytesText, func(v *Interval) float64 { return float64(v.RSS) })}, all...)
 	}
-	c := r.timed("memory over time", all, false, bytesText)
+	c := r.timed("memory over time", all, axisBytes, bytesText)
 	p.SVG = c
 	return p, true
 }

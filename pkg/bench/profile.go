@@ -19,14 +19,15 @@ const (
 
 // A Condition is how a simulated node behaves. The zero value is a healthy one.
 type Condition struct {
-	Name  string // "" for healthy, else what reports call it
-	Delay time.Duration
+	Name string `json:"name,omitempty"` // "" for healthy, else what reports call it
+	// Delay is added to every answer.
+	Delay time.Duration `json:"delay,omitempty"`
 	// Flood is how many events a second the node sends besides the numbered ones.
-	Flood float64
-	// Stall makes the node read actions and answer none.
-	Stall bool
+	Flood float64 `json:"flood,omitempty"`
+	// Stall makes the node stop reading, as a hung process does: the kernel takes what is sent until it is full.
+	Stall bool `json:"stall,omitempty"`
 	// Flap closes all sessions of the node this often.
-	Flap time.Duration
+	Flap time.Duration `json:"flap,omitempty"`
 }
 
 // Healthy reports whether the profile leaves the node alone.
@@ -37,7 +38,7 @@ var (
 	slow     = Condition{Name: "slow", Delay: 20 * time.Millisecond}
 	flooding = Condition{Name: "flooding", Flood: 20_000}
 	stalled  = Condition{Name: "stalled", Stall: true}
-	flaps    = Condition{Name: "flapping", Flap: 700 * time.Millisecond}
+	flaps    = Condition{Name: "flapping", Flap: 300 * time.Millisecond}
 )
 
 // A Profile says which nodes of a simulated cluster are in which condition.
@@ -46,6 +47,9 @@ type Profile struct {
 	About string
 	// Storm closes every session of every node at once, this long into the measurement; 0 never.
 	Storm time.Duration
+	// Paced: the consumer of events is held to a pace that the flood exceeds. Only then is it put to the test whether
+	// a flood harms the other nodes' events.
+	Paced bool
 	nodes func(i, n int) Condition
 }
 
@@ -71,16 +75,16 @@ func one(c Condition) func(i, n int) Condition {
 var profiles = []Profile{
 	{Name: ProfileEven, About: "all nodes healthy"},
 	{Name: ProfileOneSlow, About: "one node answers each action 20 ms late", nodes: one(slow)},
-	{Name: ProfileOneFlooding, About: "one node sends 20,000 events a second", nodes: one(flooding)},
-	{Name: ProfileOneStalled, About: "one node reads and never answers", nodes: one(stalled)},
-	{Name: ProfileFlapping, About: "every tenth node, at least one, loses its sessions every 700 ms", nodes: func(i, n int) Condition {
+	{Name: ProfileOneFlooding, About: "one node sends 20,000 events a second, more than the consumer takes", Paced: true, nodes: one(flooding)},
+	{Name: ProfileOneStalled, About: "one node hangs: it takes connections' bytes and never answers", nodes: one(stalled)},
+	{Name: ProfileFlapping, About: "every tenth node, at least one, loses its sessions every 300 ms", nodes: func(i, n int) Condition {
 		if n > 1 && i%10 == n/2%10 {
 			return flaps
 		}
 		return Condition{}
 	}},
-	{Name: ProfileStorm, About: "every node loses its sessions at once, a third into the run", Storm: time.Second},
-	{Name: ProfileMixed, About: "one slow, one flooding, one stalled and one flapping node, the rest healthy", nodes: mixed},
+	{Name: ProfileStorm, About: "every node loses its sessions at once, 100 ms into the run", Storm: 100 * time.Millisecond},
+	{Name: ProfileMixed, Paced: true, About: "one slow, one flooding, one stalled and one flapping node, the rest healthy", nodes: mixed},
 }
 
 func mixed(i, n int) Condition {

@@ -1,0 +1,66 @@
+package benchsim
+
+import (
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/bench"
+)
+
+// A listener accepts connections that are as slow, or as dead, as the node's condition says, once the run has begun.
+type listener struct {
+	net.Listener
+	condition bench.Condition
+	begun     *atomic.Bool
+}
+
+func listen(c bench.Condition, begun *atomic.Bool) (*listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("benchsim: %w", err)
+	}
+	return &listener{l, c, begun}, nil
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil || l.condition.Delay == 0 && !l.condition.Stall {
+		return c, err
+	}
+	return &conn{Conn: c, l: l, closed: make(chan struct{})}, nil
+}
+
+// A conn reads late, or never again.
+type conn struct {
+	net.Conn
+	l      *listener
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Read implements net.Conn. A hung server's process never gets what its kernel took.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if !c.l.begun.Load() || err != nil {
+		return n, err
+	}
+	if c.l.condition.Stall {
+		<-c.closed
+		return 0, net.ErrClosed
+	}
+	select {
+	case <-time.After(c.l.condition.Delay):
+	case <-c.closed:
+	}
+	return n, nil
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
