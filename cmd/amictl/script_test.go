@@ -38,10 +38,13 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"pbx": cmdPBX, "greeter": cmdGreeter, "emit": cmdEmit, "kick": cmdKick, "status": cmdStatus, "json": cmdJSON, "died": cmdDied, "chmod600": cmdChmod600, "lines": cmdLines,
-			"nodefile": cmdNodeFile, "envsubst": cmdEnvsubst, "managerconf": cmdManagerConf,
+			"tty": ttyCommand, "nodefile": cmdNodeFile, "envsubst": cmdEnvsubst, "managerconf": cmdManagerConf,
 		},
 	})
 }
+
+// ttyCommand is nil where there are no pseudo-terminals.
+var ttyCommand func(ts *testscript.TestScript, neg bool, args []string)
 
 type serversKey struct{}
 
@@ -119,6 +122,11 @@ func cmdGreeter(ts *testscript.TestScript, _ bool, args []string) {
 // cmdEmit makes a server send events: emit NAME COUNT EVENT [KEY VALUE]... COUNT may be "every" for one each 20 ms.
 func cmdEmit(ts *testscript.TestScript, _ bool, args []string) {
 	s := servers(ts)[args[0]]
+	for i := range args[2:] { // \x1b is ESC
+		if text, err := strconv.Unquote(`"` + args[2+i] + `"`); err == nil {
+			args[2+i] = text
+		}
+	}
 	if args[1] == "every" {
 		stop := make(chan struct{})
 		ts.Defer(func() { close(stop) })
@@ -141,8 +149,21 @@ func cmdEmit(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// cmdKick resets all connections of a server: kick NAME.
-func cmdKick(ts *testscript.TestScript, _ bool, args []string) { servers(ts)[args[0]].Kick() }
+// cmdKick resets all connections of a server every 300 ms until the script ends: kick NAME.
+func cmdKick(ts *testscript.TestScript, _ bool, args []string) {
+	stop := make(chan struct{})
+	ts.Defer(func() { close(stop) })
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(300 * time.Millisecond):
+				servers(ts)[args[0]].Kick()
+			}
+		}
+	}()
+}
 
 // cmdStatus runs a command and wants an exit status: status N amictl ARG... An error must be one line with at most one
 // hint, on standard error.

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+func init() { ttyCommand = cmdTTY }
+
+// cmdTTY runs a command with its standard output on a terminal of a width, and makes what came out the standard output
+// of the next `stdout`: tty COLUMNS COMMAND ARG...
+func cmdTTY(ts *testscript.TestScript, _ bool, args []string) {
+	columns, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	ts.Check(err)
+	defer func() { _ = master.Close() }()
+	ts.Check(unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	ts.Check(err)
+	slave, err := os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	ts.Check(err)
+	ts.Check(unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(columns)}))
+	path, err := exec.LookPath(args[1])
+	ts.Check(err)
+	c := exec.Command(path, args[2:]...) //nolint:gosec // the test's own
+	c.Stdout = slave
+	c.Env = []string{"AMICTL_SECRET_FILE=" + ts.Getenv("SECRET"), "HOME=" + ts.Getenv("HOME"), "TERM=" + ts.Getenv("TERM"), "NO_COLOR=" + ts.Getenv("NO_COLOR")}
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	ts.Check(c.Start())
+	_ = slave.Close()
+	var got bytes.Buffer
+	read := make(chan struct{})
+	go func() {
+		_, _ = got.ReadFrom(master) // fails with EIO when the other end is gone
+		close(read)
+	}()
+	err = c.Wait()
+	select {
+	case <-read:
+	case <-time.After(10 * time.Second):
+		ts.Fatalf("the terminal is still open")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("tty.out"), bytes.ReplaceAll(got.Bytes(), []byte("\r\n"), []byte("\n")), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("tty.err"), stderr.Bytes(), 0o600))
+	if err != nil {
+		ts.Fatalf("%v: %s", err, stderr.String())
+	}
+}
