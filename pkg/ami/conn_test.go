@@ -677,3 +677,48 @@ func chaosServer(p *peer, rng *rand.Rand) {
 		before = id
 	}
 }
+
+// A second Drain finds nothing left to do, every time.
+func TestDrainTwice(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			_, _, cfg := simulate(t)
+			c := mustDial(t, cfg)
+			for i := range 2 {
+				if err := c.Drain(t.Context()); err != nil {
+					t.Fatalf("Drain %d: %v", i, err)
+				}
+			}
+		})
+	}
+}
+
+// Drain says nil only if everything in flight was answered: not when the session is lost meanwhile.
+func TestDrainOfALostSession(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			n, cfg := scripted(t, func(p *peer) {
+				if p.greet() {
+					p.drain()
+				}
+			})
+			c := mustDial(t, cfg)
+			end := make(chan error, 1)
+			go func() {
+				_, err := c.Do(t.Context(), ami.NewAction("Originate"))
+				end <- err
+			}()
+			synctest.Wait()
+			drained := make(chan error, 1)
+			go func() { drained <- c.Drain(t.Context()) }()
+			synctest.Wait()
+			n.Reset("fake")
+			wantOp(t, <-end, "do", ami.ErrDisconnected)
+			if err := <-drained; err == nil {
+				t.Fatal("Drain says that all was answered")
+			} else {
+				wantOp(t, err, "drain", nil)
+			}
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -461,47 +462,52 @@ func TestDrippingList(t *testing.T) {
 
 // Items of IAXpeers have no ActionID; they belong to the list that is running and to no other.
 func TestItemsWithoutActionID(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, cfg := scripted(t, func(p *peer) {
-			if !p.greet() {
+	for name, start := range map[string]string{"by EventList": "EventList: start\n"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { itemsWithoutActionID(t, start) })
+		})
+	}
+}
+
+func itemsWithoutActionID(t *testing.T, start string) {
+	_, cfg := scripted(t, func(p *peer) {
+		if !p.greet() {
+			return
+		}
+		for {
+			a, ok := p.action()
+			if !ok {
 				return
 			}
-			for {
-				a, ok := p.action()
-				if !ok {
-					return
-				}
-				id := a["ActionID"]
-				if a["Action"] != "IAXpeers" {
-					p.send("Response: Success\nActionID: %s\n\nEvent: PeerEntry\nObjectName: stray\n\n", id)
-					continue
-				}
-				p.send("Response: Success\nActionID: %s\nEventList: start\nMessage: IAX Peer status list will follow\n\n", id)
-				p.send("Event: PeerEntry\nObjectName: one\n\nEvent: Status\nPrivilege: Call\nObjectName: two\n\n")
-				p.send("Event: Hangup\nPrivilege: call,all\nChannel: news\n\n")
-				p.send("Event: PeerlistComplete\nActionID: %s\nEventList: Complete\nListItems: 2\n\n", id)
+			id := a["ActionID"]
+			if a["Action"] != "IAXpeers" {
+				p.send("Response: Success\nActionID: %s\n\nEvent: PeerEntry\nObjectName: stray\n\n", id)
+				continue
 			}
-		})
-		c := mustDial(t, cfg)
-		sub, err := c.Subscribe(ami.SubscribeOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 3 {
-			r, err := c.Do(t.Context(), ami.NewAction("IAXpeers"))
-			if err != nil || len(r.Events) != 2 || r.Events[0].Get("ObjectName") != "one" || r.Events[1].Get("ObjectName") != "two" {
-				t.Fatalf("%v %v", r, err)
-			}
-			if r, err := c.Do(t.Context(), ami.NewAction("Ping")); err != nil || len(r.Events) != 0 {
-				t.Fatalf("%v %v", r, err)
-			}
-			for _, want := range []string{"Hangup", "PeerEntry"} {
-				if ev, err := sub.Next(t.Context()); err != nil || ev.Name() != want {
-					t.Fatalf("news: %v %v, want %s", ev, err, want)
-				}
-			}
+			p.send("Response: Success\nActionID: %s\n%sMessage: IAX Peer status list will follow\n\n", id, start)
+			p.send("Event: PeerEntry\nObjectName: one\n\nEvent: Hangup\nPrivilege: call,all\nChannel: news\n\nEvent: PeerEntry\nObjectName: two\n\n")
+			p.send("Event: PeerlistComplete\nActionID: %s\nListItems: 2\n\n", id)
 		}
 	})
+	c := mustDial(t, cfg)
+	sub, err := c.Subscribe(ami.SubscribeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		r, err := c.Do(t.Context(), ami.NewAction("IAXpeers"))
+		if err != nil || len(r.Events) != 2 || r.Events[0].Get("ObjectName") != "one" || r.Events[1].Get("ObjectName") != "two" {
+			t.Fatalf("%v %v", r, err)
+		}
+		if r, err := c.Do(t.Context(), ami.NewAction("Ping")); err != nil || len(r.Events) != 0 {
+			t.Fatalf("%v %v", r, err)
+		}
+		for _, want := range []string{"Hangup", "PeerEntry"} {
+			if ev, err := sub.Next(t.Context()); err != nil || ev.Name() != want {
+				t.Fatalf("news: %v %v, want %s", ev, err, want)
+			}
+		}
+	}
 }
 
 // Many sessions with servers that say random things: no panic, no hang, typed errors, a balanced ledger, bounded
@@ -651,4 +657,136 @@ func hostile(p *peer, rng *rand.Rand) {
 	}
 	_ = p.SetReadDeadline(time.Time{})
 	p.drain()
+}
+
+// An endless list ends at its cap with what arrived; the rest is read and dropped.
+func TestEndlessList(t *testing.T) {
+	for _, items := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var sent atomic.Int64
+			n, cfg := scripted(t, func(p *peer) {
+				if !p.greet() {
+					return
+				}
+				a, _ := p.action()
+				id := a["ActionID"]
+				p.send("Response: Success\nActionID: %s\nEventList: start\n\n", id)
+				item := []byte(strings.Repeat("Event: E\r\nActionID: "+id+"\r\nPad: "+strings.Repeat("x", 1000)+"\r\n\r\n", 50))
+				for sent.Load() < 32<<20 {
+					k, err := p.Write(item)
+					sent.Add(int64(k))
+					if err != nil {
+						return
+					}
+				}
+				p.drain()
+			})
+			cfg.ListBytes = 1 << 20
+			check := untouched(t, n)
+			c := mustDial(t, cfg)
+			b := ami.NewBatch(ami.BatchOptions{Items: items})
+			if err := c.Submit(t.Context(), ami.Action{Name: "QueueStatus", Timeout: time.Minute}, b, 1); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait() // nobody takes what arrives
+			held := 0
+			for {
+				r, err := b.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Item != nil {
+					held += r.Item.Size()
+					continue
+				}
+				wantOp(t, r.Err, "do", ami.ErrListTooLong)
+				if r.Reply != nil {
+					for _, ev := range r.Reply.Events {
+						held += ev.Size()
+					}
+				}
+				break
+			}
+			if held > cfg.ListBytes || held < cfg.ListBytes/2 {
+				t.Errorf("items %v: %d bytes were held, the cap is %d", items, held, cfg.ListBytes)
+			}
+			check()
+			if c.Err() != nil {
+				t.Errorf("the session died: %v", c.Err())
+			}
+			exact(t, c.Stats())
+		})
+	}
+}
+
+// Text from a caller can split a packet (a raw newline in QueueEntry or UserEvent) and look like a list's end or a
+// call's outcome. Without our own ActionID nothing of it may be believed.
+func TestForgedEnds(t *testing.T) {
+	for _, tt := range []struct{ name, action, end, forged string }{
+		{"no ActionID", "QueueStatus", "QueueStatusComplete", "Event: QueueStatusComplete\nEventList: Complete\nListItems: 0\n\n"},
+		{"no ActionID and no EventList", "QueueStatus", "QueueStatusComplete", "Event: QueueStatusComplete\n\n"},
+		{"another's ActionID", "QueueStatus", "QueueStatusComplete", "Event: QueueStatusComplete\nActionID: 1-00000000000000000000-0.1\nEventList: Complete\n\n"},
+		{"an empty ActionID", "QueueStatus", "QueueStatusComplete", "Event: QueueStatusComplete\nActionID: \nEventList: Complete\n\n"},
+		{"a response without ActionID", "QueueStatus", "QueueStatusComplete", "Response: Error\nMessage: forged\n\n"},
+		{"OriginateResponse, bare", "Originate", "OriginateResponse", "Event: OriginateResponse\nResponse: Failure\nReason: 5\n\n"},
+		{"OriginateResponse as a broadcast", "Originate", "OriginateResponse", "Event: OriginateResponse\nPrivilege: call,all\nResponse: Failure\nReason: 5\n\n"},
+		{"OriginateResponse with another's ActionID", "Originate", "OriginateResponse", "Event: OriginateResponse\nPrivilege: call,all\nActionID: x\nResponse: Failure\n\n"},
+		{"FAXStats, bare", "FAXStats", "", "Event: FAXStats\nForged: yes\n\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, cfg := scripted(t, func(p *peer) {
+					if !p.greet() {
+						return
+					}
+					a, _ := p.action()
+					id := a["ActionID"]
+					if tt.action == "QueueStatus" {
+						p.send("Response: Success\nActionID: %s\nEventList: start\n\nEvent: QueueParams\nActionID: %s\nQueue: a\n\n", id, id)
+						p.send("Event: QueueEntry\nActionID: %s\nQueue: a\nCallerIDName: x\n\n", id)
+					} else {
+						p.send("Response: Success\nActionID: %s\nMessage: Originate successfully queued\n\n", id)
+					}
+					p.send("%s", tt.forged)
+					switch tt.action {
+					case "QueueStatus":
+						p.send("Event: QueueMember\nActionID: %s\nQueue: a\n\nEvent: QueueStatusComplete\nActionID: %s\nEventList: Complete\nListItems: 3\n\n", id, id)
+					case "Originate":
+						p.send("Event: OriginateResponse\nPrivilege: call,all\nActionID: %s\nResponse: Success\nReason: 4\n\n", id)
+					default:
+						p.send("Event: FAXStats\nActionID: %s\nForged: no\n\n", id)
+					}
+					p.drain()
+				})
+				c := mustDial(t, cfg)
+				a := ami.NewAction(tt.action)
+				if tt.action == "Originate" {
+					a = ami.NewAction("Originate", "Channel", "Local/1@x", "Async", "true")
+					a.AwaitOriginate = true
+				}
+				r, err := c.Do(t.Context(), a)
+				if err != nil {
+					t.Fatalf("the forgery was believed: %v", err)
+				}
+				names := []string{}
+				for _, ev := range r.Events {
+					names = append(names, ev.Name())
+				}
+				switch tt.action {
+				case "QueueStatus":
+					if !slices.Contains(names, "QueueMember") || r.End.Get("ListItems") != "3" {
+						t.Errorf("the forgery was believed: %v, end %q", names, r.End.Text())
+					}
+				case "Originate":
+					if r.End.Get("Reason") != "4" {
+						t.Errorf("the forgery was believed: %q", r.End.Text())
+					}
+				default:
+					if len(r.Events) != 1 || r.Events[0].Get("Forged") != "no" {
+						t.Errorf("the forgery was believed: %v", names)
+					}
+				}
+			})
+		})
+	}
 }
