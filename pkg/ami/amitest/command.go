@@ -83,7 +83,7 @@ func (s *Server) runCommand(cmd string) (string, bool) {
 	case "core show version":
 		return fmt.Sprintf("Asterisk %s built by amitest @ localhost on a x86_64 running Linux on 2026-01-01 00:00:00 UTC\n", s.cfg.version.Asterisk), true
 	case "core show uptime":
-		up := uptimeText(time.Since(s.started))
+		up := uptimeText(time.Since(s.bootTime()))
 		return "System uptime: " + up + "\nLast reload: " + up + "\n", true
 	case "core show channels":
 		return s.showChannels(), true

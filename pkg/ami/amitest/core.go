@@ -25,7 +25,7 @@ func coreStatus(_ *Request, w *ResponseWriter) {
 	s.state.mu.Lock()
 	calls, active := s.state.calls, s.state.active
 	s.state.mu.Unlock()
-	day, clock := s.started.Format("2006-01-02"), s.started.Format("15:04:05")
+	day, clock := s.bootTime().Format("2006-01-02"), s.bootTime().Format("15:04:05")
 	hs := []Header{
 		{"CoreStartupDate", day},
 		{"CoreStartupTime", clock},

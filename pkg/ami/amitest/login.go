@@ -108,7 +108,7 @@ func (s *session) bootEvent() {
 }
 
 func (s *Server) bootFields() []string {
-	up := strconv.Itoa(int(time.Since(s.started) / time.Second))
+	up := strconv.Itoa(int(time.Since(s.bootTime()) / time.Second))
 	if s.cfg.version.Major < 16 {
 		return []string{"Status", "Fully Booted"}
 	}

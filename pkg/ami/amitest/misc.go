@@ -50,7 +50,7 @@ func agents(_ *Request, w *ResponseWriter) {
 		b = append(b, "TalkingToChan: PJSIP/caller-00000001\r\nCallStarted: "...)
 		b = strconv.AppendInt(b, w.sess.now.Unix(), 10)
 		b = append(b, "\nLoggedInTime: "...) // a bare LF, as app_agent_pool writes it
-		b = strconv.AppendInt(b, w.sess.srv.started.Unix(), 10)
+		b = strconv.AppendInt(b, w.sess.srv.bootTime().Unix(), 10)
 		b = append(b, '\r', '\n')
 		if id := w.sess.req.id; len(id) > 0 {
 			b = appendHeader(b, "ActionID", string(id))

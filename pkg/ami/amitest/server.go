@@ -17,7 +17,7 @@ import (
 type Server struct {
 	cfg     *config
 	name    string
-	started time.Time
+	started atomic.Int64    // Unix nanoseconds
 	ctx     context.Context // ends at Close
 	stop    context.CancelFunc
 	cert    *x509.Certificate
@@ -64,7 +64,8 @@ func NewServer(opts ...Option) *Server {
 
 // start makes a server that does not listen yet.
 func start(cfg *config, name string) *Server {
-	s := &Server{cfg: cfg, name: name, started: time.Now(), users: cfg.users}
+	s := &Server{cfg: cfg, name: name, users: cfg.users}
+	s.started.Store(time.Now().UnixNano())
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.booted.Store(!cfg.notBooted)
 	if cfg.actionIDs > 0 {
@@ -114,8 +115,11 @@ func (s *Server) wrapTLS(l net.Listener) (net.Listener, error) {
 		s.cert = pair.Leaf
 		conf = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
-	return tls.NewListener(l, conf), nil
+	return tlsListener{l, conf}, nil
 }
+
+// bootTime returns when the server started, or last restarted.
+func (s *Server) bootTime() time.Time { return time.Unix(0, s.started.Load()) }
 
 // Name returns the server's name.
 func (s *Server) Name() string { return s.name }

@@ -70,6 +70,14 @@ func newSession(srv *Server, conn net.Conn, id uint64) *session {
 // run serves the session until it ends.
 func (s *session) run() {
 	started := time.Now()
+	if t, ok := s.conn.(*stallConn); ok {
+		// Before the first write, whose time limit would count for it.
+		_ = s.conn.SetDeadline(started.Add(s.srv.cfg.authTimeout))
+		if t.handshake() != nil {
+			s.end()
+			return
+		}
+	}
 	s.sendBanner()
 	small := make([]byte, idleRead)
 	buf, have := small, 0
@@ -93,6 +101,9 @@ func (s *session) run() {
 			buf = small
 			s.in.shrink()
 		default:
+			if !s.authed && errors.Is(err, os.ErrDeadlineExceeded) {
+				s.srv.book.count(func(l *Ledger) *uint64 { return &l.AuthTimeouts })
+			}
 			have = -1
 		}
 	}
@@ -242,19 +253,20 @@ func (s *session) kill(reset bool) {
 	s.cond.Broadcast()
 	s.mu.Unlock()
 	if reset {
-		setLinger(s.conn)
+		abort(s.conn)
 	}
 	_ = s.conn.Close()
 }
 
-// setLinger makes the close of c a reset.
-func setLinger(c net.Conn) {
+// abort closes c with a reset, and TLS without a goodbye.
+func abort(c net.Conn) {
 	if t, ok := c.(interface{ NetConn() net.Conn }); ok {
-		c = t.NetConn() // of TLS
+		c = t.NetConn()
 	}
 	if l, ok := c.(interface{ SetLinger(int) error }); ok {
 		_ = l.SetLinger(0)
 	}
+	_ = c.Close()
 }
 
 func (s *session) isDead() bool {

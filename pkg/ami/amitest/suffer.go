@@ -140,9 +140,7 @@ func (s *Server) restart(down time.Duration) {
 	s.EmitEvent("Shutdown", "Shutdown", "Cleanly", "Restart", "True")
 	s.SetDown(true)
 	if s.sleep(down) {
-		s.mu.Lock()
-		s.started = time.Now()
-		s.mu.Unlock()
+		s.started.Store(time.Now().UnixNano())
 		s.SetDown(false)
 	}
 }

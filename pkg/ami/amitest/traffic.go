@@ -39,7 +39,7 @@ func (s *Server) Traffic(ctx context.Context, cfg TrafficConfig) int {
 	if cfg.Talk == 0 {
 		cfg.Talk = 30 * time.Second
 	}
-	t := &traffic{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x7ea)), start: time.Now(), base: s.started.Unix()}
+	t := &traffic{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x7ea)), start: time.Now(), base: s.bootTime().Unix()}
 	sent := 0
 	for ctx.Err() == nil && (cfg.Events == 0 || sent < cfg.Events) {
 		evs := t.due(time.Since(t.start))
