@@ -3,6 +3,7 @@ package output
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -128,7 +129,7 @@ func (p *Printer) tableRow(r Record) {
 		if r[i].Key == "type" || len(p.o.Fields) > 0 && !contains(p.o.Fields, r[i].Key) {
 			continue
 		}
-		head = append(head, r[i].Key)
+		head = append(head, heading(&r[i]))
 		cells = append(cells, r[i].text())
 	}
 	if p.table == nil || !slices.Equal(p.columns, head) {
@@ -147,15 +148,21 @@ func (p *Printer) tableRow(r Record) {
 func aligned(r Record, head []string) []string {
 	names := make([]string, 0, len(head))
 	for i := range r {
-		if !contains(head, r[i].Key) {
+		if !contains(head, heading(&r[i])) {
 			continue
 		}
 		switch r[i].Value.(type) {
 		case int, int64, uint64, float64:
-			names = append(names, ">"+r[i].Key)
+			names = append(names, ">"+heading(&r[i]))
 		default:
-			names = append(names, r[i].Key)
+			names = append(names, heading(&r[i]))
 		}
 	}
 	return names
+}
+
+// heading is a key as a column's name. The unit in a key such as ping_us is for programs: the cells carry their own.
+func heading(p *Pair) string {
+	name := strings.TrimSuffix(strings.TrimSuffix(p.Key, "_us"), "_s")
+	return strings.ReplaceAll(name, "_", " ")
 }

@@ -1,0 +1,11 @@
+//go:build !unix
+
+package main
+
+import "os"
+
+// watchReader has nothing to watch with here: a closed pipe shows at the next write.
+func watchReader(*os.File, func()) {}
+
+// dieBySignal exits with the status that shells give to a death by that signal.
+func dieBySignal(e *signalError) { os.Exit(128 + int(e.sig)) }
