@@ -183,6 +183,8 @@ func labTwin(v Version) *Server {
 		user("admin", ClassAll, ClassAll), user("readonly", ClassAll, ClassReporting),
 		user("command", 0, ClassCommand), user("small", small, small),
 		user("nocall", ClassAll&^ClassCall, ClassAll),
+		User{Name: "filtered", Secret: "secret", Read: ClassAll, Write: ClassAll,
+			Filters: []string{"Event: UserEvent", "Event: Hangup", "!UserEvent: Hidden"}},
 		User{Name: "denied", Secret: "secret", Read: ClassAll, Write: ClassAll, Deny: true},
 	))
 	st := s.State()

@@ -139,3 +139,25 @@ type discard struct{ net.Conn }
 func (discard) Write(b []byte) (int, error)      { return len(b), nil }
 func (discard) SetWriteDeadline(time.Time) error { return nil }
 func (discard) Close() error                     { return nil }
+
+// BenchmarkFlood measures events through a real socket, encoded once.
+func BenchmarkFlood(b *testing.B) {
+	s := NewServer(WithEventNumbers())
+	defer s.Close()
+	conn, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = conn.Write([]byte("Action: Login\r\nUsername: admin\r\nSecret: secret\r\nEvents: call\r\n\r\n"))
+	readUntil(b, conn, "accepted\r\n\r\n")
+	go func() { _, _ = io.Copy(io.Discard, conn) }()
+	ev := NewEvent("Hangup", "Filler", strings.Repeat("x", 540))
+	b.ResetTimer()
+	if err := s.EmitRepeated(b.Context(), ev, b.N, 0); err != nil {
+		b.Fatal(err)
+	}
+	for s.Ledger().EventsWritten < uint64(b.N) {
+		time.Sleep(time.Millisecond)
+	}
+}

@@ -88,6 +88,11 @@ func (s *session) admit(u User, mask Class) {
 	s.mu.Lock()
 	s.user, s.read, s.write = u.Name, u.Read, u.Write
 	s.mask, s.authed = mask, true
+	for _, text := range u.Filters {
+		if f, refusal := parseFilter("", text, s.srv.cfg.version); refusal == "" {
+			s.filters = append(s.filters, f)
+		}
+	}
 	s.mu.Unlock()
 	s.srv.mu.Lock()
 	s.srv.unauthed--

@@ -30,6 +30,9 @@ type User struct {
 	Read, Write  Class
 	// SingleLogin is allowmultiplelogin=no.
 	SingleLogin bool
+	// Filters are eventfilter= lines in the legacy form, which every session of the
+	// user begins with. Those that do not compile are ignored.
+	Filters []string
 	// Deny refuses the user as an ACL would.
 	Deny bool
 }

@@ -93,6 +93,8 @@ var questions = []question{
 		send: "Action: Filter\r\nOperation: Add\r\nFilter: !Foo: 2\r\n\r\nAction: UserEvent\r\nUserEvent: FilA\r\nFoo: 2\r\n\r\nAction: UserEvent\r\nUserEvent: FilB\r\nFoo: 1\r\n\r\n"},
 	{name: "user event filtered by name", only: 22, events: "user", raw: true, mine: "Fil", wait: 50 * time.Millisecond,
 		send: "Action: Filter\r\nOperation: Add\r\nMatchCriteria: name(UserEvent),header(Foo),method(exact)\r\nFilter: 1\r\n\r\nAction: UserEvent\r\nUserEvent: FilA\r\nFoo: 2\r\n\r\nAction: UserEvent\r\nUserEvent: FilB\r\nFoo: 1\r\n\r\n"},
+	{name: "user with filters", user: "filtered", events: "user,system", raw: true, mine: "Zq", wait: 50 * time.Millisecond,
+		send: "Action: UserEvent\r\nUserEvent: Zq1\r\n\r\nAction: UserEvent\r\nUserEvent: Hidden Zq2\r\n\r\n"},
 	{name: "user event without name", events: "user", send: "Action: UserEvent\nActionID: x2", mine: "x2", wait: 50 * time.Millisecond},
 	{name: "ListCommands", claims: true, send: "Action: ListCommands\nActionID: 1"},
 	{name: "WaitEvent", send: "Action: WaitEvent\nTimeout: 1\nActionID: 1"},
