@@ -53,3 +53,38 @@ func parseAll(data []byte, step int) string {
 	}
 	return out.String()
 }
+
+// What becomes of a long line depends on its length: the server keeps the last byte
+// of a full buffer, so only some lengths leave a blank line that ends the message.
+// Compared with Asterisk 22 and 16 by TestConformance.
+func TestLongLines(t *testing.T) {
+	for _, tt := range []struct {
+		length int
+		end    string
+		want   string // a digit a message: its verdict
+	}{
+		{1022, "\r\n", "1"},
+		{1023, "\n", "1"},
+		{1023, "\r\n", "31"},
+		{1024, "\n", "3"},
+		{1024, "\r\n", "3"},
+		{1025, "\r\n", "3"},
+		{1023 + 1023, "\r\n", "31"},
+		{1023 + 1024, "\r\n", "3"},
+		{5000, "\r\n", "3"},
+	} {
+		var in input
+		data := []byte("Action: Ping\r\n" + strings.Repeat("x", tt.length) + tt.end + "ActionID: 1\r\n\r\n")
+		got := ""
+		for {
+			n, v := in.feed(data)
+			if data = data[n:]; v == needMore {
+				break
+			}
+			got += string(rune('0' + v))
+		}
+		if got != tt.want {
+			t.Errorf("%d bytes and %q: %s, want %s", tt.length, tt.end, got, tt.want)
+		}
+	}
+}
