@@ -125,11 +125,7 @@ func (s *session) cutShort() {
 	var o outbuf
 	o.junk([]byte("Event: Newexten\r\nPrivilege: dialplan,all\r\nChannel: PJSIP/100-000"))
 	s.inject(&o)
-	s.mu.Lock()
-	for !s.dead && (s.flushing || !s.out.empty()) {
-		s.cond.Wait()
-	}
-	s.mu.Unlock()
+	s.settle()
 	s.srv.book.count(func(l *Ledger) *uint64 { return &l.SlowReaders })
 	s.kill(false)
 }
@@ -161,13 +157,30 @@ func (s *Server) SetDown(down bool) {
 // drain lets the session's output go and closes it.
 func (s *session) drain() {
 	s.srv.spawnOpen(func() {
-		s.mu.Lock()
-		for !s.dead && s.flushing {
-			s.cond.Wait()
-		}
-		s.mu.Unlock()
+		s.settle()
 		s.kill(false)
 	})
+}
+
+// maxSettle is how long a session that is about to be closed has to get rid of its
+// output; one whose action blocks keeps its events back.
+const maxSettle = 200 * time.Millisecond
+
+// settle waits until everything that the session has to write is written, or it
+// cannot be.
+func (s *session) settle() {
+	until := time.Now().Add(maxSettle)
+	t := time.AfterFunc(maxSettle, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.cond.Broadcast()
+	})
+	defer t.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.dead && !s.frozen && time.Now().Before(until) && (s.flushing || !s.out.empty() || !s.held.empty()) {
+		s.cond.Wait()
+	}
 }
 
 func (s *Server) flap(f Fault) {
