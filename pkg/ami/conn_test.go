@@ -172,6 +172,16 @@ func wantOp(t *testing.T, err error, op string, cause error) *ami.OpError {
 	return oe
 }
 
+// mustDie waits ten minutes for a session's end.
+func mustDie(t *testing.T, c *ami.Conn) {
+	t.Helper()
+	select {
+	case <-c.Done():
+	case <-time.After(10 * time.Minute):
+		t.Fatal("the session lives")
+	}
+}
+
 func TestDialDoDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, s, cfg := simulate(t)
@@ -258,7 +268,7 @@ func TestDeadPeerIsFound(t *testing.T) {
 					t.Errorf("sent %v", oe.Sent)
 				}
 			}
-			<-c.Done()
+			mustDie(t, c)
 			d, bound := time.Since(start), cfg.Keepalive+3*cfg.PingTimeout+time.Second
 			if d > bound || d < 3*cfg.PingTimeout {
 				t.Errorf("a dead peer was found after %v, want within %v", d, bound)
@@ -305,6 +315,7 @@ func TestMissedPingIsForgiven(t *testing.T) {
 			n.Heal(s.Name())
 			time.Sleep(2 * time.Minute)
 		}
+		synctest.Wait() // a Ping may be under way at this very instant
 		if c.Err() != nil {
 			t.Errorf("died of %v", c.Err())
 		}
@@ -325,7 +336,7 @@ func TestKeepaliveWithAFullTable(t *testing.T) {
 		wantOp(t, err, "do", ami.ErrTimeout)
 		n.Partition(s.Name())
 		start := time.Now()
-		<-c.Done()
+		mustDie(t, c)
 		if d := time.Since(start); d > time.Minute {
 			t.Errorf("with a full table a dead peer was found after %v", d)
 		}
