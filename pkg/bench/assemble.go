@@ -59,7 +59,7 @@ func (r *Run) partial() *Result {
 		for i := range res.Nodes {
 			dropped += res.Nodes[i].Dropped
 		}
-		res.Lag = NewLag(lag, time.Duration(r.Config.MaxLag), dropped)
+		res.Lag = NewLag(lag, time.Duration(r.Config.MaxLag), dropped, res.Total.P99)
 	}
 	if r.tap != nil {
 		res.Events = r.tap.result(r.now())
@@ -71,9 +71,28 @@ func (r *Run) partial() *Result {
 		f := r.Sampler.Latest()
 		res.Memory = &Memory{PeakRSS: f.RSS, PeakHeap: f.Heap, PeakGoroutines: f.Goroutines}
 	}
-	res.Histograms["response"], _ = response.Encode() // these cannot fail: they are our own
-	res.Histograms["service"], _ = service.Encode()
 	return res
+}
+
+// encode adds the histograms. Encoding cannot fail: they are our own.
+func (r *Run) encode(res *Result) {
+	response, service := NewHistogram(), NewHistogram()
+	for _, w := range r.workers {
+		response.Merge(w.response)
+		service.Merge(w.service)
+	}
+	res.Histograms["response"], _ = response.Encode()
+	res.Histograms["service"], _ = service.Encode()
+	for i, n := range r.nodes {
+		res.Nodes[i].Response, res.Nodes[i].Service = n.response.Encode(), n.service.Encode()
+	}
+	if r.calls != nil {
+		_, h := r.calls.result()
+		res.Histograms["hangup"], _ = h.Encode()
+	}
+	if r.tap != nil && r.tap.latency.Count() > 0 {
+		res.Histograms["events"], _ = r.tap.latency.Encode()
+	}
 }
 
 // nodeParts fills in nodes and fairness.
@@ -88,8 +107,6 @@ func (r *Run) nodeParts(res *Result, rate func(*Tally)) {
 		}
 		p.Sent, p.Ended = n.sent, n.ended
 		p.Latency(n.response.Summary(), n.service.Summary())
-		p.Response, _ = n.response.Encode() // as above
-		p.Service, _ = n.service.Encode()
 		w.mu.Unlock()
 		rate(&p.Tally)
 		for _, i := range n.lanes {
@@ -128,25 +145,20 @@ func (r *Run) result(started time.Time) (*Result, error) {
 		time.Sleep(settleEvery)
 		ledger = r.reconcile()
 	}
+	var memory *Memory
+	if r.Sampler != nil { // before summing up, which takes memory of its own
+		memory = r.Sampler.Stop(len(r.nodes))
+		memory.Estimate = Estimate(&r.Config)
+	}
 	res := r.partial()
+	res.Memory = memory
 	res.Ledger = ledger
 	res.Intervals = r.intervals
 	res.Notes = r.Notes
 	res.Partial, res.Ended = r.ended != "", r.ended
 	res.Started = started
-	if r.Sampler != nil {
-		res.Memory = r.Sampler.Stop(len(r.nodes))
-		res.Memory.Estimate = Estimate(&r.Config)
-	}
 	r.queues(res)
-	if r.calls != nil {
-		var h *Histogram
-		res.Calls, h = r.calls.result()
-		res.Histograms["hangup"], _ = h.Encode()
-	}
-	if r.tap != nil && r.tap.latency.Count() > 0 {
-		res.Histograms["events"], _ = r.tap.latency.Encode()
-	}
+	r.encode(res)
 	res.Decide(r.Thresholds)
 	if res.Calls != nil && res.Calls.Left > 0 {
 		res.because(Fail, fmt.Sprintf("%d channels of ours were left", res.Calls.Left))

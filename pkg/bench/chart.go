@@ -60,8 +60,8 @@ func linear(top float64) (scale, []float64) {
 	return scale{0, n * step, false}, ticks
 }
 
-// binary is linear for sizes: steps are powers of two.
-func binary(top float64) (scale, []float64) {
+// powersOfTwo is linear for sizes: steps are powers of two.
+func powersOfTwo(top float64) (scale, []float64) {
 	step := 1.0
 	for top/step > 6 {
 		step *= 2

@@ -76,6 +76,7 @@ type Config struct {
 	Channel     string   `json:"channel,omitempty"`     // what a call of the calls workload dials
 	List        int      `json:"list,omitempty"`        // items of a simulated node's list, biglist workload
 	EventPace   Pace     `json:"event_pace,omitempty"`  // most events a second that the consumer takes; 0: no limit
+	Watch       Duration `json:"watch,omitzero"`        // events are watched for so long, however soon the actions are done
 
 	Actions  uint64   `json:"actions,omitempty"` // end after so many, 0: by Duration
 	Duration Duration `json:"duration,omitzero"`
@@ -148,6 +149,9 @@ func (c *Config) workloadDefaults() {
 	}
 	if c.Workload == WorkloadActions && c.Target == "simulator" {
 		set(&c.EventRate, min(DefaultEventRate, DefaultEventTotal/float64(c.Nodes)))
+	}
+	if c.Profile != ProfileEven && c.EventRate > 0 {
+		set(&c.Watch, Duration(DefaultWatch))
 	}
 	if p, err := ProfileByName(c.Profile); err == nil && p.Paced && c.EventRate > 0 {
 		set(&c.EventPace, Pace(max(minPace, paceRoom*c.EventRate*float64(c.Nodes))))

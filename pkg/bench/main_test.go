@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/apntalk/amictl/pkg/bench"
-	"github.com/apntalk/amictl/pkg/bench/benchsim"
 )
 
 // simulatorOf makes the test binary be the simulator's process.
@@ -16,7 +15,7 @@ const simulatorOf = "AMICTL_TEST_BENCHSIM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(simulatorOf) != "" {
-		if err := benchsim.Serve(context.Background(), os.Stdin, os.Stdout); err != nil {
+		if err := bench.ServeSimulator(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -29,5 +28,5 @@ func TestMain(m *testing.M) {
 func spawn(s bench.SimSpec) (bench.Simulator, error) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), simulatorOf+"=1")
-	return benchsim.Spawn(cmd, s)
+	return bench.SpawnSimulator(cmd, s)
 }

@@ -273,12 +273,7 @@ func (m *merger) finish() error {
 	for _, name := range m.order {
 		n := m.nodes[name]
 		n.Tally.Latency(n.response.Summary(), n.service.Summary())
-		if n.Response, err = n.response.Encode(); err != nil {
-			return err
-		}
-		if n.Service, err = n.service.Encode(); err != nil {
-			return err
-		}
+		n.Response, n.Service = n.response.Encode(), n.service.Encode()
 		res.Nodes = append(res.Nodes, n.NodePart)
 		shares = append(shares, n.share())
 	}

@@ -54,7 +54,7 @@ func (r *Result) timed(label string, all []series, axis axis, text func(float64)
 	case axisLog:
 		c.y, c.yticks = logarithmic(min(lo, hi), hi)
 	case axisBytes:
-		c.y, c.yticks = binary(hi)
+		c.y, c.yticks = powersOfTwo(hi)
 	default:
 		c.y, c.yticks = linear(hi)
 	}

@@ -48,8 +48,7 @@ func sample(t *testing.T, seed uint64, open bool) *Result {
 		}
 		part.Sent, part.Ended.Reply, part.Rate = 2000, 2000, 100
 		part.Latency(rs.Summary(), ss.Summary())
-		part.Response, _ = rs.Encode()
-		part.Service, _ = ss.Encode()
+		part.Response, part.Service = rs.Encode(), ss.Encode()
 		r.Nodes = append(r.Nodes, part)
 		shares = append(shares, part.share())
 		r.Total.plus(&part.Tally)

@@ -408,15 +408,11 @@ func thin(in []Interval) []Interval {
 	return out
 }
 
-// minWatch is how long the events of a run with disturbed nodes are watched, however soon its actions are done: a flood
-// must last before it can starve anybody.
-const minWatch = 3 * time.Second
-
 // finish ends streams and waits for whoever belongs to the run.
 func (r *Run) finish(ctx context.Context) {
-	if r.tap != nil && r.Simulator != nil && r.Config.Profile != ProfileEven && r.ended == "" {
+	if r.tap != nil && r.ended == "" {
 		select {
-		case <-time.After(r.warm + minWatch - r.now()):
+		case <-time.After(r.warm + time.Duration(r.Config.Watch) - r.now()):
 		case <-ctx.Done():
 		}
 	}

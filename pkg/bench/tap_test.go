@@ -1,0 +1,137 @@
+package bench
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// numberedEvent is a numbered event as it comes off the wire.
+func numberedEvent(t *testing.T, seq int) *wire.Message {
+	t.Helper()
+	d := wire.NewDecoder(wire.Limits{})
+	d.Feed(fmt.Appendf(nil, "Event: UserEvent\r\nUserEvent: %s\r\n%s: %d\r\n\r\n", NumberedEvent, HeaderSeq, seq))
+	m, err := d.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m = m.Clone()
+	return &m
+}
+
+func TestTapFindsWhatIsMissing(t *testing.T) {
+	type step struct {
+		seq, dropped int
+		lost         bool
+	}
+	for _, tt := range []struct {
+		name  string
+		steps []step
+		want  Events
+	}{
+		{"in order", []step{{seq: 5}, {seq: 6}, {seq: 7}}, Events{Delivered: 3}},
+		{"one missing", []step{{seq: 1}, {seq: 3}}, Events{Delivered: 2, Missing: 1}},
+		{"out of order", []step{{seq: 1}, {seq: 3}, {seq: 2}}, Events{Delivered: 3, Missing: 1, Disorder: 1}},
+		{"twice", []step{{seq: 1}, {seq: 1}}, Events{Delivered: 2, Disorder: 1}},
+		{"a mark explains", []step{{seq: 1}, {dropped: 4}, {seq: 6}}, Events{Delivered: 2, Dropped: 4}},
+		{"but not more than it says", []step{{seq: 1}, {dropped: 4}, {seq: 8}}, Events{Delivered: 2, Dropped: 4, Missing: 2}},
+		{"nor later ones", []step{{seq: 1}, {dropped: 4}, {seq: 3}, {seq: 5}}, Events{Delivered: 3, Dropped: 4, Missing: 1}},
+		{"a lost session explains all", []step{{seq: 1}, {lost: true}, {seq: 99}}, Events{Delivered: 2, Gaps: 1}},
+		{"but once", []step{{seq: 1}, {lost: true}, {seq: 99}, {seq: 101}}, Events{Delivered: 3, Gaps: 1, Missing: 1}},
+	} {
+		r := &Run{epoch: time.Now(), lanes: []*lane{{}}, Config: Config{EventRate: 10}}
+		tap := newTap(r, nil)
+		for _, s := range tt.steps {
+			d := Delivery{Dropped: uint64(s.dropped), Lost: s.lost}
+			if s.seq > 0 {
+				d.Message = numberedEvent(t, s.seq)
+			}
+			tap.take(&d, time.Now())
+		}
+		if d := cmp.Diff(tt.want, *tap.result(0), cmpopts.IgnoreFields(Events{}, "P50", "P99", "P999", "Max")); d != "" {
+			t.Errorf("%s: -want +got\n%s", tt.name, d)
+		}
+	}
+}
+
+func TestTapMeasuresStarvationBeyondThePeriod(t *testing.T) {
+	r := &Run{epoch: time.Now(), lanes: []*lane{{}}, Config: Config{EventRate: 10}, warm: time.Second}
+	tap := newTap(r, nil)
+	for seq, at := range []int{0, 900, 1050, 1150, 1700, 1800} { // ms; the gap of 900 ms is in the warm-up
+		tap.take(&Delivery{Message: numberedEvent(t, seq+1)}, r.epoch.Add(time.Duration(at)*time.Millisecond))
+	}
+	if got := tap.nodes[0].longest; got != 450*time.Millisecond {
+		t.Errorf("longest %s, want 450ms: 550 less the period", got)
+	}
+}
+
+func TestPacer(t *testing.T) {
+	start := time.Now()
+	p := pacer{pace: 1000}
+	var slept time.Duration
+	for range 100 {
+		slept += p.sleep(start.Add(slept))
+	}
+	if slept < 90*time.Millisecond || slept > 101*time.Millisecond {
+		t.Errorf("100 events at 1,000/s took %s", slept)
+	}
+	later := start.Add(time.Hour)
+	var burst time.Duration
+	for range 100 {
+		burst += p.sleep(later.Add(burst))
+	}
+	if burst < 90*time.Millisecond {
+		t.Errorf("after an idle hour 100 events took %s: the pace was made up for", burst)
+	}
+	if free := (&pacer{}).sleep(start); free != 0 {
+		t.Errorf("without a pace: %s", free)
+	}
+}
+
+func TestArrivalsFollowWeights(t *testing.T) {
+	a, b := &nodeRecord{weight: 3}, &nodeRecord{weight: 1}
+	lanes := []*lane{{node: a}, {node: b}}
+	order := arrivals(lanes)
+	n := [2]int{}
+	for i, l := range order {
+		n[l]++
+		if i > 0 && l == 1 && order[i-1] == 1 {
+			t.Errorf("arrival %d: twice the light node", i)
+		}
+	}
+	if n[0] != 3*n[1] {
+		t.Errorf("%v by weights 3 and 1", n)
+	}
+}
+
+func TestThinKeepsCounts(t *testing.T) {
+	in := []Interval{{At: 1, Length: 1, Sent: 10, Rate: 10, P99: 5}, {At: 2, Length: 1, Sent: 30, Rate: 30, P99: 3}}
+	want := []Interval{{At: 2, Length: 2, Sent: 40, Rate: 20, P99: 5}}
+	if d := cmp.Diff(want, thin(in)); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+func TestLaneBacklogIsFirstInFirstOut(t *testing.T) {
+	var l lane
+	next, taken := time.Duration(0), time.Duration(0)
+	for i := range 20_000 {
+		for range i % 4 {
+			l.push(next)
+			next++
+		}
+		for range min(l.backlog(), i%5) {
+			if got := l.pop(); got != taken {
+				t.Fatalf("took %d, want %d", got, taken)
+			}
+			taken++
+		}
+	}
+	if len(l.due) > 4096 {
+		t.Errorf("%d places for a backlog of %d", len(l.due), l.backlog())
+	}
+}
