@@ -126,7 +126,9 @@ func (q *question) ask(t *testing.T, addr string, secret func(string) string) st
 	if !q.raw {
 		send = strings.ReplaceAll(send, "\n", "\r\n") + "\r\n\r\n"
 	}
-	send = strings.ReplaceAll(send, "{secret}", secret(orElse(q.user, "admin")))
+	for _, user := range []string{"admin", "denied", "nocall"} {
+		send = strings.ReplaceAll(send, "{"+user+"}", secret(user))
+	}
 	if _, err := io.WriteString(conn, send); err != nil {
 		t.Fatal(err)
 	}
