@@ -20,9 +20,12 @@ const (
 	DefaultEventRate  = 50.0   // numbered events a second, each simulated node
 	DefaultEventTotal = 5000.0 // and at most of all of them, when many
 	DefaultList       = 1000   // items of a simulated list
-	DefaultHold       = 2 * time.Second
-	DefaultMaxCalls   = 100
-	DefaultChannel    = "Local/s@default"
+	// DefaultWatch is how long the events of disturbed nodes are watched, however soon the actions are done: a flood
+	// must last before it can starve anybody.
+	DefaultWatch    = 3 * time.Second
+	DefaultHold     = 2 * time.Second
+	DefaultMaxCalls = 100
+	DefaultChannel  = "Local/s@default"
 )
 
 // Workloads that a run can have.
