@@ -178,3 +178,29 @@ func TestBudgetInParallel(t *testing.T) {
 		t.Errorf("stats %+v, %d bytes taken", st, p.budget.used.Load())
 	}
 }
+
+// The node that uses most gives first: it alone, and as long as it speaks the small ones find room.
+func TestBudgetTheGreatestGivesFirst(t *testing.T) {
+	p := newPool(t, 10, 8<<20)
+	p.push(0, 9000, 2000) // far over the whole budget
+	p.check()
+	hog := p.stats(0)
+	if hog.Dropped == 0 || hog.QueuedBytes < 4<<20 {
+		t.Fatalf("the hog: %+v", hog)
+	}
+	for round := range 40 {
+		for n := 1; n < 10; n++ {
+			p.push(n, 5, 1000)
+		}
+		p.push(0, 100, 2000)
+		p.check()
+		for n := 1; n < 10; n++ {
+			if st := p.stats(n); st.Dropped != 0 {
+				t.Fatalf("round %d: node %d, which holds %d bytes, lost %d events; the hog holds %d", round, n, st.QueuedBytes, st.Dropped, p.stats(0).QueuedBytes)
+			}
+		}
+	}
+	if st := p.stats(0); st.QueuedBytes >= hog.QueuedBytes {
+		t.Errorf("the hog held %d bytes and holds %d", hog.QueuedBytes, st.QueuedBytes)
+	}
+}

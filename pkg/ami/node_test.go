@@ -611,7 +611,7 @@ func goroutines() (n int) {
 	return n
 }
 
-func heap() int {
+func heapInUse() int {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
@@ -630,7 +630,7 @@ func TestIdleNodesCostLittle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := heap()
+		before := heapInUse()
 		for _, s := range sim.Servers() {
 			f.add(s.Name())
 		}
@@ -649,7 +649,7 @@ func TestIdleNodesCostLittle(t *testing.T) {
 		if got := goroutines(); got != 2*nodes {
 			t.Errorf("%d goroutines for %d live nodes", got, nodes)
 		}
-		live := (heap() - before) / nodes
+		live := (heapInUse() - before) / nodes
 		t.Logf("%d bytes a live node, the simulated server's session included", live)
 		if live > 48<<10 {
 			t.Errorf("%d bytes a live node", live)
@@ -663,7 +663,7 @@ func TestIdleNodesCostLittle(t *testing.T) {
 		if got := goroutines(); got != 0 {
 			t.Errorf("%d goroutines for %d nodes that back off", got, nodes)
 		}
-		away := (heap() - before) / nodes
+		away := (heapInUse() - before) / nodes
 		t.Logf("%d bytes a node that backs off", away)
 		if away > 12<<10 {
 			t.Errorf("%d bytes a node that backs off", away)

@@ -197,6 +197,7 @@ func TestRoutesWaitForReady(t *testing.T) {
 			}()
 		}
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		if done.Load() != 4 {
 			t.Errorf("%d of 4 ended", done.Load())
 		}

@@ -298,7 +298,7 @@ func TestSubscriberThatBlocksForEver(t *testing.T) {
 		defer close(release)
 		const rounds, burst = 200, 500
 		var got int
-		sizeAt := func() int { return heap() }
+		sizeAt := func() int { return heapInUse() }
 		var early int
 		for i := range rounds {
 			srv.Emit(ticks(burst, 100)...)
@@ -556,5 +556,34 @@ func TestEventsBeforeReadyAreKept(t *testing.T) {
 		if !n.Booted() {
 			t.Error("FullyBooted was not noticed")
 		}
+	})
+}
+
+func TestAllEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, srv, _ := one(t)
+		defer f.close()
+		s := f.subscribe(ami.SubscribeOptions{})
+		srv.Emit(ticks(5000, 10)...)
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		got := 0
+		for range s.All(ctx) {
+			if got++; got == 10 {
+				cancel()
+			}
+		}
+		if got != 10 {
+			t.Errorf("%d events after the context was done", got-10)
+		}
+		if _, err := s.Next(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Next with a context that is done: %v", err)
+		}
+		// The rest is still there for another.
+		if evs := drain(s); len(evs) != 5000-10 {
+			t.Errorf("%d are left", len(evs))
+		}
+		wantSubscription(t, s)
 	})
 }

@@ -232,6 +232,8 @@ func (w *world) reap() {
 		w.books.end(r.Err)
 		w.judge(j, r.Reply, r.Err)
 	}
+	w.jobs.mu.Lock()
+	defer w.jobs.mu.Unlock()
 	if n := w.batch.Outstanding(); n != 0 || len(w.jobs.open) != 0 {
 		w.t.Errorf("%d submitted actions never ended (%d)", n, len(w.jobs.open))
 	}
