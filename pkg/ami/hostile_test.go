@@ -394,7 +394,7 @@ func TestEndless(t *testing.T) {
 					if tt.start != "" {
 						_, _ = p.Write([]byte(tt.start))
 					}
-					for i := 0; sent.Load() < 64*mib; i++ {
+					for i := 0; sent.Load() < 24*mib; i++ {
 						k, err := p.Write([]byte(tt.more))
 						sent.Add(int64(k))
 						if err != nil {
