@@ -173,8 +173,12 @@ func TestRoutesWaitForReady(t *testing.T) {
 			f.add(name, func(c *ami.Config) { c.BreakerFailures = 1000; c.BackoffMax = time.Second })
 		}
 		time.Sleep(time.Minute)
-		time.AfterFunc(5*time.Second, func() { f.serve("b") })
-		time.AfterFunc(10*time.Second, func() { f.serve("a") })
+		go func() {
+			time.Sleep(5 * time.Second)
+			f.serve("b")
+			time.Sleep(5 * time.Second)
+			f.serve("a")
+		}()
 		wait := ami.Action{Name: "Ping", WaitReady: true, Timeout: 20 * time.Second}
 		start := time.Now()
 		var done atomic.Int64
