@@ -59,7 +59,7 @@ type Conn struct {
 	idle     bool   // the writer waits for wake
 	peakOut  int
 	listHeld int // bytes of lists being collected
-	blocked  []chan struct{}
+	room     roomQueue
 	timer    *time.Timer
 	timerAt  int64 // 0: not armed
 	ping     keepalive
@@ -212,7 +212,7 @@ func (c *Conn) kill(cause error) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	c.unblock(len(c.blocked))
+	c.room.callAll()
 	c.mu.Unlock()
 	c.wakeWriter()
 	_ = c.raw.Close()
@@ -250,12 +250,12 @@ func (c *Conn) Close() error {
 }
 
 // Drain takes no new actions, waits within ctx for those in flight, logs off and closes. It returns nil if all of
-// them were answered.
+// them ended by themselves, by an answer or their deadline.
 func (c *Conn) Drain(ctx context.Context) error {
 	c.mu.Lock()
 	if c.state == connOpen {
 		c.state = connDraining
-		c.unblock(len(c.blocked))
+		c.room.callAll()
 	}
 	if c.empty == nil {
 		c.empty = make(chan struct{})
@@ -311,13 +311,5 @@ func (c *Conn) isEmpty() bool {
 		return true
 	default: // nil too
 		return false
-	}
-}
-
-// unblock wakes up to n callers that wait for room. Called under mu.
-func (c *Conn) unblock(n int) {
-	for n = min(n, len(c.blocked)); n > 0; n-- {
-		close(c.blocked[0])
-		c.blocked = c.blocked[1:]
 	}
 }

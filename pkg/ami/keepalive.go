@@ -118,7 +118,7 @@ func (c *Conn) sendPing(now, horizon int64) {
 		c.armAt(now + int64(c.cfg.PingTimeout))
 		return
 	}
-	r, err := c.accept(context.Background(), &a, receiver{}, true)
+	r, err := c.accept(context.Background(), &a, receiver{}, 0, true)
 	if err != nil {
 		return // cannot be: the action is a constant
 	}

@@ -90,7 +90,7 @@ func (n *Node) run() {
 	n.live(c)
 }
 
-// live runs a session that is logged in until it ends.
+// live starts a session that is logged in.
 func (n *Node) live(c *Conn) {
 	n.booted.Store(false)
 	n.mu.Lock()
@@ -116,6 +116,12 @@ func (n *Node) live(c *Conn) {
 	} else {
 		n.ready(c)
 	}
+	// The rest runs on a fresh stack: the one that dialled has grown, and would stay so for as long as the session lives.
+	n.gone.Go(func() { n.serve(c, closed) })
+}
+
+// serve reads a session to its end.
+func (n *Node) serve(c *Conn, closed bool) {
 	c.read()
 	last := c.Stats()
 	n.mu.Lock()

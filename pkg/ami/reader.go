@@ -195,7 +195,7 @@ func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool, at time.Tim
 // isBareItem reports whether an event without an ActionID is an item of the list that is running. IAXpeers' items are
 // (chan_iax2.c, manager_iax2_show_peers), and a server sends a list without a break.
 func (c *Conn) isBareItem(m *wire.Message) bool {
-	return c.running != nil && c.running.phase == inList && wire.EqualFold(c.running.action, "IAXpeers") && wire.EqualFold(m.Name(), "PeerEntry")
+	return c.running != nil && (c.running.phase == inList || c.running.phase == inBareList) && wire.EqualFold(c.running.action, "IAXpeers") && wire.EqualFold(m.Name(), "PeerEntry")
 }
 
 // collect adds an item to a call's list. A list over its limits ends the call with what has arrived.
@@ -333,7 +333,7 @@ func (c *Conn) releaseFreed() {
 	if c.calls.used > c.calls.live && c.lastHeard.Load() >= c.reapAt {
 		c.reap()
 	}
-	c.unblock(len(c.freed))
+	c.room.call()
 	c.drained()
 	c.mu.Unlock()
 	c.freed, c.freedLive = c.freed[:0], 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // A RouteKind says how a node is chosen for an action.
@@ -95,6 +96,7 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 	if timeout <= 0 {
 		timeout = DefaultActionTimeout
 	}
+	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	results := make(chan error, len(candidates))
@@ -103,7 +105,8 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 	}
 	for range candidates {
 		if waitErr := <-results; waitErr == nil {
-			cancel() // the other waits end at once
+			cancel()                                      // the other waits end at once
+			a.Timeout = max(timeout-time.Since(start), 1) // one deadline for the wait and the answer
 			return c.Pick(r)
 		} else {
 			err = waitErr

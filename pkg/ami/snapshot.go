@@ -78,7 +78,7 @@ func (n *Node) Stats() NodeStats {
 // Stats returns a snapshot of the session.
 func (c *Conn) Stats() NodeStats {
 	s := NodeStats{
-		Node: c.cfg.Name, State: StateReady, Since: c.epoch, Banner: c.banner, Sessions: 1, Breaker: "closed",
+		Node: c.cfg.Name, State: StateReady, Since: c.epoch, Banner: c.banner, Breaker: "closed",
 		PendingCap: c.cfg.Pending, WriteCap: c.cfg.WriteBuffer, Events: c.feed.decoded.Load(),
 	}
 	if err := c.Err(); err != nil {
@@ -86,6 +86,7 @@ func (c *Conn) Stats() NodeStats {
 	}
 	s.StateName = s.State.String()
 	c.stats.fill(&s)
+	s.Sessions = 1
 	c.fill(&s)
 	return s
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -93,53 +92,49 @@ const (
 // submit gives an action a slot and its place in the write buffer, or says why not.
 func (c *Conn) submit(ctx context.Context, a *Action, to receiver, mode submitMode) (callRef, error) {
 	if mode != submitInternal && isReserved(a.Name) {
-		return callRef{}, c.reject(a, fmt.Errorf("%w: %s", ErrReservedAction, a.Name), mode)
+		return callRef{}, c.refuse(a, fmt.Errorf("%w: %s", ErrReservedAction, a.Name), mode, nil)
 	}
-	woken := false
-	var deadline time.Time
+	var inLine *roomWaiter
+	var due int64 // when the action's time is up; what it spends in line counts
 	for {
 		if err := ctx.Err(); err != nil {
-			return callRef{}, c.reject(a, contextCause(err), mode)
+			return callRef{}, c.refuse(a, contextCause(err), mode, inLine)
 		}
 		c.mu.Lock()
 		if err := c.refusal(mode); err != nil {
 			c.mu.Unlock()
-			return callRef{}, c.reject(a, err, mode)
+			return callRef{}, c.refuse(a, err, mode, inLine)
 		}
-		// Who came first goes first: a newcomer does not overtake those who wait.
-		if c.hasRoom(a, mode) && (woken || len(c.blocked) == 0 || mode == submitInternal) {
+		if c.hasRoom(a, mode) && (mode == submitInternal || c.room.next(inLine)) {
 			break
 		}
 		if mode != submitWait {
 			c.mu.Unlock()
-			return callRef{}, c.reject(a, ErrBusy, mode)
+			return callRef{}, c.refuse(a, ErrBusy, mode, inLine)
 		}
-		room := make(chan struct{})
-		if woken {
-			c.blocked = slices.Insert(c.blocked, 0, room)
-		} else {
-			c.blocked = append(c.blocked, room)
+		if inLine == nil {
+			inLine = c.room.join()
+			due = c.now() + int64(c.timeout(a))
 		}
+		inLine.again()
+		wake := inLine.wake
 		c.mu.Unlock()
-		if deadline.IsZero() {
-			deadline = time.Now().Add(c.timeout(a))
+		if err := c.waitRoom(ctx, wake, due); err != nil {
+			return callRef{}, c.refuse(a, err, mode, inLine)
 		}
-		if err := c.waitRoom(ctx, room, deadline); err != nil {
-			return callRef{}, c.reject(a, err, mode)
-		}
-		woken = true
 	}
-	r, err := c.accept(ctx, a, to, mode == submitInternal)
+	r, err := c.accept(ctx, a, to, due, mode == submitInternal)
 	wake := c.idle && err == nil
 	if wake {
 		c.idle = false
 	}
-	if woken {
-		c.unblock(1) // there may be room for the next one too
+	if inLine != nil {
+		c.room.leave(inLine)
+		inLine = nil
 	}
 	c.mu.Unlock()
 	if err != nil {
-		return callRef{}, c.reject(a, err, mode)
+		return callRef{}, c.refuse(a, err, mode, inLine)
 	}
 	if wake {
 		c.wakeWriter()
@@ -147,27 +142,18 @@ func (c *Conn) submit(ctx context.Context, a *Action, to receiver, mode submitMo
 	return r, nil
 }
 
-// waitRoom waits until unblock closes room. One that gives up passes a wake it may have got on to the next.
-func (c *Conn) waitRoom(ctx context.Context, room chan struct{}, deadline time.Time) error {
-	timer := time.NewTimer(time.Until(deadline))
+// waitRoom waits for a place's turn, until ctx is done or the action's time is up.
+func (c *Conn) waitRoom(ctx context.Context, wake <-chan struct{}, due int64) error {
+	timer := time.NewTimer(time.Duration(due - c.now()))
 	defer timer.Stop()
-	var err error
 	select {
-	case <-room:
+	case <-wake:
 		return nil
 	case <-ctx.Done():
-		err = contextCause(ctx.Err())
+		return contextCause(ctx.Err())
 	case <-timer.C:
-		err = fmt.Errorf("%w: waiting for room: %w", ErrTimeout, ErrBusy)
+		return fmt.Errorf("%w: waiting for room: %w", ErrTimeout, ErrBusy)
 	}
-	c.mu.Lock()
-	if i := slices.Index(c.blocked, room); i >= 0 {
-		c.blocked = slices.Delete(c.blocked, i, i+1)
-	} else {
-		c.unblock(1)
-	}
-	c.mu.Unlock()
-	return err
 }
 
 func isReserved(action string) bool {
@@ -213,8 +199,9 @@ func encodedSize(a *Action) int {
 	return n
 }
 
-// accept encodes the action into the write buffer and makes its call live. Called under mu.
-func (c *Conn) accept(ctx context.Context, a *Action, to receiver, internal bool) (callRef, error) {
+// accept encodes the action into the write buffer and makes its call live. due is its deadline, 0 if its time begins
+// now. Called under mu.
+func (c *Conn) accept(ctx context.Context, a *Action, to receiver, due int64, internal bool) (callRef, error) {
 	k, r := c.calls.alloc()
 	var id [wire.MaxActionID]byte
 	before := len(c.out.buf)
@@ -231,7 +218,9 @@ func (c *Conn) accept(ctx context.Context, a *Action, to receiver, internal bool
 	k.end = c.out.end
 	k.action, k.await, k.internal, k.to = a.Name, a.AwaitOriginate && a.isAsyncOriginate(), internal, to
 	k.submitted = c.now()
-	k.deadline = k.submitted + int64(c.timeout(a))
+	if k.deadline = due; due == 0 {
+		k.deadline = k.submitted + int64(c.timeout(a))
+	}
 	if d, ok := ctx.Deadline(); ok {
 		k.deadline = min(k.deadline, int64(d.Sub(c.epoch)))
 	}
@@ -252,8 +241,13 @@ func (c *Conn) timeout(a *Action) time.Duration {
 	return c.cfg.ActionTimeout
 }
 
-// reject books a refused action and wraps the reason.
-func (c *Conn) reject(a *Action, err error, mode submitMode) error {
+// refuse books a refused action, takes it out of the line if it stood there, and wraps the reason.
+func (c *Conn) refuse(a *Action, err error, mode submitMode, inLine *roomWaiter) error {
+	if inLine != nil {
+		c.mu.Lock()
+		c.room.leave(inLine)
+		c.mu.Unlock()
+	}
 	if mode != submitInternal {
 		c.stats.rejected.Add(1)
 	}
@@ -297,7 +291,7 @@ func (c *Conn) giveUp(k *call, r callRef, counter *atomic.Uint64) (ended, bool) 
 		c.out.cut(k.start, k.end)
 		c.calls.live--
 		c.calls.release(r.slot)
-		c.unblock(1)
+		c.room.call()
 		return e, true
 	}
 	if !k.abandon(r.gen) {

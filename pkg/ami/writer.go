@@ -42,7 +42,7 @@ func (c *Conn) write() {
 					c.taken = c.written // the rest of the batch will never be written
 				}
 			}
-			c.unblock(max(1, c.cfg.Pending-c.calls.used))
+			c.room.call()
 			c.mu.Unlock()
 			if err != nil {
 				c.kill(err)
