@@ -1,0 +1,161 @@
+//go:build linux
+
+package ami_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/amitest"
+)
+
+// faultServers, in the environment, makes this test binary a process of simulated servers: "COUNT HOST PORT", the ports
+// counting up from PORT.
+const faultServers = "AMI_FAULT_SERVERS"
+
+// TestFaultServerProcess is no test: it is the other process of those that stop, kill and cut off a server. It emits
+// numbered events, writes its ledgers when a line arrives on standard input, and ends with that.
+func TestFaultServerProcess(t *testing.T) {
+	var count, port int
+	var host string
+	if _, err := fmt.Sscan(os.Getenv(faultServers), &count, &host, &port); err != nil {
+		t.Skip("it is started by the tests that need it")
+	}
+	var servers []*amitest.Server
+	for i := range count {
+		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port+i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := amitest.NewServer(amitest.WithoutListener(), amitest.WithEventNumbers(), amitest.WithWriteTimeout(10*time.Second))
+		defer s.Close()
+		s.Serve(l)
+		servers = append(servers, s)
+	}
+	stop := make(chan struct{})
+	emitted := make(chan struct{})
+	go func() {
+		defer close(emitted)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(50 * time.Millisecond):
+				for _, s := range servers {
+					s.EmitEvent("UserEvent", "UserEvent", "tick")
+				}
+			}
+		}
+	}()
+	fmt.Println("serving")
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		var sum amitest.Ledger
+		for _, s := range servers {
+			l := s.Ledger()
+			sum.ActionsReceived += l.ActionsReceived
+			sum.RepliesSent += l.RepliesSent
+			sum.EventsEmitted += l.EventsEmitted
+		}
+		if err := json.NewEncoder(os.Stdout).Encode(sum); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	<-emitted
+}
+
+// A serverProcess is a child process with simulated servers in it.
+type serverProcess struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+	in    interface{ Close() error }
+	ask   func() error
+}
+
+// startServers starts count servers in a child process, in a network namespace unless netns is "".
+func startServers(t *testing.T, netns string, count int, host string, port int) *serverProcess {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{self, "-test.run", "^TestFaultServerProcess$", "-test.timeout", "0"}
+	if netns != "" {
+		args = append([]string{"ip", "netns", "exec", netns}, args...)
+	}
+	p := &serverProcess{t: t, cmd: exec.Command(args[0], args[1:]...)} //nolint:gosec // the test binary itself
+	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %d", faultServers, count, host, port))
+	p.cmd.Stderr = os.Stderr
+	in, err := p.cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.in, p.lines = in, bufio.NewScanner(out)
+	p.ask = func() error { _, err := in.Write([]byte("ledger\n")); return err }
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for p.lines.Scan() {
+		if p.lines.Text() == "serving" {
+			return p
+		}
+		t.Log(p.lines.Text())
+	}
+	t.Fatal("the server process did not start")
+	return nil
+}
+
+// ledger asks for the sum of the servers' own ledgers.
+func (p *serverProcess) ledger() (l amitest.Ledger) {
+	p.t.Helper()
+	if err := p.ask(); err != nil || !p.lines.Scan() {
+		p.t.Fatalf("the server process is gone: %v", err)
+	}
+	if err := json.Unmarshal([]byte(strings.TrimSpace(p.lines.Text())), &l); err != nil {
+		p.t.Fatal(err)
+	}
+	return l
+}
+
+func (p *serverProcess) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// kill ends the process as a power cut would.
+func (p *serverProcess) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+// end lets the process finish.
+func (p *serverProcess) end() {
+	_ = p.in.Close()
+	_ = p.cmd.Wait()
+}
+
+// canListen reports whether a port of the loopback is free.
+func canListen(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	_ = l.Close()
+	return true
+}
