@@ -199,12 +199,13 @@ func (s *Sampler) Stop(nodes int) *Memory {
 
 // Costs of a run, measured on linux/amd64 and rounded up. They are for an estimate before a run, nothing else.
 const (
-	costProcess = 48 << 20 // the binary, its runtime, full histograms, and garbage at GOGC=100
-	costSession = 48 << 10 // two goroutines' stacks, read and write buffers
+	costProcess = 24 << 20 // the binary, its runtime, full histograms, and garbage at GOGC=100
+	costSession = 32 << 10 // two goroutines' stacks, read and write buffers
 	costNode    = 8 << 10  // two small histograms and the books
 	costAction  = 1536     // one in flight: a slot, its bytes both ways, the reply
 	costEvent   = 768      // one queued event
 	costWaiting = 8        // one due and not sent
+	costItem    = 640      // one item of a list that is being gathered
 )
 
 // Estimate returns about how much resident memory a run takes at its largest.
@@ -216,6 +217,7 @@ func Estimate(c *Config) Bytes {
 	}
 	b := costProcess + sessions*costSession + uint64(c.Nodes)*costNode + sessions*inFlight*costAction
 	b += sessions * uint64(c.Backlog) * costWaiting
+	b += sessions * inFlight * uint64(c.List) * costItem
 	if c.EventRate > 0 {
 		b += sessions * uint64(c.EventRate) * costEvent
 	}

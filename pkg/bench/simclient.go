@@ -44,7 +44,12 @@ func SpawnSimulator(cmd *exec.Cmd, spec SimSpec) (*SimClient, error) {
 	return connectSim(in, out, spec, func() error {
 		kill := time.AfterFunc(exitWithin, func() { _ = cmd.Process.Kill() })
 		defer kill.Stop()
-		return cmd.Wait()
+		err := cmd.Wait()
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && !exit.Exited() {
+			return nil // the terminal's Ctrl-C is the child's too; it ends by it once it has done its duty
+		}
+		return err
 	})
 }
 

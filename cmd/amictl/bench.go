@@ -1,0 +1,499 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/bench"
+)
+
+const benchHelp = `Examples:
+  amictl bench                                              8 simulated nodes, 5 s, a table and a verdict
+  amictl bench --sim 50 --actions 10000 --profile one-stalled --fail-if 'jain<0.99' --fail-if 'starvation>250ms'
+  amictl bench --rate 2000 --duration 30s --fail-if 'p99>50ms' --out new.json --html new.html
+  amictl bench --stage 10s:1000 --stage 30s:=1000 --mix ping=8,corestatus=1,command=1
+  amictl bench --node ami://admin@127.0.0.1:5038 --concurrency 256 --mix ping
+  amictl bench --workload calls --rate 20 --max-calls 100 --hold 2s --abort-if 'channels>500'
+  amictl bench report new.json --markdown                   a result again, as Markdown
+  amictl bench report a.json b.json --merge --html all.html results of several machines as one
+  amictl bench compare base.json new.json --fail-if 'p99>+10%'
+
+Without --node or -l it drives simulated servers in a process of its own; only these two flags on its own command line
+choose real ones. Servers that are not on this host need --confirm-target COUNT and a --rate, calls also --max-calls.
+
+Workloads: actions (the --mix), calls (Originate to Hangup), events (UserEvent to its delivery), biglist, login-storm.
+Profiles: even, one-slow, one-flooding, one-stalled, flapping, storm, mixed.
+Response time counts from when an action was meant to start, service time from the write. Thresholds are METRIC OP VALUE;
+a wrong metric's error lists them. Exits 0, 99 when a threshold failed, 98 when the result is invalid: the generator
+could not keep up, the ledgers differ, or a threshold's figure was not measured.`
+
+// benchFlags are those of `bench`, `bench report` and `bench compare`.
+type benchFlags struct {
+	workload, profile, mix, channel string
+	sim, sessions, concurrency      count
+	window, backlog, actions        count
+	repeat, confirm, maxCalls, list count
+	rate, eventRate                 positive
+	seed                            count
+	duration, warmUp, grace, every  duration
+	maxLag, hold, watch             duration
+	stages, weights                 list
+	failIf, abortIf                 list
+	abortOnFail                     bool
+	maxMemory                       size
+	out, html                       string
+	here                            bool
+
+	markdown, merge, force bool
+}
+
+// The forms of bench: the flags that each has a use for. The rest of the flags are for a run.
+var benchForms = map[string]string{
+	"report":    " html markdown merge ",
+	"compare":   " fail-if force ",
+	"simulator": " ",
+}
+
+func (a *app) benchCommand() *cli.Command {
+	f := &benchFlags{}
+	return &cli.Command{
+		Name:        "bench",
+		Usage:       "load servers, simulated ones unless told otherwise, and judge latency, fairness, memory and ledger",
+		ArgsUsage:   "[report FILE... | compare BASE NEW]",
+		Description: benchHelp,
+		Flags:       f.flags(),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			form, files := c.Args().First(), c.Args().Tail()
+			if err := checkBenchForm(c, form); err != nil {
+				return err
+			}
+			if err := a.checkBenchOutput(); err != nil {
+				return err
+			}
+			switch form {
+			case "report":
+				return a.benchReport(f, files)
+			case "compare":
+				return a.benchCompare(f, files)
+			case "simulator": // the child process of a run
+				return bench.ServeSimulator(context.WithoutCancel(ctx), a.stdin, a.stdout)
+			}
+			return a.bench(ctx, f)
+		},
+	}
+}
+
+// checkBenchForm refuses flags and words that the form has no use for.
+func checkBenchForm(c *cli.Command, form string) error {
+	use, ok := benchForms[form]
+	if !ok && form != "" {
+		return usageError("`bench report FILE...`, `bench compare BASE NEW`, or flags alone for a run", "bench takes no argument %q", form)
+	}
+	if !ok {
+		for _, name := range []string{"markdown", "merge", "force"} {
+			if c.IsSet(name) {
+				return usageError("it is for `bench report` or `bench compare`", "--%s has no use with a run", name)
+			}
+		}
+		return nil
+	}
+	for _, flag := range c.Flags {
+		if name := flag.Names()[0]; c.IsSet(name) && !strings.Contains(use, " "+name+" ") {
+			return usageError("see `amictl bench --help`", "--%s has no use with bench %s", name, form)
+		}
+	}
+	return nil
+}
+
+// checkBenchOutput refuses formats that bench has no use for.
+func (a *app) checkBenchOutput() error {
+	switch o := a.settings.get("output"); {
+	case o == "csv" || o == "raw" || o == "nagios" || o == "prometheus":
+		return usageError("table, json, jsonl or none", "output format %q does not fit bench", o)
+	case a.flags.query != "" || a.flags.fields != "":
+		return usageError("pipe -o json into jq", "bench has no use for --query and --fields")
+	}
+	return nil
+}
+
+func (f *benchFlags) flags() []cli.Flag {
+	g := func(name, usage string, v cli.Value) cli.Flag {
+		return &cli.GenericFlag{Name: name, Usage: usage, Value: v}
+	}
+	on := func(name, usage string, to *bool) cli.Flag {
+		return &cli.BoolFlag{Name: name, Usage: usage, Destination: to}
+	}
+	return []cli.Flag{
+		text("workload", "", "`NAME`: actions, calls, events, biglist or login-storm", &f.workload),
+		g("sim", "simulate `N` nodes (8)", &f.sim),
+		text("profile", "", "what befalls simulated nodes: `NAME`", &f.profile),
+		g("sessions", "`N` sessions to each node (1)", &f.sessions),
+		text("mix", "", "actions by weight, as `ping=8,command=1`, or @FILE with JSON", &f.mix),
+		g("concurrency", "closed loop: `N` callers a node (64 over all, at least 1)", &f.concurrency),
+		g("rate", "open loop: `N` actions a second over all nodes", &f.rate),
+		g("stage", "open loop: `TIME:RATE`, a ramp to a rate, TIME:=RATE a step; may repeat", &f.stages),
+		g("window", "at most `N` actions in flight on a session (256)", &f.window),
+		g("backlog", "open loop: drop what is due beyond `N` a node (10000)", &f.backlog),
+		g("weight", "`NODE=N`: N times the share of the others; may repeat", &f.weights),
+		g("actions", "end after `N` actions", &f.actions),
+		g("duration", "end after `TIME` (5s, if nothing else ends it)", &f.duration),
+		g("warm-up", "do not measure the first `TIME`", &f.warmUp),
+		g("grace", "wait `TIME` at the end for what is in flight (10s)", &f.grace),
+		g("seed", "the `N` that chooses the actions (1)", &f.seed),
+		g("repeat", "run `N` times; the median run is the result, with all their figures", &f.repeat),
+		g("fail-if", "a `CONDITION` that means failure, such as p99>50ms; may repeat", &f.failIf),
+		on("abort-on-fail", "end the run as soon as it has failed", &f.abortOnFail),
+		g("abort-if", "end the run on this `CONDITION`; may repeat", &f.abortIf),
+		g("max-memory", "fail above this `SIZE` of resident memory; refuse a run that would not fit", &f.maxMemory),
+		g("max-lag", "call the result invalid when the generator is later than `TIME` (20ms, p99)", &f.maxLag),
+		g("every", "report each `TIME` (1s)", &f.every),
+		text("out", "", "write the result to `FILE`, JSON", &f.out),
+		text("html", "", "write a page with plots to `FILE`", &f.html),
+		g("event-rate", "`N` numbered events a second from each simulated node (50, fewer for many nodes)", &f.eventRate),
+		g("watch", "watch events for `TIME` at least", &f.watch),
+		g("list", "biglist: `N` items (1000)", &f.list),
+		g("max-calls", "calls: at most `N` at one time (100)", &f.maxCalls),
+		g("hold", "calls: each lasts `TIME` (2s)", &f.hold),
+		text("channel", "", "calls: what to dial (`Local/s@default`)", &f.channel),
+		g("confirm-target", "there are `COUNT` servers that are not on this host, and they may be loaded", &f.confirm),
+		on("in-process", "simulate in this process, whose figures then include the servers", &f.here),
+		on("markdown", "report: as Markdown", &f.markdown),
+		on("merge", "report: files of several machines as one", &f.merge),
+		on("force", "compare: even if the configurations differ", &f.force),
+	}
+}
+
+// config makes the run's configuration from the flags.
+func (a *app) benchConfig(f *benchFlags) (bench.Config, *bench.Mix, error) {
+	c := bench.Config{
+		Workload: f.workload, Profile: f.profile, Nodes: f.sim.n, Sessions: f.sessions.n, Concurrency: f.concurrency.n,
+		Window: f.window.n, Backlog: f.backlog.n, Rate: f.rate.v, EventRate: f.eventRate.v, List: f.list.n, Actions: uint64(f.actions.n),
+		Duration: bench.Duration(f.duration.d), WarmUp: bench.Duration(f.warmUp.d), Grace: bench.Duration(f.grace.d),
+		Every: bench.Duration(f.every.d), MaxLag: bench.Duration(f.maxLag.d), Hold: bench.Duration(f.hold.d), Watch: bench.Duration(f.watch.d),
+		MaxCalls: f.maxCalls.n, Channel: f.channel, Timeout: bench.Duration(a.flags.timeout.d), MaxMemory: f.maxMemory.v,
+		FailIf: f.failIf, AbortIf: f.abortIf, AbortOnFail: f.abortOnFail,
+	}
+	for _, s := range f.stages {
+		st, err := bench.ParseStage(s)
+		if err != nil {
+			return c, nil, err
+		}
+		c.Stages = append(c.Stages, st)
+	}
+	for _, s := range f.weights {
+		node, weight, ok := strings.Cut(s, "=")
+		w, err := strconv.ParseFloat(weight, 64)
+		if !ok || err != nil || !(w > 0) || math.IsInf(w, 0) {
+			return c, nil, usageError("such as --weight pbx1=2", "--weight %q is not NODE=N", s)
+		}
+		if c.Weights == nil {
+			c.Weights = bench.Weights{}
+		}
+		c.Weights[node] = w
+	}
+	mix, err := a.benchMix(f, &c)
+	return c, mix, err
+}
+
+func (a *app) benchMix(f *benchFlags, c *bench.Config) (*bench.Mix, error) {
+	if f.mix != "" && (f.workload == bench.WorkloadCalls || f.workload == bench.WorkloadLoginStorm) {
+		return nil, usageError("", "--mix has no use with --workload %s", f.workload)
+	}
+	c.Mix = f.mix
+	name, isFile := strings.CutPrefix(f.mix, "@")
+	if !isFile {
+		return nil, nil
+	}
+	in, err := a.open(name, "--mix "+f.mix)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = in.Close() }()
+	mix, err := bench.ReadMix(in)
+	if err == nil {
+		c.Mix = mix.String()
+	}
+	return mix, err
+}
+
+// bench runs the load, writes what came of it, and judges.
+func (a *app) bench(ctx context.Context, f *benchFlags) error {
+	cfg, mix, err := a.benchConfig(f)
+	if err != nil {
+		return benchUsage(err)
+	}
+	targets, err := a.benchTargets(ctx, f, &cfg)
+	if err != nil {
+		return err
+	}
+	v, _ := buildVersion()
+	seed := uint64(max(1, f.seed.n))
+	var runs []*bench.Result
+	for i := range max(1, f.repeat.n) {
+		live := a.newBenchLive(i, f.repeat.n)
+		l := bench.Launch{
+			Config: cfg, Seed: seed, ID: benchID(), Version: v, Mix: mix, Targets: targets,
+			Simulate: a.benchSimulator(f.here), Live: live.interval,
+		}
+		res, err := l.Run(ctx)
+		live.end()
+		if err != nil {
+			return benchUsage(err)
+		}
+		runs = append(runs, res)
+		if ctx.Err() != nil {
+			break
+		}
+		debug.FreeOSMemory() // the next run starts from as little
+	}
+	res := runs[0]
+	if f.repeat.n > 1 {
+		if res, err = bench.Repeats(runs); err != nil {
+			return err
+		}
+	}
+	return a.benchResult(f, res)
+}
+
+// benchResult writes the result everywhere it is to go, files first, and returns its verdict as an error.
+func (a *app) benchResult(f *benchFlags, res *bench.Result) error {
+	var err error
+	if f.out != "" {
+		err = res.WriteFile(f.out)
+	}
+	if f.html != "" {
+		err = errors.Join(err, res.WriteHTMLFile(f.html))
+	}
+	switch a.settings.get("output") {
+	case "none":
+	case "json":
+		err = errors.Join(err, res.Write(a.stdout))
+	case "jsonl":
+		err = errors.Join(err, writeBenchLine(a.stdout, "result", res))
+	default:
+		err = errors.Join(err, res.WriteTable(a.stdout))
+	}
+	if err != nil {
+		return err
+	}
+	return benchVerdict(res.Verdict)
+}
+
+// benchVerdict is nil unless the verdict has an exit status of its own; the table has said why.
+func benchVerdict(v bench.Verdict) error {
+	if status := v.ExitStatus(); status != 0 {
+		return silent(status)
+	}
+	return nil
+}
+
+// benchUsage makes the run's refusals errors of the command line, and leaves others as they are.
+func benchUsage(err error) error {
+	var (
+		config    *bench.ConfigError
+		mix       *bench.MixError
+		stage     *bench.StageError
+		threshold *bench.ThresholdError
+		memory    *bench.MemoryError
+		files     *bench.DescriptorError
+		different *bench.DifferentConfigs
+	)
+	msg := strings.TrimPrefix(err.Error(), "bench: ")
+	switch {
+	case errors.As(err, &threshold):
+		return usageError(threshold.Hint, "threshold %q: %s", threshold.Text, threshold.Why)
+	case errors.As(err, &memory):
+		return usageError("fewer nodes, fewer sessions, a smaller --window, or more --max-memory", "%s", msg)
+	case errors.As(err, &files):
+		return usageError("raise it with `ulimit -n`, or use fewer nodes", "%s", msg)
+	case errors.As(err, &different):
+		return usageError("--force compares them all the same", "%s", msg)
+	case errors.As(err, &config), errors.As(err, &mix), errors.As(err, &stage):
+		return usageError("see `amictl bench --help`", "%s", msg)
+	case errors.Is(err, bench.ErrNotReady):
+		return &cliError{code: codeConnect, msg: msg, hint: "`amictl health` says why"}
+	}
+	return err
+}
+
+// benchID returns a new run's id, which is part of the channel ids that it leaves in servers' logs.
+func benchID() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return hex.EncodeToString(b[:])
+}
+
+// benchSimulator starts simulated servers, in a child process so that memory and processor figures are our own.
+func (a *app) benchSimulator(here bool) func(bench.SimSpec) (bench.Simulator, error) {
+	return func(spec bench.SimSpec) (bench.Simulator, error) {
+		self, err := os.Executable()
+		if here || err != nil {
+			return bench.SimulateHere(spec)
+		}
+		cmd := exec.Command(self, "bench", "simulator") //nolint:gosec // ourselves
+		cmd.Stderr = os.Stderr
+		return bench.SpawnSimulator(cmd, spec)
+	}
+}
+
+// benchTargets returns the real servers that were named on the command line, none for a simulated cluster. It tries a
+// login on each first, so that a wrong secret says so at once.
+func (a *app) benchTargets(ctx context.Context, f *benchFlags, cfg *bench.Config) ([]bench.Target, error) {
+	if a.flags.local || a.flags.managerConf != "" {
+		return nil, usageError("name the server: --node ami://user@127.0.0.1:5038", "bench has no use for --local")
+	}
+	if len(a.flags.nodes) == 0 && len(a.flags.labels) == 0 {
+		if f.confirm.set {
+			return nil, usageError("name them with --node or -l", "--confirm-target without real servers")
+		}
+		return nil, nil
+	}
+	if f.sim.set || f.profile != "" {
+		return nil, usageError("leave --sim and --profile out, or --node and -l", "real servers cannot be simulated")
+	}
+	nodes, err := a.benchNodes()
+	if err != nil {
+		return nil, err
+	}
+	if err := benchConfirmed(f, nodes); err != nil {
+		return nil, err
+	}
+	if err := a.benchPreflight(ctx, nodes); err != nil {
+		return nil, err
+	}
+	cfg.Target = "servers"
+	targets := make([]bench.Target, len(nodes))
+	for i, n := range nodes {
+		targets[i] = bench.Target{Node: n.Name, Config: n}
+	}
+	return targets, nil
+}
+
+// benchNodes resolves --node and -l. The environment's node is none of bench's business.
+func (a *app) benchNodes() (nodes []ami.Config, err error) {
+	if len(a.flags.nodes) > 0 {
+		return a.targets()
+	}
+	if nodes, err = a.contextNodes(); err != nil {
+		return nil, err
+	}
+	if nodes, err = filterLabels(nodes, a.flags.labels); err == nil && len(nodes) == 0 {
+		err = usageError("`amictl context show` lists the nodes and their labels", "no node matches")
+	}
+	return nodes, err
+}
+
+// benchConfirmed makes sure that whoever loads servers elsewhere means it, and how much.
+func benchConfirmed(f *benchFlags, nodes []ami.Config) error {
+	away := 0
+	for i := range nodes {
+		if !isLoopback(nodes[i].Addr) {
+			away++
+		}
+	}
+	switch {
+	case away == 0 && f.confirm.set:
+		return usageError("leave it out", "--confirm-target %d, but all servers are on this host", f.confirm.n)
+	case away == 0:
+		return nil
+	case f.confirm.n != away:
+		return usageError(fmt.Sprintf("if they may be loaded, say --confirm-target %d", away), "%d of the servers are not on this host", away)
+	case f.rate.v <= 0 && len(f.stages) == 0:
+		return usageError("a closed loop would take all that they have", "servers that are not on this host need a --rate or --stage")
+	case f.workload == bench.WorkloadCalls && !f.maxCalls.set:
+		return usageError("", "calls on servers that are not on this host need --max-calls")
+	}
+	return nil
+}
+
+// isLoopback tells whether an address is on this host for certain, without asking any name server.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// benchPreflight logs in to each server once. The first cause of failure is the error.
+func (a *app) benchPreflight(ctx context.Context, nodes []ami.Config) error {
+	errs := make([]error, len(nodes))
+	slots := make(chan struct{}, mostDials)
+	var all sync.WaitGroup
+	for i, n := range nodes {
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			conn, err := a.dial(ctx, n)
+			if err != nil {
+				errs[i] = err
+				return
+			}
+			leave(ctx, conn)
+		})
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// positive is a flag with a number of more than 0.
+type positive struct{ v float64 }
+
+func (n *positive) Set(s string) error {
+	v, err := strconv.ParseFloat(strings.TrimSuffix(s, "/s"), 64)
+	if err != nil || !(v > 0) || math.IsInf(v, 0) {
+		return errors.New("not a number of more than 0")
+	}
+	n.v = v
+	return nil
+}
+
+func (n *positive) String() string {
+	if n.v == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(n.v, 'g', -1, 64)
+}
+
+func (n *positive) Get() any { return n.v }
+
+// size is a flag with a number of bytes.
+type size struct{ v bench.Bytes }
+
+func (s *size) Set(text string) error {
+	v, err := bench.ParseBytes(text)
+	if err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "bench: "))
+	}
+	s.v = v
+	return nil
+}
+
+func (s *size) String() string {
+	if s.v == 0 {
+		return ""
+	}
+	return s.v.String()
+}
+
+func (s *size) Get() any { return s.v }

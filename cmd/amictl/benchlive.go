@@ -1,0 +1,86 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/apntalk/amictl/pkg/bench"
+)
+
+// benchLive tells on standard error how a run is going: on a terminal in one line that is updated, elsewhere in plain
+// lines. With -o jsonl each stretch is also an object on standard output.
+type benchLive struct {
+	a        *app
+	prefix   string
+	terminal bool
+	lines    bool // JSON lines on standard output
+	wrote    bool
+}
+
+func (a *app) newBenchLive(i, repeats int) *benchLive {
+	l := &benchLive{a: a, lines: a.settings.get("output") == "jsonl"}
+	if f, ok := a.stderr.(*os.File); ok {
+		l.terminal = isatty.IsTerminal(f.Fd())
+	}
+	if repeats > 1 {
+		l.prefix = fmt.Sprintf("%d/%d ", i+1, repeats)
+	}
+	return l
+}
+
+// interval reports a stretch.
+func (l *benchLive) interval(v *bench.Interval) {
+	if l.lines {
+		_ = writeBenchLine(l.a.stdout, "interval", v) // a reader who is gone ends the run by a signal
+	}
+	if l.a.flags.quiet {
+		return
+	}
+	phase := ""
+	if v.WarmUp {
+		phase = " (warm-up)"
+	}
+	s := fmt.Sprintf("%s%5.1fs%s  %.0f/s  p50 %s  p99 %s  failed %d  in flight %d  ready %d  resident %s", l.prefix, v.At, phase, v.Rate,
+		bench.FormatMicros(v.P50), bench.FormatMicros(v.P99), v.Failed, v.InFlight, v.Ready, v.RSS)
+	if v.Backlog > 0 {
+		s += fmt.Sprintf("  waiting %d", v.Backlog)
+	}
+	if l.terminal {
+		fmt.Fprintf(l.a.stderr, "\r\x1b[K%s", s)
+		l.wrote = true
+		return
+	}
+	fmt.Fprintln(l.a.stderr, s)
+}
+
+// end leaves the line that was updated.
+func (l *benchLive) end() {
+	if l.wrote {
+		fmt.Fprintln(l.a.stderr)
+	}
+}
+
+// writeBenchLine writes an object of JSON lines, with its type and time first.
+func writeBenchLine(w io.Writer, kind string, v any) error {
+	now := time.Now().UTC()
+	head, err := json.Marshal(struct {
+		Type string  `json:"type"`
+		Time string  `json:"time"`
+		TS   float64 `json:"ts"`
+	}{kind, now.Format("2006-01-02T15:04:05.000000Z"), float64(now.UnixMicro()) / 1e6})
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	line := append(append(head[:len(head)-1], ','), body[1:]...)
+	_, err = w.Write(append(line, '\n'))
+	return err
+}
