@@ -183,7 +183,7 @@ func (c *Cluster) Subscribe(o SubscribeOptions) (*Subscription, error) {
 func (c *Cluster) Close() error { return c.end(context.Background(), false) }
 
 // Drain takes no new actions, waits within ctx for those in flight, logs off and closes everything. It returns nil if
-// all of them were answered.
+// all of them ended by themselves.
 func (c *Cluster) Drain(ctx context.Context) error { return c.end(ctx, true) }
 
 func (c *Cluster) end(ctx context.Context, drain bool) error {
