@@ -152,7 +152,7 @@ func (f *benchFlags) flags() []cli.Flag {
 		g("actions", "end after `N` actions", &f.actions),
 		g("duration", "end after `TIME` (5s, if nothing else ends it)", &f.duration),
 		g("warm-up", "do not measure the first `TIME`", &f.warmUp),
-		g("grace", "wait `TIME` at the end for what is in flight (10s)", &f.grace),
+		g("grace", "open loop: at the end go on for `TIME` with what is due and not sent (5s)", &f.grace),
 		g("seed", "the `N` that chooses the actions (1)", &f.seed),
 		g("repeat", "run `N` times; the median run is the result, with all their figures", &f.repeat),
 		g("fail-if", "a `CONDITION` that means failure, such as p99>50ms; may repeat", &f.failIf),

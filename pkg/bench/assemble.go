@@ -59,7 +59,7 @@ func (r *Run) partial() *Result {
 		for i := range res.Nodes {
 			dropped += res.Nodes[i].Dropped
 		}
-		res.Lag = NewLag(lag, time.Duration(r.Config.MaxLag), dropped, res.Total.P99)
+		res.Lag = NewLag(lag, time.Duration(r.Config.MaxLag), dropped, res.Total.P50)
 	}
 	if r.tap != nil {
 		res.Events = r.tap.result(r.now())
@@ -204,7 +204,7 @@ func (r *Run) reconcile() Ledger {
 		l.Differences = append(l.Differences, "the simulator's books: "+simErr.Error())
 	}
 	if flying > 0 {
-		l.Differences = append(l.Differences, fmt.Sprintf("%d actions had not ended after the grace period", flying))
+		l.Differences = append(l.Differences, fmt.Sprintf("%d actions had not ended when their timeout was over", flying))
 	}
 	r.reconcileEvents(&l)
 	return l

@@ -84,7 +84,7 @@ type Config struct {
 	Actions  uint64   `json:"actions,omitempty"` // end after so many, 0: by Duration
 	Duration Duration `json:"duration,omitzero"`
 	WarmUp   Duration `json:"warm_up,omitzero"`
-	Grace    Duration `json:"grace"` // how long the end waits for what is in flight
+	Grace    Duration `json:"grace"` // how long the end goes on sending what is due; what is in flight ends by its timeout
 	Timeout  Duration `json:"timeout"`
 	Every    Duration `json:"every"`
 	MaxLag   Duration `json:"max_lag"` // p99 of the generator's own lateness beyond which the result is INVALID

@@ -25,15 +25,15 @@ type Lag struct {
 const lagShare = 20
 
 // NewLag sums up the lateness of an open loop, h in microseconds, and decides whether the result is invalid. It is when
-// the generator's p99 was later than limit, unless that is a small part of the p99 of the response time, p99 in
-// microseconds: lateness is part of the response time, which counts from the intended start.
-func NewLag(h *Histogram, limit time.Duration, dropped uint64, p99 int64) *Lag {
+// the generator's p99 was later than limit, unless that is a small part of the median response time, in microseconds:
+// lateness is part of the response time, which counts from the intended start.
+func NewLag(h *Histogram, limit time.Duration, dropped uint64, median int64) *Lag {
 	l := &Lag{Limit: Duration(limit), Dropped: dropped}
 	if h.Count() < minLagSamples {
 		return l
 	}
 	l.P50, l.P99, l.Max = h.Quantile(50), h.Quantile(99), h.Max()
-	l.Invalid = time.Duration(l.P99)*time.Microsecond > limit && l.P99*lagShare > p99
+	l.Invalid = time.Duration(l.P99)*time.Microsecond > limit && l.P99*lagShare > median
 	return l
 }
 

@@ -59,8 +59,8 @@ const readyWait = 60 * time.Second
 // now returns the offset from the start of the run.
 func (r *Run) now() time.Duration { return time.Since(r.epoch) }
 
-// Do runs the load and returns what came of it. When ctx is done the run ends early: what is in flight is waited
-// for within the grace period, and the result is marked as partial. An error means that there is no result.
+// Do runs the load and returns what came of it. When ctx is done the run ends early: what is due is dropped,
+// what is in flight is waited for, and the result is marked as partial. An error means that there is no result.
 func (r *Run) Do(ctx context.Context) (*Result, error) {
 	if err := r.prepare(); err != nil {
 		return nil, err
@@ -247,16 +247,14 @@ func (r *Run) watch(ctx context.Context) {
 		warmed = time.After(max(r.warm, 0))
 	}
 	interrupted := ctx.Done()
-	var hard <-chan time.Time
+	var soft, hard <-chan time.Time // send no more of what is due; stop waiting for what is in flight
 	end := func(why string) {
 		if r.ended == "" {
 			r.ended = why
 		}
 		r.stop.Store(true)
 		r.giveUp.Store(true)
-		if hard == nil {
-			hard = time.After(time.Duration(r.Config.Grace))
-		}
+		hard = time.After(r.longest())
 	}
 	last := r.now()
 	var issued <-chan time.Time
@@ -278,8 +276,11 @@ func (r *Run) watch(ctx context.Context) {
 		case f := <-r.Over:
 			end(fmt.Sprintf("resident memory reached %s", f.RSS))
 		case <-issued: // the load is over, but for what is due or in flight
+			soft = time.After(time.Duration(r.Config.Grace))
+		case <-soft:
+			r.giveUp.Store(true)
 			if hard == nil {
-				hard = time.After(time.Duration(r.Config.Grace))
+				hard = time.After(r.longest())
 			}
 		case <-interrupted:
 			interrupted = nil
@@ -291,6 +292,15 @@ func (r *Run) watch(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// longest returns how long an action that is sent now may take to end: its timeout, and room for the engine's rounding.
+func (r *Run) longest() time.Duration {
+	d := time.Duration(r.Config.Timeout)
+	for i := range r.Mix.kinds {
+		d = max(d, r.Mix.kinds[i].Timeout)
+	}
+	return d + time.Second
 }
 
 // issueEnd returns the offset at which nothing more is issued, 0 if that is not known.

@@ -301,3 +301,16 @@ func TestSimulatorInAProcessOfItsOwn(t *testing.T) {
 		t.Errorf("ledger %+v", r.Ledger)
 	}
 }
+
+// TestAStalledNodeInAnOpenLoopEnds: its backlog outlives the load, and what is sent of it last must end too.
+func TestAStalledNodeInAnOpenLoopEnds(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	r := launch(t, bench.Config{
+		Nodes: 3, Rate: 300, Duration: ms(300), Profile: bench.ProfileOneStalled, Window: 3, Timeout: ms(400), Grace: ms(600), Watch: ms(1),
+		MaxLag: ms(60_000),
+	}, nil)
+	check(t, r)
+	if r.Lag.Dropped == 0 || r.Total.Ended.Timeout < 4 || r.Total.Sent+r.Lag.Dropped != 90 {
+		t.Errorf("sent %d, timed out %d, dropped %d of 90", r.Total.Sent, r.Total.Ended.Timeout, r.Lag.Dropped)
+	}
+}

@@ -144,10 +144,10 @@ func TestLagDecidesInvalid(t *testing.T) {
 		return h
 	}
 	for _, tt := range []struct {
-		name string
-		h    *Histogram
-		p99  int64
-		want bool
+		name   string
+		h      *Histogram
+		median int64
+		want   bool
 	}{
 		{"on time", fill(1000, 5000), 6000, false},
 		{"late in the last percent", fill(1000, 30_000), 40_000, true},
@@ -155,7 +155,7 @@ func TestLagDecidesInvalid(t *testing.T) {
 		{"late, and no response time known", fill(1000, 30_000), 0, true},
 		{"too few to say", fill(5, 0), 6000, false},
 	} {
-		l := NewLag(tt.h, 20*time.Millisecond, 3, tt.p99)
+		l := NewLag(tt.h, 20*time.Millisecond, 3, tt.median)
 		if l.Invalid != tt.want || (l.Why() != "") != tt.want {
 			t.Errorf("%s: invalid %v (%q), want %v", tt.name, l.Invalid, l.Why(), tt.want)
 		}
