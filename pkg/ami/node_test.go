@@ -646,7 +646,7 @@ func TestIdleNodesCostLittle(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if got := goroutines(); got != 2*nodes {
+		if got := goroutines(); got < nodes || got > 2*nodes {
 			t.Errorf("%d goroutines for %d live nodes", got, nodes)
 		}
 		live := (heapInUse() - before) / nodes
