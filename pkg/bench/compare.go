@@ -11,10 +11,10 @@ import (
 	"text/tabwriter"
 )
 
-// DifferentConfigs says that two results do not measure the same thing.
-type DifferentConfigs struct{ Settings []string }
+// DifferentConfigsError says that two results do not measure the same thing.
+type DifferentConfigsError struct{ Settings []string }
 
-func (e *DifferentConfigs) Error() string {
+func (e *DifferentConfigsError) Error() string {
 	return "bench: the configurations differ: " + strings.Join(e.Settings, ", ")
 }
 
@@ -83,7 +83,7 @@ type Comparison struct {
 // Compare holds a new result against a base. A relative threshold fails only by a change that is clear: with repeats
 // on both sides no repeat of one side may lie within the other's range, otherwise it is within the spread and noted.
 // Without repeats the plain difference decides, and that is noted too. Absolute thresholds are of the new result.
-// Results of different configurations are refused with *DifferentConfigs unless force is given.
+// Results of different configurations are refused with *DifferentConfigsError unless force is given.
 func Compare(base, next *Result, thresholds []Threshold, force bool) (*Comparison, error) {
 	c := &Comparison{Verdict: Measured}
 	if len(thresholds) > 0 {
@@ -91,7 +91,7 @@ func Compare(base, next *Result, thresholds []Threshold, force bool) (*Compariso
 	}
 	if d := base.Config.Differences(&next.Config); len(d) > 0 {
 		if !force {
-			return nil, &DifferentConfigs{d}
+			return nil, &DifferentConfigsError{d}
 		}
 		c.Notes = append(c.Notes, "the configurations differ: "+strings.Join(d, ", "))
 	}

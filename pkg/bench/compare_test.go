@@ -71,7 +71,7 @@ func TestCompareUsesTheSpread(t *testing.T) {
 	}
 }
 
-func TestCompareRefusesDifferentConfigs(t *testing.T) {
+func TestCompareRefusesDifferentConfigsError(t *testing.T) {
 	a, b := repeated(100), repeated(100)
 	a.Config.Defaults()
 	b.Config.Defaults()
@@ -81,7 +81,7 @@ func TestCompareRefusesDifferentConfigs(t *testing.T) {
 	}
 	b.Config.Nodes, b.Config.Mix = 9, "ping"
 	_, err := Compare(a, b, nil, false)
-	var dc *DifferentConfigs
+	var dc *DifferentConfigsError
 	if !errors.As(err, &dc) || len(dc.Settings) != 2 || !strings.Contains(err.Error(), "nodes (8, 9)") {
 		t.Errorf("error %v, want mix and nodes named", err)
 	}

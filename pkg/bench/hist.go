@@ -121,7 +121,7 @@ type Summary struct {
 // percents are the percentiles of a Summary.
 var percents = []float64{50, 90, 95, 99, 99.9, 99.99}
 
-func summarize(n int64, mean float64, maxValue int64, at func([]float64) []int64) Summary {
+func sumUp(n int64, mean float64, maxValue int64, at func([]float64) []int64) Summary {
 	s := Summary{Count: n}
 	if n == 0 {
 		return s
@@ -138,7 +138,7 @@ func summarize(n int64, mean float64, maxValue int64, at func([]float64) []int64
 
 // Summary sums the histogram up.
 func (h *Histogram) Summary() Summary {
-	return summarize(h.Count(), h.h.Mean(), h.Max(), h.h.ValueAtPercentilesSlice)
+	return sumUp(h.Count(), h.h.Mean(), h.Max(), h.h.ValueAtPercentilesSlice)
 }
 
 // A Small is a histogram exact to 1 % that takes room only for the latencies that it has seen: a few KiB. It is not
@@ -166,7 +166,7 @@ func (s *Small) Summary() Summary {
 	if s.h == nil {
 		return Summary{}
 	}
-	return summarize(s.h.TotalCount(), s.h.Mean(), s.h.Max(), s.h.ValueAtPercentilesSlice)
+	return sumUp(s.h.TotalCount(), s.h.Mean(), s.h.Max(), s.h.ValueAtPercentilesSlice)
 }
 
 // Merge adds another's latencies.

@@ -48,7 +48,7 @@ func Merge(runs []*Result) (*Result, error) {
 	m := merger{res: res, full: map[string]*Histogram{}, nodes: map[string]*mergedNode{}}
 	for i, r := range runs {
 		if d := r.Config.Differences(&runs[0].Config); i > 0 && len(d) > 0 {
-			return nil, &DifferentConfigs{d}
+			return nil, &DifferentConfigsError{d}
 		}
 		if err := m.add(r); err != nil {
 			return nil, err
@@ -142,7 +142,7 @@ func (m *merger) node(n *NodePart) error {
 	}
 	o.response.Merge(response)
 	o.service.Merge(service)
-	o.Tally.plus(&n.Tally)
+	o.plus(&n.Tally)
 	o.Starvation, o.EventStarvation = max(o.Starvation, n.Starvation), max(o.EventStarvation, n.EventStarvation)
 	o.Events += n.Events
 	o.EventDrops += n.EventDrops
@@ -161,7 +161,7 @@ func (m *merger) actions(parts []ActionPart) {
 			i = len(m.res.Actions)
 			m.res.Actions = append(m.res.Actions, ActionPart{Name: p.Name})
 		}
-		m.res.Actions[i].Tally.plus(&p.Tally)
+		m.res.Actions[i].plus(&p.Tally)
 	}
 }
 
@@ -272,7 +272,7 @@ func (m *merger) finish() error {
 	var shares []Share
 	for _, name := range m.order {
 		n := m.nodes[name]
-		n.Tally.Latency(n.response.Summary(), n.service.Summary())
+		n.Latency(n.response.Summary(), n.service.Summary())
 		n.Response, n.Service = n.response.Encode(), n.service.Encode()
 		res.Nodes = append(res.Nodes, n.NodePart)
 		shares = append(shares, n.share())

@@ -69,7 +69,7 @@ func (r *Result) timed(label string, all []series, axis axis, text func(float64)
 	for _, s := range all {
 		c.line(s)
 	}
-	return template.HTML(c.String() + legend(all)) // text is escaped where it is drawn
+	return template.HTML(c.String() + legend(all)) //nolint:gosec // text is escaped where it is drawn
 }
 
 // over makes a series of a figure of each interval.
@@ -141,8 +141,10 @@ func (r *Result) plotPercentiles() (plot, bool) {
 	var all []series
 	lo, hi, far := math.Inf(1), 0.0, 10.0
 	for _, s := range []series{
-		{name: "response", class: "s2"}, {name: "service", class: "s3", dash: true},
-		{name: "events", class: "s4"}, {name: "hangup", class: "s5"},
+		{name: "response", class: "s2"},
+		{name: "service", class: "s3", dash: true},
+		{name: "events", class: "s4"},
+		{name: "hangup", class: "s5"},
 	} {
 		text, ok := r.Histograms[s.name]
 		if !ok {
@@ -177,7 +179,7 @@ func (r *Result) plotPercentiles() (plot, bool) {
 	for _, s := range all {
 		c.line(s)
 	}
-	p.SVG = template.HTML(c.String() + legend(all))
+	p.SVG = template.HTML(c.String() + legend(all)) //nolint:gosec // text is escaped where it is drawn
 	return p, true
 }
 
@@ -210,7 +212,7 @@ func (r *Result) byNode(label string, top float64, ref float64, refText string, 
 	if len(others.x) > 0 {
 		all = append(all, others)
 	}
-	return template.HTML(c.String() + legend(all))
+	return template.HTML(c.String() + legend(all)) //nolint:gosec // text is escaped where it is drawn
 }
 
 func (r *Result) plotShares() (plot, bool) {
@@ -292,7 +294,7 @@ func (r *Result) plotQueues() (plot, bool) {
 	c.frame()
 	c.bars(s)
 	c.rule(100, "cap")
-	p.SVG = template.HTML(c.String())
+	p.SVG = template.HTML(c.String()) //nolint:gosec // as above
 	return p, true
 }
 

@@ -74,8 +74,10 @@ func TestHTMLIsOneSafePage(t *testing.T) {
 				t.Errorf("the page has %q", bad)
 			}
 		}
-		for _, want := range []string{"Latency over time", "Percentile curve", "Share of each node", "p99 of each node",
-			"Queue depth over time", "High-water marks", "Memory over time", "prefers-color-scheme: dark"} {
+		for _, want := range []string{
+			"Latency over time", "Percentile curve", "Share of each node", "p99 of each node",
+			"Queue depth over time", "High-water marks", "Memory over time", "prefers-color-scheme: dark",
+		} {
 			if !strings.Contains(page, want) {
 				t.Errorf("the page has no %q", want)
 			}

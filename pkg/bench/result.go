@@ -272,7 +272,7 @@ func ReadResultFile(name string) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bench: result: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	res, err := ReadResult(f)
 	if err != nil {
 		return nil, fmt.Errorf("%w (%s)", err, name)

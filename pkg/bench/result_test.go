@@ -95,8 +95,10 @@ func TestResultSurvivesItsFile(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
-	for _, key := range []string{`"version"`, `"seed"`, `"machine"`, `"config"`, `"verdict"`, `"total"`, `"nodes"`, `"p50_us"`, `"service_p99_us"`,
-		`"fairness"`, `"memory"`, `"ledger"`, `"intervals"`, `"histograms"`, `"ended"`, `"rate"`} {
+	for _, key := range []string{
+		`"version"`, `"seed"`, `"machine"`, `"config"`, `"verdict"`, `"total"`, `"nodes"`, `"p50_us"`, `"service_p99_us"`,
+		`"fairness"`, `"memory"`, `"ledger"`, `"intervals"`, `"histograms"`, `"ended"`, `"rate"`,
+	} {
 		b, _ := os.ReadFile(name)
 		if !bytes.Contains(b, []byte(key)) {
 			t.Errorf("the file has no %s", key)
@@ -162,7 +164,7 @@ func TestMergeAddsMachinesUp(t *testing.T) {
 		t.Error("merging changed what it merged")
 	}
 	b.Config.Mix = "ping"
-	var dc *DifferentConfigs
+	var dc *DifferentConfigsError
 	if _, err := Merge([]*Result{a, b}); !errors.As(err, &dc) {
 		t.Errorf("different mixes were merged: %v", err)
 	}

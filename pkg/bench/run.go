@@ -350,8 +350,10 @@ func (t *Threshold) cannotRecover() bool {
 	if t.Op != ">" && t.Op != ">=" || t.Share {
 		return false
 	}
-	growing := []string{"max", "service.max", "errors", "timeouts", "disconnects", "rejected", "cancelled", "dropped", "drops",
-		"drops_all", "gaps", "reconnects", "starvation", "event_starvation", "rss", "heap", "goroutines", "queue", "channels"}
+	growing := []string{
+		"max", "service.max", "errors", "timeouts", "disconnects", "rejected", "cancelled", "dropped", "drops",
+		"drops_all", "gaps", "reconnects", "starvation", "event_starvation", "rss", "heap", "goroutines", "queue", "channels",
+	}
 	return slices.Contains(growing, t.Metric)
 }
 
