@@ -110,6 +110,7 @@ func (a *app) commands() *cli.Command {
 			a.tailCommand(),
 			a.waitCommand(),
 			a.healthCommand(),
+			a.simCommand(),
 			a.benchCommand(),
 			a.contextCommand(),
 			a.configCommand(),

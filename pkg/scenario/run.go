@@ -165,8 +165,11 @@ func (x *run) settle(ctx context.Context) {
 	}
 }
 
-// moves counts all that happens at the servers.
+// moves counts all that happens at the servers, and all that arrives of it: a slow write is booked when it is done.
 func (x *run) moves() (n uint64) {
+	for _, node := range x.cluster.Nodes() {
+		n += node.Stats().BytesIn
+	}
 	for _, srv := range x.world.servers {
 		l := srv.Ledger()
 		n += l.EventsEmitted + l.ActionsReceived + l.BytesOut
@@ -264,23 +267,32 @@ func (x *run) judgeLedgers() {
 
 // judgeServer holds a server's ledger against the engine's and the scenario's.
 func (x *run) judgeServer(v *Server) {
-	sum := make(map[string]any)
+	servers := make([]*amitest.Server, 0, len(v.names()))
 	for _, name := range v.names() {
+		servers = append(servers, x.world.by[name])
 		heard, sent, exact := x.books(v, name)
 		if exact {
 			x.r.check("server "+name, "actions received, as the engine sent them", exactly(int(sent)), heard)
 		} else {
 			x.r.check("server "+name, "actions received, at most what the engine sent", &Want{max: float64(sent), source: fmt.Sprintf("<=%d", sent)}, heard)
 		}
-		for key, n := range numbers(x.world.by[name].Ledger()) {
-			before, _ := toFloat(sum[key])
-			now, _ := toFloat(n)
-			sum[key] = before + now
-		}
 	}
+	sum := Totals(servers...)
 	for key, w := range v.Expect {
 		x.r.check("server "+v.Name, key, w, sum[key])
 	}
+}
+
+// Totals returns what servers counted together: the fields of their ledgers in snake case.
+func Totals(servers ...*amitest.Server) map[string]uint64 {
+	sum := make(map[string]uint64)
+	for _, srv := range servers {
+		for key, n := range numbers(srv.Ledger()) {
+			f, _ := toFloat(n)
+			sum[key] += uint64(f)
+		}
+	}
+	return sum
 }
 
 // judgeNode compares a node's statistics with what was expected.

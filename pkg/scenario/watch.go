@@ -64,17 +64,27 @@ func (w *watcher) run() {
 		w.mu.Lock()
 		w.reading = true
 		w.mu.Unlock()
-		for {
+		for due := time.Now(); ; {
 			ev, err := w.sub.Next(ctx)
 			if err != nil {
 				return
 			}
 			w.take(&ev)
-			if d := w.v.Delay.D(); d > 0 && !pause(ctx, d) {
+			if due = later(due, time.Now()).Add(w.v.Delay.D()); time.Until(due) >= consumerNap && !pause(ctx, time.Until(due)) {
 				return
 			}
 		}
 	})
+}
+
+// consumerNap is how far a consumer that takes its time runs ahead before it sleeps: real clocks know no shorter sleep.
+const consumerNap = 2 * time.Millisecond
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // take books one item of the stream.

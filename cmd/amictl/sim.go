@@ -1,0 +1,401 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/pkg/ami/amitest"
+	"github.com/apntalk/amictl/pkg/scenario"
+)
+
+const simHelp = `Examples:
+  amictl sim --nodes 3 -- amictl health
+  amictl sim --nodes 3 --calls-per-second 5 -- amictl tail Hangup --count 10
+  amictl sim --nodes 100 --control /tmp/sim.sock
+  echo 'on pbx1 flood rate=5000 count=20000' | amictl sim --until-eof --nodes 2
+  amictl sim check testdata/scenarios/*.toml
+
+Starts simulated Asterisks, pbx1, pbx2…, on free ports of 127.0.0.1, and prints one line of JSON once all listen: names,
+addresses, and a config for amictl. User "admin" gets in with secret "secret" unless --user and --secret-from say
+otherwise. It stops at Ctrl-C, at the line "stop", and at the end of standard input if that is a terminal or --until-eof
+is given.
+
+With a command behind ` + "`--`" + ` it runs that, with AMICTL_CONFIG pointing at the simulated cluster and AMICTL_SIM at a file
+with the line of JSON, then stops and exits as the command did. Signals go to the command.
+
+Lines on standard input, or from connections to --control, make the servers misbehave:
+  [on PATTERN] FAULT key=value…        latency fixed=20ms, flood rate=5000 count=20000, stall for=2s, rst, halfopen,
+                                       restart for=1s, truncate now, garbage, reorder window=10, authlimit times=3 …
+  [on PATTERN] kick|down|up|clear|deny|allow|booted
+  [on PATTERN] emit EVENT [Key=Value…]
+  [on PATTERN] ledger                  what the servers counted
+  stop
+Each is answered by one line of JSON.
+
+` + "`sim check FILE…`" + ` runs scenario files through the engine, on real sockets, and exits 1 if one is not as it says.`
+
+// simFlags are those of sim.
+type simFlags struct {
+	nodes          count
+	version        string
+	scenario       string
+	replay         string
+	speed          rate
+	user, secret   string
+	tls            bool
+	calls, events  rate
+	seed           uint64
+	control        string
+	untilEOF       bool
+	ring, talkTime duration
+}
+
+// rate is a flag with a number of at least 0, such as events a second.
+type rate struct{ r float64 }
+
+func (r *rate) Set(s string) error {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || v < 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+		return errors.New("not a number of at least 0")
+	}
+	r.r = v
+	return nil
+}
+
+func (r *rate) String() string { return strconv.FormatFloat(r.r, 'g', -1, 64) }
+func (r *rate) Get() any       { return r.r }
+
+func (a *app) simCommand() *cli.Command {
+	f := &simFlags{version: "22", speed: rate{1}}
+	return &cli.Command{
+		Name:        "sim",
+		Usage:       "simulate a cluster of Asterisks, or run a command against one",
+		ArgsUsage:   "[check FILE…] [-- COMMAND [ARG…]]",
+		Description: simHelp,
+		Metadata:    map[string]any{"rest": true},
+		Flags: []cli.Flag{
+			&cli.GenericFlag{Name: "nodes", Usage: "`NUMBER` of servers; 1 if absent", Value: &f.nodes},
+			text("version", "", "Asterisk `SERIES`: 22, 16 or 13", &f.version),
+			text("scenario", "", "the servers, answers and faults of a scenario `FILE`; its time begins at the first login", &f.scenario),
+			text("replay", "", "send the events of a recording or raw capture `FILE` from each server's first login on", &f.replay),
+			&cli.GenericFlag{Name: "replay-speed", Usage: "`TIMES` as fast as recorded; 0 is as fast as they are taken", Value: &f.speed},
+			text("user", "", "`NAME` of the user that may log in, with every class", &f.user),
+			text("secret-from", "", "the user's secret by `REFERENCE`: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &f.secret),
+			&cli.BoolFlag{Name: "tls", Usage: "speak TLS, with a certificate made for the occasion", Destination: &f.tls},
+			&cli.GenericFlag{Name: "calls-per-second", Usage: "`NUMBER` of calls that each server starts", Value: &f.calls},
+			&cli.GenericFlag{Name: "events-per-second", Usage: "`NUMBER` of events that each server sends", Value: &f.events},
+			&cli.GenericFlag{Name: "ring", Usage: "mean `TIME` that calls ring; 3s if absent", Value: &f.ring},
+			&cli.GenericFlag{Name: "talk", Usage: "mean `TIME` that calls last; 30s if absent", Value: &f.talkTime},
+			&cli.Uint64Flag{Name: "seed", Usage: "`NUMBER` that decides all that is random", Destination: &f.seed, HideDefault: true},
+			text("control", "", "take control lines from connections to the Unix `SOCKET`, too", &f.control),
+			&cli.BoolFlag{Name: "until-eof", Usage: "stop when standard input ends", Destination: &f.untilEOF},
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if c.Args().First() == "check" {
+				return a.simCheck(ctx, c.Args().Tail())
+			}
+			if c.Args().Present() {
+				return usageError("a command goes behind `--`, and `amictl sim check FILE…` runs scenarios", "sim does not know %q", c.Args().First())
+			}
+			return a.sim(ctx, f)
+		},
+	}
+}
+
+// A simulation is a running simulated cluster.
+type simulation struct {
+	servers []*amitest.Server
+	close   func()
+	world   *scenario.World // nil without --scenario
+	user    string
+	secret  string
+	tls     *simCertificate // nil in the clear
+	dir     string          // private; removed at the end
+	gone    sync.WaitGroup
+	stop    context.CancelFunc
+	control *simControl
+}
+
+// sim runs the simulated cluster until it is told to stop, or until its command is done.
+func (a *app) sim(ctx context.Context, f *simFlags) error {
+	s, err := a.startSim(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer s.end()
+	doc, err := s.describe(f)
+	if err != nil {
+		return err
+	}
+	control := newSimControl(s)
+	s.control = control
+	if f.control != "" {
+		if err := control.listen(f.control); err != nil {
+			return err
+		}
+	}
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = cancel
+	s.traffic(work, f)
+	if a.hasTo {
+		if len(a.rest) == 0 {
+			return usageError("such as `amictl sim -- amictl health`", "there is no command behind `--`")
+		}
+		return a.runAgainst(ctx, s, f.control)
+	}
+	if _, err := a.stdout.Write(append(doc, '\n')); err != nil {
+		return err
+	}
+	in, err := a.claimStdin("sim")
+	if err != nil {
+		return err
+	}
+	ignoreBackgroundReads()
+	go control.readStdin(in, a.stdout, f.untilEOF || isTerminal(in))
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-control.stopped:
+		return nil
+	}
+}
+
+// startSim checks the flags and starts the servers.
+func (a *app) startSim(ctx context.Context, f *simFlags) (*simulation, error) {
+	version, err := amitest.ParseVersion(f.version)
+	if err != nil {
+		return nil, usageError("", "--version %s is not one of 22, 16, 13", f.version)
+	}
+	s := &simulation{user: amitest.DefaultUser, secret: amitest.DefaultSecret}
+	if f.user != "" {
+		s.user = f.user
+	}
+	if err := a.simSecret(ctx, f, s); err != nil {
+		return nil, err
+	}
+	var opts []amitest.Option
+	if f.tls {
+		if s.tls, err = newSimCertificate(); err != nil {
+			return nil, err
+		}
+		opts = append(opts, amitest.WithTLS(s.tls.config))
+	}
+	if f.seed != 0 {
+		opts = append(opts, amitest.WithSeed(f.seed))
+	}
+	if f.scenario != "" {
+		err = s.startScenario(f, opts)
+	} else {
+		nodes := max(f.nodes.n, 1)
+		if err = enoughDescriptors(nodes); err == nil {
+			opts = append(opts, amitest.WithVersion(version), amitest.WithSetup(simState),
+				amitest.WithUsers(amitest.User{Name: s.user, Secret: s.secret, Read: amitest.ClassAll, Write: amitest.ClassAll}))
+			err = s.startCluster(nodes, opts)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// simSecret resolves --secret-from.
+func (a *app) simSecret(ctx context.Context, f *simFlags, s *simulation) error {
+	if f.secret == "" {
+		return nil
+	}
+	if !isReference(f.secret) {
+		return usageError("such as file:PATH or env:NAME: what stands in an argument, everybody can read", "--secret-from is not a reference")
+	}
+	from, err := a.secretFrom(f.secret)
+	if err != nil {
+		return err
+	}
+	secret, err := from(ctx)
+	if err != nil {
+		return err
+	}
+	s.secret = secret.Reveal()
+	return nil
+}
+
+func (s *simulation) startScenario(f *simFlags, opts []amitest.Option) error {
+	if f.nodes.set || f.user != "" || f.secret != "" {
+		return usageError("the scenario file says which servers there are", "--scenario does not go with --nodes, --user and --secret-from")
+	}
+	file, err := scenario.Load(f.scenario)
+	if err != nil {
+		return inputError("`amictl sim check FILE` shows more", "%v", err)
+	}
+	if s.world, err = file.Start(nil, opts...); err != nil {
+		return inputError("", "%v", err)
+	}
+	s.servers, s.close = s.world.Servers(), s.world.Close
+	return nil
+}
+
+// startCluster starts servers that are alike. amitest panics if it cannot listen.
+func (s *simulation) startCluster(nodes int, opts []amitest.Option) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &cliError{code: codeConnect, msg: fmt.Sprintf("the simulator cannot listen: %v", p), hint: "`ulimit -n` is the number of sockets that a process may have"}
+		}
+	}()
+	c := amitest.NewCluster(nodes, opts...)
+	s.servers, s.close = c.Servers(), c.Close
+	return nil
+}
+
+// simState is what every server has to show: a few endpoints, a queue, an extension for each outcome of a call.
+func simState(srv *amitest.Server) {
+	st := srv.State()
+	for exten, outcome := range map[string]string{"100": "answer", "200": "answer", "300": "busy", "301": "congestion", "302": "noanswer"} {
+		st.AddExtension(amitest.Extension{Context: "default", Exten: exten, Outcome: outcome})
+	}
+	st.AddQueue(amitest.Queue{Name: "support", Strategy: "ringall", Members: []amitest.QueueMember{{Name: "Agent One", Interface: "Local/100@default"}}})
+}
+
+// traffic starts calls, events, the replay and the scenario's faults.
+func (s *simulation) traffic(ctx context.Context, f *simFlags) {
+	var recording []byte
+	if f.replay != "" {
+		recording, _ = os.ReadFile(f.replay) // describe has read it once
+	}
+	for _, srv := range s.servers {
+		if f.calls.r > 0 || f.events.r > 0 {
+			s.gone.Go(func() {
+				srv.Traffic(ctx, amitest.TrafficConfig{CallsPerSecond: f.calls.r, EventsPerSecond: f.events.r, Ring: f.ring.d, Talk: f.talkTime.d, Seed: f.seed})
+			})
+		}
+		if recording != nil {
+			s.gone.Go(func() {
+				if untilLogin(ctx, srv) {
+					_, _ = srv.Replay(ctx, bytes.NewReader(recording), f.speed.r)
+				}
+			})
+		}
+	}
+	if s.world != nil {
+		s.gone.Go(func() {
+			if untilLogin(ctx, s.servers...) {
+				s.world.RunFaults(ctx)
+			}
+		})
+	}
+}
+
+// untilLogin waits until somebody has logged in at one of the servers.
+func untilLogin(ctx context.Context, servers ...*amitest.Server) bool {
+	const poll = 10 * time.Millisecond
+	for {
+		for _, srv := range servers {
+			if srv.Ledger().Logins > 0 {
+				return true
+			}
+		}
+		select {
+		case <-time.After(poll):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// end stops everything and removes the private folder.
+func (s *simulation) end() {
+	if s.stop != nil {
+		s.stop()
+	}
+	if s.control != nil {
+		s.control.closeSocket()
+	}
+	s.close()
+	s.gone.Wait()
+	if s.dir != "" {
+		_ = os.RemoveAll(s.dir)
+	}
+}
+
+// A simNode is one server in the document that sim prints.
+type simNode struct {
+	Name string `json:"name"`
+	Addr string `json:"addr"`
+	URL  string `json:"url"`
+}
+
+// describe writes the private folder with config, secret and certificate, and returns the document.
+func (s *simulation) describe(f *simFlags) ([]byte, error) {
+	if f.replay != "" {
+		if _, err := os.ReadFile(f.replay); err != nil {
+			return nil, usageError("", "--replay: %v", err)
+		}
+	}
+	var err error
+	if s.dir, err = os.MkdirTemp("", "amictl-sim-"); err != nil {
+		return nil, err
+	}
+	scheme, nodes := "ami", make([]simNode, 0, len(s.servers))
+	if s.tls != nil {
+		scheme = "amis"
+	}
+	for _, srv := range s.servers {
+		nodes = append(nodes, simNode{srv.Name(), srv.Addr(), scheme + "://" + srv.Addr()})
+	}
+	files := map[string]string{"secret": s.secret + "\n", "config.toml": s.config(nodes)}
+	if s.tls != nil {
+		files["ca.pem"] = string(s.tls.pem)
+	}
+	doc, err := json.Marshal(struct {
+		Type       string    `json:"type"`
+		Version    string    `json:"version"`
+		User       string    `json:"user"`
+		Config     string    `json:"config"`
+		SecretFile string    `json:"secret_file"`
+		CA         string    `json:"ca,omitempty"`
+		Control    string    `json:"control,omitempty"`
+		Nodes      []simNode `json:"nodes"`
+	}{"sim", f.version, s.user, s.path("config.toml"), s.path("secret"), s.ca(), f.control, nodes})
+	if err != nil {
+		return nil, err
+	}
+	files["sim.json"] = string(doc) + "\n"
+	for name, text := range files {
+		if err := os.WriteFile(s.path(name), []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return doc, nil
+}
+
+func (s *simulation) path(name string) string { return s.dir + string(os.PathSeparator) + name }
+
+func (s *simulation) ca() string {
+	if s.tls == nil {
+		return ""
+	}
+	return s.path("ca.pem")
+}
+
+// config is a configuration of amictl with all servers in its one context.
+func (s *simulation) config(nodes []simNode) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "context = \"sim\"\n[contexts.sim]\nuser = %q\nsecret = %q\n", s.user, "file:"+s.path("secret"))
+	if s.tls != nil {
+		fmt.Fprintf(&b, "ca = %q\n", s.ca())
+	}
+	for _, n := range nodes {
+		fmt.Fprintf(&b, "[contexts.sim.nodes.%q]\nurl = %q\n", n.Name, n.URL)
+	}
+	return b.String()
+}
