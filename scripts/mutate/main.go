@@ -45,7 +45,7 @@ func run(names []string, every int, table string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	l := &lab{dir: dir}
+	l := &lab{dir: dir, bins: make(map[string]string)}
 	if err := l.healthy(chosen); err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func run(names []string, every int, table string) error {
 		return fmt.Errorf("not caught: %s", strings.Join(bad, " "))
 	}
 	if len(l.broken) > 0 {
-		return fmt.Errorf("these fail without any mutant, and were left out: %s", strings.Join(l.broken, " "))
+		return fmt.Errorf("these fail without any mutant, if only at times, and were left out: %s", strings.Join(l.broken, " "))
 	}
 	return nil
 }
@@ -85,7 +85,8 @@ func run(names []string, every int, table string) error {
 // A lab builds and runs test binaries in a directory of its own.
 type lab struct {
 	dir    string
-	broken []string // tests that fail without any mutant
+	bins   map[string]string // package → its tests without any mutant
+	broken []string          // tests that fail without any mutant
 }
 
 // healthy runs the catchers on the code as it is. A test that fails anyway catches nothing: it is left out from here on.
@@ -96,6 +97,10 @@ func (l *lab) healthy(mutants []mutant) error {
 	}
 	for pkg, runs := range patterns {
 		bin, err := l.build(pkg, nil)
+		if err == nil {
+			l.bins[pkg] = filepath.Join(l.dir, fmt.Sprintf("healthy%d.test", len(l.bins)))
+			err = os.Rename(bin, l.bins[pkg])
+		}
 		if err != nil {
 			return err
 		}
@@ -104,7 +109,7 @@ func (l *lab) healthy(mutants []mutant) error {
 		if slices.Contains(runs, "") {
 			pattern = ""
 		}
-		if _, out := l.test(bin, pkg, pattern, 5*time.Minute, false); out != "" {
+		if _, out := l.test(l.bins[pkg], pkg, pattern, 5*time.Minute, false); out != "" {
 			for _, m := range failed.FindAllStringSubmatch(out, -1) {
 				l.broken = append(l.broken, m[1])
 			}
@@ -129,8 +134,27 @@ func (l *lab) try(m *mutant) (string, error) {
 	if catcher, _ := l.test(bin, m.pkg, m.run, time.Minute, true); catcher != "" || m.run == "" {
 		return catcher, nil
 	}
-	catcher, _ := l.test(bin, m.pkg, "", 3*time.Minute, true)
-	return catcher, nil
+	return l.search(m, bin)
+}
+
+// search looks for a catcher in the whole suite. What fails there must fail again alone, and only with the mutant: a
+// test that is unlucky on a busy machine catches nothing.
+func (l *lab) search(m *mutant, bin string) (string, error) {
+	for range 3 {
+		catcher, _ := l.test(bin, m.pkg, "", 3*time.Minute, true)
+		name, _, _ := strings.Cut(catcher, " ")
+		if catcher == "" {
+			return "", nil
+		}
+		alone := "^" + name + "$"
+		if again, _ := l.test(bin, m.pkg, alone, time.Minute, true); again != "" {
+			if healthy, _ := l.test(l.bins[m.pkg], m.pkg, alone, time.Minute, true); healthy == "" {
+				return again, nil
+			}
+		}
+		l.broken = append(l.broken, name)
+	}
+	return "", nil
 }
 
 // build compiles a package's tests with some files changed.
@@ -164,12 +188,13 @@ func (l *lab) build(pkg string, changed map[string]string) (string, error) {
 
 var (
 	failed = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
+	began  = regexp.MustCompile(`(?m)^=== RUN +([^\s/]+)$`)
 	hung   = regexp.MustCompile(`(?m)^running tests:\n\t(\S+)`)
 )
 
 // test runs a test binary and returns the first test that failed, hung or crashed, or "".
 func (l *lab) test(bin, pkg, pattern string, timeout time.Duration, failFast bool) (catcher, output string) {
-	c := exec.Command(bin, "-test.short", "-test.run", pattern, "-test.timeout", timeout.String(), fmt.Sprintf("-test.failfast=%t", failFast))
+	c := exec.Command(bin, "-test.short", "-test.v", "-test.run", pattern, "-test.timeout", timeout.String(), fmt.Sprintf("-test.failfast=%t", failFast))
 	if len(l.broken) > 0 {
 		c.Args = append(c.Args, "-test.skip", "^("+strings.Join(l.broken, "|")+")$")
 	}
@@ -188,5 +213,8 @@ func (l *lab) test(bin, pkg, pattern string, timeout time.Duration, failFast boo
 	if m := failed.FindStringSubmatch(output); m != nil {
 		return m[1], output
 	}
-	return "a crash of " + pattern, output
+	if all := began.FindAllStringSubmatch(output, -1); all != nil {
+		return all[len(all)-1][1] + " (crashes)", output
+	}
+	return "a crash", output
 }

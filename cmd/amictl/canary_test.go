@@ -1,0 +1,314 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
+)
+
+// canary is a secret that must be seen nowhere. It has something to escape in every syntax.
+const canary = `Kanarie/7"f&e'9+ vogel\zingt`
+
+// leak returns how the canary shows in a text, in any of the forms in which it could, or "".
+func leak(text []byte) string {
+	lower := bytes.ToLower(text)
+	for form, s := range map[string]string{
+		"as it is": canary, "escaped for a URL": url.QueryEscape(canary), "escaped for a path": url.PathEscape(canary),
+		"quoted": strings.Trim(strconv.Quote(canary), `"`), "in base64": base64.StdEncoding.EncodeToString([]byte(canary)),
+		"in hex": hex.EncodeToString([]byte(canary)), "in part": "Kanarie", "in part at its end": "zingt",
+	} {
+		if bytes.Contains(lower, []byte(strings.ToLower(s))) {
+			return form
+		}
+	}
+	return ""
+}
+
+// A birdcage runs amictl with a canary for a secret and looks at everything that comes out.
+type birdcage struct {
+	t      *testing.T
+	home   string
+	secret string // file
+}
+
+func newBirdcage(t *testing.T) *birdcage {
+	b := &birdcage{t: t, home: t.TempDir()}
+	b.secret = filepath.Join(b.home, ".secret")
+	b.write(".secret", canary+"\n")
+	return b
+}
+
+func (b *birdcage) write(name, text string) string {
+	b.t.Helper()
+	path := filepath.Join(b.home, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+		b.t.Fatal(err)
+	}
+	return path
+}
+
+// run runs amictl as a process and wants the canary in neither its output nor its command line. quit is sent to it once
+// it has been running for a moment, 0 for none.
+func (b *birdcage) run(env []string, stdin string, quit syscall.Signal, args ...string) (stdout, stderr string) {
+	b.t.Helper()
+	path, err := exec.LookPath("amictl")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	defer cancel()
+	c := exec.CommandContext(ctx, path, args...) //nolint:gosec // the test's own
+	c.Dir, c.Env = b.home, append([]string{"HOME=" + b.home, "PATH=" + os.Getenv("PATH"), "GOTRACEBACK=all"}, env...)
+	var out, errOut bytes.Buffer
+	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(stdin), &out, &errOut
+	if err := c.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	cmdline, _ := os.ReadFile("/proc/" + strconv.Itoa(c.Process.Pid) + "/cmdline")
+	if quit != 0 {
+		time.Sleep(500 * time.Millisecond)
+		_ = c.Process.Signal(quit)
+	}
+	_ = c.Wait()
+	for what, text := range map[string][]byte{"standard output": out.Bytes(), "standard error": errOut.Bytes(), "/proc/PID/cmdline": cmdline} {
+		if how := leak(text); how != "" {
+			b.t.Errorf("amictl %s: the secret is in %s, %s:\n%s", strings.Join(args, " "), what, how, text)
+		}
+	}
+	return out.String(), errOut.String()
+}
+
+// echoServer refuses every login with a text that holds all that was sent, as a server could that was built to.
+func echoServer(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = c.Close() }()
+				_, _ = c.Write([]byte("Asterisk Call Manager/11.0.0\r\n"))
+				buf := make([]byte, 4096)
+				n, _ := c.Read(buf)
+				secret := ""
+				for line := range strings.Lines(string(buf[:n])) {
+					if s, ok := strings.CutPrefix(line, "Secret: "); ok {
+						secret = strings.TrimSpace(s)
+					}
+				}
+				_, _ = c.Write([]byte("Response: Error\r\nMessage: Authentication failed for " + secret + " (Secret: " + secret + ")\r\n\r\n"))
+				_, _ = c.Read(buf)
+			}()
+		}
+	}()
+	return "ami://admin@" + l.Addr().String()
+}
+
+func canaryServer(t *testing.T, opts ...amitest.Option) *amitest.Server {
+	s := amitest.NewServer(append([]amitest.Option{
+		amitest.WithUsers(amitest.User{Name: "admin", Secret: canary, Read: amitest.ClassAll, Write: amitest.ClassAll}),
+		amitest.WithFailDelay(time.Millisecond), amitest.WithSetup(dialplan),
+	}, opts...)...)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// The secret goes through every path of the command line at its most talkative, and shows nowhere: not in any output,
+// error, panic, record, file or command line, with the right secret, a wrong one, and servers that repeat what they got.
+func TestCanaryShowsNowhere(t *testing.T) {
+	b := newBirdcage(t)
+	s := canaryServer(t)
+	tlsServer := canaryServer(t, amitest.WithTLS(nil))
+	ca := b.write("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tlsServer.Certificate().Raw})))
+	other := amitest.NewServer(amitest.WithFailDelay(time.Millisecond)) // knows another secret
+	t.Cleanup(other.Close)
+	good, bad, echo := "ami://admin@"+s.Addr(), "ami://admin@"+other.Addr(), echoServer(t)
+	overTLS := "amis://admin@" + tlsServer.Addr()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+				s.EmitEvent("UserEvent", "UserEvent", "x", "Secret", canary, "Variable", "PASSWORD="+canary)
+			}
+		}
+	}()
+	file := []string{"AMICTL_SECRET_FILE=" + b.secret}
+	b.write(".config/amictl/config.toml", `context = "lab"
+[contexts.lab]
+user = "admin"
+secret = "env:THE_SECRET"
+[contexts.lab.nodes.a]
+url = "ami://`+s.Addr()+`"
+[contexts.lab.nodes.b]
+url = "ami://`+other.Addr()+`"
+[contexts.cmd]
+user = "admin"
+secret = "cmd:cat ~/.secret"
+[contexts.cmd.nodes.c]
+url = "`+strings.Replace(good, "admin@", "", 1)+`"
+[contexts.failing]
+user = "admin"
+secret = "cmd:cat ~/.secret; exit 3"
+[contexts.failing.nodes.d]
+url = "ami://`+s.Addr()+`"
+`)
+	named := []string{"THE_SECRET=" + canary}
+	literal := b.write("literal.toml", "[contexts.x]\nsecret = '''"+canary+"'''\n")
+	conf := b.write("manager.conf", "[general]\nenabled=yes\nport="+s.Addr()[strings.LastIndex(s.Addr(), ":")+1:]+"\n[admin]\nsecret="+canary+"\nread=all\nwrite=all\n")
+	for _, tt := range []struct {
+		env   []string
+		stdin string
+		args  string
+	}{
+		{file, "", "send Ping -v --node " + good},
+		{nil, canary + "\n", "send Ping -v --secret-stdin --node " + good},
+		{nil, "", "send Ping -v --secret-file .secret --node " + good},
+		{named, "", "send Ping -v --node a"},
+		{nil, "", "send Ping -v -C cmd"},
+		{nil, "", "send Ping -v -C failing"},
+		{nil, "", "send Ping -v"},
+		{nil, "", "health -v --local --manager-conf " + conf},
+		{nil, "", "config explain -v --local --manager-conf " + conf},
+		{file, "", "send QueueStatus -v -o raw --node " + good},
+		{file, "", "send QueueStatus -v -o jsonl --items --node " + good},
+		{file, "", "send QueueStatus -v -o table --node " + good},
+		{file, "", "send Ping -v --ca " + ca + " --node " + overTLS},
+		{file, "", "send Ping -v --node " + overTLS},
+		{file, "{\"action\":\"Ping\"}\n{\"action\":\"Nonsense\"}\nnonsense\n", "send - -v --keep-going --node " + good},
+		{file, "", "command -v core show version --node " + good},
+		{file, "", "originate -v --channel Local/100@default --application Wait --data 1 --node " + good},
+		{file, "", "originate -v --channel Local/300@default --application Wait --data 1 --node " + good},
+		{file, "", "tail -v UserEvent --count 3 --record record.jsonl -q -o none --node " + good},
+		{file, "", "tail -v UserEvent --count 3 --stats --node " + good},
+		{file, "", "wait -v UserEvent -o none --node " + good},
+		{file, "", "wait -v --ready --node " + good},
+		{file, "", "wait -v Nothing --timeout 300ms -o none --node " + good},
+		{file, "", "health -v --node " + good},
+		{named, "", "health -v"},
+		{named, "", "health -v -o table"},
+		{named, "", "context list -v"},
+		{named, "", "context show -v"},
+		{named, "", "context use -v lab"},
+		{named, "", "config explain -v"},
+		{nil, "", "--config " + literal + " config explain -v"},
+		{nil, "", "--config " + literal + " context show -v"},
+		{file, "", "actions -v"},
+		{file, "", "events -v"},
+		{file, "", "version -v"},
+		// The wrong secret, a server that repeats it, one that is not there, one that is none.
+		{file, "", "send Ping -v --node " + bad},
+		{file, "", "health -v --node " + bad},
+		{file, "", "tail -v --connect-timeout 2s --node " + bad},
+		{file, "", "wait -v --ready --timeout 500ms --node " + bad},
+		{file, "", "send Ping -v --node " + echo},
+		{file, "", "health -v --node " + echo},
+		{file, "", "health -v -o table --node " + echo},
+		{file, "", "tail -v --connect-timeout 2s --node " + echo},
+		{file, "{\"action\":\"Ping\"}\n", "send - -v --node " + echo},
+		{file, "", "command -v core show version --node " + echo},
+		{file, "", "wait -v --ready --timeout 500ms --node " + echo},
+		{file, "", "originate -v --channel Local/1@x --application Wait --node " + echo},
+		{file, "", "send Ping -v --node ami://admin@127.0.0.1:1"},
+		{file, "", "send Ping -v --node " + good + " --node " + bad + " --all"},
+		{file, "", "send Login -v Username=admin --node " + good},
+	} {
+		if quick := testing.Short() && strings.Contains(tt.args, " -o table"); quick {
+			continue
+		}
+		b.run(tt.env, tt.stdin, 0, strings.Fields(tt.args)...)
+	}
+	// A secret where none belongs is refused without repeating it.
+	b.runRefused("send", "Ping", "--node", "ami://admin:"+url.QueryEscape(canary)+"@"+s.Addr())
+	// A dump of all goroutines in the middle of the work.
+	if _, dump := b.run(file, "", syscall.SIGQUIT, "tail", "-v", "Nothing", "--node", good); !strings.Contains(dump, "goroutine ") {
+		t.Errorf("no dump came of SIGQUIT: %s", dump)
+	}
+	b.files(literal, conf)
+}
+
+// runRefused runs amictl with the secret on its command line, which must not be repeated.
+func (b *birdcage) runRefused(args ...string) {
+	b.t.Helper()
+	c := exec.CommandContext(b.t.Context(), "amictl", args...)
+	c.Env = []string{"HOME=" + b.home, "PATH=" + os.Getenv("PATH")}
+	out, err := c.CombinedOutput()
+	if how := leak(out); err == nil || how != "" {
+		b.t.Errorf("a secret in a URL: %v, and it is repeated %s:\n%s", err, how, out)
+	}
+}
+
+// files looks for the canary in every file that the runs left, but those that it was put into.
+func (b *birdcage) files(but ...string) {
+	but = append(but, b.secret)
+	seen := 0
+	_ = filepath.WalkDir(b.home, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		for _, own := range but {
+			if path == own {
+				return nil
+			}
+		}
+		text, err := os.ReadFile(path)
+		if how := leak(text); err != nil || how != "" {
+			b.t.Errorf("%s: %v, it holds the secret %s:\n%s", path, err, how, text)
+		}
+		seen++
+		return nil
+	})
+	if record, err := os.ReadFile(filepath.Join(b.home, "record.jsonl")); err != nil || bytes.Count(record, []byte("\n")) < 3 {
+		b.t.Errorf("the record is not there or has not its events: %v", err)
+	}
+	if seen < 3 {
+		b.t.Errorf("only %d files were looked at", seen)
+	}
+}
+
+// A panic with a secret in its value, at the bottom of a run.
+func TestCanaryNotInAPanic(t *testing.T) {
+	out, err := os.CreateTemp(t.TempDir(), "out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = out.Close() }()
+	var stderr bytes.Buffer
+	a := newApp([]string{"send", "Ping", "--node", "ami://admin@127.0.0.1:1"}, strings.NewReader(""), out, &stderr, func(string) (string, bool) {
+		panic(ami.NewSecret(canary))
+	})
+	if status := a.run(t.Context()); status != exitBug {
+		t.Errorf("exit status %d, want %d", status, exitBug)
+	}
+	if how := leak(stderr.Bytes()); how != "" || !strings.Contains(stderr.String(), "amictl: a bug: ") {
+		t.Errorf("the panic shows it %s:\n%s", how, stderr.String())
+	}
+}
