@@ -148,7 +148,7 @@ func TestCutWorkIsNeverWritten(t *testing.T) {
 		cfg.Keepalive = -1
 		c := mustDial(t, cfg)
 		block := marked("block", 8000)
-		go c.Do(t.Context(), block) //nolint:errcheck // its end is not what is tested
+		go c.Do(t.Context(), block)
 		synctest.Wait()
 		var want []string
 		var wg sync.WaitGroup

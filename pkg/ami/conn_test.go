@@ -132,7 +132,7 @@ func serveScript(t *testing.T, l net.Listener, script func(*peer)) {
 			open = append(open, conn)
 			mu.Unlock()
 			wg.Go(func() {
-				defer conn.Close() //nolint:errcheck // a test's end
+				defer conn.Close()
 				script(&peer{Conn: conn, r: bufio.NewReaderSize(conn, 64<<10)})
 			})
 		}

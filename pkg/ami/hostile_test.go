@@ -410,7 +410,7 @@ func TestEndless(t *testing.T) {
 				c, err := ami.Dial(t.Context(), cfg)
 				if err == nil {
 					_, err = c.Do(t.Context(), ami.Action{Name: "Try", Timeout: 10 * time.Second})
-					defer c.Close() //nolint:errcheck // a test's end
+					defer c.Close()
 				}
 				wantOp(t, err, tt.op, tt.cause)
 				check()
@@ -462,7 +462,7 @@ func TestDrippingList(t *testing.T) {
 
 // Items of IAXpeers have no ActionID; they belong to the list that is running and to no other.
 func TestItemsWithoutActionID(t *testing.T) {
-	for name, start := range map[string]string{"by EventList": "EventList: start\n"} {
+	for name, start := range map[string]string{"by EventList": "EventList: start\n", "legacy": ""} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { itemsWithoutActionID(t, start) })
 		})

@@ -496,7 +496,7 @@ func TestInteropKillUnderLoad(t *testing.T) {
 		t.Fatal("AMICTL_LAB_MAY_KILL=1 without AMICTL_LAB_22_ADDR")
 	}
 	cluster := ami.NewCluster(ami.ClusterConfig{})
-	defer cluster.Close() //nolint:errcheck // a test's end
+	defer cluster.Close()
 	cfg := l.config("admin")
 	cfg.Events, cfg.BackoffMax = "on", time.Second
 	n, err := cluster.Add(cfg)

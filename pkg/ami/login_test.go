@@ -314,7 +314,7 @@ func TestEventsBehindTheLoginAnswerAreKept(t *testing.T) {
 		})
 		cfg.Auth, cfg.Name = ami.AuthPlain, "fake"
 		cluster := ami.NewCluster(ami.ClusterConfig{})
-		defer cluster.Close() //nolint:errcheck // a test's end
+		defer cluster.Close()
 		sub, err := cluster.Subscribe(ami.SubscribeOptions{})
 		if err != nil {
 			t.Fatal(err)

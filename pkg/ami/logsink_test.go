@@ -53,6 +53,7 @@ func (r recorder) Handle(ctx context.Context, rec slog.Record) error {
 func (r recorder) WithAttrs(a []slog.Attr) slog.Handler {
 	return recorder{r.recorded, r.Handler.WithAttrs(a)}
 }
+
 func (r recorder) WithGroup(n string) slog.Handler {
 	return recorder{r.recorded, r.Handler.WithGroup(n)}
 }

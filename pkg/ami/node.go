@@ -260,38 +260,47 @@ func (n *Node) Booted() bool { return n.booted.Load() }
 
 // WaitReady waits until the node takes actions. When ctx ends first, the error holds the last failure's cause too.
 func (n *Node) WaitReady(ctx context.Context) error {
-	_, err := n.await(ctx, false)
-	return err
+	_, err := n.await(ctx, func(State, error) error { return nil })
+	return n.connectError(err)
 }
 
 // Connect waits for the outcome of the node's first attempt: nil once it takes actions, or the cause of a failure as
 // soon as there is one.
 func (n *Node) Connect(ctx context.Context) error {
-	_, err := n.await(ctx, true)
-	return err
+	_, err := n.await(ctx, func(_ State, cause error) error { return cause })
+	return n.connectError(err)
 }
 
-// await waits for a ready session. With failFast, a failure that will not pass by itself soon ends the wait.
-func (n *Node) await(ctx context.Context, failFast bool) (*Conn, error) {
+// connectError wraps what is no *OpError yet.
+func (n *Node) connectError(err error) error {
+	if err == nil || errors.As(err, new(*OpError)) && !errors.Is(err, ErrTimeout) {
+		return err
+	}
+	return &OpError{Op: "connect", Node: n.cfg.Name, Err: err}
+}
+
+// await waits for a ready session until ctx is done, the node is closed, or what it is going through makes hopeless
+// return an error.
+func (n *Node) await(ctx context.Context, hopeless func(State, error) error) (*Conn, error) {
 	for {
 		state, changed, cause := n.look()
 		if c := n.current.Load(); c != nil {
 			return c, nil
 		}
-		switch {
-		case state == StateClosed:
+		if state == StateClosed {
 			return nil, ErrClosed
-		case failFast && cause != nil:
-			return nil, cause
+		}
+		if err := hopeless(state, cause); err != nil {
+			return nil, err
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			err := contextCause(ctx.Err())
+			err := fmt.Errorf("%w: %w", contextCause(ctx.Err()), ErrNotReady)
 			if cause != nil {
 				err = fmt.Errorf("%w: %w", err, cause)
 			}
-			return nil, &OpError{Op: "connect", Node: n.cfg.Name, Err: err}
+			return nil, err
 		}
 	}
 }
@@ -338,7 +347,7 @@ func (n *Node) session(ctx context.Context, a *Action) (*Conn, error) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		c, waitErr := n.awaitAction(ctx)
+		c, waitErr := n.await(ctx, noActionWaits)
 		if waitErr == nil {
 			a.Timeout = max(timeout-time.Since(start), 1) // one deadline for the wait and the answer
 			return c, nil
@@ -356,31 +365,15 @@ func (n *Node) session(ctx context.Context, a *Action) (*Conn, error) {
 	return nil, &OpError{Op: "do", Node: n.cfg.Name, Action: a.Name, Err: err}
 }
 
-// awaitAction waits for a ready session on behalf of an action, but not behind an open breaker or a refused login.
-func (n *Node) awaitAction(ctx context.Context) (*Conn, error) {
-	for {
-		state, changed, cause := n.look()
-		if c := n.current.Load(); c != nil {
-			return c, nil
-		}
-		switch {
-		case state == StateClosed:
-			return nil, ErrClosed
-		case state == StateBreakerOpen:
-			return nil, fmt.Errorf("%w: %w", ErrBreakerOpen, cause)
-		case errors.Is(cause, ErrUnauthorized):
-			return nil, cause
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			err := fmt.Errorf("%w: %w", contextCause(ctx.Err()), ErrNotReady)
-			if cause != nil {
-				err = fmt.Errorf("%w: %w", err, cause)
-			}
-			return nil, err
-		}
+// noActionWaits says why an action does not wait for a node: behind an open breaker, or a refused login.
+func noActionWaits(state State, cause error) error {
+	switch {
+	case state == StateBreakerOpen:
+		return fmt.Errorf("%w: %w", ErrBreakerOpen, cause)
+	case errors.Is(cause, ErrUnauthorized):
+		return cause
 	}
+	return nil
 }
 
 // Subscribe starts a stream of this node's events over all its sessions, with gaps where one was lost.

@@ -156,8 +156,8 @@ func (s *Subscription) fill() bool {
 			s.ready = nil
 		}
 		s.mu.Unlock()
-		events, more := 0, false
-		s.batch, events, more = r.pull(s.batch)
+		batch, events, more := r.pull(s.batch)
+		s.batch = batch
 		s.left.Store(int64(events))
 		if more {
 			s.enqueue(r)

@@ -64,42 +64,66 @@ func TestSupervisorDecisions(t *testing.T) {
 		lives []life
 		want  []outcome
 	}{
-		{"the backoff doubles, then the breaker is the backoff",
+		{
+			"the backoff doubles, then the breaker is the backoff",
 			[]life{never(errDial), never(errDial), never(errDial), never(errDial), never(errDial)},
-			[]outcome{b(100 * ms), b(200 * ms), open, open, open}},
-		{"a session that stayed up starts anew",
+			[]outcome{b(100 * ms), b(200 * ms), open, open, open},
+		},
+		{
+			"a session that stayed up starts anew",
 			[]life{never(errDial), never(errDial), {up: 10 * s, cause: errLost}, never(errDial)},
-			[]outcome{b(100 * ms), b(200 * ms), b(100 * ms), b(100 * ms)}},
-		{"a session that did not stay up is a failure like any other",
+			[]outcome{b(100 * ms), b(200 * ms), b(100 * ms), b(100 * ms)},
+		},
+		{
+			"a session that did not stay up is a failure like any other",
 			[]life{{up: 9 * s, cause: errLost}, {up: 0, cause: errLost}, {up: s, cause: errLost}, {up: s, cause: errLost}},
-			[]outcome{b(100 * ms), b(200 * ms), open, open}},
-		{"the probe of an open breaker that succeeds and stays closes it",
+			[]outcome{b(100 * ms), b(200 * ms), open, open},
+		},
+		{
+			"the probe of an open breaker that succeeds and stays closes it",
 			[]life{never(errDial), never(errDial), never(errDial), {up: m, cause: errLost}, never(errDial), never(errDial), never(errDial)},
-			[]outcome{b(100 * ms), b(200 * ms), open, b(100 * ms), b(100 * ms), b(200 * ms), open}},
-		{"a probe that fails opens it again at once, whatever it was that failed",
+			[]outcome{b(100 * ms), b(200 * ms), open, b(100 * ms), b(100 * ms), b(200 * ms), open},
+		},
+		{
+			"a probe that fails opens it again at once, whatever it was that failed",
 			[]life{never(errDial), never(errDial), never(errDial), {up: s, cause: errLost}, never(errDial)},
-			[]outcome{b(100 * ms), b(200 * ms), open, open, open}},
-		{"a refused login has its own, much slower clock",
+			[]outcome{b(100 * ms), b(200 * ms), open, open, open},
+		},
+		{
+			"a refused login has its own, much slower clock",
 			[]life{never(errRefused), never(errRefused), never(errRefused), never(errRefused), never(errRefused), never(errRefused), never(errRefused)},
-			[]outcome{b(30 * s), b(m), b(2 * m), b(4 * m), b(8 * m), b(10 * m), b(10 * m)}},
-		{"a refused login does not open the breaker, nor a network failure quicken the login's clock",
+			[]outcome{b(30 * s), b(m), b(2 * m), b(4 * m), b(8 * m), b(10 * m), b(10 * m)},
+		},
+		{
+			"a refused login does not open the breaker, nor a network failure quicken the login's clock",
 			[]life{never(errRefused), never(errDial), never(errRefused), never(errDial), never(errRefused)},
-			[]outcome{b(30 * s), b(100 * ms), b(m), b(200 * ms), b(2 * m)}},
-		{"an accepted login starts the login's clock anew",
+			[]outcome{b(30 * s), b(100 * ms), b(m), b(200 * ms), b(2 * m)},
+		},
+		{
+			"an accepted login starts the login's clock anew",
 			[]life{never(errRefused), never(errRefused), {up: m, cause: errLost}, never(errRefused)},
-			[]outcome{b(30 * s), b(m), b(100 * ms), b(30 * s)}},
-		{"a planned restart is no failure, however short the session was",
+			[]outcome{b(30 * s), b(m), b(100 * ms), b(30 * s)},
+		},
+		{
+			"a planned restart is no failure, however short the session was",
 			[]life{never(errDial), {up: s, planned: true, cause: errLost}, never(errDial), never(errDial)},
-			[]outcome{b(100 * ms), b(200 * ms), b(200 * ms), open}},
-		{"but a server that announces its end every time is one that drops",
+			[]outcome{b(100 * ms), b(200 * ms), b(200 * ms), open},
+		},
+		{
+			"but a server that announces its end every time is one that drops",
 			[]life{{up: 0, planned: true, cause: errLost}, {up: 0, planned: true, cause: errLost}, {up: s, planned: true, cause: errLost}, {up: s, planned: true, cause: errLost}},
-			[]outcome{b(100 * ms), b(100 * ms), b(200 * ms), open}},
-		{"until a session stayed up",
+			[]outcome{b(100 * ms), b(100 * ms), b(200 * ms), open},
+		},
+		{
+			"until a session stayed up",
 			[]life{{up: 0, planned: true, cause: errLost}, {up: m, cause: errLost}, {up: 0, planned: true, cause: errLost}, never(errDial)},
-			[]outcome{b(100 * ms), b(100 * ms), b(100 * ms), b(100 * ms)}},
-		{"a plan of an earlier session is over",
+			[]outcome{b(100 * ms), b(100 * ms), b(100 * ms), b(100 * ms)},
+		},
+		{
+			"a plan of an earlier session is over",
 			[]life{{up: m, planned: true, cause: errLost}, {up: s, cause: errLost}, {up: s, cause: errLost}},
-			[]outcome{b(100 * ms), b(100 * ms), b(200 * ms)}},
+			[]outcome{b(100 * ms), b(100 * ms), b(200 * ms)},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := decide(t, 1, tt.lives)

@@ -91,8 +91,8 @@ func (t *Table) fit(width int) (widths []int, shown int) {
 	}
 	least := func(i int) int { return min(widths[i], max(narrowest, Width(t.head[i]))) }
 	shown = len(widths)
-	for need := total; ; { // leave columns out until the rest fits when cut to the least
-		need = columnGap * (shown - 1)
+	for { // leave columns out until the rest fits when cut to the least
+		need := columnGap * (shown - 1)
 		for i := range shown {
 			need += least(i)
 		}

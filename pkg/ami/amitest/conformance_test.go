@@ -185,8 +185,10 @@ func labTwin(v Version) *Server {
 		user("admin", ClassAll, ClassAll), user("readonly", ClassAll, ClassReporting),
 		user("command", 0, ClassCommand), user("small", small, small),
 		user("nocall", ClassAll&^ClassCall, ClassAll),
-		User{Name: "filtered", Secret: "secret", Read: ClassAll, Write: ClassAll,
-			Filters: []string{"Event: UserEvent", "Event: Hangup", "!UserEvent: Hidden"}},
+		User{
+			Name: "filtered", Secret: "secret", Read: ClassAll, Write: ClassAll,
+			Filters: []string{"Event: UserEvent", "Event: Hangup", "!UserEvent: Hidden"},
+		},
 		User{Name: "denied", Secret: "secret", Read: ClassAll, Write: ClassAll, Deny: true},
 	))
 	st := s.State()
@@ -205,8 +207,13 @@ func labTwin(v Version) *Server {
 	st.SetConfig("queues.conf",
 		ConfigCategory{"general", []Header{{"persistentmembers", "no"}}},
 		ConfigCategory{"support", []Header{
-			{"strategy", "rrmemory"}, {"timeout", "10"}, {"retry", "1"}, {"joinempty", "yes"}, {"servicelevel", "20"},
-			{"member", "Local/202@default/n,0,Agent One"}, {"member", "Local/203@default/n,0,Agent Two"},
+			{"strategy", "rrmemory"},
+			{"timeout", "10"},
+			{"retry", "1"},
+			{"joinempty", "yes"},
+			{"servicelevel", "20"},
+			{"member", "Local/202@default/n,0,Agent One"},
+			{"member", "Local/203@default/n,0,Agent Two"},
 			{"member", "Local/302@default/n,5,Agent Never"},
 		}},
 		ConfigCategory{"empty", []Header{{"strategy", "ringall"}}})

@@ -1,6 +1,7 @@
 package amitest
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -100,7 +101,7 @@ func (n *Network) pair(h *host, local, remote net.Addr, link Link) (client, serv
 // Read reads what arrived.
 func (c *memConn) Read(b []byte) (int, error) {
 	n, err := c.rd.read(b)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = &net.OpError{Op: "read", Net: "tcp", Source: c.local, Addr: c.remote, Err: err}
 	}
 	return n, err
@@ -118,7 +119,7 @@ func (c *memConn) Write(b []byte) (int, error) {
 // Close closes both directions: the other end reads what is left, then EOF; if
 // this end had bytes unread, or linger is 0, a reset instead.
 func (c *memConn) Close() error {
-	err := error(net.ErrClosed)
+	err := net.ErrClosed
 	c.once.Do(func() {
 		err = nil
 		if unread := c.rd.closeRead(); unread || c.linger {

@@ -1,7 +1,6 @@
 package amitest
 
 import (
-	"strconv"
 	"sync"
 )
 
@@ -117,12 +116,5 @@ func appendHeader(b []byte, name, value string) []byte {
 	b = append(b, name...)
 	b = append(b, ':', ' ')
 	b = append(b, value...)
-	return append(b, '\r', '\n')
-}
-
-func appendInt(b []byte, name string, v int) []byte {
-	b = append(b, name...)
-	b = append(b, ':', ' ')
-	b = strconv.AppendInt(b, int64(v), 10)
 	return append(b, '\r', '\n')
 }

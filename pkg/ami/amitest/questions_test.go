@@ -87,14 +87,22 @@ var questions = []question{
 	{name: "Filter of a user without the class", user: "readonly", send: "Action: Filter\nOperation: Add\nFilter: x"},
 
 	{name: "user event", events: "user", send: "Action: UserEvent\nActionID: x1\nUserEvent: Conf\nB: 2\nA:  1\nEmpty:\nB: 3", mine: "x1", wait: 50 * time.Millisecond},
-	{name: "user event filtered out", events: "user", raw: true, mine: "Fil", wait: 50 * time.Millisecond,
-		send: "Action: Filter\r\nOperation: Add\r\nFilter: Foo: 1\r\n\r\nAction: UserEvent\r\nUserEvent: FilA\r\nFoo: 2\r\n\r\nAction: UserEvent\r\nUserEvent: FilB\r\nFoo: 1\r\n\r\n"},
-	{name: "user event excluded", events: "user", raw: true, mine: "Fil", wait: 50 * time.Millisecond,
-		send: "Action: Filter\r\nOperation: Add\r\nFilter: !Foo: 2\r\n\r\nAction: UserEvent\r\nUserEvent: FilA\r\nFoo: 2\r\n\r\nAction: UserEvent\r\nUserEvent: FilB\r\nFoo: 1\r\n\r\n"},
-	{name: "user event filtered by name", only: 22, events: "user", raw: true, mine: "Fil", wait: 50 * time.Millisecond,
-		send: "Action: Filter\r\nOperation: Add\r\nMatchCriteria: name(UserEvent),header(Foo),method(exact)\r\nFilter: 1\r\n\r\nAction: UserEvent\r\nUserEvent: FilA\r\nFoo: 2\r\n\r\nAction: UserEvent\r\nUserEvent: FilB\r\nFoo: 1\r\n\r\n"},
-	{name: "user with filters", user: "filtered", events: "user,system", raw: true, mine: "Zq", wait: 50 * time.Millisecond,
-		send: "Action: UserEvent\r\nUserEvent: Zq1\r\n\r\nAction: UserEvent\r\nUserEvent: Hidden Zq2\r\n\r\n"},
+	{
+		name: "user event filtered out", events: "user", raw: true, mine: "Fil", wait: 50 * time.Millisecond,
+		send: "Action: Filter\r\nOperation: Add\r\nFilter: Foo: 1\r\n\r\nAction: UserEvent\r\nUserEvent: FilA\r\nFoo: 2\r\n\r\nAction: UserEvent\r\nUserEvent: FilB\r\nFoo: 1\r\n\r\n",
+	},
+	{
+		name: "user event excluded", events: "user", raw: true, mine: "Fil", wait: 50 * time.Millisecond,
+		send: "Action: Filter\r\nOperation: Add\r\nFilter: !Foo: 2\r\n\r\nAction: UserEvent\r\nUserEvent: FilA\r\nFoo: 2\r\n\r\nAction: UserEvent\r\nUserEvent: FilB\r\nFoo: 1\r\n\r\n",
+	},
+	{
+		name: "user event filtered by name", only: 22, events: "user", raw: true, mine: "Fil", wait: 50 * time.Millisecond,
+		send: "Action: Filter\r\nOperation: Add\r\nMatchCriteria: name(UserEvent),header(Foo),method(exact)\r\nFilter: 1\r\n\r\nAction: UserEvent\r\nUserEvent: FilA\r\nFoo: 2\r\n\r\nAction: UserEvent\r\nUserEvent: FilB\r\nFoo: 1\r\n\r\n",
+	},
+	{
+		name: "user with filters", user: "filtered", events: "user,system", raw: true, mine: "Zq", wait: 50 * time.Millisecond,
+		send: "Action: UserEvent\r\nUserEvent: Zq1\r\n\r\nAction: UserEvent\r\nUserEvent: Hidden Zq2\r\n\r\n",
+	},
 	{name: "user event without name", events: "user", send: "Action: UserEvent\nActionID: x2", mine: "x2", wait: 50 * time.Millisecond},
 	{name: "ListCommands", claims: true, send: "Action: ListCommands\nActionID: 1"},
 	{name: "WaitEvent", send: "Action: WaitEvent\nTimeout: 1\nActionID: 1"},
@@ -158,12 +166,18 @@ var questions = []question{
 	{name: "Originate bad timeout", send: "Action: Originate\nChannel: Local/100@default\nTimeout: x"},
 	{name: "Originate nowhere", send: "Action: Originate\nChannel: Local/100@default"},
 	{name: "Originate failed", send: "Action: Originate\nChannel: Bogus/1\nApplication: Wait\nData: 1\nActionID: 1"},
-	{name: "Originate failed, async", events: "call", mine: "o-77", wait: 300 * time.Millisecond,
-		send: "Action: Originate\nChannel: Bogus/1\nApplication: Wait\nData: 1\nAsync: true\nActionID: o-77"},
-	{name: "Originate busy, async", events: "call", mine: "o-78", wait: 1500 * time.Millisecond,
-		send: "Action: Originate\nChannel: Local/300@default\nApplication: Wait\nData: 1\nAsync: true\nActionID: o-78\nTimeout: 5000"},
-	{name: "Originate answered, async", events: "call", mine: "o-79", wait: 700 * time.Millisecond,
-		send: "Action: Originate\nChannel: Local/201@default\nContext: default\nExten: 201\nPriority: 1\nAsync: true\nActionID: o-79\nCallerID: \"Joe\" <55>\nVariable: A=1"},
+	{
+		name: "Originate failed, async", events: "call", mine: "o-77", wait: 300 * time.Millisecond,
+		send: "Action: Originate\nChannel: Bogus/1\nApplication: Wait\nData: 1\nAsync: true\nActionID: o-77",
+	},
+	{
+		name: "Originate busy, async", events: "call", mine: "o-78", wait: 1500 * time.Millisecond,
+		send: "Action: Originate\nChannel: Local/300@default\nApplication: Wait\nData: 1\nAsync: true\nActionID: o-78\nTimeout: 5000",
+	},
+	{
+		name: "Originate answered, async", events: "call", mine: "o-79", wait: 700 * time.Millisecond,
+		send: "Action: Originate\nChannel: Local/201@default\nContext: default\nExten: 201\nPriority: 1\nAsync: true\nActionID: o-79\nCallerID: \"Joe\" <55>\nVariable: A=1",
+	},
 	{name: "Originate answered", raw: true, mine: "simchan", unordered: true, send: "Action: Originate\r\nChannel: Local/100@default/n\r\nApplication: Wait\r\nData: 9\r\nChannelId: simchan\r\nOtherChannelId: simchan2\r\nVariable: AA=1\r\nCallerID: \"Joe\" <55>\r\n\r\n" +
 		"Action: Status\r\nChannel: simchan\r\nVariables: AA,BB\r\nActionID: 1\r\n\r\n" +
 		"Action: Getvar\r\nChannel: simchan\r\nVariable: AA\r\n\r\n" +

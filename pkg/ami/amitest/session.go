@@ -56,7 +56,7 @@ type session struct {
 // counters are tallies of a session's goroutine, merged into the server's
 // ledger whenever a batch ends.
 type counters struct {
-	actions, parseErrors, bytesIn uint64
+	actions, bytesIn uint64
 }
 
 func newSession(srv *Server, conn net.Conn, id uint64) *session {

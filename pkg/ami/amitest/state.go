@@ -42,7 +42,6 @@ type Channel struct {
 	Created                     time.Time
 	Variables                   []Header
 	hungup                      chan struct{}
-	cause                       int
 	peer                        string
 }
 

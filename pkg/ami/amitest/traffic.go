@@ -133,10 +133,14 @@ func (t *traffic) call(at time.Duration) []scene {
 	n := t.calls
 	t.calls++
 	id := func(leg int) string { return strconv.FormatInt(t.base, 10) + "." + strconv.Itoa(2*n+leg) }
-	a := &Channel{Name: fmt.Sprintf("PJSIP/trunk-provider-%08x", 2*n), State: 4, CallerIDNum: "49301234" + strconv.Itoa(100+n%900),
-		CallerIDName: "Caller " + strconv.Itoa(n), Context: "inbound-from-provider", Exten: "200", Priority: 1, AccountCode: "support-line-1", Uniqueid: id(0), Linkedid: id(0)}
-	b := &Channel{Name: fmt.Sprintf("PJSIP/%d-%08x", 100+t.rng.IntN(50), 2*n+1), CallerIDNum: "200", ConnectedLineNum: a.CallerIDNum,
-		ConnectedLineName: a.CallerIDName, Context: "internal-staff", Exten: "200", Priority: 1, AccountCode: "support-staff", Uniqueid: id(1), Linkedid: id(0)}
+	a := &Channel{
+		Name: fmt.Sprintf("PJSIP/trunk-provider-%08x", 2*n), State: 4, CallerIDNum: "49301234" + strconv.Itoa(100+n%900),
+		CallerIDName: "Caller " + strconv.Itoa(n), Context: "inbound-from-provider", Exten: "200", Priority: 1, AccountCode: "support-line-1", Uniqueid: id(0), Linkedid: id(0),
+	}
+	b := &Channel{
+		Name: fmt.Sprintf("PJSIP/%d-%08x", 100+t.rng.IntN(50), 2*n+1), CallerIDNum: "200", ConnectedLineNum: a.CallerIDNum,
+		ConnectedLineName: a.CallerIDName, Context: "internal-staff", Exten: "200", Priority: 1, AccountCode: "support-staff", Uniqueid: id(1), Linkedid: id(0),
+	}
 	sc := script{at: at}
 	sc.one("Newchannel", a)
 	for i, app := range []string{"Answer", "Queue"} {

@@ -71,7 +71,8 @@ func TestDecode(t *testing.T) {
 			[]seen{
 				{Kind: "banner", Lines: [][2]string{{"", "Asterisk Call Manager/11.0.0"}}},
 				{Kind: "response", Lines: [][2]string{{"Response", "Error"}, {"Message", "Permission denied"}}},
-			}, nil,
+			},
+			nil,
 		},
 		{"plain response", "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n", []seen{ping}, nil},
 		{"bare LF", "Response: Success\nActionID: 1\nPing: Pong\n\n", []seen{ping}, nil},
@@ -79,7 +80,8 @@ func TestDecode(t *testing.T) {
 		{
 			"event with a Response header stays an event",
 			"Event: OriginateResponse\r\nPrivilege: call,all\r\nResponse: Failure\r\n\r\n",
-			[]seen{{Kind: "event", Lines: [][2]string{{"Event", "OriginateResponse"}, {"Privilege", "call,all"}, {"Response", "Failure"}}}}, nil,
+			[]seen{{Kind: "event", Lines: [][2]string{{"Event", "OriginateResponse"}, {"Privilege", "call,all"}, {"Response", "Failure"}}}},
+			nil,
 		},
 		{
 			"one space is stripped, columns stay, empty values differ not by their form",
@@ -88,19 +90,22 @@ func TestDecode(t *testing.T) {
 				Kind:   "response",
 				Lines:  [][2]string{{"Response", "Success"}, {"Output", "  a  b "}, {"Output", ""}, {"Output", ""}, {"X", "y:z"}},
 				Output: []string{"  a  b ", "", ""},
-			}}, nil,
+			}},
+			nil,
 		},
 		{
 			"odd names, repeats, bytes that are not UTF-8, a line without a colon, one that begins with a colon",
 			"EVENT: Newexten\r\nChanVariable(PJSIP/a b): x=1\r\nChanVariable(PJSIP/a b): \xff\xfe\r\nhalf a value\r\n: none\r\n\r\n",
 			[]seen{{Kind: "event", Lines: [][2]string{
 				{"EVENT", "Newexten"}, {"ChanVariable(PJSIP/a b)", "x=1"}, {"ChanVariable(PJSIP/a b)", "\xff\xfe"}, {"", "half a value"}, {"", ": none"},
-			}}}, nil,
+			}}},
+			nil,
 		},
 		{"a bare CR is data", "Event: A\rB\r\nC: \r\r\n\r\n", []seen{{Kind: "event", Lines: [][2]string{{"Event", "A\rB"}, {"C", "\r"}}}}, nil},
 		{
 			"raw text without a response", "default has 0 calls\r\n   No Members\r\n\r\nResponse: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
-			[]seen{{Kind: "raw", Lines: [][2]string{{"", "default has 0 calls"}, {"", "   No Members"}}}, ping}, nil,
+			[]seen{{Kind: "raw", Lines: [][2]string{{"", "default has 0 calls"}, {"", "   No Members"}}}, ping},
+			nil,
 		},
 		{
 			"old Command: blank lines and colons in the text, the end mark glued on",
@@ -109,7 +114,8 @@ func TestDecode(t *testing.T) {
 				Kind:   "response",
 				Lines:  [][2]string{{"Response", "Follows"}, {"Privilege", "Command"}, {"ActionID", "7"}, {"", "Name: x"}, {"", ""}, {"", "ActionID: 8"}, {"", "  tail"}},
 				Output: []string{"Name: x", "", "ActionID: 8", "  tail"},
-			}, ping}, nil,
+			}, ping},
+			nil,
 		},
 		{
 			"old Command: an end mark inside the text is text; an own line holds nothing else",
@@ -118,7 +124,8 @@ func TestDecode(t *testing.T) {
 				Kind:   "response",
 				Lines:  [][2]string{{"Response", "Follows"}, {"Privilege", "Command"}, {"", "a--END COMMAND--"}, {"", "b"}},
 				Output: []string{"a--END COMMAND--", "b"},
-			}}, nil,
+			}},
+			nil,
 		},
 		{"the stream ends inside a packet", "Event: A\r\nB: c\r\n", nil, []string{"wire: the stream ended inside a packet, 16 bytes thrown away"}},
 		{"garbage, then valid", "\x00\x01garbage\r\n\r\nResponse: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n", []seen{
@@ -152,27 +159,33 @@ func TestLimits(t *testing.T) {
 		err    string
 	}{
 		{
-			"line", Limits{Line: 50},
+			"line",
+			Limits{Line: 50},
 			"Event: A\r\nX: " + lines(47, "x") + "\r\n\r\n", "Event: A\r\nX: " + lines(48, "x") + "\r\n\r\n", "wire: line over the limit of 50 bytes",
 		},
 		{
-			"headers", Limits{Headers: 5},
+			"headers",
+			Limits{Headers: 5},
 			"Event: A\r\n" + lines(4, "X: 1\r\n") + "\r\n", "Event: A\r\n" + lines(5, "X: 1\r\n") + "\r\n", "wire: headers over the limit of 5 lines",
 		},
 		{
-			"response headers", Limits{Headers: 2, ResponseHeaders: 5},
+			"response headers",
+			Limits{Headers: 2, ResponseHeaders: 5},
 			"Response: A\r\n" + lines(4, "X: 1\r\n") + "\r\n", "Response: A\r\n" + lines(5, "X: 1\r\n") + "\r\n", "wire: headers over the limit of 5 lines",
 		},
 		{
-			"packet", Limits{Packet: 46},
+			"packet",
+			Limits{Packet: 46},
 			"Event: A\r\n" + lines(6, "X: 1\r\n") + "\r\n", "Event: A\r\n" + lines(6, "X: 1\r\n") + "Y:\r\n\r\n", "wire: packet over the limit of 46 bytes",
 		},
 		{
-			"output", Limits{Packet: 48, Headers: 3, Output: 100},
+			"output",
+			Limits{Packet: 48, Headers: 3, Output: 100},
 			"Response: Success\r\n" + lines(10, "Output:1\r\n") + "\r\n", "Response: Success\r\n" + lines(10, "Output:1\r\n") + "Output:\n\r\n", "wire: output over the limit of 100 bytes",
 		},
 		{
-			"old output, blank lines in what is skipped", Limits{Packet: 48, Output: 100},
+			"old output, blank lines in what is skipped",
+			Limits{Packet: 48, Output: 100},
 			"Response: Follows\r\n" + lines(8, "123456789\n") + "--END COMMAND--\r\n\r\n", "Response: Follows\r\n" + lines(11, "123456789\n") + "\n\nPing\n--END COMMAND--\r\n\r\n", "wire: output over the limit of 100 bytes",
 		},
 	}

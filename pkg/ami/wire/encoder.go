@@ -135,8 +135,8 @@ func validActionID(s []byte) bool {
 	if len(s) > MaxActionID {
 		return false
 	}
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
+	for _, c := range s {
+		if c <= ' ' || c > '~' {
 			return false
 		}
 	}
