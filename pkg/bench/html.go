@@ -73,7 +73,7 @@ type pageJudged struct {
 
 // The page forbids itself the network, so that a mistake here shows as a missing picture and not as a request.
 //
-//nolint:misspell // CSS has a spelling of its own
+
 var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
 <html lang="en">
 <head>

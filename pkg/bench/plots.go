@@ -69,7 +69,7 @@ func (r *Result) timed(label string, all []series, axis axis, text func(float64)
 	for _, s := range all {
 		c.line(s)
 	}
-	return template.HTML(c.String() + legend(all)) //nolint:gosec // text is escaped where it is drawn
+	return template.HTML(c.String() + legend(all))
 }
 
 // over makes a series of a figure of each interval.
@@ -179,7 +179,7 @@ func (r *Result) plotPercentiles() (plot, bool) {
 	for _, s := range all {
 		c.line(s)
 	}
-	p.SVG = template.HTML(c.String() + legend(all)) //nolint:gosec // text is escaped where it is drawn
+	p.SVG = template.HTML(c.String() + legend(all))
 	return p, true
 }
 
@@ -212,7 +212,7 @@ func (r *Result) byNode(label string, top float64, ref float64, refText string, 
 	if len(others.x) > 0 {
 		all = append(all, others)
 	}
-	return template.HTML(c.String() + legend(all)) //nolint:gosec // text is escaped where it is drawn
+	return template.HTML(c.String() + legend(all))
 }
 
 func (r *Result) plotShares() (plot, bool) {
@@ -294,7 +294,7 @@ func (r *Result) plotQueues() (plot, bool) {
 	c.frame()
 	c.bars(s)
 	c.rule(100, "cap")
-	p.SVG = template.HTML(c.String()) //nolint:gosec // as above
+	p.SVG = template.HTML(c.String())
 	return p, true
 }
 

@@ -143,13 +143,17 @@ func (t *tap) number(l *tapLane, m *wire.Message, now time.Time) {
 		case skipped > l.explained && !l.blank:
 			t.events.Missing += skipped - l.explained
 		}
-		t.starved(l, at)
 	}
+	t.starved(l, at)
 	l.started, l.seq, l.last, l.explained, l.blank = true, seq, at, 0, false
 }
 
-// starved keeps the longest time without a numbered event. Their period is not starvation.
+// starved keeps the longest time without a numbered event, from the start of the run on. Their period is not
+// starvation.
 func (t *tap) starved(l *tapLane, at time.Duration) {
+	if t.run.Config.EventRate <= 0 {
+		return
+	}
 	period := time.Duration(float64(time.Second) / t.run.Config.EventRate)
 	if gap := at - max(l.last, t.run.warm) - period; at >= t.run.warm && gap > l.longest {
 		l.longest = gap
@@ -171,9 +175,7 @@ const tapSettle = 2 * time.Second
 func (t *tap) end() {
 	t.mu.Lock()
 	for i := range t.nodes {
-		if l := &t.nodes[i]; l.started {
-			t.starved(l, t.run.now())
-		}
+		t.starved(&t.nodes[i], t.run.now())
 	}
 	t.mu.Unlock()
 	limit := time.Now().Add(tapSettle)

@@ -69,6 +69,21 @@ func TestTapMeasuresStarvationBeyondThePeriod(t *testing.T) {
 	}
 }
 
+// A node that never got an event starved from the start to the end.
+func TestTapSeesANodeThatGotNothing(t *testing.T) {
+	r := &Run{epoch: time.Now().Add(-time.Second), lanes: []*lane{{}}, Config: Config{EventRate: 10}}
+	tap := newTap(r, nil)
+	tap.starved(&tap.nodes[0], 700*time.Millisecond)
+	if got := tap.nodes[0].longest; got != 600*time.Millisecond {
+		t.Errorf("longest %s, want 600ms", got)
+	}
+	late := newTap(r, nil)
+	late.take(&Delivery{Message: numberedEvent(t, 1)}, r.epoch.Add(500*time.Millisecond))
+	if got := late.nodes[0].longest; got != 400*time.Millisecond {
+		t.Errorf("until the first event: longest %s, want 400ms", got)
+	}
+}
+
 func TestPacer(t *testing.T) {
 	start := time.Now()
 	p := pacer{pace: 1000}
