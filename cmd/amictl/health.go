@@ -1,10 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"errors"
-	"strconv"
-	"strings"
+	"io"
 	"sync"
 	"time"
 
@@ -17,84 +16,262 @@ import (
 const healthHelp = `Examples:
   amictl health
   amictl health -o jsonl | jq 'select(.state!="ready")'
-  amictl health --node 'pbx*' --connect-timeout 2s
+  amictl health --node 'pbx*' --connect-timeout 2s --min-ready 95%
+  amictl health --warn 'ping>50ms' --crit 'calls>400' -o nagios
+  amictl health --watch --every 15s -o prometheus --out /var/lib/node_exporter/amictl.prom
 
 For each node: can it be reached, does the login work, how long does a Ping take, version, channels, calls.
-Exits 0 when all are ready, 1 when one is degraded, 6 when some cannot be reached, 3 or 4 when none can.`
+--watch keeps the sessions and looks again and again; only then is there a breaker to tell of.
+--warn and --crit compare ping, login, uptime, calls or channels with a value; what is not known meets none.
+
+Exits 0 when all are ready, 1 when one is degraded or meets a --warn or --crit, 6 when some cannot be reached,
+3 or 4 when none can. With --min-ready it is 0 when that many are up and none of those counted is critical.
+-o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown.`
+
+// mostCheckups is how many nodes are examined at once: those that hang must not hold up the others for long.
+const mostCheckups = 512
+
+// healthFlags are those of health.
+type healthFlags struct {
+	watch      bool
+	every      duration
+	rounds     count
+	warn, crit list
+	minReady   string
+	out        string
+}
 
 func (a *app) healthCommand() *cli.Command {
+	f := &healthFlags{every: duration{d: 10 * time.Second}}
 	return &cli.Command{
 		Name:        "health",
 		Usage:       "check every node: login, ping time, version, channels, calls",
 		Description: healthHelp,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "watch", Usage: "keep looking until stopped", Destination: &f.watch},
+			&cli.GenericFlag{Name: "every", Usage: "with --watch: look each `TIME` (10s)", Value: &f.every},
+			&cli.GenericFlag{Name: "rounds", Usage: "with --watch: end after looking `N` times", Value: &f.rounds},
+			&cli.GenericFlag{Name: "warn", Usage: "a node that meets `CONDITION`, such as ping>50ms, is degraded; may repeat", Value: &f.warn},
+			&cli.GenericFlag{Name: "crit", Usage: "a node that meets `CONDITION` is critical; may repeat", Value: &f.crit},
+			text("min-ready", "", "well as long as `N` nodes are up, or a share such as 95%", &f.minReady),
+			text("out", "", "write to `FILE`, whole or not at all, instead of standard output", &f.out),
+		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Present() {
 				return usageError("nodes are chosen with --node", "health takes no arguments, and got %q", c.Args().First())
 			}
-			return a.health(ctx)
+			return a.health(ctx, f)
 		},
 	}
 }
 
-// A checkup is what was found of one node.
-type checkup struct {
-	node     string
-	at       time.Time
-	err      error         // why it is not ready
-	degraded string        // why it is degraded, "" if it is not
-	login    time.Duration // dial to login answer
-	ping     time.Duration
-	banner   string
-	version  string
-	uptime   time.Duration // -1: unknown
-	calls    int           // -1: unknown
-	channels int           // -1: unknown
+// A healthRun looks at nodes, once or again and again.
+type healthRun struct {
+	app        *app
+	flags      *healthFlags
+	nodes      []ami.Config
+	warn, crit []healthRule
+	need       int          // nodes that --min-ready wants, 0: it was not given
+	form       string       // nagios, prometheus, else ""
+	cluster    *ami.Cluster // with --watch
+	said       map[string]string
 }
 
-func (a *app) health(ctx context.Context) error {
-	nodes, err := a.targets()
-	if err != nil {
+func (a *app) health(ctx context.Context, f *healthFlags) error {
+	r := &healthRun{app: a, flags: f, said: make(map[string]string)}
+	if form := a.settings.get("output"); form == "nagios" || form == "prometheus" {
+		r.form = form
+	}
+	err := r.prepare()
+	if err == nil {
+		err = r.run(ctx)
+	}
+	if r.form == "nagios" && err != nil && !classify(err).Silent {
+		_ = r.deliver([]byte("AMI UNKNOWN - " + nagiosText(classify(err).Message) + "\n"))
+		a.complain(classify(err))
+		return silent(nagiosUnknown)
+	}
+	return err
+}
+
+func (r *healthRun) prepare() (err error) {
+	f := r.flags
+	if !f.watch && (f.every.set || f.rounds.set) {
+		return usageError("", "--every and --rounds go with --watch")
+	}
+	if r.form != "" && (r.app.flags.query != "" || r.app.flags.fields != "") {
+		return usageError("-o jsonl is for programs", "-o %s goes with neither --query nor --fields", r.form)
+	}
+	if f.watch && f.out == "" && (r.form == "prometheus" || r.app.settings.get("output") == "json") {
+		return usageError("--out FILE is written anew each time", "--watch has no end and -o %s is one document", r.app.settings.get("output"))
+	}
+	if r.warn, err = parseHealthRules(f.warn); err != nil {
 		return err
 	}
-	p, err := a.printer(records, len(nodes) > 1, len(nodes) > 1)
-	if err != nil {
+	if r.crit, err = parseHealthRules(f.crit); err != nil {
 		return err
 	}
-	found := make([]checkup, len(nodes))
-	slots := make(chan struct{}, mostDials)
+	if r.nodes, err = r.app.targets(); err != nil {
+		return err
+	}
+	r.need, err = parseMinReady(f.minReady, len(r.nodes))
+	if err == nil && r.form == "" {
+		_, err = r.app.outputOptions(records)
+	}
+	return err
+}
+
+// run looks once, or with --watch until it is stopped; the last look decides the status.
+func (r *healthRun) run(ctx context.Context) (err error) {
+	if r.flags.watch {
+		if r.cluster, err = r.app.cluster(r.nodes); err != nil {
+			return err
+		}
+		defer finish(ctx, r.cluster)
+	}
+	for round := 1; ; round++ {
+		found := r.look(ctx, round == 1)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if len(found) == 1 && found[0].err != nil && r.form == "" && !r.flags.watch && r.flags.out == "" {
+			return found[0].err // one node: an error goes to standard error only
+		}
+		if err := r.write(found); err != nil {
+			return err
+		}
+		if r.form != "nagios" {
+			r.complain(found)
+		}
+		if !r.flags.watch || round == r.flags.rounds.n {
+			return r.status(found)
+		}
+		select {
+		case <-time.After(r.flags.every.d):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// look examines all nodes, many at once, in the order they were given.
+func (r *healthRun) look(ctx context.Context, first bool) []checkup {
+	found := make([]checkup, len(r.nodes))
+	slots := make(chan struct{}, mostCheckups)
 	var all sync.WaitGroup
-	for i, n := range nodes {
+	for i, n := range r.nodes {
 		all.Go(func() {
 			slots <- struct{}{}
-			found[i] = a.examine(ctx, n)
-			<-slots
+			defer func() { <-slots }()
+			if r.cluster == nil {
+				found[i] = r.app.examine(ctx, n)
+			} else if node, ok := r.cluster.Node(n.Name); ok {
+				found[i] = r.app.revisit(ctx, node, first)
+			}
+			found[i].judge(r.warn, r.crit)
 		})
 	}
 	all.Wait()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	for i := range found {
-		if len(nodes) == 1 && found[i].err != nil { // one node: an error goes to standard error only
-			return found[i].err
+	return found
+}
+
+// write prints one look.
+func (r *healthRun) write(found []checkup) error {
+	var text bytes.Buffer
+	switch r.form {
+	case "nagios":
+		text.Write(r.nagios(found))
+	case "prometheus":
+		if err := writeHealthMetrics(&text, found); err != nil {
+			return err
 		}
+	default:
+		if err := r.print(&text, found); err != nil {
+			return err
+		}
+	}
+	return r.deliver(text.Bytes())
+}
+
+// deliver writes to standard output, or replaces the file of --out.
+func (r *healthRun) deliver(text []byte) error {
+	if r.flags.out == "" {
+		_, err := r.app.stdout.Write(text)
+		return err
+	}
+	return replaceOutput(r.flags.out, text)
+}
+
+// clearScreen moves to the top left and clears what is below.
+const clearScreen = "\x1b[H\x1b[2J"
+
+func (r *healthRun) print(w io.Writer, found []checkup) error {
+	o, err := r.app.outputOptions(records)
+	if err != nil {
+		return err
+	}
+	if r.flags.out != "" {
+		o.Terminal, o.Color, o.Width = false, false, 0
+		if r.app.settings.get("output") == "auto" {
+			o.Format = output.JSONLines
+		}
+	}
+	o.Nodes, o.Many = len(found) > 1, len(found) > 1
+	if o.Terminal && r.flags.watch && o.Format == output.TableText {
+		_, _ = io.WriteString(w, clearScreen)
+	}
+	p := output.NewPrinter(w, o)
+	for i := range found {
 		if err := p.Record(found[i].record()); err != nil {
 			return err
 		}
 	}
-	if err := p.Close(); err != nil {
-		return err
-	}
-	a.noteLeft(p)
+	err = p.Close()
+	r.app.noteLeft(p)
+	return err
+}
+
+// complain tells on standard error why nodes are not reached; with --watch only when that changes.
+func (r *healthRun) complain(found []checkup) {
 	for i := range found {
-		if found[i].err != nil {
-			a.complain(classify(found[i].err))
+		h := &found[i]
+		if h.err == nil {
+			delete(r.said, h.node)
+			continue
 		}
+		if f := classify(h.err); r.said[h.node] != f.Message {
+			r.said[h.node] = f.Message
+			r.app.complain(f)
+		}
+	}
+}
+
+// up counts the nodes that --min-ready means: those that take actions and are not critical.
+func up(found []checkup) (n int) {
+	for i := range found {
+		if found[i].err == nil && !found[i].critical {
+			n++
+		}
+	}
+	return n
+}
+
+// status is nil if all is well; else its status is 1 for degraded, 6 for mixed, 3 or 4 for none reached.
+func (r *healthRun) status(found []checkup) error {
+	switch {
+	case r.form == "prometheus":
+		return nil
+	case r.form == "nagios":
+		if level := r.level(found); level != nagiosOK {
+			return silent(level)
+		}
+		return nil
+	case r.need > 0 && up(found) >= r.need:
+		return nil
 	}
 	return healthStatus(found)
 }
 
-// healthStatus is nil if all are ready; else its status is 1 for degraded, 6 for mixed, 3 or 4 for none.
 func healthStatus(found []checkup) error {
 	var down tally
 	degraded := false
@@ -117,119 +294,3 @@ func healthStatus(found []checkup) error {
 	return nil
 }
 
-// examine asks one node.
-func (a *app) examine(ctx context.Context, n ami.Config) checkup {
-	h := checkup{node: n.Name, uptime: -1, calls: -1, channels: -1}
-	start := time.Now()
-	c, err := a.dial(ctx, n)
-	h.at = time.Now()
-	if err != nil {
-		h.err = err
-		return h
-	}
-	defer leave(ctx, c)
-	h.login = h.at.Sub(start)
-	h.banner = c.Banner()
-	if r, err := c.Do(ctx, ami.NewAction("Ping")); err != nil {
-		h.degraded = "ping: " + classify(err).Message
-	} else {
-		h.ping = r.RTT
-	}
-	if r, err := c.Do(ctx, ami.NewAction("CoreSettings")); err == nil {
-		h.version = r.Get("AsteriskVersion")
-	} else {
-		h.note("CoreSettings", err)
-	}
-	if r, err := c.Do(ctx, ami.NewAction("CoreStatus")); err == nil {
-		h.calls = number(r.Get("CoreCurrentCalls"))
-		h.uptime = uptime(r)
-	} else {
-		h.note("CoreStatus", err)
-	}
-	if r, err := c.Do(ctx, ami.NewAction("CoreShowChannels")); err == nil {
-		h.channels = len(r.Events)
-	} else {
-		h.note("CoreShowChannels", err)
-	}
-	return h
-}
-
-// note marks the node degraded if an action failed for another reason than the user's rights.
-func (h *checkup) note(action string, err error) {
-	if classify(err).Code != codePermission && h.degraded == "" {
-		h.degraded = action + ": " + classify(err).Message
-	}
-}
-
-func number(s string) int {
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		return -1
-	}
-	return n
-}
-
-// uptime compares the startup time with the server's own clock, which Asterisk does not send: it is its local time, so
-// the result may be off by its time zone and is -1 when that makes it negative.
-func uptime(r *ami.Reply) time.Duration {
-	t, err := time.ParseInLocation("2006-01-02 15:04:05", r.Get("CoreStartupDate")+" "+r.Get("CoreStartupTime"), time.Local)
-	if err != nil || time.Since(t) < 0 {
-		return -1
-	}
-	return time.Since(t).Truncate(time.Second)
-}
-
-// record is the checkup as an object. What is unknown is absent.
-func (h *checkup) record() output.Record {
-	state, reason := "ready", ""
-	var fail failure
-	switch {
-	case h.err != nil:
-		fail = classify(h.err)
-		state, reason = "down", fail.Message
-		if errors.Is(h.err, ami.ErrUnauthorized) {
-			state = "login-refused"
-		}
-	case h.degraded != "":
-		state, reason = "degraded", h.degraded
-	}
-	r := output.Record{
-		{Key: "type", Value: "health"},
-		{Key: "node", Value: h.node},
-		{Key: "time", Value: h.at, Text: h.at.Local().Format(time.TimeOnly)},
-		{Key: "state", Value: state},
-		{Key: "login_us", Value: known(h.login.Microseconds(), h.err == nil), Text: span(h.login)},
-		{Key: "ping_us", Value: known(h.ping.Microseconds(), h.ping > 0), Text: span(h.ping)},
-		{Key: "version", Value: text0(h.version)},
-		{Key: "uptime_s", Value: known(int64(h.uptime.Seconds()), h.uptime >= 0), Text: span(h.uptime)},
-		{Key: "calls", Value: known(int64(h.calls), h.calls >= 0)},
-		{Key: "channels", Value: known(int64(h.channels), h.channels >= 0)},
-		{Key: "banner", Value: text0(strings.TrimPrefix(h.banner, "Asterisk Call Manager/"))},
-		{Key: "code", Value: text0(string(fail.Code))},
-		{Key: "reason", Value: text0(reason)},
-	}
-	return r
-}
-
-// known returns n, or nil, which is left out, if it is not known.
-func known(n int64, is bool) any {
-	if !is {
-		return nil
-	}
-	return n
-}
-
-// text0 returns s, or nil, which is left out, if it is empty.
-func text0(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func span(d time.Duration) string {
-	if d <= 0 {
-		return ""
-	}
-	return output.Duration(d)
-}
