@@ -116,6 +116,8 @@ func (a *app) commands() *cli.Command {
 			a.configCommand(),
 			a.actionsCommand(),
 			a.eventsCommand(),
+			a.schemaCommand(),
+			a.completionCommand(),
 			a.versionCommand(),
 		},
 	}
