@@ -96,6 +96,7 @@ func (w *Want) filled(r *strings.Replacer) *Want {
 	}
 	own := *w
 	own.text = r.Replace(w.text)
+	own.source = strconv.Quote(own.text)
 	return &own
 }
 
