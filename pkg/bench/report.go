@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// noteHeldUp is from how many microseconds on a report says that the machine held the event consumer up.
+const noteHeldUp = 20_000
+
 // maxRows is how many nodes a table lists; the worst are named apart.
 const maxRows = 12
 
@@ -202,6 +205,9 @@ func (r *Result) sentences() []string {
 	if e := r.Events; e != nil {
 		s := fmt.Sprintf("events    %d delivered (%.0f/s), %d dropped, %d gaps, %d missing without a mark, longest starvation %s%s",
 			e.Delivered, e.Rate, e.Dropped, e.Gaps, e.Missing, orZero(f.EventStarvation), at(f.EventStarvationNode))
+		if e.HeldUp > noteHeldUp {
+			s += fmt.Sprintf("; this machine held the consumer up for %s", FormatMicros(e.HeldUp))
+		}
 		if e.P50 > 0 {
 			s += fmt.Sprintf("; delivery p50 %s, p99 %s", FormatMicros(e.P50), FormatMicros(e.P99))
 		}

@@ -202,6 +202,7 @@ type Events struct {
 	Gaps      uint64  `json:"gaps"`             // marks for lost sessions
 	Missing   uint64  `json:"missing"`          // numbers that never came and that no mark explains
 	Disorder  uint64  `json:"disorder"`         // numbers out of order within a node
+	HeldUp    int64   `json:"held_up_us"`       // longest that the paced consumer was not woken in time; no part of starvation
 	Rate      float64 `json:"rate"`             // a second
 	P50       int64   `json:"p50_us,omitempty"` // from send to delivery, events workload
 	P99       int64   `json:"p99_us,omitempty"`

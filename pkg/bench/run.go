@@ -431,13 +431,14 @@ func (r *Run) finish(ctx context.Context) {
 	if r.calls != nil {
 		r.calls.end()
 	}
+	over := r.now() // no later: the simulator sends nothing while it stops, and that is nobody's starvation
 	if r.Simulator != nil {
 		if err := r.Simulator.Stop(); err != nil {
 			r.Notes = append(r.Notes, "the simulator did not stop: "+err.Error())
 		}
 	}
 	if r.tap != nil {
-		r.tap.end()
+		r.tap.end(over)
 	}
 }
 

@@ -36,7 +36,8 @@ type tap struct {
 	nodes   []tapLane  // by lane
 	latency *Histogram
 	events  Events
-	last    uint64 // count at the last interval
+	last    uint64        // count at the last interval
+	away    time.Duration // in which the consumer was held up by the machine
 	ended   bool
 }
 
@@ -80,6 +81,7 @@ func (t *tap) consume(ctx context.Context) {
 		}
 		if s := pace.sleep(now); s > 0 {
 			time.Sleep(s)
+			t.overslept(time.Since(now) - s)
 		}
 	}
 }
@@ -135,7 +137,7 @@ func (t *tap) number(l *tapLane, m *wire.Message, now time.Time) {
 	if sent, err := strconv.ParseInt(m.Get(HeaderSent), 10, 64); err == nil {
 		t.latency.Record(Micros(time.Duration(now.UnixNano() - sent)))
 	}
-	at := now.Sub(t.run.epoch)
+	at := now.Sub(t.run.epoch) - t.away
 	if l.started {
 		switch skipped := seq - l.seq - 1; {
 		case seq <= l.seq:
@@ -149,7 +151,7 @@ func (t *tap) number(l *tapLane, m *wire.Message, now time.Time) {
 }
 
 // starved keeps the longest time without a numbered event, from the start of the run on. Their period is not
-// starvation.
+// starvation. at is an offset from the start without the time in which the consumer was held up.
 func (t *tap) starved(l *tapLane, at time.Duration) {
 	if t.run.Config.EventRate <= 0 {
 		return
@@ -158,6 +160,18 @@ func (t *tap) starved(l *tapLane, at time.Duration) {
 	if gap := at - max(l.last, t.run.warm) - period; at >= t.run.warm && gap > l.longest {
 		l.longest = gap
 	}
+}
+
+// overslept books time in which the consumer would have asked for events but was not woken. It is the machine's doing,
+// so it starves nobody.
+func (t *tap) overslept(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t.mu.Lock()
+	t.away += d
+	t.events.HeldUp = max(t.events.HeldUp, d.Microseconds())
+	t.mu.Unlock()
 }
 
 // interval returns how many events came since the last call, and how many are queued.
@@ -171,11 +185,11 @@ func (t *tap) interval() (events, queued uint64) {
 // tapSettle is how long the end waits for events that are on their way.
 const tapSettle = 2 * time.Second
 
-// end lets the consumer take what is queued, within tapSettle, and stops it. Numbered events are no longer sent.
-func (t *tap) end() {
+// end lets the consumer take what is queued, within tapSettle, and stops it. Numbered events were sent until over.
+func (t *tap) end(over time.Duration) {
 	t.mu.Lock()
 	for i := range t.nodes {
-		t.starved(&t.nodes[i], t.run.now())
+		t.starved(&t.nodes[i], over-t.away)
 	}
 	t.mu.Unlock()
 	limit := time.Now().Add(tapSettle)

@@ -84,6 +84,21 @@ func TestTapSeesANodeThatGotNothing(t *testing.T) {
 	}
 }
 
+// Time in which the machine did not wake the consumer starves nobody.
+func TestTapIsNotToBlameForTheMachine(t *testing.T) {
+	r := &Run{epoch: time.Now(), lanes: []*lane{{}}, Config: Config{EventRate: 10}}
+	tap := newTap(r, nil)
+	tap.take(&Delivery{Message: numberedEvent(t, 1)}, r.epoch.Add(100*time.Millisecond))
+	tap.overslept(300 * time.Millisecond)
+	tap.take(&Delivery{Message: numberedEvent(t, 2)}, r.epoch.Add(550*time.Millisecond))
+	if got, want := tap.nodes[0].longest, 50*time.Millisecond; got != want {
+		t.Errorf("longest %s, want %s: 450 less the period and what was overslept", got, want)
+	}
+	if got := tap.result(0).HeldUp; got != 300_000 {
+		t.Errorf("held up %dµs", got)
+	}
+}
+
 func TestPacer(t *testing.T) {
 	start := time.Now()
 	p := pacer{pace: 1000}
