@@ -19,7 +19,18 @@ func (a *app) dial(ctx context.Context, cfg ami.Config) (*ami.Conn, error) {
 		ctx, cancel = context.WithTimeout(ctx, d)
 		defer cancel()
 	}
-	return ami.Dial(ctx, cfg)
+	if a.flags.verbose {
+		a.logger().Info("dialling", slog.String("node", cfg.Name), slog.String("addr", cfg.Addr), slog.Bool("tls", cfg.TLS != nil))
+	}
+	c, err := ami.Dial(ctx, cfg)
+	switch {
+	case !a.flags.verbose:
+	case err != nil:
+		a.logger().Warn("no session", slog.String("node", cfg.Name), slog.Any("cause", err))
+	default:
+		a.logger().Info("ready", slog.String("node", cfg.Name), slog.String("banner", c.Banner()))
+	}
+	return c, err
 }
 
 // leaveTimeout bounds a session's polite end.
@@ -40,7 +51,7 @@ func leave(ctx context.Context, c *ami.Conn) {
 func (a *app) cluster(nodes []ami.Config) (*ami.Cluster, error) {
 	var cfg ami.ClusterConfig
 	if a.flags.verbose {
-		cfg.Logger = slog.New(slog.NewTextHandler(a.stderr, nil))
+		cfg.Logger = a.logger()
 	}
 	c := ami.NewCluster(cfg)
 	for _, n := range nodes {

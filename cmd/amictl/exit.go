@@ -169,6 +169,8 @@ func (f *failure) ofDial(op *ami.OpError, where string) {
 	case errors.As(op.Err, &dns) && !dns.IsTimeout:
 		f.Code, f.Hint = codeDNS, "check the host's name; `getent hosts NAME` must find it"
 		f.Message = fmt.Sprintf("%s: cannot connect: the name %s is unknown", where, dns.Name)
+	case errors.Is(op.Err, syscall.EMFILE):
+		f.Hint = "too many connections for this process; `ulimit -n` raises the limit"
 	case errors.Is(op.Err, syscall.ECONNREFUSED):
 		f.Hint = "is Asterisk running, and manager.conf enabled=yes with this bindaddr and port?"
 	case errors.Is(op.Err, ami.ErrTimeout), errors.Is(op.Err, context.DeadlineExceeded), errors.Is(op.Err, os.ErrDeadlineExceeded):

@@ -23,7 +23,7 @@ type globalFlags struct {
 	ca, tlsName                string
 	local                      bool
 	managerConf                string
-	quiet, verbose             bool
+	quiet, verbose, trace      bool
 }
 
 func (a *app) globalFlagList() []cli.Flag {
@@ -48,6 +48,7 @@ func (a *app) globalFlagList() []cli.Flag {
 		text("color", "", "`WHEN`: auto, always or never", &g.color),
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but data and errors", Destination: &g.quiet},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say what the connections do", Destination: &g.verbose},
+		&cli.BoolFlag{Name: "trace", Usage: "show the wire, line by line and without secrets", Destination: &g.trace},
 	}
 }
 

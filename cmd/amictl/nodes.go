@@ -41,6 +41,9 @@ func (a *app) targets() ([]ami.Config, error) {
 	if len(found) == 0 {
 		return nil, usageError("`amictl context show` lists the nodes and their labels", "no node matches")
 	}
+	for i := range found {
+		a.watched(&found[i])
+	}
 	return found, nil
 }
 

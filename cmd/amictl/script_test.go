@@ -39,6 +39,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"pbx": cmdPBX, "greeter": cmdGreeter, "emit": cmdEmit, "kick": cmdKick, "status": cmdStatus, "json": cmdJSON, "died": cmdDied, "chmod600": cmdChmod600, "lines": cmdLines,
 			"tty": ttyCommand, "nodefile": cmdNodeFile, "envsubst": cmdEnvsubst, "managerconf": cmdManagerConf,
+			"cluster": cmdCluster,
 		},
 	})
 }
@@ -283,6 +284,19 @@ func cmdNodeFile(ts *testscript.TestScript, _ bool, args []string) {
 func cmdEnvsubst(ts *testscript.TestScript, _ bool, args []string) {
 	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}
+
+// cmdCluster starts many servers and writes their URLs to a file: cluster FILE N.
+func cmdCluster(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	c := amitest.NewCluster(n, amitest.WithSetup(dialplan))
+	ts.Defer(c.Close)
+	var text strings.Builder
+	for _, s := range c.Servers() {
+		text.WriteString("ami://admin@" + s.Addr() + "\n")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text.String()), 0o600))
 }
 
 // cmdManagerConf writes the manager.conf of a server: managerconf FILE NAME.
