@@ -29,15 +29,20 @@ func (b *budget) share() int64 { return max(creditChunk, b.open()/(b.rings.Load(
 
 // take grants a chunk to a ring that holds that much credit, or refuses.
 func (b *budget) take(held int64) bool {
-	used := b.used.Add(creditChunk)
-	if used <= b.open() || used <= b.limit && held+creditChunk <= b.share() {
-		if held == 0 {
-			b.rings.Add(1)
+	for {
+		before := b.used.Load()
+		used := before + creditChunk
+		if used > b.open() && (used > b.limit || held+creditChunk > b.share()) {
+			return false
 		}
-		return true
+		if b.used.CompareAndSwap(before, used) {
+			break
+		}
 	}
-	b.used.Add(-creditChunk)
-	return false
+	if held == 0 {
+		b.rings.Add(1)
+	}
+	return true
 }
 
 // give returns credit; all tells that the ring holds none any more.

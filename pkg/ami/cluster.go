@@ -48,6 +48,7 @@ type Cluster struct {
 	mu            sync.Mutex // guards changes of nodes, and all below
 	subscriptions []*Subscription
 	closed        bool
+	ended         chan struct{} // closed when Close or Drain is through
 }
 
 // NewCluster returns a cluster without nodes. Close it.
@@ -61,7 +62,7 @@ func NewCluster(cfg ClusterConfig) *Cluster {
 	if cfg.Budget <= 0 {
 		cfg.Budget = DefaultBudget
 	}
-	c := &Cluster{cfg: cfg, queue: newDialQueue(cfg.MaxDials, cfg.RedialRate), log: slog.New(slog.DiscardHandler)}
+	c := &Cluster{cfg: cfg, queue: newDialQueue(cfg.MaxDials, cfg.RedialRate), ended: make(chan struct{}), log: slog.New(slog.DiscardHandler)}
 	c.budget.limit = cfg.Budget
 	if c.cfg.Redactor == nil {
 		c.cfg.Redactor, _ = NewRedactor(RedactorConfig{}) // without patterns it cannot fail
@@ -190,9 +191,11 @@ func (c *Cluster) end(ctx context.Context, drain bool) error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
+		<-c.ended // a second caller may rely on it as well
 		return nil
 	}
 	c.closed = true
+	defer close(c.ended)
 	subscriptions := c.subscriptions
 	c.mu.Unlock()
 	c.queue.close()

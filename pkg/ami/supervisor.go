@@ -49,9 +49,13 @@ type supervisor struct {
 	refusals int // refused logins in a row
 	open     bool
 	readyAt  time.Time
-	planned  bool // the server said Shutdown: its going is no failure
-	excused  bool // that was believed once since the last session that stayed up
+	planned  bool      // the server said Shutdown: its going is no failure
+	excused  bool      // that was believed once since the last session that stayed up
+	grace    time.Time // until then a planned restart may take, without the breaker opening
 }
+
+// plannedRestart is how long a server that said Shutdown may stay away before its breaker can open.
+const plannedRestart = time.Minute
 
 // ready tells that a session became ready.
 func (s *supervisor) ready(now time.Time) {
@@ -87,10 +91,14 @@ func (s *supervisor) failed(now time.Time, cause error, random float64) (State, 
 		s.failures, s.open, s.excused = 0, false, false
 	}
 	if stable || up && s.planned && !s.excused {
-		s.excused = s.planned // a server that says so after every login is called in a loop no more than another
+		if s.planned { // once: a server that says so after every login is called in a loop no more than another
+			s.excused, s.grace = true, now.Add(plannedRestart)
+		}
 		return StateBackoff, jitter(s.cfg.BackoffMin, s.cfg.BackoffMax, s.failures+1, random)
 	}
-	s.failures++
+	if s.failures++; !up && now.Before(s.grace) {
+		s.failures = min(s.failures, s.cfg.BreakerFailures-1)
+	}
 	if s.open || s.failures >= s.cfg.BreakerFailures {
 		s.open = true // the breaker is the backoff: one probe behind it
 		return StateBreakerOpen, s.cfg.BreakerOpen/2 + time.Duration(random*float64(s.cfg.BreakerOpen)/2)

@@ -105,9 +105,9 @@ func TestSupervisorDecisions(t *testing.T) {
 			[]outcome{b(30 * s), b(m), b(100 * ms), b(30 * s)},
 		},
 		{
-			"a planned restart is no failure, however short the session was",
+			"a planned restart is no failure, however short the session was, nor are the dials while it restarts",
 			[]life{never(errDial), {up: s, planned: true, cause: errLost}, never(errDial), never(errDial)},
-			[]outcome{b(100 * ms), b(200 * ms), b(200 * ms), open},
+			[]outcome{b(100 * ms), b(200 * ms), b(200 * ms), b(200 * ms)},
 		},
 		{
 			"but a server that announces its end every time is one that drops",

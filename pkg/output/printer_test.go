@@ -83,7 +83,7 @@ func TestTableFits(t *testing.T) {
 		return tb
 	}
 	wide, left := table().Append(nil, 0)
-	if want := "name     n  text                                  last\na        1  a long text that is cut first of all  x\n漢字  1000  short                                 y\n"; string(wide) != want || left != nil && len(left) > 0 {
+	if want := "name     n  text                                  last\na        1  a long text that is cut first of all  x\n漢字  1000  short                                 y\n"; string(wide) != want || len(left) > 0 {
 		t.Errorf("got\n%swant\n%s", wide, want)
 	}
 	for width := 10; width < 60; width++ {
