@@ -18,9 +18,9 @@ import (
 // comes back, and the books of engine and callers agree.
 func TestServerProcessFaults(t *testing.T) {
 	const count, host = 8, "127.0.0.1"
-	rounds := 100
-	if testing.Short() {
-		rounds = 8
+	rounds := 8
+	if os.Getenv("AMICTL_PROVE") != "" {
+		rounds = 100
 	}
 	port := freePorts(t, count)
 	seed := uint64(1)
