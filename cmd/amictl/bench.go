@@ -310,7 +310,7 @@ func benchUsage(err error) error {
 		threshold *bench.ThresholdError
 		memory    *bench.MemoryError
 		files     *bench.DescriptorError
-		different *bench.DifferentConfigs
+		different *bench.DifferentConfigsError
 	)
 	msg := strings.TrimPrefix(err.Error(), "bench: ")
 	switch {
