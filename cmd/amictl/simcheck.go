@@ -60,7 +60,7 @@ func (a *app) simCheck(ctx context.Context, files []string) error {
 
 // verdict is a report as an object.
 func verdict(r *scenario.Report) output.Record {
-	result, first := "pass", ""
+	result, first := "pass", "none"
 	failures := make([]string, 0, len(r.Failures))
 	for i := range r.Failures {
 		failures = append(failures, r.Failures[i].Error())

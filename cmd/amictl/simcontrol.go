@@ -99,6 +99,8 @@ func (c *simControl) execute(line string) simAnswer {
 	answer := simAnswer{Type: "control", Line: line, Servers: len(servers)}
 	word, args, _ := strings.Cut(rest, " ")
 	switch word {
+	case "at":
+		return fail("", errors.New("at is for scenario files; a control line is carried out at once"))
 	case "ledger":
 		answer.Ledger = scenario.Totals(servers...)
 	case "emit":

@@ -2,6 +2,9 @@ package scenario
 
 import (
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -58,9 +61,20 @@ func (r *Report) check(where, what string, want *Want, got any) {
 
 // vacuous fails expectations that met nothing.
 func (r *Report) vacuous(where string, met map[string]int, wants map[string]*Want) {
-	for what, w := range wants {
+	for what, w := range inOrder(wants) {
 		if w != nil && met[what] == 0 {
 			r.fail(where, what, w.String(), "nothing that it could be checked on")
+		}
+	}
+}
+
+// inOrder iterates by key, so that a report is the same every time.
+func inOrder[V any](m map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			if !yield(key, m[key]) {
+				return
+			}
 		}
 	}
 }

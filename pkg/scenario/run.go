@@ -234,7 +234,7 @@ func (x *run) judge() {
 	x.timeline.mu.Lock()
 	got["dials_at_once"] = x.timeline.most
 	x.timeline.mu.Unlock()
-	for key, w := range x.s.Expect {
+	for key, w := range inOrder(x.s.Expect) {
 		x.r.check("the run", key, w, got[key])
 	}
 }
@@ -285,7 +285,7 @@ func (x *run) judgeServer(v *Server) {
 		}
 	}
 	sum := Totals(servers...)
-	for key, w := range v.Expect {
+	for key, w := range inOrder(v.Expect) {
 		x.r.check("server "+v.Name, key, w, sum[key])
 	}
 }
@@ -317,7 +317,7 @@ func (x *run) judgeNode(n *ami.Node, expect map[string]*Want) {
 		}
 	}
 	got["first_ready"], got["longest_away"] = x.timeline.of(n.Name())
-	for key, w := range expect {
+	for key, w := range inOrder(expect) {
 		value := got[key]
 		if b, ok := value.(bool); ok {
 			value = fmt.Sprint(b)

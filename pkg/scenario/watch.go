@@ -151,13 +151,13 @@ func (w *watcher) verdict(r *Report, world *World) {
 	got := numbers(stats)
 	got["overflow_gaps"], got["disconnect_gaps"] = w.overflows, w.disconnects
 	got["complete"] = strconv.FormatBool(w.complete(r, where, world))
-	for key, want := range w.v.Expect {
+	for key, want := range inOrder(w.v.Expect) {
 		r.check(where, key, want, got[key])
 	}
-	for node, want := range w.v.Delivered {
+	for node, want := range inOrder(w.v.Delivered) {
 		r.check(where, "delivered of "+node, want, w.from[node])
 	}
-	for node, want := range w.v.Lag {
+	for node, want := range inOrder(w.v.Lag) {
 		if w.from[node] == 0 {
 			r.fail(where, "lag of "+node, want.String(), "no event of it, so nothing was checked")
 			continue

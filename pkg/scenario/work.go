@@ -175,10 +175,10 @@ func (j *job) verdict(r *Report, nodes int) {
 	total := j.a.Count * nodes
 	r.check(where, "ended", exactly(total), len(j.ends))
 	want := j.a.Expect.counts()
-	for name, w := range want {
+	for name, w := range inOrder(want) {
 		r.check(where, name, w, got[name])
 	}
-	for name, n := range got {
+	for name, n := range inOrder(got) {
 		if want[name] == nil {
 			r.fail(where, name, "none", fmt.Sprintf("%d, the first: %v", n, j.first(name).err))
 		}
@@ -233,12 +233,12 @@ func (j *job) details(r *Report, where string) {
 		if x.Lines != nil {
 			each("lines", x.Lines, lines(e.reply), false)
 		}
-		for name, w := range x.Fields {
+		for name, w := range inOrder(x.Fields) {
 			each("field "+name, w.filled(placeholders(e.n, e.node)), e.reply.Get(name), false)
 		}
 	}
 	r.vacuous(where, met, map[string]*Want{"took": x.Took, "message": x.Message, "error": x.Error, "sent": x.Sent, "items": x.Items, "lines": x.Lines})
-	for name, w := range x.Fields {
+	for name, w := range inOrder(x.Fields) {
 		r.vacuous(where, met, map[string]*Want{"field " + name: w})
 	}
 }
