@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v3"
 
@@ -29,6 +31,10 @@ type app struct {
 	settings *settings
 	stdinFor string             // who reads standard input, "" nobody
 	secret   ami.SecretProvider // of the flags or the environment, nil none
+
+	hideOnce, logOnce sync.Once
+	hide              *ami.Redactor // see redactor
+	log               *slog.Logger  // see logger
 }
 
 func newApp(args []string, stdin io.Reader, stdout *os.File, stderr io.Writer, env func(string) (string, bool)) *app {

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -75,6 +77,9 @@ func (c *watchedConn) Read(b []byte) (int, error) {
 	if c.in != nil {
 		c.in.take(b[:n])
 	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) { // the engine closes the socket itself, below TLS and this
+		c.end()
+	}
 	return n, err
 }
 
@@ -87,6 +92,12 @@ func (c *watchedConn) Write(b []byte) (int, error) {
 
 func (c *watchedConn) Close() error {
 	err := c.Conn.Close()
+	c.end()
+	return err
+}
+
+// end shows what is left, once.
+func (c *watchedConn) end() {
 	c.once.Do(func() {
 		if c.in != nil {
 			c.in.rest()
@@ -96,7 +107,6 @@ func (c *watchedConn) Close() error {
 			c.closed()
 		}
 	})
-	return err
 }
 
 // longestTraced is how much of a packet without an end is kept to be redacted as a whole.
