@@ -62,9 +62,9 @@ _amictl() {
         fi
     done
     if [[ "${lines[*]}" == *$'\t'?* ]]; then
-        compadd -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}' $suffix -l -d shown -a values
+        compadd -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}' "${suffix[@]}" -l -d shown -a values
     else
-        compadd -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}' $suffix -a values
+        compadd -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}' "${suffix[@]}" -a values
     fi
 }
 if [[ $funcstack[1] == _amictl ]]; then
@@ -82,7 +82,7 @@ function __amictl_complete
     if test "$lines[-1]" = :files
         set -l before (string match -r '^[^=]*=' -- $word)
         for path in (__fish_complete_path (string replace -r '^[^=]*=' '' -- $word))
-            echo -- $before$path
+            printf '%s\n' "$before$path"
         end
         return
     end
