@@ -333,6 +333,16 @@ func (n *Node) Submit(ctx context.Context, a Action, b *Batch, tag uint64) error
 	return c.Submit(ctx, a, b, tag)
 }
 
+// TrySubmit is Submit, but returns ErrBusy at once if there is no room, and ErrNotReady without a ready session.
+func (n *Node) TrySubmit(a Action, b *Batch, tag uint64) error {
+	a.WaitReady = false
+	c, err := n.session(context.Background(), &a)
+	if err != nil {
+		return err
+	}
+	return c.TrySubmit(a, b, tag)
+}
+
 // session returns the session to send an action on, or books the action as rejected.
 func (n *Node) session(ctx context.Context, a *Action) (*Conn, error) {
 	if c := n.current.Load(); c != nil {

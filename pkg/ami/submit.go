@@ -46,6 +46,17 @@ func (c *Conn) Submit(ctx context.Context, a Action, b *Batch, tag uint64) error
 	return err
 }
 
+// TrySubmit is Submit, but returns ErrBusy at once if there is no room. The action is bounded by its timeout alone.
+func (c *Conn) TrySubmit(a Action, b *Batch, tag uint64) error {
+	c.stats.submitted.Add(1)
+	b.open.Add(1)
+	_, err := c.submit(context.Background(), &a, receiver{batch: b, tag: tag}, submitTry)
+	if err != nil {
+		b.open.Add(-1)
+	}
+	return err
+}
+
 func (c *Conn) do(ctx context.Context, a *Action, internal bool) (*Reply, error) {
 	w := c.newWaiter()
 	mode := submitWait

@@ -120,29 +120,9 @@ func kindOf(err error) EndKind {
 	}
 }
 
-// noWait is a context under which an engine that would have to wait for room gives up at once. It is done as soon as
-// somebody asks when it will be, and nobody asks but to wait. A lane's window is smaller than its room, so that this
-// happens only when many answers are overdue. It is not safe for concurrent use.
-type noWait struct {
-	context.Context
-	asked bool
-}
-
-var closed = func() chan struct{} { ch := make(chan struct{}); close(ch); return ch }()
-
-func (n *noWait) Done() <-chan struct{} { n.asked = true; return closed }
-
-func (n *noWait) Err() error {
-	if n.asked {
-		return context.Canceled
-	}
-	return nil
-}
-
 // Submit implements Engine.
 func (c *Cluster) Submit(lane int, a *Action, b Batch, tag uint64) bool {
-	ctx := noWait{Context: context.Background()}
-	err := c.nodes[lane].Submit(&ctx, ami.Action{
+	err := c.nodes[lane].TrySubmit(ami.Action{
 		Name: a.Name, Fields: a.Fields, Timeout: a.Timeout, AwaitOriginate: a.Await,
 	}, b.(clusterBatch).b, tag)
 	return err == nil
