@@ -131,30 +131,39 @@ func (l *lab) try(m *mutant) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if catcher, _ := l.test(bin, m.pkg, m.run, time.Minute, true); catcher != "" || m.run == "" {
-		return catcher, nil
+	if m.run != "" {
+		if catcher, _ := l.test(bin, m.pkg, m.run, time.Minute, true); catcher != "" && l.confirmed(m, bin, catcher) {
+			return catcher, nil
+		}
 	}
 	return l.search(m, bin)
 }
 
-// search looks for a catcher in the whole suite. What fails there must fail again alone, and only with the mutant: a
-// test that is unlucky on a busy machine catches nothing.
+// search looks for a catcher in the whole suite.
 func (l *lab) search(m *mutant, bin string) (string, error) {
 	for range 3 {
 		catcher, _ := l.test(bin, m.pkg, "", 3*time.Minute, true)
-		name, _, _ := strings.Cut(catcher, " ")
-		if catcher == "" {
-			return "", nil
+		if catcher == "" || l.confirmed(m, bin, catcher) {
+			return catcher, nil
 		}
-		alone := "^" + name + "$"
-		if again, _ := l.test(bin, m.pkg, alone, time.Minute, true); again != "" {
-			if healthy, _ := l.test(l.bins[m.pkg], m.pkg, alone, time.Minute, true); healthy == "" {
-				return again, nil
-			}
-		}
-		l.broken = append(l.broken, name)
+		l.broken = append(l.broken, testName(catcher))
 	}
 	return "", nil
+}
+
+// confirmed reports whether a catcher fails again alone, and does so only with the mutant: a test that is unlucky on a
+// busy machine catches nothing.
+func (l *lab) confirmed(m *mutant, bin, catcher string) bool {
+	alone := "^" + testName(catcher) + "$"
+	again, _ := l.test(bin, m.pkg, alone, time.Minute, true)
+	healthy, _ := l.test(l.bins[m.pkg], m.pkg, alone, time.Minute, true)
+	return again != "" && healthy == ""
+}
+
+// testName is what a catcher begins with; how it failed follows.
+func testName(catcher string) string {
+	name, _, _ := strings.Cut(catcher, " ")
+	return name
 }
 
 // build compiles a package's tests with some files changed.
