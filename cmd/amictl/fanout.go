@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"time"
 
@@ -14,14 +15,32 @@ import (
 
 // fanout are the flags of subcommands that send: what to do with several nodes.
 type fanout struct {
-	all   bool
-	route string
+	all    bool
+	route  string
+	dryRun bool
+	yes    bool
+
+	// Rolling: only of subcommands that ask each node once.
+	batch   count
+	pause   duration
+	maxFail count
 }
 
 func (f *fanout) flags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "all", Usage: "send to every node that was selected", Destination: &f.all},
 		text("route", "", "send to one of the nodes: `HOW` is round-robin, failover or least-pending", &f.route),
+		&cli.BoolFlag{Name: "dry-run", Usage: "print what would be sent, without secrets, and connect to nothing", Destination: &f.dryRun},
+		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before changing what a protected context holds", Destination: &f.yes},
+	}
+}
+
+// rolling are the flags for one group of nodes after the other.
+func (f *fanout) rolling() []cli.Flag {
+	return []cli.Flag{
+		&cli.GenericFlag{Name: "batch", Usage: "with --all: `N` nodes at a time", Value: &f.batch},
+		&cli.GenericFlag{Name: "pause", Usage: "with --batch: wait `TIME` between them", Value: &f.pause},
+		&cli.GenericFlag{Name: "max-fail", Usage: "with --batch: begin no further one once `N` nodes have failed", Value: &f.maxFail},
 	}
 }
 
@@ -32,6 +51,10 @@ func (f *fanout) check(nodes int) error {
 		return usageError("leave one of them out", "--all and --route do not go together")
 	case f.route != "" && f.route != "round-robin" && f.route != "failover" && f.route != "least-pending":
 		return usageError("round-robin, failover or least-pending", "--route %q is no way to choose a node", f.route)
+	case f.batch.set && !f.all:
+		return usageError("", "--batch goes with --all")
+	case (f.pause.set || f.maxFail.set) && !f.batch.set:
+		return usageError("such as --all --batch 5 --pause 10s --max-fail 1", "--pause and --max-fail go with --batch")
 	case nodes > 1 && !f.all && f.route == "":
 		return usageError("--all sends to every one of them, --route failover to the first that answers, --node NAME to one",
 			"%d nodes are selected; nothing was sent", nodes)
@@ -50,11 +73,55 @@ type ending struct {
 }
 
 // each runs an attempt on the nodes, as the flags say, and hands every ending to print, one at a time as they come.
+// Nodes that --max-fail keeps from being asked end with an error that says so.
 func (a *app) each(ctx context.Context, nodes []ami.Config, f *fanout, try attempt, print func(ending)) {
 	if f.route != "" && len(nodes) > 1 {
 		print(a.onOne(ctx, nodes, f.route, try))
 		return
 	}
+	size, failed := len(nodes), 0
+	if f.batch.set {
+		size = f.batch.n
+	}
+	for at := 0; at < len(nodes); at += size {
+		if f.maxFail.set && failed >= f.maxFail.n {
+			for _, n := range nodes[at:] {
+				print(ending{node: n.Name, err: notAsked(n.Name, failed)})
+			}
+			return
+		}
+		if at > 0 && f.pause.set {
+			a.note("%d of %d nodes done, %d failed; next in %v", at, len(nodes), failed, f.pause.d)
+			rest(ctx, f.pause.d)
+		}
+		a.together(ctx, nodes[at:min(at+size, len(nodes))], try, func(e ending) {
+			if e.err != nil {
+				failed++
+			}
+			print(e)
+		})
+	}
+}
+
+func notAsked(node string, failed int) error {
+	return &cliError{
+		code: codeUnsent, sent: "no", msg: node + ": not asked: " + strconv.Itoa(failed) + " had failed before (--max-fail)",
+		hint: "mend what failed, then run it again for the nodes that are left",
+	}
+}
+
+// rest waits, or less if the run is cut short.
+func rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// together runs an attempt on all nodes at once.
+func (a *app) together(ctx context.Context, nodes []ami.Config, try attempt, print func(ending)) {
 	ends := make(chan ending)
 	slots := make(chan struct{}, mostDials)
 	var all sync.WaitGroup
@@ -133,6 +200,11 @@ func (a *app) report(p *output.Printer, e ending, origin output.Origin, several 
 	}
 	f := classify(e.err)
 	t.add(f.Exit)
+	if f.Code == codeCondition && e.reply != nil { // it was answered, and that is data
+		if err := p.Reply(e.reply, &origin); err != nil {
+			return err
+		}
+	}
 	if !several {
 		return e.err
 	}

@@ -293,4 +293,3 @@ func healthStatus(found []checkup) error {
 	}
 	return nil
 }
-

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/apntalk/amictl/pkg/ami"
@@ -62,4 +63,36 @@ func (a *app) readValue(file, who string) (string, error) {
 	}
 	s := strings.TrimSuffix(string(text), "\n")
 	return strings.TrimSuffix(s, "\r"), nil
+}
+
+// warnUnknown tells of a header that the catalogue does not have for the action, as a typing error would be. It is
+// sent all the same: a newer server may know more.
+func (a *app) warnUnknown(action *ami.Action) {
+	known, ok := ami.LookupAction(action.Name)
+	if !ok || len(known.Params) == 0 || known.Name == "UserEvent" { // whose headers are free
+		return
+	}
+	names := make([]string, 0, len(known.Params))
+	for _, p := range known.Params {
+		names = append(names, paramStem(p.Name))
+	}
+	for i := range action.Fields {
+		name := action.Fields[i].Name
+		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, paramStem(name)) }) || strings.EqualFold(name, "Variable") || strings.EqualFold(name, "ChanVariable") {
+			continue
+		}
+		near := nearest(name, names)
+		if near != "" {
+			near = "; did you mean " + near + "?"
+		}
+		a.note("%s has no parameter %s in the catalogue%s", known.Name, name, near)
+	}
+}
+
+// paramStem cuts off what counts a parameter: Action-000000, UnitAmount(0).
+func paramStem(name string) string {
+	if at := strings.IndexAny(name, "-("); at > 0 {
+		return name[:at]
+	}
+	return name
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,11 +19,13 @@ const originateHelp = `Examples:
   amictl originate --channel Local/100@default --application Playback --data tt-monkeys
   amictl originate --channel PJSIP/100 --exten 200 --context default --var CAMPAIGN=7 --ring 20s
   amictl originate --channel PJSIP/100 --exten 200 --context default --async
+  amictl originate --channel PJSIP/100 --application Playback --data demo --wait hangup
 
 Behind "originate" --context is the dialplan's context; the context of amictl goes with -C there.
 Waits for OriginateResponse and exits 0 when the channel was answered, else 1 with the outcome: busy,
-no-answer, congestion or failed. --async only waits for Asterisk to take the request. Further headers of
-the action go as Key=Value.`
+no-answer, congestion or failed. --async only waits for Asterisk to take the request. --wait hangup follows
+the channel to its end, for as long as it takes or --timeout allows, and prints an object of type "call" with
+the cause; it exits 0 when that is a normal one. Further headers of the action go as Key=Value.`
 
 // originateGrace is what the answer may take beyond the time that the channel may ring.
 const originateGrace = 10 * time.Second
@@ -39,17 +42,18 @@ type originateFlags struct {
 	vars                                                 list
 	ring                                                 duration
 	async                                                bool
+	wait                                                 string
 }
 
 func (a *app) originateCommand() *cli.Command {
-	f := &originateFlags{ring: duration{d: 30 * time.Second}}
+	f := &originateFlags{wait: "answer", ring: duration{d: 30 * time.Second}}
 	return &cli.Command{
 		Name:        "originate",
 		Usage:       "make a call and wait for its outcome",
 		ArgsUsage:   "[Key=Value]...",
 		Description: originateHelp,
 		Metadata:    map[string]any{"--context": "--" + dialplanContext},
-		Flags: append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			text("channel", "c", "call this `CHANNEL`, such as PJSIP/100", &f.channel),
 			text("exten", "e", "connect it to this `EXTENSION`, or EXTENSION@CONTEXT", &f.exten),
 			text(dialplanContext, "", "`CONTEXT` of the extension (default); --context means the same behind `originate`", &f.context),
@@ -61,7 +65,8 @@ func (a *app) originateCommand() *cli.Command {
 			&cli.GenericFlag{Name: "var", Usage: "set the channel variable `KEY=VALUE`; may repeat, the value goes as it is", Value: &f.vars},
 			&cli.GenericFlag{Name: "ring", Usage: "let it ring for `TIME` (30s)", Value: &f.ring},
 			&cli.BoolFlag{Name: "async", Usage: "do not wait for the outcome", Destination: &f.async},
-		}, f.fanout.flags()...),
+			text("wait", "", "wait for `WHAT`: answer, or hangup (answer)", &f.wait),
+		}, f.fanout.flags(), f.rolling()),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := a.originateContext(f); err != nil {
 				return err
@@ -102,6 +107,10 @@ func (a *app) originateAction(f *originateFlags, more []string) (ami.Action, err
 		return ami.Action{}, usageError(hint, "--exten and --application do not go together")
 	case f.exten == "" && f.application == "":
 		return ami.Action{}, usageError(hint, "--exten or --application is missing: where shall the call go?")
+	case f.wait != "answer" && f.wait != "hangup":
+		return ami.Action{}, usageError("answer or hangup", "--wait %q is none of the choices", f.wait)
+	case f.wait == "hangup" && f.async:
+		return ami.Action{}, usageError(hint, "--wait hangup and --async do not go together")
 	case f.data != "" && f.application == "":
 		return ami.Action{}, usageError(hint, "--data is for --application")
 	}
@@ -152,11 +161,11 @@ func escapeVariable(value string) string {
 // originate makes the call and prints how it ended. A call that failed is an answer as well as a failure: the reply
 // goes to standard output with its outcome, and the exit status is 1.
 func (a *app) originate(ctx context.Context, f *originateFlags, action ami.Action) error {
-	nodes, err := a.targets()
-	if err != nil {
-		return err
+	nodes, done, err := a.aim(&f.fanout, &action)
+	if err == nil {
+		a.warnUnknown(&action)
 	}
-	if err := f.check(len(nodes)); err != nil {
+	if err != nil || done {
 		return err
 	}
 	for i := range nodes {
@@ -173,7 +182,18 @@ func (a *app) originate(ctx context.Context, f *originateFlags, action ami.Actio
 	var t tally
 	var failed error
 	ask := func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) { return c.Do(ctx, action) }
+	ends := make(chan output.Record, len(nodes))
+	if f.wait == "hangup" {
+		ask = func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) { return a.follow(ctx, c, action, ends) }
+	}
 	a.each(ctx, nodes, &f.fanout, ask, func(e ending) {
+		defer func() {
+			select {
+			case r := <-ends:
+				failed = errors.Join(failed, p.Record(r))
+			default:
+			}
+		}()
 		if e.reply != nil && output.OriginateOutcome(e.reply) != "" {
 			if err := p.Reply(e.reply, &origin); err != nil {
 				failed = errors.Join(failed, err)

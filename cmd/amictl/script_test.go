@@ -39,7 +39,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"pbx": cmdPBX, "greeter": cmdGreeter, "emit": cmdEmit, "kick": cmdKick, "status": cmdStatus, "json": cmdJSON, "died": cmdDied, "chmod600": cmdChmod600, "lines": cmdLines,
 			"tty": ttyCommand, "nodefile": cmdNodeFile, "envsubst": cmdEnvsubst, "managerconf": cmdManagerConf,
-			"cluster": cmdCluster,
+			"cluster": cmdCluster, "crlf": cmdCRLF,
 		},
 	})
 }
@@ -284,6 +284,12 @@ func cmdNodeFile(ts *testscript.TestScript, _ bool, args []string) {
 func cmdEnvsubst(ts *testscript.TestScript, _ bool, args []string) {
 	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}
+
+// cmdCRLF ends the lines of a file as the wire does: crlf FILE.
+func cmdCRLF(ts *testscript.TestScript, _ bool, args []string) {
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), "\n", "\r\n")
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 // cmdCluster starts many servers and writes their URLs to a file: cluster FILE N.

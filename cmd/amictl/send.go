@@ -3,10 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
@@ -17,6 +22,9 @@ const sendHelp = `Examples:
   amictl send DBPut Family=cid Key=100 Val@=name.txt       value from a file
   amictl send PJSIPShowEndpoints --query 'events.#.fields.ObjectName'
   amictl send CoreStatus --all                             on every node
+  amictl send QueueReload --all --batch 5 --pause 10s --max-fail 1
+  amictl send PJSIPShowContacts --min-items 10             status 1 when there are fewer
+  amictl send QueuePause Interface=PJSIP/100 Paused=true --dry-run
   seq 100 | jq -c '{action:"Ping",id:.}' | amictl send -   many, from JSON lines
 
 An answer is one JSON object: response, message, fields, and events for a list. The first "=" of
@@ -30,6 +38,8 @@ An array repeats a header. Answers come as they arrive, each with its line and t
 type sendFlags struct {
 	fanout
 	items     bool
+	minItems  count
+	emptyOK   bool
 	parallel  count
 	rate      count
 	keepGoing bool
@@ -42,15 +52,19 @@ func (a *app) sendCommand() *cli.Command {
 		Usage:       "send an action, or many from standard input",
 		ArgsUsage:   "ACTION [Key=Value]... | -",
 		Description: sendHelp,
-		Flags: append(
-			f.fanout.flags(),
+		Flags: slices.Concat([]cli.Flag{
 			&cli.BoolFlag{Name: "items", Usage: "print each element of a list as it arrives", Destination: &f.items},
+			&cli.GenericFlag{Name: "min-items", Usage: "fail unless the list has at least `N` items", Value: &f.minItems},
+			&cli.BoolFlag{Name: "empty-ok", Usage: "an Error that only says that a list is empty is no failure", Destination: &f.emptyOK},
 			&cli.GenericFlag{Name: "parallel", Usage: "with -: at most `N` actions in flight (1000)", Value: &f.parallel},
 			&cli.GenericFlag{Name: "rate", Usage: "with -: at most `N` actions a second", Value: &f.rate},
 			&cli.BoolFlag{Name: "keep-going", Usage: "with -: go on after a failure", Destination: &f.keepGoing},
-		),
+		}, f.fanout.flags(), f.rolling()),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Len() == 1 && c.Args().First() == "-" {
+				if f.minItems.set || f.emptyOK || f.batch.set || f.pause.set || f.maxFail.set {
+					return usageError("", "--min-items, --empty-ok, --batch, --pause and --max-fail are for one action")
+				}
 				return a.sendLines(ctx, f)
 			}
 			if f.parallel.set || f.rate.set || f.keepGoing {
@@ -67,11 +81,11 @@ func (a *app) sendCommand() *cli.Command {
 
 // sendAction sends one action to the nodes selected and prints the answers.
 func (a *app) sendAction(ctx context.Context, f *sendFlags, action ami.Action) error {
-	nodes, err := a.targets()
-	if err != nil {
-		return err
+	nodes, done, err := a.aim(&f.fanout, &action)
+	if err == nil {
+		a.warnUnknown(&action)
 	}
-	if err := f.check(len(nodes)); err != nil {
+	if err != nil || done {
 		return err
 	}
 	several := len(nodes) > 1 && f.route == ""
@@ -80,12 +94,18 @@ func (a *app) sendAction(ctx context.Context, f *sendFlags, action ami.Action) e
 		return err
 	}
 	origin := output.Origin{Action: action.Name}
-	ask := func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) { return c.Do(ctx, action) }
+	ask := func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) {
+		r, err := c.Do(ctx, action)
+		return r, f.judge(c.Name(), r, err, 0)
+	}
 	if f.items {
 		if several {
 			return usageError("choose one with --node", "--items is for one node")
 		}
-		ask = func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) { return doItems(ctx, c, action, origin, p) }
+		ask = func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) {
+			r, n, err := doItems(ctx, c, action, origin, p)
+			return r, f.judge(c.Name(), r, err, n)
+		}
 	}
 	var t tally
 	var failed error
@@ -102,28 +122,51 @@ func (a *app) sendAction(ctx context.Context, f *sendFlags, action ami.Action) e
 	return t.err()
 }
 
-// doItems sends an action and prints every item of its list at once.
-func doItems(ctx context.Context, c *ami.Conn, action ami.Action, origin output.Origin, p *output.Printer) (*ami.Reply, error) {
+// judge applies --empty-ok and --min-items to an answer; streamed is how many items were printed before.
+func (f *sendFlags) judge(node string, r *ami.Reply, err error, streamed int) error {
+	if f.emptyOK && err != nil && r != nil && saysEmpty(r) {
+		err = nil
+	}
+	if err != nil || !f.minItems.set {
+		return err
+	}
+	if n := streamed + len(r.Events); n < f.minItems.n {
+		return &cliError{code: codeCondition, msg: fmt.Sprintf("%s: %d items, and --min-items wants %d", node, n, f.minItems.n)}
+	}
+	return nil
+}
+
+// emptyList is how Asterisk says Error when a list that was asked for has nothing in it (manager actions of
+// app_confbridge, app_meetme, app_voicemail, res_pjsip, res_parking and others).
+var emptyList = regexp.MustCompile(`(?i)^(no (active )?(\w+ )?(endpoints?|aors?|auths?|contacts?|identifies|registrations?|subscriptions?|conferences?|rooms|channels|users|sessions|resource ?lists?|agents|queues|bridges|parked calls|parking lots|entries|results)( (were |are )?(found|defined|active|available|exist))?|there are no .*)\W*$`)
+
+func saysEmpty(r *ami.Reply) bool {
+	return wire.EqualFold(r.Name(), "Error") && emptyList.MatchString(strings.TrimSpace(r.Get("Message")))
+}
+
+// doItems sends an action and prints every item of its list at once. It returns how many there were.
+func doItems(ctx context.Context, c *ami.Conn, action ami.Action, origin output.Origin, p *output.Printer) (_ *ami.Reply, items int, _ error) {
 	b := ami.NewBatch(ami.BatchOptions{Items: true})
 	if err := c.Submit(ctx, action, b, 0); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for {
 		r, ok := b.Poll()
 		if !ok {
 			if err := p.Flush(); err != nil {
-				return nil, err
+				return nil, items, err
 			}
 			var err error
 			if r, err = b.Next(ctx); err != nil {
-				return nil, err
+				return nil, items, err
 			}
 		}
 		if r.Item == nil {
-			return r.Reply, r.Err
+			return r.Reply, items, r.Err
 		}
+		items++
 		if err := p.Item(r.Item, &origin); err != nil {
-			return nil, err
+			return nil, items, err
 		}
 	}
 }

@@ -28,7 +28,9 @@ type lineSender struct {
 	batch   *ami.Batch
 	lanes   map[string]*lane // by node
 	route   *lane            // for lines that name no node, with --route or one node
-	stop    context.CancelFunc
+
+	protected string // the protected context that is in play, "" none
+	stop      context.CancelFunc
 
 	mu     sync.Mutex // guards all below, and the order of output
 	out    *output.Printer
@@ -65,13 +67,20 @@ func (a *app) sendLines(ctx context.Context, f *sendFlags) error {
 			return err
 		}
 	}
-	p, err := a.printer(answers, len(nodes) > 1, true)
+	kind := answers
+	if f.dryRun {
+		kind = commandText
+	}
+	p, err := a.printer(kind, len(nodes) > 1, true)
 	if err != nil {
 		return err
 	}
 	in, err := a.claimStdin("send -")
 	if err != nil {
 		return err
+	}
+	if f.dryRun {
+		return a.dryLines(ctx, f, in, nodes, p)
 	}
 	c, err := a.cluster(nodes)
 	if err != nil {
@@ -81,7 +90,7 @@ func (a *app) sendLines(ctx context.Context, f *sendFlags) error {
 	if err := a.await(ctx, c, 1); err != nil {
 		return err
 	}
-	s := &lineSender{app: a, flags: f, cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}), lanes: make(map[string]*lane)}
+	s := &lineSender{app: a, protected: a.protectedBy(nodes), flags: f, cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}), lanes: make(map[string]*lane)}
 	return s.run(ctx, in, nodes)
 }
 
@@ -183,6 +192,10 @@ func (s *lineSender) read(ctx context.Context, in io.Reader) {
 func (s *lineSender) place(ctx context.Context, r lineRequest) {
 	if r.err != nil {
 		s.refuse(r, "", r.err)
+		return
+	}
+	if s.protected != "" && !s.flags.yes && !onlyReads(&r.action) {
+		s.refuse(r, r.node, protectedError(s.protected, &r.action))
 		return
 	}
 	if r.action.Timeout == 0 {

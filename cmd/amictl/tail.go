@@ -73,7 +73,7 @@ func whereFlag(to *list) cli.Flag {
 func (a *app) tail(ctx context.Context, f *tailFlags, names []string) error {
 	t, err := a.newTailer(f, names, endless)
 	if err != nil {
-		return err
+		return notDry(err)
 	}
 	defer t.closeRecord()
 	if f.length.set {
@@ -172,6 +172,12 @@ func (a *app) newTailer(f *tailFlags, names []string, kind stream) (*tailer, err
 		}
 		if t.action != nil {
 			if err := f.check(len(t.nodes)); err != nil {
+				return nil, err
+			}
+			if f.dryRun {
+				return nil, a.dryRunOnly(&f.fanout, t.nodes, t.action)
+			}
+			if err := a.permit(&f.fanout, t.nodes, t.action); err != nil {
 				return nil, err
 			}
 		}

@@ -49,7 +49,7 @@ func (a *app) waitCommand() *cli.Command {
 func (a *app) waitEvents(ctx context.Context, f *tailFlags, names []string) error {
 	t, err := a.newTailer(f, names, answers)
 	if err != nil {
-		return err
+		return notDry(err)
 	}
 	limited, cancel := context.WithTimeout(ctx, a.timeout())
 	defer cancel()

@@ -152,6 +152,12 @@ func (p *Printer) Record(r Record) error {
 	return p.flushFull()
 }
 
+// Packet prints a packet in the wire's form, whatever the format.
+func (p *Printer) Packet(text string) error {
+	p.raw(text)
+	return p.flushFull()
+}
+
 // Text prints a line of text as it is, but for what a terminal must not get.
 func (p *Printer) Text(prefix, line string) error {
 	p.buf = append(p.buf, prefix...)

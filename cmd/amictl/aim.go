@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// aim returns the nodes that an action is for once everything allows it to be sent: several nodes only when that is
+// wanted, a protected context only when somebody agrees. With --dry-run it prints the action instead, and done is true.
+func (a *app) aim(f *fanout, action *ami.Action) (nodes []ami.Config, done bool, err error) {
+	if nodes, err = a.targets(); err != nil {
+		return nil, false, err
+	}
+	if err := f.check(len(nodes)); err != nil {
+		return nil, false, err
+	}
+	if f.dryRun {
+		return nodes, true, a.dryRun(f, nodes, action)
+	}
+	return nodes, false, a.permit(f, nodes, action)
+}
+
+// protectedBy returns the name of a protected context that has one of the nodes, by name or by address, or "".
+func (a *app) protectedBy(nodes []ami.Config) string {
+	addrs := make(map[string]bool, len(nodes))
+	for i := range nodes {
+		addrs[nodes[i].Addr] = true
+	}
+	cfg := a.settings.config
+	for _, name := range cfg.contextNames() {
+		c := cfg.Contexts[name]
+		if !c.Protect {
+			continue
+		}
+		for _, n := range c.Nodes {
+			if u, err := parseNodeURL(n.URL); err == nil && addrs[u.addr] {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// permit asks, or wants --yes, before an action that may change a protected server.
+func (a *app) permit(f *fanout, nodes []ami.Config, action *ami.Action) error {
+	if f.yes || onlyReads(action) {
+		return nil
+	}
+	context := a.protectedBy(nodes)
+	if context == "" {
+		return nil
+	}
+	refusal := protectedError(context, action)
+	in, ok := a.stdin.(*os.File)
+	if !ok || a.stdinFor != "" || !isatty.IsTerminal(in.Fd()) || !a.stderrIsTerminal() {
+		return refusal
+	}
+	names := make([]string, 0, len(nodes))
+	for i := range nodes {
+		names = append(names, nodes[i].Name)
+	}
+	answer, err := a.ask(in, "context "+context+" is protected: send "+action.Name+" to "+shorten(names)+"? [y/N] ")
+	if err != nil || !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {
+		return refusal
+	}
+	return nil
+}
+
+func protectedError(context string, action *ami.Action) error {
+	return usageError("--yes sends it all the same, --dry-run shows it", "context %s is protected and %s may change something; nothing was sent", context, action.Name)
+}
+
+// ask puts a question on standard error and reads a line.
+func (a *app) ask(in io.Reader, question string) (string, error) {
+	_, _ = io.WriteString(a.stderr, output.Safe(question))
+	line, err := bufio.NewReaderSize(in, 16).ReadString('\n')
+	return strings.TrimSpace(line), err
+}
+
+func (a *app) stderrIsTerminal() bool {
+	f, ok := a.stderr.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// onlyReads reports whether an action is known to change nothing. Of Asterisk's own commands those that show are.
+func onlyReads(action *ami.Action) bool {
+	if !wire.EqualFold(action.Name, "Command") {
+		return ami.ReadOnly(action.Name)
+	}
+	words := strings.Fields(strings.ToLower(action.Get("Command")))
+	return len(words) > 0 && words[0] == "help" || len(words) > 1 && (words[1] == "show" || words[1] == "list")
+}
+
+// dryRunID stands for the ActionID, which is another one each time.
+const dryRunID = "1-00000000000000000000-0.1"
+
+// dryRun prints the bytes that would be sent, their secrets hidden.
+func (a *app) dryRun(f *fanout, nodes []ami.Config, action *ami.Action) error {
+	several := len(nodes) > 1 && f.route == ""
+	p, err := a.printer(commandText, several, several)
+	if err != nil {
+		return err
+	}
+	for i := range nodes {
+		if i > 0 && !several {
+			a.note("dry run: or to another of %d nodes, as --route %s decides", len(nodes), f.route)
+			break
+		}
+		if err := a.printDry(p, &nodes[i], action, 0); err != nil {
+			return err
+		}
+	}
+	return p.Close()
+}
+
+// errDry ends a run that was a dry one.
+var errDry = errors.New("dry run")
+
+// dryRunOnly is dryRun for who has more to prepare than the action: its error is never nil.
+func (a *app) dryRunOnly(f *fanout, nodes []ami.Config, action *ami.Action) error {
+	if err := a.dryRun(f, nodes, action); err != nil {
+		return err
+	}
+	return errDry
+}
+
+// notDry returns err, but for the end of a dry run nil.
+func notDry(err error) error {
+	if errors.Is(err, errDry) {
+		return nil
+	}
+	return err
+}
+
+// printDry prints one action for one node; line is the line of input that asked, 0 if there was none.
+func (a *app) printDry(p *output.Printer, node *ami.Config, action *ami.Action, line int) error {
+	packet, err := wire.AppendAction(nil, action.Name, []byte(dryRunID), action.Fields)
+	if err != nil {
+		return &ami.OpError{Op: "do", Action: action.Name, Err: err}
+	}
+	text := a.redactor().Text(string(packet))
+	if p.Options().Format == output.Raw {
+		a.note("dry run: to %s (%s)", node.Name, node.Addr)
+		return p.Packet(text)
+	}
+	r := output.Record{
+		{Key: "type", Value: "dry-run"},
+		{Key: "node", Value: node.Name},
+		{Key: "addr", Value: node.Addr},
+		{Key: "action", Value: action.Name},
+	}
+	if line > 0 {
+		r = append(r, output.Pair{Key: "line", Value: line})
+	}
+	return p.Record(append(r, output.Pair{Key: "packet", Value: text}))
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// follow originates a call and, once it is answered, waits for its channel's Hangup. What is told of the call's end
+// goes to ends; the reply is as from Do, the error the call's.
+func (a *app) follow(ctx context.Context, c *ami.Conn, action ami.Action, ends chan<- output.Record) (*ami.Reply, error) {
+	sub, err := c.Subscribe(ami.SubscribeOptions{Events: []string{"Hangup"}, RingEvents: tailRingEvents, RingBytes: tailRingBytes})
+	if err != nil {
+		return nil, err
+	}
+	defer sub.Close()
+	reply, err := c.Do(ctx, action)
+	if err != nil || output.OriginateOutcome(reply) != "answered" {
+		return reply, err
+	}
+	id := reply.End.Get("Uniqueid")
+	if id == "" {
+		return reply, &cliError{code: codeCondition, msg: c.Name() + ": OriginateResponse names no Uniqueid, so the call cannot be followed"}
+	}
+	wait := ctx
+	if a.flags.timeout.set {
+		var cancel context.CancelFunc
+		wait, cancel = context.WithTimeout(ctx, a.flags.timeout.d)
+		defer cancel()
+	}
+	for {
+		ev, err := sub.Next(wait)
+		switch {
+		case ctx.Err() != nil:
+			return reply, ctx.Err()
+		case wait.Err() != nil:
+			return reply, &cliError{code: codeTimeout, sent: "yes", msg: c.Name() + ": the call was not over within " + a.flags.timeout.String(), hint: "it goes on; --timeout allows more time"}
+		case err != nil || ev.Gap != nil && ev.Gap.Reason == ami.GapDisconnect:
+			return reply, &cliError{code: codeLost, sent: "yes", msg: c.Name() + ": the connection was lost during the call", hint: "the call may go on"}
+		case ev.Gap != nil:
+			return reply, &cliError{code: codeGap, sent: "yes", msg: c.Name() + ": events are missing, the call's end may be one of them"}
+		case ev.Get("Uniqueid") != id:
+			continue
+		}
+		ends <- callRecord(reply, &ev)
+		return reply, callEnd(c.Name(), &ev)
+	}
+}
+
+// callRecord tells how an answered call ended. Its time is from the answer, as OriginateResponse was read, to the
+// Hangup.
+func callRecord(reply *ami.Reply, ev *ami.Event) output.Record {
+	lasted := max(ev.Received.Sub(reply.End.Received), 0)
+	return output.Record{
+		{Key: "type", Value: "call"},
+		{Key: "node", Value: reply.Node},
+		{Key: "time", Value: ev.Received, Text: ev.Received.Local().Format(time.TimeOnly)},
+		{Key: "channel", Value: ev.Get("Channel")},
+		{Key: "uniqueid", Value: ev.Get("Uniqueid")},
+		{Key: "outcome", Value: "answered"},
+		{Key: "cause", Value: ev.Get("Cause")},
+		{Key: "cause_text", Value: ev.Get("Cause-txt")},
+		{Key: "duration_us", Value: lasted.Microseconds(), Text: output.Duration(lasted)},
+	}
+}
+
+// callEnd is nil for a normal end: causes.h's normal clearing (16) and normal, unspecified (31), and 0, which Local
+// channels give.
+func callEnd(node string, ev *ami.Event) error {
+	cause, err := strconv.Atoi(ev.Get("Cause"))
+	if err == nil && (cause == 0 || cause == 16 || cause == 31) {
+		return nil
+	}
+	return &cliError{code: codeCall, msg: node + ": the call ended with cause " + ev.Get("Cause") + ", " + ev.Get("Cause-txt")}
+}

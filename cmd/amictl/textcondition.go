@@ -1,0 +1,55 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// textConditions are what --expect and --reject want of a command's output.
+type textConditions struct{ expect, reject []*regexp.Regexp }
+
+func newTextConditions(expect, reject []string) (c textConditions, err error) {
+	if c.expect, err = compileAll("--expect", expect); err != nil {
+		return c, err
+	}
+	c.reject, err = compileAll("--reject", reject)
+	return c, err
+}
+
+// compileAll compiles expressions in which ^ and $ match at the ends of lines.
+func compileAll(flag string, texts []string) (all []*regexp.Regexp, err error) {
+	for _, s := range texts {
+		re, err := regexp.Compile("(?m)" + s)
+		if err != nil {
+			return nil, usageError("the syntax is RE2's", "%s %q: %s", flag, s, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		}
+		all = append(all, re)
+	}
+	return all, nil
+}
+
+// check returns the error of the first condition that does not hold.
+func (c *textConditions) check(node string, r *ami.Reply) error {
+	if len(c.expect)+len(c.reject) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	for line := range r.OutputLines() {
+		b.WriteString(line)
+		b.WriteByte('\n')
+	}
+	text := strings.TrimSuffix(b.String(), "\n")
+	for _, re := range c.expect {
+		if !re.MatchString(text) {
+			return &cliError{code: codeCondition, msg: node + ": the output does not match --expect " + re.String()[len("(?m)"):]}
+		}
+	}
+	for _, re := range c.reject {
+		if found := re.FindString(text); re.MatchString(text) {
+			return &cliError{code: codeCondition, msg: node + ": the output matches --reject " + re.String()[len("(?m)"):] + ": " + found}
+		}
+	}
+	return nil
+}
