@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Every rule's place is in the code, once. When the code moves on its mutants must follow.
+func TestRulesApply(t *testing.T) {
+	t.Chdir(filepath.Join("..", ".."))
+	all, err := load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 25 {
+		t.Errorf("%d mutants, want at least 25", len(all))
+	}
+	for _, m := range all {
+		if _, err := m.apply(); err != nil {
+			t.Errorf("%s: %v", m.name, err)
+		}
+	}
+}
+
+// A rule that does not fit, or says nothing, is an error.
+func TestBadRules(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("code", []byte("a\nb\nb\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for rule, ok := range map[string]bool{
+		"what: x\n-- before code --\na\n-- after code --\nc\n":      true,
+		"what: x\n-- before code --\nb\n-- after code --\nc\n":      false, // twice
+		"what: x\n-- before code --\nz\n-- after code --\nc\n":      false, // not there
+		"what: x\n-- before none --\na\n-- after none --\nc\n":      false,
+		"-- before code --\na\n-- after code --\nc\n":               false,
+		"what: x\n-- before code --\na\n-- after other --\nc\n":     false,
+		"what: x\nwhy: y\n-- before code --\na\n-- after code --\n": false,
+		"what: x\n": false,
+	} {
+		if err := os.WriteFile("rule", []byte(rule), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := parse("rule", "rule")
+		if err == nil {
+			_, err = m.apply()
+		}
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", rule, err)
+		}
+	}
+}
