@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A block is a fenced block of a page.
+type block struct {
+	page    string
+	line    int
+	section string // the nearest heading
+	chapter string // the nearest heading of the second level
+	lang    string
+	text    string
+}
+
+func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
+
+// blocks reads the fenced blocks of a page, whose name is relative to the repository.
+func blocks(t *testing.T, page string) (all []block) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var now *block
+	section, chapter, n := "", "", 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		lang, fence := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case fence && now == nil:
+			now = &block{page: page, line: n, section: section, chapter: chapter, lang: lang}
+		case fence:
+			all, now = append(all, *now), nil
+		case now != nil:
+			now.text += line
+		case strings.HasPrefix(line, "#"):
+			level, title, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if section = title; level == "##" {
+				chapter = title
+			}
+		}
+	}
+	if now != nil {
+		t.Fatalf("%s is not closed", now)
+	}
+	return all
+}
+
+// varies is what of an output differs from run to run.
+var varies = regexp.MustCompile(`[0-9]+([-:.][0-9]+)*(T[0-9:.]+Z|µs|ms|s)?`)
+
+// alike makes two outputs that differ only in figures and in spaces the same.
+func alike(s string) (lines []string) {
+	for line := range strings.Lines(s) {
+		line = varies.ReplaceAllString(strings.Join(strings.Fields(line), " "), "N")
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// runBlock runs a script of a page, as a reader would, in a folder of its own.
+func runBlock(t *testing.T, b block, script string, flags ...string) string {
+	t.Helper()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("bash is not here")
+	}
+	if strings.Contains(script, "jq ") {
+		if _, err := exec.LookPath("jq"); err != nil {
+			t.Skipf("SKIPPED: %s needs jq, which is not here", b)
+		}
+	}
+	dir := t.TempDir()
+	args := append([]string{"sim"}, flags...)
+	c := exec.CommandContext(t.Context(), "amictl", append(args, "--", bash, "-euo", "pipefail", "-c", script)...) //nolint:gosec // our own pages
+	c.Dir = dir
+	c.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME=", "AMICTL_OUTPUT=", "AMICTL_TIMEOUT=", "TERM=dumb")
+	var stdout, both bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &both
+	if err := c.Run(); err != nil {
+		t.Errorf("%s: %v\n%s\nstandard output: %s\nstandard error: %s", b, err, script, stdout.String(), both.String())
+	}
+	return stdout.String()
+}
+
+// Every recipe of the cookbook runs, and prints what stands under it.
+func TestCookbook(t *testing.T) {
+	all := blocks(t, "docs/cookbook.md")
+	recipes := make(map[string]int)
+	for i, b := range all {
+		if b.lang != "sh" {
+			continue
+		}
+		recipes[b.chapter]++
+		t.Run(strings.ReplaceAll(b.section, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			got := runBlock(t, b, b.text, "--nodes", "3", "--calls-per-second", "5", "--ring", "200ms", "--talk", "1s")
+			if i+1 < len(all) && all[i+1].lang == "text" {
+				if diff := cmp.Diff(all[i+1].text, got); diff != "" {
+					t.Errorf("%s (-page +run):\n%s", b, diff)
+				}
+			}
+		})
+	}
+	if diff := cmp.Diff(map[string]int{"Pipelines": 20, "CI checks": 8}, recipes); diff != "" {
+		t.Errorf("recipes (-want +got):\n%s", diff)
+	}
+}
+
+// Transcripts in the pages are what the commands print, but for figures. `…` at the end of a line stands for its rest,
+// a line that is only `…` for any number of lines.
+func TestTranscripts(t *testing.T) {
+	ran := 0
+	for _, page := range []string{"README.md", "docs/migration.md", "docs/operations.md"} {
+		for _, b := range blocks(t, page) {
+			switch {
+			case b.lang == "console":
+				ran++
+				t.Run(b.String(), func(t *testing.T) { t.Parallel(); transcript(t, b) })
+			case b.lang == "sh" && !strings.Contains(b.text, "go run"): // what needs the repository has tests of its own
+				ran++
+				t.Run(b.String(), func(t *testing.T) { t.Parallel(); runBlock(t, b, b.text) })
+			}
+		}
+	}
+	if ran < 2 {
+		t.Errorf("only %d blocks were run", ran)
+	}
+}
+
+func transcript(t *testing.T, b block) {
+	script := "set +e\n"
+	var want strings.Builder
+	for line := range strings.Lines(b.text) {
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
+			script += "{ " + strings.TrimSpace(command) + "; } 2>&1\n"
+			continue
+		}
+		want.WriteString(line)
+	}
+	got := alike(runBlock(t, b, script+"true\n"))
+	for i, line := range alike(want.String()) {
+		if i >= len(got) {
+			t.Fatalf("%s: %q was not printed", b, line)
+		}
+		start, cut := strings.CutSuffix(line, "…")
+		if got[i] != line && !(cut && strings.HasPrefix(got[i], start)) {
+			t.Errorf("%s:\npage: %s\nrun:  %s", b, line, got[i])
+		}
+	}
+	if extra := len(got) - len(alike(want.String())); extra > 0 {
+		t.Errorf("%s: %d lines more were printed: %q", b, extra, got[len(got)-extra:])
+	}
+}
+
+// Pages name no file of a machine, and every link within the repository leads somewhere.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#: ]+)(#[^)]*)?\)`)
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no pages: %v", err)
+	}
+	for _, page := range append(pages, "../../README.md", "../../CONTRIBUTING.md", "../../SECURITY.md", "../../CHANGELOG.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), string(m[1]))); err != nil {
+				t.Errorf("%s: the link %s leads nowhere", page, m[1])
+			}
+		}
+	}
+}
