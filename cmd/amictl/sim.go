@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -167,6 +168,10 @@ func (a *app) sim(ctx context.Context, f *simFlags) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-control.stopped:
+		return nil
+	case <-hangup():
+		s.end()
+		dieBySignal(&signalError{syscall.SIGHUP})
 		return nil
 	}
 }

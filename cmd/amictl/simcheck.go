@@ -63,7 +63,7 @@ func verdict(r *scenario.Report) output.Record {
 	result, first := "pass", "none"
 	failures := make([]string, 0, len(r.Failures))
 	for i := range r.Failures {
-		failures = append(failures, r.Failures[i].Error())
+		failures = append(failures, r.Failures[i].String())
 	}
 	if len(failures) > 0 {
 		result, first = "fail", failures[0]

@@ -18,7 +18,13 @@ func (a *app) runAgainst(ctx context.Context, s *simulation, control string) err
 	child.Stdin, child.Stdout, child.Stderr = a.stdin, a.stdout, a.stderr
 	child.Env = simEnvironment(os.Environ(), s, control)
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, forwarded...)
+	var wanted []os.Signal
+	for _, sig := range forwarded {
+		if !signal.Ignored(sig) { // what nohup ignores, the command must go on ignoring
+			wanted = append(wanted, sig)
+		}
+	}
+	signal.Notify(signals, wanted...)
 	defer signal.Stop(signals)
 	if err := child.Start(); err != nil {
 		var missing *exec.Error
@@ -27,8 +33,11 @@ func (a *app) runAgainst(ctx context.Context, s *simulation, control string) err
 		}
 		return usageError("", "%v", err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- child.Wait() }()
+	done := make(chan struct{})
+	go func() {
+		_ = child.Wait() // its state says the same and more
+		close(done)
+	}()
 	cut := ctx.Done()
 	for {
 		select {
@@ -38,20 +47,31 @@ func (a *app) runAgainst(ctx context.Context, s *simulation, control string) err
 			}
 		case <-cut:
 			cut = nil
-			if context.Cause(ctx) == context.DeadlineExceeded { //nolint:errorlint // --deadline's own, never wrapped
+			if overDeadline(ctx) {
 				_ = child.Process.Signal(syscall.SIGTERM)
+				defer time.AfterFunc(graceTime, func() { _ = child.Process.Kill() }).Stop()
 			}
 			// The first signal ends the watch for more, which would then kill us and leave the command alone.
-			time.AfterFunc(10*time.Millisecond, func() { signal.Notify(signals, forwarded...) })
+			time.AfterFunc(10*time.Millisecond, func() { signal.Notify(signals, wanted...) })
 		case <-done:
 			return a.fate(ctx, s, child.ProcessState)
 		}
 	}
 }
 
+// graceTime is how long a command may take to end when --deadline is over.
+const graceTime = 5 * time.Second
+
+func overDeadline(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+}
+
 // fate makes the command's end our own. After a signal it does so at once: what main would do about the signal does not
 // matter, for the command may have dealt with it.
 func (a *app) fate(ctx context.Context, s *simulation, state *os.ProcessState) error {
+	if overDeadline(ctx) {
+		return ctx.Err()
+	}
 	status := state.ExitCode()
 	killer := killedBy(state)
 	if killer == 0 && ctx.Err() == nil {

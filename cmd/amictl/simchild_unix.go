@@ -13,6 +13,15 @@ import (
 // forwarded are the signals that go to the command of `sim -- COMMAND`.
 var forwarded = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
 
+// hangup returns a channel that gets SIGHUP, unless that is ignored, as under nohup.
+func hangup() <-chan os.Signal {
+	c := make(chan os.Signal, 1)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(c, syscall.SIGHUP)
+	}
+	return c
+}
+
 // fromTerminal reports whether a signal is one that a key sends to everybody in the foreground.
 func fromTerminal(sig os.Signal) bool {
 	if sig != syscall.SIGINT && sig != syscall.SIGQUIT {
@@ -43,10 +52,8 @@ func ignoreBackgroundReads() { signal.Ignore(syscall.SIGTTIN) }
 func enoughDescriptors(servers int) error {
 	const spare = 64
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return nil
-	}
-	if need := uint64(2*servers + spare); limit.Cur < need {
+	known := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil
+	if need := uint64(2*servers + spare); known && uint64(limit.Cur) < need { //nolint:unconvert // it is signed on FreeBSD
 		return usageError("raise the hard limit (`ulimit -Hn`, LimitNOFILE= of a unit), or simulate fewer",
 			"%d servers with a client each need %d file descriptors, and this process may have %d", servers, need, limit.Cur)
 	}

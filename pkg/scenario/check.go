@@ -44,7 +44,7 @@ func (s *Scenario) check() error {
 		return err
 	}
 	for _, n := range s.Nodes {
-		if err := errors.Join(s.named("on", n.On, s.nodeNames()), known(n.Expect, nodeKeys())); err != nil {
+		if err := errors.Join(s.named(n.On, s.nodeNames()), known(n.Expect, nodeKeys())); err != nil {
 			return fmt.Errorf("node %q: %w", n.On, err)
 		}
 		if len(n.Expect) == 0 {
@@ -118,7 +118,7 @@ func (s *Scenario) checkAnswer(v *Answer) error {
 			return err
 		}
 	}
-	return s.named("on", v.On, s.serverNames())
+	return s.named(v.On, s.serverNames())
 }
 
 func (s *Scenario) checkFault(v *Fault) error {
@@ -127,7 +127,7 @@ func (s *Scenario) checkFault(v *Fault) error {
 			return fmt.Errorf("%w; or one of %s", err, strings.Join(deedNames(), ", "))
 		}
 	}
-	return s.named("on", v.On, s.serverNames())
+	return s.named(v.On, s.serverNames())
 }
 
 func (s *Scenario) checkActions() error {
@@ -159,7 +159,7 @@ func (s *Scenario) checkAction(v *Action) error {
 	if _, err := headers(v.Fields); err != nil {
 		return err
 	}
-	if err := s.named("on", v.On, s.nodeNames()); err != nil {
+	if err := s.named(v.On, s.nodeNames()); err != nil {
 		return err
 	}
 	return v.Expect.check(v.Count * len(matching(v.On, s.nodeNames())))
@@ -208,7 +208,7 @@ func (s *Scenario) checkSubscriptions() error {
 			return fmt.Errorf("subscription %d: its name %q is missing or used twice", i+1, v.Name)
 		}
 		names[v.Name] = true
-		err := errors.Join(s.named("on", v.On, s.nodeNames()), known(v.Expect, subscriptionKeys()))
+		err := errors.Join(s.named(v.On, s.nodeNames()), known(v.Expect, subscriptionKeys()))
 		if v.Where != "" {
 			_, werr := ami.ParseWhere(v.Where)
 			err = errors.Join(err, werr)
@@ -227,12 +227,12 @@ func (s *Scenario) checkSubscriptions() error {
 }
 
 // named wants a pattern to name somebody.
-func (s *Scenario) named(what, pattern string, names []string) error {
+func (s *Scenario) named(pattern string, names []string) error {
 	if _, err := path.Match(pattern, ""); err != nil {
-		return fmt.Errorf("%s %q is not a pattern", what, pattern)
+		return fmt.Errorf("on %q is not a pattern", pattern)
 	}
 	if len(matching(pattern, names)) == 0 {
-		return fmt.Errorf("%s %q names nobody of %s", what, pattern, strings.Join(names[:min(len(names), 8)], ", "))
+		return fmt.Errorf("on %q names nobody of %s", pattern, strings.Join(names[:min(len(names), 8)], ", "))
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func TestRunFails(t *testing.T) {
 				}
 				var got []string
 				for i := range r.Failures {
-					got = append(got, r.Failures[i].Error())
+					got = append(got, r.Failures[i].String())
 				}
 				if r.OK() || !strings.Contains(strings.Join(got, "\n"), tt.want) {
 					t.Errorf("got %q, want %q among them", got, tt.want)

@@ -28,8 +28,8 @@ type Failure struct {
 	Got   string
 }
 
-// Error says it in one line.
-func (f *Failure) Error() string {
+// String says it in one line.
+func (f *Failure) String() string {
 	return fmt.Sprintf("%s: %s: got %s, want %s", f.Where, f.What, f.Got, f.Want)
 }
 

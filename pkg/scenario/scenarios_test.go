@@ -40,7 +40,7 @@ func run(t *testing.T, s *scenario.Scenario) {
 		t.Fatal(err)
 	}
 	for i := range r.Failures {
-		t.Error(r.Failures[i].Error())
+		t.Error(r.Failures[i].String())
 	}
 	t.Logf("%d checks, %d actions, %d events, %v of virtual time", r.Checks, r.Actions, r.Events, r.Took)
 }

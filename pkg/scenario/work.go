@@ -21,7 +21,6 @@ type end struct {
 	reply   *ami.Reply
 	err     error
 	took    time.Duration
-	ends    int // how often: exactly once
 }
 
 // A job is an action of the scenario at work: all its copies on all its nodes.
