@@ -15,12 +15,16 @@ const waitHelp = `Examples:
   amictl wait Hangup --where 'Cause=16' --timeout 60s
   amictl wait QueueMemberPause --where 'Interface=PJSIP/100' -- QueuePause Interface=PJSIP/100 Paused=true
   amictl wait --ready --timeout 2m                 until a server that boots takes actions
+  amictl wait --until CoreCurrentCalls=0 --every 5s --timeout 1h -- CoreStatus      until it is drained
 
 Subscribes first and then sends the action, so the event cannot be missed. Prints what it waited for and
-exits 0; 5 when --timeout is over; 7 when it is over and events are missing.`
+exits 0; 5 when --timeout is over; 7 when it is over and events are missing.
+--until sends the action again and again, until its answer (the response, an item of its list, or the event
+that ends the list) meets the condition; of several nodes (--all), until all of them do.`
 
 func (a *app) waitCommand() *cli.Command {
 	f := &tailFlags{count: count{n: 1, set: true}}
+	u := &untilFlags{every: duration{d: 5 * time.Second}}
 	ready := false
 	return &cli.Command{
 		Name:        "wait",
@@ -32,13 +36,24 @@ func (a *app) waitCommand() *cli.Command {
 			whereFlag(&f.where),
 			&cli.GenericFlag{Name: "count", Usage: "wait for `N` events (1)", Value: &f.count},
 			&cli.BoolFlag{Name: "ready", Usage: "wait until every node has booted", Destination: &ready},
+			&cli.GenericFlag{Name: "until", Usage: "send the action until its answer meets `CONDITION`, such as CoreCurrentCalls=0; may repeat", Value: &u.conditions},
+			&cli.GenericFlag{Name: "every", Usage: "with --until: ask each `TIME` (5s)", Value: &u.every},
 		}, f.fanout.flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if ready {
-				if c.Args().Present() || a.hasTo || len(f.where) > 0 {
+				if c.Args().Present() || a.hasTo || len(f.where) > 0 || len(u.conditions) > 0 {
 					return usageError("", "--ready goes with nothing else")
 				}
 				return a.waitReady(ctx)
+			}
+			if len(u.conditions) > 0 {
+				if c.Args().Present() || len(f.where) > 0 {
+					return usageError("an event is waited for without --until", "--until goes with neither events nor --where")
+				}
+				return a.waitUntil(ctx, u, &f.fanout)
+			}
+			if u.every.set {
+				return usageError("", "--every goes with --until")
 			}
 			return a.waitEvents(ctx, f, c.Args().Slice())
 		},
