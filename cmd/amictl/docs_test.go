@@ -185,3 +185,20 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+// The dialer of the library's guide is the one that is compiled and run.
+func TestLibraryGuide(t *testing.T) {
+	want, err := os.ReadFile("../../pkg/ami/example_dialer_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range blocks(t, "docs/library.md") {
+		if b.lang == "go" {
+			if diff := cmp.Diff(string(want), b.text); diff != "" {
+				t.Errorf("%s is not pkg/ami/example_dialer_test.go (-file +page):\n%s", b, diff)
+			}
+			return
+		}
+	}
+	t.Error("there is no dialer")
+}
