@@ -107,22 +107,31 @@ func (d *dialer) watch(ctx context.Context, events *ami.Subscription) {
 // resync forgets the calls that are not on their server any more. Those whose Originate is not answered yet are left
 // alone.
 func (d *dialer) resync(ctx context.Context, node string) error {
+	gone := d.on(node)
 	reply, err := d.cluster.Do(ctx, ami.Route{Node: node}, ami.NewAction("CoreShowChannels"))
 	if err != nil {
 		return err
 	}
-	there := make(map[string]bool)
 	for _, channel := range reply.Events {
-		there[channel.Get("Uniqueid")] = true
+		delete(gone, channel.Get("Uniqueid"))
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for id, on := range d.calls {
-		if on == node && !there[id] {
-			delete(d.calls, id)
-		}
+	for id := range gone {
+		d.forget(id)
 	}
 	return nil
+}
+
+// on returns the calls that are known to be on a server.
+func (d *dialer) on(node string) map[string]bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	ids := make(map[string]bool)
+	for id, on := range d.calls {
+		if on == node {
+			ids[id] = true
+		}
+	}
+	return ids
 }
 
 // A program that makes calls around the clock: supervised sessions, outcomes, ends, gaps, and a graceful stop.
