@@ -14,8 +14,10 @@ import (
 
 const contextHelp = `Examples:
   amictl context list
+  amictl context add lab
   amictl context use lab
-  amictl context show
+  amictl context use -                             back to the one before
+  amictl context check
 
 A context is a named set of servers in the configuration (~/.config/amictl/config.toml):
 
@@ -24,6 +26,7 @@ A context is a named set of servers in the configuration (~/.config/amictl/confi
   [contexts.lab]
   user = "admin"
   secret = "file:~/.config/amictl/lab.secret"      # or env:NAME, cmd:COMMAND, cred:NAME
+  protect = true                                   # what may change something asks, or needs --yes
 
   [contexts.lab.nodes.pbx1]
   url = "ami://127.0.0.1:5038"
@@ -46,13 +49,15 @@ func (a *app) contextCommand() *cli.Command {
 				Action: func(_ context.Context, c *cli.Command) error { return a.contextList(c) },
 			},
 			{
-				Name: "use", Usage: "choose the context in force", ArgsUsage: "NAME", Description: "Examples:\n  amictl context use lab",
+				Name: "use", Usage: "choose the context in force", ArgsUsage: "NAME | -", Description: "Examples:\n  amictl context use lab\n  amictl context use -        the one before",
 				Action: func(_ context.Context, c *cli.Command) error { return a.contextUse(c) },
 			},
 			{
 				Name: "show", Usage: "show the nodes of a context", ArgsUsage: "[NAME]", Description: "Examples:\n  amictl context show\n  amictl context show lab",
 				Action: func(_ context.Context, c *cli.Command) error { return a.contextShow(c) },
 			},
+			a.contextAddCommand(),
+			a.contextCheckCommand(),
 		},
 	}
 }
@@ -127,13 +132,19 @@ func labelText(labels map[string]string) string {
 }
 
 // contextLine is the top-level line that names the context in force.
-var contextLine = regexp.MustCompile(`(?m)^[ \t]*context[ \t]*=.*$`)
+var contextLine = regexp.MustCompile(`(?m)^[ \t]*context[ \t]*=[^\r\n]*$`)
 
 // contextUse writes the name into the configuration, changing that one line and nothing else.
 func (a *app) contextUse(c *cli.Command) error {
 	cfg, name := a.settings.config, c.Args().First()
 	if c.Args().Len() != 1 {
 		return usageError("`amictl context list` shows all", "context use takes one name")
+	}
+	if name == "-" {
+		before, err := os.ReadFile(cfg.path + previousSuffix)
+		if name = strings.TrimSpace(string(before)); err != nil || name == "" {
+			return usageError("`amictl context list` shows all", "no other context was in force before")
+		}
 	}
 	if cfg.Contexts[name] == nil {
 		return usageError(nearHint(name, cfg.contextNames(), "`amictl context list` shows all"), "there is no context %q", name)
@@ -142,8 +153,25 @@ func (a *app) contextUse(c *cli.Command) error {
 	if err != nil {
 		return configError("", "the config cannot be read: %v", err)
 	}
-	line := `context = "` + name + `"`
-	top, rest := string(text), ""
+	if err := replaceFile(cfg.path, withContextLine(string(text), name)); err != nil {
+		return err
+	}
+	if cfg.Context != "" && cfg.Context != name {
+		if err := os.WriteFile(cfg.path+previousSuffix, []byte(cfg.Context+"\n"), 0o600); err != nil {
+			a.note("`context use -` will not work: %v", err)
+		}
+	}
+	a.note("context %s is in force", name)
+	return nil
+}
+
+// previousSuffix ends the name of the file beside the configuration that names the context that was in force before.
+const previousSuffix = ".previous"
+
+// withContextLine names the context in force in a configuration's text.
+func withContextLine(text, name string) string {
+	line := "context = " + tomlString(name)
+	top, rest := text, ""
 	if i := regexp.MustCompile(`(?m)^[ \t]*\[`).FindStringIndex(top); i != nil {
 		top, rest = top[:i[0]], top[i[0]:]
 	}
@@ -152,11 +180,14 @@ func (a *app) contextUse(c *cli.Command) error {
 	} else {
 		top = line + "\n" + top
 	}
-	return replaceFile(cfg.path, top+rest)
+	return top + rest
 }
 
 // replaceFile writes a file whole or not at all, and keeps its mode.
 func replaceFile(path, text string) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // the link stays
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return err

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+func (a *app) contextCheckCommand() *cli.Command {
+	return &cli.Command{
+		Name: "check", Usage: "log in to every node of a context", ArgsUsage: "[CONTEXT]",
+		Description: "Examples:\n  amictl context check\n  amictl context check lab\n\n" +
+			"Tries address, TLS, user and secret of each node. Exits 0 when all are right, else as `amictl health` does.",
+		Action: func(ctx context.Context, c *cli.Command) error { return a.contextCheck(ctx, c) },
+	}
+}
+
+// contextCheck logs in to each node; a node whose settings are wrong is told of like one that is away.
+func (a *app) contextCheck(ctx context.Context, c *cli.Command) error {
+	name := firstOf(c.Args().First(), a.settings.context)
+	chosen := a.settings.config.Contexts[name]
+	switch {
+	case c.Args().Len() > 1:
+		return usageError("", "context check takes one name")
+	case name == "":
+		return usageError("`amictl context list` shows all", "no context is in force")
+	case chosen == nil:
+		return usageError(nearHint(name, a.settings.config.contextNames(), "`amictl context list` shows all"), "there is no context %q", name)
+	}
+	p, err := a.printer(records, true, true)
+	if err != nil {
+		return err
+	}
+	var t tally
+	var nodes []ami.Config
+	var failed error
+	report := func(e ending) {
+		f := classifyNil(e.err)
+		t.add(f.Exit)
+		if e.err != nil {
+			a.complain(f)
+		}
+		failed = errors.Join(failed, p.Record(checkedNode(name, e.node, chosen, f)))
+	}
+	for _, node := range chosen.nodeNames() {
+		cfg, err := a.node(node, chosen.Nodes[node], chosen)
+		if err != nil {
+			report(ending{node: node, err: err})
+			continue
+		}
+		a.watched(&cfg)
+		nodes = append(nodes, cfg)
+	}
+	loggedIn := func(context.Context, *ami.Conn) (*ami.Reply, error) { return nil, nil }
+	a.together(ctx, nodes, loggedIn, report)
+	return errors.Join(failed, p.Close(), t.err())
+}
+
+func checkedNode(context, node string, c *contextConfig, f failure) output.Record {
+	n := c.Nodes[node]
+	return output.Record{
+		{Key: "type", Value: "context-check"},
+		{Key: "context", Value: context},
+		{Key: "node", Value: node},
+		{Key: "time", Value: time.Now(), Text: time.Now().Format(time.TimeOnly)},
+		{Key: "ok", Value: f.Code == "", Text: yes(f.Code == "")},
+		{Key: "url", Value: hidePassword(n.URL)},
+		{Key: "secret", Value: text0(firstOf(n.Secret, c.Secret))},
+		{Key: "code", Value: text0(string(f.Code))},
+		{Key: "reason", Value: text0(f.Message)},
+	}
+}
