@@ -7,14 +7,20 @@ import (
 	"log/slog"
 )
 
-// A Secret is a password that never prints: every way of formatting it gives "[secret]".
-type Secret struct{ value string }
+// A Secret is a password that never prints: every way of formatting it gives "[secret]". It holds a pointer, because fmt
+// asks no methods of unexported fields: in there it shows an address.
+type Secret struct{ value *string }
 
 // NewSecret wraps a password.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret { return Secret{&value} }
 
 // Reveal returns the password itself.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 const hidden = "[secret]"
 
