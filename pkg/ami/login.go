@@ -69,7 +69,7 @@ func (c *Conn) authenticate(ctx context.Context) error {
 		}
 		challenge := answer.Get("Challenge")
 		if !wire.EqualFold(answer.Name(), "Success") || challenge == "" {
-			return fmt.Errorf("%w: no MD5 challenge: %s", ErrUnauthorized, answer.Get("Message"))
+			return fmt.Errorf("%w: no MD5 challenge: %s", ErrUnauthorized, without(answer.Get("Message"), secret))
 		}
 		sum := md5.Sum([]byte(challenge + secret.Reveal())) //nolint:gosec // the protocol's own
 		proof = []Field{{Name: "AuthType", Value: "MD5"}, {Name: "Username", Value: c.cfg.Username}, {Name: "Key", Value: hex.EncodeToString(sum[:])}}
@@ -79,9 +79,17 @@ func (c *Conn) authenticate(ctx context.Context) error {
 		return err
 	}
 	if !wire.EqualFold(answer.Name(), "Success") {
-		return fmt.Errorf("%w: %s", ErrUnauthorized, answer.Get("Message"))
+		return fmt.Errorf("%w: %s", ErrUnauthorized, without(answer.Get("Message"), secret))
 	}
 	return nil
+}
+
+// without hides the secret in a server's words, in case it repeats what it was sent.
+func without(text string, secret Secret) string {
+	if secret.Reveal() == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, secret.Reveal(), hidden)
 }
 
 // onLoopback reports whether the peer is this host.
