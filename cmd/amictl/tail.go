@@ -249,8 +249,8 @@ func (t *tailer) writeRecord(ev *ami.Event) error {
 	hidden := *ev
 	if safe := t.hide.Text(ev.Text()); safe != ev.Text() {
 		m, ok := decodeOne(safe)
-		if !ok {
-			return nil
+		if !ok { // the record says that one is missing rather than tell a secret
+			return t.record.Event(&ami.Event{Node: ev.Node, Received: ev.Received, Gap: &ami.Gap{Reason: ami.GapOverflow, Dropped: 1}})
 		}
 		hidden.Message = m
 	}
