@@ -13,17 +13,28 @@ import (
 const actionsHelp = `Examples:
   amictl actions
   amictl actions 'Queue*'
-  amictl actions Originate                   its parameters; * marks the required ones
+  amictl actions Originate                   its parameters, the rights it needs, what ends its answer
+  amictl actions --live --node pbx1 'Queue*' what that server has for this user
 
-What Asterisk's documentation says, without asking a server: ` + "`amictl send ListCommands`" + ` does.`
+What Asterisk's documentation says, without asking a server, unless --live does; * marks required parameters.`
 
 func (a *app) actionsCommand() *cli.Command {
+	live := false
 	return &cli.Command{
 		Name:        "actions",
 		Usage:       "what actions there are, and what they take",
 		ArgsUsage:   "[NAME or glob]",
 		Description: actionsHelp,
-		Action: func(_ context.Context, c *cli.Command) error {
+		Flags:       []cli.Flag{&cli.BoolFlag{Name: "live", Usage: "ask the server instead of the catalogue", Destination: &live}},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if live {
+				return a.liveActions(ctx, c)
+			}
+			if one, ok := ami.LookupAction(c.Args().First()); ok && c.Args().Len() == 1 {
+				if p, err := a.printer(records, false, false); err == nil && p.Options().Format == output.TableText && len(p.Options().Fields) == 0 {
+					return actionDetail(p, &one)
+				}
+			}
 			var rows []output.Record
 			var names []string
 			for _, action := range ami.Actions() {
