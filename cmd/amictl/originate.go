@@ -56,7 +56,7 @@ func (a *app) originateCommand() *cli.Command {
 		Flags: slices.Concat([]cli.Flag{
 			text("channel", "c", "call this `CHANNEL`, such as PJSIP/100", &f.channel),
 			text("exten", "e", "connect it to this `EXTENSION`, or EXTENSION@CONTEXT", &f.exten),
-			text(dialplanContext, "", "`CONTEXT` of the extension (default); --context means the same behind `originate`", &f.context),
+			text(dialplanContext, "", "`CONTEXT` of the extension (default); --context means the same behind originate", &f.context),
 			text("priority", "", "`PRIORITY` of the extension (1)", &f.priority),
 			text("application", "", "connect it to this `APPLICATION` instead", &f.application),
 			text("data", "", "`ARGUMENTS` of the application", &f.data),

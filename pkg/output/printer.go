@@ -147,7 +147,7 @@ func (p *Printer) Record(r Record) error {
 		for i, name := range p.o.Fields {
 			cells[i] = r.get(name)
 		}
-		p.buf = appendCSV(p.buf, cells)
+		p.record(cells)
 	}
 	return p.flushFull()
 }
@@ -236,13 +236,23 @@ func (p *Printer) csvHead() {
 	}
 }
 
+// record prints one CSV record; a terminal gets no cell that could command it.
+func (p *Printer) record(cells []string) {
+	if p.o.Terminal {
+		for i := range cells {
+			cells[i] = Safe(cells[i])
+		}
+	}
+	p.buf = appendCSV(p.buf, cells)
+}
+
 func (p *Printer) row(ev *ami.Event, typ string) {
 	p.csvHead()
 	cells := make([]string, len(p.o.Fields))
 	for i, name := range p.o.Fields {
 		cells[i] = column(name, ev, typ)
 	}
-	p.buf = appendCSV(p.buf, cells)
+	p.record(cells)
 }
 
 func (p *Printer) replyRows(r *ami.Reply, origin *Origin) {
@@ -258,7 +268,7 @@ func (p *Printer) replyRows(r *ami.Reply, origin *Origin) {
 	for i, name := range p.o.Fields {
 		cells[i] = replyColumn(name, r, origin)
 	}
-	p.buf = appendCSV(p.buf, cells)
+	p.record(cells)
 }
 
 func (p *Printer) flushFull() error {
