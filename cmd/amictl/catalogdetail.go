@@ -67,7 +67,9 @@ func (a *app) liveActions(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	e := a.once(ctx, nodes[0], func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) { return c.Do(ctx, ami.NewAction("ListCommands")) })
+	e := a.once(ctx, nodes[0], func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) {
+		return c.Do(ctx, ami.NewAction("ListCommands"))
+	})
 	if e.err != nil {
 		return e.err
 	}

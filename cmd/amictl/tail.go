@@ -20,10 +20,12 @@ const tailHelp = `Examples:
   amictl tail --for 1m --stats                          how many of which, and how fast
   amictl tail 'Origin*' -- Originate Channel=Local/100@default Application=Wait Data=1 Async=true
   amictl tail --from capture.txt Hangup | jq .fields.Cause
+  amictl tail --from events.jsonl --since 09:00 --until 09:30 --speed 10
   amictl tail --record events.jsonl -q -o none
 
 An action behind "--" is sent once the events are subscribed to, so none of its own is missed.
-A lost connection is made again; a gap marks what is missing.`
+A lost connection is made again; a gap marks what is missing. A time for --since and --until is RFC 3339, a date,
+a time of today (09:30), or how long ago (10m).`
 
 // Buffers of a subscription of the command line, for each node.
 const (
@@ -42,6 +44,11 @@ type tailFlags struct {
 	record    string
 	from      string
 	require   string
+	since     string
+	until     string
+	speed     string
+
+	span replaySpan // what since, until and speed say
 }
 
 func (a *app) tailCommand() *cli.Command {
@@ -60,6 +67,9 @@ func (a *app) tailCommand() *cli.Command {
 			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
 			text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
 			text("from", "", "read a record or a raw capture from `FILE` (- is standard input) instead of a server", &f.from),
+			text("since", "", "with --from: only events from `TIME` on", &f.since),
+			text("until", "", "only events before `TIME`; a live tail ends then", &f.until),
+			text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &f.speed),
 			text("require", "", "start when `N` nodes are ready, or all (1)", &f.require),
 		}, f.fanout.flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error { return a.tail(ctx, f, c.Args().Slice()) },
@@ -71,6 +81,10 @@ func whereFlag(to *list) cli.Flag {
 }
 
 func (a *app) tail(ctx context.Context, f *tailFlags, names []string) error {
+	var err error
+	if f.span, err = newReplaySpan(f, time.Now()); err != nil {
+		return err
+	}
 	t, err := a.newTailer(f, names, endless)
 	if err != nil {
 		return notDry(err)
@@ -79,6 +93,11 @@ func (a *app) tail(ctx context.Context, f *tailFlags, names []string) error {
 	if f.length.set {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, f.length.d, errForIsOver)
+		defer cancel()
+	}
+	if f.from == "" && !f.span.until.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, f.span.until, errForIsOver)
 		defer cancel()
 	}
 	if f.from != "" {
@@ -145,7 +164,6 @@ type tailer struct {
 	out     *output.Printer
 	record  *output.Printer
 	file    *os.File
-	hide    *ami.Redactor
 	stats   *eventStats
 	matched int
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
@@ -185,6 +203,7 @@ func (a *app) newTailer(f *tailFlags, names []string, kind stream) (*tailer, err
 	if f.stats {
 		kind = records
 		t.stats = newEventStats()
+		t.stats.replayed = f.from != ""
 	}
 	if t.out, err = a.printer(kind, len(t.nodes) > 1, true); err != nil {
 		return nil, err
@@ -194,9 +213,6 @@ func (a *app) newTailer(f *tailFlags, names []string, kind stream) (*tailer, err
 			return nil, usageError("", "--record: %v", err)
 		}
 		t.record = output.NewPrinter(t.file, output.Options{})
-		if t.hide, err = ami.NewRedactor(ami.RedactorConfig{}); err != nil {
-			return nil, err
-		}
 	}
 	return t, nil
 }
@@ -247,7 +263,7 @@ func (t *tailer) gap(ev *ami.Event) error {
 // writeRecord adds the event to the record, its secrets hidden.
 func (t *tailer) writeRecord(ev *ami.Event) error {
 	hidden := *ev
-	if safe := t.hide.Text(ev.Text()); safe != ev.Text() {
+	if safe := t.app.redactor().Text(ev.Text()); safe != ev.Text() {
 		m, ok := decodeOne(safe)
 		if !ok { // the record says that one is missing rather than tell a secret
 			return t.record.Event(&ami.Event{Node: ev.Node, Received: ev.Received, Gap: &ami.Gap{Reason: ami.GapOverflow, Dropped: 1}})

@@ -107,7 +107,7 @@ func (t *tailer) drain(ctx context.Context, d *wire.Decoder) error {
 			continue
 		}
 		ev := ami.Event{Message: m, Received: packetTime(m.Get("Timestamp"))} // borrowed: it is not kept
-		if err := t.take(&ev); err != nil {
+		if err := t.play(ctx, &ev); err != nil {
 			return err
 		}
 	}
@@ -142,7 +142,7 @@ func (t *tailer) replayRecord(ctx context.Context, in *bufio.Reader) error {
 		if !ok || ev.Gap == nil && !t.wants(ev.Node, &ev.Message) {
 			continue
 		}
-		if err := t.take(&ev); err != nil {
+		if err := t.play(ctx, &ev); err != nil {
 			return err
 		}
 		if in.Buffered() == 0 {
