@@ -73,7 +73,7 @@ func tty(t *testing.T, env []string, args ...string) string {
 
 // obeyed returns the first thing in a text that a terminal would obey, or "".
 func obeyed(text string) string {
-	for i := 0; i < len(text); i++ {
+	for i := range len(text) {
 		if b := text[i]; b < ' ' && b != '\n' && b != '\t' || b == 0x7f {
 			return strconv.Quote(text[max(0, i-20):min(len(text), i+20)])
 		}

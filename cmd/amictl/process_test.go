@@ -99,11 +99,20 @@ func TestSignalsMidWork(t *testing.T) {
 		args string
 		at   string // the slow action that must have arrived; "" for output; "login" for a session; "second" for a second
 	}{
-		{"send Slow", "Slow"}, {"send -", "Slow"}, {"command core show version", "Command"},
+		{"send Slow", "Slow"},
+		{"send -", "Slow"},
+		{"command core show version", "Command"},
 		{"originate --channel Local/1@x --application Wait", "Originate"},
-		{"tail", ""}, {"tail --record " + record, ""}, {"tail --stats", "login"}, {"tail UserEvent -- Slow", "Slow"},
-		{"bench -q --sim 2 --duration 1h", "second"}, {"bench -q --sim 2 --duration 1h --rate 100", "second"}, {"sim --nodes 2", "second"},
-		{"wait Nothing", "login"}, {"wait Nothing -- Slow", "Slow"}, {"health", "CoreStatus"},
+		{"tail", ""},
+		{"tail --record " + record, ""},
+		{"tail --stats", "login"},
+		{"tail UserEvent -- Slow", "Slow"},
+		{"bench -q --sim 2 --duration 1h", "second"},
+		{"bench -q --sim 2 --duration 1h --rate 100", "second"},
+		{"sim --nodes 2", "second"},
+		{"wait Nothing", "login"},
+		{"wait Nothing -- Slow", "Slow"},
+		{"health", "CoreStatus"},
 	} {
 		if name, _, _ := strings.Cut(tt.args, " "); !p.has(name) {
 			continue
