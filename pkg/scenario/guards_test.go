@@ -141,6 +141,9 @@ func (g *guard) prove(t *testing.T, overlay string) {
 			t.Errorf("%s holds without its guard (%s):\n%s", s, g.About, out)
 			continue
 		}
+		if !strings.Contains(string(out), "TestScenarios/"+s+" (") {
+			t.Errorf("%s did not fail, it did not run: %v\n%s", s, err, out)
+		}
 		t.Logf("%s: %s\n%s", s, g.About, firstLines(string(out), 6))
 	}
 }

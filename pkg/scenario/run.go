@@ -15,6 +15,8 @@ import (
 const (
 	// warmTimeout bounds the wait for all nodes before time begins.
 	warmTimeout = 30 * time.Second
+	// playTimeout bounds the run: an engine that forgets an action must not hang whoever tests it.
+	playTimeout = 10 * time.Minute
 	// settleTimeout bounds the wait for everything to come to rest.
 	settleTimeout = 60 * time.Second
 	settlePoll    = 5 * time.Millisecond
@@ -135,7 +137,18 @@ func (x *run) play(ctx context.Context) {
 	}
 	all.Go(func() { x.world.RunFaults(ctx) })
 	all.Go(func() { pause(ctx, x.s.For.D()) })
-	all.Wait()
+	done := make(chan struct{})
+	go func() {
+		all.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(playTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		x.r.fail("the run", "ends", "within "+playTimeout.String(), "an action that does not end")
+	}
 }
 
 func (x *run) nodes(pattern string) (nodes []*ami.Node) {

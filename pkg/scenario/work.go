@@ -159,6 +159,8 @@ func (j *job) end(e end) {
 
 // verdict compares what came of the action with what was expected.
 func (j *job) verdict(r *Report, nodes int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	where := "action " + j.a.Name
 	got := make(map[string]int)
 	seen := make(map[string]bool)
