@@ -146,6 +146,7 @@ var flagChoices = map[string][]string{
 	"profile":  {"even", "one-slow", "one-flooding", "one-stalled", "flapping", "storm", "mixed"},
 	"version":  {"22", "16", "13"},
 	"require":  {"all"},
+	"wait":     {"answer", "hangup"},
 }
 
 // flagFiles are flags whose value is a file although their usage does not call it FILE.
@@ -171,6 +172,9 @@ func (c *completer) flagValue(f cli.Flag, before, typed string) {
 	}
 	if choices := flagChoices[name]; choices != nil {
 		c.addAll(typed, before, choices...)
+		if name == "output" && c.command.Name == "health" {
+			c.addAll(typed, before, "nagios", "prometheus")
+		}
 		return
 	}
 	doc, ok := f.(cli.DocGenerationFlag)
