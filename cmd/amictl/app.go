@@ -116,6 +116,7 @@ func (a *app) commands() *cli.Command {
 			a.tailCommand(),
 			a.waitCommand(),
 			a.healthCommand(),
+			a.checkCommand(),
 			a.simCommand(),
 			a.benchCommand(),
 			a.contextCommand(),

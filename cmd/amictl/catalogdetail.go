@@ -91,13 +91,8 @@ func (a *app) liveActions(ctx context.Context, c *cli.Command) error {
 
 // liveRecord reads a line of ListCommands: "Originate: Originate a call.  (Priv: originate,all)".
 func liveRecord(node, name, text string) output.Record {
-	summary, privilege, _ := strings.Cut(text, "(Priv: ")
-	classes := []string{}
-	for class := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSpace(privilege), ")"), ",") {
-		if class != "" && class != "all" && class != "<none>" {
-			classes = append(classes, class)
-		}
-	}
+	summary, _, _ := strings.Cut(text, "(Priv: ")
+	classes := liveClasses(text)
 	_, inCatalogue := ami.LookupAction(name)
 	return output.Record{
 		{Key: "type", Value: "live-action"},
@@ -107,4 +102,16 @@ func liveRecord(node, name, text string) output.Record {
 		{Key: "in_catalogue", Value: inCatalogue, Text: yes(inCatalogue)},
 		{Key: "summary", Value: strings.TrimSpace(summary)},
 	}
+}
+
+// liveClasses are the classes of an action in ListCommands, without "all", which stands behind every one.
+func liveClasses(text string) []string {
+	_, privilege, _ := strings.Cut(text, "(Priv: ")
+	classes := []string{}
+	for class := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSpace(privilege), ")"), ",") {
+		if class != "" && class != "all" && class != "<none>" {
+			classes = append(classes, class)
+		}
+	}
+	return classes
 }

@@ -199,7 +199,7 @@ func (r *healthRun) deliver(text []byte) error {
 		_, err := r.app.stdout.Write(text)
 		return err
 	}
-	return replaceOutput(r.flags.out, text)
+	return replaceOutput("--out", r.flags.out, text)
 }
 
 // clearScreen moves to the top left and clears what is below.

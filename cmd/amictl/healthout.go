@@ -136,10 +136,10 @@ func writeHealthMetrics(w io.Writer, found []checkup) error {
 }
 
 // replaceOutput writes a file whole or not at all, so that who reads it never sees half of it.
-func replaceOutput(path string, text []byte) error {
+func replaceOutput(flag, path string, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".amictl-*")
 	if err != nil {
-		return usageError("", "--out: %v", err)
+		return usageError("", "%s: %v", flag, err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.Write(text)
@@ -153,7 +153,7 @@ func replaceOutput(path string, text []byte) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return usageError("", "--out: %v", err)
+		return usageError("", "%s: %v", flag, err)
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func (s *settings) check() error {
 }
 
 func isFormat(s string) bool {
-	return strings.Contains(" auto table jsonl json csv raw none nagios prometheus ", " "+s+" ")
+	return strings.Contains(" auto table jsonl json csv raw none nagios prometheus junit ", " "+s+" ")
 }
 
 // first returns the first value that is given, and by whom.

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+// A checkProfile is what `amictl check` looks at beyond connection, login, boot and Ping.
+type checkProfile struct {
+	Banner    string         `toml:"banner"`
+	TLSDays   int            `toml:"tls_days"`
+	Classes   []string       `toml:"classes"`
+	Actions   []string       `toml:"actions"`
+	Modules   []string       `toml:"modules"`
+	Endpoints []string       `toml:"endpoints"`
+	Queues    []string       `toml:"queues"`
+	Commands  []checkCommand `toml:"command"`
+	Call      *checkCall     `toml:"call"`
+
+	banner *regexp.Regexp
+}
+
+// A checkCommand is a command of Asterisk's own, and what its output must and must not match.
+type checkCommand struct {
+	Run    string `toml:"run"`
+	Expect string `toml:"expect"`
+	Reject string `toml:"reject"`
+
+	wanted textConditions
+}
+
+// A checkCall is a test call, made as `amictl originate` does.
+type checkCall struct {
+	Channel     string `toml:"channel"`
+	Exten       string `toml:"exten"`
+	Context     string `toml:"context"`
+	Application string `toml:"application"`
+	Data        string `toml:"data"`
+	Ring        string `toml:"ring"`
+
+	ring time.Duration
+}
+
+const defaultTLSDays = 14
+
+func defaultProfile() *checkProfile {
+	return &checkProfile{TLSDays: defaultTLSDays, banner: regexp.MustCompile(`^Asterisk Call Manager/`)}
+}
+
+// longestProfile bounds what is read of a profile, in bytes.
+const longestProfile = 1 << 20
+
+// readProfile reads and checks a profile; "-" is standard input.
+func (a *app) readProfile(path string) (*checkProfile, error) {
+	in, err := a.open(path, "check "+path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = in.Close() }()
+	text, err := io.ReadAll(io.LimitReader(in, longestProfile))
+	if err != nil {
+		return nil, usageError("", "%s: %v", path, err)
+	}
+	return parseProfile(path, string(text))
+}
+
+func parseProfile(path, text string) (*checkProfile, error) {
+	const hint = "see `amictl check --help` for an example"
+	p := defaultProfile()
+	meta, err := toml.Decode(text, p)
+	if err != nil {
+		var parse toml.ParseError
+		if errors.As(err, &parse) {
+			return nil, configError(hint, "%s, line %d: %s", path, parse.Position.Line, parse.Message)
+		}
+		return nil, configError(hint, "%s: %s", path, strings.TrimPrefix(err.Error(), "toml: "))
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return nil, configError(nearHint(unknown[0][len(unknown[0])-1], profileKeys, hint), "%s: unknown key %s", path, unknown[0])
+	}
+	if p.Banner != "" {
+		if p.banner, err = regexp.Compile(p.Banner); err != nil {
+			return nil, configError("the syntax is RE2's", "%s: banner: %v", path, err)
+		}
+	}
+	for i := range p.Commands {
+		if err := p.Commands[i].prepare(path); err != nil {
+			return nil, err
+		}
+	}
+	if p.Call != nil {
+		err = p.Call.prepare(path)
+	}
+	return p, err
+}
+
+var profileKeys = []string{
+	"banner", "tls_days", "classes", "actions", "modules", "endpoints", "queues", "command", "call", "run", "expect", "reject",
+	"channel", "exten", "context", "application", "data", "ring",
+}
+
+func (c *checkCommand) prepare(path string) (err error) {
+	if strings.TrimSpace(c.Run) == "" {
+		return configError("such as run = \"core show uptime\"", "%s: a [[command]] without run", path)
+	}
+	var expect, reject []string
+	if c.Expect != "" {
+		expect = []string{c.Expect}
+	}
+	if c.Reject != "" {
+		reject = []string{c.Reject}
+	}
+	c.wanted, err = newTextConditions(expect, reject)
+	return err
+}
+
+func (c *checkCall) prepare(path string) (err error) {
+	switch {
+	case c.Channel == "":
+		return configError("such as channel = \"Local/100@default\"", "%s: [call] has no channel", path)
+	case (c.Exten == "") == (c.Application == ""):
+		return configError("", "%s: [call] needs either exten or application", path)
+	}
+	c.ring = 10 * time.Second
+	if c.Ring != "" {
+		if c.ring, err = parseDuration(c.Ring); err != nil {
+			return configError("", "%s: [call] ring %q: %v", path, c.Ring, err)
+		}
+	}
+	return nil
+}
