@@ -237,18 +237,12 @@ func (c *completer) rest(words []string, word string) {
 		c.action(words, word)
 	case "sim":
 		if len(words) > 0 && words[0] == "amictl" {
-			(c.again()).complete(words[1:], word)
+			c.complete(words[1:], word)
 			return
 		}
 		c.add(word, "", "amictl", "this program, against the simulated servers")
 		c.files = len(c.found) == 0
 	}
-}
-
-// again starts from the root, for amictl behind `sim --`.
-func (c *completer) again() *completer {
-	c.command = c.root
-	return c
 }
 
 // action completes an action and then its parameters.
