@@ -290,8 +290,35 @@ func TestFullDisk(t *testing.T) {
 			p.fails(name+", --out of bench", "", "amictl", "bench", "--sim", "2", "--actions", "200", "--out", path)
 		}
 	}
+	if path := targets["a file system of 64 KiB"]; path != "" {
+		p.fails("a full file system, --out of health", "", "amictl", "health", "-o", "prometheus", "--out", path+".prom", "--node", "ami://admin@127.0.0.1:1")
+	}
 	for _, args := range []string{"send ListCommands", "send ListCommands -o raw", "events", "actions", "config explain", "version", "help tail"} {
 		p.fails("/dev/full, "+args, full, append([]string{"amictl"}, strings.Fields(args)...)...)
+	}
+}
+
+// --out writes into what is no regular file, and does not put one in its place: run by root it would replace devices.
+func TestOutKeepsWhatIsNoFile(t *testing.T) {
+	p := newProcess(t)
+	fifo := filepath.Join(p.home, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(fifo, os.O_RDWR, 0) // so that nobody waits for the other end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	for _, args := range []string{"health -o prometheus --node ami://admin@127.0.0.1:1 --out " + fifo, "bench -q --sim 1 --actions 20 --out " + fifo} {
+		c := p.command(append([]string{"amictl"}, strings.Fields(args)...)...)
+		out, _ := c.CombinedOutput() // nobody listens on port 1: health fails, but writes
+		if info, err := os.Lstat(fifo); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+			t.Fatalf("amictl %s: the pipe is no pipe any more: %v: %s", args, err, out)
+		}
+		if n, err := f.Read(make([]byte, 1<<16)); err != nil || n == 0 {
+			t.Errorf("amictl %s: nothing came: %v: %s", args, err, out)
+		}
 	}
 }
 
