@@ -20,6 +20,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(floodVariable) != "" {
+		flood()
+		return
+	}
 	testscript.Main(m, map[string]func(){"amictl": main})
 }
 

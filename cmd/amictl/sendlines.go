@@ -58,6 +58,7 @@ const laneQueue = 256
 
 // sendLines reads actions from standard input and prints their answers.
 func (a *app) sendLines(ctx context.Context, f *sendFlags) error {
+	favourStreams()
 	nodes, err := a.targets()
 	if err != nil {
 		return err

@@ -81,6 +81,7 @@ func whereFlag(to *list) cli.Flag {
 }
 
 func (a *app) tail(ctx context.Context, f *tailFlags, names []string) error {
+	favourStreams()
 	var err error
 	if f.span, err = newReplaySpan(f, time.Now()); err != nil {
 		return err

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// floodVariable makes the test binary a server that sends events as fast as they are read, so that a benchmark's
+// process is the client's alone.
+const floodVariable = "AMICTL_TEST_FLOOD"
+
+// floodPackets are events as Asterisk sends them, with their usual sizes.
+func floodPackets() string {
+	var b strings.Builder
+	for i := 0; b.Len() < 1<<20; i++ {
+		channel := fmt.Sprintf("PJSIP/100-%08x", i)
+		head := func(event string) {
+			b.WriteString("Event: " + event + "\r\nPrivilege: call,all\r\nChannel: " + channel + "\r\nChannelState: 6\r\nChannelStateDesc: Up\r\n" +
+				"CallerIDNum: 100\r\nCallerIDName: Alice\r\nConnectedLineNum: 200\r\nConnectedLineName: Bob\r\nLanguage: en\r\nAccountCode: \r\n" +
+				"Context: default\r\nExten: 200\r\nPriority: 1\r\nUniqueid: 1795435200." + strconv.Itoa(i) + "\r\nLinkedid: 1795435200." + strconv.Itoa(i) + "\r\n")
+		}
+		head("Newchannel")
+		b.WriteString("\r\n")
+		head("VarSet")
+		b.WriteString("Variable: CAMPAIGN\r\nValue: spring\r\n\r\n")
+		head("Hangup")
+		b.WriteString("Cause: 16\r\nCause-txt: Normal Clearing\r\n\r\n")
+	}
+	return b.String()
+}
+
+// flood serves until its standard input is closed, and prints its address.
+func flood() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(l.Addr())
+	packets := []byte(floodPackets())
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go floodSession(c, packets)
+		}
+	}()
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+func floodSession(c net.Conn, packets []byte) {
+	defer func() { _ = c.Close() }()
+	_, _ = c.Write([]byte("Asterisk Call Manager/11.0.0\r\n"))
+	in := bufio.NewReader(c)
+	id := ""
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		if v, ok := strings.CutPrefix(line, "ActionID: "); ok {
+			id = strings.TrimSpace(v)
+		}
+		if line == "\r\n" {
+			break
+		}
+	}
+	_, _ = c.Write([]byte("Response: Success\r\nActionID: " + id + "\r\nMessage: Authentication accepted\r\n\r\n"))
+	for {
+		if _, err := c.Write(packets); err != nil {
+			return
+		}
+	}
+}
+
+// BenchmarkTail is what `amictl tail` takes from a socket and writes as JSON lines, with names, conditions, time
+// stamps, gaps and rings as always. An operation is one event of about 480 bytes.
+func BenchmarkTail(b *testing.B) {
+	server := exec.Command(os.Args[0]) //nolint:gosec // itself
+	server.Env = append(os.Environ(), floodVariable+"=1")
+	stop, err := server.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := server.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = stop.Close(); _ = server.Wait() }()
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	secret := filepath.Join(b.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = null.Close() }()
+	home := b.TempDir()
+	env := func(name string) (string, bool) { return home, name == "HOME" }
+	args := []string{"tail", "--node", "ami://admin@" + strings.TrimSpace(addr), "--secret-file", secret, "-o", "jsonl", "--count", strconv.Itoa(b.N)}
+	a := newApp(args, strings.NewReader(""), null, os.Stderr, env)
+	b.SetBytes(int64(len(floodPackets()) / strings.Count(floodPackets(), "\r\n\r\n")))
+	b.ResetTimer()
+	start, used := time.Now(), processorTime(b)
+	if status := a.run(b.Context()); status != exitOK {
+		b.Fatalf("tail ended with %d", status)
+	}
+	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "events/s")
+	b.ReportMetric(float64(processorTime(b)-used)/float64(b.N), "cpu-ns/op") // what a busy machine does not change
+}
+
+// processorTime is what the process has used so far, of all cores.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
