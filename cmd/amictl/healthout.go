@@ -135,8 +135,15 @@ func writeHealthMetrics(w io.Writer, found []checkup) error {
 	return b.Flush()
 }
 
-// replaceOutput writes a file whole or not at all, so that who reads it never sees half of it.
+// replaceOutput writes a file whole or not at all, so that who reads it never sees half of it. A device or a pipe is
+// written to: a file in its place would be the end of it.
 func replaceOutput(flag, path string, text []byte) error {
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		if err := os.WriteFile(path, text, 0); err != nil {
+			return usageError("", "%s: %v", flag, err)
+		}
+		return nil
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".amictl-*")
 	if err != nil {
 		return usageError("", "%s: %v", flag, err)

@@ -324,6 +324,9 @@ func (p *pipe) write(b []byte) (n int, err error) {
 
 // put appends bytes that fit. mu is held.
 func (p *pipe) put(b []byte) {
+	if len(b) == 0 {
+		return
+	}
 	if need := p.len + len(b); need > len(p.buf) {
 		size := max(512, len(p.buf))
 		for size < need {
