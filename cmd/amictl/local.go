@@ -1,9 +1,13 @@
 package main
 
 import (
-	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/pem"
 	"net"
+	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,17 +16,6 @@ import (
 
 // defaultManagerConf is where Asterisk keeps its manager's settings.
 const defaultManagerConf = "/etc/asterisk/manager.conf"
-
-// managerConf is what --local needs of a manager.conf.
-type managerConf struct {
-	general map[string]string
-	users   []managerUser
-}
-
-type managerUser struct {
-	name, secret string
-	write        string
-}
 
 // localNode is the Asterisk of this host, reached as its manager.conf says.
 func (a *app) localNode() ([]ami.Config, error) {
@@ -34,21 +27,15 @@ func (a *app) localNode() ([]ami.Config, error) {
 	if on := m.general["enabled"]; !asteriskTrue(on) {
 		return nil, configError("set enabled=yes in [general] and `module reload manager`", "the manager is off in %s", path)
 	}
-	if len(m.users) == 0 {
-		return nil, configError("add a [user] with secret=, read= and write=", "%s has no user with a secret", path)
+	cfg := ami.Config{Name: "local"}
+	if err := m.reach(a, path, &cfg); err != nil {
+		return nil, err
 	}
-	user := m.users[0]
-	for _, u := range m.users { // the one with the most rights
-		if slices.Contains(strings.Split(strings.ReplaceAll(u.write, " ", ""), ","), "all") {
-			user = u
-			break
-		}
+	user, err := m.user(path, cfg.Addr)
+	if err != nil {
+		return nil, err
 	}
-	host := m.general["bindaddr"]
-	if host == "" || host == "0.0.0.0" || host == "::" {
-		host = "127.0.0.1"
-	}
-	cfg := ami.Config{Name: "local", Addr: net.JoinHostPort(host, firstOf(m.general["port"], "5038")), Username: user.name}
+	cfg.Username = user.name
 	if cfg.Secret, err = a.nodeSecretOr(ami.StaticSecret(user.secret)); err != nil {
 		return nil, err
 	}
@@ -63,82 +50,89 @@ func (a *app) nodeSecretOr(otherwise ami.SecretProvider) (ami.SecretProvider, er
 	return otherwise, nil
 }
 
-// readManagerConf reads the sections of a manager.conf. Templates and #include are not followed.
-func readManagerConf(path string) (*managerConf, error) {
-	f, err := os.Open(path)
+// reach sets the address: the plain one if it is this host's loopback, for nothing leaves the host then; else TLS if
+// that is on, with the certificate that manager.conf names as the only one that will do.
+func (m *managerConf) reach(a *app, path string, cfg *ami.Config) (err error) {
+	host, port := hostPort(m.general["bindaddr"], firstOf(m.general["port"], "5038"))
+	cfg.Addr = net.JoinHostPort(host, port)
+	if onThisHost(host) || !asteriskTrue(m.general["tlsenable"]) {
+		return nil
+	}
+	host, port = hostPort(m.general["tlsbindaddr"], firstOf(m.general["tlsbindport"], "5039"))
+	cfg.Addr = net.JoinHostPort(host, port)
+	pin, err := certificatePin(filepath.Join(filepath.Dir(path), "asterisk.pem"), m.general["tlscertfile"])
 	if err != nil {
-		return nil, configError("run as root or as a member of the group asterisk, or give --node", "manager.conf cannot be read: %v", err)
+		return err
 	}
-	defer func() { _ = f.Close() }()
-	m := &managerConf{general: make(map[string]string)}
-	section := ""
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		line := stripComment(lines.Text())
-		if strings.HasPrefix(line, "[") {
-			end := strings.IndexByte(line, ']')
-			if end < 0 {
-				continue
-			}
-			if section = line[1:end]; section != "general" && !strings.HasPrefix(line[end+1:], "(!") {
-				m.users = append(m.users, managerUser{name: section})
-			}
-			continue
-		}
-		key, value, found := strings.Cut(line, "=")
-		if !found {
-			continue
-		}
-		m.set(section, strings.ToLower(strings.TrimSpace(key)), strings.TrimSpace(strings.TrimPrefix(value, ">")))
-	}
-	m.dropUseless()
-	return m, lines.Err()
+	cfg.TLS, err = a.tlsConfig(cfg.Addr, a.flags.ca, a.flags.tlsName, pin)
+	return err
 }
 
-// set stores a value of a section. In [general] the last one wins, as in Asterisk.
-func (m *managerConf) set(section, key, value string) {
-	if section == "general" {
-		m.general[key] = value
-		return
+// hostPort splits a bind address that may hold a port; every address of the host becomes the loopback.
+func hostPort(bind, port string) (string, string) {
+	host := bind
+	if h, p, err := net.SplitHostPort(bind); err == nil {
+		host, port = h, p
 	}
-	if len(m.users) == 0 {
-		return
+	switch host = strings.Trim(host, "[]"); host {
+	case "", "0.0.0.0":
+		return "127.0.0.1", port
+	case "::":
+		return "::1", port
 	}
-	u := &m.users[len(m.users)-1]
-	switch key {
-	case "secret":
-		u.secret = value
-	case "write":
-		u.write = value
+	return host, port
+}
+
+func onThisHost(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// certificatePin returns the SHA-256 of the first certificate in a PEM file.
+func certificatePin(otherwise, path string) (string, error) {
+	path = firstOf(path, otherwise)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", configError("run as root or as a member of the group asterisk, or give --node", "tlscertfile cannot be read: %v", err)
+	}
+	for {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			return "", configError("", "tlscertfile %s holds no certificate", path)
+		}
+		if block.Type == "CERTIFICATE" {
+			sum := sha256.Sum256(block.Bytes)
+			return hex.EncodeToString(sum[:]), nil
+		}
+		text = rest
 	}
 }
 
-func (m *managerConf) dropUseless() {
-	kept := m.users[:0]
+// user chooses who to log in as: the first with all rights, else the first, of those whom that address may use.
+func (m *managerConf) user(path, addr string) (*managerUser, error) {
+	host, _, _ := net.SplitHostPort(addr)
+	from, err := netip.ParseAddr(host)
+	if err != nil {
+		from = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	var chosen *managerUser
+	refused := 0
 	for _, u := range m.users {
-		if u.secret != "" {
-			kept = append(kept, u)
+		switch {
+		case u.template || u.secret == "":
+		case !u.permits(from):
+			refused++
+		case slices.Contains(strings.Split(strings.ReplaceAll(u.write, " ", ""), ","), "all"):
+			return u, nil
+		case chosen == nil:
+			chosen = u
 		}
 	}
-	m.users = kept
-}
-
-// stripComment removes what stands behind a semicolon that is not escaped, and the spaces around the rest.
-func stripComment(line string) string {
-	for i := 0; i < len(line); i++ {
-		if line[i] == ';' && (i == 0 || line[i-1] != '\\') {
-			line = line[:i]
-			break
-		}
+	switch {
+	case chosen != nil:
+		return chosen, nil
+	case refused > 0:
+		return nil, configError("add a permit= for this host's address", "%s has no user that may log in from %s", path, from)
 	}
-	return strings.TrimSpace(strings.ReplaceAll(line, `\;`, ";"))
-}
-
-// asteriskTrue tells what Asterisk takes for true (ast_true).
-func asteriskTrue(s string) bool {
-	switch strings.ToLower(s) {
-	case "yes", "true", "y", "t", "1", "on":
-		return true
-	}
-	return false
+	return nil, configError("add a [user] with secret=, read= and write=", "%s has no user with a secret", path)
 }

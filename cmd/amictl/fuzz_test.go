@@ -1,0 +1,111 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+func splitLines(s string) []string { return strings.Split(s, "\n") }
+
+// Whatever a line of `send -` holds, it is an action that can be sent or a refusal.
+func FuzzParseLine(f *testing.F) {
+	f.Add(`{"action":"Hangup","fields":{"Channel":"PJSIP/100-1"},"id":"7","node":"pbx1","timeout":"5s"}`)
+	f.Add(`{"action":"Originate","fields":{"Variable":["A=1","B=2"],"Async":true,"Timeout":30000}}`)
+	f.Add(`{"action":"Ping","action":"Ping"}`)
+	f.Add(`{"action":null}`)
+	f.Add(`[]`)
+	f.Fuzz(func(t *testing.T, text string) {
+		r := parseLine(1, text)
+		if r.err != nil {
+			if code := classify(r.err).Code; code != codeInput {
+				t.Errorf("%q is refused as %s", text, code)
+			}
+			return
+		}
+		packet, err := wire.AppendAction(nil, r.action.Name, []byte("1"), r.action.Fields)
+		if err != nil {
+			t.Errorf("%q is accepted and cannot be sent: %v", text, err)
+		}
+		if n := strings.Count(string(packet), "\r\n"); n != len(r.action.Fields)+3 {
+			t.Errorf("%q makes %d lines of %d headers", text, n, len(r.action.Fields))
+		}
+	})
+}
+
+// Arguments are arranged or refused as usage, never a panic; what stood behind `--` is not among them.
+func FuzzArrange(f *testing.F) {
+	f.Add("send Ping -o json --node x")
+	f.Add("--node x tail Hangup --where Cause=16")
+	f.Add("originate --context=lab -c PJSIP/1")
+	f.Add("bench report --help")
+	f.Add("-x --= --")
+	a := newApp(nil, strings.NewReader(""), nil, &strings.Builder{}, func(string) (string, bool) { return "", false })
+	root := a.commands()
+	f.Fuzz(func(t *testing.T, text string) {
+		line, err := arrange(root, strings.Fields(text))
+		if err != nil {
+			if code := classify(err).Code; code != codeUsage {
+				t.Errorf("%q is refused as %s: %v", text, code, err)
+			}
+			return
+		}
+		if line.command == nil {
+			t.Errorf("%q names no command", text)
+		}
+	})
+}
+
+func FuzzNodeURL(f *testing.F) {
+	f.Add("ami://admin@127.0.0.1:5038")
+	f.Add("amis://u@[::1]")
+	f.Add("ami://u:hunter2@host")
+	f.Add("ami://u%3ap@host:70000/x?y#z")
+	f.Fuzz(func(t *testing.T, s string) {
+		u, err := parseNodeURL(s)
+		if err == nil && (u.addr == "" || strings.ContainsAny(u.addr, "@/?#")) {
+			t.Errorf("%q has the address %q", s, u.addr)
+		}
+	})
+}
+
+func FuzzHealthRule(f *testing.F) {
+	f.Add("ping>50ms")
+	f.Add("calls!=0")
+	f.Add("uptime<=1h")
+	f.Add("x=")
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := parseHealthRule(s)
+		if err != nil {
+			return
+		}
+		h := newCheckup("x")
+		if text, met := r.met(&h); met {
+			t.Errorf("%q is met by a node of which nothing is known: %s", s, text)
+		}
+	})
+}
+
+func FuzzParseMoment(f *testing.F) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	f.Add("09:30")
+	f.Add("10m")
+	f.Add("2026-11-23T12:00:00Z")
+	f.Fuzz(func(t *testing.T, s string) {
+		if got, err := parseMoment("--since", s, now); err == nil && s != "" && got.IsZero() && !strings.HasPrefix(s, "0001") {
+			t.Errorf("%q is the zero time", s)
+		}
+	})
+}
+
+func FuzzProfile(f *testing.F) {
+	f.Add("modules = [\"a\"]\n[[command]]\nrun = \"x\"\nexpect = \"(\"\n[call]\nchannel = \"x\"\nexten = \"1\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := parseProfile("x", text)
+		if err == nil && p.banner == nil {
+			t.Error("no banner to compare with")
+		}
+	})
+}
