@@ -344,7 +344,7 @@ func (a *app) benchSimulator(here bool) func(bench.SimSpec) (bench.Simulator, er
 		if here || err != nil {
 			return bench.SimulateHere(spec)
 		}
-		cmd := exec.Command(self, "bench", "simulator") //nolint:gosec // ourselves
+		cmd := exec.Command(self, "bench", "simulator")
 		cmd.Stderr = os.Stderr
 		return bench.SpawnSimulator(cmd, spec)
 	}

@@ -34,7 +34,7 @@ func (a *app) dial(ctx context.Context, cfg ami.Config) (*ami.Conn, error) {
 }
 
 // leaveTimeout bounds a session's polite end.
-const leaveTimeout = time.Second
+const leaveTimeout = 250 * time.Millisecond
 
 // leave logs off, or just closes when the run was cut short.
 func leave(ctx context.Context, c *ami.Conn) {

@@ -72,11 +72,11 @@ type ending struct {
 	err   error
 }
 
-// each runs an attempt on the nodes, as the flags say, and hands every ending to print, one at a time as they come.
+// each runs an attempt on the nodes, as the flags say, and hands every ending to show, one at a time as they come.
 // Nodes that --max-fail keeps from being asked end with an error that says so.
-func (a *app) each(ctx context.Context, nodes []ami.Config, f *fanout, try attempt, print func(ending)) {
+func (a *app) each(ctx context.Context, nodes []ami.Config, f *fanout, try attempt, show func(ending)) {
 	if f.route != "" && len(nodes) > 1 {
-		print(a.onOne(ctx, nodes, f.route, try))
+		show(a.onOne(ctx, nodes, f.route, try))
 		return
 	}
 	size, failed := len(nodes), 0
@@ -86,7 +86,7 @@ func (a *app) each(ctx context.Context, nodes []ami.Config, f *fanout, try attem
 	for at := 0; at < len(nodes); at += size {
 		if f.maxFail.set && failed >= f.maxFail.n {
 			for _, n := range nodes[at:] {
-				print(ending{node: n.Name, err: notAsked(n.Name, failed)})
+				show(ending{node: n.Name, err: notAsked(n.Name, failed)})
 			}
 			return
 		}
@@ -98,7 +98,7 @@ func (a *app) each(ctx context.Context, nodes []ami.Config, f *fanout, try attem
 			if e.err != nil {
 				failed++
 			}
-			print(e)
+			show(e)
 		})
 	}
 }
@@ -121,7 +121,7 @@ func rest(ctx context.Context, d time.Duration) {
 }
 
 // together runs an attempt on all nodes at once.
-func (a *app) together(ctx context.Context, nodes []ami.Config, try attempt, print func(ending)) {
+func (a *app) together(ctx context.Context, nodes []ami.Config, try attempt, show func(ending)) {
 	ends := make(chan ending)
 	slots := make(chan struct{}, mostDials)
 	var all sync.WaitGroup
@@ -135,7 +135,7 @@ func (a *app) together(ctx context.Context, nodes []ami.Config, try attempt, pri
 	}
 	go func() { all.Wait(); close(ends) }()
 	for e := range ends {
-		print(e)
+		show(e)
 	}
 }
 
@@ -154,7 +154,7 @@ func (a *app) once(ctx context.Context, n ami.Config, try attempt) ending {
 func (a *app) onOne(ctx context.Context, nodes []ami.Config, route string, try attempt) (e ending) {
 	start := 0
 	if route != "failover" { // a run has no memory: chance spreads many runs evenly
-		start = rand.IntN(len(nodes)) //nolint:gosec // no secret
+		start = rand.IntN(len(nodes))
 	}
 	for i := range nodes {
 		e = a.once(ctx, nodes[(start+i)%len(nodes)], try)

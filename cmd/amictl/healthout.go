@@ -126,7 +126,7 @@ func writeHealthMetrics(w io.Writer, found []checkup) error {
 			}
 		}
 	}
-	b.WriteString("# HELP ami_health_info The server's release and its manager's version.\n# TYPE ami_health_info gauge\n")
+	fmt.Fprint(b, "# HELP ami_health_info The server's release and its manager's version.\n# TYPE ami_health_info gauge\n")
 	for i := range found {
 		if h := &found[i]; h.err == nil {
 			fmt.Fprintf(b, "ami_health_info{node=\"%s\",version=\"%s\",banner=\"%s\"} 1\n", promEscape.Replace(h.node), promEscape.Replace(h.version), promEscape.Replace(h.banner))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -28,7 +29,8 @@ func watchSignals(ctx context.Context, stdout *os.File) (_ context.Context, stop
 	}()
 	go watchReader(stdout, func() { cancel(&signalError{syscall.SIGPIPE}) })
 	return ctx, func() *signalError {
-		cause, _ := context.Cause(ctx).(*signalError)
+		var cause *signalError
+		errors.As(context.Cause(ctx), &cause)
 		signal.Stop(got)
 		return cause
 	}

@@ -188,7 +188,7 @@ func (l *lab) build(pkg string, changed map[string]string) (string, error) {
 	if err := os.WriteFile(listFile, list, 0o600); err != nil {
 		return "", err
 	}
-	out, err := exec.Command("go", "test", "-c", "-overlay", listFile, "-o", bin, pkg).CombinedOutput() //nolint:gosec // the rules are the tree's own
+	out, err := exec.Command("go", "test", "-c", "-overlay", listFile, "-o", bin, pkg).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("it does not compile: %s", strings.Join(strings.Fields(string(out)), " "))
 	}
@@ -203,7 +203,7 @@ var (
 
 // test runs a test binary and returns the first test that failed, hung or crashed, or "".
 func (l *lab) test(bin, pkg, pattern string, timeout time.Duration, failFast bool) (catcher, output string) {
-	c := exec.Command(bin, "-test.short", "-test.v", "-test.run", pattern, "-test.timeout", timeout.String(), fmt.Sprintf("-test.failfast=%t", failFast)) //nolint:gosec // built by build
+	c := exec.Command(bin, "-test.short", "-test.v", "-test.run", pattern, "-test.timeout", timeout.String(), fmt.Sprintf("-test.failfast=%t", failFast))
 	if len(l.broken) > 0 {
 		c.Args = append(c.Args, "-test.skip", "^("+strings.Join(l.broken, "|")+")$")
 	}
