@@ -29,6 +29,7 @@ END {
 	row("socket to subscriber", "Events", "ReferenceTextprotoSocket", ">= 6")
 	row("socket to subscriber", "Events", "ReferenceDiscard", "")
 	row("socket to subscriber, all filtered out", "EventsFiltered", "ReferenceDiscard", "")
+	row("amictl tail, socket to JSON lines", "Tail", "ReferenceTextprotoSocket", ">= 500,000/s")
 	row("actions, 16 callers", "Actions16", "ReferenceNaive256", "")
 	row("actions, 256 callers", "Actions256", "ReferenceNaive256", "")
 	row("actions, in a batch", "ActionsBatch", "ReferenceRawPipeline", ">= 0.60")
