@@ -178,7 +178,7 @@ func withContextLine(text, name string) string {
 	if contextLine.MatchString(top) {
 		top = contextLine.ReplaceAllLiteralString(top, line)
 	} else {
-		top = line + "\n" + top
+		top = line + "\n\n" + top
 	}
 	return top + rest
 }

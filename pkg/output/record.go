@@ -56,7 +56,7 @@ func appendValue(dst []byte, v any) []byte {
 // text returns what a table shows.
 func (p *Pair) text() string {
 	switch v := p.Value.(type) {
-	case nil:
+	case nil, []string, map[string]string: // of several values only the caller knows how they look
 		return p.Text
 	case string:
 		if p.Text == "" {
