@@ -32,6 +32,8 @@ type app struct {
 	stdinFor string             // who reads standard input, "" nobody
 	secret   ami.SecretProvider // of the flags or the environment, nil none
 
+	dropped uint64 // events that tail or wait was too slow for
+
 	hideOnce, logOnce sync.Once
 	hide              *ami.Redactor // see redactor
 	log               *slog.Logger  // see logger

@@ -29,7 +29,8 @@ type lineSender struct {
 	lanes   map[string]*lane // by node
 	route   *lane            // for lines that name no node, with --route or one node
 
-	protected string // the protected context that is in play, "" none
+	protected string          // the protected context that is in play, "" none
+	warned    map[string]bool // the reader's own: headers that were looked up
 	stop      context.CancelFunc
 
 	mu     sync.Mutex // guards all below, and the order of output
@@ -52,6 +53,9 @@ type lane struct {
 	queue  chan lineRequest
 	room   chan struct{} // one for each action in flight
 }
+
+// mostWarned bounds how many different headers are looked up in the catalogue.
+const mostWarned = 1000
 
 // laneQueue is how many lines may wait for a node beyond those in flight.
 const laneQueue = 256
@@ -91,7 +95,7 @@ func (a *app) sendLines(ctx context.Context, f *sendFlags) error {
 	if err := a.await(ctx, c, 1); err != nil {
 		return err
 	}
-	s := &lineSender{app: a, protected: a.protectedBy(nodes), flags: f, cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}), lanes: make(map[string]*lane)}
+	s := &lineSender{app: a, protected: a.protectedBy(nodes), warned: make(map[string]bool), flags: f, cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}), lanes: make(map[string]*lane)}
 	return s.run(ctx, in, nodes)
 }
 
@@ -199,6 +203,7 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 		s.refuse(r, r.node, protectedError(s.protected, &r.action))
 		return
 	}
+	s.warn(&r.action)
 	if r.action.Timeout == 0 {
 		r.action.Timeout = s.app.timeout()
 	}
@@ -228,6 +233,18 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 		case l.queue <- r:
 		case <-ctx.Done():
 		}
+	}
+}
+
+// warn tells once for each action of headers that the catalogue does not know.
+func (s *lineSender) warn(action *ami.Action) {
+	for i := range action.Fields {
+		key := strings.ToLower(action.Name + ":" + action.Fields[i].Name)
+		if s.warned[key] || len(s.warned) >= mostWarned {
+			continue
+		}
+		s.warned[key] = true
+		s.app.warnUnknown(&ami.Action{Name: action.Name, Fields: action.Fields[i : i+1]})
 	}
 }
 

@@ -112,7 +112,11 @@ func (a *app) tail(ctx context.Context, f *tailFlags, names []string) error {
 	if errors.Is(context.Cause(ctx), errForIsOver) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
 		err = nil
 	}
-	return errors.Join(err, t.end())
+	err = errors.Join(err, t.end())
+	if a.dropped > 0 && f.from == "" {
+		a.note("%d events were dropped: what reads this output, or this host, was too slow", a.dropped)
+	}
+	return err
 }
 
 // errForIsOver is why a run ends whose --for is over.
@@ -242,6 +246,7 @@ func (t *tailer) take(ev *ami.Event) error {
 
 func (t *tailer) gap(ev *ami.Event) error {
 	t.gaps++
+	t.app.dropped += ev.Gap.Dropped
 	if t.record != nil {
 		if err := t.record.Event(ev); err != nil {
 			return err

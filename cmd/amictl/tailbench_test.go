@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -15,8 +16,8 @@ import (
 	"time"
 )
 
-// floodVariable makes the test binary a server that sends events as fast as they are read, so that a benchmark's
-// process is the client's alone.
+// floodVariable makes the test binary a server that sends so many events a second, or with "max" as many as are read, so
+// that a benchmark's process is the client's alone.
 const floodVariable = "AMICTL_TEST_FLOOD"
 
 // floodPackets are events as Asterisk sends them, with their usual sizes.
@@ -47,19 +48,20 @@ func flood() {
 	}
 	fmt.Println(l.Addr())
 	packets := []byte(floodPackets())
+	rate, _ := strconv.ParseFloat(os.Getenv(floodVariable), 64) // 0: no limit
 	go func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go floodSession(c, packets)
+			go floodSession(c, packets, rate)
 		}
 	}()
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-func floodSession(c net.Conn, packets []byte) {
+func floodSession(c net.Conn, packets []byte, rate float64) {
 	defer func() { _ = c.Close() }()
 	_, _ = c.Write([]byte("Asterisk Call Manager/11.0.0\r\n"))
 	in := bufio.NewReader(c)
@@ -77,7 +79,11 @@ func floodSession(c net.Conn, packets []byte) {
 		}
 	}
 	_, _ = c.Write([]byte("Response: Success\r\nActionID: " + id + "\r\nMessage: Authentication accepted\r\n\r\n"))
-	for {
+	events := float64(bytes.Count(packets, []byte("\r\n\r\n")))
+	for start, sent := time.Now(), 0.0; ; sent += events {
+		if rate > 0 {
+			time.Sleep(time.Until(start.Add(time.Duration(sent / rate * float64(time.Second)))))
+		}
 		if _, err := c.Write(packets); err != nil {
 			return
 		}
@@ -85,10 +91,16 @@ func floodSession(c net.Conn, packets []byte) {
 }
 
 // BenchmarkTail is what `amictl tail` takes from a socket and writes as JSON lines, with names, conditions, time
-// stamps, gaps and rings as always. An operation is one event of about 480 bytes.
+// stamps, gaps and rings as always. An operation is one event of about 340 bytes. "max" is an endless flood, in which the
+// reader may outrun the printer; "600k" is what should pass without a drop on two cores.
 func BenchmarkTail(b *testing.B) {
+	b.Run("max", func(b *testing.B) { benchmarkTail(b, "max") })
+	b.Run("600k", func(b *testing.B) { benchmarkTail(b, "600000") })
+}
+
+func benchmarkTail(b *testing.B, rate string) {
 	server := exec.Command(os.Args[0]) //nolint:gosec // itself
-	server.Env = append(os.Environ(), floodVariable+"=1")
+	server.Env = append(os.Environ(), floodVariable+"="+rate)
 	stop, err := server.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -116,7 +128,7 @@ func BenchmarkTail(b *testing.B) {
 	defer func() { _ = null.Close() }()
 	home := b.TempDir()
 	env := func(name string) (string, bool) { return home, name == "HOME" }
-	args := []string{"tail", "--node", "ami://admin@" + strings.TrimSpace(addr), "--secret-file", secret, "-o", "jsonl", "--count", strconv.Itoa(b.N)}
+	args := []string{"tail", "--node", "ami://admin@" + strings.TrimSpace(addr), "--secret-file", secret, "-o", "jsonl", "-q", "--count", strconv.Itoa(b.N)}
 	a := newApp(args, strings.NewReader(""), null, os.Stderr, env)
 	b.SetBytes(int64(len(floodPackets()) / strings.Count(floodPackets(), "\r\n\r\n")))
 	b.ResetTimer()
@@ -126,6 +138,7 @@ func BenchmarkTail(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "events/s")
 	b.ReportMetric(float64(processorTime(b)-used)/float64(b.N), "cpu-ns/op") // what a busy machine does not change
+	b.ReportMetric(float64(a.dropped)/float64(b.N), "dropped/op")            // over 0: the reader outran the printer, and the rate is not one to promise
 }
 
 // processorTime is what the process has used so far, of all cores.
