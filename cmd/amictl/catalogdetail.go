@@ -39,8 +39,12 @@ func actionDetail(p *output.Printer, action *ami.CatalogAction) error {
 		{"only reads", yes(action.ReadOnly)},
 		{"example", example},
 	} {
-		if err := p.Text("", row[0]+strings.Repeat(" ", 12-len(row[0]))+row[1]); err != nil {
-			return err
+		head := row[0]
+		for _, line := range wrapWords(row[1], p.Options().Width-detailIndent) {
+			if err := p.Text("", head+strings.Repeat(" ", detailIndent-len(head))+line); err != nil {
+				return err
+			}
+			head = ""
 		}
 	}
 	if action.Legacy {
@@ -49,6 +53,28 @@ func actionDetail(p *output.Printer, action *ami.CatalogAction) error {
 		}
 	}
 	return p.Close()
+}
+
+// detailIndent is the width of the first column of an action's detail.
+const detailIndent = 12
+
+// wrapWords breaks text between words so that no line is longer than width, unless a word is; 0 or less is no limit.
+func wrapWords(text string, width int) (lines []string) {
+	if width <= 0 {
+		return []string{text}
+	}
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == "":
+			line = word
+		case output.Width(line)+1+output.Width(word) <= width:
+			line += " " + word
+		default:
+			lines, line = append(lines, line), word
+		}
+	}
+	return append(lines, line)
 }
 
 // liveActions lists what one server lets this user do, as its ListCommands says.

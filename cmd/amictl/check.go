@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -132,6 +134,8 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 // checkAll runs the profile on all nodes at once; the results are in the order of the nodes.
 func (a *app) checkAll(ctx context.Context, profile *checkProfile, nodes []ami.Config) [][]checkResult {
 	results := make([][]checkResult, len(nodes))
+	var ended atomic.Int64
+	defer a.progress(func() string { return fmt.Sprintf("%d of %d nodes checked", ended.Load(), len(nodes)) })()
 	slots := make(chan struct{}, mostDials)
 	var all sync.WaitGroup
 	for i, n := range nodes {
@@ -141,6 +145,7 @@ func (a *app) checkAll(ctx context.Context, profile *checkProfile, nodes []ami.C
 			c := &checker{app: a, profile: profile, node: n}
 			c.run(ctx)
 			results[i] = c.results
+			ended.Add(1)
 		})
 	}
 	all.Wait()

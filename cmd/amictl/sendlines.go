@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -33,12 +34,13 @@ type lineSender struct {
 	warned    map[string]bool // the reader's own: headers that were looked up
 	stop      context.CancelFunc
 
-	mu     sync.Mutex // guards all below, and the order of output
-	out    *output.Printer
-	tally  tally
-	slots  []slot
-	free   []uint64
-	failed bool
+	mu    sync.Mutex // guards all below, and the order of output
+	out   *output.Printer
+	tally tally
+	slots []slot
+	free  []uint64
+
+	failures int // lines, of which only the first is told of on standard error
 }
 
 // A slot remembers the origin of an action in flight; its number is the action's tag.
@@ -117,6 +119,11 @@ func (s *lineSender) run(ctx context.Context, in io.Reader, nodes []ami.Config) 
 		lanes.Wait()
 		submitted()
 	}()
+	defer s.app.progress(func() string {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return strconv.Itoa(s.tally.ended) + " answered, " + strconv.Itoa(s.failures) + " of them failures"
+	})()
 	if err := s.collect(ctx, done); err != nil {
 		return err
 	}
@@ -299,11 +306,11 @@ func (s *lineSender) refuse(r lineRequest, node string, err error) {
 // fail prints a failure; without --keep-going no further line is read. Called under mu.
 func (s *lineSender) fail(f failure, node string, origin output.Origin) {
 	s.tally.add(f.Exit)
+	s.failures++
 	if err := s.out.Failure(jsonFailure(f, node, origin)); err != nil {
 		s.stop()
 	}
-	if !s.failed {
-		s.failed = true
+	if s.failures == 1 {
 		s.app.complain(f)
 	}
 	if !s.flags.keepGoing {
