@@ -134,14 +134,16 @@ func (t *tracer) take(b []byte) {
 	defer t.mu.Unlock()
 	from := max(0, len(t.held)-len(packetEnd)+1)
 	t.held = append(t.held, b...)
+	shown := 0
 	if t.banner {
 		i := bytes.IndexByte(t.held, '\n')
 		if i < 0 {
 			return
 		}
 		t.banner = false
-		t.show(t.held[:i+1])
-		t.held, from = t.held[i+1:], 0
+		shown = i + 1
+		t.show(t.held[:shown])
+		from = shown
 	}
 	for {
 		i := bytes.Index(t.held[from:], packetEnd)
@@ -149,16 +151,19 @@ func (t *tracer) take(b []byte) {
 			break
 		}
 		end := from + i + len(packetEnd)
-		t.show(t.held[:end])
-		t.held, from = t.held[end:], 0
+		t.show(t.held[shown:end])
+		shown, from = end, end
 	}
-	if len(t.held) > longestTraced { // whole lines of it: no secret is longer than its line
-		if i := bytes.LastIndexByte(t.held, '\n'); i >= 0 {
-			t.show(t.held[:i+1])
-			t.held = t.held[i+1:]
+	if len(t.held)-shown > longestTraced { // whole lines of it: no secret is longer than its line
+		if i := bytes.LastIndexByte(t.held, '\n'); i >= shown {
+			t.show(t.held[shown : i+1])
+			shown = i + 1
 		}
 	}
-	t.held = append([]byte(nil), t.held...) // the packets that were shown must not stay in memory
+	t.held = append(t.held[:0], t.held[shown:]...)
+	if cap(t.held) > longestTraced/16 && len(t.held) == 0 {
+		t.held = nil // a long packet's room
+	}
 }
 
 // rest shows what is left when the connection is closed.
