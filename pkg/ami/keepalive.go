@@ -26,7 +26,7 @@ func (c *Conn) armAt(deadline int64) {
 		return
 	}
 	c.timerAt = at
-	wait := time.Duration(max(0, at-c.now()))
+	wait := time.Duration(max(1, at-c.now()))
 	if c.timer == nil {
 		c.timer = time.AfterFunc(wait, c.tick)
 	} else {

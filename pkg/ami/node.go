@@ -194,7 +194,8 @@ func (n *Node) failed(cause error) {
 		n.stats.breakerOpens.Add(1)
 	}
 	n.change(state, cause)
-	n.timer = time.AfterFunc(wait, n.redial)
+	// Never a wait of 0: a bubble's first timer that is due at once crashes the race detector (runtime.unlockAndRun).
+	n.timer = time.AfterFunc(max(wait, 1), n.redial)
 	n.mu.Unlock()
 }
 
