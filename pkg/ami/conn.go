@@ -47,6 +47,9 @@ type Conn struct {
 	lastHeard  atomic.Int64 // nanoseconds since epoch
 	writerDone chan struct{}
 	wake       chan struct{} // the writer's, room for one
+	acks       chan struct{} // TLS: an action was answered, room for one
+	acked      atomic.Uint64 // TLS: stream offset behind the last action that was answered
+	pacing     uint64        // the writer's own: stream offset of the batch it is at
 
 	mu       sync.Mutex // guards all below; never held across I/O, a channel operation or a callback
 	state    connState
@@ -121,7 +124,7 @@ func open(ctx context.Context, o opening) (*Conn, error) {
 	c := &Conn{
 		cfg: o.cfg, session: o.session, stats: o.stats, feed: o.feed, onEvent: o.onEvent, epoch: time.Now(), raw: raw, nc: nc,
 		dec: wire.NewSessionDecoder(o.cfg.Limits), calls: newCallTable(o.number), idle: true,
-		done: make(chan struct{}), writerDone: make(chan struct{}), wake: make(chan struct{}, 1),
+		done: make(chan struct{}), writerDone: make(chan struct{}), wake: make(chan struct{}, 1), acks: make(chan struct{}, 1),
 	}
 	if err := c.login(ctx); err != nil {
 		_ = raw.Close()
@@ -215,6 +218,7 @@ func (c *Conn) kill(cause error) {
 	c.room.callAll()
 	c.mu.Unlock()
 	c.wakeWriter()
+	c.ack(0)
 	_ = c.raw.Close()
 }
 

@@ -100,6 +100,9 @@ func (c *Conn) response(m *wire.Message, at time.Time) {
 		c.stats.duplicate.Add(1)
 		return
 	}
+	if c.cfg.TLS != nil {
+		c.ack(k.end)
+	}
 	live := c.hear(k, r)
 	next, done := k.phase.onResponse(m, k.action, k.await)
 	if !done {
