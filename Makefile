@@ -30,7 +30,7 @@ interop: ## against real Asterisk 22 and 16, each from a clean start (root, debo
 bench: ## all benchmarks with their references, and a table of ratios
 	scripts/bench
 
-prove: ## every promise with faults, in numbers (long; CI runs a short part)
+prove: ## every promise with faults, in numbers (long; scripts/prove --short for a part)
 	scripts/prove
 
 install: build ## install the binary, man pages and completion (PREFIX=/usr/local)
