@@ -78,7 +78,7 @@ func runBlock(t *testing.T, b block, script string, flags ...string) string {
 	t.Helper()
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		t.Skip("bash is not here")
+		t.Skip("SKIPPED: bash is not here")
 	}
 	if strings.Contains(script, "jq ") {
 		if _, err := exec.LookPath("jq"); err != nil {

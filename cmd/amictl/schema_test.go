@@ -111,7 +111,7 @@ func underSim(t *testing.T, flags []string, script string) string {
 	t.Helper()
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		t.Skip("bash is not here")
+		t.Skip("SKIPPED: bash is not here")
 	}
 	scenario, err := filepath.Abs("../../testdata/scenarios/flood-20000.toml")
 	if err != nil {
