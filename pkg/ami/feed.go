@@ -20,29 +20,18 @@ type feed struct {
 	away  int64 // guarded by mu: since when disconnected, 0: not
 }
 
-// stageSize is how many events the reader gathers before it takes a ring's lock.
-const stageSize = 64
-
-// offer gives an event to every subscription that wants it. The message is copied once, and only if one does.
+// offer gives an event to every subscription that wants it; each copies it into its own ring.
 func (f *feed) offer(m *wire.Message, at int64, seq, session uint64) {
 	f.decoded.Add(1)
 	rings := f.rings.Load()
 	if rings == nil {
 		return
 	}
-	var own wire.Message
-	copied := false
 	for _, r := range *rings {
-		r.stagedOffered++
-		if !r.sub.wants(f.node, m) {
-			continue
-		}
-		if !copied {
-			own, copied = m.Clone(), true
-		}
-		r.stage = append(r.stage, entry{msg: own, at: at, seq: seq, session: session})
-		if len(r.stage) >= stageSize {
-			r.flush()
+		if r.sub.wants(f.node, m) {
+			r.offer(m, at, seq, session)
+		} else {
+			r.stagedOffered++
 		}
 	}
 }
@@ -55,9 +44,7 @@ func (f *feed) flush() {
 		return
 	}
 	for _, r := range *rings {
-		if r.stagedOffered > 0 {
-			r.flush()
-		}
+		r.flush()
 	}
 }
 

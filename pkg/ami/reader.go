@@ -269,6 +269,9 @@ func (c *Conn) complete(k *call, r callRef, reply *Reply) {
 	c.free(r, true)
 }
 
+// stageSize is how many answers the reader gathers at most before it hands them over.
+const stageSize = 64
+
 // An answer is a completed call on its way to whoever waits for it.
 type answer struct {
 	to    receiver

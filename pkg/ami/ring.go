@@ -10,21 +10,21 @@ import (
 
 const (
 	entryBytes  = int(unsafe.Sizeof(entry{}))
-	smallRing   = 16       // entries that an idle ring may keep
 	quantum     = 64 << 10 // bytes a node may hand out before it is the next one's turn
 	maxPullSize = 512      // events in one handing over
 )
 
-// An entry is one event waiting in a ring, with what was lost before it.
+// An entry is one event waiting in a segment, with what was lost before it.
 type entry struct {
-	msg     wire.Message
-	at      int64 // received, nanoseconds since 1970
+	msg     wire.Message // its bytes are the segment's
+	at      int64        // received, nanoseconds since 1970
 	seq     uint64
 	session uint64
 	lost    *loss
+	gone    bool // never got in, is counted as lost
 }
 
-// cost is what an entry really takes: the allocator's size classes waste up to an eighth.
+// cost is what an entry takes: an eighth more for what the packing wastes.
 func (e *entry) cost() int { n := e.msg.Size(); return n + n/8 + entryBytes }
 
 // A loss is what a subscriber did not get at one place of the stream. Losses are no items of a ring: they ride on the
@@ -46,7 +46,9 @@ func (l *loss) add(later loss) {
 	}
 }
 
-// A ring is the bounded buffer between one node's reader and one subscription.
+// A ring is the bounded buffer between one node's reader and one subscription. The reader copies an event into the
+// open segment without a lock, and publishes what it staged there under one; the consumer takes published entries,
+// whose segments stay as they are until it comes again.
 type ring struct {
 	node   string
 	sub    *Subscription
@@ -54,9 +56,9 @@ type ring struct {
 	joined int64   // when it was made, nanoseconds since 1970
 
 	mu         sync.Mutex // guards all below, is held for no I/O and no callback
-	buf        []entry    // circular, its length a power of two
-	head, n    int
-	busiest    int // most entries since it was last empty
+	segs       segments
+	n          int // entries
+	busiest    int // most bytes since it was last empty
 	bytes      int
 	credit     int64
 	tail       loss
@@ -71,27 +73,41 @@ type ring struct {
 	peakEvents int
 	peakBytes  int
 
-	// The reader's own: what it staged since the last flush.
-	stage         []entry
+	// The reader's own: the segment that it writes to until the next flush, and what it staged.
+	open          *segment
+	staged        int
 	stagedOffered uint64
 }
 
-// flush moves the staged events into the ring under one lock, and wakes the subscriber if there was none before.
+// offer stages a borrowed event that the subscription wants.
+func (r *ring) offer(m *wire.Message, at int64, seq, session uint64) {
+	if r.open == nil || !r.open.fits(m.Size()) {
+		r.flush()
+		r.mu.Lock()
+		r.open = r.segs.take(m.Size())
+		r.mu.Unlock()
+	}
+	e := r.open.add(m)
+	e.at, e.seq, e.session = at, seq, session
+	r.staged++
+	r.stagedOffered++
+}
+
+// flush publishes what was staged under one lock, and wakes the subscriber if there was nothing before.
 func (r *ring) flush() {
+	if r.stagedOffered == 0 {
+		return
+	}
 	r.mu.Lock()
 	r.offered += r.stagedOffered
-	r.filtered += r.stagedOffered - uint64(len(r.stage))
-	for i := range r.stage {
-		r.push(&r.stage[i])
+	r.filtered += r.stagedOffered - uint64(r.staged)
+	for range r.staged {
+		r.push(r.open)
 	}
 	wake := r.becameReady()
+	r.open = nil
 	r.mu.Unlock()
-	r.stagedOffered = 0
-	if clear(r.stage); len(r.stage) < smallRing && cap(r.stage) > smallRing {
-		r.stage = nil // little goes on: an idle node holds none
-	} else {
-		r.stage = r.stage[:0]
-	}
+	r.stagedOffered, r.staged = 0, 0
 	if wake {
 		r.sub.enqueue(r)
 	}
@@ -106,8 +122,9 @@ func (r *ring) becameReady() bool {
 	return true
 }
 
-// push appends an entry, dropping the oldest ones if it must. Called under mu.
-func (r *ring) push(e *entry) {
+// push publishes the segment's next entry, dropping the oldest ones if it must. Called under mu.
+func (r *ring) push(seg *segment) {
+	e := seg.publish()
 	if r.closed {
 		r.discarded++
 		return
@@ -119,25 +136,24 @@ func (r *ring) push(e *entry) {
 	if r.budget != nil && !r.afford(cost) || cost > r.sub.ringBytes {
 		r.dropped++
 		r.tail.add(loss{dropped: 1})
+		e.gone = true
 		return
-	}
-	if r.n == len(r.buf) {
-		r.grow()
 	}
 	if r.tail != (loss{}) {
 		l := r.tail
 		e.lost, r.tail = &l, loss{}
 	}
-	r.buf[(r.head+r.n)&(len(r.buf)-1)] = *e
 	r.n++
 	r.bytes += cost
-	r.busiest = max(r.busiest, r.n)
+	r.busiest = max(r.busiest, r.bytes)
 	r.peakEvents, r.peakBytes = max(r.peakEvents, r.n), max(r.peakBytes, r.bytes)
 }
 
 // evict drops the oldest entry; what was lost before it and itself is told before the next one.
 func (r *ring) evict() {
-	e := r.pop()
+	e := r.segs.pop()
+	r.n--
+	r.bytes -= e.cost()
 	lost := loss{dropped: 1}
 	if e.lost != nil {
 		lost = *e.lost
@@ -146,7 +162,7 @@ func (r *ring) evict() {
 	r.dropped++
 	next := &r.tail
 	if r.n > 0 {
-		first := &r.buf[r.head]
+		first := r.segs.first()
 		if first.lost == nil {
 			first.lost = &loss{}
 		}
@@ -154,23 +170,6 @@ func (r *ring) evict() {
 	}
 	lost.add(*next)
 	*next = lost
-}
-
-func (r *ring) pop() entry {
-	e := r.buf[r.head]
-	r.buf[r.head] = entry{}
-	r.head = (r.head + 1) & (len(r.buf) - 1)
-	r.n--
-	r.bytes -= e.cost()
-	return e
-}
-
-func (r *ring) grow() {
-	bigger := make([]entry, max(smallRing, 2*len(r.buf)))
-	for i := range r.n {
-		bigger[i] = r.buf[(r.head+i)&(len(r.buf)-1)]
-	}
-	r.buf, r.head = bigger, 0
 }
 
 // afford gets the credit for one more entry, giving own entries up if the cluster's budget refuses.
@@ -213,19 +212,23 @@ func (r *ring) returnCredit(need int) {
 	}
 }
 
-// pull appends the ring's next share to dst: gaps, and events up to its deficit. It reports how many events that are,
-// and whether the ring has more to give.
+// pull appends the ring's next share to dst: gaps, and events up to its deficit, borrowed until giveBack. It reports how
+// many events that are, and whether the ring has more to give.
 func (r *ring) pull(dst []Event) (out []Event, events int, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.deficit += quantum
 	for r.n > 0 && events < maxPullSize {
-		cost := r.buf[r.head].cost()
+		e := r.segs.first()
+		cost := e.cost()
 		if cost > r.deficit {
 			break
 		}
 		r.deficit -= cost
-		e := r.pop()
+		r.bytes -= cost
+		r.n--
+		r.segs.pop()
+		r.segs.head.lent = true
 		if e.lost != nil {
 			dst = e.lost.appendGaps(dst, r.node)
 		}
@@ -241,12 +244,19 @@ func (r *ring) pull(dst []Event) (out []Event, events int, more bool) {
 		r.tail = loss{}
 	}
 	r.deficit, r.queued = 0, false
-	if len(r.buf) > smallRing && r.busiest < len(r.buf)/4 {
-		r.buf, r.head = nil, 0
+	if r.open == nil {
+		r.segs.drained(r.busiest)
 	}
 	r.busiest = 0
 	r.returnCredit(0)
 	return dst, events, false
+}
+
+// giveBack tells that the events of the last pull are no longer held.
+func (r *ring) giveBack() {
+	r.mu.Lock()
+	r.segs.giveBack()
+	r.mu.Unlock()
 }
 
 // appendGaps appends the loss as gap items.
@@ -286,6 +296,6 @@ func (r *ring) close() {
 	}
 	r.closed = true
 	r.discarded += uint64(r.n)
-	r.buf, r.head, r.n, r.bytes, r.tail = nil, 0, 0, 0, loss{}
+	r.segs, r.n, r.bytes, r.tail = segments{}, 0, 0, loss{}
 	r.returnCredit(0)
 }

@@ -46,7 +46,8 @@ type Subscription struct {
 	gone    SubscriptionStats
 
 	// The consumer's own.
-	batch []Event
+	batch []Event // borrowed from lender
+	lender *ring
 	next  int
 	left  atomic.Int64 // events of batch not yet handed out
 	panic atomic.Uint64
@@ -144,6 +145,10 @@ func (s *Subscription) enqueue(r *ring) {
 func (s *Subscription) fill() bool {
 	clear(s.batch)
 	s.batch, s.next = s.batch[:0], 0
+	if s.lender != nil {
+		s.lender.giveBack()
+		s.lender = nil
+	}
 	for {
 		s.mu.Lock()
 		if len(s.ready) == 0 {
@@ -157,7 +162,7 @@ func (s *Subscription) fill() bool {
 		}
 		s.mu.Unlock()
 		batch, events, more := r.pull(s.batch)
-		s.batch = batch
+		s.batch, s.lender = batch, r
 		s.left.Store(int64(events))
 		if more {
 			s.enqueue(r)
@@ -203,6 +208,7 @@ func (s *Subscription) hand() Event {
 	s.next++
 	if ev.Gap == nil {
 		s.left.Add(-1)
+		ev.Message = ev.Message.Clone()
 	}
 	return ev
 }

@@ -186,43 +186,20 @@ func (d *Decoder) Next() (Message, error) {
 // eventLines takes the whole lines at hand of a packet without Output lines, which is what a busy stream consists of,
 // and reports whether the packet is whole. It leaves every line that is not well within the limits to line.
 func (d *Decoder) eventLines() (done bool) {
-	buf, pos, idx := d.buf[:d.w], d.pos, d.idx
-	most := min(len(buf), d.r+d.limits.Packet)
-	from := d.scan
-	for d.headers < d.limits.Headers {
-		i := bytes.IndexByte(buf[from:], '\n')
-		if i < 0 {
-			break
-		}
-		end := from + i
-		next := end + 1
-		if next > most || end-pos > d.limits.Line {
-			break
-		}
-		if end > pos && buf[end-1] == '\r' {
-			end--
-		}
-		if end == pos {
-			pos, done = next, true
-			break
-		}
-		r := ref(pos - d.r)
-		c := bytes.IndexByte(buf[pos:end], ':')
-		value := pos
-		if c > 0 && c <= maxNameLen {
-			r |= ref(c)<<nameShift | 1<<namedShift
-			value += c + 1
-			if value < end && buf[value] == ' ' {
-				value++
-				r |= 1 << spaceShift
-			}
-		}
-		idx = binary.LittleEndian.AppendUint64(idx, uint64(r|ref(end-value)<<valueShift))
-		pos, from = next, next
-		d.headers++
+	p := lines{
+		buf: d.buf[:d.w], start: d.r, pos: d.pos, from: d.scan, idx: d.idx,
+		most: min(d.w, d.r+d.limits.Packet), line: d.limits.Line, left: d.limits.Headers - d.headers,
 	}
-	if pos != d.pos {
-		d.pos, d.scan, d.idx = pos, pos, idx
+	before := p.left
+	if hasMarks {
+		done = p.takeMarked()
+	}
+	if !done {
+		done = p.take()
+	}
+	d.headers += before - p.left
+	if p.pos != d.pos {
+		d.pos, d.scan, d.idx = p.pos, p.pos, p.idx
 	}
 	return done
 }

@@ -178,6 +178,15 @@ func (m *Message) Clone() Message {
 	return Message{text: s[:len(m.text)], idx: s[len(m.text):], kind: m.kind, form: m.form}
 }
 
+// CopyTo copies text and index into dst, which must have room for Size bytes. The copy and every string taken from it
+// are valid until dst is written again.
+func (m *Message) CopyTo(dst []byte) Message {
+	n := copy(dst, m.text)
+	k := copy(dst[n:], m.idx)
+	s := borrow(dst[:n+k])
+	return Message{text: s[:n], idx: s[n:], kind: m.kind, form: m.form}
+}
+
 // EqualFold reports whether s and t are equal but for the case of ASCII letters, as Asterisk compares header and
 // event names (strcasecmp).
 func EqualFold(s, t string) bool {
