@@ -345,7 +345,7 @@ func (t *tailer) live(ctx context.Context) error {
 // follow takes events until there are enough, ctx is done or the action failed. It writes whenever nothing is at hand.
 func (t *tailer) follow(ctx context.Context, sub *ami.Subscription, sent *sender) error {
 	for {
-		ev, ok := sub.Poll()
+		ev, ok := sub.PollBorrowed()
 		if !ok {
 			if err := t.answers(sent); err != nil {
 				return err
@@ -354,7 +354,7 @@ func (t *tailer) follow(ctx context.Context, sub *ami.Subscription, sent *sender
 				return err
 			}
 			var err error
-			ev, err = sub.Next(sent.wait)
+			ev, err = sub.NextBorrowed(sent.wait)
 			switch {
 			case ctx.Err() != nil:
 				return ctx.Err()
@@ -364,7 +364,7 @@ func (t *tailer) follow(ctx context.Context, sub *ami.Subscription, sent *sender
 				return err
 			}
 		}
-		if err := t.take(&ev); err != nil {
+		if err := t.take(ev); err != nil {
 			return err
 		}
 	}

@@ -312,7 +312,7 @@ func flood(data []byte, repeat int, start <-chan struct{}) func(*benchSession) {
 	}
 }
 
-func benchEvents(b *testing.B, o ami.SubscribeOptions) {
+func benchEvents(b *testing.B, o ami.SubscribeOptions, next func(*ami.Subscription) (*ami.Gap, error)) {
 	const block = 1000
 	data := manyEvents(block)
 	repeat := b.N/block + 1
@@ -324,15 +324,14 @@ func benchEvents(b *testing.B, o ami.SubscribeOptions) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ctx := context.Background()
 	total := repeat * block
 	b.ReportAllocs()
 	b.ResetTimer()
 	close(start)
 	if o.Events == nil {
 		for range total {
-			if ev, err := sub.Next(ctx); err != nil || ev.Gap != nil {
-				b.Fatal(err, ev.Gap)
+			if gap, err := next(sub); err != nil || gap != nil {
+				b.Fatal(err, gap)
 			}
 		}
 	}
@@ -346,9 +345,25 @@ func benchEvents(b *testing.B, o ami.SubscribeOptions) {
 	b.ReportMetric(float64(total)/b.Elapsed().Seconds(), "events/s")
 }
 
-func BenchmarkEvents(b *testing.B) { benchEvents(b, ami.SubscribeOptions{}) }
+func BenchmarkEvents(b *testing.B) {
+	benchEvents(b, ami.SubscribeOptions{}, func(s *ami.Subscription) (*ami.Gap, error) {
+		ev, err := s.Next(context.Background())
+		return ev.Gap, err
+	})
+}
+
+func BenchmarkEventsBorrowed(b *testing.B) {
+	benchEvents(b, ami.SubscribeOptions{}, func(s *ami.Subscription) (*ami.Gap, error) {
+		ev, err := s.NextBorrowed(context.Background())
+		if err != nil {
+			return nil, err
+		}
+		return ev.Gap, nil
+	})
+}
+
 func BenchmarkEventsFiltered(b *testing.B) {
-	benchEvents(b, ami.SubscribeOptions{Events: []string{"Hangup"}})
+	benchEvents(b, ami.SubscribeOptions{Events: []string{"Hangup"}}, nil)
 }
 
 func benchSocket(b *testing.B, read func(net.Conn, int)) {

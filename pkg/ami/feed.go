@@ -88,7 +88,7 @@ func (f *feed) list() []*ring {
 func (f *feed) join(s *Subscription, at int64) *ring {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := &ring{node: f.node, sub: s, budget: f.budget, joined: at}
+	r := &ring{node: f.node, sub: s, budget: f.budget, joined: at, segs: segments{pool: &s.pool}}
 	old := f.list()
 	rings := append(old[:len(old):len(old)], r)
 	f.rings.Store(&rings)

@@ -35,13 +35,22 @@ func (r *Reply) OutputLines() iter.Seq[string] { return r.Output() }
 // An Event is one item of a subscription's stream: an event as the server sent it, or, when Gap is not nil, a mark
 // that some are missing here.
 type Event struct {
-	wire.Message // owned
+	wire.Message // owned, but for what NextBorrowed and PollBorrowed return
 
 	Node     string
 	Session  uint64    // which session of the node: 1 for its first
 	Seq      uint64    // place in the session's stream; replies count too
 	Received time.Time // when it was read
 	Gap      *Gap      // not nil: no event, but a gap
+}
+
+// Clone returns an owned copy of a borrowed event, in one allocation.
+func (e *Event) Clone() Event {
+	own := *e
+	if e.Gap == nil {
+		own.Message = e.Message.Clone()
+	}
+	return own
 }
 
 // A GapReason says why events are missing.

@@ -14,19 +14,6 @@ const (
 	maxPullSize = 512      // events in one handing over
 )
 
-// An entry is one event waiting in a segment, with what was lost before it.
-type entry struct {
-	msg     wire.Message // its bytes are the segment's
-	at      int64        // received, nanoseconds since 1970
-	seq     uint64
-	session uint64
-	lost    *loss
-	gone    bool // never got in, is counted as lost
-}
-
-// cost is what an entry takes: an eighth more for what the packing wastes.
-func (e *entry) cost() int { n := e.msg.Size(); return n + n/8 + entryBytes }
-
 // A loss is what a subscriber did not get at one place of the stream. Losses are no items of a ring: they ride on the
 // event behind them, so that a flapping node cannot fill a ring with them.
 type loss struct {
@@ -55,7 +42,7 @@ type ring struct {
 	budget *budget // nil: none
 	joined int64   // when it was made, nanoseconds since 1970
 
-	mu         sync.Mutex // guards all below, is held for no I/O and no callback
+	mu         sync.Mutex // guards all below, is held for no I/O and no callback; the segment pool's is taken under it
 	segs       segments
 	n          int // entries
 	busiest    int // most bytes since it was last empty
@@ -87,8 +74,7 @@ func (r *ring) offer(m *wire.Message, at int64, seq, session uint64) {
 		r.open = r.segs.take(m.Size())
 		r.mu.Unlock()
 	}
-	e := r.open.add(m)
-	e.at, e.seq, e.session = at, seq, session
+	r.open.add(m, at, seq, session)
 	r.staged++
 	r.stagedOffered++
 }
@@ -140,8 +126,7 @@ func (r *ring) push(seg *segment) {
 		return
 	}
 	if r.tail != (loss{}) {
-		l := r.tail
-		e.lost, r.tail = &l, loss{}
+		*seg.loss(e), r.tail = r.tail, loss{}
 	}
 	r.n++
 	r.bytes += cost
@@ -151,25 +136,28 @@ func (r *ring) push(seg *segment) {
 
 // evict drops the oldest entry; what was lost before it and itself is told before the next one.
 func (r *ring) evict() {
-	e := r.segs.pop()
-	r.n--
-	r.bytes -= e.cost()
+	e := r.pop(r.segs.first())
 	lost := loss{dropped: 1}
-	if e.lost != nil {
-		lost = *e.lost
+	if e.lost != 0 {
+		lost = *r.segs.head.loss(e)
 		lost.dropped++
 	}
 	r.dropped++
 	next := &r.tail
 	if r.n > 0 {
-		first := r.segs.first()
-		if first.lost == nil {
-			first.lost = &loss{}
-		}
-		next = first.lost
+		e := r.segs.first()
+		next = r.segs.head.loss(e)
 	}
 	lost.add(*next)
 	*next = lost
+}
+
+// pop takes the first entry out.
+func (r *ring) pop(first *entry) *entry {
+	r.segs.head.taken++
+	r.n--
+	r.bytes -= first.cost()
+	return first
 }
 
 // afford gets the credit for one more entry, giving own entries up if the cluster's budget refuses.
@@ -225,14 +213,13 @@ func (r *ring) pull(dst []Event) (out []Event, events int, more bool) {
 			break
 		}
 		r.deficit -= cost
-		r.bytes -= cost
-		r.n--
-		r.segs.pop()
-		r.segs.head.lent = true
-		if e.lost != nil {
-			dst = e.lost.appendGaps(dst, r.node)
+		r.pop(e)
+		seg := r.segs.head
+		seg.lent = true
+		if e.lost != 0 {
+			dst = seg.loss(e).appendGaps(dst, r.node)
 		}
-		dst = append(dst, Event{Message: e.msg, Node: r.node, Session: e.session, Seq: e.seq, Received: time.Unix(0, e.at)})
+		dst = append(dst, Event{Message: seg.message(e), Node: r.node, Session: e.session, Seq: e.seq, Received: time.Unix(0, e.at)})
 		events++
 	}
 	r.pulled += uint64(events)
@@ -296,6 +283,6 @@ func (r *ring) close() {
 	}
 	r.closed = true
 	r.discarded += uint64(r.n)
-	r.segs, r.n, r.bytes, r.tail = segments{}, 0, 0, loss{}
+	r.segs, r.n, r.bytes, r.tail = segments{pool: r.segs.pool}, 0, 0, loss{}
 	r.returnCredit(0)
 }

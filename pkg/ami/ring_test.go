@@ -254,7 +254,7 @@ func TestIdleRingHoldsNoMemory(t *testing.T) {
 	}
 	for _, r := range f.list() {
 		held := 0
-		for _, s := range append(append(r.segs.spare, r.segs.lent...), r.segs.head, r.open) {
+		for _, s := range append(r.segs.lent, r.segs.spare, r.segs.head, r.open) {
 			if s != nil {
 				held += cap(s.text)
 			}
@@ -265,5 +265,89 @@ func TestIdleRingHoldsNoMemory(t *testing.T) {
 	}
 	if used := f.budget.used.Load(); used != 0 {
 		t.Errorf("%d bytes of budget are taken", used)
+	}
+}
+
+// A borrowed event stays as it is until the next call, however much is written, dropped and pulled meanwhile, and
+// whatever segments are used again.
+func TestBorrowedEventsStay(t *testing.T) {
+	for seed := range uint64(12) {
+		rng := rand.New(rand.NewPCG(seed, 4))
+		s, err := newSubscription(SubscribeOptions{RingEvents: 1 + rng.IntN(600), RingBytes: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		feeds := []*feed{{node: "a"}, {node: "b"}}
+		for _, f := range feeds {
+			s.attach(f)
+		}
+		num := 0
+		push := func(n int) {
+			f := feeds[rng.IntN(2)]
+			for range n {
+				num++
+				m := anEvent(t, num, (num*37)%900)
+				f.offer(&m, 1, uint64(num), 1)
+				if rng.IntN(20) == 0 {
+					f.flush()
+				}
+			}
+			f.flush()
+		}
+		last := map[string]uint64{}
+		for range 100 {
+			push(rng.IntN(40))
+			ev, ok := s.PollBorrowed()
+			if !ok || ev.Gap != nil {
+				continue
+			}
+			seq, node := ev.Seq, ev.Node
+			if seq <= last[node] {
+				t.Fatalf("seed %d: %s: event %d behind %d", seed, node, seq, last[node])
+			}
+			last[node] = seq
+			own := ev.Clone()
+			if rng.IntN(20) == 0 {
+				push(700)
+			}
+			for _, e := range []*Event{ev, &own} {
+				if e.Get("Num") != fmt.Sprint(seq) || len(e.Get("Body")) != int(seq*37)%900 || e.Name() != "Tick" || e.Len() != 3 {
+					t.Fatalf("seed %d: event %d turned into %q", seed, seq, e.Text())
+				}
+			}
+		}
+		if st := s.Stats(); st.Offered != uint64(num) || st.Offered != st.Delivered+st.Dropped+st.Queued {
+			t.Fatalf("seed %d: stats %+v of %d", seed, st, num)
+		}
+	}
+}
+
+// What a flood fills is used again by the next one, whichever node it comes from, up to the pool's size.
+func TestSegmentsAreUsedAgain(t *testing.T) {
+	s, err := newSubscription(SubscribeOptions{RingEvents: 1 << 20, RingBytes: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	feeds := []*feed{{node: "a"}, {node: "b"}}
+	for _, f := range feeds {
+		s.attach(f)
+	}
+	m := anEvent(t, 1, 700)
+	burst := func(f *feed, n int) {
+		for i := range n {
+			f.offer(&m, 1, uint64(i), 1)
+		}
+		f.flush()
+		for _, ok := s.PollBorrowed(); ok; _, ok = s.PollBorrowed() {
+		}
+	}
+	burst(feeds[0], 3000)
+	grown := testing.AllocsPerRun(20, func() { burst(feeds[1], 3000) })
+	if grown > 60 { // of some 85 segments with two objects and more each
+		t.Errorf("a second burst allocates %.0f objects", grown)
+	}
+	burst(feeds[0], 50_000)
+	if n := len(s.pool.free); n > poolSize {
+		t.Errorf("%d segments are kept", n)
 	}
 }

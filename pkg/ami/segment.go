@@ -1,19 +1,38 @@
 package ami
 
-import "github.com/apntalk/amictl/pkg/ami/wire"
+import (
+	"sync"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
 
 const (
-	smallSegment  = 1 << 10  // what a quiet node's ring may keep
-	largeSegment  = 32 << 10 // only a single large event goes beyond
-	entrySpace    = 256      // bytes of text for which a segment has an entry
-	spareSegments = 8        // emptied ones that a busy ring keeps for its next events
+	smallSegment = 1 << 10  // what a quiet node's ring may keep
+	largeSegment = 32 << 10 // only a single large event goes beyond
+	entrySpace   = 256      // bytes of text for which a segment has an entry
+	poolSize     = 96       // large segments that a subscription keeps: some 4 MiB
 )
+
+// An entry is one event waiting in a segment. It holds no pointer, so that the collector does not look at queues.
+type entry struct {
+	packed  wire.Packed
+	start   uint32 // in the segment's text
+	lost    uint32 // what was lost before it: one more than its place in the segment's losses, or 0
+	at      int64  // received, nanoseconds since 1970
+	seq     uint64
+	session uint64
+	gone    bool // never got in, is counted as lost
+}
+
+// cost is what an entry takes: an eighth more for what the packing wastes.
+func (e *entry) cost() int { n := e.packed.Size(); return n + n/8 + entryBytes }
 
 // A segment holds the bytes of some events in a row. What is published does not change any more, until the segment is
 // used again.
 type segment struct {
 	text      []byte // its length is what is written
 	entries   []entry
+	losses    []loss
 	staged    int // entries written; the reader's own
 	published int
 	taken     int      // entries popped
@@ -31,13 +50,11 @@ func (s *segment) fits(size int) bool {
 }
 
 // add copies an event behind the others.
-func (s *segment) add(m *wire.Message) *entry {
-	at, size := len(s.text), m.Size()
-	s.text = s.text[:at+size]
-	e := &s.entries[s.staged]
-	e.msg, e.lost, e.gone = m.CopyTo(s.text[at:]), nil, false
+func (s *segment) add(m *wire.Message, at int64, seq, session uint64) {
+	start, size := len(s.text), m.Size()
+	s.text = s.text[:start+size]
+	s.entries[s.staged] = entry{packed: m.Pack(s.text[start:]), start: uint32(start), at: at, seq: seq, session: session}
 	s.staged++
-	return e
 }
 
 // publish makes the next staged entry one of the ring's.
@@ -46,13 +63,53 @@ func (s *segment) publish() *entry {
 	return &s.entries[s.published-1]
 }
 
+// message returns an entry's event, borrowed from the segment.
+func (s *segment) message(e *entry) wire.Message { return e.packed.Message(s.text[e.start:]) }
+
+// loss returns what was lost before an entry, for the caller to add to.
+func (s *segment) loss(e *entry) *loss {
+	if e.lost == 0 {
+		s.losses = append(s.losses, loss{})
+		e.lost = uint32(len(s.losses))
+	}
+	return &s.losses[e.lost-1]
+}
+
+// A segmentPool keeps emptied large segments for any ring of a subscription.
+type segmentPool struct {
+	mu   sync.Mutex // guards free; no other lock is taken under it
+	free []*segment
+}
+
+func (p *segmentPool) get() *segment {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.free) - 1
+	if last < 0 {
+		return nil
+	}
+	s := p.free[last]
+	p.free[last] = nil
+	p.free = p.free[:last]
+	return s
+}
+
+func (p *segmentPool) put(s *segment) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) < poolSize {
+		p.free = append(p.free, s)
+	}
+}
+
 // segments are a ring's, in the order of their events. The last one may be the reader's open one. They are guarded by
 // the ring's lock.
 type segments struct {
+	pool       *segmentPool
 	head, tail *segment
 	lent       []*segment // popped to the end by the consumer, which still reads them
-	spare      []*segment
-	size       int // of the next new one
+	spare      *segment   // an emptied one that is not large
+	size       int        // of the next new one: it follows the load
 }
 
 // take returns a segment with room for an event of that size, at the end of the queue.
@@ -61,17 +118,10 @@ func (q *segments) take(size int) *segment {
 		return q.tail
 	}
 	if q.tail != nil {
-		q.resize(min(4*q.size, largeSegment)) // it filled up before it was emptied
+		q.size = min(4*q.size, largeSegment) // it filled up before it was emptied
 	}
 	q.size = max(q.size, smallSegment)
-	var s *segment
-	if last := len(q.spare) - 1; last >= 0 && size <= q.size {
-		s = q.spare[last]
-		q.spare[last] = nil
-		q.spare = q.spare[:last]
-	} else {
-		s = newSegment(max(size, q.size))
-	}
+	s := q.fresh(size)
 	if q.tail == nil {
 		q.head = s
 	} else {
@@ -81,7 +131,21 @@ func (q *segments) take(size int) *segment {
 	return s
 }
 
-// first returns the oldest published entry; there must be one.
+func (q *segments) fresh(size int) (s *segment) {
+	switch {
+	case size > q.size:
+	case q.size == largeSegment:
+		s = q.pool.get()
+	case q.spare != nil && cap(q.spare.text) == q.size:
+		s, q.spare = q.spare, nil
+	}
+	if s == nil {
+		s = newSegment(max(size, q.size))
+	}
+	return s
+}
+
+// first returns the oldest published entry, which is in the first segment; there must be one.
 func (q *segments) first() *entry {
 	for {
 		s := q.head
@@ -93,13 +157,6 @@ func (q *segments) first() *entry {
 		}
 		q.unlink()
 	}
-}
-
-// pop takes the oldest published entry; there must be one. It stays readable as long as its segment is not used again.
-func (q *segments) pop() *entry {
-	e := q.first()
-	q.head.taken++
-	return e
 }
 
 // unlink takes the first segment, of which nothing is left, out of the queue.
@@ -116,13 +173,14 @@ func (q *segments) unlink() {
 	}
 }
 
-// reuse keeps an emptied segment for later, if it has the size of the day.
+// reuse keeps an emptied segment for later.
 func (q *segments) reuse(s *segment) {
-	if cap(s.text) != q.size || len(q.spare) >= spareSegments {
-		return
+	*s = segment{text: s.text[:0], entries: s.entries, losses: s.losses[:0]}
+	if cap(s.text) == largeSegment {
+		q.pool.put(s)
+	} else if cap(s.text) == q.size {
+		q.spare = s
 	}
-	s.text, s.staged, s.published, s.taken, s.lent = s.text[:0], 0, 0, 0, false
-	q.spare = append(q.spare, s)
 }
 
 // giveBack tells that the consumer holds no entry any more.
@@ -137,20 +195,13 @@ func (q *segments) giveBack() {
 	}
 }
 
-// drained takes the emptied segments out, when the reader holds none of them, and lets memory go that a load like the
-// last one does not need. busiest is the most bytes that were queued.
+// drained takes the emptied segments out, when the reader holds none of them. busiest is the most bytes that were
+// queued: the next segment is small again if they were few.
 func (q *segments) drained(busiest int) {
 	for q.head != nil {
 		q.unlink()
 	}
 	if busiest < q.size/4 {
-		q.resize(smallSegment)
-	}
-}
-
-// resize changes the size of new segments; spare ones of the old size go.
-func (q *segments) resize(size int) {
-	if size != q.size {
-		q.size, q.spare = size, nil
+		q.size, q.spare = smallSegment, nil
 	}
 }

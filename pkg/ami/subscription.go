@@ -35,6 +35,7 @@ type Subscription struct {
 	nodes      map[string]bool
 	ringEvents int
 	ringBytes  int
+	pool       segmentPool
 
 	wake chan struct{} // room for one
 	done chan struct{} // closed by Close
@@ -46,11 +47,12 @@ type Subscription struct {
 	gone    SubscriptionStats
 
 	// The consumer's own.
-	batch []Event // borrowed from lender
-	lender *ring
-	next  int
-	left  atomic.Int64 // events of batch not yet handed out
-	panic atomic.Uint64
+	batch  []Event // borrowed from lender
+	lender *ring   // whose turn it is
+	more   bool    // lender has more to give
+	next   int
+	left   atomic.Int64 // events of batch not yet handed out
+	panic  atomic.Uint64
 }
 
 // newSubscription checks the options.
@@ -143,45 +145,71 @@ func (s *Subscription) enqueue(r *ring) {
 
 // fill takes the next ring's turn, and reports whether anything came of it.
 func (s *Subscription) fill() bool {
-	clear(s.batch)
-	s.batch, s.next = s.batch[:0], 0
-	if s.lender != nil {
-		s.lender.giveBack()
-		s.lender = nil
-	}
+	s.endTurn()
 	for {
 		s.mu.Lock()
 		if len(s.ready) == 0 {
 			s.mu.Unlock()
 			return false
 		}
-		r := s.ready[0]
+		s.lender = s.ready[0]
 		s.ready[0] = nil
 		if s.ready = s.ready[1:]; len(s.ready) == 0 {
 			s.ready = nil
 		}
 		s.mu.Unlock()
-		batch, events, more := r.pull(s.batch)
-		s.batch, s.lender = batch, r
+		var events int
+		s.batch, events, s.more = s.lender.pull(s.batch)
 		s.left.Store(int64(events))
-		if more {
-			s.enqueue(r)
-		}
 		if len(s.batch) > 0 {
 			return true
 		}
+		s.endTurn()
 	}
+}
+
+// endTurn gives the batch back. Its ring gets in line only now, behind those that became ready meanwhile.
+func (s *Subscription) endTurn() {
+	clear(s.batch)
+	s.batch, s.next = s.batch[:0], 0
+	if s.lender == nil {
+		return
+	}
+	s.lender.giveBack()
+	if s.more {
+		s.enqueue(s.lender)
+	}
+	s.lender = nil
 }
 
 // Next returns the next event or gap. It waits until there is one, ctx is done (its error) or the
 // subscription is closed (ErrClosed).
 func (s *Subscription) Next(ctx context.Context) (Event, error) {
+	ev, err := s.NextBorrowed(ctx)
+	if err != nil {
+		return Event{}, err
+	}
+	return ev.Clone(), nil
+}
+
+// Poll returns the next event or gap if one is there, without waiting.
+func (s *Subscription) Poll() (Event, bool) {
+	ev, ok := s.PollBorrowed()
+	if !ok {
+		return Event{}, false
+	}
+	return ev.Clone(), true
+}
+
+// NextBorrowed is Next without a copy: the event and every string taken from it are valid until the next call of one of
+// the subscription's methods that take events. Clone keeps one for longer.
+func (s *Subscription) NextBorrowed(ctx context.Context) (*Event, error) {
 	for {
 		if s.closed() {
-			return Event{}, ErrClosed
+			return nil, ErrClosed
 		}
 		if err := ctx.Err(); err != nil {
-			return Event{}, err
+			return nil, err
 		}
 		if s.next < len(s.batch) || s.fill() {
 			return s.hand(), nil
@@ -190,25 +218,24 @@ func (s *Subscription) Next(ctx context.Context) (Event, error) {
 		case <-s.wake:
 		case <-s.done:
 		case <-ctx.Done():
-			return Event{}, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }
 
-// Poll returns the next event or gap if one is there, without waiting.
-func (s *Subscription) Poll() (Event, bool) {
+// PollBorrowed is Poll without a copy; the event is valid as NextBorrowed says.
+func (s *Subscription) PollBorrowed() (*Event, bool) {
 	if s.closed() || s.next == len(s.batch) && !s.fill() {
-		return Event{}, false
+		return nil, false
 	}
 	return s.hand(), true
 }
 
-func (s *Subscription) hand() Event {
-	ev := s.batch[s.next]
+func (s *Subscription) hand() *Event {
+	ev := &s.batch[s.next]
 	s.next++
 	if ev.Gap == nil {
 		s.left.Add(-1)
-		ev.Message = ev.Message.Clone()
 	}
 	return ev
 }

@@ -178,13 +178,28 @@ func (m *Message) Clone() Message {
 	return Message{text: s[:len(m.text)], idx: s[len(m.text):], kind: m.kind, form: m.form}
 }
 
-// CopyTo copies text and index into dst, which must have room for Size bytes. The copy and every string taken from it
-// are valid until dst is written again.
-func (m *Message) CopyTo(dst []byte) Message {
+// A Packed tells how a message lies in a buffer that Pack filled. It holds no pointer.
+type Packed struct {
+	text, idx uint32
+	kind      Kind
+	form      form
+}
+
+// Pack copies text and index to the front of dst, which must have room for Size bytes.
+func (m *Message) Pack(dst []byte) Packed {
 	n := copy(dst, m.text)
 	k := copy(dst[n:], m.idx)
-	s := borrow(dst[:n+k])
-	return Message{text: s[:n], idx: s[n:], kind: m.kind, form: m.form}
+	return Packed{text: uint32(n), idx: uint32(k), kind: m.kind, form: m.form}
+}
+
+// Size returns the bytes that the packed message takes.
+func (p *Packed) Size() int { return int(p.text) + int(p.idx) }
+
+// Message returns the message at the front of src, borrowed: it and every string taken from it are valid until src is
+// written again.
+func (p *Packed) Message(src []byte) Message {
+	s := borrow(src[:p.Size()])
+	return Message{text: s[:p.text], idx: s[p.text:], kind: p.kind, form: p.form}
 }
 
 // EqualFold reports whether s and t are equal but for the case of ASCII letters, as Asterisk compares header and
