@@ -103,6 +103,28 @@ func pong(s *benchSession) {
 	}
 }
 
+// readLines answers Pings as a plain server does: line by line, and its answers leave when nothing more is at hand.
+func readLines(s *benchSession) {
+	w := bufio.NewWriterSize(s, 64<<10)
+	var id []byte
+	for {
+		line, err := s.r.ReadSlice('\n')
+		if err != nil {
+			return
+		}
+		name, value, _ := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte(":"))
+		switch {
+		case bytes.EqualFold(name, []byte("ActionID")):
+			id = append(id[:0], bytes.TrimSpace(value)...)
+		case len(name) == 0:
+			fmt.Fprintf(w, "Response: Success\r\nActionID: %s\r\nPing: Pong\r\nTimestamp: 1795435200.123456\r\n\r\n", id)
+			if s.r.Buffered() == 0 && w.Flush() != nil {
+				return
+			}
+		}
+	}
+}
+
 func benchConn(b testing.TB, s *benchServer, events string) *ami.Conn {
 	c, err := ami.Dial(context.Background(), ami.Config{Addr: s.Addr().String(), Username: "u", Secret: ami.StaticSecret("s"), Events: events})
 	if err != nil {
@@ -156,8 +178,14 @@ func benchCallers(b *testing.B, callers int) {
 func BenchmarkActions16(b *testing.B)  { benchCallers(b, 16) }
 func BenchmarkActions256(b *testing.B) { benchCallers(b, 256) }
 
-func BenchmarkActionsBatch(b *testing.B) {
-	c := benchConn(b, newBenchServer(b, pong), "off")
+// Against a server that does next to nothing, and against a plain one.
+func BenchmarkActionsBatch(b *testing.B)                    { benchBatch(b, pong) }
+func BenchmarkActionsBatchPlainServer(b *testing.B)         { benchBatch(b, readLines) }
+func BenchmarkReferenceRawPipeline(b *testing.B)            { benchRawPipeline(b, pong) }
+func BenchmarkReferenceRawPipelinePlainServer(b *testing.B) { benchRawPipeline(b, readLines) }
+
+func benchBatch(b *testing.B, serve func(*benchSession)) {
+	c := benchConn(b, newBenchServer(b, serve), "off")
 	ctx := context.Background()
 	ping := ami.NewAction("Ping")
 	batch := ami.NewBatch(ami.BatchOptions{})
@@ -181,8 +209,8 @@ func BenchmarkActionsBatch(b *testing.B) {
 }
 
 // The limit: a socket that pipelines encoded Pings and counts the answers' ends.
-func BenchmarkReferenceRawPipeline(b *testing.B) {
-	s := newBenchServer(b, pong)
+func benchRawPipeline(b *testing.B, serve func(*benchSession)) {
+	s := newBenchServer(b, serve)
 	nc, err := net.Dial("tcp", s.Addr().String())
 	if err != nil {
 		b.Fatal(err)
@@ -481,12 +509,15 @@ func BenchmarkNodes100x16(b *testing.B)  { benchNodes(b, 100, 16) }
 func BenchmarkNodes1000x16(b *testing.B) { benchNodes(b, 1000, 16) }
 
 // A baseline for many nodes: a goroutine, a timer and a write a call.
-func BenchmarkReferenceNaiveNodes100x16(b *testing.B) {
+func BenchmarkReferenceNaiveNodes100x16(b *testing.B)  { benchNaiveNodes(b, 100) }
+func BenchmarkReferenceNaiveNodes1000x16(b *testing.B) { benchNaiveNodes(b, 1000) }
+
+func benchNaiveNodes(b *testing.B, count int) {
 	s := newBenchServer(b, pong)
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	var nodes []*naive
-	for range 100 {
+	for range count {
 		nodes = append(nodes, newNaive(b, s.Addr().String()))
 	}
 	b.ReportAllocs()

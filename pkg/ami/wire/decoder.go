@@ -153,7 +153,7 @@ func (d *Decoder) Next() (Message, error) {
 		if d.phase == inSkip && !d.skipped() {
 			return Message{}, ErrMore
 		}
-		if d.phase == inHeaders && len(d.idx) > 0 && d.kind != Response && d.eventLines() {
+		if d.phase == inHeaders && len(d.idx) > 0 && d.output == 0 && d.plainLines() {
 			return d.packet(), nil
 		}
 		i := bytes.IndexByte(d.buf[d.scan:d.w], '\n')
@@ -183,12 +183,12 @@ func (d *Decoder) Next() (Message, error) {
 	}
 }
 
-// eventLines takes the whole lines at hand of a packet without Output lines, which is what a busy stream consists of,
-// and reports whether the packet is whole. It leaves every line that is not well within the limits to line.
-func (d *Decoder) eventLines() (done bool) {
+// plainLines takes the whole lines at hand that are no Output, which is what a busy stream consists of, and reports
+// whether the packet is whole. It leaves every line that is not well within the limits to line.
+func (d *Decoder) plainLines() (done bool) {
 	p := lines{
-		buf: d.buf[:d.w], start: d.r, pos: d.pos, from: d.scan, idx: d.idx,
-		most: min(d.w, d.r+d.limits.Packet), line: d.limits.Line, left: d.limits.Headers - d.headers,
+		buf: d.buf[:d.w], start: d.r, pos: d.pos, from: d.scan, idx: d.idx, response: d.kind == Response,
+		most: min(d.w, d.r+d.limits.Packet), line: d.limits.Line, left: d.mostHeaders() - d.headers,
 	}
 	before := p.left
 	if hasMarks {
@@ -202,6 +202,14 @@ func (d *Decoder) eventLines() (done bool) {
 		d.pos, d.scan, d.idx = p.pos, p.pos, p.idx
 	}
 	return done
+}
+
+// mostHeaders is how many lines a packet of this kind may have, Output apart.
+func (d *Decoder) mostHeaders() int {
+	if d.kind == Response {
+		return d.limits.ResponseHeaders
+	}
+	return d.limits.Headers
 }
 
 // line takes the line buf[pos:end], whose successor starts at next, and reports whether the packet is whole.
@@ -277,11 +285,7 @@ func (d *Decoder) begin(name, value []byte) {
 // push records a line that counts against the header and packet limits.
 func (d *Decoder) push(r ref, next int) error {
 	d.headers++
-	most := d.limits.Headers
-	if d.kind == Response {
-		most = d.limits.ResponseHeaders
-	}
-	if d.headers > most {
+	if most := d.mostHeaders(); d.headers > most {
 		return d.over("headers", most)
 	}
 	if next-d.r-d.output > d.limits.Packet {

@@ -16,7 +16,12 @@ type lines struct {
 	line  int // no line that is longer
 	left  int // no more lines than these
 	idx   []byte
+
+	response bool // no line that may be a Command's output
 }
+
+// maybeOutput tells a header whose name may be Output.
+func maybeOutput(line []byte, name int) bool { return name == len("Output") && line[0]|0x20 == 'o' }
 
 // take takes what lines there are, searching for each line end and colon. It reports whether the packet is whole.
 func (p *lines) take() (done bool) {
@@ -37,7 +42,11 @@ func (p *lines) take() (done bool) {
 			p.pos, p.from = next, next
 			return true
 		}
-		r := lineRef(p.buf, p.start, p.pos, end, bytes.IndexByte(p.buf[p.pos:end], ':'))
+		name := bytes.IndexByte(p.buf[p.pos:end], ':')
+		if p.response && maybeOutput(p.buf[p.pos:], name) {
+			return false
+		}
+		r := lineRef(p.buf, p.start, p.pos, end, name)
 		p.idx = binary.LittleEndian.AppendUint64(p.idx, uint64(r))
 		p.pos, p.from = next, next
 		p.left--
@@ -72,6 +81,9 @@ scan:
 			}
 			if end == pos {
 				pos, done = next, true
+				break scan
+			}
+			if p.response && maybeOutput(buf[pos:], name) {
 				break scan
 			}
 			idx = binary.LittleEndian.AppendUint64(idx, uint64(lineRef(buf, p.start, pos, end, name)))

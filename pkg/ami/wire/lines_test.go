@@ -24,7 +24,7 @@ func TestMarks(t *testing.T) {
 // Blocks of 64 bytes at once, and a search a line, find the same, wherever they start and whatever limit they meet.
 func TestTakeMarkedLikeTake(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	pieces := []string{"\r\n", "\n", "Name: value\r\n", "Name:value\n", ":x\r\n", "no colon\r\n", "A: \r\n", "Long: ", "0123456789abcdef0123456789abcdef", ":", "\r"}
+	pieces := []string{"\r\n", "\n", "Name: value\r\n", "Name:value\n", ":x\r\n", "no colon\r\n", "A: \r\n", "Long: ", "OUTPUT: x\r\n", "Outbut:x\n", "0123456789abcdef0123456789abcdef", ":", "\r"}
 	for range 20_000 {
 		var buf []byte
 		for range 1 + rng.IntN(30) {
@@ -37,7 +37,7 @@ func TestTakeMarkedLikeTake(t *testing.T) {
 				break
 			}
 		}
-		one := lines{buf: buf, from: min(from, len(buf)), most: len(buf) - rng.IntN(3)*rng.IntN(50), line: 20 + rng.IntN(100), left: 1 + rng.IntN(20)}
+		one := lines{buf: buf, from: min(from, len(buf)), most: len(buf) - rng.IntN(3)*rng.IntN(50), line: 20 + rng.IntN(100), left: 1 + rng.IntN(20), response: rng.IntN(2) == 0}
 		two := one
 		done := one.take()
 		gotDone := two.takeMarked() || two.take()
