@@ -1,6 +1,8 @@
 package output
 
 import (
+	"slices"
+
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -18,7 +20,7 @@ type fieldWriter struct {
 
 	textless bool // the bare lines are a Command's output, written elsewhere
 
-	seen    [4]uint64        // a bit for each name's hash: a clear bit says that the name is new
+	seen    [16]uint64       // a bit for each name's hash: a clear bit says that the name is new
 	places  map[string][]int // instead of seen for packets of many lines: where each name stands
 	bare    bool             // there are lines without a name
 	repeats bool
@@ -30,10 +32,11 @@ func (w *fieldWriter) append(dst []byte) []byte {
 	if n > manyLines {
 		w.places = make(map[string][]int)
 	}
+	dst = slices.Grow(dst, len(w.m.Text())+4*n+64) // enough, unless much needs escapes
 	dst = append(dst, `,"fields":{`...)
 	open := len(dst)
 	for i := w.from; i < n; i++ {
-		name, value := w.m.Line(i)
+		name, value, line := w.m.Parts(i)
 		if name == "" {
 			w.bare = true
 			continue
@@ -41,7 +44,8 @@ func (w *fieldWriter) append(dst []byte) []byte {
 		if w.omit != nil && w.omit(name) || len(w.only) > 0 && !contains(w.only, name) {
 			continue
 		}
-		plain := plainASCII(name)
+		whole := plainASCII(line)
+		plain := whole || plainASCII(name)
 		if !w.first(i, name, plain) {
 			w.repeats = true
 			continue
@@ -51,7 +55,7 @@ func (w *fieldWriter) append(dst []byte) []byte {
 		}
 		dst = w.name(dst, name, plain)
 		dst = append(dst, ':', '"')
-		if plainASCII(value) {
+		if whole || plainASCII(value) {
 			dst = append(dst, value...)
 		} else {
 			dst = w.escaped(dst, value)
@@ -91,13 +95,13 @@ func (w *fieldWriter) first(i int, name string, plain bool) bool {
 		w.places[name] = append(w.places[name], i)
 		return len(w.places[name]) == 1
 	}
-	var h uint8 // names that need escapes share a bit, for different ones can become the same key
+	var h uint32 // names that need escapes share a bit, for different ones can become the same key
 	if n := len(name); plain {
-		h = uint8((uint32(name[0]) | uint32(name[n/2])<<8 | uint32(name[n-1])<<16 | uint32(n)<<24) * 2654435761 >> 24)
+		h = (uint32(name[0]) | uint32(name[n/2])<<8 | uint32(name[n-1])<<16 | uint32(n)<<24) * 2654435761 >> 22
 	}
-	bit := uint64(1) << (h & 63)
-	if w.seen[h>>6]&bit == 0 {
-		w.seen[h>>6] |= bit
+	word, bit := &w.seen[h>>6], uint64(1)<<(h&63)
+	if *word&bit == 0 {
+		*word |= bit
 		return true
 	}
 	for j := w.from; j < i; j++ {
@@ -112,7 +116,7 @@ func (w *fieldWriter) first(i int, name string, plain bool) bool {
 func (w *fieldWriter) multi(dst []byte) []byte {
 	dst = append(dst, `,"multi":{`...)
 	open := len(dst)
-	w.seen = [4]uint64{}
+	w.seen = [16]uint64{}
 	places := w.places
 	if places != nil {
 		w.places = make(map[string][]int)

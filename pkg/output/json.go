@@ -12,24 +12,29 @@ const (
 )
 
 // plainASCII reports whether s goes into a JSON string and onto a terminal as it is: printable ASCII without quote
-// and backslash. It looks at eight bytes at a time; a borrow between bytes can only follow a byte that is already
-// refused.
+// and backslash. It looks at eight bytes at a time, the last eight maybe twice.
 func plainASCII(s string) bool {
-	for len(s) >= 8 {
-		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	if len(s) < 8 {
+		for i := range len(s) {
+			if special[s[i]] {
+				return false
+			}
+		}
+		return true
+	}
+	for i, last := 0, len(s)-8; ; i = min(i+8, last) {
+		p := s[i : i+8]
+		w := uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+			uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
 		quote, slash := w^('"'*lowBits), w^('\\'*lowBits)
+		// A borrow between bytes can only follow a byte that is already refused.
 		if (w|(w-' '*lowBits)|(w+lowBits)|(quote-lowBits)|(slash-lowBits))&highBits != 0 {
 			return false
 		}
-		s = s[8:]
-	}
-	for i := range len(s) {
-		if special[s[i]] {
-			return false
+		if i == last {
+			return true
 		}
 	}
-	return true
 }
 
 // special marks the bytes that plainASCII refuses.

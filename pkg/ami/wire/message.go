@@ -98,6 +98,14 @@ func (m *Message) Line(i int) (name, value string) {
 	return m.text[start : start+r.nameLen()], m.text[vs:ve]
 }
 
+// Parts is Line, with the line as it came but for its end.
+func (m *Message) Parts(i int) (name, value, line string) {
+	r := m.ref(i)
+	start := r.start()
+	vs, ve := r.value()
+	return m.text[start : start+r.nameLen()], m.text[vs:ve], m.text[start:ve]
+}
+
 // All iterates over the lines in wire order, name and value; bare lines have an empty name.
 func (m *Message) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
