@@ -318,7 +318,7 @@ func (t *tailer) live(ctx context.Context) error {
 		return err
 	}
 	defer finish(ctx, c)
-	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: tailRingEvents, RingBytes: tailRingBytes})
+	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: tailRingEvents, RingBytes: tailRingBytes, Throttle: true})
 	if err != nil {
 		return usageError("names may hold * and ?", "%s", cause(err))
 	}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
 )
 
 // floodVariable makes the test binary a server that sends so many events a second, or with "max" as many as are read, so
@@ -90,15 +92,39 @@ func floodSession(c net.Conn, packets []byte, rate float64) {
 	}
 }
 
-// BenchmarkTail is what `amictl tail` takes from a socket and writes as JSON lines, with names, conditions, time
-// stamps, gaps and rings as always. An operation is one event of about 340 bytes. "max" is an endless flood, in which the
-// reader may outrun the printer; "600k" is what should pass without a drop on two cores.
+// BenchmarkTail is what `amictl tail` takes from a socket and writes as JSON lines, or as nothing, with names, conditions,
+// time stamps, gaps and rings as always. An operation is one event of about 340 bytes. "max" is an endless flood, and "600k"
+// what should pass without throttling.
 func BenchmarkTail(b *testing.B) {
-	b.Run("max", func(b *testing.B) { benchmarkTail(b, "max") })
-	b.Run("600k", func(b *testing.B) { benchmarkTail(b, "600000") })
+	b.Run("max", func(b *testing.B) { benchmarkTail(b, "max", "jsonl") })
+	b.Run("none", func(b *testing.B) { benchmarkTail(b, "max", "none") })
+	b.Run("600k", func(b *testing.B) { benchmarkTail(b, "600000", "jsonl") })
 }
 
-func benchmarkTail(b *testing.B, rate string) {
+// BenchmarkTailEngine is the same flood to a subscription of the engine alone.
+func BenchmarkTailEngine(b *testing.B) {
+	addr := floodServer(b, "max")
+	b.ResetTimer()
+	c, err := ami.Dial(b.Context(), ami.Config{Addr: addr, Username: "admin", Secret: ami.StaticSecret("secret"), Events: "on"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	sub, err := c.Subscribe(ami.SubscribeOptions{RingEvents: tailRingEvents, RingBytes: tailRingBytes, Throttle: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	start := time.Now()
+	for range b.N {
+		if ev, err := sub.NextBorrowed(b.Context()); err != nil || ev.Gap != nil {
+			b.Fatal(err, "or an event was lost")
+		}
+	}
+	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "events/s")
+}
+
+// floodServer starts another process that sends events at that rate, and returns its address.
+func floodServer(b *testing.B, rate string) string {
 	server := exec.Command(os.Args[0]) //nolint:gosec // itself
 	server.Env = append(os.Environ(), floodVariable+"="+rate)
 	stop, err := server.StdinPipe()
@@ -112,11 +138,16 @@ func benchmarkTail(b *testing.B, rate string) {
 	if err := server.Start(); err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = stop.Close(); _ = server.Wait() }()
+	b.Cleanup(func() { _ = stop.Close(); _ = server.Wait() })
 	addr, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		b.Fatal(err)
 	}
+	return strings.TrimSpace(addr)
+}
+
+func benchmarkTail(b *testing.B, rate, format string) {
+	addr := floodServer(b, rate)
 	secret := filepath.Join(b.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
 		b.Fatal(err)
@@ -128,7 +159,7 @@ func benchmarkTail(b *testing.B, rate string) {
 	defer func() { _ = null.Close() }()
 	home := b.TempDir()
 	env := func(name string) (string, bool) { return home, name == "HOME" }
-	args := []string{"tail", "--node", "ami://admin@" + strings.TrimSpace(addr), "--secret-file", secret, "-o", "jsonl", "-q", "--count", strconv.Itoa(b.N)}
+	args := []string{"tail", "--node", "ami://admin@" + addr, "--secret-file", secret, "-o", format, "-q", "--count", strconv.Itoa(b.N)}
 	a := newApp(args, strings.NewReader(""), null, os.Stderr, env)
 	b.SetBytes(int64(len(floodPackets()) / strings.Count(floodPackets(), "\r\n\r\n")))
 	b.ResetTimer()
@@ -138,7 +169,7 @@ func benchmarkTail(b *testing.B, rate string) {
 	}
 	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "events/s")
 	b.ReportMetric(float64(processorTime(b)-used)/float64(b.N), "cpu-ns/op") // what a busy machine does not change
-	b.ReportMetric(float64(a.dropped)/float64(b.N), "dropped/op")            // over 0: the reader outran the printer, and the rate is not one to promise
+	b.ReportMetric(float64(a.dropped)/float64(b.N), "dropped/op")            // over 0: the rate is not one to promise
 }
 
 // processorTime is what the process has used so far, of all cores.

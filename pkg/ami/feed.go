@@ -48,6 +48,11 @@ func (f *feed) flush() {
 	}
 }
 
+// throttled reports whether a subscription would rather have the reader rest than lose events.
+func (f *feed) throttled() bool {
+	return slices.ContainsFunc(f.list(), func(r *ring) bool { return r.throttle })
+}
+
 // lost tells every subscription that the session ended at that instant.
 func (f *feed) lost(at int64) {
 	f.flush()

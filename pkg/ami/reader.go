@@ -16,6 +16,9 @@ func (c *Conn) read() {
 	for {
 		err := c.decode()
 		if err == nil {
+			if c.feed.throttled() {
+				time.Sleep(throttleRest)
+			}
 			var n int
 			n, err = c.nc.Read(c.dec.Space())
 			c.dec.Wrote(n)
@@ -44,6 +47,10 @@ func (c *Conn) read() {
 		return
 	}
 }
+
+// throttleRest is how long the reader rests between reads for a subscription that asked for it. Far more than any
+// Asterisk says in that time fits one read.
+const throttleRest = time.Millisecond
 
 // errServerClosed is io.EOF in words.
 var errServerClosed = errors.New("the server closed it")

@@ -64,6 +64,7 @@ type ring struct {
 	open          *segment
 	staged        int
 	stagedOffered uint64
+	throttle      bool // more than half is in use, and the subscription would rather wait
 }
 
 // offer stages a borrowed event that the subscription wants.
@@ -91,6 +92,7 @@ func (r *ring) flush() {
 		r.push(r.open)
 	}
 	wake := r.becameReady()
+	r.throttle = r.sub.throttle && (r.n > r.sub.ringEvents/2 || r.bytes > r.sub.ringBytes/2)
 	r.open = nil
 	r.mu.Unlock()
 	r.stagedOffered, r.staged = 0, 0

@@ -23,6 +23,11 @@ type SubscribeOptions struct {
 
 	RingEvents int // events buffered a node; 0: DefaultRingEvents
 	RingBytes  int // bytes buffered a node; 0: DefaultRingBytes
+
+	// Throttle lets a node's reader rest a millisecond between reads of 64 KiB while more than half of the buffer is in
+	// use, so that TCP slows a server down before events are dropped. That node's actions wait as long; without it they
+	// never wait for a subscription. A consumer that stands still is not waited for: the buffer then drops as ever.
+	Throttle bool
 }
 
 // A Subscription is a stream of events from one or more nodes, with every gap marked in its place. The nodes' order is
@@ -35,6 +40,7 @@ type Subscription struct {
 	nodes      map[string]bool
 	ringEvents int
 	ringBytes  int
+	throttle   bool
 	pool       segmentPool
 
 	wake chan struct{} // room for one
@@ -65,7 +71,7 @@ func newSubscription(o SubscribeOptions) (*Subscription, error) {
 		return nil, fmt.Errorf("ami: subscribe: a negative buffer (%d events, %d bytes)", o.RingEvents, o.RingBytes)
 	}
 	s := &Subscription{
-		names: names, where: o.Where, ringEvents: o.RingEvents, ringBytes: o.RingBytes,
+		names: names, where: o.Where, ringEvents: o.RingEvents, ringBytes: o.RingBytes, throttle: o.Throttle,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), members: make(map[*ring]func()),
 	}
 	if s.ringEvents == 0 {
