@@ -17,7 +17,7 @@ func mallocs(n int, f func()) float64 {
 	return float64(after.Mallocs-before.Mallocs) / float64(n)
 }
 
-// Exact counts, not times: an action costs its reply and the reply's text, an event its one copy, an unwanted event
+// Exact counts, not times: an action costs its reply and the reply's text, an event its one copy, a borrowed or unwanted one
 // nothing. A tenth is left for buffers that grow.
 func TestAllocations(t *testing.T) {
 	if raceEnabled {
@@ -40,11 +40,20 @@ func TestAllocations(t *testing.T) {
 			t.Errorf("an action costs %.2f allocations, want 2", got)
 		}
 	})
+	owned := func(s *ami.Subscription) {
+		for _, ok := s.Poll(); ok; _, ok = s.Poll() {
+		}
+	}
+	borrowed := func(s *ami.Subscription) {
+		for _, ok := s.PollBorrowed(); ok; _, ok = s.PollBorrowed() {
+		}
+	}
 	for _, tt := range []struct {
 		name   string
 		events []string
+		drain  func(*ami.Subscription)
 		want   float64
-	}{{"event", nil, 1}, {"event not wanted", []string{"Hangup"}, 0}} {
+	}{{"event", nil, owned, 1}, {"borrowed event", nil, borrowed, 0}, {"event not wanted", []string{"Hangup"}, owned, 0}} {
 		t.Run(tt.name, func(t *testing.T) {
 			start := make(chan struct{})
 			c := benchConn(t, newBenchServer(t, flood(manyEvents(1000), n/1000, start)), "on")
@@ -55,10 +64,10 @@ func TestAllocations(t *testing.T) {
 			got := mallocs(n, func() {
 				close(start)
 				for sub.Stats().Offered < n {
-					for _, ok := sub.Poll(); ok; _, ok = sub.Poll() {
-					}
+					tt.drain(sub)
 					runtime.Gosched()
 				}
+				tt.drain(sub)
 			})
 			if got > tt.want+0.1 {
 				t.Errorf("%.2f allocations an event, want %v", got, tt.want)
@@ -79,6 +88,7 @@ func TestSpeedFloors(t *testing.T) {
 		floor           float64
 	}{
 		{"events, against textproto", BenchmarkEvents, BenchmarkReferenceTextprotoSocket, 2},
+		{"borrowed events, against textproto", BenchmarkEventsBorrowed, BenchmarkReferenceTextprotoSocket, 3},
 		{"256 callers, against a write and a timer a call", BenchmarkActions256, BenchmarkReferenceNaive256, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
