@@ -1,0 +1,66 @@
+package ami
+
+import (
+	"crypto/tls"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A sink takes all that is written to it, and remembers the longest write.
+type sink struct {
+	net.Conn
+	taken, longest atomic.Int64
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	s.longest.Store(max(s.longest.Load(), int64(len(p))))
+	s.taken.Add(int64(len(p)))
+	return len(p), nil
+}
+
+// Over TLS the writer goes on with what is answered, and never has more than the window unanswered; only an answer that
+// takes too long lets it pass. Plain connections are not held up.
+func TestWriterPacesWhatIsUnansweredOverTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{}
+		c := &Conn{cfg: &Config{TLS: &tls.Config{}}, nc: s, acks: make(chan struct{}, 1), done: make(chan struct{})} //nolint:gosec // no TLS is spoken
+		const size = 100 << 10
+		done := make(chan int)
+		go func() {
+			n, _ := c.writeAll(make([]byte, size))
+			done <- n
+		}()
+		taken := func() int64 { synctest.Wait(); return s.taken.Load() }
+		if got := taken(); got > tlsWindow || got < tlsWindow-maxRecord {
+			t.Fatalf("%d bytes were written before any answer, the window is %d", got, tlsWindow)
+		}
+		for _, acked := range []uint64{500, 1000, 20_000, 20_000, 45_000} {
+			c.ack(acked)
+			if got := taken(); got > int64(acked)+tlsWindow || got < int64(acked)+tlsWindow-maxRecord {
+				t.Fatalf("%d bytes were written with %d answered, the window is %d", got, acked, tlsWindow)
+			}
+		}
+		before := taken()
+		time.Sleep(paceLimit - time.Millisecond)
+		if got := taken(); got != before {
+			t.Fatalf("%d bytes more were written before the limit", got-before)
+		}
+		time.Sleep(time.Millisecond)
+		if got := taken(); got != before+maxRecord && got != size {
+			t.Fatalf("%d bytes more were written when the limit was over, want one record", got-before)
+		}
+		c.ack(size)
+		if n := <-done; n != size || s.longest.Load() > maxRecord {
+			t.Errorf("wrote %d of %d, the longest record %d", n, size, s.longest.Load())
+		}
+
+		plain := &sink{}
+		c = &Conn{cfg: &Config{}, nc: plain}
+		if n, err := c.writeAll(make([]byte, size)); n != size || err != nil || plain.longest.Load() != size {
+			t.Errorf("plain: %d, %v, the longest write %d", n, err, plain.longest.Load())
+		}
+	})
+}
