@@ -199,9 +199,8 @@ func (c *Cluster) Close() error { return c.cluster.Close() }
 
 // clusterStream is the Stream over an ami.Subscription.
 type clusterStream struct {
-	c      *Cluster
-	s      *ami.Subscription
-	latest ami.Event
+	c *Cluster
+	s *ami.Subscription
 }
 
 // Stream implements Engine.
@@ -215,15 +214,14 @@ func (c *Cluster) Stream() (Stream, error) {
 
 // Next implements Stream.
 func (s *clusterStream) Next(ctx context.Context) (Delivery, error) {
-	ev, err := s.s.Next(ctx)
+	ev, err := s.s.NextBorrowed(ctx)
 	if err != nil {
 		return Delivery{}, err
 	}
-	s.latest = ev
 	d := Delivery{Lane: s.c.byName[ev.Node]}
 	switch {
 	case ev.Gap == nil:
-		d.Message = &s.latest.Message
+		d.Message = &ev.Message
 	case ev.Gap.Reason == ami.GapOverflow:
 		d.Dropped = ev.Gap.Dropped
 	default:
