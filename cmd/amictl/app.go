@@ -63,6 +63,10 @@ func (a *app) run(ctx context.Context) (status int) {
 	}
 	if !f.Silent {
 		a.complain(f)
+		if a.wantsNagios() {
+			_, _ = a.stdout.Write(nagiosFailure(f))
+			return nagiosUnknown
+		}
 	}
 	return f.Exit
 }

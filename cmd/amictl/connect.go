@@ -93,10 +93,17 @@ func (a *app) await(ctx context.Context, c *ami.Cluster, need int) error {
 			first = err
 		}
 		if len(nodes)-failed < need {
-			return first
+			return noSession(first)
 		}
 	}
-	return first
+	return noSession(first)
+}
+
+// noSession makes sure that an error from before the first session is one of connecting: what ended the wait (--timeout,
+// --deadline, --connect-timeout) must not be taken for an answer that did not come.
+func noSession(err error) error {
+	f := classify(err)
+	return &cliError{code: f.Code, msg: f.Message, hint: f.Hint}
 }
 
 func isLogin(err error) bool { return errors.Is(err, ami.ErrUnauthorized) }

@@ -154,12 +154,25 @@ func (f *failure) ofOperation(op *ami.OpError) {
 		f.Hint = bannerHint(op.Err)
 	case "login":
 		f.ofLogin(op, where)
+	case "connect":
+		f.ofConnect(op, where)
 	case "setup":
 		f.Code, f.Message = codeConnect, fmt.Sprintf("%s: the session's setup failed: %s", where, cause(op.Err))
 		f.Hint = "filters need the class system in write="
 	default:
 		f.ofAction(op, where)
 	}
+}
+
+// ofConnect classifies the wait for a node's session: by what its attempts came to, if that is known.
+func (f *failure) ofConnect(op *ami.OpError, where string) {
+	var attempt *ami.OpError
+	if errors.As(op.Err, &attempt) {
+		f.ofOperation(attempt)
+		return
+	}
+	f.Code, f.Message = codeConnect, where+": there was no session in time"
+	f.Hint = "the server neither refused nor answered: is it overloaded, or a firewall in the way? --connect-timeout allows more time"
 }
 
 func (f *failure) ofDial(op *ami.OpError, where string) {
@@ -233,13 +246,11 @@ func (f *failure) ofLogin(op *ami.OpError, where string) {
 // ofAction classifies what happened to an action, or to a session that was waited for.
 func (f *failure) ofAction(op *ami.OpError, where string) {
 	f.Sent = op.Sent.String()
-	name := op.Action
-	if name == "" {
-		name = "the operation"
-	}
+	name := firstOf(op.Action, "an action without a name")
 	f.Message = fmt.Sprintf("%s: %s: %s", where, name, cause(op.Err))
 	var refused *ami.ResponseError
 	var field *wire.FieldError
+	var attempt *ami.OpError // to make a session
 	switch {
 	case errors.As(op.Err, &refused):
 		f.ofRefusal(refused, where)
@@ -253,6 +264,10 @@ func (f *failure) ofAction(op *ami.OpError, where string) {
 		f.Code, f.Message, f.Hint = codeInput, name+" is amictl's own and cannot be sent", "it logs in and off by itself"
 	case errors.Is(op.Err, ami.ErrListTooLong):
 		f.Code, f.Hint = codeTruncated, "ask for less, or raise list_items in the config"
+	case op.Sent == ami.SentNo && errors.As(op.Err, &attempt):
+		f.ofOperation(attempt)
+		f.Sent = op.Sent.String()
+		f.Message = fmt.Sprintf("%s: %s was not sent: %s", where, name, strings.TrimPrefix(f.Message, where+": "))
 	case errors.Is(op.Err, ami.ErrTimeout) && op.Sent == ami.SentNo:
 		f.Code, f.Hint = codeUnsent, "nothing was sent: safe to try again"
 	case errors.Is(op.Err, ami.ErrTimeout):

@@ -87,7 +87,7 @@ func (a *app) health(ctx context.Context, f *healthFlags) error {
 		err = r.run(ctx)
 	}
 	if r.form == "nagios" && err != nil && !classify(err).Silent {
-		_ = r.deliver([]byte("AMI UNKNOWN - " + nagiosText(classify(err).Message) + "\n"))
+		_ = r.deliver(nagiosFailure(classify(err)))
 		a.complain(classify(err))
 		return silent(nagiosUnknown)
 	}

@@ -22,24 +22,59 @@ const (
 	nagiosUnknown  = 3
 )
 
-// level is the whole check's status: with --min-ready that alone decides between ok and critical.
+// level is the whole check's status. With --min-ready that many nodes are ok, however the others are. A node whose own
+// settings are wrong was not looked at: it is unknown, and matters less than one that is down.
 func (r *healthRun) level(found []checkup) int {
-	if r.need > 0 {
-		if up(found) >= r.need {
-			return nagiosOK
-		}
-		return nagiosCritical
+	if r.need > 0 && up(found) >= r.need {
+		return nagiosOK
 	}
 	level := nagiosOK
 	for i := range found {
 		switch h := &found[i]; {
+		case h.err != nil && classify(h.err).Exit == exitUsage:
+			level = nagiosUnknown
 		case h.err != nil || h.critical:
 			return nagiosCritical
-		case h.degraded != "":
+		case h.degraded != "" && level == nagiosOK:
 			level = nagiosWarning
 		}
 	}
 	return level
+}
+
+// nagiosFailure is the status line of a check that could not be made.
+func nagiosFailure(f failure) []byte {
+	return []byte("AMI UNKNOWN - " + nagiosText(f.Message) + "\n")
+}
+
+// wantsNagios reports whether the command line asks for a Nagios check. It may be one that could not be parsed: Nagios
+// would take the status of a usage error for CRITICAL.
+func (a *app) wantsNagios() bool {
+	form, command := "", ""
+	root := a.commands()
+	for i := 0; i < len(a.args); i++ {
+		arg := a.args[i]
+		if len(arg) < 2 || arg[0] != '-' {
+			command = firstOf(command, arg)
+			continue
+		}
+		name, value, has := strings.Cut(arg, "=")
+		flag, _ := lookupFlag(root, root, arg)
+		if flag != nil && !isBool(flag) && !has && i+1 < len(a.args) {
+			i++
+			value = a.args[i]
+		}
+		if name == "-o" || name == "--output" {
+			form = value
+		}
+	}
+	if form == "" {
+		form, _ = a.env("AMICTL_OUTPUT")
+	}
+	if form == "" && a.settings != nil {
+		form = a.settings.get("output")
+	}
+	return command == "health" && form == "nagios"
 }
 
 // nagios writes a status line with performance data, and a line for each node that is not ready.

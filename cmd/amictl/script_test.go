@@ -103,7 +103,8 @@ func dialplan(s *amitest.Server) {
 	s.State().SetCommand("evil", func(string) (string, bool) { return "\x1b[1;31mred\x1b[0m \x1b]0;title\x07\n", true })
 }
 
-// cmdGreeter listens, greets with a line and says nothing more: greeter NAME TEXT. No text: it closes at once.
+// cmdGreeter listens, greets with a line and says nothing more: greeter NAME TEXT. No text: it closes at once; "-": it
+// never says a word.
 func cmdGreeter(ts *testscript.TestScript, _ bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -114,6 +115,9 @@ func cmdGreeter(ts *testscript.TestScript, _ bool, args []string) {
 			c, err := l.Accept()
 			if err != nil {
 				return
+			}
+			if len(args) > 1 && args[1] == "-" {
+				continue
 			}
 			if len(args) > 1 {
 				_, _ = c.Write([]byte(args[1] + "\r\n"))

@@ -91,11 +91,6 @@ func (a *app) tail(ctx context.Context, f *tailFlags, names []string) error {
 		return notDry(err)
 	}
 	defer t.closeRecord()
-	if f.length.set {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, f.length.d, errForIsOver)
-		defer cancel()
-	}
 	if f.from == "" && !f.span.until.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, f.span.until, errForIsOver)
@@ -109,18 +104,31 @@ func (a *app) tail(ctx context.Context, f *tailFlags, names []string) error {
 	} else {
 		err = t.live(ctx)
 	}
-	if errors.Is(context.Cause(ctx), errForIsOver) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
-		err = nil
-	}
-	err = errors.Join(err, t.end())
+	err = errors.Join(notOver(ctx, err), t.end())
 	if a.dropped > 0 && f.from == "" {
 		a.note("%d events were dropped: what reads this output, or this host, was too slow", a.dropped)
 	}
 	return err
 }
 
-// errForIsOver is why a run ends whose --for is over.
+// errForIsOver is why a run ends whose --for or --until is over.
 var errForIsOver = errors.New("--for is over")
+
+// notOver returns err, but nil for the end that --for or --until brings.
+func notOver(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errForIsOver) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	return err
+}
+
+// limit begins --for, which counts what was followed and not the way to a session.
+func (f *tailFlags) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !f.length.set {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, f.length.d, errForIsOver)
+}
 
 // parseWhere joins all conditions: several flags mean and.
 func parseWhere(conditions []string) (*ami.Where, error) {
@@ -335,9 +343,11 @@ func (t *tailer) live(ctx context.Context) error {
 	if err := t.app.await(ctx, c, need); err != nil {
 		return err
 	}
-	sent := newSender(ctx, t.app, c, &t.flags.fanout, t.action)
-	if err := t.follow(ctx, sub, sent); !errors.Is(err, errEnough) {
-		return err
+	limited, cancel := t.flags.limit(ctx)
+	defer cancel()
+	sent := newSender(limited, t.app, c, &t.flags.fanout, t.action)
+	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) {
+		return notOver(limited, err)
 	}
 	return nil
 }

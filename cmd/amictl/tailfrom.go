@@ -23,6 +23,8 @@ func (t *tailer) replay(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = file.Close() }()
+	ctx, cancel := t.flags.limit(ctx)
+	defer cancel()
 	in := bufio.NewReaderSize(file, 64<<10)
 	first, err := firstByte(in)
 	switch {
@@ -38,7 +40,7 @@ func (t *tailer) replay(ctx context.Context) error {
 	if errors.Is(err, errEnough) {
 		return nil
 	}
-	return err
+	return notOver(ctx, err)
 }
 
 // firstByte returns the first byte that is no white space, without taking it.

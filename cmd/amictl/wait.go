@@ -82,6 +82,24 @@ func (a *app) waitEvents(ctx context.Context, f *tailFlags, names []string) erro
 	return &cliError{code: codeTimeout, msg: "it was not seen within " + a.timeout().String(), hint: "--timeout allows more time; the user's read= in manager.conf must allow the event's classes"}
 }
 
+// waitSession waits for a session, through all failures but a refused login.
+func waitSession(ctx context.Context, n *ami.Node) error {
+	for {
+		short, cancel := context.WithTimeout(ctx, bootPause)
+		err := n.WaitReady(short)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if _, last := n.State(); last != nil && isLogin(last) {
+			return last
+		}
+		if short.Err() == nil {
+			return err
+		}
+	}
+}
+
 // bootPause is the time between two looks at a server that boots.
 const bootPause = 250 * time.Millisecond
 
@@ -108,23 +126,30 @@ func (a *app) waitReady(ctx context.Context) error {
 			if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 				return err
 			}
-			_, last := n.State()
-			if last == nil {
-				last = errors.New("it has not finished booting")
-			}
-			return &cliError{code: codeTimeout, msg: n.Name() + " was not ready within " + a.timeout().String() + ": " + classify(last).Message, hint: classify(last).Hint}
+			return a.notReady(n)
 		}
 	}
 	return nil
 }
 
+// notReady is the error of a wait --ready whose time is over: why the node's last attempt failed, or how far it came.
+func (a *app) notReady(n *ami.Node) error {
+	state, last := n.State()
+	why := failure{Message: "it has not finished booting", Hint: "its own log says what it waits for; --timeout allows more time"}
+	switch {
+	case last != nil:
+		why = classify(last)
+	case state != ami.StateReady && state != ami.StateDegraded:
+		why = failure{Message: "it takes the connection and does not answer", Hint: "is this the manager's port (5038)? --timeout allows more time"}
+	}
+	return &cliError{code: codeTimeout, msg: n.Name() + " was not ready within " + a.timeout().String() + ": " + why.Message, hint: why.Hint}
+}
+
 // waitBooted waits for FullyBooted, or for the time of the last boot in CoreStatus on a user without the class system.
+// A refused login ends it: Asterisk knows its users before it listens, so that waiting would not help.
 func waitBooted(ctx context.Context, n *ami.Node) error {
 	for {
-		if err := n.WaitReady(ctx); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
+		if err := waitSession(ctx, n); err != nil {
 			return err
 		}
 		if n.Booted() {

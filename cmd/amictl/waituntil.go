@@ -53,13 +53,13 @@ func (a *app) waitUntil(ctx context.Context, f *untilFlags, fan *fanout) error {
 		return err
 	}
 	defer finish(ctx, c)
-	if err := a.await(ctx, c, len(nodes)); err != nil {
+	limited, cancel := context.WithTimeout(ctx, a.timeout())
+	defer cancel()
+	if err := a.await(limited, c, len(nodes)); err != nil {
 		return err
 	}
 	action.WaitReady = true
 	u := &untilWait{app: a, action: action, where: where, every: f.every.d}
-	limited, cancel := context.WithTimeout(ctx, a.timeout())
-	defer cancel()
 	ends, err := u.poll(limited, c)
 	if ctx.Err() != nil {
 		return ctx.Err()
