@@ -172,10 +172,10 @@ func (p *process) noChildren(what string, group int) {
 	_ = syscall.Kill(-group, syscall.SIGKILL)
 }
 
-// Even a KILL of the parent leaves no simulated servers behind.
+// Even a KILL of the parent leaves no simulated servers behind, and not the command that ran against them.
 func TestKillLeavesNoChildren(t *testing.T) {
 	p := newProcess(t)
-	for _, args := range []string{"bench -q --sim 2 --duration 1h", "sim --nodes 2"} {
+	for _, args := range []string{"bench -q --sim 2 --duration 1h", "sim --nodes 2", "sim -- sleep 1000"} {
 		if name, _, _ := strings.Cut(args, " "); !p.has(name) {
 			continue
 		}

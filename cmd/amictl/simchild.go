@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -26,18 +27,14 @@ func (a *app) runAgainst(ctx context.Context, s *simulation, control string) err
 	}
 	signal.Notify(signals, wanted...)
 	defer signal.Stop(signals)
-	if err := child.Start(); err != nil {
+	done, err := startWith(child)
+	if err != nil {
 		var missing *exec.Error
 		if errors.As(err, &missing) {
 			return usageError("the command behind `--` must be in PATH", "%s: %v", missing.Name, missing.Err)
 		}
 		return usageError("", "%v", err)
 	}
-	done := make(chan struct{})
-	go func() {
-		_ = child.Wait() // its state says the same and more
-		close(done)
-	}()
 	cut := ctx.Done()
 	for {
 		select {
@@ -57,6 +54,25 @@ func (a *app) runAgainst(ctx context.Context, s *simulation, control string) err
 			return a.fate(ctx, s, child.ProcessState)
 		}
 	}
+}
+
+// startWith starts the command; done is closed when it has ended. Linux ends it with us, even if we are killed: it counts
+// the thread that started the command as its parent, so that one waits, too, and serves nothing else.
+func startWith(child *exec.Cmd) (done chan struct{}, err error) {
+	endsWithUs(child)
+	done = make(chan struct{})
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := child.Start()
+		started <- err
+		if err == nil {
+			_ = child.Wait() // its state says the same and more
+			close(done)
+		}
+	}()
+	return done, <-started
 }
 
 // graceTime is how long a command may take to end when --deadline is over.
