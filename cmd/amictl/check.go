@@ -42,13 +42,19 @@ Exits 0 when everything passed, 1 when a check failed, 3 or 4 when a node cannot
 6 when nodes ended differently.`
 
 // checkFlags are those of check.
-type checkFlags struct{ junit string }
+type checkFlags struct {
+	junit string
+	yes   bool
+}
 
 func (a *app) checkCommand() *cli.Command {
 	f := &checkFlags{}
 	return &cli.Command{
 		Name: "check", Usage: "smoke-test every node by a profile", ArgsUsage: "[FILE]", Description: checkHelp,
-		Flags:  []cli.Flag{text("junit", "", "also write the results to `FILE` as JUnit XML", &f.junit)},
+		Flags: []cli.Flag{
+			text("junit", "", "also write the results to `FILE` as JUnit XML", &f.junit),
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before a profile's call or command may change what a protected context holds", Destination: &f.yes},
+		},
 		Action: func(ctx context.Context, c *cli.Command) error { return a.check(ctx, f, c.Args().Slice()) },
 	}
 }
@@ -100,6 +106,11 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 	nodes, err := a.targets()
 	if err != nil {
 		return err
+	}
+	for _, action := range profile.sends() {
+		if err := a.permit(&fanout{yes: f.yes}, nodes, &action); err != nil {
+			return err
+		}
 	}
 	form := a.settings.get("output")
 	var p *output.Printer

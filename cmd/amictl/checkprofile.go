@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/apntalk/amictl/pkg/ami"
 )
 
 // A checkProfile is what `amictl check` looks at beyond connection, login, boot and Ping.
@@ -97,6 +99,17 @@ func parseProfile(path, text string) (*checkProfile, error) {
 		err = p.Call.prepare(path)
 	}
 	return p, err
+}
+
+// sends are the actions of a profile that a protected context may not want: its call, and commands that do not show.
+func (p *checkProfile) sends() (actions []ami.Action) {
+	if p.Call != nil {
+		actions = append(actions, ami.NewAction("Originate"))
+	}
+	for i := range p.Commands {
+		actions = append(actions, ami.NewAction("Command", "Command", p.Commands[i].Run))
+	}
+	return actions
 }
 
 var profileKeys = []string{

@@ -90,6 +90,9 @@ func (a *app) contextList(c *cli.Command) error {
 }
 
 func (a *app) contextShow(c *cli.Command) error {
+	if c.Args().Len() > 1 {
+		return usageError("call it once for each", "context show takes one name, and got %q too", c.Args().Get(1))
+	}
 	name := firstOf(c.Args().First(), a.settings.context)
 	if name == "" {
 		return usageError("`amictl context list` shows all", "no context is in force")

@@ -115,6 +115,7 @@ func classify(err error) failure {
 	f := failure{Message: strings.TrimPrefix(err.Error(), "ami: ")}
 	var own *cliError
 	var op *ami.OpError
+	var path *fs.PathError
 	switch {
 	case errors.As(err, &own):
 		f.Code, f.Hint, f.Silent, f.Message, f.Sent = own.code, own.hint, own.silent, own.msg, own.sent
@@ -125,12 +126,12 @@ func classify(err error) failure {
 		f.Code, f.Message = codeTimeout, "the --deadline is over"
 	case errors.Is(err, context.Canceled):
 		f.Code, f.Message = codeSignal, "stopped"
-	case errors.As(err, new(*fs.PathError)):
-		f.Code = codeConfig
-	case errors.As(err, new(*ami.WhereError)):
-		f.Code, f.Hint = codeUsage, `a condition is FIELD(=|!=|=~|!~|<|<=|>|>=)VALUE, such as --where 'Cause!=16'`
 	case errors.Is(err, syscall.EPIPE):
 		f.Code, f.Silent = codeSignal, true
+	case errors.As(err, &path):
+		f.ofPath(path)
+	case errors.As(err, new(*ami.WhereError)):
+		f.Code, f.Hint = codeUsage, `a condition is FIELD(=|!=|=~|!~|<|<=|>|>=)VALUE, such as --where 'Cause!=16'`
 	default:
 		f.Code = codeUsage
 	}
@@ -138,6 +139,20 @@ func classify(err error) failure {
 		f.Exit = exitOf[f.Code]
 	}
 	return f
+}
+
+// ofPath classifies a file's error. What was written to is output: that it is not whole says nothing of what ran.
+func (f *failure) ofPath(e *fs.PathError) {
+	if e.Op != "write" {
+		f.Code, f.Message, f.Hint = codeConfig, e.Error(), "check the path, and who may use it"
+		return
+	}
+	name := e.Path
+	if name == os.Stdout.Name() {
+		name = "standard output"
+	}
+	f.Code, f.Message = codeLost, fmt.Sprintf("%s cannot be written: %v", name, e.Err)
+	f.Hint = "the output is not whole, and what was asked for may have run: look before you try again"
 }
 
 // ofOperation classifies an error of the engine by the operation that failed.

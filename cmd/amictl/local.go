@@ -36,18 +36,14 @@ func (a *app) localNode() ([]ami.Config, error) {
 		return nil, err
 	}
 	cfg.Username = user.name
-	if cfg.Secret, err = a.nodeSecretOr(ami.StaticSecret(user.secret)); err != nil {
-		return nil, err
+	cfg.Secret = ami.StaticSecret(user.secret)
+	if a.flags.secretFile != "" || a.flags.secretStdin { // the environment's is for the environment's nodes
+		if cfg.Secret, err = a.flagSecret(); err != nil {
+			return nil, err
+		}
 	}
 	a.limitTimes(&cfg)
 	return []ami.Config{cfg}, nil
-}
-
-func (a *app) nodeSecretOr(otherwise ami.SecretProvider) (ami.SecretProvider, error) {
-	if p, err := a.flagSecret(); p != nil || err != nil {
-		return p, err
-	}
-	return otherwise, nil
 }
 
 // reach sets the address: the plain one if it is this host's loopback, for nothing leaves the host then; else TLS if

@@ -111,19 +111,19 @@ func cmdGreeter(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(func() { _ = l.Close() })
 	ts.Setenv(args[0], "ami://admin@"+l.Addr().String())
 	go func() {
+		var held []net.Conn
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			if len(args) > 1 && args[1] == "-" {
-				continue
-			}
-			if len(args) > 1 {
+			switch {
+			case len(args) == 1:
+				_ = c.Close()
+			case args[1] != "-":
 				_, _ = c.Write([]byte(args[1] + "\r\n"))
-				continue
 			}
-			_ = c.Close()
+			held = append(held, c) // what nobody holds is closed by the garbage collector
 		}
 	}()
 }

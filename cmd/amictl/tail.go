@@ -97,9 +97,6 @@ func (a *app) tail(ctx context.Context, f *tailFlags, names []string) error {
 		defer cancel()
 	}
 	if f.from != "" {
-		if a.hasTo {
-			return usageError("leave one of them out", "--from and an action behind `--` do not go together")
-		}
 		err = t.replay(ctx)
 	} else {
 		err = t.live(ctx)
@@ -197,7 +194,14 @@ func (a *app) newTailer(f *tailFlags, names []string, kind stream) (*tailer, err
 		}
 		t.action = &action
 	}
-	if f.from == "" {
+	if f.dryRun && !a.hasTo {
+		return nil, usageError("-- ACTION [Key=Value]...", "--dry-run shows the action behind `--`, and there is none")
+	}
+	if f.from != "" {
+		if err := a.checkReplay(f); err != nil {
+			return nil, err
+		}
+	} else {
 		if t.nodes, err = a.targets(); err != nil {
 			return nil, err
 		}
@@ -222,12 +226,9 @@ func (a *app) newTailer(f *tailFlags, names []string, kind stream) (*tailer, err
 		return nil, err
 	}
 	if f.record != "" {
-		if t.file, err = os.OpenFile(f.record, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
-			return nil, usageError("", "--record: %v", err)
-		}
-		t.record = output.NewPrinter(t.file, output.Options{})
+		err = t.openRecord()
 	}
-	return t, nil
+	return t, err
 }
 
 // take handles one event or gap. It returns errEnough when --count is reached.
@@ -274,19 +275,6 @@ func (t *tailer) gap(ev *ami.Event) error {
 	return nil
 }
 
-// writeRecord adds the event to the record, its secrets hidden.
-func (t *tailer) writeRecord(ev *ami.Event) error {
-	hidden := *ev
-	if safe := t.app.redactor().Text(ev.Text()); safe != ev.Text() {
-		m, ok := decodeOne(safe)
-		if !ok { // the record says that one is missing rather than tell a secret
-			return t.record.Event(&ami.Event{Node: ev.Node, Received: ev.Received, Gap: &ami.Gap{Reason: ami.GapOverflow, Dropped: 1}})
-		}
-		hidden.Message = m
-	}
-	return t.record.Event(&hidden)
-}
-
 func (t *tailer) flush() error {
 	if t.record != nil {
 		if err := t.record.Flush(); err != nil {
@@ -306,14 +294,6 @@ func (t *tailer) end() error {
 		}
 	}
 	return t.out.Close()
-}
-
-func (t *tailer) closeRecord() {
-	if t.record != nil {
-		if err := errors.Join(t.record.Close(), t.file.Close()); err != nil {
-			t.app.note("--record: %v", err)
-		}
-	}
 }
 
 // live follows the servers.
@@ -341,6 +321,9 @@ func (t *tailer) live(ctx context.Context) error {
 		return err
 	}
 	if err := t.app.await(ctx, c, need); err != nil {
+		return err
+	}
+	if err := t.beginRecord(); err != nil {
 		return err
 	}
 	limited, cancel := t.flags.limit(ctx)

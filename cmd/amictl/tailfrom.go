@@ -16,6 +16,21 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
+// checkReplay refuses what has no use with --from: passed over in silence, it would let a script believe in it.
+func (a *app) checkReplay(f *tailFlags) error {
+	switch {
+	case a.hasTo:
+		return usageError("leave one of them out", "--from and an action behind `--` do not go together")
+	case len(a.flags.nodes) > 0, a.flags.local, a.flags.managerConf != "":
+		return usageError("--where node=NAME chooses among the nodes of a record", "--from reads a file, and --node and --local choose servers")
+	case len(a.flags.labels) > 0:
+		return usageError("--where node=NAME chooses among the nodes of a record", "--from reads a file, which knows no labels")
+	case f.require != "", f.all, f.route != "", f.yes:
+		return usageError("leave it out", "--require, --all, --route and --yes are for servers, and --from reads a file")
+	}
+	return nil
+}
+
 // replay takes events from a file: a record, which is JSON lines, or a raw capture, which is what a server sent.
 func (t *tailer) replay(ctx context.Context) error {
 	file, err := t.app.open(t.flags.from, "--from")
@@ -23,6 +38,9 @@ func (t *tailer) replay(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = file.Close() }()
+	if err := t.beginRecord(); err != nil {
+		return err
+	}
 	ctx, cancel := t.flags.limit(ctx)
 	defer cancel()
 	in := bufio.NewReaderSize(file, 64<<10)

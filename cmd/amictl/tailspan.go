@@ -30,6 +30,9 @@ func newReplaySpan(f *tailFlags, now time.Time) (s replaySpan, err error) {
 	if s.until, err = parseMoment("--until", f.until, now); err != nil {
 		return s, err
 	}
+	if !s.until.IsZero() && !s.since.Before(s.until) {
+		return s, usageError("--since is the earlier of the two", "between --since %s and --until %s there is no time", f.since, f.until)
+	}
 	if f.from == "" && !s.until.IsZero() && !s.until.After(now) {
 		return s, usageError("--for ends a tail after a while", "--until %s is over already", f.until)
 	}

@@ -41,8 +41,8 @@ func (a *app) waitCommand() *cli.Command {
 		}, f.fanout.flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if ready {
-				if c.Args().Present() || a.hasTo || len(f.where) > 0 || len(u.conditions) > 0 {
-					return usageError("", "--ready goes with nothing else")
+				if c.Args().Present() || a.hasTo || len(f.where) > 0 || len(u.conditions) > 0 || u.every.set || f.dryRun || f.route != "" {
+					return usageError("`amictl wait --ready && amictl wait …` does one after the other", "--ready goes with nothing else")
 				}
 				return a.waitReady(ctx)
 			}
@@ -53,7 +53,7 @@ func (a *app) waitCommand() *cli.Command {
 				return a.waitUntil(ctx, u, &f.fanout)
 			}
 			if u.every.set {
-				return usageError("", "--every goes with --until")
+				return usageError("such as --until CoreCurrentCalls=0 --every 5s -- CoreStatus", "--every goes with --until")
 			}
 			return a.waitEvents(ctx, f, c.Args().Slice())
 		},

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// openRecord opens the file of --record. What it holds stays until there is something to record: see beginRecord.
+func (t *tailer) openRecord() (err error) {
+	path := t.flags.record
+	if path == "-" {
+		return usageError("-o jsonl prints them", "--record writes to a file, and not to standard output")
+	}
+	if t.file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+		return usageError("give a path that you may write to", "--record: %v", err)
+	}
+	from, err := os.Stat(t.flags.from)
+	if to, failed := t.file.Stat(); err == nil && failed == nil && os.SameFile(from, to) {
+		return errors.Join(t.file.Close(), usageError("give the record another name", "--record would overwrite %s, which --from reads", path))
+	}
+	t.record = output.NewPrinter(t.file, output.Options{})
+	return nil
+}
+
+// beginRecord empties the file once a session is there, or what is replayed is open. A tail that came to nothing leaves
+// the record before it alone.
+func (t *tailer) beginRecord() error {
+	if t.record == nil {
+		return nil
+	}
+	info, err := t.file.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		err = t.file.Truncate(0)
+	}
+	if err != nil {
+		return usageError("give a path that you may write to", "--record: %v", err)
+	}
+	return nil
+}
+
+// writeRecord adds the event to the record, its secrets hidden.
+func (t *tailer) writeRecord(ev *ami.Event) error {
+	hidden := *ev
+	if safe := t.app.redactor().Text(ev.Text()); safe != ev.Text() {
+		m, ok := decodeOne(safe)
+		if !ok { // the record says that one is missing rather than tell a secret
+			return t.record.Event(&ami.Event{Node: ev.Node, Received: ev.Received, Gap: &ami.Gap{Reason: ami.GapOverflow, Dropped: 1}})
+		}
+		hidden.Message = m
+	}
+	return t.record.Event(&hidden)
+}
+
+func (t *tailer) closeRecord() {
+	if t.record != nil {
+		if err := errors.Join(t.record.Close(), t.file.Close()); err != nil {
+			t.app.note("--record: %v", err)
+		}
+	}
+}
