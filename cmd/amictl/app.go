@@ -100,7 +100,7 @@ func (a *app) dispatch(ctx context.Context) error {
 		return usageError("see `"+helpFor(line.command)+"`", "%s takes nothing behind `--`", line.command.UsageText)
 	}
 	err = root.Run(ctx, line.args)
-	return flagError(err)
+	return flagError(line.command, err)
 }
 
 // commands is the whole command line.

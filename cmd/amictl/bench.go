@@ -211,7 +211,7 @@ func (a *app) benchConfig(f *benchFlags) (bench.Config, *bench.Mix, error) {
 
 func (a *app) benchMix(f *benchFlags, c *bench.Config) (*bench.Mix, error) {
 	if f.mix != "" && (f.workload == bench.WorkloadCalls || f.workload == bench.WorkloadLoginStorm) {
-		return nil, usageError("", "--mix has no use with --workload %s", f.workload)
+		return nil, usageError("leave --mix out", "--mix has no use with --workload %s", f.workload)
 	}
 	c.Mix = f.mix
 	name, isFile := strings.CutPrefix(f.mix, "@")
@@ -415,7 +415,7 @@ func benchConfirmed(f *benchFlags, nodes []ami.Config) error {
 	case f.rate.v <= 0 && len(f.stages) == 0:
 		return usageError("a closed loop would take all that they have", "servers that are not on this host need a --rate or --stage")
 	case f.workload == bench.WorkloadCalls && !f.maxCalls.set:
-		return usageError("", "calls on servers that are not on this host need --max-calls")
+		return usageError("such as --max-calls 1000: each may cost money", "calls on servers that are not on this host need --max-calls")
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (a *app) follow(ctx context.Context, c *ami.Conn, action ami.Action, ends c
 	}
 	id := reply.End.Get("Uniqueid")
 	if id == "" {
-		return reply, &cliError{code: codeCondition, msg: c.Name() + ": OriginateResponse names no Uniqueid, so the call cannot be followed"}
+		return reply, &cliError{code: codeCondition, msg: c.Name() + ": OriginateResponse names no Uniqueid, so the call cannot be followed", hint: "the call goes on; `amictl tail Hangup` shows how calls end"}
 	}
 	wait := ctx
 	if a.flags.timeout.set {
@@ -41,7 +41,7 @@ func (a *app) follow(ctx context.Context, c *ami.Conn, action ami.Action, ends c
 		case err != nil || ev.Gap != nil && ev.Gap.Reason == ami.GapDisconnect:
 			return reply, &cliError{code: codeLost, sent: "yes", msg: c.Name() + ": the connection was lost during the call", hint: "the call may go on"}
 		case ev.Gap != nil:
-			return reply, &cliError{code: codeGap, sent: "yes", msg: c.Name() + ": events are missing, the call's end may be one of them"}
+			return reply, &cliError{code: codeGap, sent: "yes", msg: c.Name() + ": events are missing, the call's end may be one of them", hint: "`amictl send CoreShowChannels` shows whether it goes on"}
 		case ev.Get("Uniqueid") != id:
 			continue
 		}
@@ -74,5 +74,5 @@ func callEnd(node string, ev *ami.Event) error {
 	if err == nil && (cause == 0 || cause == 16 || cause == 31) {
 		return nil
 	}
-	return &cliError{code: codeCall, msg: node + ": the call ended with cause " + ev.Get("Cause") + ", " + ev.Get("Cause-txt")}
+	return &cliError{code: codeCall, msg: node + ": the call ended with cause " + ev.Get("Cause") + ", " + ev.Get("Cause-txt"), hint: "the far end or a trunk ended it so; 16 and 31 are normal ends"}
 }

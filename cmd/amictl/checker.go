@@ -103,7 +103,7 @@ func (c *checker) seeCertificate(from *tls.Config) *tls.Config {
 }
 
 func failedCheck(format string, args ...any) error {
-	return &cliError{code: codeCondition, msg: fmt.Sprintf(format, args...)}
+	return &cliError{code: codeCondition, msg: fmt.Sprintf(format, args...), hint: "mend the server, or what the profile wants of it"}
 }
 
 // A checkStep is a check that needs a session. It returns what it found.

@@ -66,7 +66,7 @@ func (a *app) readProfile(path string) (*checkProfile, error) {
 	defer func() { _ = in.Close() }()
 	text, err := io.ReadAll(io.LimitReader(in, longestProfile))
 	if err != nil {
-		return nil, usageError("", "%s: %v", path, err)
+		return nil, usageError(readHint, "%s: %v", path, err)
 	}
 	return parseProfile(path, string(text))
 }
@@ -137,12 +137,12 @@ func (c *checkCall) prepare(path string) (err error) {
 	case c.Channel == "":
 		return configError("such as channel = \"Local/100@default\"", "%s: [call] has no channel", path)
 	case (c.Exten == "") == (c.Application == ""):
-		return configError("", "%s: [call] needs either exten or application", path)
+		return configError("such as exten = \"200\", or application = \"Wait\"", "%s: [call] needs either exten or application", path)
 	}
 	c.ring = 10 * time.Second
 	if c.Ring != "" {
 		if c.ring, err = parseDuration(c.Ring); err != nil {
-			return configError("", "%s: [call] ring %q: %v", path, c.Ring, err)
+			return configError("such as ring = \"10s\"", "%s: [call] ring %q: %v", path, c.Ring, err)
 		}
 	}
 	return nil

@@ -57,7 +57,7 @@ func (a *app) cluster(nodes []ami.Config) (*ami.Cluster, error) {
 	for _, n := range nodes {
 		if _, err := c.Add(n); err != nil {
 			_ = c.Close()
-			return nil, usageError("", "%v", cause(err))
+			return nil, usageError("`amictl context show` lists the nodes", "%v", cause(err))
 		}
 	}
 	return c, nil

@@ -154,7 +154,7 @@ func (a *app) contextUse(c *cli.Command) error {
 	}
 	text, err := os.ReadFile(cfg.path)
 	if err != nil {
-		return configError("", "the config cannot be read: %v", err)
+		return configError(readHint, "the config cannot be read: %v", err)
 	}
 	if err := replaceFile(cfg.path, withContextLine(string(text), name)); err != nil {
 		return err
@@ -197,7 +197,7 @@ func replaceFile(path, text string) error {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".amictl-*")
 	if err != nil {
-		return configError("", "the config cannot be written: %v", err)
+		return configError(writeHint, "the config cannot be written: %v", err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	if _, err = f.WriteString(text); err == nil {
@@ -210,7 +210,7 @@ func replaceFile(path, text string) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return configError("", "the config cannot be written: %v", err)
+		return configError(writeHint, "the config cannot be written: %v", err)
 	}
 	return nil
 }

@@ -79,10 +79,10 @@ func (a *app) contextAdd(ctx context.Context, f *contextAddFlags, name string) e
 	}
 	if n.file != "" {
 		if err := os.MkdirAll(filepath.Dir(n.file), 0o700); err != nil {
-			return configError("", "the secret cannot be stored: %v", err)
+			return configError(writeHint, "the secret cannot be stored: %v", err)
 		}
 		if err := os.WriteFile(n.file, []byte(n.typed.Reveal()+"\n"), 0o600); err != nil {
-			return configError("", "the secret cannot be stored: %v", err)
+			return configError(writeHint, "the secret cannot be stored: %v", err)
 		}
 	}
 	if err := a.storeNode(n, existing == nil, f); err != nil {
@@ -105,7 +105,7 @@ func (a *app) gatherNode(f *contextAddFlags, name string) (*newNode, error) {
 	n.config.URL = a.flags.nodes.String()
 	if n.config.URL == "" {
 		if n.config.URL, err = a.ask(in, "URL of the server (ami://user@host:5038, or amis:// for TLS): "); err != nil {
-			return nil, usageError("", "nothing was added")
+			return nil, usageError("give the URL with --node ami://user@host:5038", "nothing was added")
 		}
 	}
 	u, err := parseNodeURL(n.config.URL)
@@ -151,7 +151,7 @@ func (a *app) gatherSecret(f *contextAddFlags, n *newNode, in *os.File) error {
 		typed, err := term.ReadPassword(int(in.Fd()))
 		_, _ = a.stderr.Write([]byte("\n"))
 		if err != nil || len(typed) == 0 {
-			return usageError("", "no secret was given; nothing was added")
+			return usageError("type it, or say where it is with --secret-file FILE or --secret env:NAME", "no secret was given; nothing was added")
 		}
 		n.typed = ami.NewSecret(string(typed))
 		n.file = filepath.Join(filepath.Dir(a.settings.config.path), safeFileName(n.context+"-"+n.name)+".secret")
@@ -213,7 +213,7 @@ func (a *app) storeNode(n *newNode, fresh bool, f *contextAddFlags) error {
 		}
 	}
 	if err != nil {
-		return configError("", "the config cannot be written: %v", err)
+		return configError(writeHint, "the config cannot be written: %v", err)
 	}
 	var b strings.Builder
 	b.Write(old)

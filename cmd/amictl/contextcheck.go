@@ -26,7 +26,7 @@ func (a *app) contextCheck(ctx context.Context, c *cli.Command) error {
 	chosen := a.settings.config.Contexts[name]
 	switch {
 	case c.Args().Len() > 1:
-		return usageError("", "context check takes one name")
+		return usageError("`amictl context list` shows all", "context check takes one name")
 	case name == "":
 		return usageError("`amictl context list` shows all", "no context is in force")
 	case chosen == nil:

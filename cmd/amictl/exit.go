@@ -123,7 +123,7 @@ func classify(err error) failure {
 	case errors.As(err, &op):
 		f.ofOperation(op)
 	case errors.Is(err, context.DeadlineExceeded):
-		f.Code, f.Message = codeTimeout, "the --deadline is over"
+		f.Code, f.Message, f.Hint = codeTimeout, "the --deadline is over", "it is for the whole run, and what was sent may have run; allow more, or look first"
 	case errors.Is(err, context.Canceled):
 		f.Code, f.Message = codeSignal, "stopped"
 	case errors.Is(err, syscall.EPIPE):
@@ -138,8 +138,32 @@ func classify(err error) failure {
 	if f.Exit == 0 {
 		f.Exit = exitOf[f.Code]
 	}
+	if f.Hint == "" {
+		f.Hint = hintOf[f.Code]
+	}
 	return f
 }
+
+// hintOf is what to do about failures that nobody knows more of.
+var hintOf = map[code]string{
+	codeUsage:     "see `amictl --help`",
+	codeConfig:    "`amictl config explain` shows the settings in force, and where each comes from",
+	codeInput:     "`amictl actions NAME` shows what an action takes",
+	codeTimeout:   "it may have run; --timeout allows more time",
+	codeLost:      "it may have run: look before you try again",
+	codeUnsent:    "nothing was sent: safe to try again",
+	codeConnect:   "check address and port, and the way to them",
+	codeRefused:   "these are the server's own words; its log may say more",
+	codeInvalid:   "take a smaller load, or a machine with nothing else to do",
+	codeGap:       "it may have happened meanwhile: look before you try again",
+	codeThreshold: "the figures are on standard output",
+}
+
+// Hints for files.
+const (
+	readHint  = "check the path, and that you may read it"
+	writeHint = "check the path, that you may write there, and that there is room"
+)
 
 // ofPath classifies a file's error. What was written to is output: that it is not whole says nothing of what ran.
 func (f *failure) ofPath(e *fs.PathError) {
@@ -302,11 +326,25 @@ func (f *failure) ofRefusal(refused *ami.ResponseError, where string) {
 	case refused.Reason != "":
 		f.Code = codeCall
 		f.Message = fmt.Sprintf("%s: the call failed: %s", where, output.OutcomeOf(refused.Reason))
+		f.Hint = callHint(output.OutcomeOf(refused.Reason))
 	case strings.HasPrefix(refused.Message, "Permission denied"):
 		f.Code, f.Hint = codePermission, permissionHint(refused.Action)
 	case strings.HasPrefix(refused.Message, "Invalid/unknown command"):
 		f.Hint = unknownActionHint(refused.Action)
 	}
+}
+
+// callHint says what an outcome of a call means for who made it.
+func callHint(outcome string) string {
+	switch outcome {
+	case "busy":
+		return "the far end is in another call, or refuses calls: try again later"
+	case "no-answer":
+		return "nobody took it; --ring allows more time"
+	case "congestion":
+		return "a trunk or the far end has no room, or does not know the number"
+	}
+	return "Asterisk gives no reason: is there such a channel, endpoint or extension, and is it registered? Its console tells, with `core set verbose 3`"
 }
 
 func permissionHint(action string) string {
@@ -339,6 +377,12 @@ func fieldHint(e *wire.FieldError) string {
 		return "Asterisk reads no longer line; a long value has to reach it another way, such as AstDB or a file"
 	case errors.Is(e.Err, wire.ErrHeaders):
 		return "send fewer headers in one action"
+	case errors.Is(e.Err, wire.ErrLeadingSpace):
+		return "leave the white space out"
+	case errors.Is(e.Err, wire.ErrEmpty):
+		return "such as `amictl send CoreStatus`"
+	case errors.Is(e.Err, wire.ErrName):
+		return "Key=Value, and Key a name such as Variable"
 	case errors.Is(e.Err, wire.ErrReserved):
 		return "amictl numbers its actions itself; give your own id with `send -`"
 	}

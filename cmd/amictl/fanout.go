@@ -52,7 +52,7 @@ func (f *fanout) check(nodes int) error {
 	case f.route != "" && f.route != "round-robin" && f.route != "failover" && f.route != "least-pending":
 		return usageError("round-robin, failover or least-pending", "--route %q is no way to choose a node", f.route)
 	case f.batch.set && !f.all:
-		return usageError("", "--batch goes with --all")
+		return usageError("such as --all --batch 5 --pause 10s --max-fail 1", "--batch goes with --all")
 	case (f.pause.set || f.maxFail.set) && !f.batch.set:
 		return usageError("such as --all --batch 5 --pause 10s --max-fail 1", "--pause and --max-fail go with --batch")
 	case nodes > 1 && !f.all && f.route == "":

@@ -131,14 +131,14 @@ func (c *count) String() string {
 func (c *count) Get() any { return c.n }
 
 // flagError makes an error that urfave/cli found in a flag's value one of ours.
-func flagError(err error) error {
+func flagError(command *cli.Command, err error) error {
 	var own *cliError
 	if err == nil || errors.As(err, &own) {
 		return err
 	}
 	msg := err.Error()
 	if strings.HasPrefix(msg, "invalid value ") {
-		return usageError("see --help", "%s", strings.Replace(msg, "for flag -", "for --", 1))
+		return usageError("see `"+helpFor(command)+"`", "%s", strings.Replace(msg, "for flag -", "for --", 1))
 	}
 	return err
 }

@@ -97,7 +97,7 @@ func (a *app) health(ctx context.Context, f *healthFlags) error {
 func (r *healthRun) prepare() (err error) {
 	f := r.flags
 	if !f.watch && (f.every.set || f.rounds.set) {
-		return usageError("", "--every and --rounds go with --watch")
+		return usageError("such as --watch --every 15s --rounds 4", "--every and --rounds go with --watch")
 	}
 	if r.form != "" && (r.app.flags.query != "" || r.app.flags.fields != "") {
 		return usageError("-o jsonl is for programs", "-o %s goes with neither --query nor --fields", r.form)

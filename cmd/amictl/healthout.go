@@ -175,13 +175,13 @@ func writeHealthMetrics(w io.Writer, found []checkup) error {
 func replaceOutput(flag, path string, text []byte) error {
 	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
 		if err := os.WriteFile(path, text, 0); err != nil {
-			return usageError("", "%s: %v", flag, err)
+			return usageError(writeHint, "%s: %v", flag, err)
 		}
 		return nil
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".amictl-*")
 	if err != nil {
-		return usageError("", "%s: %v", flag, err)
+		return usageError(writeHint, "%s: %v", flag, err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.Write(text)
@@ -195,7 +195,7 @@ func replaceOutput(flag, path string, text []byte) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return usageError("", "%s: %v", flag, err)
+		return usageError(writeHint, "%s: %v", flag, err)
 	}
 	return nil
 }

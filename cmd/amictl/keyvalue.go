@@ -59,7 +59,7 @@ func (a *app) readValue(file, who string) (string, error) {
 	defer func() { _ = in.Close() }()
 	text, err := io.ReadAll(io.LimitReader(in, maxValue))
 	if err != nil {
-		return "", usageError("", "%s: %v", who, err)
+		return "", usageError(readHint, "%s: %v", who, err)
 	}
 	s := strings.TrimSuffix(string(text), "\n")
 	return strings.TrimSuffix(s, "\r"), nil

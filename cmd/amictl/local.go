@@ -94,7 +94,7 @@ func certificatePin(otherwise, path string) (string, error) {
 	for {
 		block, rest := pem.Decode(text)
 		if block == nil {
-			return "", configError("", "tlscertfile %s holds no certificate", path)
+			return "", configError("a PEM file begins with -----BEGIN CERTIFICATE-----", "tlscertfile %s holds no certificate", path)
 		}
 		if block.Type == "CERTIFICATE" {
 			sum := sha256.Sum256(block.Bytes)

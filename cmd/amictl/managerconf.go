@@ -67,7 +67,7 @@ func (r *confReader) file(path string) error {
 		return configError("does a file include itself?", "manager.conf includes more than %d files", mostIncludes)
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return configError("", "manager.conf cannot be read: %s is no file", path)
+		return configError("give the path of a manager.conf with --manager-conf", "manager.conf cannot be read: %s is no file", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -82,7 +82,7 @@ func (r *confReader) file(path string) error {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return configError("", "%s: %v", path, err)
+		return configError(readHint, "%s: %v", path, err)
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func (a *app) expandFiles(words []string) (out []string, err error) {
 		}
 		_ = in.Close()
 		if err := lines.Err(); err != nil {
-			return nil, usageError("", "%s: %v", word, err)
+			return nil, usageError(readHint, "%s: %v", word, err)
 		}
 	}
 	return out, nil
@@ -104,7 +104,7 @@ func (a *app) open(name, who string) (io.ReadCloser, error) {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, usageError("", "%s: %v", who, err)
+		return nil, usageError(readHint, "%s: %v", who, err)
 	}
 	return f, nil
 }

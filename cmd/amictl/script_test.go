@@ -174,8 +174,8 @@ func cmdKick(ts *testscript.TestScript, _ bool, args []string) {
 	}()
 }
 
-// cmdStatus runs a command and wants an exit status: status N amictl ARG... An error must be one line with at most one
-// hint, on standard error.
+// cmdStatus runs a command and wants an exit status: status N amictl ARG... A usage error must
+// be one line and a hint, on standard error.
 func cmdStatus(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -196,7 +196,7 @@ func cmdStatus(ts *testscript.TestScript, _ bool, args []string) {
 		if ts.ReadFile("stdout") != "" && !strings.Contains(strings.Join(args, " "), "send -") {
 			ts.Fatalf("a usage error wrote to standard output")
 		}
-		if !strings.HasPrefix(lines[0], "amictl: ") || len(lines) > 2 || len(lines) == 2 && !strings.HasPrefix(lines[1], "hint: ") {
+		if len(lines) != 2 || !strings.HasPrefix(lines[0], "amictl: ") || !strings.HasPrefix(lines[1], "hint: ") {
 			ts.Fatalf("not one line and a hint")
 		}
 	}

@@ -25,7 +25,7 @@ func isReference(s string) bool {
 func (a *app) secretFrom(reference string) (ami.SecretProvider, error) {
 	kind, what, _ := strings.Cut(reference, ":")
 	if what == "" {
-		return nil, configError("", "the secret reference %q names nothing", reference)
+		return nil, configError("file:PATH, env:NAME, cmd:COMMAND or cred:NAME", "the secret reference %q names nothing", reference)
 	}
 	switch kind {
 	case "file":
@@ -106,7 +106,7 @@ func (a *app) flagSecret() (ami.SecretProvider, error) {
 		read := sync.OnceValues(func() (ami.Secret, error) {
 			text, err := io.ReadAll(io.LimitReader(in, 64<<10))
 			if err != nil {
-				return ami.Secret{}, configError("", "the secret cannot be read from standard input: %v", err)
+				return ami.Secret{}, configError("its first line is the secret", "the secret cannot be read from standard input: %v", err)
 			}
 			return firstLine(text, "standard input")
 		})

@@ -63,7 +63,7 @@ func (a *app) sendCommand() *cli.Command {
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Len() == 1 && c.Args().First() == "-" {
 				if f.minItems.set || f.emptyOK || f.batch.set || f.pause.set || f.maxFail.set {
-					return usageError("", "--min-items, --empty-ok, --batch, --pause and --max-fail are for one action")
+					return usageError("leave them out, or send that action by itself", "--min-items, --empty-ok, --batch, --pause and --max-fail are for one action")
 				}
 				return a.sendLines(ctx, f)
 			}
@@ -131,7 +131,7 @@ func (f *sendFlags) judge(node string, r *ami.Reply, err error, streamed int) er
 		return err
 	}
 	if n := streamed + len(r.Events); n < f.minItems.n {
-		return &cliError{code: codeCondition, msg: fmt.Sprintf("%s: %d items, and --min-items wants %d", node, n, f.minItems.n)}
+		return &cliError{code: codeCondition, msg: fmt.Sprintf("%s: %d items, and --min-items wants %d", node, n, f.minItems.n), hint: "the answer is on standard output"}
 	}
 	return nil
 }

@@ -87,10 +87,21 @@ func (s *settings) check() error {
 			err = errors.New("not one of auto, always, never")
 		}
 		if err != nil {
-			return usageError("", "%s %q (%s): %v", v.name, v.value, v.source, err)
+			return usageError(settingHint(v.name), "%s %q (%s): %v", v.name, v.value, v.source, err)
 		}
 	}
 	return nil
+}
+
+// settingHint says what a setting may be.
+func settingHint(name string) string {
+	switch name {
+	case "output":
+		return "auto, table, jsonl, json, csv, raw or none; health has nagios and prometheus, and check has junit"
+	case "color":
+		return "auto, always or never"
+	}
+	return "such as 500ms, 10s or 2m"
 }
 
 func isFormat(s string) bool {

@@ -178,7 +178,7 @@ func (a *app) sim(ctx context.Context, f *simFlags) error {
 func (a *app) startSim(ctx context.Context, f *simFlags) (*simulation, error) {
 	version, err := amitest.ParseVersion(f.version)
 	if err != nil {
-		return nil, usageError("", "--version %s is not one of 22, 16, 13", f.version)
+		return nil, usageError("such as --version 22", "--version %s is not one of 22, 16, 13", f.version)
 	}
 	s := &simulation{user: amitest.DefaultUser, secret: amitest.DefaultSecret}
 	if f.user != "" {
@@ -242,7 +242,7 @@ func (s *simulation) startScenario(f *simFlags, opts []amitest.Option) error {
 		return inputError("`amictl sim check FILE` shows more", "%v", err)
 	}
 	if s.world, err = file.Start(nil, opts...); err != nil {
-		return inputError("", "%v", err)
+		return inputError("`amictl sim check FILE` shows more", "%v", err)
 	}
 	s.servers, s.close = s.world.Servers(), s.world.Close
 	return nil

@@ -15,7 +15,7 @@ func (a *app) simCheck(ctx context.Context, files []string) error {
 		return usageError("such as `amictl sim check testdata/scenarios/*.toml`", "sim check needs the files of scenarios")
 	}
 	if a.hasTo {
-		return usageError("", "sim check runs no command")
+		return usageError("`amictl sim --scenario FILE -- COMMAND` does", "sim check runs no command")
 	}
 	var all []*scenario.Scenario
 	for _, file := range files {

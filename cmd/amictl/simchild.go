@@ -33,7 +33,7 @@ func (a *app) runAgainst(ctx context.Context, s *simulation, control string) err
 		if errors.As(err, &missing) {
 			return usageError("the command behind `--` must be in PATH", "%s: %v", missing.Name, missing.Err)
 		}
-		return usageError("", "%v", err)
+		return usageError("the command behind `--` must be a program that you may run", "%v", err)
 	}
 	cut := ctx.Done()
 	for {

@@ -18,7 +18,7 @@ type simNode struct {
 func (s *simulation) describe(f *simFlags) ([]byte, error) {
 	if f.replay != "" {
 		if _, err := os.ReadFile(f.replay); err != nil {
-			return nil, usageError("", "--replay: %v", err)
+			return nil, usageError(readHint, "--replay: %v", err)
 		}
 	}
 	var err error

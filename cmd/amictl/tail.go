@@ -155,7 +155,7 @@ func (f *tailFlags) need(nodes int) (int, error) {
 	}
 	n, err := strconv.Atoi(f.require)
 	if err != nil || n < 1 || n > nodes {
-		return 0, usageError("", "--require %q is neither all nor a number from 1 to %d", f.require, nodes)
+		return 0, usageError("such as --require all", "--require %q is neither all nor a number from 1 to %d", f.require, nodes)
 	}
 	return n, nil
 }
@@ -313,7 +313,7 @@ func (t *tailer) live(ctx context.Context) error {
 	defer sub.Close()
 	for _, n := range t.nodes {
 		if _, err := c.Add(n); err != nil {
-			return usageError("", "%s", cause(err))
+			return usageError("`amictl context show` lists the nodes", "%s", cause(err))
 		}
 	}
 	need, err := t.flags.need(len(t.nodes))

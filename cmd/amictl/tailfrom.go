@@ -49,7 +49,7 @@ func (t *tailer) replay(ctx context.Context) error {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
-		return usageError("", "--from: %v", err)
+		return usageError(readHint, "--from: %v", err)
 	case first == '{':
 		err = t.replayRecord(ctx, in)
 	default:
@@ -100,7 +100,7 @@ func (t *tailer) replayCapture(ctx context.Context, in io.Reader) error {
 			}
 			return nil
 		case err != nil:
-			return usageError("", "--from: %v", err)
+			return usageError(readHint, "--from: %v", err)
 		}
 		if in, ok := in.(*bufio.Reader); ok && in.Buffered() == 0 {
 			if err := t.flush(); err != nil { // a pipe may pause here

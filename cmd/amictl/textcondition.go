@@ -30,6 +30,9 @@ func compileAll(flag string, texts []string) (all []*regexp.Regexp, err error) {
 	return all, nil
 }
 
+// outputHint says where to look when a condition does not hold.
+const outputHint = "the command's output, on standard output, says why"
+
 // check returns the error of the first condition that does not hold.
 func (c *textConditions) check(node string, r *ami.Reply) error {
 	if len(c.expect)+len(c.reject) == 0 {
@@ -43,12 +46,12 @@ func (c *textConditions) check(node string, r *ami.Reply) error {
 	text := strings.TrimSuffix(b.String(), "\n")
 	for _, re := range c.expect {
 		if !re.MatchString(text) {
-			return &cliError{code: codeCondition, msg: node + ": the output does not match --expect " + re.String()[len("(?m)"):]}
+			return &cliError{code: codeCondition, msg: node + ": the output does not match --expect " + re.String()[len("(?m)"):], hint: outputHint}
 		}
 	}
 	for _, re := range c.reject {
 		if found := re.FindString(text); re.MatchString(text) {
-			return &cliError{code: codeCondition, msg: node + ": the output matches --reject " + re.String()[len("(?m)"):] + ": " + found}
+			return &cliError{code: codeCondition, msg: node + ": the output matches --reject " + re.String()[len("(?m)"):] + ": " + found, hint: outputHint}
 		}
 	}
 	return nil

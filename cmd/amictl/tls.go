@@ -18,7 +18,7 @@ func (a *app) tlsConfig(addr, ca, name, pin string) (*tls.Config, error) {
 	if ca != "" {
 		pem, err := os.ReadFile(a.expandHome(ca))
 		if err != nil {
-			return nil, configError("", "the CA file cannot be read: %v", err)
+			return nil, configError(readHint, "the CA file cannot be read: %v", err)
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
