@@ -217,7 +217,7 @@ func (r *healthRun) print(w io.Writer, found []checkup) error {
 		}
 	}
 	o.Nodes, o.Many = len(found) > 1, len(found) > 1
-	if o.Terminal && r.flags.watch && o.Format == output.TableText {
+	if r.flags.watch && r.app.redraws(o) {
 		_, _ = io.WriteString(w, clearScreen)
 	}
 	p := output.NewPrinter(w, o)

@@ -219,8 +219,7 @@ func (a *app) newTailer(f *tailFlags, names []string, kind stream) (*tailer, err
 	}
 	if f.stats {
 		kind = records
-		t.stats = newEventStats()
-		t.stats.replayed = f.from != ""
+		t.stats = newEventStats(f.from != "")
 	}
 	if t.out, err = a.printer(kind, len(t.nodes) > 1, true); err != nil {
 		return nil, err
@@ -276,6 +275,7 @@ func (t *tailer) gap(ev *ami.Event) error {
 }
 
 func (t *tailer) flush() error {
+	t.stats.draw()
 	if t.record != nil {
 		if err := t.record.Flush(); err != nil {
 			return err
@@ -287,6 +287,7 @@ func (t *tailer) flush() error {
 // end prints what is left: the counts, or the end of a document.
 func (t *tailer) end() error {
 	if t.stats != nil {
+		t.stats.clear()
 		for _, r := range t.stats.records() {
 			if err := t.out.Record(r); err != nil {
 				return err
@@ -329,6 +330,7 @@ func (t *tailer) live(ctx context.Context) error {
 	limited, cancel := t.flags.limit(ctx)
 	defer cancel()
 	sent := newSender(limited, t.app, c, &t.flags.fanout, t.action)
+	defer t.watchStats(sent.nudge)()
 	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) {
 		return notOver(limited, err)
 	}
@@ -385,9 +387,4 @@ func (t *tailer) answers(sent *sender) error {
 		}
 	}
 	return nil
-}
-
-// newEventStats begins to count now.
-func newEventStats() *eventStats {
-	return &eventStats{since: time.Now(), counts: make(map[statKey]*uint64)}
 }

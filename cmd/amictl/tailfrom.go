@@ -43,6 +43,7 @@ func (t *tailer) replay(ctx context.Context) error {
 	}
 	ctx, cancel := t.flags.limit(ctx)
 	defer cancel()
+	defer t.watchStats(func() {})()
 	in := bufio.NewReaderSize(file, 64<<10)
 	first, err := firstByte(in)
 	switch {

@@ -61,6 +61,13 @@ func (s *sender) put(e ending) {
 	s.wake()
 }
 
+// nudge makes who waits for events look around, as an answer would.
+func (s *sender) nudge() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wake()
+}
+
 // take returns the answers that have come since the last call, and makes wait wait again.
 func (s *sender) take() []ending {
 	s.mu.Lock()
