@@ -46,6 +46,7 @@ func (t *tailer) replay(ctx context.Context) error {
 	defer t.watchStats(func() {})()
 	in := bufio.NewReaderSize(file, 64<<10)
 	first, err := firstByte(in)
+	defer t.tellTimeless()
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil
@@ -87,16 +88,20 @@ func (t *tailer) wants(node string, m *wire.Message) bool {
 // replayCapture decodes what a server sent. Responses and text are passed over: they are no events.
 func (t *tailer) replayCapture(ctx context.Context, in io.Reader) error {
 	d := wire.NewDecoder(wire.Limits{})
+	packets := 0
 	for {
 		n, err := in.Read(d.Space())
 		d.Wrote(n)
-		if taken := t.drain(ctx, d); taken != nil {
+		if taken := t.drain(ctx, d, &packets); taken != nil {
 			return taken
 		}
 		switch {
 		case errors.Is(err, io.EOF):
 			var cut *wire.TruncatedError
 			if end := d.End(); errors.As(end, &cut) {
+				if packets == 0 {
+					return t.notReplayable()
+				}
 				t.app.note("--from: the capture ends inside a packet, %d bytes are left over", cut.Bytes)
 			}
 			return nil
@@ -111,8 +116,25 @@ func (t *tailer) replayCapture(ctx context.Context, in io.Reader) error {
 	}
 }
 
-// drain takes all whole packets that the decoder holds.
-func (t *tailer) drain(ctx context.Context, d *wire.Decoder) error {
+// notReplayable is the error of a file that holds nothing of what --from reads.
+func (t *tailer) notReplayable() error {
+	return inputError("a record is what --record or -o jsonl wrote, a capture is what a server sent; neither is compressed",
+		"--from: %s is neither a record nor a capture", t.flags.from)
+}
+
+// tellTimeless notes what a bound in time left out because it has none.
+func (t *tailer) tellTimeless() {
+	switch n := t.flags.span.timeless; n {
+	case 0:
+	case 1:
+		t.app.note("--from: 1 event without a time was left out; timestampevents=yes in manager.conf puts it into captures")
+	default:
+		t.app.note("--from: %d events without a time were left out; timestampevents=yes in manager.conf puts it into captures", n)
+	}
+}
+
+// drain takes all whole packets that the decoder holds, and counts them.
+func (t *tailer) drain(ctx context.Context, d *wire.Decoder, packets *int) error {
 	for {
 		m, err := d.Next()
 		switch {
@@ -122,8 +144,10 @@ func (t *tailer) drain(ctx context.Context, d *wire.Decoder) error {
 			t.app.note("--from: %v; it is left out", cause(err))
 			continue
 		case m.Kind() != wire.Event:
+			*packets++
 			continue
 		}
+		*packets++
 		if !t.wants("", &m) {
 			continue
 		}
@@ -147,9 +171,13 @@ func packetTime(s string) time.Time {
 
 // replayRecord reads JSON lines of type event and gap; others are passed over.
 func (t *tailer) replayRecord(ctx context.Context, in *bufio.Reader) error {
+	objects := 0 // of amictl's
 	for number := 1; ; number++ {
 		line, err := readLine(in)
 		if errors.Is(err, io.EOF) {
+			if objects == 0 {
+				return t.notReplayable()
+			}
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -158,6 +186,9 @@ func (t *tailer) replayRecord(ctx context.Context, in *bufio.Reader) error {
 		if err != nil || !gjson.Valid(line) {
 			t.app.note("--from: line %d is not JSON; it is left out", number)
 			continue
+		}
+		if gjson.Get(line, "type").Exists() {
+			objects++
 		}
 		ev, ok := recordedEvent(line)
 		if !ok || ev.Gap == nil && !t.wants(ev.Node, &ev.Message) {

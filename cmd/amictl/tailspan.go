@@ -15,6 +15,8 @@ type replaySpan struct {
 	since, until time.Time // zero: no bound
 	speed        float64   // times the original; 0: no waiting
 
+	timeless int // events that have no time, where there is a bound
+
 	begun time.Time // when the first event was replayed
 	first time.Time // and when it happened
 }
@@ -75,7 +77,11 @@ func parseMoment(flag, s string, now time.Time) (time.Time, error) {
 // holds reports whether an event is in the span. What has no time is only when there is no bound.
 func (s *replaySpan) holds(at time.Time) bool {
 	if at.IsZero() {
-		return s.since.IsZero() && s.until.IsZero()
+		if bound := !s.since.IsZero() || !s.until.IsZero(); bound {
+			s.timeless++
+			return false
+		}
+		return true
 	}
 	return !at.Before(s.since) && (s.until.IsZero() || at.Before(s.until))
 }
