@@ -53,7 +53,7 @@ type benchFlags struct {
 	maxLag, hold, watch             duration
 	stages, weights                 list
 	failIf, abortIf                 list
-	abortOnFail                     bool
+	abortOnFail, yes                bool
 	maxMemory                       size
 	out, html                       string
 	here                            bool
@@ -170,6 +170,7 @@ func (f *benchFlags) flags() []cli.Flag {
 		g("hold", "calls: each lasts `TIME` (2s)", &f.hold),
 		text("channel", "", "calls: what to dial (`Local/s@default`)", &f.channel),
 		g("confirm-target", "there are `COUNT` servers that are not on this host, and they may be loaded", &f.confirm),
+		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before loading servers of a protected context", Destination: &f.yes},
 		on("in-process", "simulate in this process, whose figures then include the servers", &f.here),
 		on("markdown", "report: as Markdown", &f.markdown),
 		on("merge", "report: files of several machines as one", &f.merge),
@@ -370,6 +371,9 @@ func (a *app) benchTargets(ctx context.Context, f *benchFlags, cfg *bench.Config
 		return nil, err
 	}
 	if err := benchConfirmed(f, nodes); err != nil {
+		return nil, err
+	}
+	if err := a.permit(&fanout{yes: f.yes}, nodes, &ami.Action{Name: "bench"}); err != nil {
 		return nil, err
 	}
 	if err := a.benchPreflight(ctx, nodes); err != nil {

@@ -327,6 +327,11 @@ func (t *tailer) live(ctx context.Context) error {
 	if err := t.beginRecord(); err != nil {
 		return err
 	}
+	if t.quietReply && t.action != nil {
+		if err := settle(ctx, c, sub); err != nil {
+			return err
+		}
+	}
 	limited, cancel := t.flags.limit(ctx)
 	defer cancel()
 	sent := newSender(limited, t.app, c, &t.flags.fanout, t.action)

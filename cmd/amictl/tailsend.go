@@ -61,6 +61,26 @@ func (s *sender) put(e ending) {
 	s.wake()
 }
 
+// settle forgets all events from before the action of a wait, which is about to be sent: they are none of its doing. A
+// server answers in order, so that behind the answer to a Ping nothing older is on its way.
+func settle(ctx context.Context, c *ami.Cluster, sub *ami.Subscription) error {
+	var asked sync.WaitGroup
+	for _, n := range c.Nodes() {
+		if n.Ready() {
+			asked.Go(func() { _, _ = n.Do(ctx, ami.NewAction("Ping")) }) // the action itself will tell what is wrong
+		}
+	}
+	asked.Wait()
+	if ctx.Err() != nil {
+		return &cliError{code: codeUnsent, sent: "no", msg: "no node was free to take the action in time; nothing was sent", hint: "the servers are busy with something slow: try again, or allow more with --timeout"}
+	}
+	for {
+		if _, more := sub.Poll(); !more {
+			return nil
+		}
+	}
+}
+
 // nudge makes who waits for events look around, as an answer would.
 func (s *sender) nudge() {
 	s.mu.Lock()
