@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -58,7 +57,7 @@ func (a *app) run(ctx context.Context) (status int) {
 		return exitOK
 	}
 	f := classify(err)
-	if cause := context.Cause(ctx); cause != nil && errors.As(cause, new(*signalError)) {
+	if bySignal(ctx) {
 		return f.Exit // the signal says it all
 	}
 	if !f.Silent {

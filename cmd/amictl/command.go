@@ -93,7 +93,7 @@ func (a *app) runCommand(ctx context.Context, f *commandFlags, action ami.Action
 	}
 	a.each(ctx, nodes, &f.fanout, ask, func(e ending) {
 		if e.reply != nil && p.Options().Format == output.Raw {
-			failed = errors.Join(failed, a.commandOutput(p, e, named, several, &t))
+			failed = errors.Join(failed, a.commandOutput(p, e, named, several, &t), p.Flush())
 			return
 		}
 		if e.reply != nil && hasOutput(e.reply) && !several { // the text of an Error is the answer

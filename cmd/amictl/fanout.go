@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -84,6 +85,10 @@ func (a *app) each(ctx context.Context, nodes []ami.Config, f *fanout, try attem
 		size = f.batch.n
 	}
 	for at := 0; at < len(nodes); at += size {
+		if at > 0 && ctx.Err() != nil { // the first batch fails by itself
+			cutShort(ctx, nodes[at:], show)
+			return
+		}
 		if f.maxFail.set && failed >= f.maxFail.n {
 			for _, n := range nodes[at:] {
 				show(ending{node: n.Name, err: notAsked(n.Name, failed)})
@@ -93,15 +98,36 @@ func (a *app) each(ctx context.Context, nodes []ami.Config, f *fanout, try attem
 		if at > 0 && f.pause.set {
 			a.note("%d of %d nodes done, %d failed; next in %v", at, len(nodes), failed, f.pause.d)
 			rest(ctx, f.pause.d)
+			if ctx.Err() != nil {
+				cutShort(ctx, nodes[at:], show)
+				return
+			}
 		}
 		a.together(ctx, nodes[at:min(at+size, len(nodes))], try, func(e ending) {
 			if e.err != nil {
 				failed++
 			}
-			show(e)
+			if e.err == nil || !bySignal(ctx) { // who stops a run knows why the rest of it failed
+				show(e)
+			}
 		})
 	}
 }
+
+// cutShort ends the nodes that were not asked because the run is over: with an error after --deadline, with nothing after
+// a signal.
+func cutShort(ctx context.Context, nodes []ami.Config, show func(ending)) {
+	if bySignal(ctx) {
+		return
+	}
+	for _, n := range nodes {
+		show(ending{node: n.Name, err: &cliError{
+			code: codeUnsent, sent: "no", msg: n.Name + ": not asked: the --deadline is over", hint: "run it again for the nodes that are left, with more time",
+		}})
+	}
+}
+
+func bySignal(ctx context.Context) bool { return errors.As(context.Cause(ctx), new(*signalError)) }
 
 func notAsked(node string, failed int) error {
 	return &cliError{
@@ -191,9 +217,14 @@ func (t *tally) err() error {
 	return nil
 }
 
-// report prints an ending of an action: a reply as data. A failure of one node and one action is returned, to be
-// said on standard error only; with several it becomes an object of type error too.
+// report prints an ending of an action, at once: the next node may take its time.
 func (a *app) report(p *output.Printer, e ending, origin output.Origin, several bool, t *tally) error {
+	return errors.Join(a.reportEnding(p, e, origin, several, t), p.Flush())
+}
+
+// reportEnding prints an ending of an action: a reply as data. A failure of one node and one action is returned, to be
+// said on standard error only; with several it becomes an object of type error too.
+func (a *app) reportEnding(p *output.Printer, e ending, origin output.Origin, several bool, t *tally) error {
 	if e.err == nil {
 		t.add(exitOK)
 		return p.Reply(e.reply, &origin)

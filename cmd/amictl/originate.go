@@ -193,6 +193,7 @@ func (a *app) originate(ctx context.Context, f *originateFlags, action ami.Actio
 				failed = errors.Join(failed, p.Record(r))
 			default:
 			}
+			failed = errors.Join(failed, p.Flush())
 		}()
 		if e.reply != nil && output.OriginateOutcome(e.reply) != "" {
 			if err := p.Reply(e.reply, &origin); err != nil {
