@@ -267,10 +267,19 @@ func (s *lineSender) drive(ctx context.Context, l *lane) {
 		if err := l.submit(ctx, r.action, tag); err != nil {
 			s.release(tag)
 			if ctx.Err() == nil {
-				s.refuse(r, r.node, err)
+				s.refuse(r, nodeOf(err, r.node), err)
 			}
 		}
 	}
+}
+
+// nodeOf returns the node that an error of the engine is about.
+func nodeOf(err error, otherwise string) string {
+	var op *ami.OpError
+	if errors.As(err, &op) {
+		return firstOf(op.Node, otherwise)
+	}
+	return otherwise
 }
 
 func (s *lineSender) take(r lineRequest, l *lane) (tag uint64) {
