@@ -89,6 +89,20 @@ func (a *app) warnUnknown(action *ami.Action) {
 	}
 }
 
+// warnEvents tells of a name that is a typing error away from an event's in the catalogue, and is none. It is waited for
+// all the same: a newer server may send it.
+func (a *app) warnEvents(names []string) {
+	known := ami.EventNames()
+	for _, name := range names {
+		if strings.ContainsAny(name, "*?") || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
+			continue
+		}
+		if near := nearest(name, known); near != "" {
+			a.note("there is no event %s in the catalogue; did you mean %s?", name, near)
+		}
+	}
+}
+
 // paramStem cuts off what counts a parameter: Action-000000, UnitAmount(0).
 func paramStem(name string) string {
 	if at := strings.IndexAny(name, "-("); at > 0 {

@@ -28,12 +28,18 @@ type settings struct {
 }
 
 func (s *settings) get(name string) string {
+	value, _ := s.source(name)
+	return value
+}
+
+// source returns a setting and where it came from.
+func (s *settings) source(name string) (value, source string) {
 	for _, v := range s.list {
 		if v.name == name {
-			return v.value
+			return v.value, v.source
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // resolveSettings reads the configuration and decides every setting.

@@ -187,6 +187,7 @@ func (a *app) newTailer(f *tailFlags, names []string, kind stream) (*tailer, err
 	if t.where, err = parseWhere(f.where); err != nil {
 		return nil, err
 	}
+	a.warnEvents(names)
 	if a.hasTo {
 		action, err := a.parseAction(a.rest)
 		if err != nil {
