@@ -155,7 +155,7 @@ func namePaths(c *cli.Command, parent string) {
 
 // prepared runs a subcommand with its settings resolved and its deadline set.
 func (a *app) prepared(ctx context.Context, c *cli.Command, action cli.ActionFunc) error {
-	s, err := a.resolveSettings()
+	s, err := a.resolveSettings(c.Metadata["config"] == "may be new")
 	if err != nil {
 		return err
 	}

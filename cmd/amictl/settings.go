@@ -42,12 +42,13 @@ func (s *settings) source(name string) (value, source string) {
 	return "", ""
 }
 
-// resolveSettings reads the configuration and decides every setting.
-func (a *app) resolveSettings() (*settings, error) {
+// resolveSettings reads the configuration and decides every setting. A configuration that was named must be there, unless
+// the subcommand makes it.
+func (a *app) resolveSettings(mayBeNew bool) (*settings, error) {
 	path, source := a.configPath()
 	cfg, err := loadConfig(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && source == "default":
+	case errors.Is(err, fs.ErrNotExist) && (source == "default" || mayBeNew):
 		cfg, err = &config{path: path}, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, configError("give an existing file; `amictl context --help` shows what is in one", "the config %s does not exist", path)
