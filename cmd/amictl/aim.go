@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"errors"
-	"io"
 	"os"
 	"strings"
 
@@ -77,13 +75,6 @@ func (a *app) permit(f *fanout, nodes []ami.Config, action *ami.Action) error {
 
 func protectedError(context string, action *ami.Action) error {
 	return usageError("--yes sends it all the same, --dry-run shows it", "context %s is protected and %s may change something; nothing was sent", context, action.Name)
-}
-
-// ask puts a question on standard error and reads a line.
-func (a *app) ask(in io.Reader, question string) (string, error) {
-	_, _ = io.WriteString(a.stderr, output.Safe(question))
-	line, err := bufio.NewReaderSize(in, 16).ReadString('\n')
-	return strings.TrimSpace(line), err
 }
 
 func (a *app) stderrIsTerminal() bool {

@@ -31,6 +31,8 @@ type app struct {
 	stdinFor string             // who reads standard input, "" nobody
 	secret   ami.SecretProvider // of the flags or the environment, nil none
 
+	stopped <-chan struct{} // closed when the run is to end: a signal, --deadline
+
 	dropped uint64 // events that tail or wait was too slow for
 
 	hideOnce, logOnce sync.Once
@@ -165,6 +167,7 @@ func (a *app) prepared(ctx context.Context, c *cli.Command, action cli.ActionFun
 		ctx, cancel = context.WithTimeout(ctx, d)
 		defer cancel()
 	}
+	a.stopped = ctx.Done()
 	return action(ctx, c)
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/mattn/go-isatty"
 	"github.com/urfave/cli/v3"
-	"golang.org/x/term"
 
 	"github.com/apntalk/amictl/pkg/ami"
 )
@@ -148,13 +147,11 @@ func (a *app) gatherSecret(f *contextAddFlags, n *newNode, in *os.File) error {
 	case in == nil:
 		return usageError("--secret-file FILE, or --secret env:NAME", "where the secret is was not given, and there is no terminal to ask on")
 	default:
-		_, _ = a.stderr.Write([]byte("Secret (it is not shown; it goes to a file that only you can read): "))
-		typed, err := term.ReadPassword(int(in.Fd()))
-		_, _ = a.stderr.Write([]byte("\n"))
+		typed, err := a.askSecret(in, "Secret (it is not shown; it goes to a file that only you can read): ")
 		if err != nil || len(typed) == 0 {
 			return usageError("type it, or say where it is with --secret-file FILE or --secret env:NAME", "no secret was given; nothing was added")
 		}
-		n.typed = ami.NewSecret(string(typed))
+		n.typed = ami.NewSecret(typed)
 		n.file = filepath.Join(filepath.Dir(a.settings.config.path), safeFileName(n.context+"-"+n.name)+".secret")
 		n.config.Secret = "file:" + n.file
 	}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// errStopped ends a question that a signal or --deadline came before the answer of.
+var errStopped = errors.New("stopped")
+
+// ask puts a question on standard error and reads a line.
+func (a *app) ask(in io.Reader, question string) (string, error) {
+	_, _ = io.WriteString(a.stderr, output.Safe(question))
+	return a.answer(func() (string, error) {
+		line, err := bufio.NewReaderSize(in, 16).ReadString('\n')
+		return strings.TrimSpace(line), err
+	})
+}
+
+// askSecret reads a line that the terminal does not show. The terminal is as before when it returns.
+func (a *app) askSecret(in *os.File, question string) (string, error) {
+	_, _ = io.WriteString(a.stderr, question)
+	before, err := term.GetState(int(in.Fd()))
+	if err != nil {
+		return "", err
+	}
+	line, err := a.answer(func() (string, error) {
+		typed, err := term.ReadPassword(int(in.Fd()))
+		return string(typed), err
+	})
+	_ = term.Restore(int(in.Fd()), before)
+	_, _ = io.WriteString(a.stderr, "\n")
+	return line, err
+}
+
+// answer waits for read, but no longer than the run lasts: a read from a terminal cannot be cancelled, and the process
+// ends soon.
+func (a *app) answer(read func() (string, error)) (string, error) {
+	type answer struct {
+		line string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		line, err := read()
+		got <- answer{line, err}
+	}()
+	select {
+	case g := <-got:
+		return g.line, g.err
+	case <-a.stopped:
+		return "", errStopped
+	}
+}
