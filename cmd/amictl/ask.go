@@ -12,8 +12,8 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// errStopped ends a question that a signal or --deadline came before the answer of.
-var errStopped = errors.New("stopped")
+// errStopped ends a question, or a read, that a signal or --deadline came before the end of.
+var errStopped = errors.New("stopped before it ended")
 
 // ask puts a question on standard error and reads a line.
 func (a *app) ask(in io.Reader, question string) (string, error) {

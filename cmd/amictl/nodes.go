@@ -100,7 +100,7 @@ func (a *app) expandFiles(words []string) (out []string, err error) {
 func (a *app) open(name, who string) (io.ReadCloser, error) {
 	if name == "-" {
 		in, err := a.claimStdin(who)
-		return io.NopCloser(in), err
+		return io.NopCloser(newStoppable(in, a.stopped)), err
 	}
 	f, err := os.Open(name)
 	if err != nil {

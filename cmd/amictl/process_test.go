@@ -221,6 +221,31 @@ func (p *process) await(what, at string, out io.Reader) {
 	}
 }
 
+// A signal ends whatever reads a standard input that says nothing more.
+func TestSignalWhileReading(t *testing.T) {
+	p := newProcess(t)
+	for _, args := range []string{"tail --from -", "tail --from /dev/stdin", "send - --dry-run", "check -", "send Ping --node @-"} {
+		c := p.command(append([]string{"amictl"}, strings.Fields(args)...)...)
+		var stderr bytes.Buffer
+		c.Stderr = &stderr
+		in, err := c.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := in.Write(bytes.Repeat([]byte("\n"), 512<<10)); err != nil { // more than the pipe holds: it reads
+			t.Fatalf("amictl %s: %v", args, err)
+		}
+		_ = c.Process.Signal(syscall.SIGINT)
+		_ = c.Wait()
+		if state := c.ProcessState.Sys().(syscall.WaitStatus); !state.Signaled() || state.Signal() != syscall.SIGINT || stderr.Len() > 0 {
+			t.Errorf("amictl %s: it ended with %v: %s", args, c.ProcessState, stderr.String())
+		}
+	}
+}
+
 // wholeLines wants a file of whole JSON lines, and some.
 func wholeLines(t *testing.T, path string) {
 	t.Helper()

@@ -104,7 +104,7 @@ func (a *app) flagSecret() (ami.SecretProvider, error) {
 			return nil, err
 		}
 		read := sync.OnceValues(func() (ami.Secret, error) {
-			text, err := io.ReadAll(io.LimitReader(in, 64<<10))
+			text, err := io.ReadAll(io.LimitReader(newStoppable(in, a.stopped), 64<<10))
 			if err != nil {
 				return ami.Secret{}, configError("its first line is the secret", "the secret cannot be read from standard input: %v", err)
 			}

@@ -18,6 +18,9 @@ func (a *app) dryLines(ctx context.Context, f *sendFlags, in io.Reader, nodes []
 	lines := bufio.NewReaderSize(in, 64<<10)
 	for number := 1; ctx.Err() == nil; number++ {
 		text, err := readLine(lines)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -87,7 +87,7 @@ func (a *app) sendLines(ctx context.Context, f *sendFlags) error {
 		return err
 	}
 	if f.dryRun {
-		return a.dryLines(ctx, f, in, nodes, p)
+		return a.dryLines(ctx, f, newStoppable(in, a.stopped), nodes, p)
 	}
 	c, err := a.cluster(nodes)
 	if err != nil {

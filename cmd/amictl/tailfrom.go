@@ -44,10 +44,12 @@ func (t *tailer) replay(ctx context.Context) error {
 	ctx, cancel := t.flags.limit(ctx)
 	defer cancel()
 	defer t.watchStats(func() {})()
-	in := bufio.NewReaderSize(file, 64<<10)
+	in := bufio.NewReaderSize(newStoppable(file, ctx.Done()), chunkSize)
 	first, err := firstByte(in)
 	defer t.tellTimeless()
 	switch {
+	case ctx.Err() != nil:
+		return notOver(ctx, ctx.Err())
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
@@ -96,6 +98,8 @@ func (t *tailer) replayCapture(ctx context.Context, in io.Reader) error {
 			return taken
 		}
 		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case errors.Is(err, io.EOF):
 			var cut *wire.TruncatedError
 			if end := d.End(); errors.As(end, &cut) {
@@ -174,14 +178,14 @@ func (t *tailer) replayRecord(ctx context.Context, in *bufio.Reader) error {
 	objects := 0 // of amictl's
 	for number := 1; ; number++ {
 		line, err := readLine(in)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if errors.Is(err, io.EOF) {
 			if objects == 0 {
 				return t.notReplayable()
 			}
 			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
 		}
 		if err != nil || !gjson.Valid(line) {
 			t.app.note("--from: line %d is not JSON; it is left out", number)
