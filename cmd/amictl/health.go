@@ -26,7 +26,7 @@ For each node: can it be reached, does the login work, how long does a Ping take
 
 Exits 0 when all are ready, 1 when one is degraded or meets a --warn or --crit, 6 when some cannot be reached,
 3 or 4 when none can. With --min-ready it is 0 when that many are up and none of those counted is critical.
--o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown.`
+-o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown, which a wrong command line or configuration is, too.`
 
 // mostCheckups is how many nodes are examined at once: those that hang must not hold up the others for long.
 const mostCheckups = 512

@@ -24,7 +24,8 @@ const tailHelp = `Examples:
   amictl tail --record events.jsonl -q -o none
 
 An action behind "--" is sent once the events are subscribed to, so none of its own is missed.
-A lost connection is made again; a gap marks what is missing. A time for --since and --until is RFC 3339, a date,
+A lost connection is made again; a gap marks what is missing. --for begins with the first session. On a
+terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
 a time of today (09:30), or how long ago (10m).`
 
 // Buffers of a subscription of the command line, for each node.

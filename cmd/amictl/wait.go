@@ -17,8 +17,10 @@ const waitHelp = `Examples:
   amictl wait --ready --timeout 2m                 until a server that boots takes actions
   amictl wait --until CoreCurrentCalls=0 --every 5s --timeout 1h -- CoreStatus      until it is drained
 
-Subscribes first and then sends the action, so the event cannot be missed. Prints what it waited for and
-exits 0; 5 when --timeout is over; 7 when it is over and events are missing.
+Subscribes first and then sends the action, so the event cannot be missed; events from before the action do
+not count. Prints what it waited for and exits 0; 5 when --timeout is over; 7 when it is over and events are
+missing; 3 or 4 when there was no session. --ready waits through refused connections and a boot, not through
+a refused login.
 --until sends the action again and again, until its answer (the response, an item of its list, or the event
 that ends the list) meets the condition; of several nodes (--all), until all of them do.`
 
