@@ -80,8 +80,7 @@ func (a *app) selects(name string, c *contextConfig) (bool, error) {
 		}
 		chosen = chosen || ok
 	}
-	left, err := filterLabels([]ami.Config{{Name: name, Labels: c.Nodes[name].Labels}}, a.flags.labels)
-	return chosen && len(left) > 0, err
+	return chosen && hasLabels(c.Nodes[name].Labels, a.flags.labels), nil
 }
 
 // explainNode tells where a node's own values come from: the first that says one wins.

@@ -276,17 +276,22 @@ func filterLabels(nodes []ami.Config, labels []string) (kept []ami.Config, err e
 		}
 	}
 	for i := range nodes {
-		all := true
-		for _, l := range labels {
-			key, value, _ := strings.Cut(l, "=")
-			v, has := nodes[i].Labels[key]
-			all = all && has && v == value
-		}
-		if all {
+		if hasLabels(nodes[i].Labels, labels) {
 			kept = append(kept, nodes[i])
 		}
 	}
 	return kept, nil
+}
+
+// hasLabels reports whether all KEY=VALUE are among a node's labels.
+func hasLabels(has map[string]string, labels []string) bool {
+	for _, l := range labels {
+		key, value, _ := strings.Cut(l, "=")
+		if v, ok := has[key]; !ok || v != value {
+			return false
+		}
+	}
+	return true
 }
 
 func firstOf(values ...string) string {

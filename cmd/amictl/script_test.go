@@ -115,6 +115,9 @@ func cmdGreeter(ts *testscript.TestScript, _ bool, args []string) {
 		for {
 			c, err := l.Accept()
 			if err != nil {
+				for _, c := range held {
+					_ = c.Close()
+				}
 				return
 			}
 			switch {
