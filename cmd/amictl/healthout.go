@@ -173,6 +173,9 @@ func writeHealthMetrics(w io.Writer, found []checkup) error {
 // replaceOutput writes a file whole or not at all, so that who reads it never sees half of it. A device or a pipe is
 // written to: a file in its place would be the end of it.
 func replaceOutput(flag, path string, text []byte) error {
+	if path == "-" {
+		return usageError("without "+flag+" it goes there", "%s writes to a file, and not to standard output", flag)
+	}
 	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
 		if err := os.WriteFile(path, text, 0); err != nil {
 			return usageError(writeHint, "%s: %v", flag, err)
