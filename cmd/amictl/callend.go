@@ -25,6 +25,9 @@ func (a *app) follow(ctx context.Context, c *ami.Conn, action ami.Action, ends c
 	if id == "" {
 		return reply, &cliError{code: codeCondition, msg: c.Name() + ": OriginateResponse names no Uniqueid, so the call cannot be followed", hint: "the call goes on; `amictl tail Hangup` shows how calls end"}
 	}
+	if a.stderrIsTerminal() { // the answer itself is printed with the end
+		a.note("%s: %s was answered; waiting for its end", c.Name(), reply.End.Get("Channel"))
+	}
 	wait := ctx
 	if a.flags.timeout.set {
 		var cancel context.CancelFunc
