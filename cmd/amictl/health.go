@@ -75,6 +75,7 @@ type healthRun struct {
 	form       string       // nagios, prometheus, else ""
 	cluster    *ami.Cluster // with --watch
 	said       map[string]string
+	headed     bool // standard output has the head of CSV
 }
 
 func (a *app) health(ctx context.Context, f *healthFlags) error {
@@ -190,7 +191,14 @@ func (r *healthRun) write(found []checkup) error {
 			return err
 		}
 	}
-	return r.deliver(text.Bytes())
+	out := text.Bytes()
+	if r.flags.out == "" && r.app.settings.get("output") == "csv" {
+		if r.headed {
+			_, out, _ = bytes.Cut(out, []byte("\n"))
+		}
+		r.headed = true
+	}
+	return r.deliver(out)
 }
 
 // deliver writes to standard output, or replaces the file of --out.
