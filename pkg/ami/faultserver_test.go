@@ -79,34 +79,45 @@ type serverProcess struct {
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
 	in    interface{ Close() error }
-	ask   func() error
+	ask   func(line string) error
 }
 
 // startServers starts count servers in a child process, in a network namespace unless netns is "".
 func startServers(t *testing.T, netns string, count int, host string, port int) *serverProcess {
 	t.Helper()
+	args := []string{testBinary(t), "-test.run", "^TestFaultServerProcess$", "-test.timeout", "0"}
+	if netns != "" {
+		args = append([]string{"ip", "netns", "exec", netns}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec // the test binary itself
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %d", faultServers, count, host, port))
+	return startServing(t, cmd)
+}
+
+func testBinary(t *testing.T) string {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{self, "-test.run", "^TestFaultServerProcess$", "-test.timeout", "0"}
-	if netns != "" {
-		args = append([]string{"ip", "netns", "exec", netns}, args...)
-	}
-	p := &serverProcess{t: t, cmd: exec.Command(args[0], args[1:]...)} //nolint:gosec // the test binary itself
-	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %d", faultServers, count, host, port))
-	p.cmd.Stderr = os.Stderr
-	in, err := p.cmd.StdinPipe()
+	return self
+}
+
+// startServing starts a child process and waits until it says that it serves.
+func startServing(t *testing.T, cmd *exec.Cmd) *serverProcess {
+	t.Helper()
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := p.cmd.StdoutPipe()
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.in, p.lines = in, bufio.NewScanner(out)
-	p.ask = func() error { _, err := in.Write([]byte("ledger\n")); return err }
-	if err := p.cmd.Start(); err != nil {
+	p := &serverProcess{t: t, cmd: cmd, in: in, lines: bufio.NewScanner(out)}
+	p.ask = func(line string) error { _, err := in.Write([]byte(line + "\n")); return err }
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	for p.lines.Scan() {
@@ -122,13 +133,19 @@ func startServers(t *testing.T, netns string, count int, host string, port int) 
 // ledger asks for the sum of the servers' own ledgers.
 func (p *serverProcess) ledger() (l amitest.Ledger) {
 	p.t.Helper()
-	if err := p.ask(); err != nil || !p.lines.Scan() {
-		p.t.Fatalf("the server process is gone: %v", err)
-	}
-	if err := json.Unmarshal([]byte(strings.TrimSpace(p.lines.Text())), &l); err != nil {
+	if err := json.Unmarshal([]byte(p.tell("ledger")), &l); err != nil {
 		p.t.Fatal(err)
 	}
 	return l
+}
+
+// tell gives the process a line and returns its answer.
+func (p *serverProcess) tell(format string, args ...any) string {
+	p.t.Helper()
+	if err := p.ask(fmt.Sprintf(format, args...)); err != nil || !p.lines.Scan() {
+		p.t.Fatalf("the process is gone: %v", err)
+	}
+	return strings.TrimSpace(p.lines.Text())
 }
 
 func (p *serverProcess) signal(s syscall.Signal) {
