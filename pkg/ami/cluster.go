@@ -13,7 +13,7 @@ import (
 
 // ClusterConfig holds what the nodes of a cluster share. Zero fields take the documented defaults.
 type ClusterConfig struct {
-	MaxDials   int          // dials and logins at once
+	MaxDials   int          // dials and logins at once; one that hangs counts for half a second
 	RedialRate int          // redials a second
 	Budget     int64        // bytes that all subscriptions' rings may hold together
 	Logger     *slog.Logger // nil: silent. It is wrapped in a LogSink, so that it cannot block the engine

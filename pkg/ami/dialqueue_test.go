@@ -2,7 +2,6 @@ package ami_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -64,38 +63,59 @@ func (l *dialLog) most(span time.Duration) (most int) {
 	return most
 }
 
-// First dials are bounded by MaxDials alone, and a dial that hangs holds one place, not the line.
+// hang is a dial that ends with its deadline.
+func hang(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+
+// addHanging adds nodes whose dials all hang for as long as they may.
+func (f *fleet) addHanging(count int, change ...func(*ami.Config)) {
+	f.t.Helper()
+	for i := range count {
+		f.add(fmt.Sprint("hangs", i), append([]func(*ami.Config){func(c *ami.Config) { c.Addr = "nowhere:5038"; c.Dial = hang }}, change...)...)
+	}
+}
+
+// First dials are bounded by MaxDials alone.
 func TestFirstDials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, ami.ClusterConfig{MaxDials: 10, RedialRate: 1})
 		defer f.close()
 		var log dialLog
-		slow := log.through("", func(ctx context.Context, network, addr string) (net.Conn, error) {
-			time.Sleep(100 * time.Millisecond)
-			return f.net.DialContext(ctx, network, addr)
-		})
-		hang := log.through("", func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() })
-		for i := range 9 {
-			f.add(fmt.Sprint("hangs", i), func(c *ami.Config) { c.Addr = "nowhere:5038"; c.Dial = hang; c.DialTimeout = time.Hour })
-		}
 		start := time.Now()
 		for i := range 100 {
 			name := fmt.Sprint("n", i)
 			f.serve(name)
-			f.add(name, func(c *ami.Config) { c.Dial = slow })
+			f.add(name, func(c *ami.Config) {
+				c.Dial = log.through("", func(ctx context.Context, network, addr string) (net.Conn, error) {
+					time.Sleep(100 * time.Millisecond)
+					return f.net.DialContext(ctx, network, addr)
+				})
+			})
 		}
-		for _, n := range f.Nodes()[9:] {
-			if err := n.WaitReady(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if d := time.Since(start); d != 10*time.Second {
-			t.Errorf("100 dials of 100 ms one after the other took %v", d)
+		f.ready(time.Minute)
+		if d := time.Since(start); d != time.Second {
+			t.Errorf("100 dials of 100 ms, ten at once, took %v", d)
 		}
 		log.mu.Lock()
 		defer log.mu.Unlock()
 		if log.peak != 10 {
 			t.Errorf("%d dials at once, want 10", log.peak)
+		}
+	})
+}
+
+// A dial that fails gives its place to the next one at once.
+func TestFailedDialsGiveTheirPlaceBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, ami.ClusterConfig{MaxDials: 1, RedialRate: 1})
+		defer f.close()
+		for i := range 100 {
+			f.add(fmt.Sprint("refused", i), func(c *ami.Config) { c.BackoffMin, c.BackoffMax = time.Hour, time.Hour })
+		}
+		f.serve("fine")
+		n := f.add("fine")
+		start := time.Now()
+		if err := n.WaitReady(t.Context()); err != nil || time.Since(start) != 0 {
+			t.Errorf("ready after %v: %v", time.Since(start), err)
 		}
 	})
 }
@@ -163,35 +183,82 @@ func TestRemovedNodesLeaveTheLine(t *testing.T) {
 	})
 }
 
-// Nodes that hang in their dial for long do not keep others from redialling for longer than one dial takes.
+// Dials that hang count for half a second against the limit and not for as long as they last: MaxDials of them leave the
+// line in that time, however many there are and however long they take.
 func TestHangingDialsHoldUpOthersBriefly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, ami.ClusterConfig{})
 		defer f.close()
-		hang := func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
-		for i := range 200 {
-			f.add(fmt.Sprint("hangs", i), func(c *ami.Config) { c.Addr = "nowhere:5038"; c.Dial = hang })
-		}
+		f.addHanging(200, func(c *ami.Config) { c.DialTimeout = time.Hour })
 		f.serve("fine")
 		n := f.add("fine")
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
 		start := time.Now()
-		if err := n.WaitReady(ctx); err != nil {
+		if err := n.WaitReady(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		// 200 before it, 64 at once, 5 s each.
-		if d := time.Since(start); d > 4*ami.DefaultDialTimeout {
+		// 200 before it, 64 at once.
+		if d := time.Since(start); d != 1500*time.Millisecond {
 			t.Errorf("ready after %v", d)
 		}
-		var down int
-		for _, n := range f.Nodes() {
-			if _, cause := n.State(); errors.Is(cause, context.DeadlineExceeded) {
-				down++
+		for _, n := range f.Nodes()[:200] {
+			if state, _ := n.State(); state != ami.StateDialing {
+				t.Fatalf("%s is %v: the test proves nothing", n.Name(), state)
 			}
 		}
-		if down == 0 {
-			t.Error("nothing hung: the test proves nothing")
+	})
+}
+
+// However many nodes hang in their redials, one that is lost is redialled when its backoff and the rate say so.
+func TestHangingRedialsHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, ami.ClusterConfig{Rand: func() float64 { return 0.999 }})
+		defer f.close()
+		f.serve("fine")
+		f.add("fine")
+		f.ready(time.Second)
+		// 1,000 that hang 30 s a time keep the line busy: 33 redials a second, and 1,000 at once in their dials.
+		f.addHanging(1000, func(c *ami.Config) {
+			c.DialTimeout, c.BreakerFailures = 30*time.Second, 1<<30
+			c.BackoffMax = time.Millisecond
+			c.BackoffMin = time.Millisecond
+		})
+		time.Sleep(10 * time.Minute)
+		for range 20 {
+			f.net.Reset("fine")
+			synctest.Wait()
+			start := time.Now()
+			n, _ := f.Node("fine")
+			ctx, cancel := context.WithTimeout(t.Context(), ami.DefaultBackoffMin+time.Second)
+			if err := n.WaitReady(ctx); err != nil {
+				t.Fatalf("after %v: %v", time.Since(start), err)
+			}
+			cancel()
+			time.Sleep(ami.DefaultStableAfter + 7*time.Second)
+		}
+	})
+}
+
+// First dials and redials are served in the order in which they asked; a redial that the rate holds back is passed.
+func TestFirstDialsAndRedialsShareTheLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, ami.ClusterConfig{MaxDials: 1, Rand: func() float64 { return 0.999 }})
+		defer f.close()
+		f.serve("lost")
+		f.add("lost")
+		f.ready(time.Second)
+		time.Sleep(time.Minute)
+		f.addHanging(20)
+		f.net.Reset("lost")
+		time.Sleep(200 * time.Millisecond) // it has asked
+		for i := range 1000 {
+			f.add(fmt.Sprint("later", i), func(c *ami.Config) { c.Addr = "nowhere:5038"; c.Dial = hang })
+		}
+		// 20 hanging ones before it, one at a time, and none of the thousand.
+		n, _ := f.Node("lost")
+		ctx, cancel := context.WithTimeout(t.Context(), 20*500*time.Millisecond)
+		defer cancel()
+		if err := n.WaitReady(ctx); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -70,7 +70,7 @@ func (n *Node) Config() Config { return n.cfg }
 func (n *Node) run() {
 	defer n.gone.Done()
 	if !n.become(StateDialing, nil) {
-		n.cluster.queue.finished()
+		n.cluster.queue.finished(n)
 		return
 	}
 	n.stats.dials.Add(1)
@@ -82,7 +82,7 @@ func (n *Node) run() {
 		cfg: &n.cfg, number: n.number, session: session, stats: &n.stats, feed: &n.feed, lastGood: lastGood,
 		connected: func() { n.become(StateLogin, nil) }, onEvent: n.watch,
 	})
-	n.cluster.queue.finished()
+	n.cluster.queue.finished(n)
 	if err != nil {
 		n.failed(err)
 		return
