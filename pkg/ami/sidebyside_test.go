@@ -27,6 +27,9 @@ const (
 	sideRatio  = 2.0  // p99 beside the troublesome node to p99 beside the same CPU
 	sideFloods = 2    // bursts in an arm
 	sideFlaps  = 1000 // over all rounds, at least
+
+	// A stalled node's calls all end together this long after they were sent, and as many more are sent.
+	stallTimeout = 200 * time.Millisecond
 )
 
 // A trouble is one way in which a node gives trouble, and how its CPU time is spread: in so many slices.
@@ -53,8 +56,8 @@ var troubles = []trouble{
 		},
 	},
 	{
-		kind: "stall", slices: int(sideArm / (10 * time.Millisecond)),
-		change: func(c *ami.Config) { c.ActionTimeout = 200 * time.Millisecond },
+		kind: "stall", slices: int(sideArm / stallTimeout),
+		change: func(c *ami.Config) { c.ActionTimeout = stallTimeout },
 		make: func(s *sideBySide, bad *ami.Node) { // fills the pending table and the write buffer, and keeps them full
 			b := ami.NewBatch(ami.BatchOptions{})
 			big := ami.NewAction("UserEvent", "UserEvent", "big", "Body", strings.Repeat("x", 900))
