@@ -1,0 +1,89 @@
+package ami_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+func TestBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s, cfg := simulate(t)
+		c := mustDial(t, cfg)
+		b := ami.NewBatch(ami.BatchOptions{})
+		const n = 20_000
+		go func() {
+			for i := range n {
+				name := "Ping"
+				if i%10 == 0 {
+					name = "NoSuch"
+				}
+				if err := c.Submit(t.Context(), ami.NewAction(name), b, uint64(i)); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		for i := range n { // a serial server answers in order
+			r, err := b.Next(t.Context())
+			if err != nil || r.Tag != uint64(i) || r.Reply == nil || (r.Err != nil) != (i%10 == 0) {
+				t.Fatalf("result %d: %+v %v", i, r, err)
+			}
+		}
+		if b.Outstanding() != 0 {
+			t.Errorf("outstanding %d", b.Outstanding())
+		}
+		if err := c.Submit(t.Context(), ami.NewAction("Login"), b, 1); err == nil || b.Outstanding() != 0 {
+			t.Errorf("a refused action: %v, outstanding %d", err, b.Outstanding())
+		}
+		l := c.Stats().Ledger
+		if l.Replied != n-n/10 || l.ErrorReplies != n/10 || l.Rejected != 1 {
+			t.Errorf("ledger %+v", l)
+		}
+		exact(t, c.Stats())
+		if sl := s.Ledger(); sl.RepliesSent != sl.ActionsReceived || sl.ActionsReceived < n {
+			t.Errorf("the server counted %+v", sl)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := b.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Next with nothing: %v", err)
+		}
+	})
+}
+
+// Once accepted, a submitted action is bounded by its timeout and the context's deadline, not by a cancel.
+func TestSubmitOutlivesItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stalled{resume: make(chan struct{}), over: t.Context().Done()}
+		_, cfg := scripted(t, s.script)
+		cfg.Keepalive = -1
+		c := mustDial(t, cfg)
+		b := ami.NewBatch(ami.BatchOptions{})
+		start := time.Now()
+		ctx, cancel := context.WithCancel(t.Context())
+		_ = c.Submit(ctx, ami.Action{Name: "Ping", Timeout: 20 * time.Second}, b, 1)
+		cancel()
+		ctx, cancel = context.WithTimeout(t.Context(), 7*time.Second)
+		defer cancel()
+		_ = c.Submit(ctx, ami.Action{Name: "Ping", Timeout: 20 * time.Second}, b, 2)
+		for _, want := range []struct {
+			tag   uint64
+			after time.Duration
+		}{{2, 7 * time.Second}, {1, 20 * time.Second}} {
+			r, _ := b.Next(t.Context())
+			d := time.Since(start)
+			if r.Tag != want.tag || !errors.Is(r.Err, ami.ErrTimeout) || d < want.after || d > want.after+100*time.Millisecond {
+				t.Errorf("tag %d after %v: %v; want tag %d after %v", r.Tag, d, r.Err, want.tag, want.after)
+			}
+		}
+		close(s.resume)
+		synctest.Wait()
+		if st := c.Stats(); st.Ledger.TimedOut != 2 || st.Late != 2 {
+			t.Errorf("%+v", st)
+		}
+	})
+}

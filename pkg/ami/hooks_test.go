@@ -1,0 +1,139 @@
+package ami_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// Hooks and log handlers that block or panic cost the engine nothing.
+func TestHooksAndLoggersHarmNobody(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	block := func() { <-release }
+	crash := func() { panic("mine") }
+	for _, tt := range []struct {
+		name      string
+		hook, log func()
+	}{
+		{"the hook blocks", block, nil},
+		{"the hook panics", crash, nil},
+		{"the logger blocks", nil, block},
+		{"the logger panics", nil, crash},
+		{"both panic", crash, crash},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := ami.ClusterConfig{RedialRate: 1000}
+			if tt.hook != nil {
+				cfg.Hooks.StateChanged = func(string, ami.State, ami.State, error) { tt.hook() }
+			}
+			if tt.log != nil {
+				cfg.Logger = slog.New(handler{tt.log})
+			}
+			// Real time: a bubble would wait for a hook that blocks for ever.
+			f := newFleet(t, cfg)
+			for i := range 20 {
+				name := fmt.Sprint("n", i)
+				f.serve(name)
+				f.add(name, func(c *ami.Config) { c.StableAfter, c.BackoffMin = time.Nanosecond, time.Millisecond })
+			}
+			f.ready(20 * time.Second)
+			for round := range 5 {
+				for i := range 20 {
+					f.net.Reset(fmt.Sprint("n", i))
+				}
+				for _, n := range f.Nodes() {
+					for n.Stats().Lost <= uint64(round) {
+						time.Sleep(time.Millisecond)
+					}
+				}
+				f.ready(60 * time.Second)
+			}
+			for _, n := range f.Nodes() {
+				if _, err := n.Do(context.Background(), ami.Action{Name: "Ping", WaitReady: true}); err != nil {
+					t.Error(err)
+				}
+			}
+			st := f.Stats()
+			if tt.name == "the hook panics" && st.HookPanics == 0 {
+				t.Error("no panic was counted: the test proves nothing")
+			}
+			if !st.Ledger.Exact() {
+				t.Errorf("ledger %+v", st.Ledger)
+			}
+			closed := make(chan struct{})
+			go func() { f.close(); close(closed) }()
+			select {
+			case <-closed:
+			case <-time.After(30 * time.Second):
+				t.Fatal("Close waits for a hook or handler")
+			}
+		})
+	}
+}
+
+type handler struct{ do func() }
+
+func (handler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h handler) Handle(context.Context, slog.Record) error { h.do(); return errors.New("no disk") }
+
+func (h handler) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+func (h handler) WithGroup(string) slog.Handler { return h }
+
+// The hook sees each node's states in order and without holes: what it came from is what it was.
+func TestHookSeesEveryStateInOrder(t *testing.T) {
+	for name, random := range map[string]func() float64{"with backoff": nil, "without": func() float64 { return 0 }} {
+		t.Run(name, func(t *testing.T) { hookInOrder(t, random) })
+	}
+}
+
+func hookInOrder(t *testing.T, random func() float64) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		last := map[string]ami.State{}
+		changes := 0
+		f := newFleet(t, ami.ClusterConfig{Rand: random, Hooks: ami.Hooks{StateChanged: func(node string, from, to ami.State, _ error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if last[node] != from || from == to {
+				t.Errorf("%s: %v → %v, but it was %v", node, from, to, last[node])
+			}
+			last[node] = to
+			changes++
+		}}})
+		for i := range 10 {
+			name := fmt.Sprint("n", i)
+			f.serve(name)
+			f.add(name)
+		}
+		for i := range 200 {
+			time.Sleep(time.Duration(i) * 37 * time.Millisecond)
+			f.net.Reset(fmt.Sprint("n", i%10))
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		mu.Lock()
+		for _, n := range f.Nodes() {
+			if s, _ := n.State(); s != last[n.Name()] || s != ami.StateReady {
+				t.Errorf("%s is %v, the hook was told %v", n.Name(), s, last[n.Name()])
+			}
+		}
+		if changes < 600 {
+			t.Errorf("%d changes: the test proves nothing", changes)
+		}
+		mu.Unlock()
+		f.close()
+		if d := f.Stats().HookDropped; d != 0 {
+			t.Errorf("%d notes dropped", d)
+		}
+	})
+}

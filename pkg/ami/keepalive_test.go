@@ -1,0 +1,130 @@
+package ami_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
+)
+
+// A blocking action that keeps a serial server busy for a minute must not kill its session: the Ping behind it waits.
+func TestBlockingActionOutlivesTheKeepalive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s, cfg := simulate(t)
+		s.Handle("Originate", func(_ *amitest.Request, w *amitest.ResponseWriter) {
+			w.Sleep(time.Minute)
+			w.Ack("Originate successfully queued")
+		})
+		c := mustDial(t, cfg)
+		start := time.Now()
+		_, err := c.Do(t.Context(), ami.Action{Name: "Originate", Timeout: 90 * time.Second})
+		if d := time.Since(start); err != nil || d != time.Minute {
+			t.Errorf("after %v: %v", d, err)
+		}
+		time.Sleep(5 * time.Minute)
+		if err := c.Err(); err != nil {
+			t.Errorf("the session died: %v", err)
+		}
+		if st := c.Stats(); st.PingsMissed != 0 || st.Pings == 0 {
+			t.Errorf("%d Pings missed, %d answered", st.PingsMissed, st.Pings)
+		}
+	})
+}
+
+func TestDeadPeerIsFound(t *testing.T) {
+	for _, busy := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n, s, cfg := simulate(t)
+			cfg.Keepalive, cfg.PingTimeout, cfg.KeepaliveMisses = 15*time.Second, 10*time.Second, 3
+			c := mustDial(t, cfg)
+			time.Sleep(time.Hour) // a quiet and healthy one
+			if c.Err() != nil {
+				t.Fatalf("a healthy session died: %v", c.Err())
+			}
+			n.Partition(s.Name())
+			start := time.Now()
+			var err error
+			if busy {
+				_, err = c.Do(t.Context(), ami.Action{Name: "Ping", Timeout: 5 * time.Second})
+				if oe := wantOp(t, err, "do", ami.ErrTimeout); oe.Sent != ami.SentYes {
+					t.Errorf("sent %v", oe.Sent)
+				}
+			}
+			mustDie(t, c)
+			d, bound := time.Since(start), cfg.Keepalive+3*cfg.PingTimeout+time.Second
+			if d > bound || d < 3*cfg.PingTimeout {
+				t.Errorf("a dead peer was found after %v, want within %v", d, bound)
+			}
+			if !errors.Is(c.Err(), ami.ErrKeepalive) {
+				t.Errorf("died of %v", c.Err())
+			}
+			exact(t, c.Stats())
+			n.Heal(s.Name())
+		})
+	}
+}
+
+// A Ping is sent only into silence.
+func TestKeepaliveIsQuietWhileEventsFlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s, cfg := simulate(t)
+		cfg.Events = "on"
+		c := mustDial(t, cfg)
+		for range 100 {
+			s.EmitEvent("Tick", "N", "1")
+			time.Sleep(10 * time.Second)
+		}
+		if st := c.Stats(); st.Pings+st.PingsMissed != 0 || st.Internal != 2 && st.Internal != 1 {
+			t.Errorf("%d Pings though something was heard every 10 s (%d internal actions)", st.Pings, st.Internal)
+		}
+		cfg.Keepalive = -1
+		c = mustDial(t, cfg)
+		time.Sleep(time.Hour)
+		if st := c.Stats(); st.Pings != 0 {
+			t.Errorf("%d Pings with keepalive switched off", st.Pings)
+		}
+	})
+}
+
+// A missed Ping is forgiven when the server speaks again.
+func TestMissedPingIsForgiven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, s, cfg := simulate(t)
+		c := mustDial(t, cfg)
+		for range 5 {
+			n.Partition(s.Name())
+			time.Sleep(29 * time.Second) // one or two Pings of 10 s each go unanswered
+			n.Heal(s.Name())
+			time.Sleep(2 * time.Minute)
+		}
+		synctest.Wait() // a Ping may be under way at this very instant
+		if c.Err() != nil {
+			t.Errorf("died of %v", c.Err())
+		}
+		if st := c.Stats(); st.PingsMissed == 0 || st.Pending != 0 {
+			t.Errorf("%d missed, %d slots taken at rest", st.PingsMissed, st.Pending)
+		}
+	})
+}
+
+// Pings have room of their own when the pending table is full.
+func TestKeepaliveWithAFullTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, s, cfg := simulate(t)
+		cfg.Pending = 1
+		s.Handle("Hold", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Sleep(time.Hour); w.Ack("") })
+		c := mustDial(t, cfg)
+		_, err := c.Do(t.Context(), ami.Action{Name: "Hold", Timeout: time.Second})
+		wantOp(t, err, "do", ami.ErrTimeout)
+		n.Partition(s.Name())
+		start := time.Now()
+		mustDie(t, c)
+		if d := time.Since(start); d > time.Minute {
+			t.Errorf("with a full table a dead peer was found after %v", d)
+		}
+		n.Heal(s.Name())
+	})
+}
