@@ -64,7 +64,7 @@ func TestConnClose(t *testing.T) {
 // Close against Do, many times: each accepted action ends once, nothing hangs, nothing is left.
 func TestCloseAgainstDo(t *testing.T) {
 	rounds := 10_000
-	if testing.Short() {
+	if testing.Short() && !raceEnabled {
 		rounds = 500
 	}
 	n := amitest.NewNetwork()
@@ -139,6 +139,7 @@ func TestCloseAgainstDo(t *testing.T) {
 	if ended.Load() == 0 {
 		t.Error("no Do ever succeeded: the race was not tried")
 	}
+	t.Logf("FIGURES %d rounds of Close against Do, race detector: %t", rounds, raceEnabled)
 }
 
 // Chaos: callers of every kind against a server that is slow, resets, stalls and lies. Every accepted action ends
