@@ -80,6 +80,11 @@ var nodeMetrics = []struct {
 	{"ami_breaker_opens_total", "counter", "Times the breaker opened.", func(n *NodeStats) float64 { return float64(n.BreakerOps) }},
 	{"ami_pings_missed_total", "counter", "Keepalive Pings without an answer in time.", func(n *NodeStats) float64 { return float64(n.PingsMissed) }},
 	{"ami_ping_seconds", "gauge", "Round trip of the last keepalive Ping.", func(n *NodeStats) float64 { return n.PingLast.Seconds() }},
+	{"ami_node_booted", "gauge", "Whether the server said FullyBooted on the present session.", func(n *NodeStats) float64 { return boolValue(n.Booted) }},
+	{"ami_node_failures", "gauge", "Failures in a row.", func(n *NodeStats) float64 { return float64(n.Failures) }},
+	{"ami_internal_actions_total", "counter", "The engine's own actions: logins, Pings, filters, Logoff.", func(n *NodeStats) float64 { return float64(n.Internal) }},
+	{"ami_pings_total", "counter", "Keepalive Pings that were answered.", func(n *NodeStats) float64 { return float64(n.Pings) }},
+	{"ami_ping_max_seconds", "gauge", "Longest round trip of a keepalive Ping so far.", func(n *NodeStats) float64 { return n.PingMax.Seconds() }},
 	{"ami_pending", "gauge", "Slots of the pending table that are taken.", func(n *NodeStats) float64 { return float64(n.Pending) }},
 	{"ami_pending_peak", "gauge", "Most slots taken so far.", func(n *NodeStats) float64 { return float64(n.PendingPeak) }},
 	{"ami_pending_cap", "gauge", "Slots of the pending table.", func(n *NodeStats) float64 { return float64(n.PendingCap) }},
@@ -91,8 +96,14 @@ var nodeMetrics = []struct {
 // cluster writes what is counted over all nodes.
 func (p promWriter) cluster(s *ClusterStats) {
 	var t SubscriptionStats
+	var panics uint64
 	for _, sub := range s.Subs {
 		t.add(sub)
+		panics += sub.Panics
+	}
+	unrouted := s.Ledger.Rejected
+	for i := range s.Nodes {
+		unrouted -= min(unrouted, s.Nodes[i].Ledger.Rejected)
 	}
 	for _, m := range []struct {
 		name, kind, help string
@@ -104,6 +115,11 @@ func (p promWriter) cluster(s *ClusterStats) {
 		{"ami_events_dropped_total", "counter", "Of those, lost for want of room.", t.Dropped},
 		{"ami_events_discarded_total", "counter", "Of those, queued when their node was removed.", t.Discarded},
 		{"ami_events_queued", "gauge", "Of those, waiting for the consumer.", t.Queued},
+		{"ami_events_queued_bytes", "gauge", "Memory of those that wait.", t.QueuedBytes},
+		{"ami_events_queued_peak", "gauge", "Most that ever waited for one consumer at one node.", t.PeakEvents},
+		{"ami_events_queued_peak_bytes", "gauge", "The same in memory.", t.PeakBytes},
+		{"ami_callback_panics_total", "counter", "Panics of event callbacks.", panics},
+		{"ami_actions_unrouted_total", "counter", "Actions that no node could take; no node's own figures count them.", unrouted},
 		{"ami_budget_used_bytes", "gauge", "Memory that the rings have taken of the shared budget.", uint64(s.BudgetUsed)},
 		{"ami_budget_cap_bytes", "gauge", "The shared budget.", uint64(s.BudgetCap)},
 		{"ami_log_dropped_total", "counter", "Log records dropped because the handler was slow.", s.LogDropped},
