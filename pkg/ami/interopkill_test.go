@@ -77,6 +77,12 @@ func TestInteropKillUnderLoad(t *testing.T) {
 	}
 	session := n.Stats().Sessions
 	l.script(t, "kill")
+	for n.Ready() { // the kernel closed the socket
+		if r, ok := b.Poll(); ok {
+			take(r)
+		}
+	}
+	repliedAtDeath := n.Stats().Ledger.Replied
 	l.script(t, "start")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -107,13 +113,38 @@ func TestInteropKillUnderLoad(t *testing.T) {
 	if lg := n.Stats().Ledger; lg.Accepted != accepted || lg.DisconnectedMaybe+lg.DisconnectedUnsent == 0 {
 		t.Errorf("ledger %+v", lg)
 	}
-	for { // the subscriber sees the gap in its place
+	// Work resumes: the load was answered by the new server too, and an action of this very moment is.
+	if err := ping(n); err != nil {
+		t.Errorf("after the restart: %v", err)
+	}
+	if lg := n.Stats().Ledger; lg.Replied <= repliedAtDeath+1 {
+		t.Errorf("%d answers before the restart, %d in all: the load did not resume", repliedAtDeath, lg.Replied)
+	}
+	gapThenNewSession(t, ctx, sub, session)
+}
+
+// gapThenNewSession reads up to the end of the gap that a death left, and wants events of that session before it and of
+// a later one behind it.
+func gapThenNewSession(t *testing.T, ctx context.Context, sub *ami.Subscription, session uint64) {
+	t.Helper()
+	resumed := false
+	for {
 		ev, err := sub.Next(ctx)
 		if err != nil {
-			t.Fatalf("no gap: %v", err)
+			t.Fatalf("resumed: %v; then: %v", resumed, err)
 		}
-		if ev.Gap != nil && ev.Gap.Reason == ami.GapDisconnect {
-			break
+		switch {
+		case ev.Gap != nil && ev.Gap.Reason == ami.GapDisconnect:
+			if ev.Gap.Since.IsZero() {
+				t.Errorf("a gap without a beginning: %+v", ev.Gap)
+			}
+			resumed = resumed || !ev.Gap.Until.IsZero()
+		case ev.Gap != nil:
+			t.Errorf("a gap of another kind: %+v", ev.Gap)
+		case !resumed && ev.Session > session || resumed && ev.Session <= session:
+			t.Errorf("an event of session %d; resumed: %v", ev.Session, resumed)
+		case resumed:
+			return
 		}
 	}
 }
