@@ -258,7 +258,8 @@ func (s *sideBySide) rounds() {
 		troubled := s.withTrouble()
 		var burn [2]time.Duration // of what it cost so far the median, as one round is noisy
 		for i := range cost {
-			cost[i] = append(cost[i], float64(max(0, troubled.cpu[i]-nothing.cpu[i]*troubled.lasted/nothing.lasted)))
+			idle := float64(nothing.cpu[i]) * troubled.lasted.Seconds() / nothing.lasted.Seconds()
+			cost[i] = append(cost[i], max(0, float64(troubled.cpu[i])-idle))
 			burn[i] = time.Duration(median(cost[i]))
 		}
 		var told time.Duration
