@@ -44,6 +44,7 @@ func TestBatch(t *testing.T) {
 			t.Errorf("ledger %+v", l)
 		}
 		exact(t, c.Stats())
+		synctest.Wait() // the server books a reply behind its write
 		if sl := s.Ledger(); sl.RepliesSent != sl.ActionsReceived || sl.ActionsReceived < n {
 			t.Errorf("the server counted %+v", sl)
 		}
