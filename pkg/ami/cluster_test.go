@@ -241,6 +241,7 @@ func TestClusterDrainFinishesWhatWasAccepted(t *testing.T) {
 		if err := <-refused; !errors.Is(err, ami.ErrDraining) {
 			t.Errorf("an action during the drain: %v", err)
 		}
+		synctest.Wait()
 		for name, s := range f.servers {
 			l := s.Ledger()
 			n, _ := f.Node(name)

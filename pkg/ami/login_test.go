@@ -25,6 +25,7 @@ func TestLoginMethods(t *testing.T) {
 				_, s, cfg := simulate(t)
 				cfg.Auth = tt.auth
 				mustDial(t, cfg)
+				synctest.Wait()
 				if l := s.Ledger(); l.Logins != 1 || l.ErrorsSent != 0 {
 					t.Errorf("the server counted %+v", l)
 				}
@@ -223,6 +224,7 @@ func TestAuthLimitClosesBeforeTheBanner(t *testing.T) {
 		_, s, cfg := simulate(t, amitest.WithAuthLimit(0))
 		_, err := ami.Dial(t.Context(), cfg)
 		wantOp(t, err, "banner", ami.ErrDisconnected)
+		synctest.Wait()
 		if l := s.Ledger(); l.AuthLimited != 1 {
 			t.Errorf("the server counted %+v", l)
 		}

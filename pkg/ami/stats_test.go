@@ -138,6 +138,7 @@ func TestEngineAndServerCountAlike(t *testing.T) {
 		if st := wantSubscription(t, sub); got != nodes*300 || st.Delivered != uint64(got) {
 			t.Errorf("%d events of %d; %+v", got, nodes*300, st)
 		}
+		synctest.Wait()
 		for name, s := range f.servers {
 			n, _ := f.Node(name)
 			st, l := n.Stats(), s.Ledger()
