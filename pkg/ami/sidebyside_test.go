@@ -256,11 +256,11 @@ func (s *sideBySide) rounds() {
 	for range sideRounds {
 		nothing := s.run(func() {})
 		troubled := s.withTrouble()
-		var burn [2]time.Duration // of what it cost so far the median, as one round is noisy
+		var burn [2]time.Duration // the median of what it cost lately, as one round is noisy
 		for i := range cost {
 			idle := float64(nothing.cpu[i]) * troubled.lasted.Seconds() / nothing.lasted.Seconds()
 			cost[i] = append(cost[i], max(0, float64(troubled.cpu[i])-idle))
-			burn[i] = time.Duration(median(cost[i]))
+			burn[i] = time.Duration(median(cost[i][max(0, len(cost[i])-5):]))
 		}
 		var told time.Duration
 		burning := s.run(func() {
