@@ -188,14 +188,19 @@ func (c *Conn) Err() error {
 	return c.err
 }
 
-// Subscribe starts a stream of this session's events from now on. A subscription that must see the first events is
-// made on a Node before it connects.
+// Subscribe starts a stream of this session's events from now on, which ends with the session. A subscription that must
+// see the first events is made on a Node before it connects.
 func (c *Conn) Subscribe(o SubscribeOptions) (*Subscription, error) {
 	s, err := newSubscription(o)
 	if err != nil {
 		return nil, err
 	}
+	s.over = c.done
 	s.attach(c.feed)
+	if err := c.Err(); err != nil { // dead already: the feed may be the next session's
+		s.Close()
+		return nil, fmt.Errorf("ami: subscribe: %w: %w", ErrDisconnected, err)
+	}
 	return s, nil
 }
 

@@ -63,6 +63,10 @@ func (f *feed) lost(at int64) {
 	for _, r := range rings {
 		r.mark(loss{since: at})
 	}
+	f.mu.Lock() // a session's own subscriptions get nothing of the next one
+	rest := slices.DeleteFunc(slices.Clone(f.list()), func(r *ring) bool { return r.sub.over != nil })
+	f.rings.Store(&rest)
+	f.mu.Unlock()
 }
 
 // resumed tells every subscription that was there at the disconnect that events flow again.

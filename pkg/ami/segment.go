@@ -30,9 +30,10 @@ func (e *entry) cost() int { n := e.packed.Size(); return n + n/8 + entryBytes }
 // A segment holds the bytes of some events in a row. What is published does not change any more, until the segment is
 // used again.
 type segment struct {
-	text      []byte // its length is what is written
+	text      []byte // of fixed length, as the reader writes to its end while the consumer reads before
 	entries   []entry
 	losses    []loss
+	written   int // bytes of text; the reader's own
 	staged    int // entries written; the reader's own
 	published int
 	taken     int      // entries popped
@@ -41,19 +42,18 @@ type segment struct {
 }
 
 func newSegment(size int) *segment {
-	return &segment{text: make([]byte, 0, size), entries: make([]entry, max(1, size/entrySpace))}
+	return &segment{text: make([]byte, size), entries: make([]entry, max(1, size/entrySpace))}
 }
 
 // fits reports whether an event of that size can be added.
 func (s *segment) fits(size int) bool {
-	return s.staged < len(s.entries) && cap(s.text)-len(s.text) >= size
+	return s.staged < len(s.entries) && len(s.text)-s.written >= size
 }
 
 // add copies an event behind the others.
 func (s *segment) add(m *wire.Message, at int64, seq, session uint64) {
-	start, size := len(s.text), m.Size()
-	s.text = s.text[:start+size]
-	s.entries[s.staged] = entry{packed: m.Pack(s.text[start:]), start: uint32(start), at: at, seq: seq, session: session}
+	s.entries[s.staged] = entry{packed: m.Pack(s.text[s.written:]), start: uint32(s.written), at: at, seq: seq, session: session}
+	s.written += m.Size()
 	s.staged++
 }
 
@@ -175,10 +175,10 @@ func (q *segments) unlink() {
 
 // reuse keeps an emptied segment for later.
 func (q *segments) reuse(s *segment) {
-	*s = segment{text: s.text[:0], entries: s.entries, losses: s.losses[:0]}
-	if cap(s.text) == largeSegment {
+	*s = segment{text: s.text, entries: s.entries, losses: s.losses[:0]}
+	if len(s.text) == largeSegment {
 		q.pool.put(s)
-	} else if cap(s.text) == q.size {
+	} else if len(s.text) == q.size {
 		q.spare = s
 	}
 }

@@ -43,8 +43,9 @@ type Subscription struct {
 	throttle   bool
 	pool       segmentPool
 
-	wake chan struct{} // room for one
-	done chan struct{} // closed by Close
+	wake chan struct{}   // room for one
+	done chan struct{}   // closed by Close
+	over <-chan struct{} // closed when nothing more can come; nil: never, a node makes new sessions
 	once sync.Once
 
 	mu      sync.Mutex
@@ -188,8 +189,8 @@ func (s *Subscription) endTurn() {
 	s.lender = nil
 }
 
-// Next returns the next event or gap. It waits until there is one, ctx is done (its error) or the
-// subscription is closed (ErrClosed).
+// Next returns the next event or gap. It waits until there is one, ctx is done (its error), the subscription is closed
+// (ErrClosed), or it is a [Conn]'s and all that its session left has been handed out (ErrDisconnected).
 func (s *Subscription) Next(ctx context.Context) (Event, error) {
 	ev, err := s.NextBorrowed(ctx)
 	if err != nil {
@@ -223,6 +224,11 @@ func (s *Subscription) NextBorrowed(ctx context.Context) (*Event, error) {
 		select {
 		case <-s.wake:
 		case <-s.done:
+		case <-s.over:
+			if s.fill() { // what came between the last look and the end
+				return s.hand(), nil
+			}
+			return nil, ErrDisconnected
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
