@@ -8,11 +8,14 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/apntalk/amictl/pkg/ami"
 )
 
 // config is the configuration file. Secrets are in it by reference only.
 //
 //	context = "lab"
+//	redact = ['\+49[0-9]{6,}']
 //	[contexts.lab]
 //	user = "admin"
 //	secret = "file:~/.config/amictl/lab.secret"
@@ -27,6 +30,7 @@ type config struct {
 	Timeout        string                    `toml:"timeout"`
 	ConnectTimeout string                    `toml:"connect_timeout"`
 	Color          string                    `toml:"color"`
+	Redact         []string                  `toml:"redact"` // patterns of what traces, logs and records hide
 	Contexts       map[string]*contextConfig `toml:"contexts"`
 }
 
@@ -86,13 +90,16 @@ func loadConfig(path string) (*config, error) {
 	if info.Mode().Perm()&0o002 != 0 {
 		return nil, configError("chmod o-w "+path, "config %s may be written by everybody, so by somebody else", path)
 	}
+	if _, err := ami.NewRedactor(ami.RedactorConfig{Patterns: c.Redact}); err != nil {
+		return nil, configError(`each is an RE2 expression, such as '\+49[0-9]{6,}'`, "config %s: redact: %s", path, cause(err))
+	}
 	return c, c.checkSecrets(info)
 }
 
 // configKeys are all keys but names.
 var configKeys = []string{
 	"context", "output", "timeout", "connect_timeout", "color", "contexts", "protect", "user", "secret", "auth", "ca", "nodes", "url",
-	"tls_name", "pin", "labels", "filters",
+	"tls_name", "pin", "labels", "filters", "redact",
 }
 
 // checkSecrets refuses a file that holds a secret itself, all the more when others may read it.

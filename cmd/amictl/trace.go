@@ -44,12 +44,16 @@ func (a *app) watched(cfg *ami.Config) {
 	}
 }
 
-// redactor hides secrets in what the run shows or records.
+// redactor hides secrets, and what the configuration's patterns match, in what the run shows or records.
 func (a *app) redactor() *ami.Redactor {
 	a.hideOnce.Do(func() {
-		r, err := ami.NewRedactor(ami.RedactorConfig{})
+		cfg := ami.RedactorConfig{}
+		if a.settings != nil {
+			cfg.Patterns = a.settings.config.Redact
+		}
+		r, err := ami.NewRedactor(cfg)
 		if err != nil {
-			panic(err) // it has no patterns that could be wrong
+			panic(err) // loadConfig has tried the patterns
 		}
 		a.hide = r
 	})
