@@ -154,3 +154,19 @@ func (a *app) printDry(p *output.Printer, node *ami.Config, action *ami.Action, 
 	}
 	return p.Record(append(r, output.Pair{Key: "packet", Value: text}))
 }
+
+// shorten lists a few of many names.
+func shorten(names []string) string {
+	const most = 5
+	s := ""
+	for i, n := range names {
+		if i == most {
+			return s + ", …"
+		}
+		if i > 0 {
+			s += ", "
+		}
+		s += n
+	}
+	return s
+}

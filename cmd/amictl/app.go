@@ -32,6 +32,7 @@ type app struct {
 	secret   ami.SecretProvider // of the flags or the environment, nil none
 
 	stopped <-chan struct{} // closed when the run is to end: a signal, --deadline
+	printers []*output.Printer // what may have left out columns, see noteLeft
 
 	dropped uint64 // events that tail or wait was too slow for
 
@@ -55,6 +56,9 @@ func (a *app) run(ctx context.Context) (status int) {
 		}
 	}()
 	err := a.dispatch(ctx)
+	for _, p := range a.printers {
+		a.noteLeft(p)
+	}
 	if err == nil {
 		return exitOK
 	}

@@ -22,14 +22,14 @@ import (
 )
 
 const benchHelp = `Examples:
-  amictl bench                                              8 simulated nodes, 5 s, a table and a verdict
-  amictl bench --sim 50 --actions 10000 --profile one-stalled --fail-if 'jain<0.99' --fail-if 'starvation>250ms'
-  amictl bench --rate 2000 --duration 30s --fail-if 'p99>50ms' --out new.json --html new.html
-  amictl bench --stage 10s:1000 --stage 30s:=1000 --mix ping=8,corestatus=1,command=1
-  amictl bench --node ami://admin@127.0.0.1:5038 --concurrency 256 --mix ping
-  amictl bench --workload calls --rate 20 --max-calls 100 --hold 2s --abort-if 'channels>500'
-  amictl bench report new.json --markdown                   a result again, as Markdown
-  amictl bench report a.json b.json --merge --html all.html results of several machines as one
+  amictl bench                             8 simulated nodes, for 5 s
+  amictl bench --sim 50 --profile one-stalled --fail-if 'starvation>250ms'
+  amictl bench --rate 2000 --duration 30s --out new.json --html new.html
+  amictl bench --stage 10s:1000 --stage 30s:=1000 --mix ping=9,command=1
+  amictl bench --node ami://admin@127.0.0.1 --concurrency 256 --mix ping
+  amictl bench --workload calls --rate 20 --max-calls 100 --hold 2s
+  amictl bench report new.json --markdown  a result again, as Markdown
+  amictl bench report a.json b.json --merge --html all.html
   amictl bench compare base.json new.json --fail-if 'p99>+10%'
 
 Without --node or -l it drives simulated servers in a process of its own; only these two flags on its own command line
@@ -72,7 +72,7 @@ func (a *app) benchCommand() *cli.Command {
 	f := &benchFlags{}
 	return &cli.Command{
 		Name:        "bench",
-		Usage:       "load servers, simulated ones unless told otherwise, and judge latency, fairness, memory and ledger",
+		Usage:       "load servers, simulated or real, and judge latency, fairness and memory",
 		ArgsUsage:   "[report FILE... | compare BASE NEW]",
 		Description: benchHelp,
 		Flags:       f.flags(),

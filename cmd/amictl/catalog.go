@@ -7,23 +7,32 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
 const actionsHelp = `Examples:
   amictl actions
   amictl actions 'Queue*'
-  amictl actions Originate                   its parameters, the rights it needs, what ends its answer
-  amictl actions --live --node pbx1 'Queue*' what that server has for this user
+  amictl actions Originate                   parameters, rights, example
+  amictl actions --live --node pbx1 'Queue*' what this user may do there
 
-What Asterisk's documentation says, without asking a server, unless --live does; * marks required parameters.`
+What Asterisk's documentation says, without asking a server, unless --live does. Needs: a class that the user must have
+in write=. A * marks what is required.`
+
+const eventsHelp = `Examples:
+  amictl events
+  amictl events 'Queue*'
+  amictl events --query ends.0 QueueStatusComplete   whose list it ends
+
+The events that Asterisk is known to send, without asking a server.`
 
 func (a *app) actionsCommand() *cli.Command {
 	live := false
 	return &cli.Command{
 		Name:        "actions",
 		Usage:       "what actions there are, and what they take",
-		ArgsUsage:   "[NAME or glob]",
+		ArgsUsage:   "[NAME|GLOB]",
 		Description: actionsHelp,
 		Flags:       []cli.Flag{&cli.BoolFlag{Name: "live", Usage: "ask the server instead of the catalogue", Destination: &live}},
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -35,12 +44,16 @@ func (a *app) actionsCommand() *cli.Command {
 					return actionDetail(p, &one)
 				}
 			}
+			row := actionRecord
+			if o, err := a.outputOptions(records); err == nil && o.Format == output.TableText && len(o.Fields) == 0 {
+				row = actionRow
+			}
 			var rows []output.Record
 			var names []string
 			for _, action := range ami.Actions() {
 				names = append(names, action.Name)
 				if !c.Args().Present() || ami.MatchGlob(c.Args().First(), action.Name) {
-					rows = append(rows, actionRecord(&action))
+					rows = append(rows, row(&action))
 				}
 			}
 			return a.catalogue(c, rows, names, "action")
@@ -52,18 +65,36 @@ func (a *app) eventsCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "events",
 		Usage:       "what events there are",
-		ArgsUsage:   "[NAME or glob]",
-		Description: "Examples:\n  amictl events\n  amictl events 'Queue*'",
+		ArgsUsage:   "[NAME|GLOB]",
+		Description: eventsHelp,
 		Action: func(_ context.Context, c *cli.Command) error {
 			var rows []output.Record
 			names := ami.EventNames()
 			for _, name := range names {
 				if !c.Args().Present() || ami.MatchGlob(c.Args().First(), name) {
-					rows = append(rows, output.Record{{Key: "event", Value: name}})
+					rows = append(rows, eventRecord(name))
 				}
 			}
 			return a.catalogue(c, rows, names, "event")
 		},
+	}
+}
+
+// eventRecord is an event, with the actions whose lists it ends.
+func eventRecord(name string) output.Record {
+	var ends []string
+	for _, action := range ami.Actions() {
+		if wire.EqualFold(action.EndEvent, name) {
+			ends = append(ends, action.Name)
+		}
+	}
+	var value any // left out if there is none
+	if len(ends) > 0 {
+		value = ends
+	}
+	return output.Record{
+		{Key: "event", Value: name},
+		{Key: "ends", Value: value, Text: strings.Join(ends, " ")},
 	}
 }
 
@@ -94,6 +125,33 @@ func actionRecord(action *ami.CatalogAction) output.Record {
 		{Key: "end_event", Value: text0(action.EndEvent)},
 		{Key: "params", Value: all, Text: strings.Join(params, " ")},
 		{Key: "required", Value: required, Text: strings.Join(required, " ")},
+	}
+}
+
+// actionRow is what a table shows of an action: the same in fewer columns, without the ActionID, which is amictl's own.
+func actionRow(action *ami.CatalogAction) output.Record {
+	var params []string
+	for _, p := range action.Params {
+		switch {
+		case p.Required:
+			params = append(params, p.Name+"*")
+		case !wire.EqualFold(p.Name, "ActionID"):
+			params = append(params, p.Name)
+		}
+	}
+	does := "changes"
+	if action.ReadOnly {
+		does = "reads"
+	}
+	if action.Legacy {
+		does += ", old"
+	}
+	return output.Record{
+		{Key: "action", Value: action.Name},
+		{Key: "needs", Value: strings.Join(action.Classes, ",")},
+		{Key: "does", Value: does},
+		{Key: "parameters", Value: strings.Join(params, " "), Look: output.Prose},
+		{Key: "list ends with", Value: action.EndEvent, Look: output.Minor},
 	}
 }
 

@@ -40,7 +40,7 @@ func actionDetail(p *output.Printer, action *ami.CatalogAction) error {
 		{"example", example},
 	} {
 		head := row[0]
-		for _, line := range wrapWords(row[1], p.Options().Width-detailIndent) {
+		for _, line := range output.Wrap(row[1], p.Options().Width-detailIndent) {
 			if err := p.Text("", head+strings.Repeat(" ", detailIndent-len(head))+line); err != nil {
 				return err
 			}
@@ -57,25 +57,6 @@ func actionDetail(p *output.Printer, action *ami.CatalogAction) error {
 
 // detailIndent is the width of the first column of an action's detail.
 const detailIndent = 12
-
-// wrapWords breaks text between words so that no line is longer than width, unless a word is; 0 or less is no limit.
-func wrapWords(text string, width int) (lines []string) {
-	if width <= 0 {
-		return []string{text}
-	}
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		switch {
-		case line == "":
-			line = word
-		case output.Width(line)+1+output.Width(word) <= width:
-			line += " " + word
-		default:
-			lines, line = append(lines, line), word
-		}
-	}
-	return append(lines, line)
-}
 
 // liveActions lists what one server lets this user do, as its ListCommands says.
 func (a *app) liveActions(ctx context.Context, c *cli.Command) error {
@@ -126,7 +107,7 @@ func liveRecord(node, name, text string) output.Record {
 		{Key: "action", Value: name},
 		{Key: "classes", Value: classes, Text: firstOf(strings.Join(classes, ","), "-")},
 		{Key: "in_catalogue", Value: inCatalogue, Text: yes(inCatalogue)},
-		{Key: "summary", Value: strings.TrimSpace(summary)},
+		{Key: "summary", Value: strings.TrimSpace(summary), Look: output.Prose},
 	}
 }
 

@@ -15,26 +15,26 @@ import (
 )
 
 const checkHelp = `Examples:
-  amictl check                                     can it be reached, is it Asterisk, does the login work
+  amictl check                      reached, Asterisk, logged in, booted
   amictl check smoke.toml --junit report.xml
-  amictl check smoke.toml --node 'pbx*' -o jsonl | jq 'select(.status=="fail")'
+  amictl check smoke.toml --node 'pbx*' -o jsonl
 
 A smoke test of every node. Without a file it looks at connection, banner, certificate, login, boot and Ping;
 a file asks for more:
 
   banner = "^Asterisk Call Manager/"    # a regular expression
-  tls_days = 14                         # days that the certificate must still be valid
+  tls_days = 14                         # days the certificate must last
   classes = ["call", "originate"]       # in write= of the user
   actions = ["QueueStatus"]             # that the user may send
   modules = ["chan_pjsip", "app_queue"] # loaded
-  endpoints = ["100", "trunk"]          # PJSIP endpoints that are reachable
+  endpoints = ["100", "trunk"]          # reachable PJSIP endpoints
   queues = ["support"]                  # with at least one member
   [[command]]
   run = "core show uptime"
   expect = "System uptime"              # and reject = …
   [call]                                # a test call that must be answered
   channel = "Local/100@default"
-  application = "Wait"                  # and data = …; or exten = … and context = …
+  application = "Wait"                  # or exten = … and context = …
   data = "1"
   ring = "10s"
 
@@ -83,12 +83,12 @@ func (r *checkResult) record() output.Record {
 	return output.Record{
 		{Key: "type", Value: "check"},
 		{Key: "node", Value: r.node},
-		{Key: "time", Value: r.at, Text: r.at.Local().Format(time.TimeOnly)},
+		{Key: "time", Value: r.at, Text: r.at.Local().Format(time.TimeOnly), Look: output.Minor},
 		{Key: "check", Value: r.check},
-		{Key: "status", Value: r.status()},
+		{Key: "status", Value: r.status(), Tone: map[string]output.Tone{"pass": output.Good, "skip": output.Doubtful, "fail": output.Bad}[r.status()]},
 		{Key: "took_us", Value: r.took.Microseconds(), Text: span(r.took)},
 		{Key: "code", Value: text0(string(classifyNil(r.err).Code))},
-		{Key: "detail", Value: text0(r.detail)},
+		{Key: "detail", Value: text0(r.detail), Look: output.Prose},
 	}
 }
 
@@ -191,7 +191,6 @@ func (a *app) reportChecks(p *output.Printer, results [][]checkResult) error {
 		if err := p.Close(); err != nil {
 			return err
 		}
-		a.noteLeft(p)
 	}
 	return t.err()
 }

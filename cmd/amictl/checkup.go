@@ -192,8 +192,8 @@ func (h *checkup) record() output.Record {
 	return output.Record{
 		{Key: "type", Value: "health"},
 		{Key: "node", Value: h.node},
-		{Key: "time", Value: h.at, Text: h.at.Local().Format(time.TimeOnly)},
-		{Key: "state", Value: h.state()},
+		{Key: "time", Value: h.at, Text: h.at.Local().Format(time.TimeOnly), Look: output.Minor},
+		{Key: "state", Value: h.state(), Tone: h.tone()},
 		{Key: "breaker", Value: text0(breaker)},
 		{Key: "login_us", Value: known(h.login.Microseconds(), h.login > 0), Text: span(h.login)},
 		{Key: "ping_us", Value: known(h.ping.Microseconds(), h.ping > 0), Text: span(h.ping)},
@@ -201,10 +201,21 @@ func (h *checkup) record() output.Record {
 		{Key: "uptime_s", Value: known(int64(h.uptime.Seconds()), h.uptime >= 0), Text: span(h.uptime)},
 		{Key: "calls", Value: known(int64(h.calls), h.calls >= 0)},
 		{Key: "channels", Value: known(int64(h.channels), h.channels >= 0)},
-		{Key: "banner", Value: text0(strings.TrimPrefix(h.banner, "Asterisk Call Manager/"))},
+		{Key: "banner", Value: text0(strings.TrimPrefix(h.banner, "Asterisk Call Manager/")), Look: output.Minor},
 		{Key: "code", Value: text0(string(fail.Code))},
-		{Key: "reason", Value: text0(h.reason())},
+		{Key: "reason", Value: text0(h.reason()), Look: output.Prose},
 	}
+}
+
+// tone is how a table colours the state.
+func (h *checkup) tone() output.Tone {
+	switch {
+	case h.err != nil || h.critical:
+		return output.Bad
+	case h.degraded != "":
+		return output.Doubtful
+	}
+	return output.Good
 }
 
 // known returns n, or nil, which is left out, if it is not known.

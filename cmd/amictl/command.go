@@ -16,11 +16,12 @@ import (
 const commandHelp = `Examples:
   amictl command core show channels
   amictl command 'core show channels concise' | wc -l
-  amictl command --all core show uptime          each line begins with the node's name
+  amictl command --all core show uptime     each line begins with its node
   amictl command -o json queue show
-  amictl command --expect 'Loaded|Running' --reject 'No such' module show like chan_pjsip
+  amictl command --expect Running module show like chan_pjsip
+  amictl command --reject 'No such' queue show support
   amictl command --all --batch 5 --pause 10s --max-fail 1 core reload
-  amictl command -- core set verbose -1          what is no flag of amictl goes behind --
+  amictl command -- core set verbose -1     -1 is no flag of amictl
 
 Prints the text as "asterisk -rx" does; the exit status is 1 if the server answered Error.
 Asterisk itself says Success to many a command that did nothing: --expect and --reject look at the text.`

@@ -8,11 +8,11 @@ import (
 )
 
 const completionHelp = `Examples:
-  source <(amictl completion bash)                                     # in ~/.bashrc
-  amictl completion zsh > "${fpath[1]}/_amictl"                        # then start zsh anew
+  source <(amictl completion bash)                     # in ~/.bashrc
+  amictl completion zsh > "${fpath[1]}/_amictl"        # then a new zsh
   amictl completion fish > ~/.config/fish/completions/amictl.fish
-  amictl completion pwsh | Out-String | Invoke-Expression              # in $PROFILE
-  amictl completion fish -- send Queue                                 # what could stand there
+  amictl completion pwsh | Out-String | iex            # in $PROFILE
+  amictl completion fish -- send Queue                 # what may follow
 
 Prints the script that lets a shell complete subcommands, flags and their values, contexts, nodes, actions, their
 parameters, and events. ` + "`make install`" + ` puts it where bash, zsh and fish look for it. No server is asked.

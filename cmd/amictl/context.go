@@ -16,17 +16,17 @@ const contextHelp = `Examples:
   amictl context list
   amictl context add lab
   amictl context use lab
-  amictl context use -                             back to the one before
+  amictl context use -             back to the one before
   amictl context check
 
 A context is a named set of servers in the configuration (~/.config/amictl/config.toml):
 
-  context = "lab"                                  # the one in force
+  context = "lab"                  # the one in force
 
   [contexts.lab]
   user = "admin"
-  secret = "file:~/.config/amictl/lab.secret"      # or env:NAME, cmd:COMMAND, cred:NAME
-  protect = true                                   # what may change something asks, or needs --yes
+  secret = "file:~/lab.secret"     # or env:NAME, cmd:COMMAND, cred:NAME
+  protect = true                   # what may change something asks
 
   [contexts.lab.nodes.pbx1]
   url = "ami://127.0.0.1:5038"
@@ -116,7 +116,7 @@ func (a *app) contextShow(c *cli.Command) error {
 			{Key: "node", Value: node},
 			{Key: "url", Value: hidePassword(n.URL)},
 			{Key: "user", Value: firstOf(n.User, chosen.User)},
-			{Key: "secret", Value: firstOf(n.Secret, chosen.Secret)},
+			{Key: "secret", Value: firstOf(n.Secret, chosen.Secret), Look: output.Prose},
 			{Key: "labels", Value: labels, Text: labelText(labels)},
 		}
 		if err := p.Record(r); err != nil {

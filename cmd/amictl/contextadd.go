@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,9 +18,10 @@ import (
 )
 
 const contextAddHelp = `Examples:
-  amictl context add lab                                      asks for what it needs
-  amictl context add lab --node ami://admin@10.0.0.5 --secret-file ~/.lab.secret -l site=fra
-  amictl context add prod --node amis://ops@pbx2 --ca ca.pem --secret 'cmd:pass show pbx2' --protect
+  amictl context add lab                   asks for what it needs
+  amictl context add lab --node ami://admin@10.0.0.5 -l site=fra
+  amictl context add prod --node amis://ops@pbx2 --ca ca.pem --protect
+  amictl context add prod --node ami://ops@pbx3 --secret 'cmd:pass pbx3'
 
 Adds a server to a context of the configuration, and makes the context if there is none. The connection is
 tried first, and nothing is written when it fails. What is stored is where the secret is, not the secret; one
@@ -104,8 +106,8 @@ func (a *app) gatherNode(f *contextAddFlags, name string) (*newNode, error) {
 	}
 	n.config.URL = a.flags.nodes.String()
 	if n.config.URL == "" {
-		if n.config.URL, err = a.ask(in, "URL of the server (ami://user@host:5038, or amis:// for TLS): "); err != nil {
-			return nil, usageError("give the URL with --node ami://user@host:5038", "nothing was added")
+		if n.config.URL, err = a.askURL(in); err != nil {
+			return nil, err
 		}
 	}
 	u, err := parseNodeURL(n.config.URL)
@@ -133,6 +135,34 @@ func (a *app) gatherNode(f *contextAddFlags, name string) (*newNode, error) {
 		n.config.Labels[key] = value
 	}
 	return n, a.gatherSecret(f, n, in)
+}
+
+// askURL asks where the server is, and for whom; whoever types a host alone means AMI on its usual port.
+func (a *app) askURL(in *os.File) (string, error) {
+	nothing := usageError("", "nothing was added")
+	for {
+		typed, err := a.ask(in, "Server (host, host:5038, or amis://host for TLS): ")
+		if err != nil {
+			return "", nothing
+		}
+		scheme, rest, found := strings.Cut(typed, "://")
+		if !found {
+			scheme, rest = "ami", typed
+		}
+		u, err := parseNodeURL(scheme + "://" + rest)
+		if err != nil {
+			a.complain(classify(err))
+			continue
+		}
+		if u.user != "" {
+			return scheme + "://" + rest, nil
+		}
+		user, err := a.ask(in, "User (a section of its manager.conf): ")
+		if err != nil || user == "" {
+			return "", nothing
+		}
+		return scheme + "://" + url.User(user).String() + "@" + rest, nil
+	}
 }
 
 // gatherSecret finds a reference to the secret: --secret, --secret-file (or its variable), or what is typed.

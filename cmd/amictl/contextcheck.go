@@ -67,11 +67,18 @@ func checkedNode(context, node string, c *contextConfig, f failure) output.Recor
 		{Key: "type", Value: "context-check"},
 		{Key: "context", Value: context},
 		{Key: "node", Value: node},
-		{Key: "time", Value: time.Now(), Text: time.Now().Format(time.TimeOnly)},
-		{Key: "ok", Value: f.Code == "", Text: yes(f.Code == "")},
+		{Key: "time", Value: time.Now(), Text: time.Now().Format(time.TimeOnly), Look: output.Minor},
+		{Key: "ok", Value: f.Code == "", Text: yes(f.Code == ""), Tone: goodIf(f.Code == "")},
 		{Key: "url", Value: hidePassword(n.URL)},
-		{Key: "secret", Value: text0(firstOf(n.Secret, c.Secret))},
+		{Key: "secret", Value: text0(firstOf(n.Secret, c.Secret)), Look: output.Minor},
 		{Key: "code", Value: text0(string(f.Code))},
-		{Key: "reason", Value: text0(f.Message)},
+		{Key: "reason", Value: text0(f.Message), Look: output.Prose},
 	}
+}
+
+func goodIf(ok bool) output.Tone {
+	if ok {
+		return output.Good
+	}
+	return output.Bad
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 var updateDocs = flag.Bool("update", false, "write the generated pages of docs/ anew")
@@ -317,6 +319,28 @@ func TestExitStatusesAreDocumented(t *testing.T) {
 	for code, status := range exitOf {
 		if !slices.ContainsFunc(exitStatuses, func(e struct{ status, meaning string }) bool { return e.status == fmt.Sprint(status) }) {
 			t.Errorf("status %d of %s is in no page", status, code)
+		}
+	}
+}
+
+// Help fits a terminal of 80 columns, and so does a man page, which indents by seven.
+func TestHelpFits(t *testing.T) {
+	root := newApp(nil, nil, nil, nil, noEnv).commands()
+	for c := range everyCommand(root) {
+		for _, p := range passages(description(root, c)) {
+			for _, line := range p.lines {
+				if w := output.Width(line); p.plain && w > 80-7 {
+					t.Errorf("%s: %d columns: %s", c.UsageText, w, line)
+				}
+			}
+		}
+		for _, width := range []int{60, 80} {
+			for line := range strings.Lines(helpText(root, c, width)) {
+				line = strings.TrimSuffix(line, "\n")
+				if w := output.Width(line); w > width && !strings.Contains(description(root, c), line) && !strings.HasPrefix(line, "Usage:") {
+					t.Errorf("%s --help: %d columns at %d: %s", c.UsageText, w, width, line)
+				}
+			}
 		}
 	}
 }

@@ -18,7 +18,7 @@ const healthHelp = `Examples:
   amictl health -o jsonl | jq 'select(.state!="ready")'
   amictl health --node 'pbx*' --connect-timeout 2s --min-ready 95%
   amictl health --warn 'ping>50ms' --crit 'calls>400' -o nagios
-  amictl health --watch --every 15s -o prometheus --out /var/lib/node_exporter/amictl.prom
+  amictl health --watch --every 15s -o prometheus --out amictl.prom
 
 For each node: can it be reached, does the login work, how long does a Ping take, version, channels, calls.
 --watch keeps the sessions and looks again and again; only then is there a breaker to tell of.

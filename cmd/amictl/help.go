@@ -4,13 +4,33 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mattn/go-isatty"
 	"github.com/urfave/cli/v3"
+	"golang.org/x/term"
+
+	"github.com/apntalk/amictl/pkg/output"
 )
+
+// helpWidth is how wide help is at most, and where there is no terminal.
+const helpWidth = 100
 
 // help writes a command's help to standard output: what it does, examples first, then its flags.
 func (a *app) help(root, c *cli.Command) error {
+	width := helpWidth
+	if isatty.IsTerminal(a.stdout.Fd()) {
+		if columns, _, err := term.GetSize(int(a.stdout.Fd())); err == nil && columns > 0 {
+			width = min(width, columns)
+		}
+	}
+	_, err := a.stdout.WriteString(helpText(root, c, width))
+	return err
+}
+
+// helpText is a command's help in lines of a width.
+func helpText(root, c *cli.Command, width int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n\n", c.UsageText, c.Usage)
+	writeParagraph(&b, "", c.UsageText+": "+c.Usage, width)
+	b.WriteByte('\n')
 	usage := c.UsageText
 	if len(c.Commands) > 0 {
 		usage += " COMMAND"
@@ -21,34 +41,93 @@ func (a *app) help(root, c *cli.Command) error {
 	if c == root {
 		b.WriteString(rootHelp)
 	} else {
-		b.WriteString(c.Description + "\n")
+		writeDescription(&b, c.Description, width)
 	}
 	fmt.Fprintf(&b, "\nUsage: %s [FLAG]...\n", usage)
 	if len(c.Commands) > 0 {
 		b.WriteString("\nCommands:\n")
 		for _, sub := range c.Commands {
-			fmt.Fprintf(&b, "  %-12s %s\n", sub.Name, sub.Usage)
+			writeParagraph(&b, fmt.Sprintf("  %-12s ", sub.Name), sub.Usage, width)
 		}
 	}
-	if c != root && len(c.Flags) > 0 {
-		b.WriteString("\nFlags:\n")
-		writeFlags(&b, c.Flags)
+	if c == root {
+		b.WriteString("\nGlobal flags, anywhere before `--`:\n")
+		writeFlags(&b, root.Flags, width)
+		b.WriteString("\n`amictl COMMAND --help` shows a command's own flags.\n")
+	} else {
+		if len(c.Flags) > 0 {
+			b.WriteString("\nFlags:\n")
+			writeFlags(&b, c.Flags, width)
+		}
+		b.WriteString("\nGlobal flags, which `amictl --help` explains:\n")
+		writeParagraph(&b, "  ", flagNames(root.Flags), width)
 	}
-	b.WriteString("\nGlobal flags, anywhere before `--`:\n")
-	writeFlags(&b, root.Flags)
-	_, err := a.stdout.WriteString(b.String())
-	return err
+	return b.String()
+}
+
+// writeDescription writes text anew in lines of the width. What begins with two spaces stays as it is, and so does the end of
+// a line behind a full stop or a colon.
+func writeDescription(b *strings.Builder, text string, width int) {
+	paragraph := ""
+	end := func() {
+		if paragraph != "" {
+			writeParagraph(b, "", paragraph, width)
+		}
+		paragraph = ""
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		if line == "" || strings.HasPrefix(line, "  ") || strings.HasSuffix(paragraph, ":") || strings.HasSuffix(paragraph, ".") {
+			end()
+		}
+		switch {
+		case line == "" || strings.HasPrefix(line, "  "):
+			b.WriteString(line + "\n")
+		case paragraph == "":
+			paragraph = line
+		default:
+			paragraph += " " + line
+		}
+	}
+	end()
+}
+
+// writeParagraph writes text behind its head, as wide as is allowed, the lines below the first indented as far as that.
+func writeParagraph(b *strings.Builder, head, text string, width int) {
+	for _, line := range output.Wrap(text, max(width-len(head), helpNarrowest)) {
+		b.WriteString(head + line + "\n")
+		head = strings.Repeat(" ", len(head))
+	}
+}
+
+// helpNarrowest is how narrow a column of text gets; on a narrower terminal its lines are broken by that.
+const helpNarrowest = 20
+
+// flagNames are the names of flags in one line.
+func flagNames(flags []cli.Flag) string {
+	var all []string
+	for _, f := range flags {
+		name := ""
+		for _, n := range f.Names() {
+			if len(n) == 1 {
+				name = "-" + n
+			} else if name == "" {
+				name = "--" + n
+			}
+		}
+		all = append(all, name)
+	}
+	return strings.Join(all, " ")
 }
 
 const rootHelp = `Examples:
-  amictl health --node ami://admin@127.0.0.1:5038 --secret-file ~/pbx.secret
+  amictl health --node ami://admin@127.0.0.1 --secret-file ~/pbx.secret
   amictl send QueueStatus | jq '.events[].fields'
   amictl command core show channels
   amictl originate --channel PJSIP/100 --exten 200
   amictl tail Hangup --where 'Cause!=16' --count 3
 `
 
-func writeFlags(b *strings.Builder, flags []cli.Flag) {
+func writeFlags(b *strings.Builder, flags []cli.Flag, width int) {
 	for _, f := range flags {
 		names, value, usage := "", "", ""
 		for _, n := range f.Names() {
@@ -67,7 +146,7 @@ func writeFlags(b *strings.Builder, flags []cli.Flag) {
 		if !strings.HasPrefix(names, "-") || strings.HasPrefix(names, "--") {
 			names = "    " + names
 		}
-		fmt.Fprintf(b, "  %-30s %s\n", names, usage)
+		writeParagraph(b, fmt.Sprintf("  %-30s ", names), usage, width)
 	}
 }
 

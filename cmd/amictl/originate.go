@@ -16,10 +16,10 @@ import (
 
 const originateHelp = `Examples:
   amictl originate --channel PJSIP/100 --exten 200 --context default
-  amictl originate --channel Local/100@default --application Playback --data tt-monkeys
-  amictl originate --channel PJSIP/100 --exten 200 --context default --var CAMPAIGN=7 --ring 20s
-  amictl originate --channel PJSIP/100 --exten 200 --context default --async
-  amictl originate --channel PJSIP/100 --application Playback --data demo --wait hangup
+  amictl originate --channel PJSIP/100 --application Playback --data demo
+  amictl originate -c PJSIP/100 -e 200@default --var CAMPAIGN=7 --ring 20s
+  amictl originate -c PJSIP/100 -e 200@default --wait hangup
+  amictl originate -c PJSIP/100 -e 200@default --async
 
 Behind "originate" --context is the dialplan's context; the context of amictl goes with -C there.
 Waits for OriginateResponse and exits 0 when the channel was answered, else 1 with the outcome: busy,

@@ -191,7 +191,8 @@ func actionSchema() *schema {
 }
 
 func eventNameSchema() *schema {
-	return object("An event of the catalogue", "What `events` prints.", must("event", str("")))
+	return object("An event of the catalogue", "What `events` prints.", must("event", str("")),
+		may("ends", listOf(str(""), "The actions whose list it ends.")))
 }
 
 func schemaNameSchema() *schema {

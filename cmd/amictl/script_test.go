@@ -42,14 +42,14 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"pbx": cmdPBX, "greeter": cmdGreeter, "emit": cmdEmit, "kick": cmdKick, "status": cmdStatus, "json": cmdJSON, "died": cmdDied, "chmod600": cmdChmod600, "lines": cmdLines,
-			"tty": ttyCommand, "nodefile": cmdNodeFile, "envsubst": cmdEnvsubst, "managerconf": cmdManagerConf,
+			"tty": ttyCommand, "typed": typedCommand, "nodefile": cmdNodeFile, "envsubst": cmdEnvsubst, "managerconf": cmdManagerConf,
 			"cluster": cmdCluster, "crlf": cmdCRLF,
 		},
 	})
 }
 
-// ttyCommand is nil where there are no pseudo-terminals.
-var ttyCommand func(ts *testscript.TestScript, neg bool, args []string)
+// They are nil where there are no pseudo-terminals.
+var ttyCommand, typedCommand func(ts *testscript.TestScript, neg bool, args []string)
 
 type serversKey struct{}
 

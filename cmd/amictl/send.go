@@ -19,20 +19,20 @@ const sendHelp = `Examples:
   amictl send CoreStatus
   amictl send QueueStatus Queue=support -o json
   amictl send Setvar Variable=DEVICE Value=1234
-  amictl send DBPut Family=cid Key=100 Val@=name.txt       value from a file
+  amictl send DBPut Family=cid Key=100 Val@=name.txt   value from a file
   amictl send PJSIPShowEndpoints --query 'events.#.fields.ObjectName'
-  amictl send CoreStatus --all                             on every node
+  amictl send CoreStatus --all                         on every node
   amictl send QueueReload --all --batch 5 --pause 10s --max-fail 1
-  amictl send PJSIPShowContacts --min-items 10             status 1 when there are fewer
+  amictl send PJSIPShowContacts --min-items 10         fails on fewer
   amictl send QueuePause Interface=PJSIP/100 Paused=true --dry-run
-  seq 100 | jq -c '{action:"Ping",id:.}' | amictl send -   many, from JSON lines
+  jq -c '{action:"Hangup",fields:{Channel:.}}' chans | amictl send -  many
 
 An answer is one JSON object: response, message, fields, and events for a list. The first "=" of
 Key=Value splits; order and repeats are kept; "Key=" sends an empty value.
 
 With "-" each line of standard input is an action:
-  {"action":"Hangup","fields":{"Channel":"PJSIP/100-1"},"id":"7","node":"pbx1","timeout":"5s"}
-An array repeats a header. Answers come as they arrive, each with its line and the id given.`
+  {"action":"Hangup","fields":{"Channel":"PJSIP/100-1"},"id":"7"}
+"node" and "timeout" may be there too. An array repeats a header. Answers come as they arrive, each with its line and the id given.`
 
 // sendFlags are those of send.
 type sendFlags struct {
@@ -115,7 +115,6 @@ func (a *app) sendAction(ctx context.Context, f *sendFlags, action ami.Action) e
 	if err := p.Close(); err != nil {
 		return err
 	}
-	a.noteLeft(p)
 	if failed != nil {
 		return failed
 	}
@@ -173,23 +172,11 @@ func doItems(ctx context.Context, c *ami.Conn, action ami.Action, origin output.
 
 // noteLeft tells which columns of a table did not fit.
 func (a *app) noteLeft(p *output.Printer) {
-	if left := p.Left(); len(left) > 0 {
-		a.note("%d columns did not fit (%s); --fields chooses, -o jsonl has all", len(left), shorten(left))
+	switch left := p.Left(); len(left) {
+	case 0:
+	case 1:
+		a.note("the column %s did not fit; --fields chooses", left[0])
+	default:
+		a.note("%d columns did not fit, such as %s; --fields chooses", len(left), left[0])
 	}
-}
-
-// shorten lists a few of many names.
-func shorten(names []string) string {
-	const most = 5
-	s := ""
-	for i, n := range names {
-		if i == most {
-			return s + ", …"
-		}
-		if i > 0 {
-			s += ", "
-		}
-		s += n
-	}
-	return s
 }

@@ -184,7 +184,9 @@ func (a *app) printer(kind stream, severalNodes, many bool) (*output.Printer, er
 		return nil, err
 	}
 	o.Nodes, o.Many = severalNodes, many
-	return output.NewPrinter(a.stdout, o), nil
+	p := output.NewPrinter(a.stdout, o)
+	a.printers = append(a.printers, p)
+	return p, nil
 }
 
 func (a *app) outputOptions(kind stream) (output.Options, error) {

@@ -20,9 +20,9 @@ import (
 
 const simHelp = `Examples:
   amictl sim --nodes 3 -- amictl health
-  amictl sim --nodes 3 --calls-per-second 5 -- amictl tail Hangup --count 10
+  amictl sim --calls-per-second 5 -- amictl tail Hangup --count 10
   amictl sim --nodes 100 --control /tmp/sim.sock
-  echo 'on pbx1 flood rate=5000 count=20000' | amictl sim --until-eof --nodes 2
+  echo 'on pbx1 flood rate=5000 count=20000' | amictl sim --until-eof
   amictl sim check testdata/scenarios/*.toml
 
 Starts simulated Asterisks, pbx1, pbx2…, on free ports of 127.0.0.1, and prints one line of JSON once all listen: names,
@@ -34,11 +34,13 @@ With a command behind ` + "`--`" + ` it runs that, with AMICTL_CONFIG pointing a
 with the line of JSON, then stops and exits as the command did. Signals go to the command.
 
 Lines on standard input, or from connections to --control, make the servers misbehave:
-  [on PATTERN] FAULT key=value…        latency fixed=20ms, flood rate=5000 count=20000, stall for=2s, rst, halfopen,
-                                       restart for=1s, truncate now, garbage, reorder window=10, authlimit times=3 …
+  [on PATTERN] FAULT [Key=Value…]    latency fixed=20ms, stall for=2s, rst,
+                                     flood rate=5000 count=20000, halfopen,
+                                     restart for=1s, truncate now, garbage,
+                                     reorder window=10, authlimit times=3 …
   [on PATTERN] kick|down|up|clear|deny|allow|booted
   [on PATTERN] emit EVENT [Key=Value…]
-  [on PATTERN] ledger                  what the servers counted
+  [on PATTERN] ledger                what the servers counted
   stop
 Each is answered by one line of JSON.
 

@@ -74,11 +74,11 @@ func verdict(r *scenario.Report) output.Record {
 	return output.Record{
 		{Key: "type", Value: "scenario"},
 		{Key: "name", Value: r.Name},
-		{Key: "result", Value: result},
+		{Key: "result", Value: result, Tone: goodIf(len(failures) == 0)},
 		{Key: "checks", Value: r.Checks},
 		{Key: "actions", Value: r.Actions},
 		{Key: "events", Value: r.Events},
 		{Key: "took_us", Value: r.Took.Microseconds(), Text: output.Duration(r.Took)},
-		{Key: "failures", Value: failures, Text: first},
+		{Key: "failures", Value: failures, Text: first, Look: output.Prose},
 	}
 }

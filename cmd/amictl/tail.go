@@ -17,8 +17,8 @@ const tailHelp = `Examples:
   amictl tail
   amictl tail Hangup 'Queue*' --count 3
   amictl tail Hangup --where 'Cause!=16 && Channel=~^PJSIP/'
-  amictl tail --for 1m --stats                          how many of which, and how fast
-  amictl tail 'Origin*' -- Originate Channel=Local/100@default Application=Wait Data=1 Async=true
+  amictl tail --for 1m --stats             how many of which, and how fast
+  amictl tail 'Queue*' -- QueuePause Interface=PJSIP/100 Paused=true
   amictl tail --from capture.txt Hangup | jq .fields.Cause
   amictl tail --from events.jsonl --since 09:00 --until 09:30 --speed 10
   amictl tail --record events.jsonl -q -o none

@@ -5,28 +5,22 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 )
 
-func init() { ttyCommand = cmdTTY }
+func init() { ttyCommand, typedCommand = cmdTTY, cmdTyped }
 
 // cmdTTY runs a command with its standard output on a terminal of a width, and makes what came out the standard output
 // of the next `stdout`: tty COLUMNS COMMAND ARG...
 func cmdTTY(ts *testscript.TestScript, _ bool, args []string) {
 	columns, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	ts.Check(err)
+	master, slave := openTerminal(ts, uint16(columns))
 	defer func() { _ = master.Close() }()
-	ts.Check(unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	ts.Check(err)
-	slave, err := os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
-	ts.Check(err)
-	ts.Check(unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(columns)}))
 	path, err := exec.LookPath(args[1])
 	ts.Check(err)
 	c := exec.Command(path, args[2:]...) //nolint:gosec // the test's own
@@ -53,4 +47,49 @@ func cmdTTY(ts *testscript.TestScript, _ bool, args []string) {
 	if err != nil {
 		ts.Fatalf("%v: %s", err, stderr.String())
 	}
+}
+
+// cmdTyped runs a command whose standard input and error are a terminal, and types the lines of a file, one at each
+// question: typed FILE COMMAND ARG... What the terminal showed goes to typed.out.
+func cmdTyped(ts *testscript.TestScript, neg bool, args []string) {
+	master, slave := openTerminal(ts, 200)
+	defer func() { _ = master.Close() }()
+	path, err := exec.LookPath(args[1])
+	ts.Check(err)
+	c := exec.Command(path, args[2:]...) //nolint:gosec // the test's own
+	c.Stdin, c.Stderr = slave, slave
+	c.Env = []string{"HOME=" + ts.Getenv("HOME"), "TERM=dumb"}
+	ts.Check(c.Start())
+	_ = slave.Close()
+	answers := strings.Split(strings.TrimSuffix(ts.ReadFile(args[0]), "\n"), "\n")
+	var shown bytes.Buffer
+	for b := make([]byte, 256); ; {
+		n, err := master.Read(b)
+		if err != nil {
+			break // EIO: the other end is gone
+		}
+		shown.Write(b[:n])
+		if len(answers) > 0 && bytes.HasSuffix(b[:n], []byte(": ")) {
+			_, err := master.WriteString(answers[0] + "\n")
+			ts.Check(err)
+			answers = answers[1:]
+		}
+	}
+	err = c.Wait()
+	ts.Check(os.WriteFile(ts.MkAbs("typed.out"), bytes.ReplaceAll(shown.Bytes(), []byte("\r\n"), []byte("\n")), 0o600))
+	if (err != nil) != neg {
+		ts.Fatalf("%v: %s", err, shown.String())
+	}
+}
+
+func openTerminal(ts *testscript.TestScript, columns uint16) (master, slave *os.File) {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	ts.Check(err)
+	ts.Check(unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	ts.Check(err)
+	slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	ts.Check(err)
+	ts.Check(unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}))
+	return master, slave
 }

@@ -13,9 +13,9 @@ import (
 
 const waitHelp = `Examples:
   amictl wait Hangup --where 'Cause=16' --timeout 60s
-  amictl wait QueueMemberPause --where 'Interface=PJSIP/100' -- QueuePause Interface=PJSIP/100 Paused=true
-  amictl wait --ready --timeout 2m                 until a server that boots takes actions
-  amictl wait --until CoreCurrentCalls=0 --every 5s --timeout 1h -- CoreStatus      until it is drained
+  amictl wait QueueMemberPause -- QueuePause Interface=PJSIP/1 Paused=true
+  amictl wait --ready --timeout 2m         until a booting server is ready
+  amictl wait --until CoreCurrentCalls=0 --timeout 1h -- CoreStatus
 
 Subscribes first and then sends the action, so the event cannot be missed; events from before the action do
 not count. Prints what it waited for and exits 0; 5 when --timeout is over; 7 when it is over and events are

@@ -17,44 +17,59 @@ type LineStyle struct {
 	Fields []string // the headers to show; empty: all that hold something
 }
 
-// Colours of the sixteen that are readable on light and on dark grounds; a node keeps its own.
-var nodeColors = [...]string{"36", "35", "34", "33", "32", "31"}
+// Of the eight colours those that can be read on light and on dark grounds: blue is lost on black and yellow on white, and
+// red says that something is wrong. A node keeps its own.
+var nodeColors = [...]string{"36", "35", "32"}
+
+// A span is text of one colour, "" none.
+type span struct{ text, color string }
 
 // AppendEventLine appends an event as one line: local time, node, name, headers as Name=value.
 func AppendEventLine(dst []byte, ev *ami.Event, s LineStyle) []byte {
-	plain := make([]byte, 0, 256)
-	used := 0
-	put := func(text, color string) {
-		if s.Width > 0 {
-			text = Cut(text, max(s.Width-used, 0))
-		}
-		used += Width(text)
-		if s.Color && color != "" {
-			plain = append(append(append(plain, "\x1b["...), color...), 'm')
-			plain = append(append(plain, text...), "\x1b[0m"...)
-			return
-		}
-		plain = append(plain, text...)
-	}
+	spans := make([]span, 0, 32)
 	if !ev.Received.IsZero() {
-		put(ev.Received.Local().Format("15:04:05.000")+"  ", "2")
+		spans = append(spans, span{ev.Received.Local().Format("15:04:05.000") + "  ", "2"})
 	}
 	if s.Node && ev.Node != "" {
-		put(pad(Safe(ev.Node), 12)+"  ", nodeColor(ev.Node))
+		spans = append(spans, span{pad(Safe(ev.Node), 12) + "  ", nodeColor(ev.Node)})
 	}
 	if ev.Gap != nil {
-		put(gapText(ev.Gap), "31")
-		return append(append(dst, plain...), '\n')
+		spans = append(spans, span{gapText(ev.Gap), "31"})
+		return append(appendSpans(dst, spans, s), '\n')
 	}
-	put(pad(Safe(ev.Name()), 20), "1")
+	spans = append(spans, span{pad(Safe(ev.Name()), 20), "1"})
 	for name, value := range pairs(&ev.Message, s.Fields) {
-		if s.Width > 0 && used >= s.Width {
+		spans = append(spans, span{" " + Safe(name) + "=", "2"}, span{quoted(value), ""})
+	}
+	return append(appendSpans(dst, spans, s), '\n')
+}
+
+// appendSpans appends the spans, cut as one text would be.
+func appendSpans(dst []byte, spans []span, s LineStyle) []byte {
+	total := 0
+	for _, p := range spans {
+		total += Width(p.text)
+	}
+	room, cut := total, s.Width > 0 && total > s.Width
+	if cut {
+		room = s.Width
+	}
+	for _, p := range spans {
+		w := Width(p.text)
+		if cut && w >= room { // what is behind it does not fit either
+			p.text, w = Cut(p.text+" ", room), room
+		}
+		if s.Color && p.color != "" && p.text != "" {
+			dst = append(append(append(dst, "\x1b["...), p.color...), 'm')
+			dst = append(append(dst, p.text...), "\x1b[0m"...)
+		} else {
+			dst = append(dst, p.text...)
+		}
+		if room -= w; room <= 0 {
 			break
 		}
-		put(" "+Safe(name)+"=", "2")
-		put(quoted(value), "")
 	}
-	return append(append(dst, plain...), '\n')
+	return dst
 }
 
 func nodeColor(node string) string {
@@ -105,8 +120,8 @@ func Duration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// pairs yields the headers of an event that a line shows: those named, else all that are not empty, without Event
-// and Privilege.
+// pairs yields the headers of an event that a line shows: those named, else all that are not empty, without Event,
+// Privilege and ActionID.
 func pairs(m *wire.Message, only []string) func(yield func(name, value string) bool) {
 	return func(yield func(name, value string) bool) {
 		for i := range m.Len() {
@@ -114,7 +129,7 @@ func pairs(m *wire.Message, only []string) func(yield func(name, value string) b
 			if len(only) > 0 && !contains(only, name) {
 				continue
 			}
-			if len(only) == 0 && (i == 0 && m.Kind() == wire.Event || value == "" || wire.EqualFold(name, "Privilege")) {
+			if len(only) == 0 && (i == 0 && m.Kind() == wire.Event || value == "" || wire.EqualFold(name, "Privilege") || wire.EqualFold(name, "ActionID")) {
 				continue
 			}
 			if !yield(name, value) {

@@ -124,41 +124,45 @@ func itemColumns(r *ami.Reply, kind string) (columns []string) {
 
 // tableRow adds a record to the table that Close prints. A record with other keys begins a new one.
 func (p *Printer) tableRow(r Record) {
+	var shown Record
 	var head, cells []string
 	for i := range r {
 		if r[i].Key == "type" || len(p.o.Fields) > 0 && !contains(p.o.Fields, r[i].Key) {
 			continue
 		}
+		shown = append(shown, r[i])
 		head = append(head, heading(&r[i]))
 		cells = append(cells, r[i].text())
 	}
 	if p.table == nil || !slices.Equal(p.columns, head) {
 		if p.table != nil {
-			p.table.DropEmpty()
-			p.buf, _ = p.table.Append(p.buf, p.o.Width)
+			p.endTable()
 			p.buf = append(p.buf, '\n')
 		}
 		p.columns = head
-		p.table = NewTable(aligned(r, head)...)
+		p.table = NewTable(head...)
+		p.table.color = p.o.Color
+		for i := range shown {
+			p.table.looks[i] = shown[i].Look
+		}
 	}
 	p.table.Add(cells...)
-}
-
-// aligned marks the columns of numbers.
-func aligned(r Record, head []string) []string {
-	names := make([]string, 0, len(head))
-	for i := range r {
-		if !contains(head, heading(&r[i])) {
-			continue
-		}
-		switch r[i].Value.(type) {
+	for i := range shown {
+		p.table.tones[p.table.Len()-1][i] = shown[i].Tone
+		switch shown[i].Value.(type) {
 		case int, int64, uint64, float64:
-			names = append(names, ">"+heading(&r[i]))
-		default:
-			names = append(names, heading(&r[i]))
+			p.table.right[i] = true
 		}
 	}
-	return names
+}
+
+// endTable prints the table that was gathered.
+func (p *Printer) endTable() {
+	var left []string
+	p.table.DropEmpty()
+	p.buf, left = p.table.Append(p.buf, p.o.Width)
+	p.left = append(p.left, left...)
+	p.table = nil
 }
 
 // heading is a key as a column's name. The unit in a key such as ping_us is for programs: the cells carry their own.

@@ -308,9 +308,7 @@ func (p *Printer) Close() error {
 	case p.o.Format == CSV:
 		p.csvHead()
 	case p.table != nil:
-		p.table.DropEmpty()
-		p.buf, p.left = p.table.Append(p.buf, p.o.Width)
-		p.table = nil
+		p.endTable()
 	}
 	return p.Flush()
 }

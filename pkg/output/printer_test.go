@@ -152,3 +152,22 @@ func TestPrinterKeepsItsError(t *testing.T) {
 		t.Errorf("err %v, %d writes", err, w.n)
 	}
 }
+
+// A line that is cut says so at its end, wherever the cut falls; one that fits is whole.
+func TestEventLineMarksItsCut(t *testing.T) {
+	ev := ami.Event{Node: "pbx1", Message: message(t, "Event: FullyBooted\r\nUptime: 12\r\nStatus: Fully Booted\r\nLast: 漢字\r\n\r\n")}
+	whole := strings.TrimSuffix(string(AppendEventLine(nil, &ev, LineStyle{Node: true})), "\n")
+	for width := 1; width <= Width(whole); width++ {
+		for _, color := range []bool{false, true} {
+			got := strings.TrimSuffix(string(AppendEventLine(nil, &ev, LineStyle{Node: true, Width: width, Color: color})), "\n")
+			if color && !strings.HasSuffix(got, "m") && strings.LastIndex(got, "\x1b[") > strings.LastIndex(got, "\x1b[0m") {
+				t.Errorf("at %d columns a colour is left on: %q", width, got)
+			}
+			if got = StripColor(got); Width(got) > width {
+				t.Errorf("%d columns at %d: %q", Width(got), width, got)
+			} else if cut := width < Width(whole); cut != strings.HasSuffix(got, "…") || !cut && got != whole {
+				t.Errorf("at %d of %d columns: %q", width, Width(whole), got)
+			}
+		}
+	}
+}

@@ -17,6 +17,8 @@ type Pair struct {
 	Key   string
 	Value any // what encoding/json encodes; a nil Value is left out of JSON
 	Text  string
+	Look  Look
+	Tone  Tone
 }
 
 // append appends the record as a JSON object. A value that cannot be encoded is a bug and panics.

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,7 +12,32 @@ type Table struct {
 	head  []string
 	rows  [][]string
 	right []bool
+	looks []Look
+	color bool     // colour the cells that have a tone
+	tones [][]Tone // of each row; empty for none
 }
+
+// A Look says what becomes of a column that has no room.
+type Look uint8
+
+const (
+	Usual Look = iota // its cells are cut
+	Minor             // it goes before any cell is cut
+	Prose             // its text goes on in the next line
+)
+
+// A Tone says how good the news in a cell is.
+type Tone uint8
+
+const (
+	Neutral Tone = iota
+	Good
+	Doubtful
+	Bad
+)
+
+// toneColors can be read on light and on dark grounds.
+var toneColors = [...]string{Good: "32", Doubtful: "35", Bad: "31"}
 
 // NewTable returns a table with these column names. A name that begins with '>' has its cells aligned to the right.
 func NewTable(columns ...string) *Table {
@@ -21,6 +47,7 @@ func NewTable(columns ...string) *Table {
 		t.head = append(t.head, Safe(name))
 		t.right = append(t.right, right)
 	}
+	t.looks = make([]Look, len(t.head))
 	return t
 }
 
@@ -31,6 +58,7 @@ func (t *Table) Add(cells ...string) {
 		row[i] = Safe(cells[i])
 	}
 	t.rows = append(t.rows, row)
+	t.tones = append(t.tones, make([]Tone, len(t.head)))
 }
 
 // Len returns the number of rows.
@@ -38,55 +66,79 @@ func (t *Table) Len() int { return len(t.rows) }
 
 // DropEmpty removes the columns that hold nothing.
 func (t *Table) DropEmpty() {
-	kept := 0
-	for i := range t.head {
-		empty := true
-		for _, row := range t.rows {
-			empty = empty && row[i] == ""
+	for i := len(t.head) - 1; i >= 0 && len(t.rows) > 0; i-- {
+		if !slices.ContainsFunc(t.rows, func(row []string) bool { return row[i] != "" }) {
+			t.drop(i)
 		}
-		if empty && len(t.rows) > 0 {
-			continue
-		}
-		t.head[kept], t.right[kept] = t.head[i], t.right[i]
-		for _, row := range t.rows {
-			row[kept] = row[i]
-		}
-		kept++
 	}
-	t.head, t.right = t.head[:kept], t.right[:kept]
+}
+
+// drop removes a column.
+func (t *Table) drop(i int) {
+	t.head, t.right, t.looks = slices.Delete(t.head, i, i+1), slices.Delete(t.right, i, i+1), slices.Delete(t.looks, i, i+1)
+	for n := range t.rows {
+		t.rows[n], t.tones[n] = slices.Delete(t.rows[n], i, i+1), slices.Delete(t.tones[n], i, i+1)
+	}
 }
 
 const (
 	columnGap   = 2
-	narrowest   = 8 // a column is cut to no less before others are left out
+	narrowest   = 8  // a column is cut to no less before others are left out
+	proseWidth  = 30 // as much has a column of prose before minor ones go
 	unlimited   = 1 << 30
 	cutMark     = "…"
 	cutMarkCols = 1
 )
 
-// Append appends the table, no line wider than width columns (0: whatever it takes). Long cells are cut first; if
-// that is not enough, the rightmost columns go and their names are returned.
+// Append appends the table, no line wider than width columns (0: whatever it takes). Minor columns go first, then long
+// cells are cut; if that is not enough, the rightmost columns go. It returns the names of the columns that are gone.
 func (t *Table) Append(dst []byte, width int) (_ []byte, left []string) {
 	if width <= 0 {
 		width = unlimited
 	}
-	widths, shown := t.fit(width)
-	dst = t.line(dst, t.head, widths)
-	for _, row := range t.rows {
-		dst = t.line(dst, row, widths)
+	for i := len(t.head) - 1; i >= 0 && t.natural() > width; i-- {
+		if t.looks[i] == Minor {
+			left = append(left, t.head[i])
+			t.drop(i)
+		}
 	}
-	return dst, t.head[shown:]
+	slices.Reverse(left)
+	widths, shown := t.fit(width)
+	dst = t.line(dst, t.head, widths, nil)
+	for i, row := range t.rows {
+		dst = t.row(dst, row, widths, t.tones[i])
+	}
+	return dst, append(left, t.head[shown:]...)
+}
+
+// widest is the width that a column would take.
+func (t *Table) widest(i int) int {
+	w := Width(t.head[i])
+	for _, row := range t.rows {
+		w = max(w, Width(row[i]))
+	}
+	return w
+}
+
+// natural is the width that the table would take if prose took no more than its due.
+func (t *Table) natural() int {
+	total := columnGap * (len(t.head) - 1)
+	for i := range t.head {
+		w := t.widest(i)
+		if t.looks[i] == Prose {
+			w = min(w, proseWidth)
+		}
+		total += w
+	}
+	return total
 }
 
 // fit returns the widths of the columns that are shown.
 func (t *Table) fit(width int) (widths []int, shown int) {
 	widths = make([]int, len(t.head))
 	total := columnGap * (len(t.head) - 1)
-	for i, name := range t.head {
-		widths[i] = Width(name)
-		for _, row := range t.rows {
-			widths[i] = max(widths[i], Width(row[i]))
-		}
+	for i := range t.head {
+		widths[i] = t.widest(i)
 		total += widths[i]
 	}
 	least := func(i int) int { return min(widths[i], max(narrowest, Width(t.head[i]))) }
@@ -125,8 +177,33 @@ func (t *Table) fit(width int) (widths []int, shown int) {
 	return widths[:shown], shown
 }
 
-func (t *Table) line(dst []byte, cells []string, widths []int) []byte {
-	for i, w := range widths {
+// row appends a row, with as many lines as its prose takes.
+func (t *Table) row(dst []byte, cells []string, widths []int, tones []Tone) []byte {
+	for {
+		more := make([]string, len(cells))
+		now, again := slices.Clone(cells), false
+		for i, w := range widths {
+			if t.looks[i] == Prose && Width(cells[i]) > w {
+				now[i], more[i] = firstLine(cells[i], w)
+				again = again || more[i] != ""
+			}
+		}
+		dst = t.line(dst, now, widths, tones)
+		if !again {
+			return dst
+		}
+		cells, tones = more, nil
+	}
+}
+
+func (t *Table) line(dst []byte, cells []string, widths []int, tones []Tone) []byte {
+	last := 0 // behind it there is nothing in this line
+	for i := range widths {
+		if cells[i] != "" {
+			last = i
+		}
+	}
+	for i, w := range widths[:last+1] {
 		cell := Cut(cells[i], w)
 		pad := w - Width(cell)
 		if i > 0 {
@@ -135,8 +212,12 @@ func (t *Table) line(dst []byte, cells []string, widths []int) []byte {
 		if t.right[i] {
 			dst = appendSpaces(dst, pad)
 		}
-		dst = append(dst, cell...)
-		if !t.right[i] && i < len(widths)-1 {
+		if tones != nil && t.color && tones[i] != Neutral {
+			dst = append(append(append(append(append(dst, "\x1b["...), toneColors[tones[i]]...), 'm'), cell...), "\x1b[0m"...)
+		} else {
+			dst = append(dst, cell...)
+		}
+		if !t.right[i] && i < last {
 			dst = appendSpaces(dst, pad)
 		}
 	}
@@ -170,6 +251,38 @@ func Cut(s string, width int) string {
 		n += w
 	}
 	return s
+}
+
+// firstLine takes as much from the beginning of a text as fits into width columns, in whole words unless one is wider.
+func firstLine(s string, width int) (line, rest string) {
+	if Width(s) <= width {
+		return s, ""
+	}
+	n, space, end := 0, -1, len(s)
+	for i, r := range s {
+		if r == ' ' {
+			space = i
+		}
+		if n += runeWidth(r); n > width {
+			end = i
+			break
+		}
+	}
+	if space > 0 {
+		return strings.TrimRight(s[:space], " "), strings.TrimLeft(s[space:], " ")
+	}
+	if end == 0 { // not even one character fits
+		_, end = utf8.DecodeRuneInString(s)
+	}
+	return s[:end], s[end:]
+}
+
+// Wrap breaks text between words so that no line is wider than width columns; 0 or less is no limit.
+func Wrap(text string, width int) (lines []string) {
+	for line := ""; width > 0 && Width(text) > width; lines = append(lines, line) {
+		line, text = firstLine(text, width)
+	}
+	return append(lines, text)
 }
 
 // Width returns how many columns of a terminal a string takes that is safe to print.
