@@ -59,6 +59,19 @@ func blocks(t *testing.T, page string) (all []block) {
 	return all
 }
 
+// needs finds a program that a test cannot do without. scripts/pages installs all of them, and there a skip is a failure.
+func needs(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		if os.Getenv("AMICTL_PAGES_REQUIRED") != "" {
+			t.Fatalf("%s is not here", program)
+		}
+		t.Skipf("SKIPPED: %s is not here", program)
+	}
+	return path
+}
+
 // varies is what of an output differs from run to run.
 var varies = regexp.MustCompile(`[0-9]+([-:.][0-9]+)*(T[0-9:.]+Z|µs|ms|s)?`)
 
@@ -76,14 +89,9 @@ func alike(s string) (lines []string) {
 // runBlock runs a script of a page, as a reader would, in a folder of its own.
 func runBlock(t *testing.T, b block, script string, flags ...string) string {
 	t.Helper()
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("SKIPPED: bash is not here")
-	}
+	bash := needs(t, "bash")
 	if strings.Contains(script, "jq ") {
-		if _, err := exec.LookPath("jq"); err != nil {
-			t.Skipf("SKIPPED: %s needs jq, which is not here", b)
-		}
+		needs(t, "jq")
 	}
 	dir := t.TempDir()
 	args := append([]string{"sim"}, flags...)
@@ -232,10 +240,7 @@ func TestCountersAreExplained(t *testing.T) {
 
 // The scripts of the pages are clean, where shellcheck is.
 func TestShellcheck(t *testing.T) {
-	check, err := exec.LookPath("shellcheck")
-	if err != nil {
-		t.Skip("SKIPPED: shellcheck is not here")
-	}
+	check := needs(t, "shellcheck")
 	for _, page := range []string{"README.md", "docs/cookbook.md", "docs/migration.md", "docs/operations.md"} {
 		for _, b := range blocks(t, page) {
 			if b.lang != "sh" {

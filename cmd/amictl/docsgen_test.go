@@ -125,15 +125,6 @@ func description(root, c *cli.Command) string {
 	return c.Description
 }
 
-// synopsis is how a command is written.
-func synopsis(c *cli.Command) string {
-	s := c.UsageText
-	if len(c.Commands) > 0 {
-		s += " COMMAND"
-	}
-	return strings.TrimSpace(s + " [FLAG]... " + c.ArgsUsage)
-}
-
 // flagDoc returns a flag's names with the name of its value, and what it is for.
 func flagDoc(f cli.Flag) (names, about string) {
 	var all []string
@@ -178,7 +169,9 @@ var environment = []struct{ name, about string }{
 	{"AMICTL_TIMEOUT", "the time for one action or wait"},
 	{"AMICTL_SECRET_FILE", "the file with the secret"},
 	{"NO_COLOR", "no colour, if it is not empty"},
+	{"TERM", "no colour, if it is dumb"},
 	{"XDG_CONFIG_HOME", "where amictl/config.toml is; ~/.config if absent"},
+	{"CREDENTIALS_DIRECTORY", "where systemd puts the secrets that cred:NAME refers to"},
 }
 
 // manPage makes the man page of a command.
@@ -234,21 +227,23 @@ func manFlags(b *bytes.Buffer, root, c *cli.Command) {
 		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", roff(names), roffLine(about))
 	}
 	if c != root {
-		b.WriteString(".PP\nGlobal flags, such as \\-\\-node, \\-\\-context, \\-\\-output and \\-\\-timeout, are in\n.BR amictl (1).\n")
+		b.WriteString(".PP\nGlobal flags, such as \\-\\-node, \\-\\-context, \\-\\-output and \\-\\-timeout, the environment\nand the files are in\n.BR amictl (1).\n")
 	}
 }
 
 func manEnd(b *bytes.Buffer, root, c *cli.Command) {
 	b.WriteString(".SH \"EXIT STATUS\"\n")
 	for _, e := range exitStatuses {
-		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", e.status, roffLine(e.meaning))
+		if c == root || c.Name == "bench" || !strings.HasPrefix(e.meaning, "bench:") {
+			fmt.Fprintf(b, ".TP\n.B %s\n%s\n", e.status, roffLine(e.meaning))
+		}
 	}
 	if c == root {
 		b.WriteString(".SH ENVIRONMENT\n")
 		for _, e := range environment {
 			fmt.Fprintf(b, ".TP\n.B %s\n%s\n", e.name, roffLine(e.about))
 		}
-		b.WriteString(".SH FILES\n.TP\n.I ~/.config/amictl/config.toml\nsettings and contexts; see\n.BR amictl-context (1)\n")
+		b.WriteString(".SH FILES\n.TP\n.I ~/.config/amictl/config.toml\nsettings and contexts; see\n.BR amictl-context (1)\n.TP\n.I /etc/asterisk/manager.conf\nwith \\-\\-local: users and secrets of this host\\(aqs own Asterisk\n")
 		return
 	}
 	b.WriteString(".SH \"SEE ALSO\"\n.BR amictl (1)\n")

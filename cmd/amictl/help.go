@@ -31,19 +31,12 @@ func helpText(root, c *cli.Command, width int) string {
 	var b strings.Builder
 	writeParagraph(&b, "", c.UsageText+": "+c.Usage, width)
 	b.WriteByte('\n')
-	usage := c.UsageText
-	if len(c.Commands) > 0 {
-		usage += " COMMAND"
-	}
-	if c.ArgsUsage != "" {
-		usage += " " + c.ArgsUsage
-	}
 	if c == root {
 		b.WriteString(rootHelp)
 	} else {
 		writeDescription(&b, c.Description, width)
 	}
-	fmt.Fprintf(&b, "\nUsage: %s [FLAG]...\n", usage)
+	fmt.Fprintf(&b, "\nUsage: %s\n", synopsis(c))
 	if len(c.Commands) > 0 {
 		b.WriteString("\nCommands:\n")
 		for _, sub := range c.Commands {
@@ -63,6 +56,15 @@ func helpText(root, c *cli.Command, width int) string {
 		writeParagraph(&b, "  ", flagNames(root.Flags), width)
 	}
 	return b.String()
+}
+
+// synopsis is how a command is written.
+func synopsis(c *cli.Command) string {
+	s := c.UsageText
+	if len(c.Commands) > 0 {
+		s += " COMMAND"
+	}
+	return strings.TrimSpace(s + " [FLAG]... " + c.ArgsUsage)
 }
 
 // writeDescription writes text anew in lines of the width. What begins with two spaces stays as it is, and so does the end of

@@ -19,7 +19,8 @@ func init() { ttyCommand, typedCommand = cmdTTY, cmdTyped }
 func cmdTTY(ts *testscript.TestScript, _ bool, args []string) {
 	columns, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	master, slave := openTerminal(ts, uint16(columns))
+	master, slave, err := openTerminal(uint16(columns))
+	ts.Check(err)
 	defer func() { _ = master.Close() }()
 	path, err := exec.LookPath(args[1])
 	ts.Check(err)
@@ -52,7 +53,8 @@ func cmdTTY(ts *testscript.TestScript, _ bool, args []string) {
 // cmdTyped runs a command whose standard input and error are a terminal, and types the lines of a file, one at each
 // question: typed FILE COMMAND ARG... What the terminal showed goes to typed.out.
 func cmdTyped(ts *testscript.TestScript, neg bool, args []string) {
-	master, slave := openTerminal(ts, 200)
+	master, slave, err := openTerminal(200)
+	ts.Check(err)
 	defer func() { _ = master.Close() }()
 	path, err := exec.LookPath(args[1])
 	ts.Check(err)
@@ -82,14 +84,20 @@ func cmdTyped(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func openTerminal(ts *testscript.TestScript, columns uint16) (master, slave *os.File) {
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	ts.Check(err)
-	ts.Check(unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	ts.Check(err)
-	slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
-	ts.Check(err)
-	ts.Check(unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}))
-	return master, slave
+// openTerminal makes a pseudo-terminal; slave is the end for a program.
+func openTerminal(columns uint16) (master, slave *os.File, err error) {
+	if master, err = os.OpenFile("/dev/ptmx", os.O_RDWR, 0); err != nil {
+		return nil, nil, err
+	}
+	n := 0
+	if err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err == nil {
+		n, err = unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	}
+	if err == nil {
+		slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns})
+	}
+	return master, slave, err
 }
