@@ -92,6 +92,12 @@ func (s *Server) runCommand(cmd string) (string, bool) {
 	case "core set verbose 0":
 		return "Console verbose is still OFF.\n", true
 	}
+	if name, ok := strings.CutPrefix(cmd, "queue show "); ok {
+		return s.showQueue(strings.TrimSpace(name)), true
+	}
+	if name, ok := strings.CutPrefix(cmd, "module reload "); ok {
+		return reloadText(strings.TrimSpace(name)), true
+	}
 	return fmt.Sprintf("No such command '%s' (type 'core show help %s' for other possible commands)\n", cmd, cmd), false
 }
 
@@ -113,6 +119,40 @@ func uptimeText(d time.Duration) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// showQueue is __queues_show: a queue that is not there is a success too.
+func (s *Server) showQueue(name string) string {
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	q := s.state.queue(name)
+	if q == nil {
+		return "No such queue: " + name + ".\n"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s has 0 calls (max unlimited) in '%s' strategy (0s holdtime, 0s talktime), W:0, C:0, A:0, SL:0.0%%, SL2:0.0%% within %ds\n", q.Name, q.Strategy, q.ServiceLevel)
+	if len(q.Members) == 0 {
+		b.WriteString("   No Members\n")
+	} else {
+		b.WriteString("   Members: \n")
+	}
+	for i := range q.Members {
+		m := &q.Members[i]
+		paused := ""
+		if m.Paused {
+			paused = " (paused)"
+		}
+		fmt.Fprintf(&b, "      %s (%s) (ringinuse enabled)%s (Not in use) has taken no calls yet\n", m.Name, m.Interface, paused)
+	}
+	return b.String() + "   No Callers\n"
+}
+
+// reloadText is handle_reload for one module; like reload, every one but "nosuch…" reloads.
+func reloadText(module string) string {
+	if strings.HasPrefix(module, "nosuch") {
+		return "No such module '" + module + "'\n"
+	}
+	return "Module '" + module + "' reloaded successfully.\n"
 }
 
 func (s *Server) showChannels() string {
