@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/apntalk/amictl/pkg/ami"
 )
 
 // A block is a fenced block of a page.
@@ -213,31 +211,6 @@ func TestLibraryGuide(t *testing.T) {
 		}
 	}
 	t.Error("there is no dialer")
-}
-
-// The counters that the operations guide explains are those that there are.
-func TestCountersAreExplained(t *testing.T) {
-	var b bytes.Buffer
-	if err := (ami.ClusterStats{Nodes: []ami.NodeStats{{Node: "pbx1"}}}).WritePrometheus(&b); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile("../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	named := 0
-	for _, name := range regexp.MustCompile(`ami_[a-z_]+`).FindAllString(string(text), -1) {
-		if name == "ami_" {
-			continue
-		}
-		named++
-		if !strings.Contains(b.String(), "\n# TYPE "+name) { // a name that ends in _ stands for several
-			t.Errorf("there is no counter %s", name)
-		}
-	}
-	if named < 20 {
-		t.Errorf("only %d names were found", named)
-	}
 }
 
 // The scripts of the pages are clean, where shellcheck is.
