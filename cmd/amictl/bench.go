@@ -286,7 +286,7 @@ func (a *app) benchResult(f *benchFlags, res *bench.Result) error {
 	case "jsonl":
 		err = errors.Join(err, writeBenchLine(a.stdout, "result", res))
 	default:
-		err = errors.Join(err, res.WriteTable(a.stdout))
+		err = errors.Join(err, res.WriteTable(a.stdout, a.columns()))
 	}
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"github.com/apntalk/amictl/pkg/bench"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // benchLive tells on standard error how a run is going: on a terminal in one line that is updated, elsewhere in plain
@@ -17,15 +18,15 @@ import (
 type benchLive struct {
 	a        *app
 	prefix   string
-	terminal bool
-	lines    bool // JSON lines on standard output
+	terminal *os.File // standard error, if it is one
+	lines    bool     // JSON lines on standard output
 	wrote    bool
 }
 
 func (a *app) newBenchLive(i, repeats int) *benchLive {
 	l := &benchLive{a: a, lines: a.settings.get("output") == "jsonl"}
-	if f, ok := a.stderr.(*os.File); ok {
-		l.terminal = isatty.IsTerminal(f.Fd())
+	if f, ok := a.stderr.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+		l.terminal = f
 	}
 	if repeats > 1 {
 		l.prefix = fmt.Sprintf("%d/%d ", i+1, repeats)
@@ -50,7 +51,10 @@ func (l *benchLive) interval(v *bench.Interval) {
 	if v.Backlog > 0 {
 		s += fmt.Sprintf("  waiting %d", v.Backlog)
 	}
-	if l.terminal {
+	if l.terminal != nil {
+		if n := columns(l.terminal); n > 0 {
+			s = output.Cut(s, n-1) // a line that wraps could not be written over
+		}
 		fmt.Fprintf(l.a.stderr, "\r\x1b[K%s", s)
 		l.wrote = true
 		return

@@ -61,7 +61,7 @@ func (a *app) benchShow(f *benchFlags, r *bench.Result, i int) error {
 			return err
 		}
 	}
-	return r.WriteTable(a.stdout)
+	return r.WriteTable(a.stdout, a.columns())
 }
 
 // benchCompare holds a result against another.

@@ -234,9 +234,10 @@ func (r *healthRun) print(w io.Writer, found []checkup) error {
 			return err
 		}
 	}
-	err = p.Close()
-	r.app.noteLeft(p)
-	return err
+	if !r.flags.watch {
+		r.app.printers = append(r.app.printers, p)
+	}
+	return p.Close()
 }
 
 // complain tells on standard error why nodes are not reached; with --watch only when that changes.

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mattn/go-isatty"
 	"github.com/urfave/cli/v3"
-	"golang.org/x/term"
 
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -17,10 +15,8 @@ const helpWidth = 100
 // help writes a command's help to standard output: what it does, examples first, then its flags.
 func (a *app) help(root, c *cli.Command) error {
 	width := helpWidth
-	if isatty.IsTerminal(a.stdout.Fd()) {
-		if columns, _, err := term.GetSize(int(a.stdout.Fd())); err == nil && columns > 0 {
-			width = min(width, columns)
-		}
+	if n := a.columns(); n > 0 {
+		width = min(width, n)
 	}
 	_, err := a.stdout.WriteString(helpText(root, c, width))
 	return err

@@ -175,8 +175,8 @@ func (a *app) noteLeft(p *output.Printer) {
 	switch left := p.Left(); len(left) {
 	case 0:
 	case 1:
-		a.note("the column %s did not fit; --fields chooses", left[0])
+		a.note("the column %q did not fit; --fields chooses", left[0])
 	default:
-		a.note("%d columns did not fit, such as %s; --fields chooses", len(left), left[0])
+		a.note("%d columns did not fit, such as %q; --fields chooses", len(left), left[0])
 	}
 }

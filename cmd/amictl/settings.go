@@ -225,13 +225,23 @@ func (a *app) outputOptions(kind stream) (output.Options, error) {
 		return o, usageError("-o jsonl is for programs", "-o raw is for what a server sends; this is not")
 	}
 	o.Format = f
-	if o.Terminal {
-		if width, _, err := term.GetSize(int(a.stdout.Fd())); err == nil {
-			o.Width = width
-		}
-	}
+	o.Width = a.columns()
 	o.Color = a.color(o.Terminal)
 	return o, nil
+}
+
+// columns is the width of the terminal that standard output is, 0 if it is none.
+func (a *app) columns() int { return columns(a.stdout) }
+
+func columns(f *os.File) int {
+	if !isatty.IsTerminal(f.Fd()) {
+		return 0
+	}
+	n, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // color decides whether to colour: --color, else NO_COLOR, else whether a capable terminal is there.

@@ -3,6 +3,8 @@ package bench
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,12 +25,14 @@ type grid struct {
 
 func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
 
-// WriteTable writes the result for people at a terminal, the verdict last.
-func (r *Result) WriteTable(w io.Writer) error {
+// WriteTable writes the result for people at a terminal of so many columns (0: as many as it takes), the verdict last.
+func (r *Result) WriteTable(w io.Writer, columns int) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", r.headline())
+	writeWrapped(&b, r.headline(), 0, columns)
+	gone := map[string]bool{}
 	for _, g := range r.grids(maxRows) {
 		b.WriteByte('\n')
+		g.fit(columns, gone)
 		tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(tw, strings.Join(g.head, "\t"))
 		for _, row := range g.rows {
@@ -38,7 +42,11 @@ func (r *Result) WriteTable(w io.Writer) error {
 	}
 	b.WriteByte('\n')
 	for _, line := range r.sentences() {
-		fmt.Fprintln(&b, line)
+		writeWrapped(&b, line, sentenceIndent, columns)
+	}
+	if len(gone) > 0 {
+		names := slices.Sorted(maps.Keys(gone))
+		writeWrapped(&b, "no room   for "+strings.Join(names, ", ")+"; a wider terminal or -o json shows them", sentenceIndent, columns)
 	}
 	b.WriteByte('\n')
 	writeVerdict(&b, r.Verdict, r.Thresholds, r.Reasons)

@@ -7,12 +7,13 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestReportsSayWhatMatters(t *testing.T) {
 	r := sample(t, 1, true)
 	var table, markdown bytes.Buffer
-	if err := r.WriteTable(&table); err != nil {
+	if err := r.WriteTable(&table, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.WriteMarkdown(&markdown); err != nil {
@@ -38,7 +39,7 @@ func TestTableListsFewNodes(t *testing.T) {
 		r.Nodes = append(r.Nodes, r.Nodes...)
 	}
 	var b bytes.Buffer
-	if err := r.WriteTable(&b); err != nil {
+	if err := r.WriteTable(&b, 0); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(b.String(), "\n"); n > 50 || !strings.Contains(b.String(), "and 500 more") {
@@ -105,7 +106,7 @@ func wellFormed(s string) error {
 func TestHTMLOfAnEmptyRun(t *testing.T) {
 	r := &Result{Schema: Schema, Partial: true, Ended: "interrupted"}
 	r.Decide(nil)
-	for name, write := range map[string]func(io.Writer) error{"html": r.WriteHTML, "markdown": r.WriteMarkdown, "table": r.WriteTable} {
+	for name, write := range map[string]func(io.Writer) error{"html": r.WriteHTML, "markdown": r.WriteMarkdown, "table": func(w io.Writer) error { return r.WriteTable(w, 0) }} {
 		var b bytes.Buffer
 		if err := write(&b); err != nil || !strings.Contains(b.String(), "PARTIAL") {
 			t.Errorf("%s: %v, or it does not say that the run was partial", name, err)
@@ -124,6 +125,30 @@ func TestScales(t *testing.T) {
 		s, ticks := logarithmic(r[0], r[1])
 		if s.min > max(1, r[0]) || s.max < r[1] || len(ticks) < 2 || len(ticks) > 12 {
 			t.Errorf("logarithmic(%v): %g to %g, ticks %v", r, s.min, s.max, ticks)
+		}
+	}
+}
+
+// A narrow terminal gets a table that fits it, and the names of what it does not show.
+func TestTableFitsTheTerminal(t *testing.T) {
+	for _, columns := range []int{80, 100, 132} {
+		r := sample(t, 1, true)
+		var b bytes.Buffer
+		if err := r.WriteTable(&b, columns); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(b.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > columns {
+				t.Errorf("%d columns at %d: %s", n, columns, line)
+			}
+		}
+		for _, want := range []string{"P99", "MAX", "STARVED", "stalled", "fairness  jain", "VERDICT"} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("at %d columns there is no %q:\n%s", columns, want, b.String())
+			}
+		}
+		if whole := strings.Count(b.String(), "SERVICE P50") == 2 && strings.Count(b.String(), "TIMEOUTS") == 2; whole == strings.Contains(b.String(), "no room   for") {
+			t.Errorf("at %d columns what is left out is not named:\n%s", columns, b.String())
 		}
 	}
 }

@@ -33,7 +33,7 @@ func launch(t *testing.T, cfg bench.Config, change func(*bench.Launch)) *bench.R
 	}
 	if testing.Verbose() {
 		var b bytes.Buffer
-		_ = res.WriteTable(&b)
+		_ = res.WriteTable(&b, 0)
 		t.Log("\n" + b.String())
 	}
 	return res
