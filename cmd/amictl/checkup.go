@@ -189,6 +189,10 @@ func (h *checkup) record() output.Record {
 	if h.err != nil {
 		fail = classify(h.err)
 	}
+	uptime := ""
+	if h.uptime >= 0 {
+		uptime = output.Duration(h.uptime)
+	}
 	return output.Record{
 		{Key: "type", Value: "health"},
 		{Key: "node", Value: h.node},
@@ -198,7 +202,7 @@ func (h *checkup) record() output.Record {
 		{Key: "login_us", Value: known(h.login.Microseconds(), h.login > 0), Text: span(h.login)},
 		{Key: "ping_us", Value: known(h.ping.Microseconds(), h.ping > 0), Text: span(h.ping)},
 		{Key: "version", Value: text0(h.version)},
-		{Key: "uptime_s", Value: known(int64(h.uptime.Seconds()), h.uptime >= 0), Text: span(h.uptime)},
+		{Key: "uptime_s", Value: known(int64(h.uptime.Seconds()), h.uptime >= 0), Text: uptime},
 		{Key: "calls", Value: known(int64(h.calls), h.calls >= 0)},
 		{Key: "channels", Value: known(int64(h.channels), h.channels >= 0)},
 		{Key: "banner", Value: text0(strings.TrimPrefix(h.banner, "Asterisk Call Manager/")), Look: output.Minor},

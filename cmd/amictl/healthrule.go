@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // healthMetrics are what a --warn or --crit may ask about: how it reads of a checkup, and whether it is a time. A
@@ -101,7 +103,7 @@ func (r *healthRule) met(h *checkup) (string, bool) {
 	}
 	shown := strconv.FormatFloat(v, 'g', -1, 64)
 	if m.time {
-		shown = span(time.Duration(v * float64(time.Second)))
+		shown = output.Duration(time.Duration(v * float64(time.Second)))
 	}
 	return fmt.Sprintf("%s is %s (%s)", r.metric, shown, r.text), true
 }

@@ -41,11 +41,15 @@ var schemaRuns = []struct{ schema, line string }{
 	{"", `printf '%s\n' '{"type":"gap","node":"pbx1","time":"2026-11-23T12:00:00.123456Z","ts":1795435200.123456,"reason":"overflow","dropped":3}' | amictl tail --from -`},
 	{"", `amictl health`},
 	{"", `AMICTL_NODE=ami://admin@127.0.0.1:1 amictl health; printf 'pbx1\nami://127.0.0.1:1\n' | AMICTL_NODE= amictl --secret-file <(echo secret) health -n @-`},
+	{"", `amictl health --warn 'ping>1ns'; amictl health --crit 'uptime<1h'; amictl health --watch --rounds 2 --every 10ms -o jsonl`},
+	{"", `amictl check; printf 'modules = ["nosuch"]\nqueues = ["support"]\n' > p.toml; amictl check p.toml`},
+	{"", `amictl tail --for 100ms --stats -n pbx1; amictl wait --ready -o jsonl; amictl wait --until 'CoreCurrentCalls<9' --every 1s -n pbx1 -- CoreStatus`},
 	{"", `amictl version`},
 	{"", `cat "$AMICTL_SIM"`},
 	{"", `printf 'on pbx1 ledger\nkick\nnonsense\nstop\n' | amictl sim`},
 	{"", `amictl bench --sim 1 --duration 300ms -o jsonl`},
 	{"bench-file", `amictl bench --sim 1 --duration 300ms --out r.json -o none -q; amictl bench report r.json -o json`},
+	{"", `amictl bench report r.json -o jsonl; amictl bench compare r.json r.json --fail-if 'p99>+1000%' -o jsonl`},
 	{"action", `amictl actions`},
 	{"event-name", `amictl events 'Q*'`},
 	{"schema-name", `amictl schema`},
@@ -56,7 +60,7 @@ var schemaRuns = []struct{ schema, line string }{
 }
 
 // typeSchemas are the schemas of objects whose type is not the schema's name.
-var typeSchemas = map[string]string{"result": "bench-result", "interval": "bench-interval"}
+var typeSchemas = map[string]string{"result": "bench-result", "interval": "bench-interval", "comparison": "bench-comparison"}
 
 // Whatever the subcommands really print is as the schemas say, key by key, and every schema is of something printed.
 func TestSchemas(t *testing.T) {
@@ -73,7 +77,7 @@ func TestSchemas(t *testing.T) {
 		}
 		if name := schemaRuns[run].schema; name == "bench-file" { // a document, not a line
 			if document.WriteString(line); line == "}\n" {
-				checkSchema(t, "bench-file", document.String(), schemaRuns[run].line)
+				holdToSchema(t, "bench-file", document.String(), schemaRuns[run].line)
 				seen[name] = true
 			}
 			continue
@@ -97,12 +101,40 @@ func TestSchemas(t *testing.T) {
 			continue
 		}
 		seen[name] = true
-		checkSchema(t, name, line, schemaRuns[run].line)
+		holdToSchema(t, name, line, schemaRuns[run].line)
 	}
 	for _, name := range schemaNames() {
 		if !seen[name] {
 			t.Errorf("nothing was printed that the schema %s is of", name)
 		}
+	}
+}
+
+// Every type that the sources write has a schema.
+func TestTypesHaveSchemas(t *testing.T) {
+	written := regexp.MustCompile(`Key: "type", Value: "([a-z-]+)"|writeBenchLine\([a-z.]+, "([a-z-]+)"`)
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range written.FindAllStringSubmatch(string(text), -1) {
+			typ := m[1] + m[2]
+			if other := typeSchemas[typ]; other != "" {
+				typ = other
+			}
+			if found++; schemas[typ] == nil {
+				t.Errorf("%s writes objects of type %s, which have no schema", name, typ)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d types were found", found)
 	}
 }
 
@@ -131,7 +163,7 @@ func underSim(t *testing.T, flags []string, script string) string {
 	return stdout.String()
 }
 
-func checkSchema(t *testing.T, name, text, from string) {
+func holdToSchema(t *testing.T, name, text, from string) {
 	t.Helper()
 	var s map[string]any
 	if err := json.Unmarshal(schemaDocument(name), &s); err != nil {

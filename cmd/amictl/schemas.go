@@ -12,30 +12,32 @@ import (
 
 // schemas are the objects that amictl prints, by name.
 var schemas = map[string]func() *schema{
-	"event":          eventSchema,
-	"item":           itemSchema,
-	"gap":            gapSchema,
-	"reply":          replySchema,
-	"error":          errorSchema,
-	"health":         healthSchema,
-	"stats":          statsSchema,
-	"call":           callSchema,
-	"context-check":  contextCheckSchema,
-	"dry-run":        dryRunSchema,
-	"live-action":    liveActionSchema,
-	"version":        versionSchema,
-	"action":         actionSchema,
-	"event-name":     eventNameSchema,
-	"schema-name":    schemaNameSchema,
-	"context":        contextSchema,
-	"context-node":   contextNodeSchema,
-	"setting":        settingSchema,
-	"sim":            simSchema,
-	"control":        controlSchema,
-	"scenario":       scenarioSchema,
-	"bench-result":   benchResultSchema,
-	"bench-interval": benchIntervalSchema,
-	"bench-file":     benchFileSchema,
+	"event":            eventSchema,
+	"item":             itemSchema,
+	"gap":              gapSchema,
+	"reply":            replySchema,
+	"error":            errorSchema,
+	"health":           healthSchema,
+	"stats":            statsSchema,
+	"call":             callSchema,
+	"check":            checkSchema,
+	"context-check":    contextCheckSchema,
+	"dry-run":          dryRunSchema,
+	"live-action":      liveActionSchema,
+	"version":          versionSchema,
+	"action":           actionSchema,
+	"event-name":       eventNameSchema,
+	"schema-name":      schemaNameSchema,
+	"context":          contextSchema,
+	"context-node":     contextNodeSchema,
+	"setting":          settingSchema,
+	"sim":              simSchema,
+	"control":          controlSchema,
+	"scenario":         scenarioSchema,
+	"bench-result":     benchResultSchema,
+	"bench-interval":   benchIntervalSchema,
+	"bench-comparison": benchComparisonSchema,
+	"bench-file":       benchFileSchema,
 }
 
 const (
@@ -134,7 +136,8 @@ func healthSchema() *schema {
 		must("type", constant("health")),
 		must("node", str("")),
 		must("time", when("")),
-		must("state", oneOf("", "ready", "degraded", "login-refused", "down")),
+		must("state", oneOf("", "ready", "degraded", "critical", "login-refused", "down")),
+		may("breaker", oneOf("Of a node that --watch follows.", "closed", "open", "half-open")),
 		may("login_us", whole("Microseconds from dial to the login's answer.")),
 		may("ping_us", whole("Microseconds of a Ping.")),
 		may("version", str("Of Asterisk.")),
@@ -162,6 +165,12 @@ func contextCheckSchema() *schema {
 	return object("A node of a context, tried out", "What `context check` prints.",
 		must("type", constant("context-check")), must("context", str("")), must("node", str("")), must("time", when("")), must("ok", yesNo("")),
 		must("url", str("")), may("secret", str("A reference, never the secret.")), may("code", oneOf("Why not, as in an error.", codes()...)), may("reason", str("The same in words.")))
+}
+
+func checkSchema() *schema {
+	return object("A check of a node", "What `check` prints.", must("type", constant("check")), must("node", str("")), must("time", when("")),
+		must("check", str("What was looked at.")), must("status", oneOf("", "pass", "fail", "skip")), must("took_us", whole("Microseconds.")),
+		may("code", oneOf("Why it failed, as in an error.", codes()...)), may("detail", str("What was found, in words.")))
 }
 
 func dryRunSchema() *schema {
@@ -233,13 +242,13 @@ func scenarioSchema() *schema {
 
 func benchFileSchema() *schema {
 	s := schemaOf(reflect.TypeFor[bench.Result]())
-	s.Title, s.Description = "A bench result", "What `bench --out` writes and `bench -o json` prints. Microseconds, bytes, a second."
+	s.Title, s.Description = "A bench result as a file", "What `bench --out` writes and `bench -o json` prints. Microseconds, bytes, a second."
 	return s
 }
 
 func benchResultSchema() *schema {
 	s := benchFileSchema()
-	s.Description = "What `bench -o jsonl` prints at the end."
+	s.Title, s.Description = "A bench result", "What `bench -o jsonl` prints at the end."
 	return typed("result", s)
 }
 
@@ -247,6 +256,12 @@ func benchIntervalSchema() *schema {
 	s := schemaOf(reflect.TypeFor[bench.Interval]())
 	s.Title, s.Description = "A stretch of a bench run", "What `bench -o jsonl` prints while it runs."
 	return typed("interval", s)
+}
+
+func benchComparisonSchema() *schema {
+	s := schemaOf(reflect.TypeFor[bench.Comparison]())
+	s.Title, s.Description = "A bench result against another", "What `bench compare -o jsonl` prints."
+	return typed("comparison", s)
 }
 
 func typed(name string, s *schema) *schema {
