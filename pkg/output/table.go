@@ -85,6 +85,7 @@ const (
 	columnGap   = 2
 	narrowest   = 8  // a column is cut to no less before others are left out
 	proseWidth  = 30 // as much has a column of prose before minor ones go
+	proseLeast  = 16 // and as much before the cells of other columns are cut
 	unlimited   = 1 << 30
 	cutMark     = "…"
 	cutMarkCols = 1
@@ -157,6 +158,12 @@ func (t *Table) fit(width int) (widths []int, shown int) {
 	floor := make([]int, shown)
 	for i := range floor {
 		floor[i] = least(i)
+	}
+	for i := range shown { // prose loses nothing by being narrow
+		for t.looks[i] == Prose && total > width && widths[i] > proseLeast {
+			widths[i]--
+			total--
+		}
 	}
 	for total > width {
 		widest := -1
