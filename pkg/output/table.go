@@ -286,8 +286,9 @@ func firstLine(s string, width int) (line, rest string) {
 
 // Wrap breaks text between words so that no line is wider than width columns; 0 or less is no limit.
 func Wrap(text string, width int) (lines []string) {
-	for line := ""; width > 0 && Width(text) > width; lines = append(lines, line) {
-		line, text = firstLine(text, width)
+	for width > 0 && Width(text) > width {
+		line, rest := firstLine(text, width)
+		lines, text = append(lines, line), rest
 	}
 	return append(lines, text)
 }
