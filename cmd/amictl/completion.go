@@ -99,11 +99,15 @@ Register-ArgumentCompleter -Native -CommandName amictl -ScriptBlock {
     amictl completion pwsh -- @words ".$wordToComplete" 2>$null | ForEach-Object {
         $value, $about = $_ -split "` + "`" + `t", 2
         if ($value -eq ':files') {
-            Get-ChildItem -Name -Path ($wordToComplete -replace '^.*=', '' -replace '$', '*') -ErrorAction SilentlyContinue |
-                ForEach-Object { [System.Management.Automation.CompletionResult]::new($_) }
+            $before = if ($wordToComplete -match '^[^=]*=') { $Matches[0] } else { '' }
+            [System.Management.Automation.CompletionCompleters]::CompleteFilename($wordToComplete.Substring($before.Length)) |
+                ForEach-Object {
+                    [System.Management.Automation.CompletionResult]::new($before + $_.CompletionText, $_.ListItemText, $_.ResultType, $_.ToolTip)
+                }
         } elseif ($value -notmatch '^:(done|nospace)$') {
             if (-not $about) { $about = $value }
-            [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue', $about)
+            $word = if ($value -match '[^\w=:@./,+-]') { "'" + $value.Replace("'", "''") + "'" } else { $value }
+            [System.Management.Automation.CompletionResult]::new($word, $value, 'ParameterValue', $about)
         }
     }
 }
