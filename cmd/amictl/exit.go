@@ -295,6 +295,8 @@ func (f *failure) ofRefusal(refused *ami.ResponseError, where string) {
 		f.Code, f.Hint = codePermission, permissionHint(refused.Action)
 	case strings.HasPrefix(refused.Message, "Invalid/unknown command"):
 		f.Hint = unknownActionHint(refused.Action)
+	case emptyList.MatchString(strings.TrimSpace(refused.Message)):
+		f.Hint = "Asterisk calls an empty list of this kind an Error; `amictl send --empty-ok` does not"
 	}
 }
 

@@ -142,7 +142,11 @@ func (a *app) namedNode(word string) ([]ami.Config, error) {
 func (a *app) contextNodes() (found []ami.Config, err error) {
 	c := a.settings.config.Contexts[a.settings.context]
 	if c == nil {
-		return nil, usageError("--node ami://user@host:5038, --local on the PBX itself, or `amictl context use NAME`", "no node is given")
+		hint := "--node ami://user@host, --local on the PBX itself, or `amictl context add NAME`, which asks for what it needs"
+		if names := a.settings.config.contextNames(); len(names) > 0 {
+			hint = "--node ami://user@host, or `amictl context use NAME`; there is " + strings.Join(names, ", ")
+		}
+		return nil, usageError(hint, "no node is given")
 	}
 	for _, name := range c.nodeNames() {
 		n, err := a.node(name, c.Nodes[name], c)
