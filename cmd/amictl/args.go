@@ -46,6 +46,10 @@ func arrange(root *cli.Command, args []string) (*arranged, error) {
 			command, path = sub, append(path, arg)
 			continue
 		}
+		if arg == "--version" && command == root { // as other programs have it
+			command, path = root.Command("version"), []string{"version"}
+			continue
+		}
 		if arg == "-h" || arg == "--help" {
 			help = true
 			continue

@@ -139,7 +139,7 @@ func (a *app) gatherNode(f *contextAddFlags, name string) (*newNode, error) {
 
 // askURL asks where the server is, and for whom; whoever types a host alone means AMI on its usual port.
 func (a *app) askURL(in *os.File) (string, error) {
-	nothing := usageError("", "nothing was added")
+	nothing := usageError("run it again, or give --node ami://user@host", "nothing was added")
 	for {
 		typed, err := a.ask(in, "Server (host, host:5038, or amis://host for TLS): ")
 		if err != nil {

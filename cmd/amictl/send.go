@@ -170,8 +170,11 @@ func doItems(ctx context.Context, c *ami.Conn, action ami.Action, origin output.
 	}
 }
 
-// noteLeft tells which columns of a table did not fit.
+// noteLeft tells which columns of a table did not fit, and which of CSV held nothing: a name may be mistyped.
 func (a *app) noteLeft(p *output.Printer) {
+	if empty := p.Empty(); len(empty) > 0 {
+		a.note("nothing printed has a value for %s; names are as the server spells them", strings.Join(empty, ", "))
+	}
 	switch left := p.Left(); len(left) {
 	case 0:
 	case 1:

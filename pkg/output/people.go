@@ -87,6 +87,7 @@ func (p *Printer) itemTables(r *ami.Reply) {
 			columns = itemColumns(r, kind)
 		}
 		t := NewTable(columns...)
+		filled := false
 		for i := range r.Events {
 			ev := &r.Events[i]
 			if !wire.EqualFold(ev.Name(), kind) {
@@ -95,8 +96,12 @@ func (p *Printer) itemTables(r *ami.Reply) {
 			cells := make([]string, len(columns))
 			for c, name := range columns {
 				cells[c] = column(name, ev, "item")
+				filled = filled || cells[c] != ""
 			}
 			t.Add(cells...)
+		}
+		if !filled && len(columns) > 0 { // --fields names none of this kind's
+			continue
 		}
 		p.buf = append(append(append(p.buf, '\n'), Safe(kind)...), '\n')
 		var left []string

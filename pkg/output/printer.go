@@ -56,6 +56,8 @@ type Printer struct {
 	table   *Table   // of records
 	columns []string // its keys
 	headed  bool     // the CSV header was written
+	filled  []bool   // the CSV columns that have held something
+	rows    int      // of CSV
 }
 
 // NewPrinter returns a printer that writes to w.
@@ -73,6 +75,19 @@ func (p *Printer) Options() Options { return p.o }
 
 // Left returns the names of table columns that were left out because they did not fit.
 func (p *Printer) Left() []string { return p.left }
+
+// Empty returns the names of CSV columns that held nothing in any row: maybe nothing has such a field.
+func (p *Printer) Empty() (names []string) {
+	if p.rows == 0 {
+		return nil
+	}
+	for i, filled := range p.filled {
+		if !filled {
+			names = append(names, p.o.Fields[i])
+		}
+	}
+	return names
+}
 
 // Event prints an event or a gap. Only JSON shows a gap; its loss is the caller's to report otherwise.
 func (p *Printer) Event(ev *ami.Event) error {
@@ -232,12 +247,17 @@ func (p *Printer) raw(text string) {
 func (p *Printer) csvHead() {
 	if !p.headed {
 		p.headed = true
+		p.filled = make([]bool, len(p.o.Fields))
 		p.buf = appendCSV(p.buf, p.o.Fields)
 	}
 }
 
 // record prints one CSV record; a terminal gets no cell that could command it.
 func (p *Printer) record(cells []string) {
+	for i, cell := range cells {
+		p.filled[i] = p.filled[i] || cell != ""
+	}
+	p.rows++
 	if p.o.Terminal {
 		for i := range cells {
 			cells[i] = Safe(cells[i])
