@@ -196,21 +196,28 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// The dialer of the library's guide is the one that is compiled and run.
+// The programs of the library's guide are those that are compiled and run.
 func TestLibraryGuide(t *testing.T) {
-	want, err := os.ReadFile("../../pkg/ami/example_dialer_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := []string{"example_dialer_test.go", "example_server_test.go"}
 	for _, b := range blocks(t, "docs/library.md") {
-		if b.lang == "go" {
-			if diff := cmp.Diff(string(want), b.text); diff != "" {
-				t.Errorf("%s is not pkg/ami/example_dialer_test.go (-file +page):\n%s", b, diff)
-			}
-			return
+		if b.lang != "go" {
+			continue
 		}
+		if len(files) == 0 {
+			t.Fatalf("%s is of no file", b)
+		}
+		want, err := os.ReadFile(filepath.Join("../../pkg/ami", files[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), b.text); diff != "" {
+			t.Errorf("%s is not pkg/ami/%s (-file +page):\n%s", b, files[0], diff)
+		}
+		files = files[1:]
 	}
-	t.Error("there is no dialer")
+	if len(files) > 0 {
+		t.Errorf("not in the guide: %v", files)
+	}
 }
 
 // The scripts of the pages are clean, where shellcheck is.
