@@ -33,7 +33,13 @@ bench: ## all benchmarks with their references, and a table of ratios
 prove: ## every promise with faults, in numbers (long; scripts/prove --short for a part)
 	scripts/prove
 
+docs: ## write the reference, man pages and schemas anew, from the commands
+	go test ./cmd/amictl -count=1 -run TestGenerated -update
+
+pages: ## run every command of the pages, and completion in bash, zsh and fish (installs what is missing)
+	scripts/pages
+
 install: build ## install the binary, man pages and completion (PREFIX=/usr/local)
 	scripts/install
 
-.PHONY: help build run test race lint fuzz interop bench prove install
+.PHONY: help build run test race lint fuzz interop bench prove docs pages install
