@@ -208,7 +208,7 @@ func (c *completer) argument(before []string, word string) {
 	case path == "send":
 		c.action(before, word)
 	case path == "originate":
-		c.params("Originate", word)
+		c.params("Originate", before, word)
 	case path == "tail", path == "wait":
 		c.events(word)
 	case path == "actions" && first:
@@ -251,7 +251,7 @@ func (c *completer) action(before []string, word string) {
 		c.actions(word)
 		return
 	}
-	c.params(before[0], word)
+	c.params(before[0], before[1:], word)
 }
 
 func (c *completer) actions(word string) {
@@ -264,8 +264,8 @@ func (c *completer) actions(word string) {
 	}
 }
 
-// params completes Key=; a file behind Key@=.
-func (c *completer) params(action, word string) {
+// params completes Key=, but for those that are there already; a file behind Key@=.
+func (c *completer) params(action string, before []string, word string) {
 	name, _, has := strings.Cut(word, "=")
 	if has {
 		c.files = strings.HasSuffix(name, "@")
@@ -273,8 +273,12 @@ func (c *completer) params(action, word string) {
 	}
 	a, _ := ami.LookupAction(action)
 	for _, p := range a.Params {
-		if p.Name == "ActionID" {
-			continue // amictl's own
+		given := slices.ContainsFunc(before, func(w string) bool {
+			key, _, _ := strings.Cut(w, "=")
+			return strings.EqualFold(strings.TrimSuffix(key, "@"), p.Name)
+		})
+		if p.Name == "ActionID" || given && p.Name != "Variable" { // amictl's own; Variable may repeat
+			continue
 		}
 		about := ""
 		if p.Required {

@@ -43,6 +43,7 @@ complete -F _amictl amictl
 _amictl() {
     local -a lines values shown suffix
     local line value
+    integer widest=0
     lines=("${(@f)$(amictl completion zsh -- "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
     case ${lines[-1]} in
     :files)
@@ -55,11 +56,14 @@ _amictl() {
     for line in "${(@)lines[1,-2]}"; do
         value=${line%%$'\t'*}
         values+=("$value")
+        (( ${#value} > widest )) && widest=${#value}
+    done
+    for line in "${(@)lines[1,-2]}"; do
+        value=${line%%$'\t'*}
         if [[ $line == *$'\t'?* ]]; then
-            shown+=("${(r:28:)value} ${line#*$'\t'}")
-        else
-            shown+=("$value")
+            value="${(r:widest:)value}  ${line#*$'\t'}"
         fi
+        shown+=("${value[1,COLUMNS-1]}")
     done
     if [[ "${lines[*]}" == *$'\t'?* ]]; then
         compadd -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}' "${suffix[@]}" -l -d shown -a values
