@@ -141,7 +141,7 @@ func (a *app) gatherNode(f *contextAddFlags, name string) (*newNode, error) {
 func (a *app) askURL(in *os.File) (string, error) {
 	nothing := usageError("run it again, or give --node ami://user@host", "nothing was added")
 	for {
-		typed, err := a.ask(in, "Server (host, host:5038, or amis://host for TLS): ")
+		typed, err := a.ask(in, "URL of the server, or its host (amis://host:5039 for TLS): ")
 		if err != nil {
 			return "", nothing
 		}
