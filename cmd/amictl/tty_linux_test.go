@@ -63,6 +63,8 @@ func cmdTyped(ts *testscript.TestScript, neg bool, args []string) {
 	c.Env = []string{"HOME=" + ts.Getenv("HOME"), "TERM=dumb"}
 	ts.Check(c.Start())
 	_ = slave.Close()
+	stuck := time.AfterFunc(stuckAfter, func() { _ = c.Process.Kill() }) // a question that does not come is no reason to wait for ever
+	defer stuck.Stop()
 	answers := strings.Split(strings.TrimSuffix(ts.ReadFile(args[0]), "\n"), "\n")
 	var shown bytes.Buffer
 	for b := make([]byte, 256); ; {
