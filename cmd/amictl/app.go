@@ -31,7 +31,7 @@ type app struct {
 	stdinFor string             // who reads standard input, "" nobody
 	secret   ami.SecretProvider // of the flags or the environment, nil none
 
-	stopped <-chan struct{} // closed when the run is to end: a signal, --deadline
+	stopped  <-chan struct{}   // closed when the run is to end: a signal, --deadline
 	printers []*output.Printer // what may have left out columns, see noteLeft
 
 	dropped uint64 // events that tail or wait was too slow for
