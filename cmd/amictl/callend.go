@@ -56,7 +56,7 @@ func (a *app) follow(ctx context.Context, c *ami.Conn, action ami.Action, ends c
 // callRecord tells how an answered call ended. Its time is from the answer, as OriginateResponse was read, to the
 // Hangup.
 func callRecord(reply *ami.Reply, ev *ami.Event) output.Record {
-	lasted := max(ev.Received.Sub(reply.End.Received), 0)
+	lasted := max(ev.Received.Sub(reply.Received), 0)
 	return output.Record{
 		{Key: "type", Value: "call"},
 		{Key: "node", Value: reply.Node},

@@ -119,7 +119,7 @@ func (u *untilWait) round(ctx context.Context, c *ami.Cluster) []ending {
 
 // holds looks at the response, at every item of a list and at the event that ends it, which tells how many there were.
 func (u *untilWait) holds(r *ami.Reply) bool {
-	if u.where.Match(r.Node, &r.Message) || r.End.Len() > 0 && u.where.Match(r.Node, &r.End.Message) {
+	if u.where.Match(r.Node, &r.Message) || r.End.Len() > 0 && u.where.Match(r.Node, &r.End) {
 		return true
 	}
 	for i := range r.Events {

@@ -195,7 +195,7 @@ func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool, at time.Tim
 		reply := c.newReply(k, at)
 		reply.Message, reply.Events = k.list.response, k.list.events
 		if !item {
-			reply.End = ev
+			reply.End = ev.Message
 		}
 		c.complete(k, r, reply)
 	}

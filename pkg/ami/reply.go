@@ -17,8 +17,8 @@ type Reply struct {
 	Received time.Time     // when that packet was read
 	RTT      time.Duration // from the write into the session's buffer to Received
 
-	Events []Event // the items of a list, without its end event
-	End    Event   // the event that completed the action: a list's end, OriginateResponse; else zero
+	Events []Event      // the items of a list, without its end event
+	End    wire.Message // the event that completed the action: a list's end, OriginateResponse; else empty
 }
 
 // Success reports whether the server took the action: its verdict is neither Error nor a failed OriginateResponse.

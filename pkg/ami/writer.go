@@ -14,6 +14,7 @@ const maxRecord = 1000
 func (c *Conn) write() {
 	defer close(c.writerDone)
 	var spare []byte
+	var fit bufferFit
 	for range c.wake {
 		runtime.Gosched() // let the callers that are running append theirs: one write for all of them
 		for {
@@ -23,7 +24,11 @@ func (c *Conn) write() {
 				return
 			}
 			if c.out.live() == 0 {
-				c.out.take(shrunk(c.out.buf))
+				keep := c.out.buf
+				if !fit.wanted(cap(keep)) {
+					keep, spare = nil, nil
+				}
+				c.out.take(keep)
 				c.idle = true
 				c.mu.Unlock()
 				break
@@ -50,17 +55,30 @@ func (c *Conn) write() {
 				c.kill(err)
 				return
 			}
-			spare = shrunk(batch.buf)
+			fit.used(len(batch.buf))
+			spare = batch.buf
 		}
 	}
 }
 
-// shrunk returns a buffer for reuse, or nil if it is much larger than what it held last: an idle session holds little.
-func shrunk(buf []byte) []byte {
-	if cap(buf) > 4<<10 && len(buf) < cap(buf)/8 {
-		return nil
+// A bufferFit tells when the write buffers are much larger than what they hold: an idle session holds little, and a
+// busy one does not grow them anew for every write.
+type bufferFit struct {
+	most  int // bytes of the largest write of late
+	small int // idle moments in a row before which it was small
+}
+
+func (f *bufferFit) used(n int) { f.most = max(f.most, n) }
+
+// wanted reports, when nothing waits, whether to keep a buffer of that size.
+func (f *bufferFit) wanted(size int) bool {
+	if size <= 4<<10 || f.most >= size/8 {
+		f.small = 0
+	} else {
+		f.small++
 	}
-	return buf
+	f.most = 0
+	return f.small < 4
 }
 
 // writeAll writes b, over TLS in records that the server can read. It returns how many bytes the network took, as far

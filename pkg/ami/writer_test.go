@@ -64,3 +64,26 @@ func TestWriterPacesWhatIsUnansweredOverTLS(t *testing.T) {
 		}
 	})
 }
+
+// A busy session keeps its write buffers, though it is idle for a moment behind each write; a quiet one lets them go.
+func TestWriteBuffersFitTheLoad(t *testing.T) {
+	var f bufferFit
+	for range 100 {
+		f.used(200)
+		f.used(60_000)
+		if !f.wanted(64 << 10) {
+			t.Fatal("a buffer that is in use was let go")
+		}
+	}
+	for i := range 4 {
+		f.used(60) // a Ping
+		if got := f.wanted(64 << 10); got != (i < 3) {
+			t.Errorf("after %d small writes: wanted %v", i+1, got)
+		}
+	}
+	for range 10 {
+		if !f.wanted(4 << 10) {
+			t.Error("a small buffer was let go")
+		}
+	}
+}

@@ -36,7 +36,7 @@ func (p *Printer) replyText(r *ami.Reply, origin *Origin) {
 	}
 	p.itemTables(r)
 	if !IsList(r) && r.End.Len() > 0 {
-		ev := r.End
+		ev := ami.Event{Message: r.End, Node: r.Node, Session: r.Session, Seq: r.Seq, Received: r.Received}
 		p.buf = AppendEventLine(p.buf, &ev, LineStyle{Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
 	}
 }

@@ -78,7 +78,7 @@ func (j JSON) appendList(dst []byte, r *ami.Reply, lossy *bool) []byte {
 		return strconv.AppendInt(appendKey(dst, "items"), int64(len(r.Events)), 10)
 	}
 	if r.End.Len() > 0 {
-		dst = j.appendInner(appendKey(dst, "end"), &r.End.Message, lossy)
+		dst = j.appendInner(appendKey(dst, "end"), &r.End, lossy)
 	}
 	return dst
 }

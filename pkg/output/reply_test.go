@@ -76,7 +76,7 @@ func TestAppendReply(t *testing.T) {
 				r.Events = append(r.Events, event(t, e))
 			}
 			if tt.end != "" {
-				r.End = event(t, tt.end)
+				r.End = message(t, tt.end)
 			}
 			got := JSON{}.AppendReply(nil, r, &tt.origin)
 			if diff := cmp.Diff(prefix+tt.want, string(got)); diff != "" {
