@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -26,16 +27,20 @@ func (a *app) ask(in io.Reader, question string) (string, error) {
 
 // askSecret reads a line that the terminal does not show. The terminal is as before when it returns.
 func (a *app) askSecret(in *os.File, question string) (string, error) {
-	_, _ = io.WriteString(a.stderr, question)
 	before, err := term.GetState(int(in.Fd()))
 	if err != nil {
 		return "", err
 	}
 	line, err := a.answer(func() (string, error) {
+		_, _ = io.WriteString(a.stderr, question)
 		typed, err := term.ReadPassword(int(in.Fd()))
 		return string(typed), err
 	})
 	_ = term.Restore(int(in.Fd()), before)
+	if errors.Is(err, errStopped) { // ReadPassword may have been about to switch the echo off
+		time.Sleep(20 * time.Millisecond)
+		_ = term.Restore(int(in.Fd()), before)
+	}
 	_, _ = io.WriteString(a.stderr, "\n")
 	return line, err
 }
