@@ -1,14 +1,19 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/apntalk/amictl/pkg/ami/wire"
-)
+	"github.com/google/go-cmp/cmp"
 
-func splitLines(s string) []string { return strings.Split(s, "\n") }
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+	"github.com/apntalk/amictl/pkg/output"
+)
 
 // Whatever a line of `send -` holds, it is an action that can be sent or a refusal.
 func FuzzParseLine(f *testing.F) {
@@ -100,12 +105,105 @@ func FuzzParseMoment(f *testing.F) {
 	})
 }
 
+// A profile that is accepted can be checked: all that it says to match compiles, and a call has somebody to call.
 func FuzzProfile(f *testing.F) {
 	f.Add("modules = [\"a\"]\n[[command]]\nrun = \"x\"\nexpect = \"(\"\n[call]\nchannel = \"x\"\nexten = \"1\"\n")
+	f.Add("[[command]]\nrun = \"core show uptime\"\nexpect = \"up.*\"\nreject = \"down\"\n")
+	f.Add("[[command]]\nrun = \"  \"\n")
+	f.Add("[call]\nchannel = \"x\"\napplication = \"Echo\"\nring = \"3s\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parseProfile("x", text)
-		if err == nil && p.banner == nil {
+		if err != nil {
+			if code := classify(err).Code; code != codeConfig && code != codeUsage {
+				t.Errorf("%q is refused as %s: %v", text, code, err)
+			}
+			return
+		}
+		if p.banner == nil {
 			t.Error("no banner to compare with")
+		}
+		for _, c := range p.Commands {
+			if strings.TrimSpace(c.Run) == "" {
+				t.Errorf("%q runs nothing", text)
+			}
+			if _, err := regexp.Compile(c.Expect); err != nil {
+				t.Errorf("%q expects what cannot be: %v", text, err)
+			}
+		}
+		if c := p.Call; c != nil && (c.Channel == "" || c.ring <= 0) {
+			t.Errorf("%q calls %q for %v", text, c.Channel, c.ring)
+		}
+	})
+}
+
+// Whatever a configuration holds: it is refused as one, without repeating a secret that stands in it, or every secret in
+// it is a reference.
+func FuzzConfig(f *testing.F) {
+	f.Add("[contexts.x]\n", "\n[contexts.x.nodes.a]\nurl = \"ami://127.0.0.1\"\n")
+	f.Add("context = \"lab\"\n[contexts.lab]\n", "\nuser = \"a\"\n[contexts.lab.nodes.b]\nurl = \"x\"\nlabels = { a = \"b\" }\n")
+	f.Add("[contexts.lab.nodes.b]\n", "")
+	f.Add("[contexts.lab]\nuser = ", "\n")
+	f.Add("[contexts.lab]\n", "junk")
+	f.Add("[contexts.'", "']\n")
+	path := filepath.Join(f.TempDir(), "config.toml")
+	load := func(t *testing.T, text string) (*config, error) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return loadConfig(path)
+	}
+	f.Fuzz(func(t *testing.T, before, after string) {
+		if leak([]byte(before+after)) != "" {
+			return
+		}
+		for _, secret := range []string{`"env:X"`, "'''" + canary + "'''"} {
+			c, err := load(t, before+"secret = "+secret+after)
+			if err != nil {
+				if code := classify(err).Code; code != codeConfig {
+					t.Errorf("refused as %s: %v", code, err)
+				}
+				if how := leak([]byte(err.Error())); how != "" {
+					t.Errorf("the error holds the secret %s: %v", how, err)
+				}
+				continue
+			}
+			for name, ctx := range c.Contexts {
+				held := []string{ctx.Secret}
+				for _, n := range ctx.Nodes {
+					held = append(held, n.Secret)
+				}
+				for _, s := range held {
+					if s != "" && !isReference(s) {
+						t.Errorf("context %q holds the secret %q", name, s)
+					}
+				}
+			}
+		}
+	})
+}
+
+// What is recorded of an event is the same event when it is read again.
+func FuzzRecordedEvent(f *testing.F) {
+	f.Add("Hangup", "Channel", "PJSIP/1", "Cause", "16", "pbx1")
+	f.Add("A", "X", "1", "X", "", "")
+	f.Add("A b", "X.y|z", "\"\\ \x1b\u202e", "x.Y", " lead", "n")
+	f.Add("A\xff", "B\xfe", "\xc3(", "", "text only", "n")
+	f.Fuzz(func(t *testing.T, event, n1, v1, n2, v2, node string) {
+		m, ok := decodeOne("Event: " + event + "\r\n" + n1 + ": " + v1 + "\r\n" + n2 + ": " + v2 + "\r\n\r\n")
+		if !ok || m.Kind() != wire.Event {
+			return
+		}
+		ev := ami.Event{Message: m, Node: node, Received: time.Date(2026, 11, 23, 12, 0, 0, 123456000, time.UTC)}
+		line := string(output.AppendEvent(nil, &ev))
+		if strings.Contains(line, `"lossy":true`) || strings.Contains(line, `"text":`) {
+			return // what is no UTF-8 does not come back, and text has lost its place
+		}
+		again, ok := recordedEvent(line)
+		if !ok {
+			t.Fatalf("%s is no event any more", line)
+		}
+		if diff := cmp.Diff(line, string(output.AppendEvent(nil, &again))); diff != "" {
+			t.Errorf("(-recorded +read again):\n%s", diff)
 		}
 	})
 }

@@ -4,7 +4,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func writeConf(t *testing.T, files map[string]string) string {
@@ -60,14 +63,34 @@ func TestManagerConfThatIncludesItself(t *testing.T) {
 	}
 }
 
+// Whatever a manager.conf holds: a comment in the middle of it changes nothing, and whoever is chosen may log in.
 func FuzzManagerConf(f *testing.F) {
-	f.Add("[general]\nenabled=yes\n[a](!)\nsecret=x\n[b](a,+)\npermit=1.2.3.4/8,::1\n")
-	f.Add(";-- \n--; [x\n#include\n#tryinclude \"*\n=\n[]()\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		r := &confReader{conf: &managerConf{general: make(map[string]string)}, folder: t.TempDir()}
-		for _, line := range splitLines(text) {
+	f.Add("[general]\nenabled=yes\n[a](!)\nsecret=x\n", "[b](a,+)\npermit=1.2.3.4/8,::1\n")
+	f.Add(";-- \n--; [x\n", "=\n[]()\n")
+	f.Add("[a]\nsecret=x;y\ndeny=0.0.0.0/0\n", "[b]\nsecret = a\\;b\nwrite=all\n")
+	read := func(text string) (conf *managerConf, open bool) {
+		r := &confReader{conf: &managerConf{general: make(map[string]string)}}
+		for _, line := range strings.Split(text, "\n") {
 			_ = r.line(r.uncomment(line))
 		}
-		_, _ = r.conf.user("x", "127.0.0.1:1")
+		return r.conf, r.comment
+	}
+	local := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	f.Fuzz(func(t *testing.T, first, second string) {
+		if strings.Contains(first+second, "#") {
+			return // it may include any file of this machine
+		}
+		conf, _ := read(first + "\n" + second)
+		if _, open := read(first); !open {
+			commented, _ := read(first + "\n ; secret=no\n;-- [evil]\nsecret=evil\n--;\n" + second)
+			same := cmp.Options{cmp.AllowUnexported(managerConf{}, managerUser{}, aclRule{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
+			if diff := cmp.Diff(conf, commented, same); diff != "" {
+				t.Errorf("a comment changes it (-without +with):\n%s", diff)
+			}
+		}
+		u, err := conf.user("x", "127.0.0.1:1")
+		if err == nil && (u.secret == "" || u.template || !u.permits(local)) {
+			t.Errorf("%q is chosen", u.name)
+		}
 	})
 }

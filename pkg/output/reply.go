@@ -26,10 +26,14 @@ func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
 	}
 	dst = strconv.AppendInt(appendKey(dst, "rtt_us"), r.RTT.Microseconds(), 10)
 	follows := wire.EqualFold(r.Name(), "Follows")
+	command := follows || wire.EqualFold(origin.Action, "Command")
 	w := fieldWriter{m: &r.Message, from: 1, omit: lifted, only: j.Fields, textless: follows}
+	if command {
+		w.omit = liftedOfCommand
+	}
 	dst = w.append(dst)
 	lossy = lossy || w.lossy
-	if follows || wire.EqualFold(origin.Action, "Command") {
+	if command {
 		dst = appendOutput(dst, r, &lossy)
 	}
 	return closeObject(j.appendList(dst, r, &lossy), lossy)
@@ -38,8 +42,6 @@ func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
 // lifted tells the headers of a response that have keys of their own, or none because they only serve the protocol.
 func lifted(name string) bool {
 	switch len(name) {
-	case len("Output"):
-		return wire.EqualFold(name, "Output")
 	case len("Message"):
 		return wire.EqualFold(name, "Message")
 	case len("ActionID"): // and Response
@@ -48,6 +50,11 @@ func lifted(name string) bool {
 		return wire.EqualFold(name, "EventList")
 	}
 	return false
+}
+
+// liftedOfCommand is lifted for an answer whose output has a key of its own too.
+func liftedOfCommand(name string) bool {
+	return lifted(name) || wire.EqualFold(name, "Output")
 }
 
 func appendOutput(dst []byte, r *ami.Reply, lossy *bool) []byte {

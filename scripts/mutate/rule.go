@@ -18,8 +18,12 @@ type mutant struct {
 	what  string // what it breaks, one line
 	run   string // the tests that are known to catch it, as for -run; "" for all
 	pkg   string // the package whose tests those are
+	also  suite  // another one that must see it too, by itself
 	edits []edit
 }
+
+// A suite is some tests of a package.
+type suite struct{ pkg, run string }
 
 // An edit replaces one place of one file.
 type edit struct{ file, before, after string }
@@ -48,8 +52,8 @@ func load(names []string) ([]mutant, error) {
 	return all, nil
 }
 
-// parse reads a rule: lines "what: …", "run: …" and "pkg: …", then pairs of texts, each behind a line of its own:
-// "-- before PATH --" and "-- after PATH --".
+// parse reads a rule: lines "what: …", "run: …", "pkg: …" and "also: PACKAGE TESTS", then pairs of texts, each behind a
+// line of its own: "-- before PATH --" and "-- after PATH --".
 func parse(name, path string) (mutant, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -90,6 +94,11 @@ func (m *mutant) head(line string) error {
 		m.run = value
 	case "pkg":
 		m.pkg = value
+	case "also":
+		var ok bool
+		if m.also.pkg, m.also.run, ok = strings.Cut(value, " "); !ok {
+			return fmt.Errorf("%q is no package and its tests", value)
+		}
 	default:
 		return fmt.Errorf("what is %q?", line)
 	}
