@@ -20,6 +20,7 @@ func FuzzParseLine(f *testing.F) {
 	f.Add(`{"action":"Hangup","fields":{"Channel":"PJSIP/100-1"},"id":"7","node":"pbx1","timeout":"5s"}`)
 	f.Add(`{"action":"Originate","fields":{"Variable":["A=1","B=2"],"Async":true,"Timeout":30000}}`)
 	f.Add(`{"action":"Ping","action":"Ping"}`)
+	f.Add(`{"action":"Ping","fields":{"A":"b\r\nAction: Hangup"}}`)
 	f.Add(`{"action":null}`)
 	f.Add(`[]`)
 	f.Fuzz(func(t *testing.T, text string) {

@@ -12,7 +12,7 @@ import (
 func FuzzParseWhere(f *testing.F) {
 	for _, s := range []string{
 		"Cause=16 && Channel=~^PJSIP/", `A="x \" \\ \d && y" && b!~"(a|b)*"`, "A<-1.50&&B>=+0", "ChanVariable(PJSIP/a b) = x & y",
-		"node!=x && EVENT=~hang", "A=é\xff", "A==", "A", `A="`, "A=\n&&B=\t1",
+		"node!=x && EVENT=~hang", "A=é\xff", "A==", "A", `A="`, "A=\n&&B=\t1", `A="a\\\\b"`,
 	} {
 		f.Add(s, "Hangup", "A", "16")
 	}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -20,6 +23,37 @@ func TestRulesApply(t *testing.T) {
 		if _, err := m.apply(); err != nil {
 			t.Errorf("%s: %v", m.name, err)
 		}
+	}
+}
+
+// Every fuzz target of the tree has a mutant that its committed corpus catches: a target that cannot fail proves nothing.
+func TestEveryFuzzTargetCanFail(t *testing.T) {
+	t.Chdir(filepath.Join("..", ".."))
+	all, err := load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caught := make(map[string]bool)
+	for _, m := range all {
+		caught[m.pkg+" "+m.run] = true
+	}
+	declared := regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
+	targets := 0
+	err = filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, f := range declared.FindAllStringSubmatch(string(text), -1) {
+			targets++
+			if !caught["./"+filepath.ToSlash(filepath.Dir(path))+" "+f[1]] {
+				t.Errorf("%s: no mutant is there for %s", path, f[1])
+			}
+		}
+		return err
+	})
+	if err != nil || targets == 0 {
+		t.Errorf("%d fuzz targets: %v", targets, err)
 	}
 }
 

@@ -48,6 +48,7 @@ func FuzzEncoder(f *testing.F) {
 	f.Add("Ping", "1", "Channel", "Local/1", "Variable", "a=1")
 	f.Add("Originate", "", "A b(c)", "", "X", "\xff")
 	f.Add("A\r\n", "1", "Action", "x\n", "\x00", " y")
+	f.Add("Ping", "1", "A:b", "x", "B", "")
 	f.Fuzz(func(t *testing.T, action, id, n1, v1, n2, v2 string) {
 		fields := []Field{{n1, v1}, {n2, v2}}
 		packet, err := AppendAction(nil, action, []byte(id), fields)
