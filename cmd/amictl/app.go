@@ -33,6 +33,7 @@ type app struct {
 
 	stopped  <-chan struct{}   // closed when the run is to end: a signal, --deadline
 	printers []*output.Printer // what may have left out columns, see noteLeft
+	patience patience          // of whoever sent a signal
 
 	dropped uint64 // events that tail or wait was too slow for
 

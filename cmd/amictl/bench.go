@@ -233,6 +233,7 @@ func (a *app) benchMix(f *benchFlags, c *bench.Config) (*bench.Mix, error) {
 
 // bench runs the load, writes what came of it, and judges.
 func (a *app) bench(ctx context.Context, f *benchFlags) error {
+	a.patience.Store(whileRead) // it hangs up the calls that it made
 	cfg, mix, err := a.benchConfig(f)
 	if err != nil {
 		return benchUsage(err)

@@ -77,7 +77,7 @@ func (b *birdcage) run(env []string, stdin string, quit syscall.Signal, args ...
 	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
 	defer cancel()
 	c := exec.CommandContext(ctx, path, args...) //nolint:gosec // the test's own
-	c.Dir, c.Env = b.home, append([]string{"HOME=" + b.home, "PATH=" + os.Getenv("PATH"), "GOTRACEBACK=all"}, env...)
+	c.Dir, c.Env = b.home, append([]string{"HOME=" + b.home, "PATH=" + os.Getenv("PATH"), "GOTRACEBACK=all"}, append(env, inherited()...)...)
 	var out, errOut bytes.Buffer
 	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(stdin), &out, &errOut
 	if err := c.Start(); err != nil {

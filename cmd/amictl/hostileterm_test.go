@@ -54,7 +54,7 @@ func tty(t *testing.T, env []string, args ...string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	c := exec.CommandContext(ctx, path, args...) //nolint:gosec // the test's own
-	c.Env = append(env, "TERM=xterm", "NO_COLOR=1", "PATH="+os.Getenv("PATH"))
+	c.Env = append(append(env, "TERM=xterm", "NO_COLOR=1", "PATH="+os.Getenv("PATH")), inherited()...)
 	c.Stdout, c.Stderr = slave, slave
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 
 func main() {
 	a := newApp(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv)
-	ctx, stop := watchSignals(context.Background(), os.Stdout)
+	ctx, stop := watchSignals(context.Background(), os.Stdout, &a.patience)
 	status := a.run(ctx)
 	if sig := stop(); sig != nil {
 		dieBySignal(sig) // after the clean-up, as whoever waits for the process expects

@@ -8,8 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,19 +28,24 @@ type process struct {
 	arrived chan string // names of slow actions that the server has taken up
 }
 
-func newProcess(t *testing.T) *process {
+func newProcess(t *testing.T, slow ...string) *process {
+	t.Helper()
+	if len(slow) == 0 {
+		slow = []string{"Slow", "Command", "Originate", "CoreStatus"}
+	}
 	p := &process{t: t, home: t.TempDir(), arrived: make(chan string, 100)}
 	p.server = amitest.NewServer(amitest.WithFailDelay(time.Millisecond), amitest.WithSetup(dialplan))
 	t.Cleanup(p.server.Close)
-	slow := func(r *amitest.Request, _ *amitest.ResponseWriter) { p.arrived <- r.Action() } // and no answer ever
-	for _, name := range []string{"Slow", "Command", "Originate", "CoreStatus"} {
-		p.server.HandleClass(name, amitest.ClassNone, slow)
+	silent := func(r *amitest.Request, _ *amitest.ResponseWriter) { p.arrived <- r.Action() } // and no answer ever
+	for _, name := range slow {
+		p.server.HandleClass(name, amitest.ClassNone, silent)
 	}
 	secret := filepath.Join(p.home, "secret")
 	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.env = []string{"HOME=" + p.home, "AMICTL_SECRET_FILE=" + secret, "AMICTL_NODE=ami://admin@" + p.server.Addr(), "PATH=" + os.Getenv("PATH")}
+	p.env = append(p.env, inherited()...)
 	return p
 }
 
@@ -89,89 +92,6 @@ func (p *process) has(subcommand string) bool {
 	return p.command("amictl", "help", subcommand).Run() == nil
 }
 
-// INT and TERM in the middle of each subcommand's work: it dies by that signal at once, says nothing, and its
-// connections are closed.
-func TestSignalsMidWork(t *testing.T) {
-	p := newProcess(t)
-	p.emit()
-	record := filepath.Join(p.home, "record.jsonl")
-	for i, tt := range []struct {
-		args string
-		at   string // the slow action that must have arrived; "" for output; "login" for a session; "second" for a second
-	}{
-		{"send Slow", "Slow"},
-		{"send -", "Slow"},
-		{"command core show version", "Command"},
-		{"originate --channel Local/1@x --application Wait", "Originate"},
-		{"tail", ""},
-		{"tail --record " + record, ""},
-		{"tail --stats", "login"},
-		{"tail UserEvent -- Slow", "Slow"},
-		{"bench -q --sim 2 --duration 1h", "second"},
-		{"bench -q --sim 2 --duration 1h --rate 100", "second"},
-		{"sim --nodes 2", "second"},
-		{"wait Nothing", "login"},
-		{"wait Nothing -- Slow", "Slow"},
-		{"health", "CoreStatus"},
-	} {
-		if name, _, _ := strings.Cut(tt.args, " "); !p.has(name) {
-			continue
-		}
-		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-			if testing.Short() && (sig == syscall.SIGINT) == (i%2 == 0) {
-				continue // one of the two is enough for a quick look
-			}
-			what := fmt.Sprintf("amictl %s, %v", tt.args, sig)
-			c := p.command(append([]string{"amictl"}, strings.Fields(tt.args)...)...)
-			c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-			var stderr bytes.Buffer
-			c.Stderr = &stderr
-			out, err := c.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			in, err := c.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Start(); err != nil {
-				t.Fatal(err)
-			}
-			_, _ = io.WriteString(in, `{"action":"Slow"}`+"\n")
-			p.await(what, tt.at, out)
-			go func() { _, _ = io.Copy(io.Discard, out) }()
-			start := time.Now()
-			_ = c.Process.Signal(sig)
-			_ = c.Wait()
-			if state := c.ProcessState.Sys().(syscall.WaitStatus); !state.Signaled() || state.Signal() != sig {
-				t.Errorf("%s: it ended with %v", what, c.ProcessState)
-			}
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("%s: it took %v to die", what, took)
-			}
-			if stderr.Len() > 0 {
-				t.Errorf("%s: it said %s", what, stderr.String())
-			}
-			p.gone(what)
-			p.noChildren(what, c.Process.Pid)
-		}
-	}
-	wholeLines(t, record)
-}
-
-// noChildren wants a process group to be empty soon.
-func (p *process) noChildren(what string, group int) {
-	p.t.Helper()
-	for range 500 {
-		if errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	p.t.Errorf("%s: a process that it started still runs", what)
-	_ = syscall.Kill(-group, syscall.SIGKILL)
-}
-
 // Even a KILL of the parent leaves no simulated servers behind, and not the command that ran against them.
 func TestKillLeavesNoChildren(t *testing.T) {
 	p := newProcess(t)
@@ -187,37 +107,7 @@ func TestKillLeavesNoChildren(t *testing.T) {
 		time.Sleep(time.Second)
 		_ = c.Process.Kill()
 		_ = c.Wait()
-		p.noChildren("amictl "+args, c.Process.Pid)
-	}
-}
-
-// await waits until the process is at its work.
-func (p *process) await(what, at string, out io.Reader) {
-	p.t.Helper()
-	switch at {
-	case "":
-		if _, err := out.Read(make([]byte, 1<<16)); err != nil {
-			p.t.Fatalf("%s: no output: %v", what, err)
-		}
-	case "second":
-		time.Sleep(time.Second)
-	case "login":
-		for range 1000 {
-			if p.server.Ledger().Sessions > 0 {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		time.Sleep(100 * time.Millisecond) // it has subscribed too, or will be killed while it does: both must work
-	default:
-		select {
-		case got := <-p.arrived:
-			if got != at {
-				p.t.Fatalf("%s: the server got %s, want %s", what, got, at)
-			}
-		case <-time.After(10 * time.Second):
-			p.t.Fatalf("%s: %s did not arrive", what, at)
-		}
+		noChildren(t, "amictl "+args, c.Process.Pid)
 	}
 }
 

@@ -27,6 +27,15 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"amictl": main})
 }
 
+// inherited is what every process that a test starts takes from the test's own environment: where its race detector
+// reports to.
+func inherited() []string {
+	if s, ok := os.LookupEnv("GORACE"); ok {
+		return []string{"GORACE=" + s}
+	}
+	return nil
+}
+
 // Each script is a user's session against simulated servers: `pbx NAME` starts one, $NAME is its URL, and $SECRET a
 // file with its secret.
 func TestScript(t *testing.T) {
@@ -36,6 +45,7 @@ func TestScript(t *testing.T) {
 			secret := filepath.Join(env.WorkDir, ".secret")
 			env.Setenv("SECRET", secret)
 			env.Setenv("HOME", env.WorkDir)
+			env.Vars = append(env.Vars, inherited()...)
 			env.Setenv("AMICTL_SECRET_FILE", secret)
 			env.Values[serversKey{}] = make(map[string]*amitest.Server)
 			return os.WriteFile(secret, []byte("secret\n"), 0o600)

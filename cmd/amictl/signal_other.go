@@ -7,5 +7,8 @@ import "os"
 // watchReader has nothing to watch with here: a closed pipe shows at the next write.
 func watchReader(*os.File, func()) {}
 
+// writable cannot be told here.
+func writable(*os.File) bool { return true }
+
 // dieBySignal exits with the status that shells give to a death by that signal.
 func dieBySignal(e *signalError) { os.Exit(128 + int(e.sig)) }

@@ -31,6 +31,13 @@ func watchReader(stdout *os.File, gone func()) {
 	}
 }
 
+// writable reports whether a file takes a byte now.
+func writable(f *os.File) bool {
+	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}}
+	n, err := unix.Poll(fds, 0)
+	return err != nil || n > 0
+}
+
 // dieBySignal ends the process by the signal itself. For a broken pipe that is a write to it: the Go runtime ignores
 // a SIGPIPE that is merely sent.
 func dieBySignal(e *signalError) {

@@ -15,6 +15,7 @@ import (
 // runAgainst runs the command behind `--` against the simulated cluster. Signals go to the command, and its end becomes
 // ours: the status it exits with, or the signal it dies by.
 func (a *app) runAgainst(ctx context.Context, s *simulation, control string) error {
+	a.patience.Store(indefinitely)
 	child := exec.Command(a.rest[0], a.rest[1:]...) //nolint:gosec // the user's own command
 	child.Stdin, child.Stdout, child.Stderr = a.stdin, a.stdout, a.stderr
 	child.Env = simEnvironment(os.Environ(), s, control)

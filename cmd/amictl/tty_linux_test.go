@@ -27,6 +27,7 @@ func cmdTTY(ts *testscript.TestScript, _ bool, args []string) {
 	c := exec.Command(path, args[2:]...) //nolint:gosec // the test's own
 	c.Stdout = slave
 	c.Env = []string{"AMICTL_SECRET_FILE=" + ts.Getenv("SECRET"), "HOME=" + ts.Getenv("HOME"), "TERM=" + ts.Getenv("TERM"), "NO_COLOR=" + ts.Getenv("NO_COLOR")}
+	c.Env = append(c.Env, inherited()...)
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	ts.Check(c.Start())
