@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 FUZZ ?= 20000x
+HOURS ?= 8
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -15,8 +16,8 @@ run: ## the main job: load on the embedded simulated cluster
 test: ## all tests that need nothing but Go
 	go test ./...
 
-race: ## the same under the race detector
-	GORACE=atexit_sleep_ms=10 go test -race -short ./...
+race: ## the same under the race detector, the processes too
+	scripts/race
 
 lint: ## formatting, vet, staticcheck, golangci-lint, all pinned
 	scripts/lint
@@ -30,6 +31,12 @@ interop: ## against real Asterisk 22 and 16, each from a clean start (root, debo
 bench: ## all benchmarks with their references, and a table of ratios
 	scripts/bench
 
+soak: ## the simulation for hours, new seeds each time (HOURS=8)
+	scripts/soak $(HOURS)
+
+supply: ## modules, reproducible builds, known vulnerabilities
+	scripts/supply
+
 prove: ## every promise with faults, in numbers (long; scripts/prove --short for a part)
 	scripts/prove
 
@@ -42,4 +49,4 @@ pages: ## run every command of the pages, and completion in bash, zsh and fish (
 install: build ## install the binary, man pages and completion (PREFIX=/usr/local)
 	scripts/install
 
-.PHONY: help build run test race lint fuzz interop bench prove docs pages install
+.PHONY: help build run test race lint fuzz interop bench soak supply prove docs pages install

@@ -254,6 +254,7 @@ func cmdDied(ts *testscript.TestScript, _ bool, args []string) {
 		c.Path = path
 	}
 	c.Env = []string{"AMICTL_SECRET_FILE=" + ts.Getenv("SECRET"), "HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH")}
+	c.Env = append(c.Env, inherited()...)
 	var stderr strings.Builder
 	c.Stderr = &stderr
 	out, err := c.StdoutPipe()
