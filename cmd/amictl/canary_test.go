@@ -10,11 +10,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"io/fs"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,6 +50,8 @@ type birdcage struct {
 	t      *testing.T
 	home   string
 	secret string // file
+
+	commands int // command lines looked at
 }
 
 func newBirdcage(t *testing.T) *birdcage {
@@ -83,18 +87,45 @@ func (b *birdcage) run(env []string, stdin string, quit syscall.Signal, args ...
 	if err := c.Start(); err != nil {
 		b.t.Fatal(err)
 	}
-	cmdline, _ := os.ReadFile("/proc/" + strconv.Itoa(c.Process.Pid) + "/cmdline")
+	done := make(chan struct{})
+	cmdlines := b.watchArguments(done)
 	if quit != 0 {
 		time.Sleep(500 * time.Millisecond)
 		_ = c.Process.Signal(quit)
 	}
 	_ = c.Wait()
-	for what, text := range map[string][]byte{"standard output": out.Bytes(), "standard error": errOut.Bytes(), "/proc/PID/cmdline": cmdline} {
+	close(done)
+	for what, text := range map[string][]byte{"standard output": out.Bytes(), "standard error": errOut.Bytes(), "/proc/PID/cmdline": <-cmdlines} {
 		if how := leak(text); how != "" {
 			b.t.Errorf("amictl %s: the secret is in %s, %s:\n%s", strings.Join(args, " "), what, how, text)
 		}
 	}
 	return out.String(), errOut.String()
+}
+
+// watchArguments collects the command lines of every process that the run starts, its own and its children's, until done.
+func (b *birdcage) watchArguments(done <-chan struct{}) <-chan []byte {
+	all := make(chan []byte, 1)
+	go func() {
+		seen := make(map[string]bool)
+		for {
+			procs, _ := filepath.Glob("/proc/[0-9]*/environ")
+			for _, proc := range procs {
+				if env, _ := os.ReadFile(proc); bytes.Contains(env, []byte("HOME="+b.home+"\x00")) {
+					line, _ := os.ReadFile(filepath.Join(filepath.Dir(proc), "cmdline"))
+					seen[string(line)] = true
+				}
+			}
+			select {
+			case <-done:
+				b.commands += len(seen)
+				all <- []byte(strings.Join(slices.Collect(maps.Keys(seen)), "\n"))
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return all
 }
 
 // echoServer refuses every login with a text that holds all that was sent, as a server could that was built to.
@@ -184,6 +215,9 @@ url = "ami://`+s.Addr()+`"
 	named := []string{"THE_SECRET=" + canary}
 	literal := b.write("literal.toml", "[contexts.x]\nsecret = '''"+canary+"'''\n")
 	conf := b.write("manager.conf", "[general]\nenabled=yes\nport="+s.Addr()[strings.LastIndex(s.Addr(), ":")+1:]+"\n[admin]\nsecret="+canary+"\nread=all\nwrite=all\n")
+	b.write("profile.toml", "classes = [\"call\"]\n[[command]]\nrun = \"core show version\"\nexpect = \"Asterisk\"\n")
+	b.write("scenario.toml", "about = \"x\"\n[[server]]\nname = \"pbx1\"\n[[node]]\non = \"*\"\nexpect = { sessions = 1 }\n")
+	var ran []string
 	for _, tt := range []struct {
 		env   []string
 		stdin string
@@ -224,6 +258,28 @@ url = "ami://`+s.Addr()+`"
 		{file, "", "actions -v"},
 		{file, "", "events -v"},
 		{file, "", "version -v"},
+		{file, "", "schema -v event"},
+		{file, "", "completion -v bash"},
+		{file, "", "actions -v --live --node " + good},
+		{file, "", "context add -v new --use --node " + good},
+		{nil, "", "context check -v new"},
+		{named, "", "context check -v lab"},
+		{file, "", "context add -v wrong --node " + bad},
+		{file, "", "check -v --junit junit.xml profile.toml --node " + good},
+		{file, "", "check -v --node " + bad},
+		{file, "", "check -v --node " + echo},
+		{file, "", "tail -v --from record.jsonl"},
+		{file, "", "health -v --watch --rounds 2 --every 100ms --node " + good},
+		{file, "", "health -v -o prometheus --out health.prom --node " + good},
+		{file, "", "bench -v --actions 50 --mix ping=1,corestatus=1 --out result.json --html result.html --node " + good},
+		{file, "", "bench -v --workload calls --rate 5 --max-calls 2 --actions 3 --out calls.json --node " + good},
+		{file, "", "bench -v --actions 10 --node " + bad},
+		{file, "", "bench -v --sim 1 --actions 20"},
+		{file, "", "bench report -v result.json --markdown"},
+		{file, "", "bench compare -v result.json result.json"},
+		{file, "stop\n", "sim -v --secret-from file:.secret --nodes 1 --until-eof"},
+		{file, "", "sim -v --secret-from file:.secret --nodes 1 -- amictl send Ping --trace --node pbx1"},
+		{file, "", "sim check -v scenario.toml"},
 		// The wrong secret, a server that repeats it, one that is not there, one that is none.
 		{file, "", "send Ping -v --node " + bad},
 		{file, "", "health -v --node " + bad},
@@ -244,7 +300,16 @@ url = "ami://`+s.Addr()+`"
 		if quick := testing.Short() && strings.Contains(tt.args, " -o table"); quick {
 			continue
 		}
-		b.run(tt.env, tt.stdin, 0, strings.Fields(tt.args)...)
+		b.run(tt.env, tt.stdin, 0, strings.Fields(strings.Replace(tt.args, " -v", " -v --trace", 1))...)
+		ran = append(ran, tt.args)
+	}
+	for _, name := range leaves() { // a subcommand that is new must be looked at too
+		if !slices.ContainsFunc(ran, func(args string) bool { return strings.HasPrefix(args+" ", name+" ") }) {
+			t.Errorf("amictl %s is never run with the secret", name)
+		}
+	}
+	if b.commands < len(ran)/2 {
+		t.Errorf("only %d command lines were looked at in %d runs", b.commands, len(ran))
 	}
 	// A secret where none belongs is refused without repeating it.
 	b.runRefused("send", "Ping", "--node", "ami://admin:"+url.QueryEscape(canary)+"@"+s.Addr())
@@ -289,7 +354,12 @@ func (b *birdcage) files(but ...string) {
 	if record, err := os.ReadFile(filepath.Join(b.home, "record.jsonl")); err != nil || bytes.Count(record, []byte("\n")) < 3 {
 		b.t.Errorf("the record is not there or has not its events: %v", err)
 	}
-	if seen < 3 {
+	for _, report := range []string{"result.json", "result.html", "calls.json", "junit.xml", "health.prom"} {
+		if info, err := os.Stat(filepath.Join(b.home, report)); err != nil || info.Size() == 0 {
+			b.t.Errorf("%s is not there or empty: %v", report, err)
+		}
+	}
+	if seen < 8 {
 		b.t.Errorf("only %d files were looked at", seen)
 	}
 }
