@@ -263,14 +263,21 @@ func (p *process) startFull(args string) *running {
 // writes waits until a thread of the process is stuck in a write to a pipe.
 func (c *running) writes() bool { return c.waitsIn("pipe_write") }
 
-// waitsIn waits until a thread of the process waits in a function of the kernel with that in its name.
+// waitsIn waits until a thread of the process waits in a function of the kernel with that in its name. A kernel that
+// names none is given a second.
 func (c *running) waitsIn(function string) bool {
-	for range 1000 {
+	named := false
+	for i := range 1000 {
 		tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(c.Process.Pid) + "/task/*/wchan")
 		for _, task := range tasks {
-			if where, _ := os.ReadFile(task); strings.Contains(string(where), function) {
+			where, _ := os.ReadFile(task)
+			if strings.Contains(string(where), function) {
 				return true
 			}
+			named = named || len(where) > 1
+		}
+		if !named && i > 100 {
+			return true
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
