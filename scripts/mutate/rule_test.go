@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,7 +10,8 @@ import (
 	"testing"
 )
 
-// Every rule's place is in the code, once. When the code moves on its mutants must follow.
+// Every rule's place is in the code, once, and no two rules are the same bug. When the code moves on its mutants must
+// follow.
 func TestRulesApply(t *testing.T) {
 	t.Chdir(filepath.Join("..", ".."))
 	all, err := load(nil)
@@ -19,10 +21,16 @@ func TestRulesApply(t *testing.T) {
 	if len(all) < 25 {
 		t.Errorf("%d mutants, want at least 25", len(all))
 	}
+	names := make(map[string]string)
 	for _, m := range all {
 		if _, err := m.apply(); err != nil {
 			t.Errorf("%s: %v", m.name, err)
 		}
+		bug := fmt.Sprint(m.edits)
+		if twin := names[bug]; twin != "" {
+			t.Errorf("%s is the same bug as %s", m.name, twin)
+		}
+		names[bug] = m.name
 	}
 }
 
