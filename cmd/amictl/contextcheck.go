@@ -42,7 +42,7 @@ func (a *app) contextCheck(ctx context.Context, c *cli.Command) error {
 	report := func(e ending) {
 		f := classifyNil(e.err)
 		t.add(f.Exit)
-		if e.err != nil {
+		if e.err != nil && !bySignal(ctx) {
 			a.complain(f)
 		}
 		failed = errors.Join(failed, p.Record(checkedNode(name, e.node, chosen, f)))
