@@ -274,6 +274,11 @@ func TestDescriptorsExhausted(t *testing.T) {
 	t.Cleanup(cluster.Close)
 	var nodes []string
 	for _, s := range cluster.Servers() {
+		// No session ends before all are dialled, or fewer descriptors would do.
+		s.HandleClass("Ping", amitest.ClassNone, func(_ *amitest.Request, w *amitest.ResponseWriter) {
+			w.Sleep(time.Second)
+			w.Reply("Success", amitest.Header{Name: "Ping", Value: "Pong"})
+		})
 		nodes = append(nodes, "--node ami://admin@"+s.Addr())
 	}
 	all := strings.Join(nodes, " ")
