@@ -44,7 +44,7 @@ func FuzzAppendReply(f *testing.F) {
 				r.Events = append(r.Events, ami.Event{Message: it})
 			}
 			if items&4 != 0 {
-				r.End = ami.Event{Message: it}
+				r.End = it
 			}
 		}
 		encoded := JSON{}.AppendReply(nil, r, &Origin{Action: action})
@@ -83,7 +83,7 @@ func checkReply(t *testing.T, r *ami.Reply, got *replyObject, command bool) {
 		checkHeaders(t, &r.Events[i].Message, 1, inner, &got.Events[i])
 	}
 	if got.End != nil {
-		checkHeaders(t, &r.End.Message, 1, inner, got.End)
+		checkHeaders(t, &r.End, 1, inner, got.End)
 	}
 }
 
