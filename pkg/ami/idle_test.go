@@ -1,3 +1,5 @@
+//go:build unix
+
 package ami_test
 
 import (

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// floodVariable makes the test binary a server that sends so many events a second, or with "max" as many as are read, so
+// that a benchmark's process is the client's alone.
+const floodVariable = "AMICTL_TEST_FLOOD"
+
+// floodPackets are events as Asterisk sends them, with their usual sizes.
+func floodPackets() string {
+	var b strings.Builder
+	for i := 0; b.Len() < 1<<20; i++ {
+		channel := fmt.Sprintf("PJSIP/100-%08x", i)
+		head := func(event string) {
+			b.WriteString("Event: " + event + "\r\nPrivilege: call,all\r\nChannel: " + channel + "\r\nChannelState: 6\r\nChannelStateDesc: Up\r\n" +
+				"CallerIDNum: 100\r\nCallerIDName: Alice\r\nConnectedLineNum: 200\r\nConnectedLineName: Bob\r\nLanguage: en\r\nAccountCode: \r\n" +
+				"Context: default\r\nExten: 200\r\nPriority: 1\r\nUniqueid: 1795435200." + strconv.Itoa(i) + "\r\nLinkedid: 1795435200." + strconv.Itoa(i) + "\r\n")
+		}
+		head("Newchannel")
+		b.WriteString("\r\n")
+		head("VarSet")
+		b.WriteString("Variable: CAMPAIGN\r\nValue: spring\r\n\r\n")
+		head("Hangup")
+		b.WriteString("Cause: 16\r\nCause-txt: Normal Clearing\r\n\r\n")
+	}
+	return b.String()
+}
+
+// flood serves until its standard input is closed, and prints its address.
+func flood() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(l.Addr())
+	packets := []byte(floodPackets())
+	rate, _ := strconv.ParseFloat(os.Getenv(floodVariable), 64) // 0: no limit
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go floodSession(c, packets, rate)
+		}
+	}()
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+func floodSession(c net.Conn, packets []byte, rate float64) {
+	defer func() { _ = c.Close() }()
+	_, _ = c.Write([]byte("Asterisk Call Manager/11.0.0\r\n"))
+	in := bufio.NewReader(c)
+	id := ""
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		if v, ok := strings.CutPrefix(line, "ActionID: "); ok {
+			id = strings.TrimSpace(v)
+		}
+		if line == "\r\n" {
+			break
+		}
+	}
+	_, _ = c.Write([]byte("Response: Success\r\nActionID: " + id + "\r\nMessage: Authentication accepted\r\n\r\n"))
+	events := float64(bytes.Count(packets, []byte("\r\n\r\n")))
+	for start, sent := time.Now(), 0.0; ; sent += events {
+		if rate > 0 {
+			time.Sleep(time.Until(start.Add(time.Duration(sent / rate * float64(time.Second)))))
+		}
+		if _, err := c.Write(packets); err != nil {
+			return
+		}
+	}
+}
