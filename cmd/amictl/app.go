@@ -85,6 +85,16 @@ func (a *app) complain(f failure) {
 	}
 }
 
+// complainAll writes what went wrong on several nodes; a hint that they share stands once, behind the last of them.
+func (a *app) complainAll(failures []failure) {
+	for i, f := range failures {
+		if i+1 < len(failures) && failures[i+1].Hint == f.Hint {
+			f.Hint = ""
+		}
+		a.complain(f)
+	}
+}
+
 // note writes a line that is neither data nor an error, unless --quiet.
 func (a *app) note(format string, args ...any) {
 	if !a.flags.quiet {
@@ -162,7 +172,7 @@ func namePaths(c *cli.Command, parent string) {
 
 // prepared runs a subcommand with its settings resolved and its deadline set.
 func (a *app) prepared(ctx context.Context, c *cli.Command, action cli.ActionFunc) error {
-	s, err := a.resolveSettings(c.Metadata["config"] == "may be new")
+	s, err := a.resolveSettings(c.Metadata["config"])
 	if err != nil {
 		return err
 	}

@@ -65,6 +65,7 @@ func (a *app) eventsCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "events",
 		Usage:       "what events there are",
+		Metadata:    map[string]any{"config": configMayBeBroken},
 		ArgsUsage:   "[NAME|GLOB]",
 		Description: eventsHelp,
 		Action: func(_ context.Context, c *cli.Command) error {

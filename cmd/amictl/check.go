@@ -80,13 +80,14 @@ func (r *checkResult) status() string {
 }
 
 func (r *checkResult) record() output.Record {
+	took := firstOf(span(r.took), "-")
 	return output.Record{
 		{Key: "type", Value: "check"},
 		{Key: "node", Value: r.node},
 		{Key: "time", Value: r.at, Text: r.at.Local().Format(time.TimeOnly), Look: output.Minor},
 		{Key: "check", Value: r.check},
 		{Key: "status", Value: r.status(), Tone: map[string]output.Tone{"pass": output.Good, "skip": output.Doubtful, "fail": output.Bad}[r.status()]},
-		{Key: "took_us", Value: r.took.Microseconds(), Text: span(r.took)},
+		{Key: "took_us", Value: r.took.Microseconds(), Text: took},
 		{Key: "code", Value: text0(string(classifyNil(r.err).Code))},
 		{Key: "detail", Value: text0(r.detail), Look: output.Prose},
 	}
@@ -167,6 +168,7 @@ func (a *app) checkAll(ctx context.Context, profile *checkProfile, nodes []ami.C
 // check that failed.
 func (a *app) reportChecks(p *output.Printer, results [][]checkResult) error {
 	var t tally
+	var failures []failure
 	for _, node := range results {
 		status := exitOK
 		for i := range node {
@@ -180,7 +182,7 @@ func (a *app) reportChecks(p *output.Printer, results [][]checkResult) error {
 				continue
 			}
 			f := classify(r.err)
-			a.complain(failure{Message: r.node + ": " + r.check + ": " + r.detail, Hint: f.Hint})
+			failures = append(failures, failure{Message: r.node + ": " + r.check + ": " + r.detail, Hint: f.Hint})
 			if status == exitOK {
 				status = f.Exit
 			}
@@ -192,5 +194,6 @@ func (a *app) reportChecks(p *output.Printer, results [][]checkResult) error {
 			return err
 		}
 	}
+	a.complainAll(failures)
 	return t.err()
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,12 +40,19 @@ func (c *checker) run(ctx context.Context) {
 	for _, s := range steps {
 		start := time.Now()
 		detail, err := s.do(ctx)
-		c.add(s.name, start, detail, err)
+		if errors.Is(err, errNotAllowed) {
+			c.results = append(c.results, checkResult{node: c.node.Name, check: s.name, at: time.Now(), skipped: true, detail: err.Error()})
+			continue
+		}
+		c.add(s.name, start, time.Now(), detail, err)
 	}
 }
 
-func (c *checker) add(check string, start time.Time, detail string, err error) {
-	r := checkResult{node: c.node.Name, check: check, at: time.Now(), took: time.Since(start), detail: detail, err: err}
+// errNotAllowed is of a check that the user's rights leave open, without being wrong for that.
+var errNotAllowed = errors.New("the user may not ask: it takes system or reporting in write=")
+
+func (c *checker) add(check string, start, end time.Time, detail string, err error) {
+	r := checkResult{node: c.node.Name, check: check, at: end, took: end.Sub(start), detail: detail, err: err}
 	if err != nil {
 		r.detail = strings.TrimPrefix(classify(err).Message, c.node.Name+": ")
 	}
@@ -60,28 +68,53 @@ func (c *checker) connect(ctx context.Context) {
 	if cfg.TLS != nil {
 		cfg.TLS = c.seeCertificate(cfg.TLS)
 	}
-	start := time.Now()
+	noted := watchDial(&cfg)
 	conn, err := c.app.dial(ctx, cfg)
+	times := append(*noted, time.Now())
 	var op *ami.OpError
 	stage := "login"
 	if errors.As(err, &op) {
-		stage = map[string]string{"dial": "connect", "tls": "connect", "banner": "banner"}[op.Op]
+		stage = firstOf(map[string]string{"dial": "connect", "tls": "connect", "banner": "banner"}[op.Op], "login")
 	}
-	for _, step := range []string{"connect", "banner", "login"} {
-		if err != nil && step == firstOf(stage, "login") {
-			c.add(step, start, "", err)
+	last := len(times) - 1
+	for i, step := range []string{"connect", "banner", "login"} {
+		start, end := times[min(i, last)], times[min(i+1, last)]
+		if err != nil && step == stage {
+			c.add(step, start, times[last], "", err)
 			return
 		}
 		switch {
 		case step == "banner" && conn != nil && !c.profile.banner.MatchString(conn.Banner()):
-			c.add(step, start, "", failedCheck("the banner %q does not match %s", conn.Banner(), c.profile.banner))
+			c.add(step, start, end, "", failedCheck("the banner %q does not match %s", conn.Banner(), c.profile.banner))
 		case step == "banner" && conn != nil:
-			c.add(step, start, conn.Banner(), nil)
+			c.add(step, start, end, conn.Banner(), nil)
 		default:
-			c.add(step, start, "", nil)
+			c.add(step, start, end, "", nil)
 		}
 	}
 	c.conn = conn
+}
+
+// watchDial notes when a dial begins, when it is connected (TLS included), and when the server has greeted: only then
+// is the secret asked for.
+func watchDial(cfg *ami.Config) *[]time.Time {
+	times := &[]time.Time{time.Now()}
+	note := func() { *times = append(*times, time.Now()) }
+	wrap, ask := cfg.Wrap, cfg.Secret
+	cfg.Wrap = func(nc net.Conn) net.Conn {
+		note()
+		if wrap == nil {
+			return nc
+		}
+		return wrap(nc)
+	}
+	if ask != nil {
+		cfg.Secret = func(ctx context.Context) (ami.Secret, error) {
+			note()
+			return ask(ctx)
+		}
+	}
+	return times
 }
 
 // seeCertificate notes when the server's certificate ends.
@@ -153,7 +186,7 @@ func (c *checker) ping(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return output.Duration(r.RTT), nil
+	return "answered in " + output.Duration(r.RTT), nil
 }
 
 // booted asks for CoreStatus, which a server that has not finished booting refuses. A user without rights cannot know.
@@ -161,7 +194,7 @@ func (c *checker) booted(ctx context.Context) (string, error) {
 	r, err := c.conn.Do(ctx, ami.NewAction("CoreStatus"))
 	switch {
 	case classifyNil(err).Code == codePermission:
-		return "unknown: the user may not ask", nil
+		return "", errNotAllowed
 	case err != nil:
 		return "", err
 	case r.Get("CoreStartupTime") == "":

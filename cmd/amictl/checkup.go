@@ -25,6 +25,7 @@ type checkup struct {
 	uptime   time.Duration // -1: unknown
 	calls    int           // -1: unknown
 	channels int           // -1: unknown
+	refused  bool          // the user's rights leave some of this unknown
 	watched  bool          // by a supervised node, which has a breaker
 	stats    ami.NodeStats // of the session, or of the supervised node
 }
@@ -118,7 +119,10 @@ func (h *checkup) ask(ctx context.Context, d doer) {
 
 // note marks the node degraded if an action failed for another reason than the user's rights.
 func (h *checkup) note(action string, err error) {
-	if classify(err).Code != codePermission && h.degraded == "" {
+	switch {
+	case classify(err).Code == codePermission:
+		h.refused = true
+	case h.degraded == "":
 		h.degraded = action + ": " + classify(err).Message
 	}
 }
@@ -207,7 +211,7 @@ func (h *checkup) record() output.Record {
 		{Key: "channels", Value: known(int64(h.channels), h.channels >= 0)},
 		{Key: "banner", Value: text0(strings.TrimPrefix(h.banner, "Asterisk Call Manager/")), Look: output.Minor},
 		{Key: "code", Value: text0(string(fail.Code))},
-		{Key: "reason", Value: text0(h.reason()), Look: output.Prose},
+		{Key: "reason", Value: text0(h.reason()), Text: strings.TrimPrefix(h.reason(), h.node+": "), Look: output.Prose},
 	}
 }
 

@@ -126,7 +126,7 @@ func (a *app) completionCommand() *cli.Command {
 		Usage:       "print the completion script of a shell",
 		ArgsUsage:   "bash|zsh|fish|pwsh",
 		Description: completionHelp,
-		Metadata:    map[string]any{"rest": true},
+		Metadata:    map[string]any{"rest": true, "config": configMayBeBroken},
 		Action: func(_ context.Context, c *cli.Command) error {
 			shell := c.Args().First()
 			script, ok := completionScripts[shell]

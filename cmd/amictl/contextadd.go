@@ -37,7 +37,7 @@ func (a *app) contextAddCommand() *cli.Command {
 	f := &contextAddFlags{}
 	return &cli.Command{
 		Name: "add", Usage: "add a server to a context, or make one", ArgsUsage: "CONTEXT", Description: contextAddHelp,
-		Metadata: map[string]any{"config": "may be new"},
+		Metadata: map[string]any{"config": configMayBeNew},
 		Flags: []cli.Flag{
 			text("name", "", "the server's `NAME` in the context (its host)", &f.name),
 			text("secret", "", "`WHERE` the secret is: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &f.secret),

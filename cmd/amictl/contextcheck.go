@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -36,29 +36,45 @@ func (a *app) contextCheck(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	var t tally
+	names := chosen.nodeNames()
+	ends := make(map[string]error, len(names))
 	var nodes []ami.Config
-	var failed error
-	report := func(e ending) {
-		f := classifyNil(e.err)
-		t.add(f.Exit)
-		if e.err != nil && !bySignal(ctx) {
-			a.complain(f)
-		}
-		failed = errors.Join(failed, p.Record(checkedNode(name, e.node, chosen, f)))
-	}
-	for _, node := range chosen.nodeNames() {
+	for _, node := range names {
 		cfg, err := a.node(node, chosen.Nodes[node], chosen)
 		if err != nil {
-			report(ending{node: node, err: err})
+			ends[node] = err
 			continue
 		}
 		a.watched(&cfg)
 		nodes = append(nodes, cfg)
 	}
 	loggedIn := func(context.Context, *ami.Conn) (*ami.Reply, error) { return nil, nil }
-	a.together(ctx, nodes, loggedIn, report)
-	return errors.Join(failed, p.Close(), t.err())
+	a.together(ctx, nodes, loggedIn, func(e ending) { ends[e.node] = e.err })
+	if bySignal(ctx) {
+		return ctx.Err()
+	}
+	return a.reportNodes(p, name, chosen, ends)
+}
+
+// reportNodes prints how each node of a context ended, in the nodes' own order, and then why some failed.
+func (a *app) reportNodes(p *output.Printer, name string, chosen *contextConfig, ends map[string]error) error {
+	var t tally
+	var failures []failure
+	for _, node := range chosen.nodeNames() {
+		f := classifyNil(ends[node])
+		t.add(f.Exit)
+		if ends[node] != nil {
+			failures = append(failures, f)
+		}
+		if err := p.Record(checkedNode(name, node, chosen, f)); err != nil {
+			return err
+		}
+	}
+	if err := p.Close(); err != nil {
+		return err
+	}
+	a.complainAll(failures)
+	return t.err()
 }
 
 func checkedNode(context, node string, c *contextConfig, f failure) output.Record {
@@ -72,7 +88,7 @@ func checkedNode(context, node string, c *contextConfig, f failure) output.Recor
 		{Key: "url", Value: hidePassword(n.URL)},
 		{Key: "secret", Value: text0(firstOf(n.Secret, c.Secret)), Look: output.Minor},
 		{Key: "code", Value: text0(string(f.Code))},
-		{Key: "reason", Value: text0(f.Message), Look: output.Prose},
+		{Key: "reason", Value: text0(f.Message), Text: strings.TrimPrefix(f.Message, node+": "), Look: output.Prose},
 	}
 }
 

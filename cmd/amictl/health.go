@@ -75,11 +75,12 @@ type healthRun struct {
 	form       string       // nagios, prometheus, else ""
 	cluster    *ami.Cluster // with --watch
 	said       map[string]string
-	headed     bool // standard output has the head of CSV
+	told       map[string]bool // of which nodes the user's rights were told of
+	headed     bool            // standard output has the head of CSV
 }
 
 func (a *app) health(ctx context.Context, f *healthFlags) error {
-	r := &healthRun{app: a, flags: f, said: make(map[string]string)}
+	r := &healthRun{app: a, flags: f, said: make(map[string]string), told: make(map[string]bool)}
 	if form := a.settings.get("output"); form == "nagios" || form == "prometheus" {
 		r.form = form
 	}
@@ -134,9 +135,6 @@ func (r *healthRun) run(ctx context.Context) (err error) {
 		found := r.look(ctx, round == 1)
 		if ctx.Err() != nil {
 			return ctx.Err()
-		}
-		if len(found) == 1 && found[0].err != nil && r.form == "" && !r.flags.watch && r.flags.out == "" {
-			return found[0].err // one node: an error goes to standard error only
 		}
 		if err := r.write(found); err != nil {
 			return err
@@ -242,16 +240,27 @@ func (r *healthRun) print(w io.Writer, found []checkup) error {
 
 // complain tells on standard error why nodes are not reached; with --watch only when that changes.
 func (r *healthRun) complain(found []checkup) {
+	var failures []failure
 	for i := range found {
 		h := &found[i]
 		if h.err == nil {
 			delete(r.said, h.node)
+			r.tellRights(h)
 			continue
 		}
 		if f := classify(h.err); r.said[h.node] != f.Message {
 			r.said[h.node] = f.Message
-			r.app.complain(f)
+			failures = append(failures, f)
 		}
+	}
+	r.app.complainAll(failures)
+}
+
+// tellRights notes, once a node, why some of what a table usually shows is missing.
+func (r *healthRun) tellRights(h *checkup) {
+	if h.refused && !r.told[h.node] {
+		r.told[h.node] = true
+		r.app.note("%s: version, uptime, calls and channels are unknown: the user's write= in manager.conf needs system or reporting", h.node)
 	}
 }
 

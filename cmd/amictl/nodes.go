@@ -102,6 +102,9 @@ func (a *app) open(name, who string) (io.ReadCloser, error) {
 		in, err := a.claimStdin(who)
 		return io.NopCloser(newStoppable(in, a.stopped)), err
 	}
+	if st, err := os.Stat(name); err == nil && st.Mode()&os.ModeNamedPipe != 0 {
+		return io.NopCloser(newStoppable(&lateFile{name: name}, a.stopped)), nil
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, usageError(readHint, "%s: %v", who, err)

@@ -24,6 +24,7 @@ func (a *app) schemaCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "schema",
 		Usage:       "print the JSON Schema of what amictl prints",
+		Metadata:    map[string]any{"config": configMayBeBroken},
 		ArgsUsage:   "[NAME]",
 		Description: schemaHelp,
 		Action: func(_ context.Context, c *cli.Command) error {

@@ -42,13 +42,27 @@ func (s *settings) source(name string) (value, source string) {
 	return "", ""
 }
 
-// resolveSettings reads the configuration and decides every setting. A configuration that was named must be there, unless
-// the subcommand makes it.
-func (a *app) resolveSettings(mayBeNew bool) (*settings, error) {
+// What a subcommand's Metadata["config"] may say of a configuration that was named: without it, that must be there and
+// right. One subcommand makes it, and some use no server and so must work while it is broken.
+const (
+	configMayBeNew    = "may be new"
+	configMayBeBroken = "may be broken"
+)
+
+// resolveSettings reads the configuration and decides every setting.
+func (a *app) resolveSettings(need any) (*settings, error) {
 	path, source := a.configPath()
 	cfg, err := loadConfig(path)
+	if need == configMayBeBroken {
+		if err == nil {
+			if s, err := a.decideSettings(cfg, source, cfg.Contexts[a.contextName(cfg)]); err == nil {
+				return s, nil
+			}
+		}
+		return a.decideSettings(&config{path: path}, source, nil)
+	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && (source == "default" || mayBeNew):
+	case errors.Is(err, fs.ErrNotExist) && (source == "default" || need == configMayBeNew):
 		cfg, err = &config{path: path}, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, configError("give an existing file; `amictl context --help` shows what is in one", "the config %s does not exist", path)
@@ -56,16 +70,29 @@ func (a *app) resolveSettings(mayBeNew bool) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	name := a.contextName(cfg)
+	c := cfg.Contexts[name]
+	if c == nil && name != "" && !a.flags.local {
+		return nil, configError(nearHint(name, cfg.contextNames(), "`amictl context list` shows them"), "there is no context %q in %s", name, path)
+	}
+	return a.decideSettings(cfg, source, c)
+}
+
+// contextName is the context in force, "" for none.
+func (a *app) contextName(cfg *config) string {
+	name, _ := a.first(a.flags.context, "AMICTL_CONTEXT", "", cfg.Context, "")
+	return name
+}
+
+// decideSettings takes each setting from the first that says it. The context may be nil.
+func (a *app) decideSettings(cfg *config, source string, c *contextConfig) (*settings, error) {
+	if c == nil || a.flags.local {
+		c = &contextConfig{}
+	}
 	s := &settings{config: cfg}
-	s.list = append(s.list, setting{"config", path, source})
+	s.list = append(s.list, setting{"config", cfg.path, source})
 	s.context, s.contextFrom = a.first(a.flags.context, "AMICTL_CONTEXT", "", cfg.Context, "")
 	s.list = append(s.list, setting{"context", s.context, s.contextFrom})
-	c := &contextConfig{}
-	if s.context != "" && !a.flags.local {
-		if c = cfg.Contexts[s.context]; c == nil {
-			return nil, configError(nearHint(s.context, cfg.contextNames(), "`amictl context list` shows them"), "there is no context %q in %s", s.context, path)
-		}
-	}
 	for _, v := range []struct{ name, flag, env, context, file, def string }{
 		{"output", a.flags.output, "AMICTL_OUTPUT", c.Output, cfg.Output, "auto"},
 		{"timeout", a.flags.timeout.String(), "AMICTL_TIMEOUT", c.Timeout, cfg.Timeout, "30s"},

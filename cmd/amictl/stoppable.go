@@ -1,6 +1,9 @@
 package main
 
-import "io"
+import (
+	"io"
+	"os"
+)
 
 // A stoppable reads from what may never say anything, such as a pipe or a terminal: a read that waits there cannot be
 // cancelled, so another goroutine does it, and Read gives up when stopped is closed.
@@ -67,4 +70,26 @@ func (s *stoppable) start() {
 			}
 		}
 	}()
+}
+
+// A lateFile is opened by its first Read: opening a named pipe waits for whoever writes to it, and a stoppable can give
+// that up as well. The file is closed at its end, or with the process.
+type lateFile struct {
+	name string
+	file *os.File
+}
+
+func (l *lateFile) Read(p []byte) (int, error) {
+	if l.file == nil {
+		f, err := os.Open(l.name)
+		if err != nil {
+			return 0, err
+		}
+		l.file = f
+	}
+	n, err := l.file.Read(p)
+	if err != nil {
+		_ = l.file.Close()
+	}
+	return n, err
 }

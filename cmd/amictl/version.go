@@ -15,9 +15,11 @@ var version = ""
 
 func (a *app) versionCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "version",
-		Usage:       "show the version of amictl",
-		Description: "Examples:\n  amictl version\n  amictl version --query version",
+		Name:  "version",
+		Usage: "show the version of amictl",
+		Description: "Examples:\n  amictl version\n  amictl version --query version\n\n" +
+			"Needs no configuration, and works while it is broken.",
+		Metadata: map[string]any{"config": configMayBeBroken},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if err := noArguments(c); err != nil {
 				return err

@@ -92,11 +92,14 @@ func (s *Server) runCommand(cmd string) (string, bool) {
 	case "core set verbose 0":
 		return "Console verbose is still OFF.\n", true
 	}
-	if name, ok := strings.CutPrefix(cmd, "queue show "); ok {
-		return s.showQueue(strings.TrimSpace(name)), true
-	}
-	if name, ok := strings.CutPrefix(cmd, "module reload "); ok {
-		return reloadText(strings.TrimSpace(name)), true
+	words := strings.Fields(cmd)
+	switch {
+	case hasPrefixFold(strings.Join(words, " "), "queue show") && len(words) > 3:
+		return "Usage: queue show\n       Provides summary information on a specified queue.\n", false
+	case hasPrefixFold(strings.Join(words, " ")+" ", "queue show "):
+		return s.showQueues(strings.Join(words[2:], "")), true
+	case hasPrefixFold(strings.Join(words, " ")+" ", "module reload "):
+		return reloadText(words[2:]), true
 	}
 	return fmt.Sprintf("No such command '%s' (type 'core show help %s' for other possible commands)\n", cmd, cmd), false
 }
@@ -121,38 +124,89 @@ func uptimeText(d time.Duration) string {
 	return strings.Join(parts, ", ")
 }
 
-// showQueue is __queues_show: a queue that is not there is a success too.
-func (s *Server) showQueue(name string) string {
+// showQueues is __queues_show, for one queue or, without a name, for all: a queue that is not there is a success too.
+// Its members are in colour, which action_command takes out; the text is shorter then than it believes, so that it
+// leaves the last line end.
+func (s *Server) showQueues(name string) string {
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
-	q := s.state.queue(name)
-	if q == nil {
-		return "No such queue: " + name + ".\n"
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s has 0 calls (max unlimited) in '%s' strategy (0s holdtime, 0s talktime), W:0, C:0, A:0, SL:0.0%%, SL2:0.0%% within %ds\n", q.Name, q.Strategy, q.ServiceLevel)
+	colored := false
+	for _, q := range s.state.queues {
+		if name == "" || strings.EqualFold(q.Name, name) {
+			q.show(&b)
+			colored = colored || len(q.Members) > 0
+		}
+	}
+	switch {
+	case b.Len() == 0 && name == "":
+		return "No queues.\n"
+	case b.Len() == 0:
+		return "No such queue: " + name + ".\n"
+	case colored:
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func (q *Queue) show(b *strings.Builder) {
+	fmt.Fprintf(b, "%s has 0 calls (max unlimited) in '%s' strategy (0s holdtime, 0s talktime), W:0, C:0, A:0, SL:0.0%%, SL2:0.0%% within %ds\n",
+		q.Name, q.Strategy, q.ServiceLevel)
 	if len(q.Members) == 0 {
 		b.WriteString("   No Members\n")
 	} else {
 		b.WriteString("   Members: \n")
 	}
 	for i := range q.Members {
-		m := &q.Members[i]
-		paused := ""
-		if m.Paused {
-			paused = " (paused)"
-		}
-		fmt.Fprintf(&b, "      %s (%s) (ringinuse enabled)%s (Not in use) has taken no calls yet\n", m.Name, m.Interface, paused)
+		q.Members[i].show(b)
 	}
-	return b.String() + "   No Callers\n"
+	b.WriteString("   No Callers\n\n")
 }
 
-// reloadText is handle_reload for one module; like reload, every one but "nosuch…" reloads.
-func reloadText(module string) string {
-	if strings.HasPrefix(module, "nosuch") {
-		return "No such module '" + module + "'\n"
+func (m *QueueMember) show(b *strings.Builder) {
+	now := time.Now().Unix()
+	b.WriteString("      " + m.Name)
+	if m.Name != m.Interface {
+		b.WriteString(" (" + m.Interface + ")")
 	}
-	return "Module '" + module + "' reloaded successfully.\n"
+	if m.Penalty != 0 {
+		fmt.Fprintf(b, " with penalty %d", m.Penalty)
+	}
+	b.WriteString(" (ringinuse enabled)")
+	if !m.Static {
+		b.WriteString(" (dynamic)")
+	}
+	if m.Paused {
+		reason := ""
+		if m.PausedReason != "" {
+			reason = ":" + m.PausedReason
+		}
+		fmt.Fprintf(b, " (paused%s was %d secs ago)", reason, now-m.paused)
+	}
+	fmt.Fprintf(b, " (%s) has taken no calls yet (login was %d secs ago)\n", deviceStateText(m.Status), now-m.login)
+}
+
+// deviceStateText is ast_devstate2str.
+func deviceStateText(status int) string {
+	names := [...]string{"Unknown", "Not in use", "In use", "Busy", "Invalid", "Unavailable", "Ringing", "Ring+Inuse", "On Hold"}
+	if status < 0 || status >= len(names) {
+		return "Unknown"
+	}
+	return names[status]
+}
+
+// reloadText is handle_reload: of each module a line, and of all together nothing. Like reload, every one but "nosuch…"
+// is there.
+func reloadText(modules []string) string {
+	var b strings.Builder
+	for _, m := range modules {
+		if strings.HasPrefix(m, "nosuch") {
+			b.WriteString("No such module '" + m + "'\n")
+		} else {
+			b.WriteString("Module '" + m + "' reloaded successfully.\n")
+		}
+	}
+	return b.String()
 }
 
 func (s *Server) showChannels() string {

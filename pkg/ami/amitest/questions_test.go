@@ -126,6 +126,14 @@ var questions = []question{
 	{name: "Command unknown", send: "Action: Command\nCommand: bogus thing\nActionID: 1"},
 	{name: "Command missing", send: "Action: Command\nActionID: 1"},
 	{name: "Command refused", send: "Action: Command\nCommand: module load x"},
+	{name: "Command queue show", send: "Action: Command\nCommand: queue show", unordered: true},
+	{name: "Command queue show, members", send: "Action: Command\nCommand: queue show support", unordered: true},
+	{name: "Command queue show, no members", send: "Action: Command\nCommand: queue show Empty"},
+	{name: "Command queue show, no such queue", send: "Action: Command\nCommand: Queue  Show  nosuch"},
+	{name: "Command queue show, two words", send: "Action: Command\nCommand: queue show two words"},
+	{name: "Command module reload", send: "Action: Command\nCommand: module reload app_queue.so"},
+	{name: "Command module reload, two", send: "Action: Command\nCommand: module reload nosuch app_queue"},
+	{name: "Command module reload, all", send: "Action: Command\nCommand: module reload"},
 	{name: "Command of one line", send: "Action: Command\nCommand: core set verbose 0\nActionID: 1"},
 
 	{name: "CoreShowChannels", raw: true, mine: "simlist", unordered: true, send: "Action: Originate\r\nChannel: Local/100@default/n\r\nApplication: Wait\r\nData: 9\r\nChannelId: simlist\r\nOtherChannelId: simlist2\r\n\r\n" +
