@@ -22,6 +22,7 @@ const contextHelp = `Examples:
 A context is a named set of servers in the configuration (~/.config/amictl/config.toml):
 
   context = "lab"                  # the one in force
+  redact = ['\+49[0-9]{6,}']       # RE2: what traces, logs and records hide beside secrets
 
   [contexts.lab]
   user = "admin"
@@ -41,7 +42,7 @@ A secret is never in the configuration itself.`
 func (a *app) contextCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "context",
-		Usage:       "list, choose and show named sets of servers",
+		Usage:       "sets of servers under a name: list, use, show, add, check",
 		Description: contextHelp,
 		Commands: []*cli.Command{
 			{

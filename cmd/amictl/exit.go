@@ -289,8 +289,11 @@ func (f *failure) ofRefusal(refused *ami.ResponseError, where string) {
 	switch {
 	case refused.Reason != "":
 		f.Code = codeCall
-		f.Message = fmt.Sprintf("%s: the call failed: %s", where, output.OutcomeOf(refused.Reason))
-		f.Hint = callHint(output.OutcomeOf(refused.Reason))
+		outcome := output.OutcomeOf(refused.Reason)
+		f.Message, f.Hint = where+": the call failed", callHint(outcome)
+		if outcome != "failed" {
+			f.Message += ": " + outcome
+		}
 	case strings.HasPrefix(refused.Message, "Permission denied"):
 		f.Code, f.Hint = codePermission, permissionHint(refused.Action)
 	case strings.HasPrefix(refused.Message, "Invalid/unknown command"):

@@ -246,6 +246,8 @@ func (a *app) outputOptions(kind stream) (output.Options, error) {
 		return o, usageError("see --help", "output format %q does not fit this subcommand", name)
 	case f == output.JSONDocument && kind == endless:
 		return o, usageError("-o jsonl prints one object a line", "-o json is one document and this has no end")
+	case f == output.CSV && len(o.Fields) == 0 && kind == records:
+		return o, usageError("the keys that -o jsonl shows, such as --fields node,time", "-o csv needs --fields")
 	case f == output.CSV && len(o.Fields) == 0:
 		return o, usageError("such as --fields node,event,Channel", "-o csv needs --fields")
 	case f == output.Raw && kind == records:

@@ -38,8 +38,12 @@ func AppendEventLine(dst []byte, ev *ami.Event, s LineStyle) []byte {
 		return append(appendSpans(dst, spans, s), '\n')
 	}
 	spans = append(spans, span{pad(Safe(ev.Name()), 20), "1"})
+	named := len(spans)
 	for name, value := range pairs(&ev.Message, s.Fields) {
 		spans = append(spans, span{" " + Safe(name) + "=", "2"}, span{quoted(value), ""})
+	}
+	if len(spans) == named { // nothing follows to be aligned
+		spans[named-1].text = Safe(ev.Name())
 	}
 	return append(appendSpans(dst, spans, s), '\n')
 }

@@ -11,6 +11,10 @@ import (
 
 // replyText prints an answer for people: a headline, its headers as a block, its items as tables.
 func (p *Printer) replyText(r *ami.Reply, origin *Origin) {
+	if p.spaced {
+		p.buf = append(p.buf, '\n')
+	}
+	p.spaced = false
 	p.buf = append(p.buf, p.headline(r, origin)...)
 	p.buf = append(p.buf, '\n')
 	widest := 0
@@ -62,7 +66,10 @@ func (p *Printer) headline(r *ami.Reply, origin *Origin) string {
 		s += "  " + Duration(r.RTT)
 	}
 	if IsList(r) {
-		s += "  " + strconv.Itoa(len(r.Events)) + " items"
+		s += "  " + strconv.Itoa(len(r.Events)) + " item"
+		if len(r.Events) != 1 {
+			s += "s"
+		}
 	}
 	if outcome := OriginateOutcome(r); outcome != "" {
 		s += "  " + outcome
@@ -107,6 +114,7 @@ func (p *Printer) itemTables(r *ami.Reply) {
 		var left []string
 		p.buf, left = t.Append(p.buf, p.o.Width)
 		p.left = append(p.left, left...)
+		p.spaced = true
 	}
 }
 

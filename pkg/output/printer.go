@@ -55,6 +55,7 @@ type Printer struct {
 	left    []string // columns that did not fit
 	table   *Table   // of records
 	columns []string // its keys
+	spaced  bool     // a reply's tables stand above: the next reply keeps away from them
 	headed  bool     // the CSV header was written
 	filled  []bool   // the CSV columns that have held something
 	rows    int      // of CSV

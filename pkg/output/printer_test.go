@@ -51,6 +51,24 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// An event without fields leaves no blanks behind its name, and a reply keeps away from the tables above it.
+func TestTableSpacing(t *testing.T) {
+	bare, full := event(t, "Event: A\r\n\r\n"), event(t, "Event: A\r\nX: 1\r\n\r\n")
+	got := printed(t, Options{Format: TableText}, func(p *Printer) { _ = p.Event(&bare); _ = p.Event(&full) })
+	if want := "A\nA                    X=1\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	list := ami.Reply{Message: message(t, "Response: Success\r\nEventList: start\r\n\r\n"), Events: []ami.Event{full}}
+	got = printed(t, Options{Format: TableText}, func(p *Printer) {
+		_ = p.Reply(&list, &Origin{Action: "L"})
+		_ = p.Reply(&list, &Origin{Action: "L"})
+	})
+	want := "Success  L  1 item\n\nA\nX\n1\n"
+	if want += "\n" + want; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // One object is the document; several are an array, and so is one where several could have come.
 func TestDocument(t *testing.T) {
 	ev := event(t, "Event: A\r\nX: 1\r\n\r\n")
