@@ -200,7 +200,7 @@ func (c *checker) booted(ctx context.Context) (string, error) {
 	case r.Get("CoreStartupTime") == "":
 		return "", failedCheck("the server has not finished booting")
 	}
-	return "since " + r.Get("CoreStartupDate") + " " + r.Get("CoreStartupTime") + " (server's time)", nil
+	return "since " + r.Get("CoreStartupDate") + " " + r.Get("CoreStartupTime") + ", its time", nil
 }
 
 // rights reads ListCommands, which shows each user only what that one may send: a class is there if an action is that
