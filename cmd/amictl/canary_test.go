@@ -5,8 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"io/fs"
@@ -17,7 +15,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,24 +23,6 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
-
-// canary is a secret that must be seen nowhere. It has something to escape in every syntax.
-const canary = `Kanarie/7"f&e'9+ vogel\zingt`
-
-// leak returns how the canary shows in a text, in any of the forms in which it could, or "".
-func leak(text []byte) string {
-	lower := bytes.ToLower(text)
-	for form, s := range map[string]string{
-		"as it is": canary, "escaped for a URL": url.QueryEscape(canary), "escaped for a path": url.PathEscape(canary),
-		"quoted": strings.Trim(strconv.Quote(canary), `"`), "in base64": base64.StdEncoding.EncodeToString([]byte(canary)),
-		"in hex": hex.EncodeToString([]byte(canary)), "in part": "Kanarie", "in part at its end": "zingt",
-	} {
-		if bytes.Contains(lower, []byte(strings.ToLower(s))) {
-			return form
-		}
-	}
-	return ""
-}
 
 // A birdcage runs amictl with a canary for a secret and looks at everything that comes out.
 type birdcage struct {
