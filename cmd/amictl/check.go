@@ -38,8 +38,8 @@ a file asks for more:
   data = "1"
   ring = "10s"
 
-Exits 0 when everything passed, 1 when a check failed, 3 or 4 when a node cannot be reached or logged in to,
-6 when nodes ended differently.`
+What the user may not ask is skipped. Exits 0 when nothing failed, 1 when a check failed, 3 or 4 when a node cannot
+be reached or logged in to, 6 when nodes ended differently.`
 
 // checkFlags are those of check.
 type checkFlags struct {

@@ -22,7 +22,7 @@ const contextHelp = `Examples:
 A context is a named set of servers in the configuration (~/.config/amictl/config.toml):
 
   context = "lab"                  # the one in force
-  redact = ['\+49[0-9]{6,}']       # RE2; hidden in traces, logs and records
+  redact = ['\+49[0-9]{6,}']       # RE2; hidden in traces, logs, records
 
   [contexts.lab]
   user = "admin"

@@ -258,7 +258,7 @@ func (r *healthRun) complain(found []checkup) {
 
 // tellRights notes, once a node, why some of what a table usually shows is missing.
 func (r *healthRun) tellRights(h *checkup) {
-	if h.refused && !r.told[h.node] {
+	if h.refused && r.form == "" && !r.told[h.node] {
 		r.told[h.node] = true
 		r.app.note("%s: version, uptime, calls and channels are unknown: the user's write= in manager.conf needs system or reporting", h.node)
 	}
