@@ -292,6 +292,11 @@ func (a *app) benchResult(f *benchFlags, res *bench.Result) error {
 	if err != nil {
 		return err
 	}
+	if form := a.settings.get("output"); benchVerdict(res.Verdict) != nil && (form == "none" || form == "json" || form == "jsonl") {
+		for _, reason := range res.Reasons { // only the table says it to people
+			a.complain(failure{Message: fmt.Sprintf("bench: %s: %s", res.Verdict, reason)})
+		}
+	}
 	return benchVerdict(res.Verdict)
 }
 

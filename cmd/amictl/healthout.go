@@ -184,7 +184,7 @@ func replaceOutput(flag, path string, text []byte) error {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".amictl-*")
 	if err != nil {
-		return usageError(writeHint, "%s: %v", flag, err)
+		return usageError(writeHint, "%s: %s: %v", flag, path, withoutPath(err))
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.Write(text)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"errors"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -71,7 +73,11 @@ func (r *confReader) file(path string) error {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return configError("run as root or as a member of the group asterisk, or give --node", "manager.conf cannot be read: %v", err)
+		hint := "run as root or as a member of the group asterisk, or give --node"
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = "is there an Asterisk on this host? --manager-conf FILE says where its manager.conf is"
+		}
+		return configError(hint, "manager.conf cannot be read: %v", err)
 	}
 	defer func() { _ = f.Close() }()
 	lines := bufio.NewScanner(f)

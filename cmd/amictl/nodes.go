@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -107,9 +109,21 @@ func (a *app) open(name, who string) (io.ReadCloser, error) {
 	}
 	f, err := os.Open(name)
 	if err != nil {
+		if strings.HasSuffix(who, name) { // it is named already
+			err = withoutPath(err)
+		}
 		return nil, usageError(readHint, "%s: %v", who, err)
 	}
 	return f, nil
+}
+
+// withoutPath is what the system said of a file, without the file.
+func withoutPath(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }
 
 // namedNode resolves one name, glob or URL.
@@ -136,7 +150,11 @@ func (a *app) namedNode(word string) ([]ami.Config, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, usageError(nearHint(word, c.nodeNames(), "`amictl context show` lists the nodes"), "context %s has no node %q", a.settings.context, word)
+		hint := nearHint(word, c.nodeNames(), "`amictl context show` lists the nodes")
+		if strings.Contains(word, ":") {
+			hint = "an address is written as a URL, ami://USER@" + word
+		}
+		return nil, usageError(hint, "context %s has no node %q", a.settings.context, word)
 	}
 	return found, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -46,12 +47,12 @@ func (c *textConditions) check(node string, r *ami.Reply) error {
 	text := strings.TrimSuffix(b.String(), "\n")
 	for _, re := range c.expect {
 		if !re.MatchString(text) {
-			return &cliError{code: codeCondition, msg: node + ": the output does not match --expect " + re.String()[len("(?m)"):], hint: outputHint}
+			return &cliError{code: codeCondition, msg: fmt.Sprintf("%s: the output does not match --expect '%s'", node, re.String()[len("(?m)"):]), hint: outputHint}
 		}
 	}
 	for _, re := range c.reject {
 		if found := re.FindString(text); re.MatchString(text) {
-			return &cliError{code: codeCondition, msg: node + ": the output matches --reject " + re.String()[len("(?m)"):] + ": " + found, hint: outputHint}
+			return &cliError{code: codeCondition, msg: fmt.Sprintf("%s: the output matches --reject '%s': %s", node, re.String()[len("(?m)"):], found), hint: outputHint}
 		}
 	}
 	return nil
