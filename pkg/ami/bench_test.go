@@ -12,8 +12,8 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-func benchConn(b testing.TB, s *benchServer, events string) *ami.Conn {
-	c, err := ami.Dial(context.Background(), ami.Config{Addr: s.Addr().String(), Username: "u", Secret: ami.StaticSecret("s"), Events: events})
+func benchConn(b testing.TB, addr, events string) *ami.Conn {
+	c, err := ami.Dial(context.Background(), ami.Config{Addr: addr, Username: "u", Secret: ami.StaticSecret("s"), Events: events})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func checkLedger(b testing.TB, l ami.Ledger) {
 }
 
 func benchCallers(b *testing.B, callers int) {
-	c := benchConn(b, newBenchServer(b, pong), "off")
+	c := benchConn(b, newBenchServer(b, pong).addr(), "off")
 	ctx := context.Background()
 	ping := ami.NewAction("Ping")
 	latency := make([]time.Duration, b.N)
@@ -66,13 +66,17 @@ func BenchmarkActions16(b *testing.B)  { benchCallers(b, 16) }
 func BenchmarkActions256(b *testing.B) { benchCallers(b, 256) }
 
 // Against a server that does next to nothing, and against a plain one.
-func BenchmarkActionsBatch(b *testing.B)                    { benchBatch(b, pong) }
-func BenchmarkActionsBatchPlainServer(b *testing.B)         { benchBatch(b, readLines) }
-func BenchmarkReferenceRawPipeline(b *testing.B)            { benchRawPipeline(b, pong) }
-func BenchmarkReferenceRawPipelinePlainServer(b *testing.B) { benchRawPipeline(b, readLines) }
+func BenchmarkActionsBatch(b *testing.B) { benchBatch(b, newBenchServer(b, pong).addr()) }
+func BenchmarkActionsBatchPlainServer(b *testing.B) {
+	benchBatch(b, newBenchServer(b, readLines).addr())
+}
+func BenchmarkReferenceRawPipeline(b *testing.B) { benchRawPipeline(b, newBenchServer(b, pong).addr()) }
+func BenchmarkReferenceRawPipelinePlainServer(b *testing.B) {
+	benchRawPipeline(b, newBenchServer(b, readLines).addr())
+}
 
-func benchBatch(b *testing.B, serve func(*benchSession)) {
-	c := benchConn(b, newBenchServer(b, serve), "off")
+func benchBatch(b *testing.B, addr string) {
+	c := benchConn(b, addr, "off")
 	ctx := context.Background()
 	ping := ami.NewAction("Ping")
 	batch := ami.NewBatch(ami.BatchOptions{})
@@ -101,7 +105,7 @@ func benchEvents(b *testing.B, o ami.SubscribeOptions, next func(*ami.Subscripti
 	repeat := b.N/block + 1
 	start := make(chan struct{})
 	s := newBenchServer(b, flood(data, repeat, start))
-	c := benchConn(b, s, "on")
+	c := benchConn(b, s.addr(), "on")
 	o.RingEvents, o.RingBytes = 131072, 128<<20
 	sub, err := c.Subscribe(o)
 	if err != nil {

@@ -39,6 +39,9 @@ func newBenchServer(b testing.TB, serve func(*benchSession)) *benchServer {
 	return s
 }
 
+// addr is where it listens.
+func (s *benchServer) addr() string { return s.Addr().String() }
+
 // session greets, takes the login and hands over.
 func (s *benchServer) session(nc net.Conn) {
 	defer nc.Close()

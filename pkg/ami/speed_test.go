@@ -26,7 +26,7 @@ func TestAllocations(t *testing.T) {
 	const n = 20_000
 	ctx := context.Background()
 	t.Run("action", func(t *testing.T) {
-		c := benchConn(t, newBenchServer(t, pong), "off")
+		c := benchConn(t, newBenchServer(t, pong).addr(), "off")
 		ping := ami.NewAction("Ping")
 		do := func() {
 			for range n {
@@ -56,7 +56,7 @@ func TestAllocations(t *testing.T) {
 	}{{"event", nil, owned, 1}, {"borrowed event", nil, borrowed, 0}, {"event not wanted", []string{"Hangup"}, owned, 0}} {
 		t.Run(tt.name, func(t *testing.T) {
 			start := make(chan struct{})
-			c := benchConn(t, newBenchServer(t, flood(manyEvents(1000), n/1000, start)), "on")
+			c := benchConn(t, newBenchServer(t, flood(manyEvents(1000), n/1000, start)).addr(), "on")
 			sub, err := c.Subscribe(ami.SubscribeOptions{Events: tt.events, RingEvents: n, RingBytes: 64 << 20})
 			if err != nil {
 				t.Fatal(err)
