@@ -78,6 +78,7 @@ func (a *app) waitUntil(ctx context.Context, f *untilFlags, fan *fanout) error {
 // poll returns the answers of the last round, and nil if they meet the condition. A node that is away or too slow is
 // asked again; one that refuses ends the wait.
 func (u *untilWait) poll(ctx context.Context, c *ami.Cluster) ([]ending, error) {
+	var before []ending
 	for {
 		ends := u.round(ctx, c)
 		holds := true
@@ -95,12 +96,25 @@ func (u *untilWait) poll(ctx context.Context, c *ami.Cluster) ([]ending, error) 
 			rest(ctx, u.every)
 		}
 		if ctx.Err() != nil {
-			return ends, &cliError{
-				code: codeCondition, exit: exitTimeout, msg: "the condition did not hold within " + u.app.timeout().String(),
-				hint: "the last answer is on standard output; --timeout allows more time",
-			}
+			return u.tooLate(ends, before)
+		}
+		before = ends
+	}
+}
+
+// tooLate says that the condition did not hold in time, with the last answers there were: the last round may have been
+// cut short.
+func (u *untilWait) tooLate(ends, before []ending) ([]ending, error) {
+	hint := "no answer came; --timeout allows more time"
+	for i := range ends {
+		if ends[i].reply == nil && i < len(before) {
+			ends[i].reply = before[i].reply
+		}
+		if ends[i].reply != nil {
+			hint = "the last answer is on standard output; --timeout allows more time"
 		}
 	}
+	return ends, &cliError{code: codeCondition, exit: exitTimeout, msg: "the condition did not hold within " + u.app.timeout().String(), hint: hint}
 }
 
 func (u *untilWait) round(ctx context.Context, c *ami.Cluster) []ending {

@@ -291,8 +291,17 @@ type answer struct {
 func (c *Conn) handOver() {
 	c.feed.flush()
 	c.releaseFreed()
-	for i := range c.answers {
-		c.answers[i].to.deliver(c.answers[i].reply, c.answers[i].err, c.cfg.Name)
+	for rest := c.answers; len(rest) > 0; {
+		n := 1
+		if b := rest[0].to.batch; b != nil {
+			for n < len(rest) && rest[n].to.batch == b {
+				n++
+			}
+			b.putAll(rest[:n], c.cfg.Name)
+		} else {
+			rest[0].to.deliver(rest[0].reply, rest[0].err, c.cfg.Name)
+		}
+		rest = rest[n:]
 	}
 	clear(c.answers)
 	c.answers = c.answers[:0]

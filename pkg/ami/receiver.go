@@ -68,9 +68,26 @@ func NewBatch(o BatchOptions) *Batch {
 
 func (b *Batch) put(r Result) {
 	b.mu.Lock()
+	first := len(b.queue) == 0
 	b.queue = append(b.queue, r)
-	first := len(b.queue) == 1
 	b.mu.Unlock()
+	b.rouse(first)
+}
+
+// putAll is put for the answers that one read brought.
+func (b *Batch) putAll(answers []answer, node string) {
+	b.mu.Lock()
+	first := len(b.queue) == 0
+	for i := range answers {
+		a := &answers[i]
+		b.queue = append(b.queue, Result{Tag: a.to.tag, Node: node, Reply: a.reply, Err: a.err})
+	}
+	b.mu.Unlock()
+	b.rouse(first)
+}
+
+// rouse wakes Next if there was nothing for it before.
+func (b *Batch) rouse(first bool) {
 	if first {
 		select {
 		case b.wake <- struct{}{}:
