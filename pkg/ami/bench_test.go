@@ -67,10 +67,13 @@ func BenchmarkActions256(b *testing.B) { benchCallers(b, 256) }
 
 // Against a server that does next to nothing, and against a plain one.
 func BenchmarkActionsBatch(b *testing.B) { benchBatch(b, newBenchServer(b, pong).addr()) }
+
 func BenchmarkActionsBatchPlainServer(b *testing.B) {
 	benchBatch(b, newBenchServer(b, readLines).addr())
 }
+
 func BenchmarkReferenceRawPipeline(b *testing.B) { benchRawPipeline(b, newBenchServer(b, pong).addr()) }
+
 func BenchmarkReferenceRawPipelinePlainServer(b *testing.B) {
 	benchRawPipeline(b, newBenchServer(b, readLines).addr())
 }
