@@ -76,12 +76,13 @@ func appendSpans(dst []byte, spans []span, s LineStyle) []byte {
 	return dst
 }
 
+// nodeColor takes the sum of the name's bytes, so that neighbours (pbx1, pbx2, pbx3) differ.
 func nodeColor(node string) string {
-	h := uint32(2166136261)
+	sum := 0
 	for i := range len(node) {
-		h = (h ^ uint32(node[i])) * 16777619
+		sum += int(node[i])
 	}
-	return nodeColors[h%uint32(len(nodeColors))]
+	return nodeColors[sum%len(nodeColors)]
 }
 
 func gapText(g *ami.Gap) string {

@@ -189,3 +189,15 @@ func TestEventLineMarksItsCut(t *testing.T) {
 		}
 	}
 }
+
+func TestNeighboursDifferInColor(t *testing.T) {
+	for _, names := range [][]string{{"pbx1", "pbx2", "pbx3"}, {"pbx-09.example.com", "pbx-10.example.com"}, {"a", "b", "c"}} {
+		seen := map[string]string{}
+		for _, n := range names {
+			if other, ok := seen[nodeColor(n)]; ok {
+				t.Errorf("%s looks like %s", n, other)
+			}
+			seen[nodeColor(n)] = n
+		}
+	}
+}
