@@ -186,7 +186,7 @@ var questions = []question{
 		name: "Originate answered, async", events: "call", mine: "o-79", wait: 700 * time.Millisecond,
 		send: "Action: Originate\nChannel: Local/201@default\nContext: default\nExten: 201\nPriority: 1\nAsync: true\nActionID: o-79\nCallerID: \"Joe\" <55>\nVariable: A=1",
 	},
-	{name: "Originate answered", raw: true, mine: "simchan", unordered: true, send: "Action: Originate\r\nChannel: Local/100@default/n\r\nApplication: Wait\r\nData: 9\r\nChannelId: simchan\r\nOtherChannelId: simchan2\r\nVariable: AA=1\r\nCallerID: \"Joe\" <55>\r\n\r\n" +
+	{name: "Originate answered", raw: true, mine: "simchan", unordered: true, alike: appBegins, send: "Action: Originate\r\nChannel: Local/100@default/n\r\nApplication: Wait\r\nData: 9\r\nChannelId: simchan\r\nOtherChannelId: simchan2\r\nVariable: AA=1\r\nCallerID: \"Joe\" <55>\r\n\r\n" +
 		"Action: Status\r\nChannel: simchan\r\nVariables: AA,BB\r\nActionID: 1\r\n\r\n" +
 		"Action: Getvar\r\nChannel: simchan\r\nVariable: AA\r\n\r\n" +
 		"Action: Setvar\r\nChannel: simchan\r\nVariable: ZZ\r\nValue: 1\r\n\r\n" +
