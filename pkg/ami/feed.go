@@ -50,23 +50,21 @@ func (f *feed) flush() {
 
 // throttled reports whether a subscription would rather have the reader rest than lose events.
 func (f *feed) throttled() bool {
-	return slices.ContainsFunc(f.list(), func(r *ring) bool { return r.throttle })
+	return slices.ContainsFunc(f.list(), (*ring).throttled)
 }
 
-// lost tells every subscription that the session ended at that instant.
+// lost tells every subscription that the session ended at that instant. The session's own get nothing of the next one.
 func (f *feed) lost(at int64) {
 	f.flush()
 	f.mu.Lock()
 	f.away = at
 	rings := f.list()
+	rest := slices.DeleteFunc(slices.Clone(rings), func(r *ring) bool { return r.sub.over != nil })
+	f.rings.Store(&rest)
 	f.mu.Unlock()
 	for _, r := range rings {
 		r.mark(loss{since: at})
 	}
-	f.mu.Lock() // a session's own subscriptions get nothing of the next one
-	rest := slices.DeleteFunc(slices.Clone(f.list()), func(r *ring) bool { return r.sub.over != nil })
-	f.rings.Store(&rest)
-	f.mu.Unlock()
 }
 
 // resumed tells every subscription that was there at the disconnect that events flow again.

@@ -96,10 +96,8 @@ var nodeMetrics = []struct {
 // cluster writes what is counted over all nodes.
 func (p promWriter) cluster(s *ClusterStats) {
 	var t SubscriptionStats
-	var panics uint64
 	for _, sub := range s.Subs {
 		t.add(sub)
-		panics += sub.Panics
 	}
 	unrouted := s.Ledger.Rejected
 	for i := range s.Nodes {
@@ -118,7 +116,7 @@ func (p promWriter) cluster(s *ClusterStats) {
 		{"ami_events_queued_bytes", "gauge", "Memory of those that wait.", t.QueuedBytes},
 		{"ami_events_queued_peak", "gauge", "Most that ever waited for one consumer at one node.", t.PeakEvents},
 		{"ami_events_queued_peak_bytes", "gauge", "The same in memory.", t.PeakBytes},
-		{"ami_callback_panics_total", "counter", "Panics of event callbacks.", panics},
+		{"ami_callback_panics_total", "counter", "Panics of event callbacks.", t.Panics},
 		{"ami_actions_unrouted_total", "counter", "Actions that no node could take; no node's own figures count them.", unrouted},
 		{"ami_budget_used_bytes", "gauge", "Memory that the rings have taken of the shared budget.", uint64(s.BudgetUsed)},
 		{"ami_budget_cap_bytes", "gauge", "The shared budget.", uint64(s.BudgetCap)},

@@ -64,7 +64,6 @@ type ring struct {
 	open          *segment
 	staged        int
 	stagedOffered uint64
-	throttle      bool // more than half is in use, and the subscription would rather wait
 }
 
 // offer stages a borrowed event that the subscription wants.
@@ -92,13 +91,22 @@ func (r *ring) flush() {
 		r.push(r.open)
 	}
 	wake := r.becameReady()
-	r.throttle = r.sub.throttle && (r.n > r.sub.ringEvents/2 || r.bytes > r.sub.ringBytes/2)
 	r.open = nil
 	r.mu.Unlock()
 	r.stagedOffered, r.staged = 0, 0
 	if wake {
 		r.sub.enqueue(r)
 	}
+}
+
+// throttled reports whether more than half is in use, and the subscription would rather wait than lose events.
+func (r *ring) throttled() bool {
+	if !r.sub.throttle {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n > r.sub.ringEvents/2 || r.bytes > r.sub.ringBytes/2
 }
 
 // becameReady marks the ring queued if it has something to say and is not queued yet. Called under mu.

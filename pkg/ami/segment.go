@@ -136,7 +136,7 @@ func (q *segments) fresh(size int) (s *segment) {
 	case size > q.size:
 	case q.size == largeSegment:
 		s = q.pool.get()
-	case q.spare != nil && cap(q.spare.text) == q.size:
+	case q.spare != nil && len(q.spare.text) == q.size:
 		s, q.spare = q.spare, nil
 	}
 	if s == nil {

@@ -327,6 +327,7 @@ func (t *SubscriptionStats) add(o SubscriptionStats) {
 	t.QueuedBytes += o.QueuedBytes
 	t.PeakEvents = max(t.PeakEvents, o.PeakEvents)
 	t.PeakBytes = max(t.PeakBytes, o.PeakBytes)
+	t.Panics += o.Panics
 }
 
 func (r *ring) stats() SubscriptionStats {

@@ -68,3 +68,29 @@ func TestThrottleDoesNotWaitForAStuckConsumer(t *testing.T) {
 		}
 	})
 }
+
+// What was consumed meanwhile is no reason to rest: the actions of a node that is quiet again wait for nothing.
+func TestThrottleEndsWithTheBacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, srv, n := one(t)
+		defer f.close()
+		s := f.subscribe(ami.SubscribeOptions{RingEvents: 100, Throttle: true})
+		srv.Emit(ticks(80, 10)...)
+		time.Sleep(time.Second)
+		if got := len(drain(s)); got != 80 {
+			t.Fatalf("%d events came", got)
+		}
+		if err := ping(n); err != nil {
+			t.Fatal(err)
+		}
+		from := time.Now()
+		for range 20 {
+			if err := ping(n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(from); waited != 0 {
+			t.Errorf("20 actions waited %v behind nothing", waited)
+		}
+	})
+}

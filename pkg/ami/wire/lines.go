@@ -95,11 +95,7 @@ scan:
 			name = base + bits.TrailingZeros64(co) - pos
 		}
 	}
-	if pos != p.pos {
-		p.from = pos
-	}
-	p.from = max(p.from, min(base, len(buf)))
-	p.pos, p.idx, p.left = pos, idx, left
+	p.pos, p.from, p.idx, p.left = pos, max(pos, base), idx, left
 	return done
 }
 
