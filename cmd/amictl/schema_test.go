@@ -141,10 +141,7 @@ func TestTypesHaveSchemas(t *testing.T) {
 // underSim runs a script in bash against simulated servers and returns its standard output.
 func underSim(t *testing.T, flags []string, script string) string {
 	t.Helper()
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("SKIPPED: bash is not here")
-	}
+	bash := needs(t, "bash")
 	scenario, err := filepath.Abs("../../testdata/scenarios/flood-20000.toml")
 	if err != nil {
 		t.Fatal(err)

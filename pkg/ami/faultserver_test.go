@@ -28,7 +28,7 @@ func TestFaultServerProcess(t *testing.T) {
 	var count, port int
 	var host string
 	if _, err := fmt.Sscan(os.Getenv(faultServers), &count, &host, &port); err != nil {
-		t.Skip("it is started by the tests that need it")
+		t.Skip("SKIPPED: it is started by the tests that need it")
 	}
 	var servers []*amitest.Server
 	for i := range count {
