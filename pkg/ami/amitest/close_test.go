@@ -60,6 +60,9 @@ func TestClose(t *testing.T) {
 func descriptors(t *testing.T) int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
+		if runtime.GOOS == "linux" {
+			t.Fatal(err)
+		}
 		t.Skipf("SKIPPED: descriptors cannot be counted: %v", err)
 	}
 	n := 0
