@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -98,21 +99,26 @@ func (u *untilWait) poll(ctx context.Context, c *ami.Cluster) ([]ending, error) 
 		if ctx.Err() != nil {
 			return u.tooLate(ends, before)
 		}
-		before = ends
+		before = answered(ends, before)
 	}
 }
 
-// tooLate says that the condition did not hold in time, with the last answers there were: the last round may have been
-// cut short.
-func (u *untilWait) tooLate(ends, before []ending) ([]ending, error) {
-	hint := "no answer came; --timeout allows more time"
-	for i := range ends {
-		if ends[i].reply == nil && i < len(before) {
+// answered puts a node's answer from before where it gave none: a round may have been cut short, or the node be away.
+func answered(ends, before []ending) []ending {
+	for i := range before {
+		if ends[i].reply == nil {
 			ends[i].reply = before[i].reply
 		}
-		if ends[i].reply != nil {
-			hint = "the last answer is on standard output; --timeout allows more time"
-		}
+	}
+	return ends
+}
+
+// tooLate says that the condition did not hold in time, with the last answers there were.
+func (u *untilWait) tooLate(ends, before []ending) ([]ending, error) {
+	ends = answered(ends, before)
+	hint := "no answer came; --timeout allows more time"
+	if slices.ContainsFunc(ends, func(e ending) bool { return e.reply != nil }) {
+		hint = "the last answer is on standard output; --timeout allows more time"
 	}
 	return ends, &cliError{code: codeCondition, exit: exitTimeout, msg: "the condition did not hold within " + u.app.timeout().String(), hint: hint}
 }
