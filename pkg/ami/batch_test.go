@@ -59,8 +59,7 @@ func TestBatch(t *testing.T) {
 // Once accepted, a submitted action is bounded by its timeout and the context's deadline, not by a cancel.
 func TestSubmitOutlivesItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stalled{resume: make(chan struct{}), over: t.Context().Done()}
-		_, cfg := scripted(t, s.script)
+		s, _, cfg := stalledPeer(t)
 		cfg.Keepalive = -1
 		c := mustDial(t, cfg)
 		b := ami.NewBatch(ami.BatchOptions{})

@@ -53,8 +53,7 @@ func TestListsOnTheSimulator(t *testing.T) {
 
 func TestDoDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stalled{resume: make(chan struct{}), over: t.Context().Done()}
-		_, cfg := scripted(t, s.script)
+		s, _, cfg := stalledPeer(t)
 		cfg.ActionTimeout, cfg.Keepalive = 9*time.Second, -1
 		c := mustDial(t, cfg)
 		for _, tt := range []struct {

@@ -17,8 +17,7 @@ import (
 
 func TestTryDoBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stalled{resume: make(chan struct{}), over: t.Context().Done()}
-		_, cfg := scripted(t, s.script)
+		s, _, cfg := stalledPeer(t)
 		cfg.Pending, cfg.Keepalive = 2, -1
 		c := mustDial(t, cfg)
 		var wg sync.WaitGroup
@@ -54,8 +53,7 @@ func TestTryDoBusy(t *testing.T) {
 // The write buffer is bounded in bytes, whatever its place: bytes that wait for a stuck network count.
 func TestTryDoBusyByBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stalled{resume: make(chan struct{}), over: t.Context().Done()}
-		n, cfg := scripted(t, s.script)
+		_, n, cfg := stalledPeer(t)
 		n.SetBuffer(4096)
 		cfg.WriteBuffer, cfg.Keepalive = 256<<10, -1
 		c := mustDial(t, cfg)
@@ -82,8 +80,7 @@ func TestTryDoBusyByBytes(t *testing.T) {
 
 func TestDoGivesUpWaitingForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stalled{resume: make(chan struct{}), over: t.Context().Done()}
-		_, cfg := scripted(t, s.script)
+		s, _, cfg := stalledPeer(t)
 		cfg.Pending, cfg.Keepalive = 1, -1
 		c := mustDial(t, cfg)
 		var wg sync.WaitGroup
@@ -114,8 +111,7 @@ func TestDoGivesUpWaitingForRoom(t *testing.T) {
 
 func TestZombiesCountAgainstTheCap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stalled{resume: make(chan struct{}), over: t.Context().Done()}
-		_, cfg := scripted(t, s.script)
+		s, _, cfg := stalledPeer(t)
 		cfg.Pending, cfg.Keepalive = 2, -1
 		c := mustDial(t, cfg)
 		for range 2 {
@@ -246,6 +242,51 @@ func TestWriteBufferCapHoldsWhatTheWriterTook(t *testing.T) {
 		}
 		if st := c.Stats(); st.Write < held-32<<10 {
 			t.Errorf("the statistics show %d bytes of %d", st.Write, held)
+		}
+	})
+}
+
+// A small action that would fit does not overtake a large one that waits for room.
+func TestSmallActionDoesNotOvertake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, n, cfg := stalledPeer(t)
+		n.SetBuffer(4096)
+		cfg.WriteBuffer, cfg.Keepalive = 256<<10, -1
+		c := mustDial(t, cfg)
+		b := ami.NewBatch(ami.BatchOptions{})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel) // a deadline would be the actions' too
+		for i := 0; ; i++ {
+			a := marked("x", 1000)
+			a.Timeout = time.Hour
+			switch i {
+			case 10:
+				synctest.Wait() // the writer is stuck now, and takes no more
+			case 100:
+				a.Timeout = 10 * time.Second // leaves a hole that a small action fits into
+			}
+			if err := c.Submit(ctx, a, b, 0); err != nil {
+				break
+			}
+		}
+		time.Sleep(11 * time.Second)
+		large := marked("y", 3000)
+		large.Timeout = time.Hour
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		waiting, giveUp := context.WithCancel(t.Context())
+		defer giveUp()
+		wg.Go(func() { _, _ = c.Do(waiting, large) })
+		synctest.Wait()
+		try, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if _, err := c.TryDo(try, ami.Action{Name: "Ping"}); !errors.Is(err, ami.ErrBusy) {
+			t.Errorf("a newcomer: %v, want busy", err)
+		}
+		giveUp()
+		synctest.Wait()
+		if _, err := c.TryDo(try, ami.Action{Name: "Ping"}); errors.Is(err, ami.ErrBusy) {
+			t.Error("with nobody in line the small action does not fit either: the test proves nothing")
 		}
 	})
 }

@@ -25,6 +25,14 @@ type stalled struct {
 	seen []string // values of the header Mark
 }
 
+// stalledPeer is a session's server that reads nothing until it is resumed, its network, and how to dial it.
+func stalledPeer(t *testing.T) (*stalled, *amitest.Network, ami.Config) {
+	t.Helper()
+	s := &stalled{resume: make(chan struct{}), over: t.Context().Done()}
+	n, cfg := scripted(t, s.script)
+	return s, n, cfg
+}
+
 func (s *stalled) script(p *peer) {
 	if !p.greet() {
 		return
@@ -91,8 +99,7 @@ func TestSentInEveryEnding(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &stalled{resume: make(chan struct{}), over: t.Context().Done()}
-				n, cfg := scripted(t, s.script)
+				s, n, cfg := stalledPeer(t)
 				n.SetBuffer(4096)
 				cfg.Keepalive = -1
 				c := mustDial(t, cfg)
@@ -139,8 +146,7 @@ func TestSentInEveryEnding(t *testing.T) {
 // Unsent work is cut out wherever it lies; the rest goes out whole and in order.
 func TestCutWorkIsNeverWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stalled{resume: make(chan struct{}), over: t.Context().Done()}
-		n, cfg := scripted(t, s.script)
+		s, n, cfg := stalledPeer(t)
 		n.SetBuffer(4096)
 		cfg.Keepalive = -1
 		c := mustDial(t, cfg)
