@@ -93,12 +93,13 @@ func (s *Server) runCommand(cmd string) (string, bool) {
 		return "Console verbose is still OFF.\n", true
 	}
 	words := strings.Fields(cmd)
+	line := strings.Join(words, " ") + " "
 	switch {
-	case hasPrefixFold(strings.Join(words, " "), "queue show") && len(words) > 3:
+	case hasPrefixFold(line, "queue show ") && len(words) > 3:
 		return "Usage: queue show\n       Provides summary information on a specified queue.\n", false
-	case hasPrefixFold(strings.Join(words, " ")+" ", "queue show "):
+	case hasPrefixFold(line, "queue show "):
 		return s.showQueues(strings.Join(words[2:], "")), true
-	case hasPrefixFold(strings.Join(words, " ")+" ", "module reload "):
+	case hasPrefixFold(line, "module reload "):
 		return reloadText(words[2:]), true
 	}
 	return fmt.Sprintf("No such command '%s' (type 'core show help %s' for other possible commands)\n", cmd, cmd), false
