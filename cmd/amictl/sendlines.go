@@ -331,7 +331,7 @@ func (s *lineSender) fail(f failure, node string, origin output.Origin) {
 func (s *lineSender) collect(ctx, submitted context.Context) error {
 	wait := submitted
 	for {
-		r, ok := s.batch.Poll()
+		r, ok := s.batch.PollBorrowed()
 		if !ok {
 			if submitted.Err() != nil {
 				wait = ctx
@@ -345,7 +345,7 @@ func (s *lineSender) collect(ctx, submitted context.Context) error {
 			if err != nil {
 				return err
 			}
-			if r, err = s.batch.Next(wait); err != nil {
+			if r, err = s.batch.NextBorrowed(wait); err != nil {
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
@@ -358,7 +358,7 @@ func (s *lineSender) collect(ctx, submitted context.Context) error {
 	}
 }
 
-func (s *lineSender) print(r ami.Result) error {
+func (s *lineSender) print(r *ami.Result) error {
 	s.mu.Lock()
 	origin := s.slots[r.Tag].origin
 	var err error

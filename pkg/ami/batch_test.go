@@ -3,6 +3,7 @@ package ami_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,5 +86,92 @@ func TestSubmitOutlivesItsContext(t *testing.T) {
 		if st := c.Stats(); st.Ledger.TimedOut != 2 || st.Late != 2 {
 			t.Errorf("%+v", st)
 		}
+	})
+}
+
+// What NextBorrowed returns is good until the next result is taken, and what Next returns for ever, whether the reply
+// was packed, was too long for that, or a refusal.
+func TestBatchBorrowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, cfg := simulate(t)
+		c := mustDial(t, cfg)
+		b := ami.NewBatch(ami.BatchOptions{})
+		const n = 300
+		want := make([]*ami.Reply, n)
+		action := func(i int) ami.Action {
+			switch i % 10 {
+			case 3:
+				return ami.NewAction("NoSuch")
+			case 6:
+				return ami.NewAction("ListCommands") // its answer has some hundred headers
+			}
+			return ami.NewAction("Ping")
+		}
+		same := func(i int, r *ami.Result) error {
+			if r.Tag != uint64(i) || r.Node != c.Name() || r.Item != nil || r.Reply == nil {
+				return fmt.Errorf("result %d: %+v", i, r)
+			}
+			if (r.Err != nil) != (i%10 == 3) || r.Reply.Success() != (i%10 != 3) {
+				return fmt.Errorf("result %d: %v, %v", i, r.Reply.Name(), r.Err)
+			}
+			w := want[i]
+			if w == nil {
+				return nil
+			}
+			if r.Reply.Text() != w.Text() || r.Reply.Seq != w.Seq || r.Reply.Session != w.Session || r.Reply.Node != w.Node || !r.Reply.Received.Equal(w.Received) || r.Reply.RTT != w.RTT {
+				return fmt.Errorf("result %d changed: %q, first %q", i, r.Reply.Text(), w.Text())
+			}
+			return nil
+		}
+		submit := func() {
+			for i := range n {
+				if err := c.Submit(t.Context(), action(i), b, uint64(i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+		}
+		submit()
+		var kept []ami.Result
+		for i := range n {
+			r, err := b.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := same(i, &r); err != nil {
+				t.Fatal(err)
+			}
+			own := *r.Reply
+			own.Message = r.Reply.Clone()
+			want[i] = &own
+			kept = append(kept, r)
+		}
+		for range 2 { // there are two buffers to overwrite
+			submit()
+			for i := range n {
+				r, err := b.NextBorrowed(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				first := want[i]
+				want[i] = nil
+				if err := same(i, r); err != nil {
+					t.Fatal(err)
+				}
+				if r.Reply.Get("ActionID") == first.Get("ActionID") {
+					t.Errorf("result %d is an old one: %q", i, r.Reply.Text())
+				}
+				want[i] = first
+			}
+		}
+		for i := range n {
+			if err := same(i, &kept[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, ok := b.PollBorrowed(); ok || b.Outstanding() != 0 {
+			t.Errorf("more than was submitted, or %d outstanding", b.Outstanding())
+		}
+		exact(t, c.Stats())
 	})
 }

@@ -93,7 +93,7 @@ func benchBatch(b *testing.B, addr string) {
 		}
 	}()
 	for range b.N {
-		if r, err := batch.Next(ctx); err != nil || r.Err != nil {
+		if r, err := batch.NextBorrowed(ctx); err != nil || r.Err != nil {
 			b.Fatal(err, r.Err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,6 +125,10 @@ func (c *Conn) response(m *wire.Message, at time.Time) {
 	}
 	if !live {
 		c.answeredLate(k, r)
+		return
+	}
+	if k.to.batch != nil && m.Size() <= mostPacked && wire.EqualFold(m.Name(), "Success") {
+		c.completePacked(k, r, m, at)
 		return
 	}
 	reply := c.newReply(k, at)
@@ -248,23 +253,53 @@ func (c *Conn) dropList(k *call) {
 func (c *Conn) newReply(k *call, at time.Time) *Reply {
 	return &Reply{
 		Node: c.cfg.Name, Session: c.session, Seq: c.seq, Received: at,
-		RTT: at.Sub(c.epoch) - time.Duration(k.submitted),
+		RTT: c.rtt(k, at),
 	}
+}
+
+func (c *Conn) rtt(k *call, at time.Time) time.Duration {
+	return at.Sub(c.epoch) - time.Duration(k.submitted)
 }
 
 // complete ends a call by its answer, if nobody was faster.
 func (c *Conn) complete(k *call, r callRef, reply *Reply) {
 	c.dropList(k)
+	if a := c.stage(k, r); a != nil {
+		a.Reply, a.Err = reply, c.verdict(k, r, reply)
+		c.book(k, r, reply.RTT, a.Err)
+	}
+}
+
+// completePacked is complete for a plain success that a batch takes: the reply is bytes until it is handed out.
+func (c *Conn) completePacked(k *call, r callRef, m *wire.Message, at time.Time) {
+	if a := c.stage(k, r); a != nil {
+		start, size := len(c.packed), m.Size()
+		c.packed = slices.Grow(c.packed, size)[:start+size]
+		a.packed, a.start = m.Pack(c.packed[start:]), uint32(start)
+		a.seq, a.session, a.received, a.rtt = c.seq, c.session, at, c.rtt(k, at)
+		c.book(k, r, a.rtt, nil)
+	}
+}
+
+// stage ends a call and returns its answer, to be filled in before it is handed over; nil if somebody was faster.
+func (c *Conn) stage(k *call, r callRef) *answer {
 	if !k.turn(r.gen, slotHeard, slotEnding) {
 		c.answeredLate(k, r)
-		return
+		return nil
 	}
-	err := c.verdict(k, r, reply)
+	c.answers = append(c.answers, answer{})
+	a := &c.answers[len(c.answers)-1]
+	a.waiter, a.batch, a.Tag, a.Node = k.to.waiter, k.to.batch, k.to.tag, c.cfg.Name
+	return a
+}
+
+// book counts an answered call and frees its slot.
+func (c *Conn) book(k *call, r callRef, rtt time.Duration, err error) {
 	switch {
 	case k.internal:
 		c.stats.internalEnded.Add(1)
 		if k.action == pingAction {
-			c.ponged(reply.RTT)
+			c.ponged(rtt)
 		}
 	case err != nil:
 		c.stats.errorReplies.Add(1)
@@ -272,7 +307,6 @@ func (c *Conn) complete(k *call, r callRef, reply *Reply) {
 		c.stats.replied.Add(1)
 	}
 	c.answered = max(c.answered, k.start)
-	c.answers = append(c.answers, answer{k.to, reply, err})
 	c.free(r, true)
 }
 
@@ -281,9 +315,9 @@ const stageSize = 64
 
 // An answer is a completed call on its way to whoever waits for it.
 type answer struct {
-	to    receiver
-	reply *Reply
-	err   error
+	waiter *waiter
+	batch  *Batch
+	end
 }
 
 // handOver passes on what the packets of one read brought: events first, so that those which came before a reply are
@@ -293,18 +327,18 @@ func (c *Conn) handOver() {
 	c.releaseFreed()
 	for rest := c.answers; len(rest) > 0; {
 		n := 1
-		if b := rest[0].to.batch; b != nil {
-			for n < len(rest) && rest[n].to.batch == b {
+		if b := rest[0].batch; b != nil {
+			for n < len(rest) && rest[n].batch == b {
 				n++
 			}
-			b.putAll(rest[:n], c.cfg.Name)
+			b.putAll(rest[:n], c.packed)
 		} else {
-			rest[0].to.deliver(rest[0].reply, rest[0].err, c.cfg.Name)
+			receiver{waiter: rest[0].waiter}.deliver(rest[0].Reply, rest[0].Err, c.cfg.Name)
 		}
 		rest = rest[n:]
 	}
 	clear(c.answers)
-	c.answers = c.answers[:0]
+	c.answers, c.packed = c.answers[:0], c.packed[:0]
 }
 
 // verdict returns the error that goes with a server's refusal.

@@ -17,7 +17,7 @@ func mallocs(n int, f func()) float64 {
 	return float64(after.Mallocs-before.Mallocs) / float64(n)
 }
 
-// Exact counts, not times: an action costs its reply and the reply's text, an event its one copy, a borrowed or unwanted one
+// Exact counts, not times: an action costs its reply and the reply's text, an event its one copy, what is borrowed or unwanted
 // nothing. A tenth is left for buffers that grow.
 func TestAllocations(t *testing.T) {
 	if raceEnabled {
@@ -40,6 +40,43 @@ func TestAllocations(t *testing.T) {
 			t.Errorf("an action costs %.2f allocations, want 2", got)
 		}
 	})
+	results := func(next func(*ami.Batch, context.Context) error, want float64) func(*testing.T) {
+		return func(t *testing.T) {
+			c := benchConn(t, newBenchServer(t, pong).addr(), "off")
+			b := ami.NewBatch(ami.BatchOptions{})
+			ping := ami.NewAction("Ping")
+			round := func() {
+				for left := n; left > 0; {
+					for b.Outstanding() < 100 && left > 0 {
+						if err := c.Submit(ctx, ping, b, 0); err != nil {
+							t.Fatal(err)
+						}
+						left--
+					}
+					if err := next(b, ctx); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for b.Outstanding() > 0 {
+					if err := next(b, ctx); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			round()
+			if got := mallocs(n, round); got > want+0.1 {
+				t.Errorf("%.2f allocations an action, want %v", got, want)
+			}
+		}
+	}
+	t.Run("action of a batch", results(func(b *ami.Batch, ctx context.Context) error {
+		_, err := b.Next(ctx)
+		return err
+	}, 2))
+	t.Run("action of a batch, borrowed", results(func(b *ami.Batch, ctx context.Context) error {
+		_, err := b.NextBorrowed(ctx)
+		return err
+	}, 0))
 	owned := func(s *ami.Subscription) {
 		for _, ok := s.Poll(); ok; _, ok = s.Poll() {
 		}

@@ -38,10 +38,10 @@ func (c *Conn) TryDo(ctx context.Context, a Action) (*Reply, error) {
 // bounded by its timeout, and by ctx's deadline, not by ctx's cancellation.
 func (c *Conn) Submit(ctx context.Context, a Action, b *Batch, tag uint64) error {
 	c.stats.submitted.Add(1)
-	b.open.Add(1)
+	b.accepted.Add(1)
 	_, err := c.submit(ctx, &a, receiver{batch: b, tag: tag}, submitWait)
 	if err != nil {
-		b.open.Add(-1)
+		b.accepted.Add(-1)
 	}
 	return err
 }
@@ -49,10 +49,10 @@ func (c *Conn) Submit(ctx context.Context, a Action, b *Batch, tag uint64) error
 // TrySubmit is Submit, but returns ErrBusy at once if there is no room. The action is bounded by its timeout alone.
 func (c *Conn) TrySubmit(a Action, b *Batch, tag uint64) error {
 	c.stats.submitted.Add(1)
-	b.open.Add(1)
+	b.accepted.Add(1)
 	_, err := c.submit(context.Background(), &a, receiver{batch: b, tag: tag}, submitTry)
 	if err != nil {
-		b.open.Add(-1)
+		b.accepted.Add(-1)
 	}
 	return err
 }

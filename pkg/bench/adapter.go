@@ -73,20 +73,20 @@ func (c *Cluster) NewBatch() Batch { return clusterBatch{ami.NewBatch(ami.BatchO
 
 // Poll implements Batch.
 func (b clusterBatch) Poll() (End, bool) {
-	r, ok := b.b.Poll()
+	r, ok := b.b.PollBorrowed()
 	if !ok {
 		return End{}, false
 	}
-	return end(&r), true
+	return end(r), true
 }
 
 // Wait implements Batch.
 func (b clusterBatch) Wait(ctx context.Context) (End, error) {
-	r, err := b.b.Next(ctx)
+	r, err := b.b.NextBorrowed(ctx)
 	if err != nil {
 		return End{}, err
 	}
-	return end(&r), nil
+	return end(r), nil
 }
 
 func end(r *ami.Result) End {

@@ -153,7 +153,7 @@ func (d *Decoder) Next() (Message, error) {
 		if d.phase == inSkip && !d.skipped() {
 			return Message{}, ErrMore
 		}
-		if d.phase == inHeaders && len(d.idx) > 0 && d.output == 0 && d.plainLines() {
+		if d.phase == inHeaders && d.plain() && d.plainLines() {
 			return d.packet(), nil
 		}
 		i := bytes.IndexByte(d.buf[d.scan:d.w], '\n')
@@ -181,6 +181,24 @@ func (d *Decoder) Next() (Message, error) {
 			return d.packet(), nil
 		}
 	}
+}
+
+// plain reports whether what comes next may be lines for plainLines: those behind the first, or a first one spelled as
+// Asterisk spells it.
+func (d *Decoder) plain() bool {
+	if len(d.idx) > 0 {
+		return d.output == 0
+	}
+	const event, response = "Event: ", "Response: "
+	switch b := d.buf[d.pos:d.w]; {
+	case len(b) > len(event) && string(b[:len(event)]) == event:
+		d.begin(Event)
+	case len(b) > len(response) && string(b[:len(response)]) == response && b[len(response)]|0x20 != 'f': // Follows
+		d.begin(Response)
+	default:
+		return false
+	}
+	return true
 }
 
 // plainLines takes the whole lines at hand that are no Output, which is what a busy stream consists of, and reports
@@ -258,7 +276,7 @@ func (d *Decoder) header(end, next int) (done bool, err error) {
 			d.kind = Banner
 			return true, d.push(r, next)
 		}
-		d.begin(name, value)
+		d.classify(name, value)
 	}
 	if d.kind == Response && len(name) == 6 && EqualFold(borrow(name), "Output") {
 		return false, d.pushOutput(r, next)
@@ -266,20 +284,23 @@ func (d *Decoder) header(end, next int) (done bool, err error) {
 	return false, d.push(r, next)
 }
 
-// begin classifies a packet by its first header.
-func (d *Decoder) begin(name, value []byte) {
-	d.headers, d.output, d.marked, d.sawID = 0, 0, false, false
+// classify begins a packet by its first header.
+func (d *Decoder) classify(name, value []byte) {
 	switch {
 	case EqualFold(borrow(name), "Event"):
-		d.kind = Event
+		d.begin(Event)
 	case EqualFold(borrow(name), "Response"):
-		d.kind = Response
+		d.begin(Response)
 		if EqualFold(borrow(value), "Follows") {
 			d.phase = inFollowsHead
 		}
 	default:
-		d.kind = Raw
+		d.begin(Raw)
 	}
+}
+
+func (d *Decoder) begin(k Kind) {
+	d.kind, d.headers, d.output, d.marked, d.sawID = k, 0, 0, false, false
 }
 
 // push records a line that counts against the header and packet limits.

@@ -1,0 +1,200 @@
+package ami
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// A Result is the end of one submitted action, or one item of its list.
+type Result struct {
+	Tag   uint64 // as given to Submit
+	Node  string
+	Reply *Reply // nil if none came
+	Err   error  // an *OpError; with a Reply it wraps a *ResponseError
+	Item  *Event // not nil: a list item, not the end
+}
+
+// BatchOptions changes what a Batch hands out.
+type BatchOptions struct {
+	// Items hands list items out as they arrive; the Reply's Events are then empty.
+	Items bool
+}
+
+// A Batch gathers the ends of many actions in flight, on any nodes, in the order they ended. Submit is safe for
+// concurrent use; what takes results is for one goroutine at a time.
+type Batch struct {
+	items bool
+	wake  chan struct{}
+
+	accepted atomic.Int64 // actions; the submitters'
+	_        [56]byte     // or every Submit and every Next would fight for one cache line
+	ended    atomic.Int64 // handed out; the consumer's
+
+	// The consumer's own.
+	pulled results
+	next   int
+	reply  Reply // of the last result, where that was borrowed
+	fit    bufferFit
+
+	mu    sync.Mutex
+	queue results // guarded by mu
+}
+
+// Results are ends that wait to be handed out. Small replies lie in text, one behind the other, so that neither an
+// allocation nor the collector has a part in them.
+type results struct {
+	ends []end
+	text []byte
+}
+
+// An end is a result, whose reply may still be packed.
+type end struct {
+	Result
+	packed   wire.Packed // of a reply in text; empty: Reply is what there is
+	start    uint32
+	seq      uint64
+	session  uint64
+	received time.Time
+	rtt      time.Duration
+}
+
+const (
+	endBytes    = int(unsafe.Sizeof(end{}))
+	mostPacked  = 2 << 10  // bytes of a reply that is packed
+	keptResults = 64 << 10 // bytes that a batch keeps room for in any case
+)
+
+// NewBatch returns an empty batch.
+func NewBatch(o BatchOptions) *Batch {
+	return &Batch{items: o.Items, wake: make(chan struct{}, 1)}
+}
+
+func (b *Batch) put(r Result) {
+	b.mu.Lock()
+	first := len(b.queue.ends) == 0
+	b.queue.ends = append(b.queue.ends, end{Result: r})
+	b.mu.Unlock()
+	b.rouse(first)
+}
+
+// putAll is put for the answers that one read brought. text holds their packed replies, in the same order.
+func (b *Batch) putAll(answers []answer, text []byte) {
+	b.mu.Lock()
+	q := &b.queue
+	first := len(q.ends) == 0
+	for i := range answers {
+		e := &answers[i].end
+		if n := e.packed.Size(); n > 0 {
+			from := e.start
+			e.start = uint32(len(q.text))
+			q.text = append(q.text, text[from:int(from)+n]...)
+		}
+		q.ends = append(q.ends, *e)
+	}
+	b.mu.Unlock()
+	b.rouse(first)
+}
+
+// rouse wakes Next if there was nothing for it before.
+func (b *Batch) rouse(first bool) {
+	if first {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Outstanding returns how many accepted actions have not been handed out.
+func (b *Batch) Outstanding() int {
+	ended := b.ended.Load()
+	return int(b.accepted.Load() - ended)
+}
+
+// Poll returns the next result if there is one, without waiting.
+func (b *Batch) Poll() (Result, bool) {
+	r, ok := b.PollBorrowed()
+	if !ok {
+		return Result{}, false
+	}
+	return b.own(r), true
+}
+
+// Next waits for the next result, or until ctx is done.
+func (b *Batch) Next(ctx context.Context) (Result, error) {
+	r, err := b.NextBorrowed(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	return b.own(r), nil
+}
+
+// own copies what is borrowed of the result just handed out.
+func (b *Batch) own(r *Result) Result {
+	own := *r
+	if r.Reply == &b.reply {
+		reply := b.reply
+		reply.Message = b.reply.Clone()
+		own.Reply = &reply
+	}
+	return own
+}
+
+// PollBorrowed is Poll without a copy; the result is valid as NextBorrowed says.
+func (b *Batch) PollBorrowed() (*Result, bool) {
+	if b.next == len(b.pulled.ends) && !b.pull() {
+		return nil, false
+	}
+	e := &b.pulled.ends[b.next]
+	b.next++
+	if e.Item == nil {
+		b.ended.Add(1)
+	}
+	if e.packed.Size() > 0 {
+		r := &b.reply
+		r.Message = e.packed.Message(b.pulled.text[e.start:])
+		r.Node, r.Session, r.Seq, r.Received, r.RTT = e.Node, e.session, e.seq, e.received, e.rtt
+		e.Reply = r
+	}
+	return &e.Result, true
+}
+
+// NextBorrowed is Next without a copy: the result, its reply and every string taken from that are valid until the next
+// call of one of the batch's methods that take results.
+func (b *Batch) NextBorrowed(ctx context.Context) (*Result, error) {
+	for {
+		if r, ok := b.PollBorrowed(); ok {
+			return r, nil
+		}
+		select {
+		case <-b.wake:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// pull takes all that waits, and reports whether that is anything.
+func (b *Batch) pull() bool {
+	before := len(b.pulled.ends)
+	b.fit.used(before*endBytes + len(b.pulled.text))
+	clear(b.pulled.ends) // let the replies go
+	spare := results{ends: b.pulled.ends[:0], text: b.pulled.text[:0]}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pulled, b.queue = b.queue, spare
+	b.next = 0
+	if len(b.pulled.ends) > 0 {
+		return true
+	}
+	held := cap(b.pulled.ends)*endBytes + cap(b.pulled.text)
+	if before > 0 && held > keptResults && !b.fit.wanted(held) {
+		b.pulled, b.queue = results{}, results{}
+	}
+	return false
+}

@@ -1,0 +1,58 @@
+package ami
+
+import (
+	"testing"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// What a burst needed is let go by a batch that is quiet afterwards; a busy one keeps it.
+func TestBatchBuffersFitTheLoad(t *testing.T) {
+	d := wire.NewDecoder(wire.Limits{})
+	d.Feed([]byte("Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n"))
+	m, err := d.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := make([]byte, m.Size())
+	a := answer{end: end{packed: m.Pack(text)}}
+	b := NewBatch(BatchOptions{})
+	// round puts n answers and takes them, and returns the bytes of buffers that the batch then holds.
+	round := func(n int) (held int) {
+		for range n {
+			b.putAll([]answer{a}, text)
+		}
+		for range n {
+			if r, ok := b.PollBorrowed(); !ok || r.Reply.Get("Ping") != "Pong" {
+				t.Fatal(r, ok)
+			}
+		}
+		for range 10 { // only the first is an idle moment behind a busy one
+			if _, ok := b.PollBorrowed(); ok {
+				t.Fatal("one too many")
+			}
+		}
+		for _, r := range []results{b.pulled, b.queue} {
+			held += cap(r.ends)*endBytes + cap(r.text)
+		}
+		return held
+	}
+	full := round(4096)
+	if need := 4096 * (endBytes + m.Size()); full < need {
+		t.Fatalf("%d bytes held %d", full, need)
+	}
+	for i := range 20 {
+		if round(4096) < full {
+			t.Fatalf("buffers in use were let go in round %d", i)
+		}
+	}
+	for i := range 20 {
+		round(1)
+		if i == 0 && round(1) < full {
+			t.Error("the buffers were let go at the first quiet moment")
+		}
+	}
+	if quiet := round(1); quiet > keptResults {
+		t.Errorf("%d bytes are held where one answer comes at a time, want %d at most", quiet, keptResults)
+	}
+}
