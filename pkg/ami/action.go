@@ -52,9 +52,7 @@ func (a *Action) Check() error {
 			return fmt.Errorf("%w: %s", ErrReservedAction, own)
 		}
 	}
-	var scratch [512]byte
-	_, err := wire.AppendAction(scratch[:0], a.Name, []byte("0"), a.Fields)
-	return err
+	return wire.CheckAction(a.Name, a.Fields)
 }
 
 // Get returns the value of the first header with that name, whatever its case, or "".

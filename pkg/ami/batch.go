@@ -38,29 +38,39 @@ type Batch struct {
 	// The consumer's own.
 	pulled results
 	next   int
-	reply  Reply // of the last result, where that was borrowed
+	packed Result // what is handed out where that was packed
+	reply  Reply  // its reply
 	fit    bufferFit
 
 	mu    sync.Mutex
 	queue results // guarded by mu
 }
 
-// Results are ends that wait to be handed out. Small replies lie in text, one behind the other, so that neither an
-// allocation nor the collector has a part in them.
+// Results are ends that wait to be handed out. Small replies wait as bytes, so that neither an allocation nor the
+// collector has a part in them.
 type results struct {
-	ends []end
-	text []byte
+	ends    []end
+	text    []byte   // of packed replies, one behind the other
+	origins []origin // of packed replies
+	others  []Result
 }
 
-// An end is a result, whose reply may still be packed.
+// An end is a packed reply, or says which of the others it is. It holds no pointer.
 type end struct {
-	Result
-	packed   wire.Packed // of a reply in text; empty: Reply is what there is
-	start    uint32
-	seq      uint64
+	other  uint32 // one more than its place; 0: packed
+	origin uint32 // place
+	start  uint32 // in text
+	packed wire.Packed
+	tag    uint64
+	seq    uint64
+	rtt    time.Duration
+}
+
+// An origin is what the replies of one read have in common.
+type origin struct {
+	node     string
 	session  uint64
 	received time.Time
-	rtt      time.Duration
 }
 
 const (
@@ -77,27 +87,36 @@ func NewBatch(o BatchOptions) *Batch {
 func (b *Batch) put(r Result) {
 	b.mu.Lock()
 	first := len(b.queue.ends) == 0
-	b.queue.ends = append(b.queue.ends, end{Result: r})
+	b.queue.add(r)
 	b.mu.Unlock()
 	b.rouse(first)
 }
 
-// putAll is put for the answers that one read brought. text holds their packed replies, in the same order.
-func (b *Batch) putAll(answers []answer, text []byte) {
+// putAll is put for the answers that one read brought. text holds their packed replies.
+func (b *Batch) putAll(answers []answer, text []byte, o origin) {
 	b.mu.Lock()
 	q := &b.queue
 	first := len(q.ends) == 0
+	q.origins = append(q.origins, o)
 	for i := range answers {
-		e := &answers[i].end
-		if n := e.packed.Size(); n > 0 {
-			from := e.start
-			e.start = uint32(len(q.text))
-			q.text = append(q.text, text[from:int(from)+n]...)
+		a := &answers[i]
+		if a.reply != nil {
+			q.add(Result{Tag: a.to.tag, Node: o.node, Reply: a.reply, Err: a.err})
+			continue
 		}
-		q.ends = append(q.ends, *e)
+		from := a.end.start
+		a.end.start, a.end.origin = uint32(len(q.text)), uint32(len(q.origins)-1)
+		q.text = append(q.text, text[from:int(from)+a.end.packed.Size()]...)
+		q.ends = append(q.ends, a.end)
 	}
 	b.mu.Unlock()
 	b.rouse(first)
+}
+
+// add appends a result that is not packed.
+func (q *results) add(r Result) {
+	q.others = append(q.others, r)
+	q.ends = append(q.ends, end{other: uint32(len(q.others))})
 }
 
 // rouse wakes Next if there was nothing for it before.
@@ -137,7 +156,7 @@ func (b *Batch) Next(ctx context.Context) (Result, error) {
 // own copies what is borrowed of the result just handed out.
 func (b *Batch) own(r *Result) Result {
 	own := *r
-	if r.Reply == &b.reply {
+	if r == &b.packed {
 		reply := b.reply
 		reply.Message = b.reply.Clone()
 		own.Reply = &reply
@@ -152,16 +171,20 @@ func (b *Batch) PollBorrowed() (*Result, bool) {
 	}
 	e := &b.pulled.ends[b.next]
 	b.next++
-	if e.Item == nil {
-		b.ended.Add(1)
+	if e.other > 0 {
+		r := &b.pulled.others[e.other-1]
+		if r.Item == nil {
+			b.ended.Add(1)
+		}
+		return r, true
 	}
-	if e.packed.Size() > 0 {
-		r := &b.reply
-		r.Message = e.packed.Message(b.pulled.text[e.start:])
-		r.Node, r.Session, r.Seq, r.Received, r.RTT = e.Node, e.session, e.seq, e.received, e.rtt
-		e.Reply = r
-	}
-	return &e.Result, true
+	b.ended.Add(1)
+	o := &b.pulled.origins[e.origin]
+	r := &b.reply
+	r.Message = e.packed.Message(b.pulled.text[e.start:])
+	r.Node, r.Session, r.Received, r.Seq, r.RTT = o.node, o.session, o.received, e.seq, e.rtt
+	b.packed.Tag, b.packed.Node, b.packed.Reply = e.tag, o.node, r
+	return &b.packed, true
 }
 
 // NextBorrowed is Next without a copy: the result, its reply and every string taken from that are valid until the next
@@ -181,10 +204,10 @@ func (b *Batch) NextBorrowed(ctx context.Context) (*Result, error) {
 
 // pull takes all that waits, and reports whether that is anything.
 func (b *Batch) pull() bool {
-	before := len(b.pulled.ends)
-	b.fit.used(before*endBytes + len(b.pulled.text))
-	clear(b.pulled.ends) // let the replies go
-	spare := results{ends: b.pulled.ends[:0], text: b.pulled.text[:0]}
+	busy := len(b.pulled.ends) > 0
+	b.fit.used(len(b.pulled.ends)*endBytes + len(b.pulled.text))
+	clear(b.pulled.others) // let the replies go
+	spare := results{ends: b.pulled.ends[:0], text: b.pulled.text[:0], origins: b.pulled.origins[:0], others: b.pulled.others[:0]}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.pulled, b.queue = b.queue, spare
@@ -193,7 +216,7 @@ func (b *Batch) pull() bool {
 		return true
 	}
 	held := cap(b.pulled.ends)*endBytes + cap(b.pulled.text)
-	if before > 0 && held > keptResults && !b.fit.wanted(held) {
+	if busy && held > keptResults && !b.fit.wanted(held) {
 		b.pulled, b.queue = results{}, results{}
 	}
 	return false

@@ -20,10 +20,10 @@ func TestBatchBuffersFitTheLoad(t *testing.T) {
 	// round puts n answers and takes them, and returns the bytes of buffers that the batch then holds.
 	round := func(n int) (held int) {
 		for range n {
-			b.putAll([]answer{a}, text)
+			b.putAll([]answer{a}, text, origin{node: "pbx"})
 		}
 		for range n {
-			if r, ok := b.PollBorrowed(); !ok || r.Reply.Get("Ping") != "Pong" {
+			if r, ok := b.PollBorrowed(); !ok || r.Node != "pbx" || r.Reply.Get("Ping") != "Pong" {
 				t.Fatal(r, ok)
 			}
 		}
@@ -46,7 +46,7 @@ func TestBatchBuffersFitTheLoad(t *testing.T) {
 			t.Fatalf("buffers in use were let go in round %d", i)
 		}
 	}
-	for i := range 20 {
+	for i := range 40 {
 		round(1)
 		if i == 0 && round(1) < full {
 			t.Error("the buffers were let go at the first quiet moment")

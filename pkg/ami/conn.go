@@ -31,6 +31,7 @@ type Conn struct {
 	// The reader's own.
 	msg          wire.Message // the packet being handled, borrowed
 	seq          uint64
+	at           time.Time // when it was read
 	unauthorized int
 	freed        []uint32 // slots to release at the end of this read
 	answers      []answer // completed, not yet handed over

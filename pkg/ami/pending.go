@@ -3,6 +3,7 @@ package ami
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"math/bits"
 	"strconv"
 	"sync/atomic"
 
@@ -121,15 +122,16 @@ func (c *call) turn(gen uint64, from, to uint64) bool {
 	return c.word.CompareAndSwap(gen<<stateBits|from, gen<<stateBits|to)
 }
 
-// release returns a slot. The caller ended the call or found it a zombie that was answered.
-func (t *callTable) release(slot uint32) {
-	c := t.at(slot)
-	gen := c.word.Load() >> stateBits
-	c.to, c.action, c.list = receiver{}, "", nil
-	c.phase = awaitReply
-	c.word.Store(gen << stateBits) // slotFree
-	t.free = append(t.free, slot)
-	t.used--
+// clear lets go of what an ended call held, and of its generation. Whoever gave the call up must have done with it.
+func (c *call) clear() {
+	c.to, c.action, c.list, c.phase = receiver{}, "", nil, awaitReply
+	c.word.Store(c.word.Load() &^ (1<<stateBits - 1)) // slotFree
+}
+
+// release returns slots whose calls are cleared.
+func (t *callTable) release(slots ...uint32) {
+	t.free = append(t.free, slots...)
+	t.used -= len(slots)
 }
 
 func (t *callTable) at(slot uint32) *call {
@@ -156,9 +158,17 @@ func (t *callTable) each(f func(c *call, r callRef, state uint64)) {
 // appendID appends the ActionID of a call: prefix, slot, generation.
 func (t *callTable) appendID(dst []byte, r callRef) []byte {
 	dst = append(dst, t.prefix...)
-	dst = strconv.AppendUint(dst, uint64(r.slot), 16)
+	dst = appendHex(dst, uint64(r.slot))
 	dst = append(dst, '.')
-	return strconv.AppendUint(dst, r.gen, 16)
+	return appendHex(dst, r.gen)
+}
+
+// appendHex is strconv.AppendUint to the base 16, which takes twice as long.
+func appendHex(dst []byte, n uint64) []byte {
+	for shift := max(0, bits.Len64(n)-1) &^ 3; shift >= 0; shift -= 4 {
+		dst = append(dst, "0123456789abcdef"[n>>shift&15])
+	}
+	return dst
 }
 
 // idKind says whose an ActionID is.

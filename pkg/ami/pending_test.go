@@ -3,6 +3,7 @@ package ami
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -190,6 +191,16 @@ func TestCutHex(t *testing.T) {
 	for _, n := range []uint64{0, 1, 15, 16, 1 << 40, 1<<60 - 1} {
 		if got, _, ok := cutHex(fmt.Sprintf("%x", n)); !ok || got != n {
 			t.Errorf("cutHex(%x) = %x, %v", n, got, ok)
+		}
+	}
+}
+
+func TestAppendHex(t *testing.T) {
+	for shift := range 64 {
+		for _, n := range []uint64{1<<shift - 1, 1 << shift, 0x9876543210abcdef >> shift} {
+			if got, want := string(appendHex(nil, n)), strconv.FormatUint(n, 16); got != want {
+				t.Errorf("%d is %q, want %q", n, got, want)
+			}
 		}
 	}
 }

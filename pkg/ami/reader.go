@@ -58,7 +58,7 @@ var errServerClosed = errors.New("the server closed it")
 
 // decode handles every whole packet that the decoder holds.
 func (c *Conn) decode() error {
-	at := time.Now()
+	c.at = time.Now()
 	for {
 		var err error
 		m := &c.msg // in the session, or it would be allocated for every packet
@@ -73,9 +73,9 @@ func (c *Conn) decode() error {
 		c.seq++
 		switch m.Kind() {
 		case wire.Event:
-			c.event(m, at)
+			c.event(m)
 		case wire.Response:
-			c.response(m, at)
+			c.response(m)
 		default:
 			c.stats.raw.Add(1)
 		}
@@ -93,7 +93,7 @@ func actionID(m *wire.Message) string {
 }
 
 // response gives a response packet to the call that it names.
-func (c *Conn) response(m *wire.Message, at time.Time) {
+func (c *Conn) response(m *wire.Message) {
 	id := actionID(m)
 	if id == "" {
 		c.stats.unmatched.Add(1)
@@ -128,10 +128,10 @@ func (c *Conn) response(m *wire.Message, at time.Time) {
 		return
 	}
 	if k.to.batch != nil && m.Size() <= mostPacked && wire.EqualFold(m.Name(), "Success") {
-		c.completePacked(k, r, m, at)
+		c.completePacked(k, r, m)
 		return
 	}
-	reply := c.newReply(k, at)
+	reply := c.newReply(k)
 	reply.Message = m.Clone()
 	c.complete(k, r, reply)
 }
@@ -142,17 +142,17 @@ func (c *Conn) hear(k *call, r callRef) bool {
 }
 
 // event gives an event to the call whose list it is an item or the end of, or else to the subscriptions.
-func (c *Conn) event(m *wire.Message, at time.Time) {
+func (c *Conn) event(m *wire.Message) {
 	broadcast := isBroadcast(m)
 	if !broadcast || wire.EqualFold(m.Name(), "OriginateResponse") {
-		if c.listEvent(m, m.Get("ActionID"), broadcast, at) {
+		if c.listEvent(m, m.Get("ActionID"), broadcast) {
 			return
 		}
 	}
 	if c.onEvent != nil {
 		c.onEvent(m)
 	}
-	c.feed.offer(m, at.UnixNano(), c.seq, c.session)
+	c.feed.offer(m, c.at.UnixNano(), c.seq, c.session)
 }
 
 // isBroadcast tells an event sent to everybody, which has its classes and "all" as the second header (manager.c,
@@ -168,7 +168,7 @@ func isBroadcast(m *wire.Message) bool {
 
 // listEvent handles an event that may belong to a call's answer, and reports whether it was that and no news. What
 // ends a call must carry its ActionID, for text from a caller can forge a packet, but not that.
-func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool, at time.Time) bool {
+func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool) bool {
 	k, r, whose := c.calls.lookup(id)
 	if id == "" && c.isBareItem(m) {
 		k, r, whose = c.running, c.runningRef, idOurs
@@ -192,12 +192,12 @@ func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool, at time.Tim
 		}
 		return !broadcast
 	}
-	ev := Event{Message: m.Clone(), Node: c.cfg.Name, Session: c.session, Seq: c.seq, Received: at}
-	if item && !c.collect(k, r, ev, at) {
+	ev := Event{Message: m.Clone(), Node: c.cfg.Name, Session: c.session, Seq: c.seq, Received: c.at}
+	if item && !c.collect(k, r, ev) {
 		return true
 	}
 	if done {
-		reply := c.newReply(k, at)
+		reply := c.newReply(k)
 		reply.Message, reply.Events = k.list.response, k.list.events
 		if !item {
 			reply.End = ev.Message
@@ -214,11 +214,11 @@ func (c *Conn) isBareItem(m *wire.Message) bool {
 }
 
 // collect adds an item to a call's list. A list over its limits ends the call with what has arrived.
-func (c *Conn) collect(k *call, r callRef, ev Event, at time.Time) bool {
+func (c *Conn) collect(k *call, r callRef, ev Event) bool {
 	l := k.list
 	size := ev.Size()
 	if l.items+1 > c.cfg.ListItems || c.listHeld+size > c.cfg.ListBytes {
-		reply := c.newReply(k, at)
+		reply := c.newReply(k)
 		reply.Message, reply.Events = l.response, l.events
 		err := fmt.Errorf("%w: cut off after %d items", ErrListTooLong, l.items)
 		c.dropList(k)
@@ -250,34 +250,33 @@ func (c *Conn) dropList(k *call) {
 	}
 }
 
-func (c *Conn) newReply(k *call, at time.Time) *Reply {
+func (c *Conn) newReply(k *call) *Reply {
 	return &Reply{
-		Node: c.cfg.Name, Session: c.session, Seq: c.seq, Received: at,
-		RTT: c.rtt(k, at),
+		Node: c.cfg.Name, Session: c.session, Seq: c.seq, Received: c.at,
+		RTT: c.rtt(k),
 	}
 }
 
-func (c *Conn) rtt(k *call, at time.Time) time.Duration {
-	return at.Sub(c.epoch) - time.Duration(k.submitted)
+func (c *Conn) rtt(k *call) time.Duration {
+	return c.at.Sub(c.epoch) - time.Duration(k.submitted)
 }
 
 // complete ends a call by its answer, if nobody was faster.
 func (c *Conn) complete(k *call, r callRef, reply *Reply) {
 	c.dropList(k)
 	if a := c.stage(k, r); a != nil {
-		a.Reply, a.Err = reply, c.verdict(k, r, reply)
-		c.book(k, r, reply.RTT, a.Err)
+		a.reply, a.err = reply, c.verdict(k, r, reply)
+		c.book(k, r, reply.RTT, a.err)
 	}
 }
 
 // completePacked is complete for a plain success that a batch takes: the reply is bytes until it is handed out.
-func (c *Conn) completePacked(k *call, r callRef, m *wire.Message, at time.Time) {
+func (c *Conn) completePacked(k *call, r callRef, m *wire.Message) {
 	if a := c.stage(k, r); a != nil {
 		start, size := len(c.packed), m.Size()
 		c.packed = slices.Grow(c.packed, size)[:start+size]
-		a.packed, a.start = m.Pack(c.packed[start:]), uint32(start)
-		a.seq, a.session, a.received, a.rtt = c.seq, c.session, at, c.rtt(k, at)
-		c.book(k, r, a.rtt, nil)
+		a.end = end{start: uint32(start), packed: m.Pack(c.packed[start:]), tag: k.to.tag, seq: c.seq, rtt: c.rtt(k)}
+		c.book(k, r, a.end.rtt, nil)
 	}
 }
 
@@ -287,10 +286,8 @@ func (c *Conn) stage(k *call, r callRef) *answer {
 		c.answeredLate(k, r)
 		return nil
 	}
-	c.answers = append(c.answers, answer{})
-	a := &c.answers[len(c.answers)-1]
-	a.waiter, a.batch, a.Tag, a.Node = k.to.waiter, k.to.batch, k.to.tag, c.cfg.Name
-	return a
+	c.answers = append(c.answers, answer{to: k.to})
+	return &c.answers[len(c.answers)-1]
 }
 
 // book counts an answered call and frees its slot.
@@ -307,6 +304,7 @@ func (c *Conn) book(k *call, r callRef, rtt time.Duration, err error) {
 		c.stats.replied.Add(1)
 	}
 	c.answered = max(c.answered, k.start)
+	k.clear()
 	c.free(r, true)
 }
 
@@ -315,9 +313,10 @@ const stageSize = 64
 
 // An answer is a completed call on its way to whoever waits for it.
 type answer struct {
-	waiter *waiter
-	batch  *Batch
-	end
+	to    receiver
+	reply *Reply // nil: packed
+	err   error
+	end   end // of a packed reply
 }
 
 // handOver passes on what the packets of one read brought: events first, so that those which came before a reply are
@@ -327,13 +326,13 @@ func (c *Conn) handOver() {
 	c.releaseFreed()
 	for rest := c.answers; len(rest) > 0; {
 		n := 1
-		if b := rest[0].batch; b != nil {
-			for n < len(rest) && rest[n].batch == b {
+		if b := rest[0].to.batch; b != nil {
+			for n < len(rest) && rest[n].to.batch == b {
 				n++
 			}
-			b.putAll(rest[:n], c.packed)
+			b.putAll(rest[:n], c.packed, origin{c.cfg.Name, c.session, c.at})
 		} else {
-			receiver{waiter: rest[0].waiter}.deliver(rest[0].Reply, rest[0].Err, c.cfg.Name)
+			rest[0].to.deliver(rest[0].reply, rest[0].err, c.cfg.Name)
 		}
 		rest = rest[n:]
 	}
@@ -360,6 +359,9 @@ func (c *Conn) answeredLate(k *call, r callRef) {
 	c.stats.late.Add(1)
 	c.dropList(k)
 	k.turn(r.gen, slotZombie, slotEnding)
+	c.mu.Lock() // for whoever gave it up
+	k.clear()
+	c.mu.Unlock()
 	c.free(r, false)
 }
 
@@ -382,9 +384,7 @@ func (c *Conn) releaseFreed() {
 		return
 	}
 	c.mu.Lock()
-	for _, slot := range c.freed {
-		c.calls.release(slot)
-	}
+	c.calls.release(c.freed...)
 	c.calls.live -= c.freedLive
 	if c.calls.used > c.calls.live && c.lastHeard.Load() >= c.reapAt {
 		c.reap()
@@ -402,6 +402,7 @@ func (c *Conn) reap() {
 	c.calls.each(func(k *call, r callRef, state uint64) {
 		if state == slotZombie && k.end <= c.answered && k.turn(r.gen, slotZombie, slotEnding) {
 			c.dropList(k)
+			k.clear()
 			c.calls.release(r.slot)
 			if c.runningRef == r {
 				c.running = nil

@@ -105,12 +105,16 @@ func (c *Conn) submit(ctx context.Context, a *Action, to receiver, mode submitMo
 	if mode != submitInternal && isReserved(a.Name) {
 		return callRef{}, c.refuse(a, fmt.Errorf("%w: %s", ErrReservedAction, a.Name), mode, nil)
 	}
+	if err := wire.CheckAction(a.Name, a.Fields); err != nil {
+		return callRef{}, c.refuse(a, err, mode, nil)
+	}
 	var inLine *roomWaiter
-	var due int64 // when the action's time is up; what it spends in line counts
+	var now, due int64 // when the action's time is up; what it spends in line counts
 	for {
 		if err := ctx.Err(); err != nil {
 			return callRef{}, c.refuse(a, contextCause(err), mode, inLine)
 		}
+		now = c.now()
 		c.mu.Lock()
 		if err := c.refusal(mode); err != nil {
 			c.mu.Unlock()
@@ -134,19 +138,13 @@ func (c *Conn) submit(ctx context.Context, a *Action, to receiver, mode submitMo
 			return callRef{}, c.refuse(a, err, mode, inLine)
 		}
 	}
-	r, err := c.accept(ctx, a, to, due, mode == submitInternal)
-	wake := c.idle && err == nil
-	if wake {
-		c.idle = false
-	}
+	r := c.accept(ctx, a, to, now, due, mode == submitInternal)
+	wake := c.idle
+	c.idle = false
 	if inLine != nil {
 		c.room.leave(inLine)
-		inLine = nil
 	}
 	c.mu.Unlock()
-	if err != nil {
-		return callRef{}, c.refuse(a, err, mode, inLine)
-	}
 	if wake {
 		c.wakeWriter()
 	}
@@ -210,25 +208,20 @@ func encodedSize(a *Action) int {
 	return n
 }
 
-// accept encodes the action into the write buffer and makes its call live. due is its deadline, 0 if its time begins
-// now. Called under mu.
-func (c *Conn) accept(ctx context.Context, a *Action, to receiver, due int64, internal bool) (callRef, error) {
+// accept encodes a checked action into the write buffer and makes its call live. due is its deadline, 0 if its time
+// begins now. Called under mu, which callers, reader and writer share: what can be done before is.
+func (c *Conn) accept(ctx context.Context, a *Action, to receiver, now, due int64, internal bool) callRef {
 	k, r := c.calls.alloc()
 	var id [wire.MaxActionID]byte
 	before := len(c.out.buf)
-	buf, err := wire.AppendAction(c.out.buf, a.Name, c.calls.appendID(id[:0], r), a.Fields)
-	if err != nil {
-		c.calls.live--
-		c.calls.release(r.slot)
-		return callRef{}, err
-	}
+	buf := wire.AppendChecked(c.out.buf, a.Name, c.calls.appendID(id[:0], r), a.Fields)
 	k.start = c.out.end
 	c.out.buf = buf
 	c.out.appended(len(buf) - before)
 	c.peakOut = max(c.peakOut, c.held())
 	k.end = c.out.end
 	k.action, k.await, k.internal, k.to = a.Name, a.AwaitOriginate && a.isAsyncOriginate(), internal, to
-	k.submitted = c.now()
+	k.submitted = now
 	if k.deadline = due; due == 0 {
 		k.deadline = k.submitted + int64(c.timeout(a))
 	}
@@ -242,7 +235,7 @@ func (c *Conn) accept(ctx context.Context, a *Action, to receiver, due int64, in
 	}
 	k.publish(r)
 	c.armAt(k.deadline)
-	return r, nil
+	return r
 }
 
 func (c *Conn) timeout(a *Action) time.Duration {
@@ -301,6 +294,7 @@ func (c *Conn) giveUp(k *call, r callRef, counter *atomic.Uint64) (ended, bool) 
 		e := c.ending(k, r, SentNo, counter)
 		c.out.cut(k.start, k.end)
 		c.calls.live--
+		k.clear()
 		c.calls.release(r.slot)
 		c.room.call()
 		return e, true

@@ -78,8 +78,12 @@ func (f *bufferFit) wanted(size int) bool {
 		f.small++
 	}
 	f.most = 0
-	return f.small < 4
+	return f.small < quietWrites
 }
+
+// quietWrites is how many small loads in a row let a large buffer go. Fewer, and a load that comes in bursts grows it anew
+// for each.
+const quietWrites = 32
 
 // writeAll writes b, over TLS in records that the server can read. It returns how many bytes the network took, as far
 // as that can be known.

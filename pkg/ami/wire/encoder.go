@@ -49,9 +49,17 @@ func (e *FieldError) Unwrap() error { return e.Err }
 // in order. What would inject a line or be misread by Asterisk is refused with a *FieldError and dst comes back as it
 // was.
 func AppendAction(dst []byte, action string, actionID []byte, fields []Field) ([]byte, error) {
-	if err := checkAction(action, actionID, fields); err != nil {
+	if err := CheckAction(action, fields); err != nil {
 		return dst, err
 	}
+	if len(actionID) > 0 && !validActionID(actionID) {
+		return dst, &FieldError{"ActionID", ErrActionID}
+	}
+	return AppendChecked(dst, action, actionID, fields), nil
+}
+
+// AppendChecked is AppendAction for what CheckAction has passed, and an ActionID that is known to be one.
+func AppendChecked(dst []byte, action string, actionID []byte, fields []Field) []byte {
 	dst = appendLine(dst, "Action", action)
 	if len(actionID) > 0 {
 		dst = appendLine(dst, "ActionID", borrow(actionID))
@@ -59,7 +67,7 @@ func AppendAction(dst []byte, action string, actionID []byte, fields []Field) ([
 	for i := range fields {
 		dst = appendLine(dst, fields[i].Name, fields[i].Value)
 	}
-	return append(dst, '\r', '\n'), nil
+	return append(dst, '\r', '\n')
 }
 
 func appendLine(dst []byte, name, value string) []byte {
@@ -69,21 +77,15 @@ func appendLine(dst []byte, name, value string) []byte {
 	return append(dst, '\r', '\n')
 }
 
-func checkAction(action string, actionID []byte, fields []Field) error {
+// CheckAction returns a *FieldError if Asterisk would misread an action of these headers and an ActionID.
+func CheckAction(action string, fields []Field) error {
 	if err := checkValue("Action", action); err != nil {
 		return err
 	}
 	if action == "" {
 		return &FieldError{"Action", ErrEmpty}
 	}
-	headers := 1 + len(fields)
-	if len(actionID) > 0 {
-		headers++
-		if !validActionID(actionID) {
-			return &FieldError{"ActionID", ErrActionID}
-		}
-	}
-	if headers > MaxHeaders {
+	if headers := 2 + len(fields); headers > MaxHeaders {
 		return &FieldError{fmt.Sprintf("%d headers", headers), ErrHeaders}
 	}
 	for i := range fields {
@@ -114,12 +116,14 @@ func checkValue(name, value string) error {
 	if len(name)+2+len(value) > MaxLine {
 		return &FieldError{name, ErrLineTooLong}
 	}
-	for i := range len(value) {
-		switch value[i] {
-		case '\r', '\n':
-			return &FieldError{name, ErrNewline}
-		case 0:
-			return &FieldError{name, ErrNUL}
+	if !isASCII(value, ' ') {
+		for i := range len(value) {
+			switch value[i] {
+			case '\r', '\n':
+				return &FieldError{name, ErrNewline}
+			case 0:
+				return &FieldError{name, ErrNUL}
+			}
 		}
 	}
 	if value != "" && isSpace(value[0]) {
@@ -128,17 +132,26 @@ func checkValue(name, value string) error {
 	return nil
 }
 
+// isASCII reports whether s is printable ASCII from that byte on alone, looking at eight bytes at a time.
+func isASCII(s string, from byte) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		if (x|(x+ones)|(x-ones*uint64(from)))&tops != 0 { // a borrow between bytes can only follow one that is refused
+			return false
+		}
+	}
+	for i := range len(s) {
+		if s[i] < from || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
 // isSpace tells what ast_skip_blanks skips: every byte from 1 to 32.
 func isSpace(c byte) bool { return c > 0 && c < 33 }
 
 func validActionID(s []byte) bool {
-	if len(s) > MaxActionID {
-		return false
-	}
-	for _, c := range s {
-		if c <= ' ' || c > '~' {
-			return false
-		}
-	}
-	return len(s) > 0
+	return len(s) > 0 && len(s) <= MaxActionID && isASCII(borrow(s), '!')
 }

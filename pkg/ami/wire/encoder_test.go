@@ -69,3 +69,20 @@ func TestAppendActionRefuses(t *testing.T) {
 		})
 	}
 }
+
+// Every byte in every place of what is looked at eight at a time, and behind it.
+func TestIsASCII(t *testing.T) {
+	for _, from := range []byte{' ', '!'} {
+		for size := range 20 {
+			for at := range size {
+				for c := range 256 {
+					b := []byte(strings.Repeat("a", size))
+					b[at] = byte(c)
+					if got, want := isASCII(string(b), from), byte(c) >= from && c <= '~'; got != want {
+						t.Fatalf("isASCII(%q, %q) = %v", b, from, got)
+					}
+				}
+			}
+		}
+	}
+}
