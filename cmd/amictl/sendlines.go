@@ -25,6 +25,7 @@ const (
 type lineSender struct {
 	app     *app
 	flags   *sendFlags
+	timeout time.Duration // of a line that names none
 	cluster *ami.Cluster
 	batch   *ami.Batch
 	lanes   map[string]*lane // by node
@@ -97,7 +98,10 @@ func (a *app) sendLines(ctx context.Context, f *sendFlags) error {
 	if err := a.await(ctx, c, 1); err != nil {
 		return err
 	}
-	s := &lineSender{app: a, protected: a.protectedBy(nodes), warned: make(map[string]bool), flags: f, cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}), lanes: make(map[string]*lane)}
+	s := &lineSender{
+		app: a, flags: f, timeout: a.timeout(), cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}),
+		lanes: make(map[string]*lane), protected: a.protectedBy(nodes), warned: make(map[string]bool),
+	}
 	return s.run(ctx, in, nodes)
 }
 
@@ -212,7 +216,7 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 	}
 	s.warn(&r.action)
 	if r.action.Timeout == 0 {
-		r.action.Timeout = s.app.timeout()
+		r.action.Timeout = s.timeout
 	}
 	r.action.WaitReady = true
 	r.action.AwaitOriginate = false

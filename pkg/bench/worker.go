@@ -187,9 +187,9 @@ func (w *worker) collect() bool {
 func (w *worker) end(e End) {
 	f := &w.flights[e.Tag]
 	l := f.lane
-	at := w.run.now()
-	if !e.Received.IsZero() {
-		at = e.Received.Sub(w.run.epoch)
+	at := e.Received.Sub(w.run.epoch)
+	if e.Received.IsZero() {
+		at = w.run.now()
 	}
 	l.flying--
 	w.flying.Add(-1)
