@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 )
 
@@ -29,7 +28,7 @@ type Decoder struct {
 	want  int // size the buffer should have, follows the load
 	small int // reads in a row that needed little
 
-	idx         []byte // refs of the packet's lines so far, encoded
+	idx         index // of the packet's lines so far
 	kind        Kind
 	phase       phase
 	headers     int  // lines that count against a header limit
@@ -122,7 +121,7 @@ func (d *Decoder) Feed(p []byte) {
 func (d *Decoder) Buffered() int { return d.w - d.r }
 
 // Memory returns the bytes of the decoder's own buffers.
-func (d *Decoder) Memory() int { return cap(d.buf) + cap(d.idx) }
+func (d *Decoder) Memory() int { return cap(d.buf) + cap(d.idx.refs) }
 
 // Discarded returns how many bytes of over-size packets were thrown away so far.
 func (d *Decoder) Discarded() uint64 { return d.discarded }
@@ -146,8 +145,8 @@ func (d *Decoder) Next() (Message, error) {
 	if d.needsBanner {
 		return d.banner()
 	}
-	if len(d.idx) > 0 && d.pos == d.r {
-		d.idx = resetIndex(d.idx) // the last call ended a packet
+	if !d.idx.empty() && d.pos == d.r {
+		d.idx.reset() // the last call ended a packet
 	}
 	for {
 		if d.phase == inSkip && !d.skipped() {
@@ -186,8 +185,8 @@ func (d *Decoder) Next() (Message, error) {
 // plain reports whether what comes next may be lines for plainLines: those behind the first, or a first one spelled as
 // Asterisk spells it.
 func (d *Decoder) plain() bool {
-	if len(d.idx) > 0 {
-		return d.output == 0
+	if !d.idx.empty() {
+		return d.output == 0 && !d.idx.wide
 	}
 	const event, response = "Event: ", "Response: "
 	switch b := d.buf[d.pos:d.w]; {
@@ -205,8 +204,8 @@ func (d *Decoder) plain() bool {
 // whether the packet is whole. It leaves every line that is not well within the limits to line.
 func (d *Decoder) plainLines() (done bool) {
 	p := lines{
-		buf: d.buf[:d.w], start: d.r, pos: d.pos, from: d.scan, idx: d.idx, response: d.kind == Response,
-		most: min(d.w, d.r+d.limits.Packet), line: d.limits.Line, left: d.mostHeaders() - d.headers,
+		buf: d.buf[:d.w], start: d.r, pos: d.pos, from: d.scan, idx: d.idx.refs, response: d.kind == Response,
+		most: min(d.w, d.r+d.limits.Packet, d.r+maxRefStart), line: d.limits.Line, left: d.mostHeaders() - d.headers,
 	}
 	before := p.left
 	if hasMarks {
@@ -217,7 +216,7 @@ func (d *Decoder) plainLines() (done bool) {
 	}
 	d.headers += before - p.left
 	if p.pos != d.pos {
-		d.pos, d.scan, d.idx = p.pos, p.pos, p.idx
+		d.pos, d.scan, d.idx.refs = p.pos, p.pos, p.idx
 	}
 	return done
 }
@@ -250,7 +249,7 @@ func (d *Decoder) line(end, next int) (done bool, err error) {
 // header takes one line of an ordinary packet.
 func (d *Decoder) header(end, next int) (done bool, err error) {
 	line := d.buf[d.pos:end]
-	first := len(d.idx) == 0
+	first := d.idx.empty()
 	if len(line) == 0 {
 		if first { // blank lines between packets: two after SuccessfulAuth and Command, more elsewhere
 			d.r = next
@@ -258,30 +257,20 @@ func (d *Decoder) header(end, next int) (done bool, err error) {
 		}
 		return true, nil
 	}
-	r := ref(d.pos - d.r)
-	var name, value []byte
-	if c := bytes.IndexByte(line, ':'); c > 0 && c <= maxNameLen {
-		name, value = line[:c], line[c+1:]
-		r |= ref(c)<<nameShift | 1<<namedShift
-		if len(value) > 0 && value[0] == ' ' {
-			value = value[1:]
-			r |= 1 << spaceShift
-		}
-	} else {
-		value = line
-	}
-	r |= ref(len(value)) << valueShift
+	r := newRef(d.buf, d.r, d.pos, end, next, bytes.IndexByte(line, ':'))
+	name, value := line[:r.nameLen()], line[r.nameLen()+r.gap():]
 	if first {
 		if len(name) == 0 && bytes.HasPrefix(line, []byte(bannerPrefix)) {
 			d.kind = Banner
-			return true, d.push(r, next)
+			d.idx.wide = true
+			return true, d.push(r, end, next)
 		}
 		d.classify(name, value)
 	}
 	if d.kind == Response && len(name) == 6 && EqualFold(borrow(name), "Output") {
-		return false, d.pushOutput(r, next)
+		return false, d.pushOutput(r, end, next)
 	}
-	return false, d.push(r, next)
+	return false, d.push(r, end, next)
 }
 
 // classify begins a packet by its first header.
@@ -293,6 +282,7 @@ func (d *Decoder) classify(name, value []byte) {
 		d.begin(Response)
 		if EqualFold(borrow(value), "Follows") {
 			d.phase = inFollowsHead
+			d.idx.wide = true
 		}
 	default:
 		d.begin(Raw)
@@ -304,7 +294,7 @@ func (d *Decoder) begin(k Kind) {
 }
 
 // push records a line that counts against the header and packet limits.
-func (d *Decoder) push(r ref, next int) error {
+func (d *Decoder) push(r ref, end, next int) error {
 	d.headers++
 	if most := d.mostHeaders(); d.headers > most {
 		return d.over("headers", most)
@@ -312,7 +302,7 @@ func (d *Decoder) push(r ref, next int) error {
 	if next-d.r-d.output > d.limits.Packet {
 		return d.over("packet", d.limits.Packet)
 	}
-	d.idx = binary.LittleEndian.AppendUint64(d.idx, uint64(r))
+	d.idx.add(r, d.pos-d.r, end-d.r)
 	return nil
 }
 
@@ -324,35 +314,31 @@ func (d *Decoder) followsText(end, next int) (done bool, err error) {
 		return true, nil
 	}
 	d.marked = bytes.HasSuffix(d.buf[d.pos:end], []byte(endCommand))
-	return false, d.pushOutput(ref(d.pos-d.r)|ref(end-d.pos)<<valueShift, next)
+	return false, d.pushOutput(newRef(d.buf, d.r, d.pos, end, next, -1), end, next)
 }
 
 // pushOutput records a line of a Command's output. An empty line costs its eight bytes of index, not one.
-func (d *Decoder) pushOutput(r ref, next int) error {
+func (d *Decoder) pushOutput(r ref, end, next int) error {
 	d.output += max(next-d.pos, 8)
 	if d.output > d.limits.Output {
 		return d.over("output", d.limits.Output)
 	}
-	d.idx = binary.LittleEndian.AppendUint64(d.idx, uint64(r))
+	d.idx.add(r, d.pos-d.r, end-d.r)
 	return nil
 }
 
 // endMark cuts the end mark off the last line of text, and the line too if it held nothing else.
 func (d *Decoder) endMark() {
-	last := d.idx[len(d.idx)-8:]
-	r := ref(binary.LittleEndian.Uint64(last))
-	start, end := r.value()
-	n := end - start - len(endCommand)
-	if n == 0 {
-		d.idx = d.idx[:len(d.idx)-8]
-		return
+	last := d.idx.last()
+	d.idx.dropLast()
+	if end := last.end() - len(endCommand); end > last.start() {
+		d.idx.add(0, last.start(), end)
 	}
-	binary.LittleEndian.PutUint64(last, uint64(ref(r.start())|ref(n)<<valueShift))
 }
 
 // packet hands out buf[r:pos] and readies the decoder for the next one; idx lives until then.
 func (d *Decoder) packet() Message {
-	m := Message{text: borrow(d.buf[d.r:d.pos]), idx: borrow(d.idx), kind: d.kind}
+	m := Message{text: borrow(d.buf[d.r:d.pos]), idx: borrow(d.idx.refs), kind: d.kind, wide: d.idx.wide}
 	if d.phase != inHeaders {
 		m.form = formFollows
 	}
@@ -389,12 +375,4 @@ func splitHeader(line []byte) (name, value []byte) {
 		return line[:c], line[c+1:]
 	}
 	return nil, line
-}
-
-// resetIndex empties the index, and lets a large one go.
-func resetIndex(idx []byte) []byte {
-	if cap(idx) > 8*4*DefaultHeaders {
-		return nil
-	}
-	return idx[:0]
 }

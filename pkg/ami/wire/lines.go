@@ -6,16 +6,16 @@ import (
 	"math/bits"
 )
 
-// A lines takes the lines of one packet off a buffer, as long as they are well within the limits.
+// A lines takes the lines of one packet off a buffer, as long as they are well within the limits and refs do for them.
 type lines struct {
 	buf   []byte
-	start int // of the packet
-	pos   int // of the line being looked at
-	from  int // buf[pos:from] holds no line end
-	most  int // no line that ends behind it
-	line  int // no line that is longer
-	left  int // no more lines than these
-	idx   []byte
+	start int    // of the packet
+	pos   int    // of the line being looked at
+	from  int    // buf[pos:from] holds no line end
+	most  int    // no line that ends behind it
+	line  int    // no line that is longer
+	left  int    // no more lines than these
+	idx   []byte // of refs
 
 	response bool // no line that may be a Command's output
 }
@@ -46,8 +46,8 @@ func (p *lines) take() (done bool) {
 		if p.response && maybeOutput(p.buf[p.pos:], name) {
 			return false
 		}
-		r := lineRef(p.buf, p.start, p.pos, end, name)
-		p.idx = binary.LittleEndian.AppendUint64(p.idx, uint64(r))
+		r := newRef(p.buf, p.start, p.pos, end, next, name)
+		p.idx = binary.LittleEndian.AppendUint32(p.idx, uint32(r))
 		p.pos, p.from = next, next
 		p.left--
 	}
@@ -86,7 +86,7 @@ scan:
 			if p.response && maybeOutput(buf[pos:], name) {
 				break scan
 			}
-			idx = binary.LittleEndian.AppendUint64(idx, uint64(lineRef(buf, p.start, pos, end, name)))
+			idx = binary.LittleEndian.AppendUint32(idx, uint32(newRef(buf, p.start, pos, end, next, name)))
 			co &= ^uint64(1) << n
 			pos, name = next, -1
 			left--
@@ -97,22 +97,6 @@ scan:
 	}
 	p.pos, p.from, p.idx, p.left = pos, max(pos, base), idx, left
 	return done
-}
-
-// lineRef describes the line buf[pos:end] of the packet that starts at start, given where its first colon is: no name
-// if that is its first byte, or nowhere.
-func lineRef(buf []byte, start, pos, end, name int) ref {
-	r := ref(pos - start)
-	value := pos
-	if name > 0 && name <= maxNameLen {
-		r |= ref(name)<<nameShift | 1<<namedShift
-		value += name + 1
-		if value < end && buf[value] == ' ' {
-			value++
-			r |= 1 << spaceShift
-		}
-	}
-	return r | ref(end-value)<<valueShift
 }
 
 // marksGeneric is marks for any machine.

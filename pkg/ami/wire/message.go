@@ -43,9 +43,10 @@ func (k Kind) String() string {
 // the value whole. The zero Message is an empty Raw packet.
 type Message struct {
 	text string // the packet as it came, line ends included
-	idx  string // eight bytes a line, see ref
+	idx  string // of its lines, see ref
 	kind Kind
 	form form
+	wide bool // idx holds wideRefs
 }
 
 // form tells how a Command's output is laid out in the packet.
@@ -56,54 +57,67 @@ const (
 	formFollows      // "Response: Follows": headers, then bare text up to --END COMMAND-- (Asterisk 13 and older)
 )
 
-// A ref packs where a line lies: start (25 bits), length of the name (12), of the gap between name and value (1: is
-// there a space), of the value (25), and whether it has a name at all (1).
-type ref uint64
-
-const (
-	maxText    = 1<<25 - 1
-	maxNameLen = 1<<12 - 1
-
-	nameShift  = 25
-	spaceShift = 37
-	valueShift = 38
-	namedShift = 63
-)
-
-func (r ref) start() int   { return int(r & maxText) }
-func (r ref) nameLen() int { return int(r >> nameShift & maxNameLen) }
-func (r ref) named() bool  { return r>>namedShift != 0 }
-
-func (r ref) value() (start, end int) {
-	start = r.start() + r.nameLen() + int(r>>spaceShift&1) + int(r>>namedShift)
-	return start, start + int(r>>valueShift&maxText)
+// load reads eight bytes of the index.
+func (m *Message) load(at int) uint64 {
+	s := m.idx[at : at+8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 func (m *Message) ref(i int) ref {
-	s := m.idx[i*8 : i*8+8]
-	return ref(s[0]) | ref(s[1])<<8 | ref(s[2])<<16 | ref(s[3])<<24 | ref(s[4])<<32 | ref(s[5])<<40 | ref(s[6])<<48 | ref(s[7])<<56
+	s := m.idx[i*refBytes : i*refBytes+refBytes]
+	return ref(s[0]) | ref(s[1])<<8 | ref(s[2])<<16 | ref(s[3])<<24
+}
+
+func (m *Message) wideRef(i int) wideRef { return wideRef(m.load(i * wideBytes)) }
+
+// place returns where line i starts, the length of its name, and where its value starts and ends.
+func (m *Message) place(i int) (start, name, value, end int) {
+	if m.wide {
+		r := m.wideRef(i)
+		return r.start(), r.nameLen(), r.value(), r.end()
+	}
+	var r ref
+	if at := i * refBytes; at < len(m.idx)-refBytes {
+		two := m.load(at)
+		r, end = ref(two), ref(two>>32).start()
+	} else {
+		r, end = m.ref(i), m.blank()
+	}
+	start, name = r.start(), r.nameLen()
+	return start, name, start + name + r.gap(), end - r.lineEnd()
+}
+
+// blank returns where the blank line starts that ends the packet.
+func (m *Message) blank() int {
+	n := len(m.text) - 1
+	if n > 0 && m.text[n-1] == '\r' {
+		n--
+	}
+	return n
 }
 
 // Kind returns what the packet is.
 func (m *Message) Kind() Kind { return m.kind }
 
 // Len returns the number of lines, headers and bare lines alike, without the blank one that ends the packet.
-func (m *Message) Len() int { return len(m.idx) / 8 }
+func (m *Message) Len() int {
+	if m.wide {
+		return len(m.idx) / wideBytes
+	}
+	return len(m.idx) / refBytes
+}
 
 // Line returns line i in wire order; name is empty when the line is not a header. It panics if i is out of range.
 func (m *Message) Line(i int) (name, value string) {
-	r := m.ref(i)
-	start := r.start()
-	vs, ve := r.value()
-	return m.text[start : start+r.nameLen()], m.text[vs:ve]
+	start, n, v, end := m.place(i)
+	return m.text[start : start+n], m.text[v:end]
 }
 
 // Parts is Line, with the line as it came but for its end.
 func (m *Message) Parts(i int) (name, value, line string) {
-	r := m.ref(i)
-	start := r.start()
-	vs, ve := r.value()
-	return m.text[start : start+r.nameLen()], m.text[vs:ve], m.text[start:ve]
+	start, n, v, end := m.place(i)
+	return m.text[start : start+n], m.text[v:end], m.text[start:end]
 }
 
 // All iterates over the lines in wire order, name and value; bare lines have an empty name.
@@ -134,14 +148,25 @@ func (m *Message) Get(name string) string {
 
 // Lookup returns the value of the first header with that name, whatever its case, and whether there is one.
 func (m *Message) Lookup(name string) (string, bool) {
+	if name == "" {
+		return "", false
+	}
 	for i := range m.Len() {
-		r := m.ref(i)
-		if r.nameLen() == len(name) && r.named() && EqualFold(m.text[r.start():r.start()+len(name)], name) {
-			vs, ve := r.value()
-			return m.text[vs:ve], true
+		if m.nameLen(i) != len(name) {
+			continue
+		}
+		if n, value := m.Line(i); EqualFold(n, name) {
+			return value, true
 		}
 	}
 	return "", false
+}
+
+func (m *Message) nameLen(i int) int {
+	if m.wide {
+		return m.wideRef(i).nameLen()
+	}
+	return m.ref(i).nameLen()
 }
 
 // Values iterates over the values of all headers with that name, whatever its case, in wire order.
@@ -183,7 +208,7 @@ func (m *Message) Clone() Message {
 	b.WriteString(m.text)
 	b.WriteString(m.idx)
 	s := b.String()
-	return Message{text: s[:len(m.text)], idx: s[len(m.text):], kind: m.kind, form: m.form}
+	return Message{text: s[:len(m.text)], idx: s[len(m.text):], kind: m.kind, form: m.form, wide: m.wide}
 }
 
 // A Packed tells how a message lies in a buffer that Pack filled. It holds no pointer.
@@ -191,13 +216,14 @@ type Packed struct {
 	text, idx uint32
 	kind      Kind
 	form      form
+	wide      bool
 }
 
 // Pack copies text and index to the front of dst, which must have room for Size bytes.
 func (m *Message) Pack(dst []byte) Packed {
 	n := copy(dst, m.text)
 	k := copy(dst[n:], m.idx)
-	return Packed{text: uint32(n), idx: uint32(k), kind: m.kind, form: m.form}
+	return Packed{text: uint32(n), idx: uint32(k), kind: m.kind, form: m.form, wide: m.wide}
 }
 
 // Size returns the bytes that the packed message takes.
@@ -207,7 +233,7 @@ func (p *Packed) Size() int { return int(p.text) + int(p.idx) }
 // written again.
 func (p *Packed) Message(src []byte) Message {
 	s := borrow(src[:p.Size()])
-	return Message{text: s[:p.text], idx: s[p.text:], kind: p.kind, form: p.form}
+	return Message{text: s[:p.text], idx: s[p.text:], kind: p.kind, form: p.form, wide: p.wide}
 }
 
 // EqualFold reports whether s and t are equal but for the case of ASCII letters, as Asterisk compares header and

@@ -16,7 +16,7 @@ func (d *Decoder) over(what string, limit int) error {
 	d.skip = skipper{follows: follows, tail: d.skip.tail[:0], empty: true, marked: d.marked}
 	d.discarded += uint64(d.pos - d.r)
 	d.r, d.scan = d.pos, d.pos
-	d.idx = resetIndex(d.idx)
+	d.idx.reset()
 	d.phase = inSkip
 	return &LimitError{What: what, Limit: limit}
 }
