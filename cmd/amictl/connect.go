@@ -33,8 +33,12 @@ func (a *app) dial(ctx context.Context, cfg ami.Config) (*ami.Conn, error) {
 	return c, err
 }
 
-// leaveTimeout bounds a session's polite end.
-const leaveTimeout = 250 * time.Millisecond
+// Bounds of a session's polite end. With nothing in flight only a Goodbye is waited for, and that may be far behind in a
+// flood of events.
+const (
+	leaveTimeout   = 250 * time.Millisecond
+	goodbyeTimeout = 20 * time.Millisecond
+)
 
 // leave logs off, or just closes when the run was cut short.
 func leave(ctx context.Context, c *ami.Conn) {
@@ -114,7 +118,11 @@ func finish(ctx context.Context, c *ami.Cluster) {
 		_ = c.Close()
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	limit := leaveTimeout
+	if c.Stats().Ledger.InFlight == 0 {
+		limit = goodbyeTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	_ = c.Drain(ctx)
 	_ = c.Close()

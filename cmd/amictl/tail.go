@@ -341,7 +341,7 @@ func (t *tailer) live(ctx context.Context) error {
 	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) {
 		return notOver(limited, err)
 	}
-	return nil
+	return t.flush() // before the sessions end
 }
 
 // follow takes events until there are enough, ctx is done or the action failed. It writes whenever nothing is at hand.
