@@ -32,7 +32,7 @@ type Batch struct {
 	wake  chan struct{}
 
 	accepted atomic.Int64 // actions; the submitters'
-	_        [56]byte     // or every Submit and every Next would fight for one cache line
+	_        cacheLine
 	ended    atomic.Int64 // handed out; the consumer's
 
 	// The consumer's own.

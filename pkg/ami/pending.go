@@ -62,6 +62,7 @@ type callRef struct {
 type callTable struct {
 	prefix string // of every ActionID: node number and a random part of this session
 	pages  atomic.Pointer[[]*[pageSlots]call]
+	_      cacheLine // what lookup reads is above, what alloc writes below
 	free   []uint32
 	used   int // live calls and zombies
 	live   int

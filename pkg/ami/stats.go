@@ -4,20 +4,30 @@ import "sync/atomic"
 
 // counters are one node's ledger and tallies. They outlive its sessions.
 type counters struct {
-	submitted, rejected, accepted            atomic.Uint64
+	// The submitters'.
+	submitted, rejected, accepted atomic.Uint64
+	internalAccepted              atomic.Uint64
+	_                             cacheLine
+	// The reader's.
 	replied, errorReplies                    atomic.Uint64
-	timedOut, cancelled                      atomic.Uint64
-	disconnectedUnsent, disconnectedMaybe    atomic.Uint64
-	internalAccepted, internalEnded          atomic.Uint64
+	internalEnded                            atomic.Uint64
 	late, duplicate, foreign, unmatched, raw atomic.Uint64
 	parseErrors                              atomic.Uint64
-	bytesIn, bytesOut                        atomic.Uint64
-	dials, dialFailures, loginFailures       atomic.Uint64
-	sessions, lost, breakerOpens             atomic.Uint64
-	pings                                    atomic.Uint64
-	pingLast, pingMax                        atomic.Int64 // nanoseconds
-	missedPings                              atomic.Uint64
+	bytesIn                                  atomic.Uint64
+	_                                        cacheLine
+	// What is seldom.
+	timedOut, cancelled                   atomic.Uint64
+	disconnectedUnsent, disconnectedMaybe atomic.Uint64
+	bytesOut                              atomic.Uint64
+	dials, dialFailures, loginFailures    atomic.Uint64
+	sessions, lost, breakerOpens          atomic.Uint64
+	pings                                 atomic.Uint64
+	pingLast, pingMax                     atomic.Int64 // nanoseconds
+	missedPings                           atomic.Uint64
 }
+
+// A cacheLine keeps apart what two goroutines write to for every action: two cores would fight for the line that holds both.
+type cacheLine [64]byte
 
 // A Ledger accounts for every action of a node: Submitted = Rejected + Accepted, and Accepted = InFlight + Replied +
 // ErrorReplies + TimedOut + Cancelled + DisconnectedUnsent + DisconnectedMaybe. InFlight is counted on its own, in
