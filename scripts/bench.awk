@@ -35,6 +35,7 @@ END {
 	row("actions, 16 callers", "Actions16", "ReferenceNaive256", "")
 	row("actions, 256 callers", "Actions256", "ReferenceNaive256", "")
 	row("actions, in a batch", "ActionsBatch", "ReferenceRawPipeline", ">= 0.60")
+	row("actions, in a batch, owned replies", "ActionsBatchOwned", "ReferenceRawPipeline", "")
 	row("actions, in a batch, plain server", "ActionsBatchPlainServer", "ReferenceRawPipelinePlainServer", ">= 0.60")
 	row("actions, in a batch, simulator", "ActionsBatchSimulator", "ReferenceRawPipelineSimulator", ">= 0.60")
 	row("100 nodes x 16 callers", "Nodes100x16", "ReferenceNaiveNodes100x16", ">= 2")

@@ -59,8 +59,8 @@ type results struct {
 type end struct {
 	other  uint32 // one more than its place; 0: packed
 	origin uint32 // place
-	start  uint32 // in text
 	packed wire.Packed
+	start  int // in text
 	tag    uint64
 	seq    uint64
 	rtt    time.Duration
@@ -105,8 +105,8 @@ func (b *Batch) putAll(answers []answer, text []byte, o origin) {
 			continue
 		}
 		from := a.end.start
-		a.end.start, a.end.origin = uint32(len(q.text)), uint32(len(q.origins)-1)
-		q.text = append(q.text, text[from:int(from)+a.end.packed.Size()]...)
+		a.end.start, a.end.origin = len(q.text), uint32(len(q.origins)-1)
+		q.text = append(q.text, text[from:from+a.end.packed.Size()]...)
 		q.ends = append(q.ends, a.end)
 	}
 	b.mu.Unlock()

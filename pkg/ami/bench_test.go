@@ -66,10 +66,14 @@ func BenchmarkActions16(b *testing.B)  { benchCallers(b, 16) }
 func BenchmarkActions256(b *testing.B) { benchCallers(b, 256) }
 
 // Against a server that does next to nothing, and against a plain one.
-func BenchmarkActionsBatch(b *testing.B) { benchBatch(b, newBenchServer(b, pong).addr()) }
+func BenchmarkActionsBatch(b *testing.B) { benchBatch(b, newBenchServer(b, pong).addr(), borrowed) }
+
+func BenchmarkActionsBatchOwned(b *testing.B) {
+	benchBatch(b, newBenchServer(b, pong).addr(), (*ami.Batch).Next)
+}
 
 func BenchmarkActionsBatchPlainServer(b *testing.B) {
-	benchBatch(b, newBenchServer(b, readLines).addr())
+	benchBatch(b, newBenchServer(b, readLines).addr(), borrowed)
 }
 
 func BenchmarkReferenceRawPipeline(b *testing.B) { benchRawPipeline(b, newBenchServer(b, pong).addr()) }
@@ -78,7 +82,15 @@ func BenchmarkReferenceRawPipelinePlainServer(b *testing.B) {
 	benchRawPipeline(b, newBenchServer(b, readLines).addr())
 }
 
-func benchBatch(b *testing.B, addr string) {
+func borrowed(b *ami.Batch, ctx context.Context) (ami.Result, error) {
+	r, err := b.NextBorrowed(ctx)
+	if err != nil {
+		return ami.Result{}, err
+	}
+	return *r, nil
+}
+
+func benchBatch(b *testing.B, addr string, next func(*ami.Batch, context.Context) (ami.Result, error)) {
 	c := benchConn(b, addr, "off")
 	ctx := context.Background()
 	ping := ami.NewAction("Ping")
@@ -93,7 +105,7 @@ func benchBatch(b *testing.B, addr string) {
 		}
 	}()
 	for range b.N {
-		if r, err := batch.NextBorrowed(ctx); err != nil || r.Err != nil {
+		if r, err := next(batch, ctx); err != nil || r.Err != nil {
 			b.Fatal(err, r.Err)
 		}
 	}

@@ -13,5 +13,5 @@ func simulator(b *testing.B) string {
 	return s.Addr()
 }
 
-func BenchmarkActionsBatchSimulator(b *testing.B)         { benchBatch(b, simulator(b)) }
+func BenchmarkActionsBatchSimulator(b *testing.B)         { benchBatch(b, simulator(b), borrowed) }
 func BenchmarkReferenceRawPipelineSimulator(b *testing.B) { benchRawPipeline(b, simulator(b)) }

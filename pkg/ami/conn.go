@@ -35,11 +35,12 @@ type Conn struct {
 	unauthorized int
 	freed        []uint32 // slots to release at the end of this read
 	answers      []answer // completed, not yet handed over
-	packed       []byte   // their replies' text, of those for a batch
-	freedLive    int      // how many of them were live, not zombies
-	answered     uint64   // start of the last action that was answered, in the outgoing stream
-	reapAt       int64    // when to look for dead zombies again
-	running      *call    // whose list is running, for items without an ActionID; nil: none
+	packed       []byte   // their replies, of those for a batch
+	packedFit    bufferFit
+	freedLive    int    // how many of them were live, not zombies
+	answered     uint64 // start of the last action that was answered, in the outgoing stream
+	reapAt       int64  // when to look for dead zombies again
+	running      *call  // whose list is running, for items without an ActionID; nil: none
 	runningRef   callRef
 	onEvent      func(*wire.Message) // the node's, for events that concern it; nil: none
 

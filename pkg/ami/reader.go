@@ -275,7 +275,7 @@ func (c *Conn) completePacked(k *call, r callRef, m *wire.Message) {
 	if a := c.stage(k, r); a != nil {
 		start, size := len(c.packed), m.Size()
 		c.packed = slices.Grow(c.packed, size)[:start+size]
-		a.end = end{start: uint32(start), packed: m.Pack(c.packed[start:]), tag: k.to.tag, seq: c.seq, rtt: c.rtt(k)}
+		a.end = end{packed: m.Pack(c.packed[start:]), start: start, tag: k.to.tag, seq: c.seq, rtt: c.rtt(k)}
 		c.book(k, r, a.end.rtt, nil)
 	}
 }
@@ -337,7 +337,11 @@ func (c *Conn) handOver() {
 		rest = rest[n:]
 	}
 	clear(c.answers)
-	c.answers, c.packed = c.answers[:0], c.packed[:0]
+	c.answers = c.answers[:0]
+	c.packedFit.used(len(c.packed))
+	if c.packed = c.packed[:0]; !c.packedFit.wanted(cap(c.packed)) {
+		c.packed = nil
+	}
 }
 
 // verdict returns the error that goes with a server's refusal.

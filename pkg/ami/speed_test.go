@@ -127,6 +127,7 @@ func TestSpeedFloors(t *testing.T) {
 		{"events, against textproto", BenchmarkEvents, BenchmarkReferenceTextprotoSocket, 2},
 		{"borrowed events, against textproto", BenchmarkEventsBorrowed, BenchmarkReferenceTextprotoSocket, 3},
 		{"256 callers, against a write and a timer a call", BenchmarkActions256, BenchmarkReferenceNaive256, 2},
+		{"a batch, against a socket that pipelines", BenchmarkActionsBatchPlainServer, BenchmarkReferenceRawPipelinePlainServer, 0.35},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			best := 0.0
