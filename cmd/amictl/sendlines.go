@@ -20,8 +20,8 @@ const (
 )
 
 // A lineSender is one run of `send -`: the input is read and spread over lanes, each with a goroutine that submits
-// and waits for room on its own, so that a node that is away holds up its own lines only; the answers are gathered in
-// one batch and printed as they come.
+// and waits for room on its own, so that a node that is away holds up its own lines only; a single lane needs none. The
+// answers are gathered in one batch and printed as they come.
 type lineSender struct {
 	app     *app
 	flags   *sendFlags
@@ -30,6 +30,7 @@ type lineSender struct {
 	batch   *ami.Batch
 	lanes   map[string]*lane // by node
 	route   *lane            // for lines that name no node, with --route or one node
+	queues  []*lane          // those that have a queue
 
 	protected string          // the protected context that is in play, "" none
 	warned    map[string]bool // the reader's own: headers that were looked up
@@ -53,8 +54,12 @@ type slot struct {
 // A lane is where actions for one node, or for the route, wait for their turn.
 type lane struct {
 	submit func(ctx context.Context, a ami.Action, tag uint64) error
-	queue  chan lineRequest
-	room   chan struct{} // one for each action in flight
+	queue  chan lineRequest // nil: the only lane
+	most   int              // in flight
+	wake   chan struct{}    // room for one
+
+	flying int  // guarded by the sender's mu
+	waits  bool // likewise: somebody waits for wake
 }
 
 // mostWarned bounds how many different headers are looked up in the catalogue.
@@ -111,13 +116,13 @@ func (s *lineSender) run(ctx context.Context, in io.Reader, nodes []ami.Config) 
 	s.stop = stop
 	var lanes sync.WaitGroup
 	s.addLanes(nodes)
-	for _, l := range s.allLanes() {
+	for _, l := range s.queues {
 		lanes.Go(func() { s.drive(ctx, l) })
 	}
 	done, submitted := context.WithCancel(ctx)
 	go func() {
 		s.read(reading, in)
-		for _, l := range s.allLanes() {
+		for _, l := range s.queues {
 			close(l.queue)
 		}
 		lanes.Wait()
@@ -145,7 +150,7 @@ func (s *lineSender) addLanes(nodes []ami.Config) {
 		most = s.flags.parallel.n
 	}
 	newLane := func(submit func(context.Context, ami.Action, uint64) error) *lane {
-		return &lane{submit: submit, queue: make(chan lineRequest, laneQueue), room: make(chan struct{}, most)}
+		return &lane{submit: submit, most: most, wake: make(chan struct{}, 1)}
 	}
 	for _, n := range nodes {
 		node, ok := s.cluster.Node(n.Name)
@@ -159,23 +164,22 @@ func (s *lineSender) addLanes(nodes []ami.Config) {
 			s.route = s.lanes[n.Name]
 		}
 	}
-	if s.flags.route == "" || len(nodes) == 1 {
+	if len(nodes) == 1 {
 		return
 	}
-	kind := routeKinds[s.flags.route]
-	s.route = newLane(func(ctx context.Context, a ami.Action, tag uint64) error {
-		return s.cluster.Submit(ctx, ami.Route{Kind: kind}, a, s.batch, tag)
-	})
-}
-
-func (s *lineSender) allLanes() (all []*lane) {
+	if s.flags.route != "" {
+		kind := routeKinds[s.flags.route]
+		s.route = newLane(func(ctx context.Context, a ami.Action, tag uint64) error {
+			return s.cluster.Submit(ctx, ami.Route{Kind: kind}, a, s.batch, tag)
+		})
+		s.queues = append(s.queues, s.route)
+	}
 	for _, l := range s.lanes {
-		all = append(all, l)
+		s.queues = append(s.queues, l)
 	}
-	if s.route != nil && len(s.lanes) > 1 {
-		all = append(all, s.route)
+	for _, l := range s.queues {
+		l.queue = make(chan lineRequest, laneQueue)
 	}
-	return all
 }
 
 // read takes the input line by line and puts each in its lane, at the rate asked for.
@@ -240,6 +244,10 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 		return
 	}
 	for _, l := range lanes {
+		if l.queue == nil {
+			s.submit(ctx, l, r)
+			continue
+		}
 		select {
 		case l.queue <- r:
 		case <-ctx.Done():
@@ -259,20 +267,25 @@ func (s *lineSender) warn(action *ami.Action) {
 	}
 }
 
-// drive submits a lane's lines in order, as many at once as --parallel allows.
+// drive submits a lane's lines in order.
 func (s *lineSender) drive(ctx context.Context, l *lane) {
 	for r := range l.queue {
-		select {
-		case l.room <- struct{}{}:
-		case <-ctx.Done():
-			continue
-		}
-		tag := s.take(r, l)
-		if err := l.submit(ctx, r.action, tag); err != nil {
-			s.release(tag)
-			if ctx.Err() == nil {
-				s.refuse(r, nodeOf(err, r.node), err)
-			}
+		s.submit(ctx, l, r)
+	}
+}
+
+// submit sends a line when fewer are in flight than --parallel allows.
+func (s *lineSender) submit(ctx context.Context, l *lane, r lineRequest) {
+	tag, ok := s.take(ctx, l, r)
+	if !ok {
+		return
+	}
+	if err := l.submit(ctx, r.action, tag); err != nil {
+		s.mu.Lock()
+		s.release(tag)
+		s.mu.Unlock()
+		if ctx.Err() == nil {
+			s.refuse(r, nodeOf(err, r.node), err)
 		}
 	}
 }
@@ -286,10 +299,28 @@ func nodeOf(err error, otherwise string) string {
 	return otherwise
 }
 
-func (s *lineSender) take(r lineRequest, l *lane) (tag uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	entry := slot{origin: output.Origin{Action: r.action.Name, ID: r.id, Line: r.line}, lane: l}
+// take finds a slot for a line once its lane has room, or reports that ctx is done.
+func (s *lineSender) take(ctx context.Context, l *lane, r lineRequest) (tag uint64, ok bool) {
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		if l.flying < l.most {
+			l.flying++
+			tag = s.slot(slot{origin: output.Origin{Action: r.action.Name, ID: r.id, Line: r.line}, lane: l})
+			s.mu.Unlock()
+			return tag, true
+		}
+		l.waits = true
+		s.mu.Unlock()
+		select {
+		case <-l.wake:
+		case <-ctx.Done():
+		}
+	}
+	return 0, false
+}
+
+// slot puts an entry into a free slot. Called under mu.
+func (s *lineSender) slot(entry slot) (tag uint64) {
 	if n := len(s.free); n > 0 {
 		tag = s.free[n-1]
 		s.free = s.free[:n-1]
@@ -300,13 +331,16 @@ func (s *lineSender) take(r lineRequest, l *lane) (tag uint64) {
 	return uint64(len(s.slots) - 1)
 }
 
+// release empties a slot, and lets its lane know if that waits for one. Called under mu.
 func (s *lineSender) release(tag uint64) {
-	s.mu.Lock()
 	l := s.slots[tag].lane
 	s.slots[tag] = slot{}
 	s.free = append(s.free, tag)
-	s.mu.Unlock()
-	<-l.room
+	l.flying--
+	if l.waits {
+		l.waits = false
+		l.wake <- struct{}{} // nobody else waits: there is room
+	}
 }
 
 // refuse prints the failure of a line that was never in flight.
@@ -364,22 +398,18 @@ func (s *lineSender) collect(ctx, submitted context.Context) error {
 
 func (s *lineSender) print(r *ami.Result) error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	origin := s.slots[r.Tag].origin
-	var err error
-	switch {
-	case r.Item != nil:
-		err = s.out.Item(r.Item, &origin)
-	case r.Err != nil:
+	if r.Item != nil {
+		return s.out.Item(r.Item, &origin)
+	}
+	defer s.release(r.Tag)
+	if r.Err != nil {
 		s.fail(classify(r.Err), r.Node, origin)
-	default:
-		s.tally.add(exitOK)
-		err = s.out.Reply(r.Reply, &origin)
+		return nil
 	}
-	s.mu.Unlock()
-	if r.Item == nil {
-		s.release(r.Tag)
-	}
-	return err
+	s.tally.add(exitOK)
+	return s.out.Reply(r.Reply, &origin)
 }
 
 // readLine reads one line without its end. A line that is too long is an error and is skipped.
