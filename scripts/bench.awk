@@ -18,7 +18,7 @@ function median(name, i, j, k, t, a) {
 }
 function row(what, name, reference, wanted) {
 	if (!median(name) || !median(reference)) return
-	printf "%-44s %12.0f/s %9.2f x %-28s want %s\n", what, median(name), median(name) / median(reference), reference, wanted
+	printf "%-48s %12.0f/s %9.2f x %-28s want %s\n", what, median(name), median(name) / median(reference), reference, wanted
 }
 END {
 	print "\nmedians, and ratios within this run"
@@ -37,6 +37,7 @@ END {
 	row("actions, in a batch", "ActionsBatch", "ReferenceRawPipeline", ">= 0.60")
 	row("actions, in a batch, owned replies", "ActionsBatchOwned", "ReferenceRawPipeline", "")
 	row("actions, in a batch, plain server", "ActionsBatchPlainServer", "ReferenceRawPipelinePlainServer", ">= 0.60")
+	row("actions, in a batch, server of its own process", "ActionsBatchProcess", "ReferenceRawPipelineProcess", ">= 0.60")
 	row("actions, in a batch, simulator", "ActionsBatchSimulator", "ReferenceRawPipelineSimulator", ">= 0.60")
 	row("100 nodes x 16 callers", "Nodes100x16", "ReferenceNaiveNodes100x16", ">= 2")
 	row("1,000 nodes x 16 callers", "Nodes1000x16", "ReferenceNaiveNodes1000x16", ">= 2")

@@ -21,7 +21,11 @@ type benchSession struct {
 }
 
 func newBenchServer(b testing.TB, serve func(*benchSession)) *benchServer {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return newBenchServerAt(b, "127.0.0.1:0", serve)
+}
+
+func newBenchServerAt(b testing.TB, addr string, serve func(*benchSession)) *benchServer {
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		b.Fatal(err)
 	}

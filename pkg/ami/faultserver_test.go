@@ -75,7 +75,7 @@ func TestFaultServerProcess(t *testing.T) {
 
 // A serverProcess is a child process with simulated servers in it.
 type serverProcess struct {
-	t     *testing.T
+	t     testing.TB
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
 	in    interface{ Close() error }
@@ -94,7 +94,7 @@ func startServers(t *testing.T, netns string, count int, host string, port int) 
 	return startServing(t, cmd)
 }
 
-func testBinary(t *testing.T) string {
+func testBinary(t testing.TB) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -104,7 +104,7 @@ func testBinary(t *testing.T) string {
 }
 
 // startServing starts a child process and waits until it says that it serves.
-func startServing(t *testing.T, cmd *exec.Cmd) *serverProcess {
+func startServing(t testing.TB, cmd *exec.Cmd) *serverProcess {
 	t.Helper()
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

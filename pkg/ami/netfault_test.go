@@ -82,7 +82,7 @@ func TestServerProcessFaults(t *testing.T) {
 }
 
 // freePorts returns the first of count ports that were free a moment ago.
-func freePorts(t *testing.T, count int) int {
+func freePorts(t testing.TB, count int) int {
 	t.Helper()
 	for range 100 {
 		port := 20000 + rand.IntN(12000) //nolint:gosec // a test's
