@@ -109,7 +109,8 @@ func (c *Conn) submit(ctx context.Context, a *Action, to receiver, mode submitMo
 		return callRef{}, c.refuse(a, err, mode, nil)
 	}
 	var inLine *roomWaiter
-	var now, due int64 // when the action's time is up; what it spends in line counts
+	var now int64
+	var due int64 // when the action's time is up; what it spends in line counts
 	for {
 		if err := ctx.Err(); err != nil {
 			return callRef{}, c.refuse(a, contextCause(err), mode, inLine)
@@ -129,7 +130,7 @@ func (c *Conn) submit(ctx context.Context, a *Action, to receiver, mode submitMo
 		}
 		if inLine == nil {
 			inLine = c.room.join()
-			due = c.now() + int64(c.timeout(a))
+			due = now + int64(c.timeout(a))
 		}
 		inLine.again()
 		wake := inLine.wake
