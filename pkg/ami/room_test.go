@@ -50,14 +50,22 @@ func TestTryDoBusy(t *testing.T) {
 	})
 }
 
+// stuckWriteBuffer is the cap of a stuckNetwork's write buffer.
+const stuckWriteBuffer = 256 << 10
+
+// stuckNetwork returns a session whose network takes 4 KiB and no more, and a batch.
+func stuckNetwork(t *testing.T) (*ami.Conn, *ami.Batch) {
+	t.Helper()
+	_, n, cfg := stalledPeer(t)
+	n.SetBuffer(4096)
+	cfg.WriteBuffer, cfg.Keepalive = stuckWriteBuffer, -1
+	return mustDial(t, cfg), ami.NewBatch(ami.BatchOptions{})
+}
+
 // The write buffer is bounded in bytes, whatever its place: bytes that wait for a stuck network count.
 func TestTryDoBusyByBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, n, cfg := stalledPeer(t)
-		n.SetBuffer(4096)
-		cfg.WriteBuffer, cfg.Keepalive = 256<<10, -1
-		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		c, b := stuckNetwork(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		n1 := 0
@@ -69,8 +77,8 @@ func TestTryDoBusyByBytes(t *testing.T) {
 				break
 			}
 		}
-		if held := n1 * 1000; held > cfg.WriteBuffer+16<<10 || held < cfg.WriteBuffer/2 {
-			t.Errorf("%d bytes are held for a network that takes nothing, the cap is %d", held, cfg.WriteBuffer)
+		if held := n1 * 1000; held > stuckWriteBuffer+16<<10 || held < stuckWriteBuffer/2 {
+			t.Errorf("%d bytes are held for a network that takes nothing, the cap is %d", held, stuckWriteBuffer)
 		}
 		if _, err := c.TryDo(t.Context(), marked("y", 1000)); !errors.Is(err, ami.ErrBusy) {
 			t.Errorf("TryDo: %v, want busy", err)
@@ -213,7 +221,7 @@ func TestWriteBufferCapHoldsWhatTheWriterTook(t *testing.T) {
 			}
 		})
 		n.SetBuffer(4096)
-		cfg.WriteBuffer, cfg.Keepalive = 256<<10, -1
+		cfg.WriteBuffer, cfg.Keepalive = stuckWriteBuffer, -1
 		c := mustDial(t, cfg)
 		b := ami.NewBatch(ami.BatchOptions{})
 		fill := func() (taken int) {
@@ -231,14 +239,14 @@ func TestWriteBufferCapHoldsWhatTheWriterTook(t *testing.T) {
 			}
 		}
 		held := fill()
-		for i := 0; i < 1000 && c.Stats().Write > cfg.WriteBuffer/4; i++ { // until the writer has taken the rest
+		for i := 0; i < 1000 && c.Stats().Write > stuckWriteBuffer/4; i++ { // until the writer has taken the rest
 			read <- struct{}{}
 			held -= 1000
 			synctest.Wait()
 		}
 		held += fill()
-		if held > cfg.WriteBuffer+32<<10 {
-			t.Errorf("%d bytes are held for a network that takes nothing, the cap is %d", held, cfg.WriteBuffer)
+		if held > stuckWriteBuffer+32<<10 {
+			t.Errorf("%d bytes are held for a network that takes nothing, the cap is %d", held, stuckWriteBuffer)
 		}
 		if st := c.Stats(); st.Write < held-32<<10 {
 			t.Errorf("the statistics show %d bytes of %d", st.Write, held)
@@ -249,11 +257,7 @@ func TestWriteBufferCapHoldsWhatTheWriterTook(t *testing.T) {
 // A small action that would fit does not overtake a large one that waits for room.
 func TestSmallActionDoesNotOvertake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, n, cfg := stalledPeer(t)
-		n.SetBuffer(4096)
-		cfg.WriteBuffer, cfg.Keepalive = 256<<10, -1
-		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		c, b := stuckNetwork(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel) // a deadline would be the actions' too
 		for i := 0; ; i++ {
