@@ -21,26 +21,25 @@ type benchSession struct {
 }
 
 func newBenchServer(b testing.TB, serve func(*benchSession)) *benchServer {
-	return newBenchServerAt(b, "127.0.0.1:0", serve)
-}
-
-func newBenchServerAt(b testing.TB, addr string, serve func(*benchSession)) *benchServer {
-	l, err := net.Listen("tcp", addr)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { l.Close() })
 	s := &benchServer{l, serve}
-	go func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go s.session(nc)
-		}
-	}()
+	go s.run()
 	return s
+}
+
+// run serves until the listener is closed.
+func (s *benchServer) run() {
+	for {
+		nc, err := s.Accept()
+		if err != nil {
+			return
+		}
+		go s.session(nc)
+	}
 }
 
 // addr is where it listens.

@@ -2,6 +2,8 @@ package ami_test
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,8 +14,32 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
+// processes are what this binary is instead of its tests where their variable is set: other ends that tests start as
+// processes of their own. Each gets the variable's value.
+var processes = map[string]func(string) error{}
+
 // TestMain fails the run if a test left a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	for variable, run := range processes {
+		if value := os.Getenv(variable); value != "" {
+			if err := run(value); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			return
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// cannotRun skips a test for want of what only some machines have, loudly; in CI that is a failure.
+func cannotRun(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" || os.Getenv("AMICTL_LAB_REQUIRED") == "1" {
+		t.Fatal(why)
+	}
+	t.Skip("SKIPPED: " + why)
+}
 
 // simulate starts a simulated Asterisk on an in-memory network and returns it with a config that reaches it. It works
 // inside a synctest bubble.

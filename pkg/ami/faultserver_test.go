@@ -22,19 +22,21 @@ import (
 // counting up from PORT.
 const faultServers = "AMI_FAULT_SERVERS"
 
-// TestFaultServerProcess is no test: it is the other process of those that stop, kill and cut off a server. It emits
-// numbered events, writes its ledgers when a line arrives on standard input, and ends with that.
-func TestFaultServerProcess(t *testing.T) {
+func init() { processes[faultServers] = serveFaults }
+
+// serveFaults is the other process of those that stop, kill and cut off a server. It emits numbered events, writes its
+// ledgers when a line arrives on standard input, and ends with that.
+func serveFaults(value string) error {
 	var count, port int
 	var host string
-	if _, err := fmt.Sscan(os.Getenv(faultServers), &count, &host, &port); err != nil {
-		t.Skip("SKIPPED: it is started by the tests that need it")
+	if _, err := fmt.Sscan(value, &count, &host, &port); err != nil {
+		return err
 	}
 	var servers []*amitest.Server
 	for i := range count {
 		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port+i)))
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		s := amitest.NewServer(amitest.WithoutListener(), amitest.WithEventNumbers(), amitest.WithWriteTimeout(10*time.Second))
 		defer s.Close()
@@ -66,11 +68,12 @@ func TestFaultServerProcess(t *testing.T) {
 			sum.EventsEmitted += l.EventsEmitted
 		}
 		if err := json.NewEncoder(os.Stdout).Encode(sum); err != nil {
-			t.Error(err)
+			return err
 		}
 	}
 	close(stop)
 	<-emitted
+	return nil
 }
 
 // A serverProcess is a child process with simulated servers in it.
@@ -85,27 +88,22 @@ type serverProcess struct {
 // startServers starts count servers in a child process, in a network namespace unless netns is "".
 func startServers(t *testing.T, netns string, count int, host string, port int) *serverProcess {
 	t.Helper()
-	args := []string{testBinary(t), "-test.run", "^TestFaultServerProcess$", "-test.timeout", "0"}
-	if netns != "" {
-		args = append([]string{"ip", "netns", "exec", netns}, args...)
-	}
-	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec // the test binary itself
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %d", faultServers, count, host, port))
-	return startServing(t, cmd)
+	return startProcess(t, netns, faultServers, fmt.Sprintf("%d %s %d", count, host, port))
 }
 
-func testBinary(t testing.TB) string {
+// startProcess starts one of the processes and waits until it says that it serves.
+func startProcess(t testing.TB, netns, variable, value string) *serverProcess {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return self
-}
-
-// startServing starts a child process and waits until it says that it serves.
-func startServing(t testing.TB, cmd *exec.Cmd) *serverProcess {
-	t.Helper()
+	args := []string{self}
+	if netns != "" {
+		args = []string{"ip", "netns", "exec", netns, self}
+	}
+	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec // the test binary itself
+	cmd.Env = append(os.Environ(), variable+"="+value)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

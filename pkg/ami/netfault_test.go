@@ -146,7 +146,7 @@ func TestNetworkFaults(t *testing.T) {
 	var netns, device, host string
 	var seconds int
 	if _, err := fmt.Sscan(os.Getenv(netFaults), &netns, &device, &host, &seconds); err != nil {
-		t.Skip("SKIPPED: scripts/netfault runs it, as root")
+		cannotRun(t, "scripts/netfault runs it, as root")
 	}
 	const count, port = 50, 7000
 	p := startServers(t, netns, count, host, port)

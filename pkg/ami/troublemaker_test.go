@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
@@ -28,19 +27,21 @@ const troublemakers = "AMI_TROUBLEMAKER"
 // floodEvents is how many events a burst of the flooding server has.
 const floodEvents = 100_000
 
-// TestTroublemakerProcess is no test: it is the other process of TestTroublesomeNodeBesideItsCPU. It does what a line on
-// standard input tells it to and answers each with a line.
-func TestTroublemakerProcess(t *testing.T) {
+func init() { processes[troublemakers] = makeTrouble }
+
+// makeTrouble is the other process of TestTroublesomeNodeBesideItsCPU. It does what a line on standard input tells it to
+// and answers each with a line.
+func makeTrouble(value string) error {
 	var kind string
 	var port int
-	if _, err := fmt.Sscan(os.Getenv(troublemakers), &kind, &port); err != nil {
-		t.Skip("it is started by the test that needs it")
+	if _, err := fmt.Sscan(value, &kind, &port); err != nil {
+		return err
 	}
 	s := &troublemaker{kind: kind}
 	if kind != "burner" {
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		defer l.Close()
 		go s.accept(l)
@@ -57,9 +58,10 @@ func TestTroublemakerProcess(t *testing.T) {
 		case sscan(in.Text(), "burn %d %d %d %d", &slices, &interval, &threads[0], &threads[1]):
 			fmt.Println(int64(burn(slices, interval, threads)))
 		default:
-			t.Errorf("what is %q?", in.Text())
+			return fmt.Errorf("what is %q?", in.Text())
 		}
 	}
+	return nil
 }
 
 func sscan(text, format string, args ...any) bool {
@@ -176,9 +178,7 @@ func threadCPU() time.Duration {
 // startTroublemaker starts one in a child process.
 func startTroublemaker(t *testing.T, kind string, port int) *serverProcess {
 	t.Helper()
-	cmd := exec.Command(testBinary(t), "-test.run", "^TestTroublemakerProcess$", "-test.timeout", "0") //nolint:gosec // the test binary itself
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", troublemakers, kind, port))
-	return startServing(t, cmd)
+	return startProcess(t, "", troublemakers, fmt.Sprintf("%s %d", kind, port))
 }
 
 // cpu returns the CPU time that the process has used.

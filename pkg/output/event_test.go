@@ -193,7 +193,7 @@ func FuzzAppendEvent(f *testing.F) {
 		d.Feed([]byte("Event: A\r\n" + headers + "\r\n\r\n"))
 		m, err := d.Next()
 		if err != nil || m.Kind() != wire.Event {
-			t.Skip()
+			return // what was made up is no event
 		}
 		ev := ami.Event{Message: m}
 		checkNothingLost(t, &m, AppendEvent(nil, &ev))
