@@ -30,8 +30,11 @@ func (o *outbuf) appended(n int) { o.end += uint64(n) }
 // live returns the bytes that would be written.
 func (o *outbuf) live() int { return len(o.buf) - o.dead }
 
-// cut takes the bytes of one call out.
+// cut takes the bytes of one call out, unless they went with a write, which failed before it came to them.
 func (o *outbuf) cut(start, end uint64) {
+	if start < o.base {
+		return
+	}
 	o.holes = append(o.holes, hole{start: start, end: end})
 	o.dead += int(end - start)
 	if o.dead > len(o.buf)/2 {

@@ -2,10 +2,13 @@ package ami_test
 
 import (
 	"context"
+	"io"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,5 +182,81 @@ func TestCutWorkIsNeverWritten(t *testing.T) {
 		if diff := cmp.Diff(append([]string{"block"}, want...), s.marks()); diff != "" {
 			t.Errorf("the server read (-want +got):\n%s", diff)
 		}
+	})
+}
+
+// A gatedConn writes when it is let, once it is gated; its reader finds out of its end only when that is let too.
+type gatedConn struct {
+	net.Conn
+	gated  atomic.Bool
+	writes chan error // nil: the next write passes
+	reads  chan struct{}
+}
+
+func (g *gatedConn) Write(p []byte) (int, error) {
+	if g.gated.Load() {
+		if err := <-g.writes; err != nil {
+			return 0, err
+		}
+	}
+	return g.Conn.Write(p)
+}
+
+func (g *gatedConn) Read(p []byte) (int, error) {
+	n, err := g.Conn.Read(p)
+	if err != nil {
+		<-g.reads
+	}
+	return n, err
+}
+
+// What a failed write did not take is not sent, whoever ends the call before the session has settled.
+func TestCancelBehindAFailedWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, n, cfg := stalledPeer(t)
+		cfg.Keepalive = -1
+		conn := &gatedConn{writes: make(chan error), reads: make(chan struct{})}
+		cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			var err error
+			conn.Conn, err = n.DialContext(ctx, network, addr)
+			return conn, err
+		}
+		c := mustDial(t, cfg)
+		conn.gated.Store(true)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var ends [20]chan error
+		for i := range ends { // the first is written alone, and the others together
+			ends[i] = make(chan error, 1)
+			callCtx := ctx
+			if i%3 == 0 {
+				callCtx = t.Context()
+			}
+			go func() {
+				_, err := c.Do(callCtx, marked(strconv.Itoa(i), i*50))
+				ends[i] <- err
+			}()
+			synctest.Wait()
+		}
+		conn.writes <- nil
+		conn.writes <- io.ErrClosedPipe
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		close(conn.reads)
+		for i, ch := range ends {
+			cause, sent := ami.ErrCancelled, ami.SentNo
+			if i%3 == 0 {
+				cause = ami.ErrDisconnected
+			}
+			if i == 0 {
+				sent = ami.SentYes
+			}
+			if oe := wantOp(t, <-ch, "do", cause); oe.Sent != sent {
+				t.Errorf("call %d: Sent = %v, want %v", i, oe.Sent, sent)
+			}
+		}
+		<-c.Done()
+		exact(t, c.Stats())
 	})
 }

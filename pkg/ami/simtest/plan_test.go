@@ -26,6 +26,7 @@ type plan struct {
 	abrupt   bool               // Close in the middle of everything, instead of healing
 	link     amitest.Link
 	buffer   int
+	lag      time.Duration // behind its writer, of a reader at the connection's end
 	ring     ami.SubscribeOptions
 	budget   int64
 	rate     int
@@ -80,6 +81,9 @@ func newPlan(seed uint64) plan {
 	}
 	if r.IntN(4) == 0 {
 		p.config.Filters = [][]ami.Field{{{Name: "Filter", Value: "!Event: NoSuchThing"}}}
+	}
+	if r.IntN(2) == 0 {
+		p.lag = time.Duration(1+r.IntN(30)) * time.Millisecond
 	}
 	return p
 }

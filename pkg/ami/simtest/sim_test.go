@@ -108,6 +108,7 @@ func simulate(t *testing.T, s uint64, total *tally) {
 		w.run()
 		total.add(w, time.Since(start))
 	})
+	t.Logf("seed %d is over", s) // of a crash, scripts/simulate names the seeds that were not
 }
 
 func (y *tally) report(t *testing.T, took time.Duration) {

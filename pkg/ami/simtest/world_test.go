@@ -100,7 +100,32 @@ func (h *host) dial(ctx context.Context, network, addr string) (net.Conn, error)
 	case h.dns.Load():
 		return nil, &net.DNSError{Err: "server misbehaving", Name: addr, IsTemporary: true}
 	}
-	return h.w.net.DialContext(ctx, network, addr)
+	conn, err := h.w.net.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return lagging{conn, h.w.p.lag}, nil
+}
+
+// A lagging connection's reader learns of its end a moment behind its writer, and a write returns a moment behind its
+// bytes, which may have been answered by then. What callers do in between must be safe.
+type lagging struct {
+	net.Conn
+	lag time.Duration
+}
+
+func (l lagging) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	if err != nil {
+		time.Sleep(l.lag)
+	}
+	return n, err
+}
+
+func (l lagging) Write(p []byte) (int, error) {
+	n, err := l.Conn.Write(p)
+	time.Sleep(l.lag)
+	return n, err
 }
 
 // start brings the server up.
