@@ -36,20 +36,30 @@ type lineSender struct {
 	warned    map[string]bool // the reader's own: headers that were looked up
 	stop      context.CancelFunc
 
-	mu    sync.Mutex // guards all below, and the order of output
-	out   *output.Printer
-	tally tally
-	slots []slot
+	mu    sync.Mutex  // guards these and what is in flight in the lanes
+	slots []*slotPage // grows by the page, so that a slot stays where it is
 	free  []uint64
 
+	// The collector's own.
+	known []*slotPage // slots, when it last looked
+	ended []uint64    // tags of what was printed, to be released
+
+	printing sync.Mutex // guards all below
+	out      *output.Printer
+	tally    tally
 	failures int // lines, of which only the first is told of on standard error
 }
 
-// A slot remembers the origin of an action in flight; its number is the action's tag.
+// A slot remembers the origin of an action in flight; its number is the action's tag. It is written before the action is
+// submitted and read behind its end.
 type slot struct {
 	origin output.Origin
 	lane   *lane
 }
+
+const pageSlots = 64
+
+type slotPage [pageSlots]slot
 
 // A lane is where actions for one node, or for the route, wait for their turn.
 type lane struct {
@@ -129,15 +139,15 @@ func (s *lineSender) run(ctx context.Context, in io.Reader, nodes []ami.Config) 
 		submitted()
 	}()
 	defer s.app.progress(func() string {
-		s.mu.Lock()
-		defer s.mu.Unlock()
+		s.printing.Lock()
+		defer s.printing.Unlock()
 		return strconv.Itoa(s.tally.ended) + " answered, " + strconv.Itoa(s.failures) + " of them failures"
 	})()
 	if err := s.collect(ctx, done); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.printing.Lock()
+	defer s.printing.Unlock()
 	if err := s.out.Close(); err != nil {
 		return err
 	}
@@ -281,9 +291,7 @@ func (s *lineSender) submit(ctx context.Context, l *lane, r lineRequest) {
 		return
 	}
 	if err := l.submit(ctx, r.action, tag); err != nil {
-		s.mu.Lock()
 		s.release(tag)
-		s.mu.Unlock()
 		if ctx.Err() == nil {
 			s.refuse(r, nodeOf(err, r.node), err)
 		}
@@ -321,36 +329,47 @@ func (s *lineSender) take(ctx context.Context, l *lane, r lineRequest) (tag uint
 
 // slot puts an entry into a free slot. Called under mu.
 func (s *lineSender) slot(entry slot) (tag uint64) {
-	if n := len(s.free); n > 0 {
-		tag = s.free[n-1]
-		s.free = s.free[:n-1]
-		s.slots[tag] = entry
-		return tag
+	if len(s.free) == 0 {
+		first := uint64(len(s.slots)) * pageSlots
+		s.slots = append(s.slots, new(slotPage))
+		for i := range pageSlots {
+			s.free = append(s.free, first+uint64(i))
+		}
 	}
-	s.slots = append(s.slots, entry)
-	return uint64(len(s.slots) - 1)
+	tag = s.free[len(s.free)-1]
+	s.free = s.free[:len(s.free)-1]
+	*at(s.slots, tag) = entry
+	return tag
 }
 
-// release empties a slot, and lets its lane know if that waits for one. Called under mu.
-func (s *lineSender) release(tag uint64) {
-	l := s.slots[tag].lane
-	s.slots[tag] = slot{}
-	s.free = append(s.free, tag)
-	l.flying--
-	if l.waits {
-		l.waits = false
-		l.wake <- struct{}{} // nobody else waits: there is room
+func at(slots []*slotPage, tag uint64) *slot {
+	return &slots[tag/pageSlots][tag%pageSlots]
+}
+
+// release empties slots, and lets their lanes know if they wait for one.
+func (s *lineSender) release(tags ...uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, tag := range tags {
+		l := at(s.slots, tag).lane
+		*at(s.slots, tag) = slot{}
+		l.flying--
+		if l.waits {
+			l.waits = false
+			l.wake <- struct{}{} // nobody else waits: there is room
+		}
 	}
+	s.free = append(s.free, tags...)
 }
 
 // refuse prints the failure of a line that was never in flight.
 func (s *lineSender) refuse(r lineRequest, node string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.printing.Lock()
+	defer s.printing.Unlock()
 	s.fail(classify(err), node, output.Origin{Action: r.action.Name, ID: r.id, Line: r.line})
 }
 
-// fail prints a failure; without --keep-going no further line is read. Called under mu.
+// fail prints a failure; without --keep-going no further line is read. Called under printing.
 func (s *lineSender) fail(f failure, node string, origin output.Origin) {
 	s.tally.add(f.Exit)
 	s.failures++
@@ -365,11 +384,19 @@ func (s *lineSender) fail(f failure, node string, origin output.Origin) {
 	}
 }
 
+// releaseAt is how many lines end before their slots are free again, unless there is a pause: a lane that waits is not
+// woken for each.
+const releaseAt = 64
+
 // collect prints answers until everything that was submitted has ended.
 func (s *lineSender) collect(ctx, submitted context.Context) error {
 	wait := submitted
 	for {
 		r, ok := s.batch.PollBorrowed()
+		if !ok || len(s.ended) >= releaseAt {
+			s.release(s.ended...)
+			s.ended = s.ended[:0]
+		}
 		if !ok {
 			if submitted.Err() != nil {
 				wait = ctx
@@ -377,9 +404,9 @@ func (s *lineSender) collect(ctx, submitted context.Context) error {
 					return ctx.Err()
 				}
 			}
-			s.mu.Lock()
+			s.printing.Lock()
 			err := s.out.Flush()
-			s.mu.Unlock()
+			s.printing.Unlock()
 			if err != nil {
 				return err
 			}
@@ -397,19 +424,24 @@ func (s *lineSender) collect(ctx, submitted context.Context) error {
 }
 
 func (s *lineSender) print(r *ami.Result) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	origin := s.slots[r.Tag].origin
-	if r.Item != nil {
-		return s.out.Item(r.Item, &origin)
+	if r.Tag/pageSlots >= uint64(len(s.known)) {
+		s.mu.Lock()
+		s.known = s.slots
+		s.mu.Unlock()
 	}
-	defer s.release(r.Tag)
+	origin := &at(s.known, r.Tag).origin
+	s.printing.Lock()
+	defer s.printing.Unlock()
+	if r.Item != nil {
+		return s.out.Item(r.Item, origin)
+	}
+	s.ended = append(s.ended, r.Tag)
 	if r.Err != nil {
-		s.fail(classify(r.Err), r.Node, origin)
+		s.fail(classify(r.Err), r.Node, *origin)
 		return nil
 	}
 	s.tally.add(exitOK)
-	return s.out.Reply(r.Reply, &origin)
+	return s.out.Reply(r.Reply, origin)
 }
 
 // readLine reads one line without its end. A line that is too long is an error and is skipped.

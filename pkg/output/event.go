@@ -2,6 +2,8 @@ package output
 
 import (
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -10,6 +12,8 @@ import (
 // JSON encodes objects. The zero value keeps every field.
 type JSON struct {
 	Fields []string // if not empty, the headers to keep in fields and multi, whatever their case
+
+	stamp *stamp // a Printer's, for what it writes one behind the other
 }
 
 // AppendEvent appends an event, or the gap that the entry marks, as one JSON object. It does not allocate unless a
@@ -34,10 +38,7 @@ func (j JSON) appendEvent(dst []byte, typ string, ev *ami.Event, origin *Origin)
 	dst = append(dst, typ...)
 	dst = append(dst, '"')
 	lossy := false
-	if ev.Node != "" {
-		dst = appendStringKey(dst, "node", ev.Node, &lossy)
-	}
-	dst = appendTime(dst, ev.Received)
+	dst = j.appendStamp(dst, ev.Node, ev.Received, &lossy)
 	if origin != nil {
 		dst = origin.append(dst, &lossy)
 	}
@@ -66,10 +67,7 @@ func ownNumber(name string) bool { return wire.EqualFold(name, "ActionID") }
 func AppendGap(dst []byte, ev *ami.Event) []byte {
 	dst = append(dst, `{"type":"gap"`...)
 	lossy := false
-	if ev.Node != "" {
-		dst = appendStringKey(dst, "node", ev.Node, &lossy)
-	}
-	dst = appendTime(dst, ev.Received)
+	dst = appendStamp(dst, ev.Node, ev.Received, &lossy)
 	dst = appendStringKey(dst, "reason", string(ev.Gap.Reason), &lossy)
 	if ev.Gap.Reason == ami.GapOverflow {
 		dst = strconv.AppendUint(appendKey(dst, "dropped"), ev.Gap.Dropped, 10)
@@ -81,6 +79,38 @@ func AppendGap(dst []byte, ev *ami.Event) []byte {
 		dst = AppendTimestamp(appendKey(dst, "until"), ev.Gap.Until)
 	}
 	return closeObject(dst, lossy)
+}
+
+// appendStamp appends the keys that say where and when: node, time and ts.
+func appendStamp(dst []byte, node string, t time.Time, lossy *bool) []byte {
+	if node != "" {
+		dst = appendStringKey(dst, "node", node, lossy)
+	}
+	return appendTime(dst, t)
+}
+
+// A stamp is the text of appendStamp, kept because all that one read of the network brought has it in common.
+type stamp struct {
+	node  string
+	time  time.Time
+	text  []byte
+	lossy bool
+}
+
+func (j JSON) appendStamp(dst []byte, node string, t time.Time, lossy *bool) []byte {
+	s := j.stamp
+	if s == nil {
+		return appendStamp(dst, node, t, lossy)
+	}
+	if s.node != node || s.time != t {
+		if s.node != node {
+			s.node = strings.Clone(node) // it may be borrowed
+		}
+		s.time, s.lossy = t, false
+		s.text = appendStamp(s.text[:0], node, t, &s.lossy)
+	}
+	*lossy = *lossy || s.lossy
+	return append(dst, s.text...)
 }
 
 // Origin says to which request an object belongs.

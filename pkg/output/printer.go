@@ -63,7 +63,7 @@ type Printer struct {
 
 // NewPrinter returns a printer that writes to w.
 func NewPrinter(w io.Writer, o Options) *Printer {
-	p := &Printer{w: w, o: o, json: JSON{Fields: o.Fields}}
+	p := &Printer{w: w, o: o, json: JSON{Fields: o.Fields, stamp: new(stamp)}}
 	if o.Query != "" {
 		p.o.Format = JSONLines
 		p.json.Fields = nil
@@ -93,7 +93,7 @@ func (p *Printer) Empty() (names []string) {
 // Event prints an event or a gap. Only JSON shows a gap; its loss is the caller's to report otherwise.
 func (p *Printer) Event(ev *ami.Event) error {
 	switch {
-	case p.o.Format == JSONLines && p.o.Query == "":
+	case p.line():
 		p.buf = append(p.json.AppendEvent(p.buf, ev), '\n')
 	case p.o.Format == JSONLines || p.o.Format == JSONDocument:
 		p.object(p.json.AppendEvent(p.one[:0], ev))
@@ -110,14 +110,16 @@ func (p *Printer) Event(ev *ami.Event) error {
 
 // Reply prints the complete answer to an action.
 func (p *Printer) Reply(r *ami.Reply, origin *Origin) error {
-	switch p.o.Format {
-	case JSONLines, JSONDocument:
+	switch {
+	case p.line():
+		p.buf = append(p.json.AppendReply(p.buf, r, origin), '\n')
+	case p.o.Format == JSONLines || p.o.Format == JSONDocument:
 		p.object(p.json.AppendReply(p.one[:0], r, origin))
-	case TableText:
+	case p.o.Format == TableText:
 		p.replyText(r, origin)
-	case CSV:
+	case p.o.Format == CSV:
 		p.replyRows(r, origin)
-	case Raw:
+	case p.o.Format == Raw:
 		p.raw(r.Text())
 		for i := range r.Events {
 			p.raw(r.Events[i].Text())
@@ -185,6 +187,9 @@ func (p *Printer) Text(prefix, line string) error {
 	p.buf = append(p.buf, '\n')
 	return p.flushFull()
 }
+
+// line reports whether an object is written as it is, in a line of its own.
+func (p *Printer) line() bool { return p.o.Format == JSONLines && p.o.Query == "" }
 
 // object takes a finished JSON object.
 func (p *Printer) object(o []byte) {

@@ -12,10 +12,7 @@ import (
 func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
 	dst = append(dst, `{"type":"reply"`...)
 	lossy := false
-	if r.Node != "" {
-		dst = appendStringKey(dst, "node", r.Node, &lossy)
-	}
-	dst = appendTime(dst, r.Received)
+	dst = j.appendStamp(dst, r.Node, r.Received, &lossy)
 	dst = origin.append(dst, &lossy)
 	dst = appendStringKey(dst, "response", r.Name(), &lossy)
 	if message, ok := r.Lookup("Message"); ok {
@@ -154,10 +151,7 @@ type Failure struct {
 func AppendError(dst []byte, f *Failure) []byte {
 	dst = append(dst, `{"type":"error"`...)
 	lossy := false
-	if f.Node != "" {
-		dst = appendStringKey(dst, "node", f.Node, &lossy)
-	}
-	dst = appendTime(dst, f.Time)
+	dst = appendStamp(dst, f.Node, f.Time, &lossy)
 	dst = f.Origin.append(dst, &lossy)
 	dst = appendStringKey(dst, "code", f.Code, &lossy)
 	dst = strconv.AppendInt(appendKey(dst, "exit"), int64(f.Exit), 10)
