@@ -20,7 +20,7 @@ type Action struct {
 	Fields []Field
 
 	// Timeout bounds the wait for the complete answer; 0 means the node's ActionTimeout. A context that ends earlier
-	// wins.
+	// wins. A Ping behind the action has that time too, so a dead server is found no sooner.
 	Timeout time.Duration
 
 	// AwaitOriginate makes an Originate with "Async: true" end by its OriginateResponse event instead of by the

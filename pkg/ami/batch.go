@@ -84,12 +84,15 @@ func NewBatch(o BatchOptions) *Batch {
 	return &Batch{items: o.Items, wake: make(chan struct{}, 1)}
 }
 
-func (b *Batch) put(r Result) {
+func (b *Batch) put(r Result) { b.rouse(b.append(r)) }
+
+// append is put without waking Next; it reports whether that must be done.
+func (b *Batch) append(r Result) (first bool) {
 	b.mu.Lock()
-	first := len(b.queue.ends) == 0
+	defer b.mu.Unlock()
+	first = len(b.queue.ends) == 0
 	b.queue.add(r)
-	b.mu.Unlock()
-	b.rouse(first)
+	return first
 }
 
 // putAll is put for the answers that one read brought. text holds their packed replies.
@@ -118,6 +121,9 @@ func (q *results) add(r Result) {
 	q.others = append(q.others, r)
 	q.ends = append(q.ends, end{other: uint32(len(q.others))})
 }
+
+// held returns the bytes of the buffers.
+func (q *results) held() int { return cap(q.ends)*endBytes + cap(q.text) }
 
 // rouse wakes Next if there was nothing for it before.
 func (b *Batch) rouse(first bool) {
@@ -215,7 +221,7 @@ func (b *Batch) pull() bool {
 	if len(b.pulled.ends) > 0 {
 		return true
 	}
-	held := cap(b.pulled.ends)*endBytes + cap(b.pulled.text)
+	held := max(b.pulled.held(), b.queue.held()) // they take turns
 	if busy && held > keptResults && !b.fit.wanted(held) {
 		b.pulled, b.queue = results{}, results{}
 	}

@@ -56,3 +56,40 @@ func TestBatchBuffersFitTheLoad(t *testing.T) {
 		t.Errorf("%d bytes are held where one answer comes at a time, want %d at most", quiet, keptResults)
 	}
 }
+
+// What a burst needed is let go, whichever of the two buffers it went into.
+func TestBatchBuffersOfOneBurst(t *testing.T) {
+	d := wire.NewDecoder(wire.Limits{})
+	d.Feed([]byte("Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n"))
+	m, err := d.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := make([]byte, m.Size())
+	a := answer{end: end{packed: m.Pack(text)}}
+	b := NewBatch(BatchOptions{})
+	round := func(n int) {
+		for range n {
+			b.putAll([]answer{a}, text, origin{node: "pbx"})
+		}
+		for range n {
+			if _, ok := b.PollBorrowed(); !ok {
+				t.Fatal("one is missing")
+			}
+		}
+		if _, ok := b.PollBorrowed(); ok {
+			t.Fatal("one too many")
+		}
+	}
+	round(100_000) // a consumer that came late, once
+	for range 1000 {
+		round(1)
+	}
+	held := 0
+	for _, r := range []results{b.pulled, b.queue} {
+		held += cap(r.ends)*endBytes + cap(r.text)
+	}
+	if held > keptResults {
+		t.Errorf("%d bytes are held after 1,000 quiet rounds, want %d at most", held, keptResults)
+	}
+}

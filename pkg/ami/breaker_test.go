@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,6 +39,21 @@ func TestNodeBreakerProbeIsAlwaysRecorded(t *testing.T) {
 		{"OnReady panics", func(f *fleet, cfg *ami.Config) {
 			f.serve("pbx")
 			cfg.OnReady = func(context.Context, *ami.Conn) error { panic("no state") }
+		}},
+		{"OnReady ends its goroutine", func(f *fleet, cfg *ami.Config) {
+			f.serve("pbx")
+			cfg.OnReady = func(context.Context, *ami.Conn) error { runtime.Goexit(); return nil }
+		}},
+		{"Dial panics", func(_ *fleet, cfg *ami.Config) {
+			cfg.Dial = func(context.Context, string, string) (net.Conn, error) { panic("no network") }
+		}},
+		{"Wrap panics", func(f *fleet, cfg *ami.Config) {
+			f.serve("pbx")
+			cfg.Wrap = func(net.Conn) net.Conn { panic("no trace") }
+		}},
+		{"the secret's provider panics", func(f *fleet, cfg *ami.Config) {
+			f.serve("pbx")
+			cfg.Secret = func(context.Context) (ami.Secret, error) { panic("no vault") }
 		}},
 		{"no secret", func(f *fleet, cfg *ami.Config) {
 			f.serve("pbx")

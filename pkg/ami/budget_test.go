@@ -204,3 +204,74 @@ func TestBudgetTheGreatestGivesFirst(t *testing.T) {
 		t.Errorf("the hog held %d bytes and holds %d", hog.QueuedBytes, st.QueuedBytes)
 	}
 }
+
+func TestRefusedEventsTakeNoMemory(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		o    SubscribeOptions
+		b    *budget
+	}{
+		{"an event larger than RingBytes", SubscribeOptions{RingBytes: 100}, nil},
+		{"a budget below a chunk", SubscribeOptions{}, &budget{limit: 1000}},
+		{"a budget that others use up", SubscribeOptions{}, func() *budget {
+			b := &budget{limit: 1 << 20}
+			for b.take(0) { // 16 rings at least, each a chunk
+			}
+			return b
+		}()},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := newSubscription(tt.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := &feed{node: "n", budget: tt.b}
+			s.attach(f)
+			ev := anEvent(t, 1, 200)
+			for i := range 100_000 {
+				f.offer(&ev, int64(i), uint64(i), 1)
+				f.flush()
+			}
+			r := f.list()[0]
+			bytes, segs := heldBytes(r)
+			st := s.Stats()
+			t.Logf("queued %d events, %d bytes; peak %d; dropped %d; but the ring's segments: %d of %d bytes", st.Queued, st.QueuedBytes, st.PeakBytes, st.Dropped, segs, bytes)
+			if bytes > 1<<20 {
+				t.Errorf("a ring with nothing queued holds %d bytes", bytes)
+			}
+		})
+	}
+}
+
+// heldBytes is what a ring's segments hold.
+func heldBytes(r *ring) (bytes, segs int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s := r.segs.head; s != nil; s = s.next {
+		bytes += len(s.text)
+		segs++
+	}
+	return bytes, segs
+}
+
+// With more rings than the budget has chunks, and consumers that stand still.
+func TestBudgetOfMoreRingsThanChunks(t *testing.T) {
+	const limit = 1 << 20
+	p := newPool(t, 100, limit)
+	ev := anEvent(t, 1, 500)
+	for i := range 300_000 {
+		f := p.feeds[i%100]
+		f.offer(&ev, 1, uint64(i), 1)
+		f.flush()
+	}
+	p.check()
+	held := 0
+	for _, f := range p.feeds {
+		b, _ := heldBytes(f.list()[0])
+		held += b
+	}
+	t.Logf("budget %d, used %d; the rings' segments hold %d", limit, p.budget.used.Load(), held)
+	if held > 4*limit {
+		t.Errorf("the rings hold %d bytes under a budget of %d", held, limit)
+	}
+}

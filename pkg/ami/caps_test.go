@@ -310,6 +310,62 @@ func TestCapOfManyListsTogether(t *testing.T) {
 	})
 }
 
+// The items of all lists that a server mixes count together.
+func TestCapOfTheItemsOfManyLists(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const lists, most = 10, 50
+		_, cfg := scripted(t, func(p *peer) {
+			if !p.greet() {
+				return
+			}
+			var ids []string
+			for range lists {
+				a, ok := p.action()
+				if !ok {
+					return
+				}
+				ids = append(ids, a["ActionID"])
+				p.send("Response: Success\nActionID: %s\nEventList: start\n\n", a["ActionID"])
+			}
+			for range most/lists + 1 {
+				for _, id := range ids {
+					p.send("Event: E\nActionID: %s\n\n", id)
+				}
+			}
+			for _, id := range ids {
+				p.send("Event: EComplete\nActionID: %s\nEventList: Complete\n\n", id)
+			}
+			p.drain()
+		})
+		cfg.ListItems = most
+		c := mustDial(t, cfg)
+		b := ami.NewBatch(ami.BatchOptions{})
+		for i := range lists {
+			if err := c.Submit(t.Context(), ami.NewAction("QueueStatus"), b, uint64(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cut := 0
+		for range lists {
+			r, err := b.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if errors.Is(r.Err, ami.ErrListTooLong) {
+				if cut++; len(r.Reply.Events) != most/lists {
+					t.Errorf("list %d was cut off after %d items, want %d", r.Tag, len(r.Reply.Events), most/lists)
+				}
+			} else if r.Err != nil || len(r.Reply.Events) != most/lists+1 {
+				t.Errorf("list %d: %v, %d items", r.Tag, r.Err, len(r.Reply.Events))
+			}
+		}
+		if cut != 2 { // each makes room for five more items
+			t.Errorf("%d of %d lists were cut off", cut, lists)
+		}
+		exact(t, c.Stats())
+	})
+}
+
 func TestCapOfUnauthenticatedBytes(t *testing.T) {
 	const limit = 4096
 	junk := func(n int) string {

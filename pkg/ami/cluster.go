@@ -47,8 +47,10 @@ type Cluster struct {
 
 	mu            sync.Mutex // guards changes of nodes, and all below
 	subscriptions []*Subscription
+	removals      sync.WaitGroup // under way
 	closed        bool
 	ended         chan struct{} // closed when Close or Drain is through
+	hurry         func()        // ends a Drain's patience
 }
 
 // NewCluster returns a cluster without nodes. Close it.
@@ -140,6 +142,10 @@ func (c *Cluster) Remove(name string) error {
 	nodes := slices.DeleteFunc(slices.Clone(c.Nodes()), func(o *Node) bool { return o == n })
 	c.nodes.Store(&nodes)
 	subscriptions := slices.Clone(c.subscriptions)
+	if !c.closed { // Close waits for it
+		c.removals.Add(1)
+		defer c.removals.Done()
+	}
 	c.mu.Unlock()
 	err := n.close(context.Background(), false)
 	for _, s := range subscriptions {
@@ -191,20 +197,26 @@ func (c *Cluster) end(ctx context.Context, drain bool) error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
+		if !drain {
+			c.hurry()
+		}
 		<-c.ended // a second caller may rely on it as well
 		return nil
 	}
 	c.closed = true
+	ctx, c.hurry = context.WithCancel(ctx)
+	defer c.hurry()
 	defer close(c.ended)
-	subscriptions := c.subscriptions
+	subscriptions, nodes := c.subscriptions, c.Nodes()
 	c.mu.Unlock()
 	c.queue.close()
-	errs := make([]error, len(c.Nodes()))
+	errs := make([]error, len(nodes))
 	var all sync.WaitGroup
-	for i, n := range c.Nodes() {
+	for i, n := range nodes {
 		all.Go(func() { errs[i] = n.close(ctx, drain) })
 	}
 	all.Wait()
+	c.removals.Wait()
 	for _, s := range subscriptions {
 		s.Close()
 	}

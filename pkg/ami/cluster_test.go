@@ -315,3 +315,75 @@ func TestStateIsTrueWithoutBackoff(t *testing.T) {
 		}
 	})
 }
+
+// A node that is added again while its namesake is still being removed keeps its subscriptions.
+func TestAddWhileANamesakeIsRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := amitest.NewNetwork()
+		srv := amitest.NewServer(amitest.WithNetwork(n))
+		defer srv.Close()
+		cluster := ami.NewCluster(ami.ClusterConfig{})
+		defer cluster.Close()
+		sub, err := cluster.Subscribe(ami.SubscribeOptions{Events: []string{"Tick"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := ami.Config{Name: "n", Addr: srv.Addr(), Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret), Dial: n.DialContext, Events: "on"}
+		old := cfg
+		release := make(chan struct{})
+		old.OnReady = func(context.Context, *ami.Conn) error { <-release; return nil } // it takes its time
+		if _, err := cluster.Add(old); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		removed := make(chan error, 1)
+		go func() { removed <- cluster.Remove("n") }()
+		synctest.Wait()
+		node, err := cluster.Add(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := node.WaitReady(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		close(release)
+		if err := <-removed; err != nil {
+			t.Fatal(err)
+		}
+		srv.Emit(amitest.NewEvent("Tick"))
+		synctest.Wait()
+		if _, ok := sub.Poll(); !ok {
+			t.Errorf("the event is lost, without a gap; stats %+v, decoded %d", sub.Stats(), node.Stats().Events)
+		}
+	})
+}
+
+// Close leaves nothing of a node behind that is being removed.
+func TestCloseWaitsForARemoval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, cfg := simulate(t)
+		release := make(chan struct{})
+		cfg.OnReady = func(context.Context, *ami.Conn) error { <-release; return nil } // it takes its time
+		cluster := ami.NewCluster(ami.ClusterConfig{})
+		if _, err := cluster.Add(cfg); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		var removed, closed atomic.Bool
+		go func() { _ = cluster.Remove(cfg.Addr); removed.Store(true) }()
+		synctest.Wait()
+		go func() { _ = cluster.Close(); closed.Store(true) }()
+		synctest.Wait()
+		if closed.Load() {
+			t.Error("Close returned before the removal")
+		}
+		close(release)
+		synctest.Wait()
+		if !removed.Load() || !closed.Load() {
+			t.Errorf("removed %v, closed %v", removed.Load(), closed.Load())
+		}
+		if n := goroutines(); n != 0 {
+			t.Errorf("%d goroutines of the engine are left", n)
+		}
+	})
+}

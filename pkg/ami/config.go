@@ -68,7 +68,8 @@ type Config struct {
 	// Operation, such as {Filter, "Event: Hangup"}. They need the class "system".
 	Filters [][]Field
 	// OnReady runs on every new session before it counts as ready, to bring the caller's state up to date. Its error
-	// ends the session. It must use the Conn it is given.
+	// ends the session. It must use the Conn it is given, and not remove its node or close or drain its cluster, which
+	// wait for it: a goroutine of its own may.
 	OnReady func(ctx context.Context, c *Conn) error
 
 	Dial DialFunc // nil: net.Dialer with TCP_USER_TIMEOUT and TCP keepalive
@@ -173,6 +174,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("ami: node %s: WriteBuffer %d is under %d, the size of the largest action", c.Name, c.WriteBuffer, minWriteBuffer)
 	case c.KeepaliveMisses < 1 || c.BreakerFailures < 1:
 		return errors.New("ami: KeepaliveMisses and BreakerFailures need at least 1")
+	case c.ListItems < 1 || c.ListBytes < 1 || c.Unauthorized < 1:
+		return errors.New("ami: ListItems, ListBytes and Unauthorized need at least 1")
 	}
 	for _, d := range []time.Duration{c.DialTimeout, c.LoginTimeout, c.ActionTimeout, c.PingTimeout, c.BackoffMin, c.BreakerOpen, c.LoginBackoffMin, c.StableAfter} {
 		if d < 0 {

@@ -38,6 +38,7 @@ type Conn struct {
 	packed       []byte   // their replies, of those for a batch
 	packedFit    bufferFit
 	freedLive    int    // how many of them were live, not zombies
+	freedOwn     int    // and of those the engine's own
 	answered     uint64 // start of the last action that was answered, in the outgoing stream
 	reapAt       int64  // when to look for dead zombies again
 	running      *call  // whose list is running, for items without an ActionID; nil: none
@@ -54,22 +55,23 @@ type Conn struct {
 	acked      atomic.Uint64 // TLS: stream offset behind the last action that was answered
 	pacing     uint64        // the writer's own: stream offset of the batch it is at
 
-	mu       sync.Mutex // guards all below; never held across I/O, a channel operation or a callback
-	state    connState
-	err      error // why it died
-	calls    callTable
-	out      outbuf
-	taken    uint64 // stream offset behind what the writer has taken
-	writing  int    // bytes the writer is at
-	written  uint64 // stream offset behind what the network has taken
-	idle     bool   // the writer waits for wake
-	peakOut  int
-	listHeld int // bytes of lists being collected
-	room     roomQueue
-	timer    *time.Timer
-	timerAt  int64 // 0: not armed
-	ping     keepalive
-	empty    chan struct{} // Drain's: closed when no call is live
+	mu        sync.Mutex // guards all below; never held across I/O, a channel operation or a callback
+	state     connState
+	err       error // why it died
+	calls     callTable
+	out       outbuf
+	taken     uint64 // stream offset behind what the writer has taken
+	writing   int    // bytes the writer is at
+	written   uint64 // stream offset behind what the network has taken
+	idle      bool   // the writer waits for wake
+	peakOut   int
+	listHeld  int // bytes of lists being collected
+	listItems int // their items
+	room      roomQueue
+	timer     *time.Timer
+	timerAt   int64 // 0: not armed
+	ping      keepalive
+	empty     chan struct{} // Drain's: closed when no call is live
 }
 
 type connState uint8
@@ -96,10 +98,16 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 		return nil, err
 	}
 	go c.read()
+	ready := false
+	defer func() {
+		if !ready { // OnReady may have panicked
+			_ = c.Close()
+		}
+	}()
 	if err := c.setup(ctx); err != nil {
-		_ = c.Close()
 		return nil, err
 	}
+	ready = true
 	return c, nil
 }
 
@@ -124,15 +132,21 @@ func open(ctx context.Context, o opening) (*Conn, error) {
 	if o.connected != nil {
 		o.connected()
 	}
+	opened := false
+	defer func() {
+		if !opened { // the secret's provider may have panicked
+			_ = raw.Close()
+		}
+	}()
 	c := &Conn{
 		cfg: o.cfg, session: o.session, stats: o.stats, feed: o.feed, onEvent: o.onEvent, epoch: time.Now(), raw: raw, nc: nc,
 		dec: wire.NewSessionDecoder(o.cfg.Limits), calls: newCallTable(o.number), idle: true,
 		done: make(chan struct{}), writerDone: make(chan struct{}), wake: make(chan struct{}, 1), acks: make(chan struct{}, 1),
 	}
 	if err := c.login(ctx); err != nil {
-		_ = raw.Close()
 		return nil, err
 	}
+	opened = true
 	c.lastHeard.Store(c.now())
 	go c.write()
 	c.mu.Lock()
@@ -245,7 +259,8 @@ func (c *Conn) settle() {
 			owed = append(owed, c.ending(call, r, sent, counter))
 		}
 	})
-	if c.calls.live = 0; len(owed) == 0 {
+	owns := c.calls.own
+	if c.calls.live, c.calls.own = 0, 0; len(owed) == owns {
 		c.drained()
 	}
 	c.mu.Unlock()
@@ -311,7 +326,7 @@ const logoffTimeout = time.Second
 
 // drained tells a waiting Drain when no call is live. Called under mu.
 func (c *Conn) drained() {
-	if c.empty != nil && c.calls.live == 0 && !c.isEmpty() {
+	if c.empty != nil && c.calls.live == c.calls.own && !c.isEmpty() {
 		close(c.empty)
 	}
 }

@@ -1,6 +1,7 @@
 package ami_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -139,4 +140,22 @@ func TestDialInAnotherBubble(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A panic in OnReady that a caller of Dial recovers from leaves no session behind.
+func TestOnReadyPanicClosesTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s, cfg := simulate(t)
+		var c *ami.Conn
+		cfg.OnReady = func(_ context.Context, conn *ami.Conn) error { c = conn; panic("mine") }
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = ami.Dial(t.Context(), cfg)
+		}()
+		time.Sleep(time.Hour)
+		if n := s.Ledger().Sessions; n != 0 {
+			t.Errorf("%d sessions are left, of which nobody knows", n)
+		}
+		_ = c.Close()
+	})
 }

@@ -58,3 +58,21 @@ func TestDefaults(t *testing.T) {
 		}
 	}
 }
+
+func TestConfigRefusesWhatCannotWork(t *testing.T) {
+	for name, set := range map[string]func(*ami.Config){
+		"ListItems":     func(c *ami.Config) { c.ListItems = -1 },
+		"ListBytes":     func(c *ami.Config) { c.ListBytes = -1 },
+		"Unauthorized":  func(c *ami.Config) { c.Unauthorized = -1 },
+		"Pending":       func(c *ami.Config) { c.Pending = -1 },
+		"ActionTimeout": func(c *ami.Config) { c.ActionTimeout = -1 },
+	} {
+		cfg := ami.Config{Addr: "pbx:5038", Username: "u"}
+		set(&cfg)
+		cluster := ami.NewCluster(ami.ClusterConfig{})
+		if _, err := cluster.Add(cfg); err == nil {
+			t.Errorf("a negative %s was taken", name)
+		}
+		_ = cluster.Close()
+	}
+}

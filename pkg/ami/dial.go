@@ -16,12 +16,20 @@ func dialTransport(ctx context.Context, cfg *Config, addr string) (raw, nc net.C
 	if dial == nil {
 		dial = dialTCP
 	}
-	raw, err = dial(ctx, "tcp", addr)
+	conn, err := dial(ctx, "tcp", addr)
 	if err != nil {
 		return nil, nil, &OpError{Op: "dial", Node: cfg.Name, Err: err}
 	}
+	opened := false
+	defer func() {
+		if !opened { // Wrap may have panicked
+			_ = conn.Close()
+		}
+	}()
 	if cfg.TLS == nil {
-		return raw, cfg.wrap(raw), nil
+		nc = cfg.wrap(conn)
+		opened = true
+		return conn, nc, nil
 	}
 	tc := cfg.TLS.Clone()
 	if tc.ServerName == "" {
@@ -30,9 +38,8 @@ func dialTransport(ctx context.Context, cfg *Config, addr string) (raw, nc net.C
 	if tc.MinVersion == 0 {
 		tc.MinVersion = tls.VersionTLS12
 	}
-	c := tls.Client(raw, tc)
+	c := tls.Client(conn, tc)
 	if err := c.HandshakeContext(ctx); err != nil {
-		_ = raw.Close()
 		var plain tls.RecordHeaderError
 		if errors.As(err, &plain) {
 			err = fmt.Errorf("%w: the port does not speak TLS", ErrTLS)
@@ -41,7 +48,9 @@ func dialTransport(ctx context.Context, cfg *Config, addr string) (raw, nc net.C
 		}
 		return nil, nil, &OpError{Op: "tls", Node: cfg.Name, Err: err}
 	}
-	return raw, cfg.wrap(c), nil
+	nc = cfg.wrap(c)
+	opened = true
+	return conn, nc, nil
 }
 
 // A dead host is found in this time while data is unacknowledged; keepalive Pings see to it that some is.

@@ -125,3 +125,53 @@ func TestDrainOfALostSession(t *testing.T) {
 		})
 	}
 }
+
+// Drain waits for the callers' actions, not for the engine's own Ping behind them.
+func TestDrainDoesNotWaitForAPing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := scripted(t, func(p *peer) { // it hangs
+			if p.greet() {
+				p.drain()
+			}
+		})
+		c := mustDial(t, cfg)
+		end := make(chan time.Time, 1)
+		go func() {
+			_, _ = c.Do(t.Context(), ami.Action{Name: "Originate", Timeout: 20 * time.Second})
+			end <- time.Now()
+		}()
+		time.Sleep(16 * time.Second) // a Ping is out
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		err := c.Drain(ctx)
+		d := time.Since(<-end)
+		if err != nil || d > 2*time.Second {
+			t.Errorf("Drain ended %v after the last action: %v", d, err)
+		}
+	})
+}
+
+// Close ends everything at once, a Drain under way too.
+func TestCloseHurriesADrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s, cfg := simulate(t)
+		s.Handle("Originate", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Sleep(time.Hour) })
+		cluster := ami.NewCluster(ami.ClusterConfig{})
+		node, err := cluster.Add(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := node.WaitReady(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		go node.Do(t.Context(), ami.Action{Name: "Originate", Timeout: 10 * time.Minute})
+		synctest.Wait()
+		go cluster.Drain(t.Context())
+		synctest.Wait()
+		start := time.Now()
+		_ = cluster.Close()
+		if d := time.Since(start); d > time.Second {
+			t.Errorf("Close took %v", d)
+		}
+	})
+}

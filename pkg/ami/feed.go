@@ -60,6 +60,9 @@ func (f *feed) lost(at int64) {
 	f.away = at
 	rings := f.list()
 	rest := slices.DeleteFunc(slices.Clone(rings), func(r *ring) bool { return r.sub.over != nil })
+	for _, r := range rest {
+		r.away = true
+	}
 	f.rings.Store(&rest)
 	f.mu.Unlock()
 	for _, r := range rings {
@@ -72,15 +75,16 @@ func (f *feed) resumed(at int64) {
 	f.mu.Lock()
 	since := f.away
 	f.away = 0
-	rings := f.list()
-	f.mu.Unlock()
-	if since == 0 {
-		return
-	}
-	for _, r := range rings {
-		if r.joined <= since {
-			r.mark(loss{since: since, until: at})
+	var told []*ring
+	for _, r := range f.list() {
+		if r.away {
+			r.away = false
+			told = append(told, r)
 		}
+	}
+	f.mu.Unlock()
+	for _, r := range told {
+		r.mark(loss{since: since, until: at})
 	}
 }
 
@@ -92,10 +96,10 @@ func (f *feed) list() []*ring {
 }
 
 // join adds a ring for the subscription.
-func (f *feed) join(s *Subscription, at int64) *ring {
+func (f *feed) join(s *Subscription) *ring {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := &ring{node: f.node, sub: s, budget: f.budget, joined: at, segs: segments{pool: &s.pool}}
+	r := &ring{node: f.node, sub: s, budget: f.budget, segs: segments{pool: &s.pool}}
 	old := f.list()
 	rings := append(old[:len(old):len(old)], r)
 	f.rings.Store(&rings)

@@ -16,11 +16,15 @@ type keepalive struct {
 	out    bool // a Ping is on its way
 	ref    callRef
 	sentAt int64 // nanoseconds since the session's epoch
+	until  int64 // no room for it: until when one that was sent would have had time
 	misses int
 }
 
 // armAt sees to it that the session's one timer fires soon after the deadline. Called under mu.
 func (c *Conn) armAt(deadline int64) {
+	if deadline > math.MaxInt64-tickRound {
+		return // never
+	}
 	at := (deadline + tickRound - 1) / tickRound * tickRound
 	if c.timerAt != 0 && c.timerAt <= at || c.state == connDead {
 		return
@@ -34,10 +38,18 @@ func (c *Conn) armAt(deadline int64) {
 	}
 }
 
+// later returns the instant that is d after at, or the last there is.
+func later(at int64, d time.Duration) int64 {
+	if at > math.MaxInt64-int64(d) {
+		return math.MaxInt64
+	}
+	return at + int64(d)
+}
+
 // armKeepalive arms the timer for the next look at the server's life. Called under mu.
 func (c *Conn) armKeepalive() {
 	if c.cfg.Keepalive > 0 {
-		c.armAt(c.lastHeard.Load() + int64(c.cfg.Keepalive))
+		c.armAt(later(c.lastHeard.Load(), c.cfg.Keepalive))
 	}
 }
 
@@ -91,6 +103,10 @@ func (c *Conn) pulse(now, horizon int64) (dead bool) {
 		if state := k.state(c.ping.ref.gen); state == slotLive || state == slotHeard {
 			return false // armed for its deadline already
 		}
+		if c.ping.ref == (callRef{}) && now < c.ping.until {
+			c.armAt(c.ping.until)
+			return false
+		}
 		c.ping.out = false
 		if heard <= c.ping.sentAt {
 			c.ping.misses++
@@ -103,7 +119,9 @@ func (c *Conn) pulse(now, horizon int64) (dead bool) {
 	if heard > c.ping.sentAt {
 		c.ping.misses = 0
 	}
-	if c.ping.misses == 0 && now-heard < int64(c.cfg.Keepalive) {
+	// Where calls that timed out fill the table, only the answer to something later makes room.
+	full := c.calls.used >= c.cfg.Pending && c.calls.used > c.calls.live
+	if c.ping.misses == 0 && now-heard < int64(c.cfg.Keepalive) && !full {
 		c.armKeepalive()
 		return false
 	}
@@ -113,9 +131,10 @@ func (c *Conn) pulse(now, horizon int64) (dead bool) {
 
 // sendPing writes a Ping of the engine's own. Called under mu.
 func (c *Conn) sendPing(now, horizon int64) {
-	a := Action{Name: pingAction, Timeout: time.Duration(horizon-now) + c.cfg.PingTimeout}
-	if !c.hasRoom(&a, submitInternal) {
-		c.armAt(now + int64(c.cfg.PingTimeout))
+	a := Action{Name: pingAction, Timeout: time.Duration(later(horizon-now, c.cfg.PingTimeout))}
+	if !c.hasRoom(&a, submitInternal) { // as good as one that is not answered
+		c.ping.out, c.ping.ref, c.ping.sentAt, c.ping.until = true, callRef{}, now, later(now, a.Timeout)
+		c.armAt(c.ping.until)
 		return
 	}
 	r := c.accept(context.Background(), &a, receiver{}, c.now(), 0, true)
@@ -127,7 +146,7 @@ func (c *Conn) sendPing(now, horizon int64) {
 }
 
 // ponged books a Ping's answer.
-func (c *Conn) ponged(rtt time.Duration) {
+func (c *Conn) ponged(r callRef, rtt time.Duration) {
 	c.stats.pings.Add(1)
 	c.stats.pingLast.Store(int64(rtt))
 	if int64(rtt) > c.stats.pingMax.Load() {
@@ -135,7 +154,9 @@ func (c *Conn) ponged(rtt time.Duration) {
 	}
 	c.mu.Lock()
 	c.ping.misses = 0
-	c.ping.out = false
+	if c.ping.ref == r {
+		c.ping.out = false
+	}
 	c.armKeepalive()
 	c.mu.Unlock()
 }

@@ -128,3 +128,70 @@ func TestKeepaliveWithAFullTable(t *testing.T) {
 		n.Heal(s.Name())
 	})
 }
+
+// A server that reads and says nothing is found dead, whatever KeepaliveMisses is and however full the table.
+func TestDeadServerBehindAFullTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := scripted(t, func(p *peer) {
+			if p.greet() {
+				p.drain()
+			}
+		})
+		cfg.Pending, cfg.KeepaliveMisses = 1, 6
+		c := mustDial(t, cfg)
+		_, err := c.Do(t.Context(), ami.Action{Name: "Ping", Timeout: time.Second})
+		wantOp(t, err, "do", ami.ErrTimeout)
+		select {
+		case <-c.Done():
+		case <-time.After(24 * time.Hour):
+			st := c.Stats()
+			t.Errorf("the session lives after a day without a word: %d Pings missed, %d slots taken", st.PingsMissed, st.Pending)
+		}
+	})
+}
+
+// A server that talks but never answers an action (Queues) fills the table with calls that timed out for good.
+func TestUnansweredActionsOfATalkingServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := scripted(t, func(p *peer) {
+			if !p.greet() {
+				return
+			}
+			go func() {
+				for t.Context().Err() == nil {
+					_, _ = p.Write([]byte("Event: Tick\r\nN: 1\r\n\r\n"))
+					select {
+					case <-time.After(time.Second):
+					case <-t.Context().Done():
+					}
+				}
+			}()
+			for {
+				a, ok := p.action()
+				if !ok {
+					return
+				}
+				if a["Action"] == "Queues" {
+					p.send("No queues.\n\n")
+				} else {
+					p.send("Response: Success\nActionID: %s\n\n", a["ActionID"])
+				}
+			}
+		})
+		cfg.Pending = 4
+		c := mustDial(t, cfg)
+		for range 4 {
+			_, err := c.Do(t.Context(), ami.Action{Name: "Queues", Timeout: time.Second})
+			wantOp(t, err, "do", ami.ErrTimeout)
+		}
+		start := time.Now()
+		for time.Since(start) < 24*time.Hour {
+			if _, err := c.Do(t.Context(), ami.Action{Name: "CoreStatus", Timeout: 30 * time.Second}); err == nil {
+				t.Logf("answered after %v", time.Since(start))
+				return
+			}
+		}
+		st := c.Stats()
+		t.Errorf("no action got through for a day: %d slots taken, %d in flight, %d Pings", st.Pending, st.Ledger.InFlight, st.Pings)
+	})
+}

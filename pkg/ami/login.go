@@ -20,6 +20,8 @@ func (c *Conn) login(ctx context.Context) error {
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
+	ctx, cancel := context.WithDeadline(ctx, deadline) // the secret's provider is bounded too
+	defer cancel()
 	_ = c.raw.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { _ = c.raw.SetDeadline(time.Unix(1, 0)) })
 	defer stop()

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -328,4 +329,88 @@ func TestEventsBehindTheLoginAnswerAreKept(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A secret's provider is bounded by the login's deadline.
+func TestSecretThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, cfg := simulate(t)
+		cfg.Secret = func(ctx context.Context) (ami.Secret, error) {
+			<-ctx.Done() // a vault that does not answer
+			return ami.Secret{}, ctx.Err()
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		end := make(chan error, 1)
+		go func() {
+			_, err := ami.Dial(ctx, cfg)
+			end <- err
+		}()
+		select {
+		case err := <-end:
+			t.Log(err)
+		case <-time.After(24 * time.Hour):
+			t.Error("Dial waits for the secret for a day: LoginTimeout is 10 s, DialTimeout 5 s")
+			cancel()
+			<-end
+		}
+	})
+}
+
+// A countedConn is one of those that are open.
+type countedConn struct {
+	net.Conn
+	open *atomic.Int64
+	once sync.Once
+}
+
+func (c *countedConn) Close() error {
+	c.once.Do(func() { c.open.Add(-1) })
+	return c.Conn.Close()
+}
+
+// A callback that panics costs its dial: the connection is closed, and the error does not tell what may be a secret.
+func TestPanicsOfADial(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		set   func(cfg *ami.Config)
+		wants string
+	}{
+		{"Secret", func(cfg *ami.Config) { cfg.Secret = func(context.Context) (ami.Secret, error) { panic("hunter2") } }, "panicked with a string"},
+		{"Wrap", func(cfg *ami.Config) { cfg.Wrap = func(net.Conn) net.Conn { panic(errors.New("hunter2")) } }, "panicked with a *errors"},
+		{"Wrap, of the runtime", func(cfg *ami.Config) {
+			cfg.Wrap = func(net.Conn) net.Conn { var none []net.Conn; return none[len(cfg.Name)] }
+		}, "index out of range"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n, _, cfg := simulate(t)
+				var open atomic.Int64
+				cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					c, err := n.DialContext(ctx, network, addr)
+					if err == nil {
+						open.Add(1)
+						c = &countedConn{Conn: c, open: &open}
+					}
+					return c, err
+				}
+				tt.set(&cfg)
+				cluster := ami.NewCluster(ami.ClusterConfig{})
+				defer cluster.Close()
+				node, err := cluster.Add(cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = node.Connect(t.Context())
+				if err == nil || !strings.Contains(err.Error(), tt.wants) || strings.Contains(err.Error(), "hunter2") {
+					t.Errorf("error %v, want one that has %q", err, tt.wants)
+				}
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if open.Load() != 0 {
+					t.Errorf("%d connections are open after %d dials", open.Load(), node.Stats().Dials)
+				}
+			})
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +79,7 @@ func (n *Node) run() {
 	n.sessions++
 	session, lastGood := n.sessions, n.lastGood
 	n.mu.Unlock()
-	c, err := open(n.ctx, opening{
+	c, err := n.open(opening{
 		cfg: &n.cfg, number: n.number, session: session, stats: &n.stats, feed: &n.feed, lastGood: lastGood,
 		connected: func() { n.become(StateLogin, nil) }, onEvent: n.watch,
 	})
@@ -90,13 +91,29 @@ func (n *Node) run() {
 	n.live(c)
 }
 
+// open is open with the caller's Dial, Wrap and Secret guarded: a panic in one of them is a failed dial. What it was is
+// not told unless it is the runtime's, for it could be the secret.
+func (n *Node) open(o opening) (c *Conn, err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case runtime.Error:
+			err = &OpError{Op: "dial", Node: n.cfg.Name, Err: fmt.Errorf("Dial, Wrap or Secret panicked: %w", p)}
+		default:
+			err = &OpError{Op: "dial", Node: n.cfg.Name, Err: fmt.Errorf("Dial, Wrap or Secret panicked with a %T", p)}
+		}
+	}()
+	return open(n.ctx, o)
+}
+
 // live starts a session that is logged in.
 func (n *Node) live(c *Conn) {
-	n.booted.Store(false)
 	n.mu.Lock()
 	n.conn = c
 	n.banner = c.banner
-	n.lastGood = c.raw.RemoteAddr().String()
+	if addr := c.raw.RemoteAddr(); addr != nil {
+		n.lastGood = addr.String()
+	}
 	closed := n.state == StateClosed
 	n.mu.Unlock()
 	if closed {
@@ -106,13 +123,7 @@ func (n *Node) live(c *Conn) {
 		n.feed.resumed(time.Now().UnixNano())
 	}
 	if len(n.cfg.Filters) > 0 || n.cfg.OnReady != nil {
-		n.gone.Go(func() {
-			if err := n.setup(c); err != nil {
-				c.kill(err)
-				return
-			}
-			n.ready(c)
-		})
+		n.gone.Go(func() { n.setup(c) })
 	} else {
 		n.ready(c)
 	}
@@ -124,6 +135,7 @@ func (n *Node) live(c *Conn) {
 func (n *Node) serve(c *Conn, closed bool) {
 	c.read()
 	last := c.Stats()
+	n.booted.Store(false)
 	n.mu.Lock()
 	n.conn = nil
 	n.current.Store(nil)
@@ -135,14 +147,23 @@ func (n *Node) serve(c *Conn, closed bool) {
 	n.failed(fmt.Errorf("%w: %w", ErrDisconnected, c.Err()))
 }
 
-// setup runs the caller's OnReady guarded: a panic in it costs this session and is reported.
-func (n *Node) setup(c *Conn) (err error) {
+// setup runs the caller's OnReady guarded: a panic in it, or an exit of its goroutine, costs this session and is reported.
+func (n *Node) setup(c *Conn) {
+	err := errors.New("OnReady ended its goroutine")
 	defer func() {
 		if p := recover(); p != nil {
-			err = &OpError{Op: "setup", Node: n.cfg.Name, Err: fmt.Errorf("OnReady panicked: %v", p)}
+			err = fmt.Errorf("OnReady panicked: %v", p)
+		}
+		switch {
+		case err == nil:
+			n.ready(c)
+		case errors.As(err, new(*OpError)):
+			c.kill(err)
+		default:
+			c.kill(&OpError{Op: "setup", Node: n.cfg.Name, Err: err})
 		}
 	}()
-	return c.setup(n.ctx)
+	err = c.setup(n.ctx)
 }
 
 // watch looks at the events that concern the node itself. It runs in the reader.

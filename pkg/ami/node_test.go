@@ -305,3 +305,27 @@ func TestNodeWritesNothingOldOnANewSession(t *testing.T) {
 		}
 	})
 }
+
+// A nowhere is a connection that does not know its remote address.
+type nowhere struct{ net.Conn }
+
+func (nowhere) RemoteAddr() net.Addr { return nil }
+
+func TestConnectionWithoutAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, _, cfg := simulate(t)
+		cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := n.DialContext(ctx, network, addr)
+			return nowhere{c}, err
+		}
+		cluster := ami.NewCluster(ami.ClusterConfig{})
+		defer cluster.Close()
+		node, err := cluster.Add(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := node.WaitReady(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

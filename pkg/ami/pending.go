@@ -66,6 +66,7 @@ type callTable struct {
 	free   []uint32
 	used   int // live calls and zombies
 	live   int
+	own    int // of them, the engine's own
 	peak   int
 }
 
@@ -127,6 +128,14 @@ func (c *call) turn(gen uint64, from, to uint64) bool {
 func (c *call) clear() {
 	c.to, c.action, c.list, c.phase = receiver{}, "", nil, awaitReply
 	c.word.Store(c.word.Load() &^ (1<<stateBits - 1)) // slotFree
+}
+
+// over counts a live call's end.
+func (t *callTable) over(k *call) {
+	t.live--
+	if k.internal {
+		t.own--
+	}
 }
 
 // release returns slots whose calls are cleared.

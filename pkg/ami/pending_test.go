@@ -204,3 +204,34 @@ func TestAppendHex(t *testing.T) {
 		}
 	}
 }
+
+// An item that was read before its call's time was up is not handed out behind the end.
+func TestNoItemBehindTheEnd(t *testing.T) {
+	b := NewBatch(BatchOptions{Items: true})
+	c := &Conn{cfg: &Config{Name: "pbx", ListItems: 10, ListBytes: 1000}, stats: &counters{}, calls: newCallTable(1)}
+	k, r := c.calls.alloc()
+	k.to = receiver{batch: b, tag: 7}
+	k.publish(r)
+	if live, known := c.hear(k, r); !live || !known {
+		t.Fatal(live, known)
+	}
+	k.list = &list{}
+	c.collect(k, r, Event{})
+	c.mu.Lock()
+	e, ok := c.giveUp(k, r, &c.stats.timedOut)
+	c.mu.Unlock()
+	if !ok {
+		t.Fatal("the call had ended")
+	}
+	e.to.deliver(nil, ErrTimeout, "pbx")
+	c.collect(k, r, Event{})
+	if item, ok := b.Poll(); !ok || item.Item == nil {
+		t.Errorf("%+v, want the first item", item)
+	}
+	if end, ok := b.Poll(); !ok || end.Item != nil || end.Err == nil {
+		t.Errorf("%+v, want the end", end)
+	}
+	if more, ok := b.Poll(); ok {
+		t.Errorf("%+v behind the end", more)
+	}
+}

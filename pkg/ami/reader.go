@@ -108,10 +108,14 @@ func (c *Conn) response(m *wire.Message) {
 		c.stats.duplicate.Add(1)
 		return
 	}
+	live, known := c.hear(k, r)
+	if !known {
+		c.stats.duplicate.Add(1)
+		return
+	}
 	if c.cfg.TLS != nil {
 		c.ack(k.end)
 	}
-	live := c.hear(k, r)
 	next, done := k.phase.onResponse(m, k.action, k.await)
 	if !done {
 		if k.phase == awaitReply && live {
@@ -136,9 +140,14 @@ func (c *Conn) response(m *wire.Message) {
 	c.complete(k, r, reply)
 }
 
-// hear marks that the server spoke of a call, and reports whether somebody still waits for it.
-func (c *Conn) hear(k *call, r callRef) bool {
-	return k.turn(r.gen, slotLive, slotHeard) || k.state(r.gen) == slotHeard
+// hear marks that the server spoke of a call, and reports whether somebody still waits for it. A call that was given up
+// before it was written, which is the last that a server may know of, is not known any more: its slot is another's.
+func (c *Conn) hear(k *call, r callRef) (live, known bool) {
+	if k.turn(r.gen, slotLive, slotHeard) {
+		return true, true
+	}
+	state := k.state(r.gen)
+	return state == slotHeard, state == slotHeard || state == slotZombie
 }
 
 // event gives an event to the call whose list it is an item or the end of, or else to the subscriptions.
@@ -180,7 +189,11 @@ func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool) bool {
 	if whose != idOurs {
 		return false
 	}
-	live := c.hear(k, r)
+	live, known := c.hear(k, r)
+	if !known {
+		c.stats.duplicate.Add(1)
+		return !broadcast
+	}
 	item, done := k.phase.onEvent(m, k.action)
 	if !item && !done {
 		return false
@@ -217,7 +230,7 @@ func (c *Conn) isBareItem(m *wire.Message) bool {
 func (c *Conn) collect(k *call, r callRef, ev Event) bool {
 	l := k.list
 	size := ev.Size()
-	if l.items+1 > c.cfg.ListItems || c.listHeld+size > c.cfg.ListBytes {
+	if c.listItems >= c.cfg.ListItems || c.listHeld+size > c.cfg.ListBytes {
 		reply := c.newReply(k)
 		reply.Message, reply.Events = l.response, l.events
 		err := fmt.Errorf("%w: cut off after %d items", ErrListTooLong, l.items)
@@ -234,18 +247,33 @@ func (c *Conn) collect(k *call, r callRef, ev Event) bool {
 	l.items++
 	l.bytes += size
 	c.listHeld += size
-	if b := k.to.batch; b != nil && b.items {
-		b.put(Result{Tag: k.to.tag, Node: c.cfg.Name, Item: &ev})
+	c.listItems++
+	if k.to.batch != nil && k.to.batch.items {
+		c.handOut(k, r, &ev)
 	} else {
 		l.events = append(l.events, ev)
 	}
 	return true
 }
 
+// handOut gives a batch an item at once, unless the call ended meanwhile: nothing comes behind a call's end.
+func (c *Conn) handOut(k *call, r callRef, item *Event) {
+	c.mu.Lock() // whoever ends it holds that, and delivers the end without
+	if k.state(r.gen) != slotHeard {
+		c.mu.Unlock()
+		return
+	}
+	b := k.to.batch
+	first := b.append(Result{Tag: k.to.tag, Node: c.cfg.Name, Item: item})
+	c.mu.Unlock()
+	b.rouse(first)
+}
+
 // dropList lets go of a list that nobody waits for.
 func (c *Conn) dropList(k *call) {
 	if k.list != nil {
 		c.listHeld -= k.list.bytes
+		c.listItems -= k.list.items
 		k.list = nil
 	}
 }
@@ -296,7 +324,7 @@ func (c *Conn) book(k *call, r callRef, rtt time.Duration, err error) {
 	case k.internal:
 		c.stats.internalEnded.Add(1)
 		if k.action == pingAction {
-			c.ponged(rtt)
+			c.ponged(r, rtt)
 		}
 	case err != nil:
 		c.stats.errorReplies.Add(1)
@@ -304,6 +332,9 @@ func (c *Conn) book(k *call, r callRef, rtt time.Duration, err error) {
 		c.stats.replied.Add(1)
 	}
 	c.answered = max(c.answered, k.start)
+	if k.internal {
+		c.freedOwn++
+	}
 	k.clear()
 	c.free(r, true)
 }
@@ -360,9 +391,11 @@ func (c *Conn) verdict(k *call, r callRef, reply *Reply) error {
 
 // answeredLate frees the slot of a call that had ended before its answer came.
 func (c *Conn) answeredLate(k *call, r callRef) {
+	if !k.turn(r.gen, slotZombie, slotEnding) {
+		return // not the reader's to free
+	}
 	c.stats.late.Add(1)
 	c.dropList(k)
-	k.turn(r.gen, slotZombie, slotEnding)
 	c.mu.Lock() // for whoever gave it up
 	k.clear()
 	c.mu.Unlock()
@@ -390,13 +423,14 @@ func (c *Conn) releaseFreed() {
 	c.mu.Lock()
 	c.calls.release(c.freed...)
 	c.calls.live -= c.freedLive
+	c.calls.own -= c.freedOwn
 	if c.calls.used > c.calls.live && c.lastHeard.Load() >= c.reapAt {
 		c.reap()
 	}
 	c.room.call()
 	c.drained()
 	c.mu.Unlock()
-	c.freed, c.freedLive = c.freed[:0], 0
+	c.freed, c.freedLive, c.freedOwn = c.freed[:0], 0, 0
 }
 
 // reap releases zombies that will never be answered: the server works in order, and has answered a later action. Some

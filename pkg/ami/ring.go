@@ -40,7 +40,7 @@ type ring struct {
 	node   string
 	sub    *Subscription
 	budget *budget // nil: none
-	joined int64   // when it was made, nanoseconds since 1970
+	away   bool    // it was told of a disconnect, and not yet of its end; guarded by the feed's mu
 
 	mu         sync.Mutex // guards all below, is held for no I/O and no callback; the segment pool's is taken under it
 	segs       segments
@@ -68,6 +68,10 @@ type ring struct {
 
 // offer stages a borrowed event that the subscription wants.
 func (r *ring) offer(m *wire.Message, at int64, seq, session uint64) {
+	if eventCost(m.Size()) > r.sub.ringBytes {
+		r.refuse()
+		return
+	}
 	if r.open == nil || !r.open.fits(m.Size()) {
 		r.flush()
 		r.mu.Lock()
@@ -77,6 +81,24 @@ func (r *ring) offer(m *wire.Message, at int64, seq, session uint64) {
 	r.open.add(m, at, seq, session)
 	r.staged++
 	r.stagedOffered++
+}
+
+// refuse drops an event that can never fit, in its place, and nothing else.
+func (r *ring) refuse() {
+	r.flush()
+	r.mu.Lock()
+	r.offered++
+	if r.closed {
+		r.discarded++
+	} else {
+		r.dropped++
+		r.tail.add(loss{dropped: 1})
+	}
+	wake := r.becameReady()
+	r.mu.Unlock()
+	if wake {
+		r.sub.enqueue(r)
+	}
 }
 
 // flush publishes what was staged under one lock, and wakes the subscriber if there was nothing before.
@@ -92,6 +114,10 @@ func (r *ring) flush() {
 	}
 	wake := r.becameReady()
 	r.open = nil
+	if r.n == 0 && r.staged > 0 { // all of it was refused: nobody would take the segments out
+		r.segs.drained(r.busiest)
+		r.busiest = 0
+	}
 	r.mu.Unlock()
 	r.stagedOffered, r.staged = 0, 0
 	if wake {
@@ -129,7 +155,7 @@ func (r *ring) push(seg *segment) {
 	for r.n > 0 && (r.n >= r.sub.ringEvents || r.bytes+cost > r.sub.ringBytes) {
 		r.evict()
 	}
-	if r.budget != nil && !r.afford(cost) || cost > r.sub.ringBytes {
+	if r.budget != nil && !r.afford(cost) {
 		r.dropped++
 		r.tail.add(loss{dropped: 1})
 		e.gone = true

@@ -351,3 +351,37 @@ func TestSegmentsAreUsedAgain(t *testing.T) {
 		t.Errorf("%d segments are kept", n)
 	}
 }
+
+// An event that can never fit costs nothing but itself.
+func TestEventThatNeverFitsDropsItselfAlone(t *testing.T) {
+	s, _ := newSubscription(SubscribeOptions{RingBytes: 64 << 10})
+	f := &feed{node: "n"}
+	s.attach(f)
+	for i := range 100 {
+		ev := anEvent(t, i, 50)
+		f.offer(&ev, 1, uint64(i), 1)
+	}
+	big := anEvent(t, 100, 70_000)
+	f.offer(&big, 1, 100, 1)
+	f.flush()
+	if st := s.Stats(); st.Queued != 100 || st.Dropped != 1 {
+		t.Errorf("%d of 100 are left, %d dropped", st.Queued, st.Dropped)
+	}
+}
+
+func TestJoinWhileASessionIsLost(t *testing.T) {
+	s, _ := newSubscription(SubscribeOptions{})
+	f := &feed{node: "n"}
+	at := time.Now().UnixNano() // the reader took the time of the loss, and flushes
+	s.attach(f)                 // Subscribe meanwhile
+	f.lost(at)                  // the reader goes on
+	f.resumed(time.Now().UnixNano())
+	var closed bool
+	for ev, ok := s.Poll(); ok; ev, ok = s.Poll() {
+		t.Logf("gap %+v", *ev.Gap)
+		closed = !ev.Gap.Until.IsZero()
+	}
+	if !closed {
+		t.Error("the subscription was told that the node is away, and never that it is back")
+	}
+}

@@ -93,8 +93,10 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 		return nil, err
 	}
 	timeout := a.Timeout
-	if timeout <= 0 {
-		timeout = DefaultActionTimeout
+	if timeout <= 0 { // that of the node, which is not known yet: the longest
+		for _, n := range candidates {
+			timeout = max(timeout, n.cfg.ActionTimeout)
+		}
 	}
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -105,9 +107,15 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 	}
 	for range candidates {
 		if waitErr := <-results; waitErr == nil {
-			cancel()                                      // the other waits end at once
-			a.Timeout = max(timeout-time.Since(start), 1) // one deadline for the wait and the answer
-			return c.Pick(r)
+			cancel() // the other waits end at once
+			n, err := c.Pick(r)
+			if err == nil { // one deadline for the wait and the answer
+				if a.Timeout <= 0 {
+					timeout = n.cfg.ActionTimeout
+				}
+				a.Timeout = max(timeout-time.Since(start), 1)
+			}
+			return n, err
 		} else {
 			err = waitErr
 		}

@@ -243,3 +243,28 @@ func TestRoutedWaitEndsWithTheCluster(t *testing.T) {
 		}
 	})
 }
+
+// An action without a timeout has the node's, whether it waited for the node or not.
+func TestRoutedActionHasTheNodesTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s, cfg := simulate(t)
+		s.Handle("Originate", func(_ *amitest.Request, w *amitest.ResponseWriter) {
+			w.Sleep(time.Minute)
+			w.Ack("Originate successfully queued")
+		})
+		cfg.ActionTimeout = 5 * time.Minute
+		cluster := ami.NewCluster(ami.ClusterConfig{})
+		defer cluster.Close()
+		if _, err := cluster.Add(cfg); err != nil {
+			t.Fatal(err)
+		}
+		_, err := cluster.Do(t.Context(), ami.Route{Kind: ami.RouteRoundRobin}, ami.Action{Name: "Originate", WaitReady: true})
+		if err != nil {
+			t.Errorf("it waited for the node: %v", err)
+		}
+		_, err = cluster.Do(t.Context(), ami.Route{Kind: ami.RouteRoundRobin}, ami.Action{Name: "Originate", WaitReady: true})
+		if err != nil {
+			t.Errorf("it did not: %v", err)
+		}
+	})
+}

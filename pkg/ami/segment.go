@@ -25,7 +25,9 @@ type entry struct {
 }
 
 // cost is what an entry takes: an eighth more for what the packing wastes.
-func (e *entry) cost() int { n := e.packed.Size(); return n + n/8 + entryBytes }
+func (e *entry) cost() int { return eventCost(e.packed.Size()) }
+
+func eventCost(size int) int { return size + size/8 + entryBytes }
 
 // A segment holds the bytes of some events in a row. What is published does not change any more, until the segment is
 // used again.

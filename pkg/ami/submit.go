@@ -130,7 +130,7 @@ func (c *Conn) submit(ctx context.Context, a *Action, to receiver, mode submitMo
 		}
 		if inLine == nil {
 			inLine = c.room.join()
-			due = now + int64(c.timeout(a))
+			due = later(now, c.timeout(a))
 		}
 		inLine.again()
 		wake := inLine.wake
@@ -224,12 +224,13 @@ func (c *Conn) accept(ctx context.Context, a *Action, to receiver, now, due int6
 	k.action, k.await, k.internal, k.to = a.Name, a.AwaitOriginate && a.isAsyncOriginate(), internal, to
 	k.submitted = now
 	if k.deadline = due; due == 0 {
-		k.deadline = k.submitted + int64(c.timeout(a))
+		k.deadline = later(k.submitted, c.timeout(a))
 	}
 	if d, ok := ctx.Deadline(); ok {
 		k.deadline = min(k.deadline, int64(d.Sub(c.epoch)))
 	}
 	if internal {
+		c.calls.own++
 		c.stats.internalAccepted.Add(1)
 	} else {
 		c.stats.accepted.Add(1)
@@ -294,7 +295,7 @@ func (c *Conn) giveUp(k *call, r callRef, counter *atomic.Uint64) (ended, bool) 
 	if sent == SentNo && k.turn(r.gen, slotLive, slotEnding) {
 		e := c.ending(k, r, SentNo, counter)
 		c.out.cut(k.start, k.end)
-		c.calls.live--
+		c.calls.over(k)
 		k.clear()
 		c.calls.release(r.slot)
 		c.room.call()
@@ -303,7 +304,7 @@ func (c *Conn) giveUp(k *call, r callRef, counter *atomic.Uint64) (ended, bool) 
 	if !k.abandon(r.gen) {
 		return ended{}, false
 	}
-	c.calls.live--
+	c.calls.over(k)
 	// A server that spoke of a call before it was written made that up; its bytes stay in the buffer.
 	return c.ending(k, r, max(sent, SentMaybe), counter), true
 }

@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
@@ -49,8 +48,8 @@ type Subscription struct {
 	once sync.Once
 
 	mu      sync.Mutex
-	ready   []*ring          // guarded by mu: rings with something to give, in turn
-	members map[*ring]func() // guarded by mu: how to leave each ring's feed
+	ready   []*ring         // guarded by mu: rings with something to give, in turn
+	members map[*ring]*feed // guarded by mu: the feed of each ring
 	gone    SubscriptionStats
 
 	// The consumer's own.
@@ -73,7 +72,7 @@ func newSubscription(o SubscribeOptions) (*Subscription, error) {
 	}
 	s := &Subscription{
 		names: names, where: o.Where, ringEvents: o.RingEvents, ringBytes: o.RingBytes, throttle: o.Throttle,
-		wake: make(chan struct{}, 1), done: make(chan struct{}), members: make(map[*ring]func()),
+		wake: make(chan struct{}, 1), done: make(chan struct{}), members: make(map[*ring]*feed),
 	}
 	if s.ringEvents == 0 {
 		s.ringEvents = DefaultRingEvents
@@ -105,18 +104,17 @@ func (s *Subscription) attach(f *feed) {
 	if s.closed() {
 		return
 	}
-	r := f.join(s, time.Now().UnixNano())
-	s.members[r] = func() { f.leave(r) }
+	s.members[f.join(s)] = f
 }
 
 // detach leaves the feed of a node that is gone; what it queued is discarded.
 func (s *Subscription) detach(f *feed) {
 	s.mu.Lock()
 	var leave []func()
-	for r, l := range s.members {
-		if r.node == f.node {
+	for r, of := range s.members {
+		if of == f { // not by name: a namesake may have been added meanwhile
 			leave = append(leave, func() {
-				l()
+				f.leave(r)
 				s.mu.Lock()
 				s.gone.add(r.stats())
 				s.mu.Unlock()
@@ -292,8 +290,8 @@ func (s *Subscription) Close() {
 		members := s.members
 		s.members, s.ready = nil, nil
 		s.mu.Unlock()
-		for r, leave := range members {
-			leave()
+		for r, f := range members {
+			f.leave(r)
 			s.mu.Lock()
 			s.gone.add(r.stats())
 			s.mu.Unlock()

@@ -416,6 +416,11 @@ func TestEventsBeforeReadyAreKept(t *testing.T) {
 		if !n.Booted() {
 			t.Error("FullyBooted was not noticed")
 		}
+		f.servers["pbx"].Close()
+		synctest.Wait()
+		if n.Booted() {
+			t.Error("a node that is away is still said to be booted")
+		}
 	})
 }
 

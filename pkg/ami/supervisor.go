@@ -110,7 +110,11 @@ func (s *supervisor) failed(now time.Time, cause error, random float64) (State, 
 func jitter(low, high time.Duration, n int, share float64) time.Duration {
 	d := low
 	for i := 1; i < n && d < high; i++ {
+		if d > high/2 {
+			d = high
+			break
+		}
 		d *= 2
 	}
-	return time.Duration(float64(min(d, high)) * share)
+	return time.Duration(float64(d) * share)
 }

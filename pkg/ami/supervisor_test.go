@@ -3,6 +3,7 @@ package ami
 import (
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -174,5 +175,16 @@ func TestSupervisorShutdownLoop(t *testing.T) {
 	}
 	if total < 2*time.Minute {
 		t.Errorf("100 sessions that were announced over at once take %v of waiting: that is a loop", total)
+	}
+}
+
+// Waits without an end in sight do not turn into none.
+func TestJitterDoesNotOverflow(t *testing.T) {
+	for n, before := 1, time.Duration(0); n <= 100; n++ {
+		d := jitter(time.Second, math.MaxInt64, n, 0.5)
+		if d < before {
+			t.Fatalf("the wait number %d is %v, behind %v", n, d, before)
+		}
+		before = d
 	}
 }

@@ -3,8 +3,9 @@ package ami
 import (
 	"testing"
 
-	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // Whatever the text, ParseWhere does not panic, an error lies within the text, and a condition's String parses to the

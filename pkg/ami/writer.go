@@ -25,7 +25,7 @@ func (c *Conn) write() {
 			}
 			if c.out.live() == 0 {
 				keep := c.out.buf
-				if !fit.wanted(cap(keep)) {
+				if !fit.wanted(max(cap(keep), cap(spare))) { // they take turns
 					keep, spare = nil, nil
 				}
 				c.out.take(keep)

@@ -2,6 +2,7 @@ package ami
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -86,4 +87,42 @@ func TestWriteBuffersFitTheLoad(t *testing.T) {
 			t.Error("a small buffer was let go")
 		}
 	}
+}
+
+// The write buffers of an idle session hold little, though a burst went into one of the two alone.
+func TestWriteBuffersOfOneBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		c := pipeServer(t, func(w net.Conn, _ string) {
+			<-gate
+			_, _ = io.Copy(io.Discard, w)
+		})
+		b := NewBatch(BatchOptions{})
+		submit := func() {
+			if err := c.Submit(t.Context(), NewAction("Ping"), b, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 { // the first is read, the writer stands still in the second
+			submit()
+			synctest.Wait()
+		}
+		for range 3000 {
+			submit()
+		}
+		close(gate)
+		largest := 0
+		for i := range 400 {
+			synctest.Wait()
+			c.mu.Lock()
+			if i >= 390 {
+				largest = max(largest, cap(c.out.buf))
+			}
+			c.mu.Unlock()
+			submit()
+		}
+		if largest > 4<<10 {
+			t.Errorf("a buffer of %d bytes is kept after 390 small writes", largest)
+		}
+	})
 }

@@ -261,7 +261,7 @@ func (d *Decoder) header(end, next int) (done bool, err error) {
 	name, value := line[:r.nameLen()], line[r.nameLen()+r.gap():]
 	if first {
 		if len(name) == 0 && bytes.HasPrefix(line, []byte(bannerPrefix)) {
-			d.kind = Banner
+			d.begin(Banner)
 			d.idx.wide = true
 			return true, d.push(r, end, next)
 		}

@@ -288,3 +288,30 @@ func TestLookup(t *testing.T) {
 		t.Error("Lookup found an absent header")
 	}
 }
+
+// A banner counts no lines of the packet before it.
+func TestBannerBehindALongPacket(t *testing.T) {
+	d := NewDecoder(Limits{})
+	d.Feed([]byte("Response: Success\r\n" + strings.Repeat("Line-000000-000000: x\r\n", 2000) + "\r\n"))
+	m, err := d.Next()
+	if err != nil || m.Len() != 2001 {
+		t.Fatal(m.Len(), err)
+	}
+	d.Feed([]byte("Asterisk Call Manager/11.0.0\r\nEvent: FullyBooted\r\n\r\n"))
+	m, err = d.Next()
+	if err != nil || m.Kind() != Banner {
+		t.Errorf("%v, %v", m.Kind(), err)
+	}
+	m, err = d.Next()
+	t.Log(m.Kind(), m.Name(), err)
+}
+
+func TestManyBanners(t *testing.T) {
+	d := NewDecoder(Limits{})
+	for i := range 2000 {
+		d.Feed([]byte("Asterisk Call Manager/11.0.0\r\n"))
+		if m, err := d.Next(); err != nil || m.Kind() != Banner {
+			t.Fatalf("banner %d: %v, %v", i, m.Kind(), err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 )
@@ -79,6 +80,89 @@ func TestIndexOfALongPacket(t *testing.T) {
 				if m.wide != (start > maxRefStart) {
 					t.Errorf("%d bytes, the last line at %d, a wide index: %v", len(text), start, m.wide)
 				}
+			}
+		}
+	}
+}
+
+// Every line at every size about 64 KiB, in any pieces, with any line ends.
+func TestPacketsAbout64KiB(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	eol := func() string { return []string{"\r\n", "\n"}[rnd.IntN(2)] }
+	for round := range 400 {
+		var text strings.Builder
+		var want []string
+		first := []string{"Event: X", "Response: Success", "Response: Failed", "event:x", "raw text"}[round%5]
+		add := func(l string) { want = append(want, l); text.WriteString(l + eol()) }
+		add(first)
+		target := 65536 - 20 + rnd.IntN(40)
+		for text.Len() < target-200 {
+			add(fmt.Sprintf("H%d: %s", len(want), strings.Repeat("v", rnd.IntN(400))))
+		}
+		for i := range 1 + rnd.IntN(6) {
+			switch rnd.IntN(6) {
+			case 0:
+				add(":x")
+			case 1:
+				add("a:")
+			case 2:
+				add("b: ")
+			case 3:
+				add("no name " + strings.Repeat("z", rnd.IntN(150)))
+			case 4:
+				add(strings.Repeat("n", 4090+rnd.IntN(12)) + ": v")
+			default:
+				add("c: " + strings.Repeat("y", rnd.IntN(150)))
+			}
+		}
+		if round%2 == 0 {
+			if n := target - text.Len(); n > 5 {
+				add("p: " + strings.Repeat("p", n-5))
+			}
+		}
+		text.WriteString(eol())
+		text.WriteString("Event: Next" + eol() + "A: b" + eol() + eol())
+		d := NewDecoder(Limits{})
+		rest := text.String()
+		var got []Message
+		for len(rest) > 0 {
+			n := min(len(rest), 1+rnd.IntN(30_000))
+			if round%7 == 0 && len(rest) < 1000 {
+				n = 1
+			}
+			d.Feed([]byte(rest[:n]))
+			rest = rest[n:]
+			for {
+				m, err := d.Next()
+				if err != nil {
+					if err != ErrMore {
+						t.Fatal(err)
+					}
+					break
+				}
+				buf := make([]byte, m.Size())
+				p := m.Pack(buf)
+				own := p.Message(buf)
+				got = append(got, own.Clone())
+			}
+		}
+		if len(got) != 2 || got[1].Name() != "Next" || got[1].Get("A") != "b" {
+			t.Fatalf("round %d: %d packets", round, len(got))
+		}
+		if got[0].Len() != len(want) {
+			t.Fatalf("round %d: %d lines, want %d", round, got[0].Len(), len(want))
+		}
+		for i, w := range want {
+			_, _, line := got[0].Parts(i)
+			name, value := got[0].Line(i)
+			wn, wv, ok := strings.Cut(w, ":")
+			if !ok || wn == "" || len(wn) > 4095 {
+				wn, wv = "", w
+			} else {
+				wv = strings.TrimPrefix(wv, " ")
+			}
+			if line != w || name != wn || value != wv {
+				t.Fatalf("round %d line %d: %q %q %q, want %q", round, i, name, value, line, w)
 			}
 		}
 	}
