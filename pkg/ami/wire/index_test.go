@@ -99,7 +99,7 @@ func TestPacketsAbout64KiB(t *testing.T) {
 		for text.Len() < target-200 {
 			add(fmt.Sprintf("H%d: %s", len(want), strings.Repeat("v", rnd.IntN(400))))
 		}
-		for i := range 1 + rnd.IntN(6) {
+		for range 1 + rnd.IntN(6) {
 			switch rnd.IntN(6) {
 			case 0:
 				add(":x")
