@@ -56,7 +56,7 @@ func (a *app) sendCommand() *cli.Command {
 			&cli.BoolFlag{Name: "items", Usage: "print each element of a list as it arrives", Destination: &f.items},
 			&cli.GenericFlag{Name: "min-items", Usage: "fail unless the list has at least `N` items", Value: &f.minItems},
 			&cli.BoolFlag{Name: "empty-ok", Usage: "an Error that only says that a list is empty is no failure", Destination: &f.emptyOK},
-			&cli.GenericFlag{Name: "parallel", Usage: "with -: at most `N` actions in flight (1000)", Value: &f.parallel},
+			&cli.GenericFlag{Name: "parallel", Usage: "with -: at most `N` actions in flight (2000)", Value: &f.parallel},
 			&cli.GenericFlag{Name: "rate", Usage: "with -: at most `N` actions a second", Value: &f.rate},
 			&cli.BoolFlag{Name: "keep-going", Usage: "with -: go on after a failure", Destination: &f.keepGoing},
 		}, f.fanout.flags(), f.rolling()),

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	defaultParallel = 1000
+	defaultParallel = 2000
 	longestLine     = 1 << 20 // bytes of one line of input
 )
 

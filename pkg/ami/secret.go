@@ -43,7 +43,7 @@ func (Secret) MarshalJSON() ([]byte, error) { return json.Marshal(hidden) }
 func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // A SecretProvider is asked for the password at each login, so that a rotated one is picked up. It runs in the node's
-// own goroutine within the dial's deadline.
+// own goroutine, within LoginTimeout: its ctx ends then.
 type SecretProvider func(ctx context.Context) (Secret, error)
 
 // StaticSecret returns a provider of one unchanging password.
