@@ -18,6 +18,8 @@ type lineRequest struct {
 	err    error // why the line is refused; id is known if it could be read
 }
 
+const longLine = 1 << 10
+
 const lineForm = `a line is {"action":"Ping","fields":{"Key":"value"},"id":"1","node":"pbx1","timeout":"5s"}`
 
 // parseLine reads one JSON object: action, and optionally fields, node, id, timeout. Numbers and booleans go as they
@@ -40,6 +42,9 @@ func parseLine(number int, text string) (r lineRequest) {
 		}
 		return true // the id may come behind the mistake
 	})
+	if len(text) > longLine { // what stays while the action is in flight must not keep all of it
+		r.id, r.node, r.action.Name = strings.Clone(r.id), strings.Clone(r.node), strings.Clone(r.action.Name)
+	}
 	if r.err == nil && r.action.Name == "" {
 		r.err = inputError(lineForm, "line %d: no action", number)
 	}
@@ -96,6 +101,7 @@ func (r *lineRequest) takeFields(value gjson.Result) (err error) {
 	if !value.IsObject() {
 		return fmt.Errorf("fields is not an object")
 	}
+	r.action.Fields = make([]ami.Field, 0, 4)
 	value.ForEach(func(key, v gjson.Result) bool {
 		for i := range r.action.Fields { // a few names: no map is needed
 			if r.action.Fields[i].Name == key.Str {
@@ -122,13 +128,13 @@ func (r *lineRequest) takeFields(value gjson.Result) (err error) {
 	return err
 }
 
-// scalar returns a string's text, and a number or boolean as it is written.
+// scalar returns a string's text, and a number or boolean as it is written. It may be a part of the line.
 func scalar(key string, v gjson.Result) (string, error) {
 	switch v.Type {
 	case gjson.String:
-		return strings.Clone(v.Str), nil
+		return v.Str, nil
 	case gjson.Number, gjson.True, gjson.False:
-		return strings.Clone(v.Raw), nil
+		return v.Raw, nil
 	case gjson.Null:
 		return "", fmt.Errorf("%q is null; leave it out, or give \"\"", key)
 	}

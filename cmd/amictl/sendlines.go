@@ -32,8 +32,8 @@ type lineSender struct {
 	route   *lane            // for lines that name no node, with --route or one node
 	queues  []*lane          // those that have a queue
 
-	protected string          // the protected context that is in play, "" none
-	warned    map[string]bool // the reader's own: headers that were looked up
+	protected string             // the protected context that is in play, "" none
+	warned    map[[2]string]bool // the reader's own: actions and headers that were looked up
 	stop      context.CancelFunc
 
 	mu    sync.Mutex  // guards these and what is in flight in the lanes
@@ -115,7 +115,7 @@ func (a *app) sendLines(ctx context.Context, f *sendFlags) error {
 	}
 	s := &lineSender{
 		app: a, flags: f, timeout: a.timeout(), cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}),
-		lanes: make(map[string]*lane), protected: a.protectedBy(nodes), warned: make(map[string]bool),
+		lanes: make(map[string]*lane), protected: a.protectedBy(nodes), warned: make(map[[2]string]bool),
 	}
 	return s.run(ctx, in, nodes)
 }
@@ -268,7 +268,7 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 // warn tells once for each action of headers that the catalogue does not know.
 func (s *lineSender) warn(action *ami.Action) {
 	for i := range action.Fields {
-		key := strings.ToLower(action.Name + ":" + action.Fields[i].Name)
+		key := [2]string{action.Name, action.Fields[i].Name}
 		if s.warned[key] || len(s.warned) >= mostWarned {
 			continue
 		}
