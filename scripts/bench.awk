@@ -39,6 +39,8 @@ END {
 	row("actions, in a batch, plain server", "ActionsBatchPlainServer", "ReferenceRawPipelinePlainServer", ">= 0.60")
 	row("actions, in a batch, server of its own process", "ActionsBatchProcess", "ReferenceRawPipelineProcess", ">= 0.60")
 	row("actions, in a batch, simulator", "ActionsBatchSimulator", "ReferenceRawPipelineSimulator", ">= 0.60")
+	row("amictl send -, JSON lines to JSON lines", "SendLines/ping", "ReferenceRawPipelineSimulator", "")
+	row("amictl send -, with two fields a line", "SendLines/fields", "ReferenceRawPipelineSimulator", "")
 	row("100 nodes x 16 callers", "Nodes100x16", "ReferenceNaiveNodes100x16", ">= 2")
 	row("1,000 nodes x 16 callers", "Nodes1000x16", "ReferenceNaiveNodes1000x16", ">= 2")
 }

@@ -10,11 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
-// floodVariable makes the test binary a server that sends so many events a second, or with "max" as many as are read, so
-// that a benchmark's process is the client's alone.
-const floodVariable = "AMICTL_TEST_FLOOD"
+// serverVariable makes the test binary a server, so that a benchmark's process is the client's alone: one that sends so
+// many events a second, or with "max" as many as are read, or with "answers" a simulated Asterisk.
+const serverVariable = "AMICTL_TEST_SERVER"
 
 // floodPackets are events as Asterisk sends them, with their usual sizes.
 func floodPackets() string {
@@ -36,15 +38,22 @@ func floodPackets() string {
 	return b.String()
 }
 
-// flood serves until its standard input is closed, and prints its address.
-func flood() {
+// serve serves until its standard input is closed, and prints its address.
+func serve() {
+	if os.Getenv(serverVariable) == "answers" {
+		s := amitest.NewServer()
+		defer s.Close()
+		fmt.Println(s.Addr())
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		return
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
 	}
 	fmt.Println(l.Addr())
 	packets := []byte(floodPackets())
-	rate, _ := strconv.ParseFloat(os.Getenv(floodVariable), 64) // 0: no limit
+	rate, _ := strconv.ParseFloat(os.Getenv(serverVariable), 64) // 0: no limit
 	go func() {
 		for {
 			c, err := l.Accept()

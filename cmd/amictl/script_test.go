@@ -20,8 +20,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(floodVariable) != "" {
-		flood()
+	if os.Getenv(serverVariable) != "" {
+		serve()
 		return
 	}
 	testscript.Main(m, map[string]func(){"amictl": main})

@@ -27,7 +27,7 @@ func BenchmarkTail(b *testing.B) {
 
 // BenchmarkTailEngine is the same flood to a subscription of the engine alone.
 func BenchmarkTailEngine(b *testing.B) {
-	addr := floodServer(b, "max")
+	addr := startServer(b, "max")
 	b.ResetTimer()
 	c, err := ami.Dial(b.Context(), ami.Config{Addr: addr, Username: "admin", Secret: ami.StaticSecret("secret"), Events: "on"})
 	if err != nil {
@@ -47,10 +47,10 @@ func BenchmarkTailEngine(b *testing.B) {
 	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "events/s")
 }
 
-// floodServer starts another process that sends events at that rate, and returns its address.
-func floodServer(b *testing.B, rate string) string {
+// startServer starts another process that serves as serverVariable says, and returns its address.
+func startServer(b *testing.B, what string) string {
 	server := exec.Command(os.Args[0]) //nolint:gosec // itself
-	server.Env = append(os.Environ(), floodVariable+"="+rate)
+	server.Env = append(os.Environ(), serverVariable+"="+what)
 	stop, err := server.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -71,7 +71,7 @@ func floodServer(b *testing.B, rate string) string {
 }
 
 func benchmarkTail(b *testing.B, rate, format string) {
-	addr := floodServer(b, rate)
+	addr := startServer(b, rate)
 	secret := filepath.Join(b.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
 		b.Fatal(err)
