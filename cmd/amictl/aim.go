@@ -31,7 +31,7 @@ func (a *app) aim(f *fanout, action *ami.Action) (nodes []ami.Config, done bool,
 func (a *app) protectedBy(nodes []ami.Config) string {
 	addrs := make(map[string]bool, len(nodes))
 	for i := range nodes {
-		addrs[nodes[i].Addr] = true
+		addrs[strings.ToLower(nodes[i].Addr)] = true
 	}
 	cfg := a.settings.config
 	for _, name := range cfg.contextNames() {
@@ -40,7 +40,7 @@ func (a *app) protectedBy(nodes []ami.Config) string {
 			continue
 		}
 		for _, n := range c.Nodes {
-			if u, err := parseNodeURL(n.URL); err == nil && addrs[u.addr] {
+			if u, err := parseNodeURL(n.URL); err == nil && addrs[strings.ToLower(u.addr)] {
 				return name
 			}
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"path"
 
 	"github.com/urfave/cli/v3"
 
@@ -74,7 +73,7 @@ func (a *app) selects(name string, c *contextConfig) (bool, error) {
 	}
 	chosen := len(words) == 0
 	for _, word := range words {
-		ok, err := path.Match(word, name)
+		ok, err := c.matches(word, name)
 		if err != nil {
 			return false, usageError("* and ? are wild, [a-z] is a range", "--node %q is not a valid pattern", word)
 		}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
+	"github.com/BurntSushi/toml"
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/pkg/output"
@@ -136,7 +139,7 @@ func labelText(labels map[string]string) string {
 }
 
 // contextLine is the top-level line that names the context in force.
-var contextLine = regexp.MustCompile(`(?m)^[ \t]*context[ \t]*=[^\r\n]*$`)
+var contextLine = regexp.MustCompile(`(?m)^[ \t]*(?:context|"context"|'context')[ \t]*=[^\r\n]*`)
 
 // contextUse writes the name into the configuration, changing that one line and nothing else.
 func (a *app) contextUse(c *cli.Command) error {
@@ -153,11 +156,8 @@ func (a *app) contextUse(c *cli.Command) error {
 	if cfg.Contexts[name] == nil {
 		return usageError(nearHint(name, cfg.contextNames(), "`amictl context list` shows all"), "there is no context %q", name)
 	}
-	text, err := os.ReadFile(cfg.path)
+	err := editConfig(cfg.path, func(text string) string { return withContextLine(text, name) })
 	if err != nil {
-		return configError(readHint, "the config cannot be read: %v", err)
-	}
-	if err := replaceFile(cfg.path, withContextLine(string(text), name)); err != nil {
 		return err
 	}
 	if cfg.Context != "" && cfg.Context != name {
@@ -175,6 +175,7 @@ const previousSuffix = ".previous"
 // withContextLine names the context in force in a configuration's text.
 func withContextLine(text, name string) string {
 	line := "context = " + tomlString(name)
+	text, marked := strings.CutPrefix(text, byteOrderMark)
 	top, rest := text, ""
 	if i := regexp.MustCompile(`(?m)^[ \t]*\[`).FindStringIndex(top); i != nil {
 		top, rest = top[:i[0]], top[i[0]:]
@@ -184,17 +185,42 @@ func withContextLine(text, name string) string {
 	} else {
 		top = line + "\n\n" + top
 	}
+	if marked {
+		top = byteOrderMark + top
+	}
 	return top + rest
 }
 
-// replaceFile writes a file whole or not at all, and keeps its mode.
+// byteOrderMark is what some editors begin a file with.
+const byteOrderMark = "\ufeff"
+
+// editConfig changes the text of a configuration. Whoever else edits it waits meanwhile, and what would be no valid
+// configuration is not written.
+func editConfig(path string, change func(text string) string) error {
+	unlock, err := lockFolder(filepath.Dir(path))
+	if err != nil {
+		return configError(writeHint, "the config cannot be written: %v", err)
+	}
+	defer unlock()
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return configError(readHint, "the config cannot be read: %v", err)
+	}
+	text := change(string(old))
+	if _, err := toml.Decode(text, new(config)); err != nil {
+		return configError("make the change with an editor", "config %s: it would not be valid any more, so nothing was written: %s", path, strings.TrimPrefix(err.Error(), "toml: "))
+	}
+	return replaceFile(path, text)
+}
+
+// replaceFile writes a file whole or not at all, and keeps its mode; a new one is its owner's alone.
 func replaceFile(path, text string) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // the link stays
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
+	mode := fs.FileMode(0o600)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".amictl-*")
 	if err != nil {
@@ -202,7 +228,7 @@ func replaceFile(path, text string) error {
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	if _, err = f.WriteString(text); err == nil {
-		err = f.Chmod(info.Mode().Perm())
+		err = f.Chmod(mode)
 	}
 	if closed := f.Close(); err == nil {
 		err = closed

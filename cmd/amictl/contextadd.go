@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -80,11 +81,8 @@ func (a *app) contextAdd(ctx context.Context, f *contextAddFlags, name string) e
 		}
 	}
 	if n.file != "" {
-		if err := os.MkdirAll(filepath.Dir(n.file), 0o700); err != nil {
-			return configError(writeHint, "the secret cannot be stored: %v", err)
-		}
-		if err := os.WriteFile(n.file, []byte(n.typed.Reveal()+"\n"), 0o600); err != nil {
-			return configError(writeHint, "the secret cannot be stored: %v", err)
+		if err := n.storeSecret(); err != nil {
+			return err
 		}
 	}
 	if err := a.storeNode(n, existing == nil, f); err != nil {
@@ -93,6 +91,31 @@ func (a *app) contextAdd(ctx context.Context, f *contextAddFlags, name string) e
 	a.note("%s: node %s added to context %s", a.settings.config.path, n.name, n.context)
 	return nil
 }
+
+// storeSecret writes a secret that was typed to a new file: one that is there may be another node's, for different names
+// can become the same.
+func (n *newNode) storeSecret() error {
+	if err := os.MkdirAll(filepath.Dir(n.file), 0o700); err != nil {
+		return configError(writeHint, "the secret cannot be stored: %v", err)
+	}
+	stem := strings.TrimSuffix(n.file, secretSuffix)
+	f, err := os.OpenFile(n.file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	for i := 2; errors.Is(err, fs.ErrExist) && i < 100; i++ {
+		n.file = stem + "-" + strconv.Itoa(i) + secretSuffix
+		f, err = os.OpenFile(n.file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	}
+	if err == nil {
+		_, err = f.WriteString(n.typed.Reveal() + "\n")
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return configError(writeHint, "the secret cannot be stored: %v", err)
+	}
+	n.config.Secret = "file:" + n.file
+	return nil
+}
+
+const secretSuffix = ".secret"
 
 // gatherNode takes what the flags say and asks for the rest, if there is somebody to ask.
 func (a *app) gatherNode(f *contextAddFlags, name string) (*newNode, error) {
@@ -117,10 +140,7 @@ func (a *app) gatherNode(f *contextAddFlags, name string) (*newNode, error) {
 	if u.user == "" {
 		return nil, usageError("write it as ami://user@host", "%s names no user", n.config.URL)
 	}
-	host, _, _ := strings.Cut(strings.TrimPrefix(n.config.URL[strings.LastIndex(n.config.URL, "@")+1:], "["), "/")
-	if at := strings.LastIndexByte(host, ':'); at > 0 {
-		host = strings.TrimSuffix(host[:at], "]")
-	}
+	host, _, _ := net.SplitHostPort(u.addr) // parseNodeURL has joined them
 	n.name = firstOf(f.name, host)
 	n.config.CA, n.config.TLSName = a.absolute(a.flags.ca), a.flags.tlsName
 	if !u.tls && (n.config.CA != "" || n.config.TLSName != "") {
@@ -182,7 +202,7 @@ func (a *app) gatherSecret(f *contextAddFlags, n *newNode, in *os.File) error {
 			return usageError("type it, or say where it is with --secret-file FILE or --secret env:NAME", "no secret was given; nothing was added")
 		}
 		n.typed = ami.NewSecret(typed)
-		n.file = filepath.Join(filepath.Dir(a.settings.config.path), safeFileName(n.context+"-"+n.name)+".secret")
+		n.file = filepath.Join(filepath.Dir(a.settings.config.path), safeFileName(n.context+"-"+n.name)+secretSuffix)
 		n.config.Secret = "file:" + n.file
 	}
 	return nil
@@ -234,19 +254,18 @@ func (a *app) tryNode(ctx context.Context, n *newNode) error {
 // storeNode appends the node to the configuration, whose other lines stay as they are.
 func (a *app) storeNode(n *newNode, fresh bool, f *contextAddFlags) error {
 	path := a.settings.config.path
-	old, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
-			err = os.WriteFile(path, nil, 0o600)
-		}
-	}
-	if err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return configError(writeHint, "the config cannot be written: %v", err)
 	}
+	return editConfig(path, func(old string) string { return a.withNode(old, n, fresh, f) })
+}
+
+// withNode adds the node to a configuration's text.
+func (a *app) withNode(old string, n *newNode, fresh bool, f *contextAddFlags) string {
 	var b strings.Builder
-	b.Write(old)
+	b.WriteString(old)
 	if len(old) > 0 {
-		b.WriteString(strings.Repeat("\n", 1+boolInt(!strings.HasSuffix(string(old), "\n"))))
+		b.WriteString(strings.Repeat("\n", 1+boolInt(!strings.HasSuffix(old, "\n"))))
 	}
 	prefix := "contexts." + tomlKey(n.context)
 	if fresh && f.protect {
@@ -271,7 +290,7 @@ func (a *app) storeNode(n *newNode, fresh bool, f *contextAddFlags) error {
 	if f.use || a.settings.config.Context == "" && len(a.settings.config.Contexts) == 0 {
 		text = withContextLine(text, n.context)
 	}
-	return replaceFile(path, text)
+	return text
 }
 
 func boolInt(b bool) int {

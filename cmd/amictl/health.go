@@ -133,11 +133,14 @@ func (r *healthRun) run(ctx context.Context) (err error) {
 	}
 	for round := 1; ; round++ {
 		found := r.look(ctx, round == 1)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && (r.flags.watch || r.form != "" || bySignal(ctx)) { // a look that was cut short says what is not so
 			return ctx.Err()
 		}
 		if err := r.write(found); err != nil {
 			return err
+		}
+		if ctx.Err() != nil { // --deadline: what was found by then is on standard output
+			return ctx.Err()
 		}
 		if r.form != "nagios" {
 			r.complain(found)

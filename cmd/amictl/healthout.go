@@ -140,7 +140,10 @@ func truth(b bool) float64 {
 	return 0
 }
 
-var promEscape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+var promEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+// promLabel makes text a label's value. It is from the server: a byte that is not UTF-8 would cost the whole scrape.
+func promLabel(s string) string { return promEscaper.Replace(strings.ToValidUTF8(s, "\uFFFD")) }
 
 // writeHealthMetrics writes Prometheus' text format: the engine's own metrics of each node, then what was found. A
 // figure that is not known has no sample.
@@ -157,14 +160,14 @@ func writeHealthMetrics(w io.Writer, found []checkup) error {
 		fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s gauge\n", m.name, m.help, m.name)
 		for i := range found {
 			if v := m.value(&found[i]); v == v { // not NaN
-				fmt.Fprintf(b, "%s{node=\"%s\"} %s\n", m.name, promEscape.Replace(found[i].node), strconv.FormatFloat(v, 'f', -1, 64))
+				fmt.Fprintf(b, "%s{node=\"%s\"} %s\n", m.name, promLabel(found[i].node), strconv.FormatFloat(v, 'f', -1, 64))
 			}
 		}
 	}
 	fmt.Fprint(b, "# HELP ami_health_info The server's release and its manager's version.\n# TYPE ami_health_info gauge\n")
 	for i := range found {
 		if h := &found[i]; h.err == nil {
-			fmt.Fprintf(b, "ami_health_info{node=\"%s\",version=\"%s\",banner=\"%s\"} 1\n", promEscape.Replace(h.node), promEscape.Replace(h.version), promEscape.Replace(h.banner))
+			fmt.Fprintf(b, "ami_health_info{node=\"%s\",version=\"%s\",banner=\"%s\"} 1\n", promLabel(h.node), promLabel(h.version), promLabel(h.banner))
 		}
 	}
 	return b.Flush()
@@ -181,6 +184,9 @@ func replaceOutput(flag, path string, text []byte) error {
 			return usageError(writeHint, "%s: %v", flag, err)
 		}
 		return nil
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // the link stays
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".amictl-*")
 	if err != nil {

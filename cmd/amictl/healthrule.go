@@ -139,7 +139,7 @@ func parseMinReady(s string, nodes int) (int, error) {
 		return int(math.Ceil(n*float64(nodes)/100 - 1e-9)), nil
 	case n != math.Trunc(n):
 		return 0, usageError("such as 38 or 95%", "--min-ready %q is not a whole number", s)
-	case int(n) > nodes:
+	case n > float64(nodes):
 		return 0, usageError("a share such as 95% fits any number", "--min-ready %s is more than the %d nodes selected", s, nodes)
 	}
 	return int(n), nil

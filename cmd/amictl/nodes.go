@@ -55,15 +55,19 @@ func (a *app) namedNodes(wanted []string) (found []ami.Config, err error) {
 	if err != nil {
 		return nil, err
 	}
-	seen := make(map[string]bool)
+	seen := make(map[string]ami.Config)
 	for _, word := range words {
 		some, err := a.namedNode(word)
 		if err != nil {
 			return nil, err
 		}
 		for _, n := range some {
-			if !seen[n.Name] {
-				seen[n.Name] = true
+			same, there := seen[n.Name]
+			if there && (same.Username != n.Username || same.Addr != n.Addr || (same.TLS == nil) != (n.TLS == nil)) {
+				return nil, usageError("`amictl context add` gives each a name of its own", "two different nodes are called %s: one of user %s, one of user %s", n.Name, same.Username, n.Username)
+			}
+			if !there {
+				seen[n.Name] = n
 				found = append(found, n)
 			}
 		}
@@ -139,7 +143,7 @@ func (a *app) namedNode(word string) ([]ami.Config, error) {
 	}
 	var found []ami.Config
 	for _, name := range c.nodeNames() {
-		if ok, err := path.Match(word, name); err != nil {
+		if ok, err := c.matches(word, name); err != nil {
 			return nil, usageError("* and ? are wild, [a-z] is a range", "--node %q is not a valid pattern", word)
 		} else if ok {
 			n, err := a.node(name, c.Nodes[name], c)
@@ -152,11 +156,20 @@ func (a *app) namedNode(word string) ([]ami.Config, error) {
 	if len(found) == 0 {
 		hint := nearHint(word, c.nodeNames(), "`amictl context show` lists the nodes")
 		if strings.Contains(word, ":") {
-			hint = "an address is written as a URL, ami://USER@" + word
+			hint = "an address is written as a URL, ami://USER@" + word[strings.LastIndex(word, "@")+1:]
 		}
-		return nil, usageError(hint, "context %s has no node %q", a.settings.context, word)
+		return nil, usageError(hint, "context %s has no node %q", a.settings.context, hidePassword(word))
 	}
 	return found, nil
+}
+
+// matches reports whether a word is a node's name, or a pattern of it if no node is called so. A slash in a name is a
+// letter like any other.
+func (c *contextConfig) matches(word, name string) (bool, error) {
+	if c.Nodes[word] != nil {
+		return word == name, nil
+	}
+	return path.Match(strings.ReplaceAll(word, "/", "\x00"), strings.ReplaceAll(name, "/", "\x00"))
 }
 
 // contextNodes returns all nodes of the context in force.
@@ -265,11 +278,11 @@ func parseNodeURL(s string) (nodeURL, error) {
 	case hasSecret:
 		return n, configError("arguments are seen by every user of the host: use --secret-file, and change this secret", "a secret in a URL is refused (%s)", hidePassword(s))
 	case u.Scheme != "ami" && u.Scheme != "amis":
-		return n, configError(form, "%q is neither ami:// nor amis://", s)
+		return n, configError(form, "%q is neither ami:// nor amis://", hidePassword(s))
 	case u.Hostname() == "":
-		return n, configError(form, "%q has no host", s)
+		return n, configError(form, "%q has no host", hidePassword(s))
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
-		return n, configError(form, "%q holds more than user, host and port", s)
+		return n, configError(form, "%q holds more than user, host and port", hidePassword(s))
 	case port == "" && n.tls:
 		port = "5039"
 	case port == "":
@@ -279,11 +292,13 @@ func parseNodeURL(s string) (nodeURL, error) {
 	return n, nil
 }
 
-// hidePassword hides what stands between the first colon of the user part and the @.
+// hidePassword hides what stands between the first colon of the user part and the @, also where the scheme is missing.
 func hidePassword(s string) string {
-	at := strings.LastIndex(s, "@")
-	start := strings.Index(s, "://") + 3
-	if at < 0 || start < 3 || start > at {
+	at, start := strings.LastIndex(s, "@"), 0
+	if i := strings.Index(s, "://"); i >= 0 {
+		start = i + len("://")
+	}
+	if start > at {
 		return s
 	}
 	user, _, found := strings.Cut(s[start:at], ":")

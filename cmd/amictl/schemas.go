@@ -146,41 +146,41 @@ func healthSchema() *schema {
 		may("channels", whole("")),
 		may("banner", str("The version of the manager protocol.")),
 		may("code", oneOf("Why it is not ready, as in an error.", codes()...)),
-		may("reason", str("The same in words.")))
+		may("reason", str("The same in words.")), lossy())
 }
 
 func statsSchema() *schema {
 	return object("A count of events", "What `tail --stats` prints, the largest first. The event (dropped) counts what was lost.",
-		must("type", constant("stats")), must("node", str("")), must("event", str("")), must("count", whole("")), must("rate", decimal("A second.")))
+		must("type", constant("stats")), may("node", str("Absent for a raw capture.")), must("event", str("")), must("count", whole("")), may("rate", decimal("A second; absent for a replay of one instant.")), lossy())
 }
 
 func callSchema() *schema {
 	return object("A call's end", "What `originate --wait hangup` prints behind the reply.",
 		must("type", constant("call")), must("node", str("")), must("time", when("Of the Hangup.")), must("channel", str("")), must("uniqueid", str("")),
 		must("outcome", constant("answered")), must("cause", str("The number of the hangup's cause (causes.h).")), must("cause_text", str("")),
-		must("duration_us", whole("Microseconds from the answer to the Hangup.")))
+		must("duration_us", whole("Microseconds from the answer to the Hangup.")), lossy())
 }
 
 func contextCheckSchema() *schema {
 	return object("A node of a context, tried out", "What `context check` prints.",
 		must("type", constant("context-check")), must("context", str("")), must("node", str("")), must("time", when("")), must("ok", yesNo("")),
-		must("url", str("")), may("secret", str("A reference, never the secret.")), may("code", oneOf("Why not, as in an error.", codes()...)), may("reason", str("The same in words.")))
+		must("url", str("")), may("secret", str("A reference, never the secret.")), may("code", oneOf("Why not, as in an error.", codes()...)), may("reason", str("The same in words.")), lossy())
 }
 
 func checkSchema() *schema {
 	return object("A check of a node", "What `check` prints.", must("type", constant("check")), must("node", str("")), must("time", when("")),
 		must("check", str("What was looked at.")), must("status", oneOf("", "pass", "fail", "skip")), must("took_us", whole("Microseconds.")),
-		may("code", oneOf("Why it failed, as in an error.", codes()...)), may("detail", str("What was found, in words.")))
+		may("code", oneOf("Why it failed, as in an error.", codes()...)), may("detail", str("What was found, in words.")), lossy())
 }
 
 func dryRunSchema() *schema {
 	return object("An action that was not sent", "What --dry-run prints.", must("type", constant("dry-run")), must("node", str("")), must("addr", str("")),
-		must("action", str("")), may("line", whole("The line of standard input that asked.")), must("packet", str("The bytes, without secrets.")))
+		must("action", str("")), may("line", whole("The line of standard input that asked.")), must("packet", str("The bytes, without secrets.")), lossy())
 }
 
 func liveActionSchema() *schema {
 	return object("An action that a server has", "What `actions --live` prints.", must("type", constant("live-action")), must("node", str("")), must("action", str("")),
-		must("classes", listOf(str(""), "A user needs one of them in write=; none if empty.")), must("in_catalogue", yesNo("")), must("summary", str("")))
+		must("classes", listOf(str(""), "A user needs one of them in write=; none if empty.")), must("in_catalogue", yesNo("")), must("summary", str("")), lossy())
 }
 
 func versionSchema() *schema {

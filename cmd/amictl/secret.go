@@ -29,8 +29,7 @@ func (a *app) secretFrom(reference string) (ami.SecretProvider, error) {
 	}
 	switch kind {
 	case "file":
-		path := a.expandHome(what)
-		return func(context.Context) (ami.Secret, error) { return secretFromFile(path) }, nil
+		return fileSecret(a.expandHome(what)), nil
 	case "env":
 		return func(context.Context) (ami.Secret, error) {
 			v, ok := a.env(what)
@@ -44,24 +43,72 @@ func (a *app) secretFrom(reference string) (ami.SecretProvider, error) {
 		if !ok || dir == "" {
 			return nil, configError("systemd sets it for a unit with LoadCredential=", "the secret %s needs CREDENTIALS_DIRECTORY, which is not set", reference)
 		}
-		path := filepath.Join(dir, filepath.Base(what))
-		return func(context.Context) (ami.Secret, error) { return secretFromFile(path) }, nil
+		return fileSecret(filepath.Join(dir, filepath.Base(what))), nil
 	}
 	return func(ctx context.Context) (ami.Secret, error) { return secretFromCommand(ctx, what) }, nil
 }
 
+// longestSecret bounds what is read of a secret, in bytes.
+const longestSecret = 64 << 10
+
+// fileSecret returns the provider for a file. A file is read at each login, anything else, such as the pipe of
+// --secret-file <(pass pbx), once for all: it has nothing more to say to a second node or a second login.
+func fileSecret(path string) ami.SecretProvider {
+	pipe := sync.OnceValue(func() *lateSecret { return readLate(path) })
+	return func(ctx context.Context) (ami.Secret, error) {
+		info, err := os.Stat(path)
+		if err == nil && !info.Mode().IsRegular() {
+			return pipe().wait(ctx)
+		}
+		return secretFromFile(path)
+	}
+}
+
+// A lateSecret comes from what may take its time to say it.
+type lateSecret struct {
+	path   string
+	done   chan struct{}
+	secret ami.Secret // valid when done is closed, as is err
+	err    error
+}
+
+// readLate begins to read. The goroutine ends when the pipe's other end does, or with the process.
+func readLate(path string) *lateSecret {
+	l := &lateSecret{path: path, done: make(chan struct{})}
+	go func() {
+		defer close(l.done)
+		l.secret, l.err = secretFromFile(path)
+	}()
+	return l
+}
+
+func (l *lateSecret) wait(ctx context.Context) (ami.Secret, error) {
+	select {
+	case <-l.done:
+		return l.secret, l.err
+	case <-ctx.Done():
+		return ami.Secret{}, configError("whoever writes to it has to say it and close it", "the secret file %s says nothing", l.path)
+	}
+}
+
 // secretFromFile reads a secret: the first line of a file that others may not read.
 func secretFromFile(path string) (ami.Secret, error) {
+	const hint = "it holds the secret alone, mode 600"
 	info, err := os.Stat(path)
 	if err != nil {
-		return ami.Secret{}, configError("it holds the secret alone, mode 600", "the secret file cannot be read: %v", err)
+		return ami.Secret{}, configError(hint, "the secret file cannot be read: %v", err)
 	}
 	if info.Mode().IsRegular() && readable(info) {
 		return ami.Secret{}, configError("chmod 600 "+path, "the secret file %s may be read by others", path)
 	}
-	text, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
-		return ami.Secret{}, configError("it holds the secret alone, mode 600", "the secret file cannot be read: %v", err)
+		return ami.Secret{}, configError(hint, "the secret file cannot be read: %v", err)
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, longestSecret))
+	if err != nil {
+		return ami.Secret{}, configError(hint, "the secret file cannot be read: %v", err)
 	}
 	return firstLine(text, "the secret file "+path)
 }
@@ -104,7 +151,7 @@ func (a *app) flagSecret() (ami.SecretProvider, error) {
 			return nil, err
 		}
 		read := sync.OnceValues(func() (ami.Secret, error) {
-			text, err := io.ReadAll(io.LimitReader(newStoppable(in, a.stopped), 64<<10))
+			text, err := io.ReadAll(io.LimitReader(newStoppable(in, a.stopped), longestSecret))
 			if err != nil {
 				return ami.Secret{}, configError("its first line is the secret", "the secret cannot be read from standard input: %v", err)
 			}
@@ -115,8 +162,7 @@ func (a *app) flagSecret() (ami.SecretProvider, error) {
 	if file == "" {
 		return nil, nil
 	}
-	path := a.expandHome(file)
-	return func(context.Context) (ami.Secret, error) { return secretFromFile(path) }, nil
+	return fileSecret(a.expandHome(file)), nil
 }
 
 func (a *app) expandHome(path string) string {

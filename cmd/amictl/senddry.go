@@ -27,6 +27,9 @@ func (a *app) dryLines(ctx context.Context, f *sendFlags, in io.Reader, nodes []
 		if err == nil && strings.TrimSpace(text) == "" {
 			continue
 		}
+		if err != nil && !errors.Is(err, errLongLine) {
+			return errors.Join(p.Close(), unreadable(err))
+		}
 		r := lineRequest{line: number, err: err}
 		if err == nil {
 			r = parseLine(number, text)

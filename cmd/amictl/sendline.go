@@ -7,6 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // A lineRequest is one line of `send -`.
@@ -103,6 +104,9 @@ func (r *lineRequest) takeFields(value gjson.Result) (err error) {
 	}
 	r.action.Fields = make([]ami.Field, 0, 4)
 	value.ForEach(func(key, v gjson.Result) bool {
+		if len(r.action.Fields) > wire.MaxHeaders { // they are refused, and looking for repeats among more takes the square of the time
+			return false
+		}
 		for i := range r.action.Fields { // a few names: no map is needed
 			if r.action.Fields[i].Name == key.Str {
 				err = fmt.Errorf("the field %q repeats; an array repeats a header", key.Str)

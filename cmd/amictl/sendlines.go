@@ -63,6 +63,7 @@ type slotPage [pageSlots]slot
 
 // A lane is where actions for one node, or for the route, wait for their turn.
 type lane struct {
+	node   string // "" for the route
 	submit func(ctx context.Context, a ami.Action, tag uint64) error
 	queue  chan lineRequest // nil: the only lane
 	most   int              // in flight
@@ -131,7 +132,7 @@ func (s *lineSender) run(ctx context.Context, in io.Reader, nodes []ami.Config) 
 	}
 	done, submitted := context.WithCancel(ctx)
 	go func() {
-		s.read(reading, in)
+		s.read(reading, newStoppable(in, reading.Done())) // a failure ends it even while nothing comes
 		for _, l := range s.queues {
 			close(l.queue)
 		}
@@ -143,15 +144,40 @@ func (s *lineSender) run(ctx context.Context, in io.Reader, nodes []ami.Config) 
 		defer s.printing.Unlock()
 		return strconv.Itoa(s.tally.ended) + " answered, " + strconv.Itoa(s.failures) + " of them failures"
 	})()
-	if err := s.collect(ctx, done); err != nil {
-		return err
-	}
+	err := s.collect(ctx, done)
 	s.printing.Lock()
 	defer s.printing.Unlock()
-	if err := s.out.Close(); err != nil {
-		return err
+	if err != nil && !bySignal(ctx) && s.out.Flush() == nil {
+		s.giveUp()
+	}
+	if closed := s.out.Close(); err != nil || closed != nil {
+		return errors.Join(err, closed)
 	}
 	return s.tally.err()
+}
+
+// giveUp prints an error for each line that is in flight when --deadline is over: nobody will know how it ended. Called
+// under printing.
+func (s *lineSender) giveUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ended := make(map[uint64]bool, len(s.ended))
+	for _, tag := range s.ended {
+		ended[tag] = true
+	}
+	for page := range s.slots {
+		for i := range s.slots[page] {
+			e := &s.slots[page][i]
+			if e.lane == nil || ended[uint64(page*pageSlots+i)] {
+				continue
+			}
+			f := failure{
+				Code: codeTimeout, Exit: exitTimeout, Sent: ami.SentMaybe.String(), Hint: hintOf[codeTimeout],
+				Message: "line " + strconv.Itoa(e.origin.Line) + ": no answer before the --deadline was over",
+			}
+			_ = s.out.Failure(jsonFailure(f, e.lane.node, e.origin)) // it keeps its error
+		}
+	}
 }
 
 func (s *lineSender) addLanes(nodes []ami.Config) {
@@ -170,6 +196,7 @@ func (s *lineSender) addLanes(nodes []ami.Config) {
 		s.lanes[n.Name] = newLane(func(ctx context.Context, a ami.Action, tag uint64) error {
 			return node.Submit(ctx, a, s.batch, tag)
 		})
+		s.lanes[n.Name].node = n.Name
 		if len(nodes) == 1 {
 			s.route = s.lanes[n.Name]
 		}
@@ -201,11 +228,15 @@ func (s *lineSender) read(ctx context.Context, in io.Reader) {
 	}
 	for number := 1; ctx.Err() == nil; number++ {
 		text, err := readLine(lines)
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) || ctx.Err() != nil {
 			return
 		}
 		if err == nil && strings.TrimSpace(text) == "" {
 			continue
+		}
+		if err != nil && !errors.Is(err, errLongLine) {
+			s.refuse(lineRequest{line: number}, "", unreadable(err))
+			return
 		}
 		r := lineRequest{line: number}
 		if err != nil {
@@ -216,6 +247,11 @@ func (s *lineSender) read(ctx context.Context, in io.Reader) {
 		pace.wait(ctx)
 		s.place(ctx, r)
 	}
+}
+
+// unreadable is the error of an input that broke off: nobody knows how much of it there was to come.
+func unreadable(err error) error {
+	return inputError("the lines before it were taken, and what is behind it was not read", "standard input cannot be read: %v", err)
 }
 
 // place finds the lanes of a line.
@@ -444,7 +480,11 @@ func (s *lineSender) print(r *ami.Result) error {
 	return s.out.Reply(r.Reply, origin)
 }
 
-// readLine reads one line without its end. A line that is too long is an error and is skipped.
+// errLongLine is of a line that was skipped; the next one can be read.
+var errLongLine = errors.New("it is longer than 1 MiB")
+
+// readLine reads one line without its end. A line that is too long is errLongLine and is skipped; the error at the end is
+// io.EOF, and any other one the input's: what it left of a line is dropped.
 func readLine(in *bufio.Reader) (string, error) {
 	line, err := in.ReadSlice('\n')
 	if err == nil {
@@ -458,11 +498,11 @@ func readLine(in *bufio.Reader) (string, error) {
 		line, err = in.ReadSlice('\n')
 	}
 	if len(long) > longestLine {
-		return "", errors.New("it is longer than 1 MiB")
+		return "", errLongLine
 	}
 	long = append(long, line...)
 	if err != nil && (len(long) == 0 || !errors.Is(err, io.EOF)) {
-		return "", io.EOF
+		return "", err
 	}
 	return strings.TrimSuffix(string(long), "\n"), nil
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -148,7 +149,7 @@ func (a *app) sim(ctx context.Context, f *simFlags) error {
 	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = cancel
-	s.traffic(work, f)
+	s.traffic(work, f, a.note)
 	if a.hasTo {
 		if len(a.rest) == 0 {
 			return usageError("such as `amictl sim -- amictl health`", "there is no command behind `--`")
@@ -272,7 +273,7 @@ func simState(srv *amitest.Server) {
 }
 
 // traffic starts calls, events, the replay and the scenario's faults.
-func (s *simulation) traffic(ctx context.Context, f *simFlags) {
+func (s *simulation) traffic(ctx context.Context, f *simFlags, tell func(format string, args ...any)) {
 	var recording []byte
 	if f.replay != "" {
 		recording, _ = os.ReadFile(f.replay) // describe has read it once
@@ -285,8 +286,11 @@ func (s *simulation) traffic(ctx context.Context, f *simFlags) {
 		}
 		if recording != nil {
 			s.gone.Go(func() {
-				if untilLogin(ctx, srv) {
-					_, _ = srv.Replay(ctx, bytes.NewReader(recording), f.speed.r)
+				if !untilLogin(ctx, srv) {
+					return
+				}
+				if _, err := srv.Replay(ctx, bytes.NewReader(recording), f.speed.r); err != nil && ctx.Err() == nil {
+					tell("%s: --replay ends here: %s", srv.Name(), strings.TrimPrefix(err.Error(), "amitest: replay: "))
 				}
 			})
 		}

@@ -51,13 +51,23 @@ func (c *simControl) readStdin(in io.Reader, out io.Writer, endStops bool) {
 
 // serve carries out lines until the input ends, and answers each.
 func (c *simControl) serve(in io.Reader, out io.Writer) error {
-	lines := bufio.NewScanner(in)
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
+	lines := bufio.NewReader(in)
+	for {
+		line, err := readLine(lines)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, errLongLine) {
+			return err
+		}
+		line = strings.TrimSpace(line)
+		if err == nil && (line == "" || strings.HasPrefix(line, "#")) {
 			continue
 		}
-		answer := c.execute(line)
+		answer := simAnswer{Type: "error", Code: codeInput, Message: "the line is not carried out: " + errLongLine.Error()}
+		if err == nil {
+			answer = c.execute(line)
+		}
 		b, err := json.Marshal(answer)
 		if err != nil {
 			return err
@@ -69,7 +79,6 @@ func (c *simControl) serve(in io.Reader, out io.Writer) error {
 			c.stop()
 		}
 	}
-	return lines.Err()
 }
 
 // execute carries out one line.

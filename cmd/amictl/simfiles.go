@@ -70,12 +70,12 @@ func (s *simulation) ca() string {
 // config is a configuration of amictl with all servers in its one context.
 func (s *simulation) config(nodes []simNode) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "context = \"sim\"\n[contexts.sim]\nuser = %q\nsecret = %q\n", s.user, "file:"+s.path("secret"))
+	fmt.Fprintf(&b, "context = \"sim\"\n[contexts.sim]\nuser = %s\nsecret = %s\n", tomlString(s.user), tomlString("file:"+s.path("secret")))
 	if s.tls != nil {
-		fmt.Fprintf(&b, "ca = %q\n", s.ca())
+		fmt.Fprintf(&b, "ca = %s\n", tomlString(s.ca()))
 	}
 	for _, n := range nodes {
-		fmt.Fprintf(&b, "[contexts.sim.nodes.%q]\nurl = %q\n", n.Name, n.URL)
+		fmt.Fprintf(&b, "[contexts.sim.nodes.%s]\nurl = %s\n", tomlString(n.Name), tomlString(n.URL))
 	}
 	return b.String()
 }

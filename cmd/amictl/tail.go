@@ -81,9 +81,8 @@ func whereFlag(to *list) cli.Flag {
 	return &cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only events that meet `CONDITION`, such as Cause!=16; may repeat, all must hold", Value: to}
 }
 
-func (a *app) tail(ctx context.Context, f *tailFlags, names []string) error {
+func (a *app) tail(ctx context.Context, f *tailFlags, names []string) (err error) {
 	favourStreams()
-	var err error
 	if f.span, err = newReplaySpan(f, time.Now()); err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ func (a *app) tail(ctx context.Context, f *tailFlags, names []string) error {
 	if err != nil {
 		return notDry(err)
 	}
-	defer t.closeRecord()
+	defer func() { err = errors.Join(err, t.closeRecord()) }()
 	if f.from == "" && !f.span.until.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, f.span.until, errForIsOver)
@@ -180,6 +179,7 @@ type tailer struct {
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
 	quietReply bool
 	gaps       int
+	acted      tally // how the action ended on several nodes
 }
 
 func (a *app) newTailer(f *tailFlags, names []string, kind stream) (*tailer, error) {
@@ -338,10 +338,28 @@ func (t *tailer) live(ctx context.Context) error {
 	defer cancel()
 	sent := newSender(limited, t.app, c, &t.flags.fanout, t.action)
 	defer t.watchStats(sent.nudge)()
-	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) {
-		return notOver(limited, err)
+	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) && notOver(limited, err) != nil {
+		return err
+	}
+	if err := t.lastAnswers(sent); err != nil {
+		return err
 	}
 	return t.flush() // before the sessions end
+}
+
+// lastAnswers waits for the answers that are still to come: an end by --count must not hide how the action went, nor one
+// by --for or --until, which gives up what has no answer by then, that nobody knows. A wait looks at its events alone.
+func (t *tailer) lastAnswers(sent *sender) error {
+	if t.quietReply {
+		return nil
+	}
+	sent.open.Wait()
+	err := t.answers(sent)
+	if err == nil {
+		return t.acted.err()
+	}
+	f := classify(err)
+	return &cliError{code: f.Code, exit: f.Exit, sent: f.Sent, msg: f.Message, hint: f.Hint}
 }
 
 // follow takes events until there are enough, ctx is done or the action failed. It writes whenever nothing is at hand.
@@ -381,12 +399,14 @@ func (t *tailer) answers(sent *sender) error {
 				return e.err
 			}
 			f := classify(e.err)
+			t.acted.add(f.Exit)
 			t.app.complain(f)
 			if err := t.out.Failure(jsonFailure(f, e.node, origin)); err != nil {
 				return err
 			}
 			continue
 		}
+		t.acted.add(exitOK)
 		if t.stats == nil && !t.quietReply {
 			if err := t.out.Reply(e.reply, &origin); err != nil {
 				return err

@@ -187,6 +187,9 @@ func (t *tailer) replayRecord(ctx context.Context, in *bufio.Reader) error {
 			}
 			return nil
 		}
+		if err != nil && !errors.Is(err, errLongLine) {
+			return usageError(readHint, "--from: %v", err)
+		}
 		if err != nil || !gjson.Valid(line) {
 			t.app.note("--from: line %d is not JSON; it is left out", number)
 			continue

@@ -8,13 +8,14 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// openRecord opens the file of --record. What it holds stays until there is something to record: see beginRecord.
+// openRecord opens the file of --record. What it holds stays until there is something to record: see beginRecord. It is
+// appended to, so that whoever empties it meanwhile (logrotate's copytruncate) gets no hole.
 func (t *tailer) openRecord() (err error) {
 	path := t.flags.record
 	if path == "-" {
 		return usageError("-o jsonl prints them", "--record writes to a file, and not to standard output")
 	}
-	if t.file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+	if t.file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
 		return usageError("give a path that you may write to", "--record: %v", err)
 	}
 	from, err := os.Stat(t.flags.from)
@@ -54,10 +55,10 @@ func (t *tailer) writeRecord(ev *ami.Event) error {
 	return t.record.Event(&hidden)
 }
 
-func (t *tailer) closeRecord() {
-	if t.record != nil {
-		if err := errors.Join(t.record.Close(), t.file.Close()); err != nil {
-			t.app.note("--record: %v", err)
-		}
+// closeRecord writes what is left. A record that is not whole is a failure of the run.
+func (t *tailer) closeRecord() error {
+	if t.record == nil {
+		return nil
 	}
+	return errors.Join(t.record.Close(), t.file.Close())
 }

@@ -12,6 +12,7 @@ import (
 type sender struct {
 	ctx  context.Context
 	wait context.Context
+	open sync.WaitGroup // actions without an end
 
 	mu   sync.Mutex
 	ends []ending           // guarded by mu
@@ -28,17 +29,17 @@ func newSender(ctx context.Context, a *app, c *ami.Cluster, f *fanout, action *a
 	ask := *action
 	ask.Timeout, ask.WaitReady = a.timeout(), true
 	if f.route != "" && len(c.Nodes()) > 1 {
-		go func() {
+		s.open.Go(func() {
 			reply, err := c.Do(ctx, ami.Route{Kind: routeKinds[f.route]}, ask)
 			s.put(ending{replyNode(reply), reply, err})
-		}()
+		})
 		return s
 	}
 	for _, n := range c.Nodes() {
-		go func() {
+		s.open.Go(func() {
 			reply, err := n.Do(ctx, ask)
 			s.put(ending{n.Name(), reply, err})
-		}()
+		})
 	}
 	return s
 }

@@ -175,6 +175,9 @@ func set[T comparable](p *T, v T) {
 	}
 }
 
+// maxRate is far beyond what any machine does: what is due and dropped has to be counted, one by one.
+const maxRate = 1e7
+
 // Validate returns the first contradiction, as a *ConfigError.
 func (c *Config) Validate() error {
 	switch {
@@ -192,6 +195,8 @@ func (c *Config) Validate() error {
 		return &ConfigError{"concurrency", "must be at least 1"}
 	case c.Rate < 0:
 		return &ConfigError{"rate", "must not be negative"}
+	case c.Rate > maxRate || c.EventRate > maxRate || slices.ContainsFunc(c.Stages, func(s Stage) bool { return s.Rate > maxRate }):
+		return &ConfigError{"rate", fmt.Sprintf("must not be more than %.0f a second", maxRate)}
 	case c.Timeout <= 0:
 		return &ConfigError{"timeout", "must be more than 0"}
 	case c.Every < 0 || c.Grace < 0 || c.WarmUp < 0 || c.Duration < 0 || c.Hold < 0:

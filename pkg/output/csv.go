@@ -9,6 +9,9 @@ import (
 
 // appendCSV appends one record (RFC 4180, LF line ends).
 func appendCSV(dst []byte, cells []string) []byte {
+	if len(cells) == 1 && cells[0] == "" { // readers pass over an empty line
+		return append(dst, "\"\"\n"...)
+	}
 	for i, c := range cells {
 		if i > 0 {
 			dst = append(dst, ',')

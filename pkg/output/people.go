@@ -83,23 +83,23 @@ func (p *Printer) headline(r *ami.Reply, origin *Origin) string {
 // itemTables prints a table for each kind of item, ordered by first appearance, without the columns that are empty.
 func (p *Printer) itemTables(r *ami.Reply) {
 	var kinds []string
+	items := make(map[string][]*ami.Event) // by kind
 	for i := range r.Events {
-		if name := r.Events[i].Name(); !contains(kinds, name) {
-			kinds = append(kinds, name)
+		ev := &r.Events[i]
+		kind := strings.ToLower(ev.Name())
+		if items[kind] == nil {
+			kinds = append(kinds, kind)
 		}
+		items[kind] = append(items[kind], ev)
 	}
 	for _, kind := range kinds {
 		columns := p.o.Fields
 		if len(columns) == 0 {
-			columns = itemColumns(r, kind)
+			columns = itemColumns(items[kind])
 		}
 		t := NewTable(columns...)
 		filled := false
-		for i := range r.Events {
-			ev := &r.Events[i]
-			if !wire.EqualFold(ev.Name(), kind) {
-				continue
-			}
+		for _, ev := range items[kind] {
 			cells := make([]string, len(columns))
 			for c, name := range columns {
 				cells[c] = column(name, ev, "item")
@@ -110,7 +110,7 @@ func (p *Printer) itemTables(r *ami.Reply) {
 		if !filled && len(columns) > 0 { // --fields names none of this kind's
 			continue
 		}
-		p.buf = append(append(append(p.buf, '\n'), Safe(kind)...), '\n')
+		p.buf = append(append(append(p.buf, '\n'), Safe(items[kind][0].Name())...), '\n')
 		var left []string
 		p.buf, left = t.Append(p.buf, p.o.Width)
 		p.left = append(p.left, left...)
@@ -118,13 +118,9 @@ func (p *Printer) itemTables(r *ami.Reply) {
 	}
 }
 
-func itemColumns(r *ami.Reply, kind string) (columns []string) {
+func itemColumns(items []*ami.Event) (columns []string) {
 	seen := make(map[string]bool)
-	for i := range r.Events {
-		ev := &r.Events[i]
-		if !wire.EqualFold(ev.Name(), kind) {
-			continue
-		}
+	for _, ev := range items {
 		for name, value := range pairs(&ev.Message, nil) {
 			if !seen[name] && value != "" && !hidden(name) {
 				seen[name] = true

@@ -23,7 +23,7 @@ type Pair struct {
 
 // append appends the record as a JSON object. A value that cannot be encoded is a bug and panics.
 func (r Record) append(dst []byte) []byte {
-	open := len(dst)
+	open, lossy := len(dst), false
 	for _, p := range r {
 		if p.Value == nil {
 			continue
@@ -31,13 +31,19 @@ func (r Record) append(dst []byte) []byte {
 		dst = append(dst, ',')
 		dst, _ = AppendString(dst, p.Key)
 		dst = append(dst, ':')
+		if s, ok := p.Value.(string); ok {
+			var l bool
+			dst, l = AppendString(dst, s)
+			lossy = lossy || l
+			continue
+		}
 		dst = appendValue(dst, p.Value)
 	}
 	if len(dst) == open {
 		return append(dst, "{}"...)
 	}
 	dst[open] = '{'
-	return append(dst, '}')
+	return closeObject(dst, lossy)
 }
 
 func appendValue(dst []byte, v any) []byte {

@@ -70,6 +70,9 @@ func fill(text string, r *amitest.Request) string {
 		before, rest, found := strings.Cut(text, "{")
 		b.WriteString(before)
 		name, behind, closed := strings.Cut(rest, "}")
+		if found && !closed {
+			b.WriteString("{" + rest)
+		}
 		if !found || !closed {
 			return b.String()
 		}

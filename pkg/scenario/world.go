@@ -171,16 +171,11 @@ var deeds = map[string]func(*amitest.Server){
 	"down":   func(s *amitest.Server) { s.SetDown(true) },
 	"up":     func(s *amitest.Server) { s.SetDown(false) },
 	"booted": (*amitest.Server).SetBooted,
-	"deny":   func(s *amitest.Server) { allow(s, false) },
-	"allow":  func(s *amitest.Server) { allow(s, true) },
+	"deny":   func(s *amitest.Server) { s.Deny(true) },
+	"allow":  func(s *amitest.Server) { s.Deny(false) },
 }
 
 func deedNames() []string { return slices.Sorted(maps.Keys(deeds)) }
-
-// allow lets the user in from now on, or refuses it as an ACL would.
-func allow(s *amitest.Server, in bool) {
-	s.SetUser(amitest.User{Name: amitest.DefaultUser, Secret: amitest.DefaultSecret, Read: amitest.ClassAll, Write: amitest.ClassAll, Deny: !in})
-}
 
 // Strike does to a server what text says: a fault, or one of kick, clear, down, up, booted, deny and allow.
 func Strike(srv *amitest.Server, text string) error {

@@ -53,7 +53,10 @@ func ParseFault(line string) (Fault, error) {
 	return f, nil
 }
 
-// faultField finds the field of a key.
+// maxFaultBytes bounds what a fault given as text makes up.
+const maxFaultBytes = 256 << 20
+
+// field finds the field of a key.
 func (f *Fault) field(key string) (reflect.Value, bool) {
 	v := reflect.ValueOf(f).Elem()
 	for i := range v.NumField() {
@@ -84,6 +87,9 @@ func (f *Fault) set(key, value string) error {
 		n, err := strconv.Atoi(strings.TrimSuffix(value, "bytes"))
 		if err != nil || n < 0 {
 			return fmt.Errorf("%s: %q is not a number", key, value)
+		}
+		if key == "bytes" && n > maxFaultBytes {
+			return fmt.Errorf("bytes: %d is more than %d", n, maxFaultBytes)
 		}
 		*p = n
 	case *float64:

@@ -127,7 +127,7 @@ func (s *session) push(run *outbuf, all Class) (over bool) {
 		s.pushSome(to, run, allowed)
 	}
 	over = len(s.out.b) > s.srv.cfg.queueLimit
-	if s.busy && len(s.held.b) > heldFactor*s.srv.cfg.queueLimit {
+	if most := heldFactor * s.srv.cfg.queueLimit; s.busy && len(s.held.b) > most || s.frozen && len(s.out.b) > most {
 		s.mu.Unlock()
 		s.srv.book.overflow()
 		s.kill(true)
@@ -146,8 +146,8 @@ func (s *session) push(run *outbuf, all Class) (over bool) {
 	return over
 }
 
-// heldFactor bounds the events kept for a session whose action blocks, in
-// queue limits. Asterisk keeps them without bound.
+// heldFactor bounds the events kept for a session whose action blocks, or that a
+// fault froze, in queue limits. Asterisk keeps them without bound.
 const heldFactor = 8
 
 // pushSome appends those events of run that the session may and wants to see.

@@ -50,7 +50,7 @@ func login(r *Request, w *ResponseWriter) {
 		w.Close()
 		return
 	}
-	if !ok || u.Deny || !s.proves(r, u) {
+	if !ok || u.Deny || s.srv.denied.Load() || !s.proves(r, u) {
 		s.srv.book.count(func(l *Ledger) *uint64 { return &l.LoginsRefused })
 		w.Sleep(s.srv.cfg.failDelay)
 		w.Error("Authentication failed")
@@ -169,6 +169,10 @@ func (s *Server) SetUser(u User) {
 	users[u.Name] = u
 	s.users = users
 }
+
+// Deny refuses every login from now on, whoever's, as an ACL would, or ends that.
+// Sessions that are logged in stay.
+func (s *Server) Deny(deny bool) { s.denied.Store(deny) }
 
 func (s *Server) loggedIn(name string) bool {
 	for _, sess := range s.snapshot() {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -28,6 +29,7 @@ type Server struct {
 	custom   atomic.Pointer[map[string]*action]
 	booted   atomic.Bool
 	faults   atomic.Pointer[faults]
+	denied   atomic.Bool // no login is let in
 	stopping atomic.Bool // answers "Asterisk is shutting down"
 
 	mu        sync.Mutex // guards what follows; a leaf but for session.mu
@@ -160,14 +162,30 @@ func (s *Server) accept(l net.Listener) {
 	for {
 		conn, err := l.Accept()
 		if err != nil {
-			var temporary net.Error
-			if errors.As(err, &temporary) && temporary.Timeout() {
+			if acceptsAgain(err) && s.sleep(acceptPause) {
 				continue
 			}
 			return
 		}
 		s.ServeConn(conn)
 	}
+}
+
+// acceptPause is the time before the next try when there are no descriptors left.
+const acceptPause = 10 * time.Millisecond
+
+// acceptsAgain says whether a listener may accept again after an error.
+func acceptsAgain(err error) bool {
+	var temporary net.Error
+	if errors.As(err, &temporary) && temporary.Timeout() {
+		return true
+	}
+	for _, lack := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, lack) {
+			return true
+		}
+	}
+	return false
 }
 
 // ServeConn serves one connection in the background. The server owns it.

@@ -123,7 +123,7 @@ func (s *session) writeSlow(b []byte) (int, error) {
 			s.kill(bf.cut.Kind == FaultReset)
 			return n, err
 		}
-		s.cutLeft -= len(b)
+		s.cutLeft = max(0, s.cutLeft-len(b)) // it may have passed over this chance
 	}
 	return s.writeParts(b, bf.segment)
 }

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -39,6 +40,7 @@ func (s *Server) Traffic(ctx context.Context, cfg TrafficConfig) int {
 	if cfg.Talk == 0 {
 		cfg.Talk = 30 * time.Second
 	}
+	cfg.Ring, cfg.Talk = min(cfg.Ring, maxMean), min(cfg.Talk, maxMean)
 	t := &traffic{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x7ea)), start: time.Now(), base: s.bootTime().Unix()}
 	sent := 0
 	for ctx.Err() == nil && (cfg.Events == 0 || sent < cfg.Events) {
@@ -60,6 +62,9 @@ func (s *Server) Traffic(ctx context.Context, cfg TrafficConfig) int {
 	}
 	return sent
 }
+
+// maxMean keeps the sum of a call's times within a Duration: 73 years.
+const maxMean = time.Duration(math.MaxInt64 / 4)
 
 // traffic is the state of one stream of calls: what is due is a function of the
 // time since its start and the seed alone.
