@@ -19,7 +19,7 @@ type ClusterConfig struct {
 	Logger     *slog.Logger // nil: silent. It is wrapped in a LogSink, so that it cannot block the engine
 	Redactor   *Redactor    // hides secrets in the log; nil: one that knows the nodes' own and the usual keys
 	Hooks      Hooks
-	Rand       func() float64 // jitter, in [0,1); nil: math/rand/v2
+	Rand       func() float64 // jitter, in [0,1); nil: math/rand/v2. It must be safe for concurrent use
 }
 
 // Hooks are called from one goroutine of the cluster's own, in order, never under a lock. One that blocks or panics
@@ -47,9 +47,11 @@ type Cluster struct {
 
 	mu            sync.Mutex // guards changes of nodes, and all below
 	subscriptions []*Subscription
-	removals      sync.WaitGroup // under way
+	past          SubscriptionStats // of those that were closed and forgotten
+	removals      sync.WaitGroup    // under way
 	closed        bool
 	ended         chan struct{} // closed when Close or Drain is through
+	outcome       error         // of that, written before
 	hurry         func()        // ends a Drain's patience
 }
 
@@ -181,7 +183,13 @@ func (c *Cluster) Subscribe(o SubscribeOptions) (*Subscription, error) {
 	for _, n := range c.Nodes() {
 		s.attach(&n.feed)
 	}
-	c.subscriptions = append(slices.DeleteFunc(c.subscriptions, (*Subscription).closed), s)
+	c.subscriptions = append(slices.DeleteFunc(c.subscriptions, func(old *Subscription) bool {
+		over := old.closed()
+		if over {
+			c.past.add(old.Stats())
+		}
+		return over
+	}), s)
 	return s, nil
 }
 
@@ -200,8 +208,13 @@ func (c *Cluster) end(ctx context.Context, drain bool) error {
 		if !drain {
 			c.hurry()
 		}
+		stop := context.AfterFunc(ctx, c.hurry) // nobody waits longer than it said
+		defer stop()
 		<-c.ended // a second caller may rely on it as well
-		return nil
+		if !drain {
+			return nil
+		}
+		return c.outcome
 	}
 	c.closed = true
 	ctx, c.hurry = context.WithCancel(ctx)
@@ -226,5 +239,6 @@ func (c *Cluster) end(ctx context.Context, drain bool) error {
 	if c.sink != nil {
 		_ = c.sink.Close()
 	}
-	return errors.Join(errs...)
+	c.outcome = errors.Join(errs...)
+	return c.outcome
 }

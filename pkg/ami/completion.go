@@ -32,7 +32,7 @@ func (p phase) onResponse(m *wire.Message, action string, await bool) (next phas
 	if await {
 		return awaitOriginate, false
 	}
-	if list := m.Get("EventList"); list != "" {
+	if list := listHeader(m); list != "" {
 		return inList, !wire.EqualFold(list, "start")
 	}
 	switch {
@@ -46,6 +46,17 @@ func (p phase) onResponse(m *wire.Message, action string, await bool) (next phas
 	return p, true
 }
 
+// listHeader returns a packet's EventList header, which is ahead of all values (manager.c, astman_send_response_full and
+// astman_send_list_complete_start): further down it is a line of a value, which nobody but its author vouches for.
+func listHeader(m *wire.Message) string {
+	for i := 1; i < min(m.Len(), 3); i++ {
+		if name, value := m.Line(i); wire.EqualFold(name, "EventList") {
+			return value
+		}
+	}
+	return ""
+}
+
 // announcesList tells the Message of a list's response from a plain acknowledgement: "Channel status will follow".
 func announcesList(message string) bool {
 	return strings.Contains(message, "follow") || strings.Contains(message, "Follow")
@@ -55,7 +66,7 @@ func announcesList(message string) bool {
 func (p phase) onEvent(m *wire.Message, action string) (item, done bool) {
 	switch p {
 	case inList:
-		if list := m.Get("EventList"); list != "" {
+		if listHeader(m) != "" {
 			return false, true
 		}
 		done = isEndEvent(m.Name(), action)

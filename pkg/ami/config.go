@@ -68,8 +68,8 @@ type Config struct {
 	// Operation, such as {Filter, "Event: Hangup"}. They need the class "system".
 	Filters [][]Field
 	// OnReady runs on every new session before it counts as ready, to bring the caller's state up to date. Its error
-	// ends the session. It must use the Conn it is given, and not remove its node or close or drain its cluster, which
-	// wait for it: a goroutine of its own may.
+	// ends the session. It must use the Conn it is given, and like Dial, Wrap and Secret not remove its node or close or
+	// drain its cluster, which wait for it: a goroutine of its own may.
 	OnReady func(ctx context.Context, c *Conn) error
 
 	Dial DialFunc // nil: net.Dialer with TCP_USER_TIMEOUT and TCP keepalive
@@ -79,7 +79,7 @@ type Config struct {
 	DialTimeout     time.Duration
 	LoginTimeout    time.Duration
 	ActionTimeout   time.Duration
-	Keepalive       time.Duration // negative: none
+	Keepalive       time.Duration // negative: none, but for a Ping behind a table full of what is never answered
 	PingTimeout     time.Duration
 	KeepaliveMisses int
 	BackoffMin      time.Duration
@@ -176,6 +176,11 @@ func (c *Config) validate() error {
 		return errors.New("ami: KeepaliveMisses and BreakerFailures need at least 1")
 	case c.ListItems < 1 || c.ListBytes < 1 || c.Unauthorized < 1:
 		return errors.New("ami: ListItems, ListBytes and Unauthorized need at least 1")
+	}
+	for _, filter := range c.Filters {
+		if err := wire.CheckAction("Filter", append([]Field{{Name: "Operation", Value: "Add"}}, filter...)); err != nil {
+			return fmt.Errorf("ami: node %s: filter: %w", c.Name, err)
+		}
 	}
 	for _, d := range []time.Duration{c.DialTimeout, c.LoginTimeout, c.ActionTimeout, c.PingTimeout, c.BackoffMin, c.BreakerOpen, c.LoginBackoffMin, c.StableAfter} {
 		if d < 0 {

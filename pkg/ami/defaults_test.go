@@ -1,6 +1,7 @@
 package ami_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -74,5 +75,16 @@ func TestConfigRefusesWhatCannotWork(t *testing.T) {
 			t.Errorf("a negative %s was taken", name)
 		}
 		_ = cluster.Close()
+	}
+}
+
+// A filter that no session could ever send is refused where it is configured.
+func TestFilterThatCannotBeSent(t *testing.T) {
+	_, _, cfg := simulate(t)
+	cfg.Filters = [][]ami.Field{{{Name: "Filter", Value: "a\nb"}}}
+	cluster := ami.NewCluster(ami.ClusterConfig{})
+	defer cluster.Close()
+	if _, err := cluster.Add(cfg); !errors.Is(err, wire.ErrNewline) {
+		t.Errorf("Add: %v", err)
 	}
 }

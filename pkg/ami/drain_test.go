@@ -2,6 +2,7 @@ package ami_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -172,6 +173,101 @@ func TestCloseHurriesADrain(t *testing.T) {
 		_ = cluster.Close()
 		if d := time.Since(start); d > time.Second {
 			t.Errorf("Close took %v", d)
+		}
+	})
+}
+
+// A second Drain is bounded by its own context, and says no more than is true.
+func TestSecondDrainOfACluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := scripted(t, func(p *peer) {
+			if p.greet() {
+				p.drain()
+			}
+		})
+		cluster := ami.NewCluster(ami.ClusterConfig{})
+		defer cluster.Close()
+		cfg.Keepalive = -1
+		n, err := cluster.Add(cfg)
+		if err != nil || n.WaitReady(t.Context()) != nil {
+			t.Fatal(err)
+		}
+		go n.Do(t.Context(), ami.Action{Name: "Hold", Timeout: 24 * time.Hour})
+		synctest.Wait()
+		first := make(chan error, 1)
+		go func() { first <- cluster.Drain(t.Context()) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		err = cluster.Drain(ctx)
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("a second Drain took %v, its context one second", d)
+		}
+		if err == nil {
+			t.Errorf("a second Drain says that all ended by themselves: %+v", n.Stats().Ledger)
+		}
+		_ = cluster.Close()
+		<-first
+	})
+}
+
+// A Drain that comes behind one that failed does not say that all is well.
+func TestDrainBehindADrainThatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := scripted(t, func(p *peer) {
+			if p.greet() {
+				p.drain()
+			}
+		})
+		cluster := ami.NewCluster(ami.ClusterConfig{})
+		defer cluster.Close()
+		n, err := cluster.Add(cfg)
+		if err != nil || n.WaitReady(t.Context()) != nil {
+			t.Fatal(err)
+		}
+		go n.Do(t.Context(), ami.Action{Name: "Hold", Timeout: time.Hour})
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err = cluster.Drain(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		if again := cluster.Drain(t.Context()); again == nil {
+			t.Errorf("the first Drain says %v, the second nil", err)
+		}
+	})
+}
+
+// Drain does not say that all ended by themselves where it cut OnReady's actions.
+func TestDrainOfANodeInItsOnReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := scripted(t, func(p *peer) {
+			if !p.greet() {
+				return
+			}
+			a, ok := p.action()
+			if ok {
+				time.Sleep(5 * time.Second)
+				p.send("Response: Success\nActionID: %s\n\n", a["ActionID"])
+				p.drain()
+			}
+		})
+		cfg.OnReady = func(ctx context.Context, c *ami.Conn) error {
+			_, err := c.Do(ctx, ami.NewAction("QueueReset"))
+			return err
+		}
+		cluster := ami.NewCluster(ami.ClusterConfig{})
+		n, err := cluster.Add(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		start := time.Now()
+		err = cluster.Drain(t.Context())
+		if l := n.Stats().Ledger; err == nil && l.Replied == 0 {
+			t.Errorf("Drain says nil after %v, %+v", time.Since(start), l)
 		}
 	})
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,6 +136,56 @@ func hookInOrder(t *testing.T, random func() float64) {
 		f.close()
 		if d := f.Stats().HookDropped; d != 0 {
 			t.Errorf("%d notes dropped", d)
+		}
+	})
+}
+
+// A hook that ends its goroutine, as a test's FailNow does, costs that call alone.
+func TestHookThatEndsItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		f := newFleet(t, ami.ClusterConfig{Hooks: ami.Hooks{StateChanged: func(string, ami.State, ami.State, error) {
+			if calls.Add(1) == 1 {
+				runtime.Goexit()
+			}
+		}}})
+		defer f.close()
+		f.serve("a")
+		f.add("a")
+		f.ready(time.Minute)
+		synctest.Wait()
+		if calls.Load() < 3 {
+			t.Errorf("%d calls of the hook for three changes; %d dropped", calls.Load(), f.Stats().HookDropped)
+		}
+	})
+}
+
+// An exiting handler ends the goroutine that brings it its first record.
+type exiting struct {
+	slog.Handler
+	records *atomic.Int64
+}
+
+func (e exiting) Enabled(context.Context, slog.Level) bool { return true }
+
+func (e exiting) Handle(context.Context, slog.Record) error {
+	if e.records.Add(1) == 1 {
+		runtime.Goexit()
+	}
+	return nil
+}
+
+// The same of a log handler.
+func TestLogHandlerThatEndsItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var records atomic.Int64
+		sink := ami.NewLogSink(exiting{slog.DiscardHandler, &records}, ami.LogSinkOptions{})
+		for range 3 {
+			slog.New(sink).Info("x")
+			synctest.Wait()
+		}
+		if err := sink.Close(); err != nil || records.Load() != 3 || sink.Failed() != 1 {
+			t.Errorf("%d of 3 records passed on, %d failed, %d dropped, %v", records.Load(), sink.Failed(), sink.Dropped(), err)
 		}
 	})
 }

@@ -302,3 +302,111 @@ func TestForgedEnds(t *testing.T) {
 		})
 	}
 }
+
+// A line break in a value makes lines of its own; such a line does not end a list.
+func TestListHeaderInsideAValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := scripted(t, func(p *peer) {
+			if !p.greet() {
+				return
+			}
+			for {
+				a, ok := p.action()
+				if !ok {
+					return
+				}
+				id := a["ActionID"]
+				switch a["Action"] {
+				case "DBGet": // manager.c, db.c: one item, whose Val is what somebody stored
+					p.send("Response: Success\nActionID: %s\nEventList: start\nMessage: Result will follow\n\n", id)
+					p.send("Event: DBGetResponse\nFamily: f\nKey: k\nVal: one\nEventList: Complete\nActionID: %s\n\n", id)
+					p.send("Event: DBGetComplete\nActionID: %s\nEventList: Complete\nListItems: 1\n\n", id)
+				case "CoreShowChannels":
+					p.send("Response: Success\nActionID: %s\nEventList: start\nMessage: Channels will follow\n\n", id)
+					p.send("Event: CoreShowChannel\nActionID: %s\nChannel: PJSIP/1\nCallerIDName: x\nEventList: Complete\n\n", id)
+					p.send("Event: CoreShowChannel\nActionID: %s\nChannel: PJSIP/2\nCallerIDName: y\n\n", id)
+					p.send("Event: CoreShowChannelsComplete\nActionID: %s\nEventList: Complete\nListItems: 2\n\n", id)
+				case "Getvar":
+					p.send("Response: Success\nActionID: %s\nVariable: X\nValue: one\nEventList: start\n\n", id)
+				default:
+					p.send("Response: Success\nActionID: %s\n\n", id)
+				}
+			}
+		})
+		c := mustDial(t, cfg)
+		for action, items := range map[string]int{"DBGet": 1, "CoreShowChannels": 2} {
+			r, err := c.Do(t.Context(), ami.NewAction(action))
+			if err != nil || len(r.Events) != items || r.End.Name() != action+"Complete" {
+				t.Errorf("%s: %d items, end %q, error %v; want %d items", action, len(r.Events), r.End.Name(), err, items)
+			}
+		}
+		if _, err := c.Do(t.Context(), ami.NewAction("Getvar", "Variable", "X")); err != nil {
+			t.Errorf("Getvar of a value of two lines: %v", err)
+		}
+		exact(t, c.Stats())
+	})
+}
+
+// An item of Status has its ActionID at its end (manager.c, generate_status): what a line break in a caller's name makes
+// of it carries that too, and ends no call.
+func TestForgedPacketWithTheItemsActionID(t *testing.T) {
+	for name, text := range map[string]string{
+		"end event": "x\n\nEvent: StatusComplete\nEventList: Complete",
+		"error":     "x\n\nResponse: Error\nMessage: forged",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, cfg := scripted(t, func(p *peer) {
+					if !p.greet() {
+						return
+					}
+					for {
+						a, ok := p.action()
+						if !ok {
+							return
+						}
+						id := a["ActionID"]
+						p.send("Response: Success\nActionID: %s\nEventList: start\nMessage: Channel status will follow\n\n", id)
+						for i, caller := range []string{"a", text, "b"} {
+							p.send("Event: Status\nPrivilege: Call\nChannel: PJSIP/%d\nChannelState: 6\nChannelStateDesc: Up\nCallerIDNum: 1\nCallerIDName: %s\n"+
+								"ConnectedLineNum: 1\nConnectedLineName: 1\nLanguage: en\nAccountCode: \nContext: c\nExten: 1\nPriority: 1\nUniqueid: 1.%d\nLinkedid: 1.%d\nType: PJSIP\nActionID: %s\n\n", i, caller, i, i, id)
+						}
+						p.send("Event: StatusComplete\nActionID: %s\nEventList: Complete\nListItems: 3\nItems: 3\n\n", id)
+					}
+				})
+				c := mustDial(t, cfg)
+				r, err := c.Do(t.Context(), ami.NewAction("Status"))
+				if err != nil || r.End.Get("Items") != "3" {
+					t.Errorf("the list ended by %q with %d items, error %v", r.End.Text(), len(r.Events), err)
+				}
+				synctest.Wait()
+				exact(t, c.Stats())
+			})
+		})
+	}
+}
+
+// Servers before 13.2 write the ActionID of a dialplan's end behind its counts (pbx.c).
+func TestShowDialPlanOfAnOldServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := scripted(t, func(p *peer) {
+			if !p.greet() {
+				return
+			}
+			for {
+				a, ok := p.action()
+				if !ok {
+					return
+				}
+				id := a["ActionID"]
+				p.send("Response: Success\nActionID: %s\nEventList: start\nMessage: DialPlan list will follow\n\n", id)
+				p.send("Event: ListDialplan\nActionID: %s\nContext: default\n\n", id)
+				p.send("Event: ShowDialPlanComplete\nEventList: Complete\nListItems: 1\nListExtensions: 1\nListPriorities: 1\nListContexts: 1\nActionID: %s\n\n", id)
+			}
+		})
+		c := mustDial(t, cfg)
+		if r, err := c.Do(t.Context(), ami.NewAction("ShowDialPlan")); err != nil || len(r.Events) != 1 {
+			t.Errorf("%d items, %v", len(r.Events), err)
+		}
+	})
+}

@@ -94,7 +94,10 @@ func (c *Conn) tick() {
 // taken for dead. The server works off its actions one by one, so a Ping's time starts when those ahead of it are due
 // (horizon): a long Originate does not kill its session. Called under mu.
 func (c *Conn) pulse(now, horizon int64) (dead bool) {
-	if c.cfg.Keepalive <= 0 {
+	// Where calls that timed out fill the table, only the answer to something later makes room.
+	full := c.calls.used >= c.cfg.Pending && c.calls.used > c.calls.live
+	watched := c.cfg.Keepalive > 0
+	if !watched && !c.ping.out && !full {
 		return false
 	}
 	heard := c.lastHeard.Load()
@@ -108,7 +111,7 @@ func (c *Conn) pulse(now, horizon int64) (dead bool) {
 			return false
 		}
 		c.ping.out = false
-		if heard <= c.ping.sentAt {
+		if watched && heard <= c.ping.sentAt {
 			c.ping.misses++
 			c.stats.missedPings.Add(1)
 			if c.ping.misses >= c.cfg.KeepaliveMisses {
@@ -119,9 +122,7 @@ func (c *Conn) pulse(now, horizon int64) (dead bool) {
 	if heard > c.ping.sentAt {
 		c.ping.misses = 0
 	}
-	// Where calls that timed out fill the table, only the answer to something later makes room.
-	full := c.calls.used >= c.cfg.Pending && c.calls.used > c.calls.live
-	if c.ping.misses == 0 && now-heard < int64(c.cfg.Keepalive) && !full {
+	if c.ping.misses == 0 && !(watched && now-heard >= int64(c.cfg.Keepalive)) && !full {
 		c.armKeepalive()
 		return false
 	}
@@ -152,6 +153,7 @@ func (c *Conn) ponged(r callRef, rtt time.Duration) {
 	if int64(rtt) > c.stats.pingMax.Load() {
 		c.stats.pingMax.Store(int64(rtt))
 	}
+	c.reapAt = 0 // whatever waits ahead of it waits in vain
 	c.mu.Lock()
 	c.ping.misses = 0
 	if c.ping.ref == r {

@@ -195,3 +195,80 @@ func TestUnansweredActionsOfATalkingServer(t *testing.T) {
 		t.Errorf("no action got through for a day: %d slots taken, %d in flight, %d Pings", st.Pending, st.Ledger.InFlight, st.Pings)
 	})
 }
+
+// Without a keepalive a table full of what is never answered is emptied all the same.
+func TestUnansweredActionsWithoutKeepalive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := scripted(t, func(p *peer) {
+			if !p.greet() {
+				return
+			}
+			for {
+				a, ok := p.action()
+				if !ok {
+					return
+				}
+				if a["Action"] == "Queues" {
+					p.send("No queues.\n\n")
+				} else {
+					p.send("Response: Success\nActionID: %s\n\n", a["ActionID"])
+				}
+			}
+		})
+		cfg.Pending, cfg.Keepalive = 4, -1
+		c := mustDial(t, cfg)
+		for range 4 {
+			_, err := c.Do(t.Context(), ami.Action{Name: "Queues", Timeout: time.Second})
+			wantOp(t, err, "do", ami.ErrTimeout)
+		}
+		for range 100 {
+			if _, err := c.Do(t.Context(), ami.Action{Name: "CoreStatus", Timeout: time.Minute}); err == nil {
+				return
+			}
+		}
+		t.Errorf("no action got through in 100 minutes, of a server that answers: %d slots taken", c.Stats().Pending)
+	})
+}
+
+// What fills the table again within a second of the last look is found too.
+func TestTableFilledTwiceInASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, cfg := scripted(t, func(p *peer) {
+			if !p.greet() {
+				return
+			}
+			for {
+				a, ok := p.action()
+				if !ok {
+					return
+				}
+				if a["Action"] == "Queues" {
+					p.send("No queues.\n\n")
+				} else {
+					p.send("Response: Success\nActionID: %s\n\n", a["ActionID"])
+				}
+			}
+		})
+		cfg.Pending = 4
+		c := mustDial(t, cfg)
+		fill := func() {
+			b := ami.NewBatch(ami.BatchOptions{})
+			for i := range 4 {
+				if err := c.Submit(t.Context(), ami.Action{Name: "Queues", Timeout: 100 * time.Millisecond}, b, uint64(i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 4 {
+				_, _ = b.Next(t.Context())
+			}
+		}
+		for i := range 5 {
+			fill()
+			start := time.Now()
+			_, err := c.Do(t.Context(), ami.Action{Name: "CoreStatus", Timeout: 5 * time.Second})
+			if d := time.Since(start); d > 2*time.Second {
+				t.Errorf("round %d: %v after %v (%v)", i, err, d, c.Stats().Pings)
+			}
+		}
+	})
+}

@@ -34,7 +34,7 @@ func (c *Conn) login(ctx context.Context) error {
 		return c.loginFailed("login", ctx, err)
 	}
 	if !stop() {
-		return c.loginFailed("login", ctx, ctx.Err())
+		return c.loginFailed("login", ctx, contextCause(ctx.Err()))
 	}
 	_ = c.raw.SetDeadline(time.Time{})
 	return nil
@@ -43,12 +43,13 @@ func (c *Conn) login(ctx context.Context) error {
 // loginFailed names the real cause: a deadline on the socket is the login's own, or the caller's.
 func (c *Conn) loginFailed(op string, ctx context.Context, err error) error {
 	var timeout net.Error
+	late := errors.Is(err, ErrDisconnected) && errors.As(err, &timeout) && timeout.Timeout() // not the secret's provider
 	switch {
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
 		err = ErrCancelled
-	case errors.As(err, &timeout) && timeout.Timeout() && op == "banner":
+	case late && op == "banner":
 		err = fmt.Errorf("%w: the server did not greet; it may speak another protocol or want TLS", ErrTimeout)
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case late:
 		err = fmt.Errorf("%w: the login was not answered", ErrTimeout)
 	}
 	return &OpError{Op: op, Node: c.cfg.Name, Err: err}
@@ -61,6 +62,9 @@ func (c *Conn) authenticate(ctx context.Context) error {
 	}
 	secret, err := c.cfg.Secret(ctx)
 	if err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", ErrTimeout, err)
+		}
 		return fmt.Errorf("secret: %w", err)
 	}
 	proof := []Field{{Name: "Username", Value: c.cfg.Username}, {Name: "Secret", Value: secret.Reveal()}}
@@ -94,10 +98,15 @@ func without(text string, secret Secret) string {
 	return strings.ReplaceAll(text, secret.Reveal(), hidden)
 }
 
-// onLoopback reports whether the peer is this host.
+// onLoopback reports whether the peer is this host. With a Dial of the caller's it may be a proxy on this host, and the
+// server anywhere: the configured address must say so too.
 func (c *Conn) onLoopback() bool {
 	a, ok := c.raw.RemoteAddr().(*net.TCPAddr)
-	return ok && a.IP.IsLoopback()
+	if !ok || !a.IP.IsLoopback() {
+		return false
+	}
+	host, _, _ := net.SplitHostPort(c.cfg.Addr)
+	return c.cfg.Dial == nil || strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
 // ask writes one action of the login and waits for its response. It is the only writer then.

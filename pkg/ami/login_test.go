@@ -414,3 +414,19 @@ func TestPanicsOfADial(t *testing.T) {
 		})
 	}
 }
+
+// The error of a secret's provider names it.
+func TestErrorOfASecretThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, cfg := simulate(t)
+		cfg.Secret = func(ctx context.Context) (ami.Secret, error) {
+			<-ctx.Done()
+			return ami.Secret{}, ctx.Err()
+		}
+		_, err := ami.Dial(t.Context(), cfg)
+		t.Log(err)
+		if err == nil || err.Error() == "ami: login on "+cfg.Addr+": timed out: the login was not answered" {
+			t.Errorf("a vault that hangs is told as %q, but no login was sent", err)
+		}
+	})
+}

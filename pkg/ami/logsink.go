@@ -217,7 +217,14 @@ func (q *logQueue) take() (e logEntry, ok, more bool) {
 
 // run is the sink's goroutine.
 func (q *logQueue) run() {
-	defer close(q.done)
+	over := false
+	defer func() {
+		if over {
+			close(q.done)
+		} else { // the handler ended this goroutine
+			go q.run()
+		}
+	}()
 	for {
 		e, ok, more := q.take()
 		if e.lost > 0 {
@@ -229,6 +236,7 @@ func (q *logQueue) run() {
 		case ok:
 			q.pass(e)
 		case !more:
+			over = true
 			return
 		case e.lost == 0:
 			<-q.wake

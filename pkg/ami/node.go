@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -79,16 +80,20 @@ func (n *Node) run() {
 	n.sessions++
 	session, lastGood := n.sessions, n.lastGood
 	n.mu.Unlock()
-	c, err := n.open(opening{
+	var c *Conn
+	var err error = &OpError{Op: "dial", Node: n.cfg.Name, Err: errors.New("Dial, Wrap or Secret ended its goroutine")}
+	defer func() { // whatever became of it
+		n.cluster.queue.finished(n)
+		if err != nil {
+			n.failed(err)
+			return
+		}
+		n.live(c)
+	}()
+	c, err = n.open(opening{
 		cfg: &n.cfg, number: n.number, session: session, stats: &n.stats, feed: &n.feed, lastGood: lastGood,
 		connected: func() { n.become(StateLogin, nil) }, onEvent: n.watch,
 	})
-	n.cluster.queue.finished(n)
-	if err != nil {
-		n.failed(err)
-		return
-	}
-	n.live(c)
 }
 
 // open is open with the caller's Dial, Wrap and Secret guarded: a panic in one of them is a failed dial. What it was is
@@ -111,7 +116,7 @@ func (n *Node) live(c *Conn) {
 	n.mu.Lock()
 	n.conn = c
 	n.banner = c.banner
-	if addr := c.raw.RemoteAddr(); addr != nil {
+	if addr := c.raw.RemoteAddr(); addr != nil && (n.cfg.Dial == nil || samePort(addr.String(), n.cfg.Addr)) { // a proxy's is not the server's
 		n.lastGood = addr.String()
 	}
 	closed := n.state == StateClosed
@@ -129,6 +134,13 @@ func (n *Node) live(c *Conn) {
 	}
 	// The rest runs on a fresh stack: the one that dialled has grown, and would stay so for as long as the session lives.
 	n.gone.Go(func() { n.serve(c, closed) })
+}
+
+// samePort reports whether two addresses have the same port.
+func samePort(a, b string) bool {
+	_, p, err := net.SplitHostPort(a)
+	_, q, _ := net.SplitHostPort(b)
+	return err == nil && p == q
 }
 
 // serve reads a session to its end.
@@ -204,13 +216,14 @@ func (n *Node) failed(cause error) {
 	case errors.As(cause, &refused) && refused.Op != "setup":
 		n.stats.dialFailures.Add(1)
 	}
+	random := n.cluster.random() // the caller's code: not under mu
 	n.mu.Lock()
 	if n.state == StateClosed {
 		n.mu.Unlock()
 		return
 	}
 	wasOpen := n.sup.open
-	state, wait := n.sup.failed(time.Now(), cause, n.cluster.random())
+	state, wait := n.sup.failed(time.Now(), cause, random)
 	if n.sup.open && !wasOpen {
 		n.stats.breakerOpens.Add(1)
 	}
@@ -292,7 +305,7 @@ func (n *Node) close(ctx context.Context, drain bool) error {
 	c := n.conn
 	n.mu.Unlock()
 	var err error
-	if drain && c != nil && n.current.Load() == c {
+	if drain && c != nil { // ready or not: OnReady's actions count too
 		n.mu.Lock()
 		n.sup.shutdown()
 		n.mu.Unlock()

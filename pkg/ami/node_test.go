@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -326,6 +327,32 @@ func TestConnectionWithoutAnAddress(t *testing.T) {
 		}
 		if err := node.WaitReady(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// A Dial that ends its goroutine costs a dial, and not the node.
+func TestDialThatEndsItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, _, cfg := simulate(t)
+		first := true
+		cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if first {
+				first = false
+				runtime.Goexit()
+			}
+			return n.DialContext(ctx, network, addr)
+		}
+		cluster := ami.NewCluster(ami.ClusterConfig{})
+		defer cluster.Close()
+		node, err := cluster.Add(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		if err := node.WaitReady(ctx); err != nil {
+			t.Errorf("a day later: %v; %+v", err, node.Stats().StateName)
 		}
 	})
 }

@@ -33,10 +33,19 @@ func newNotifier(log *slog.Logger) *notifier {
 }
 
 func (n *notifier) run() {
-	defer close(n.done)
+	over := false
+	defer func() {
+		if over {
+			close(n.done)
+		} else { // a hook ended this goroutine
+			n.panics.Add(1)
+			go n.run()
+		}
+	}()
 	for note := range n.notes {
 		n.call(note)
 	}
+	over = true
 }
 
 func (n *notifier) call(note func()) {

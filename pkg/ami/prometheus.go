@@ -95,7 +95,7 @@ var nodeMetrics = []struct {
 
 // cluster writes what is counted over all nodes.
 func (p promWriter) cluster(s *ClusterStats) {
-	var t SubscriptionStats
+	t := s.PastSubs // counters do not go back
 	for _, sub := range s.Subs {
 		t.add(sub)
 	}
@@ -107,11 +107,11 @@ func (p promWriter) cluster(s *ClusterStats) {
 		name, kind, help string
 		value            uint64
 	}{
-		{"ami_events_offered_total", "counter", "Events offered to the present subscriptions.", t.Offered},
+		{"ami_events_offered_total", "counter", "Events offered to subscriptions.", t.Offered},
 		{"ami_events_filtered_total", "counter", "Of those, not wanted.", t.Filtered},
 		{"ami_events_delivered_total", "counter", "Of those, handed to the consumer.", t.Delivered},
 		{"ami_events_dropped_total", "counter", "Of those, lost for want of room.", t.Dropped},
-		{"ami_events_discarded_total", "counter", "Of those, queued when their node was removed.", t.Discarded},
+		{"ami_events_discarded_total", "counter", "Of those, queued when their subscription was closed or their node removed.", t.Discarded},
 		{"ami_events_queued", "gauge", "Of those, waiting for the consumer.", t.Queued},
 		{"ami_events_queued_bytes", "gauge", "Memory of those that wait.", t.QueuedBytes},
 		{"ami_events_queued_peak", "gauge", "Most that ever waited for one consumer at one node.", t.PeakEvents},

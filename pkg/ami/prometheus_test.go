@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami"
@@ -119,4 +120,34 @@ func TestEveryCounterIsExplained(t *testing.T) {
 			t.Errorf("%s is not explained", m[1])
 		}
 	}
+}
+
+// A counter of the metrics never becomes less.
+func TestCountersOfSubscriptionsThatWereClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, ami.ClusterConfig{})
+		defer f.close()
+		s := f.serve("a")
+		f.add("a")
+		f.ready(time.Minute)
+		sub := f.subscribe(ami.SubscribeOptions{})
+		s.Emit(ticks(100, 10)...)
+		synctest.Wait()
+		offered := func() string {
+			var b bytes.Buffer
+			_ = f.Stats().WritePrometheus(&b)
+			for l := range strings.Lines(b.String()) {
+				if strings.HasPrefix(l, "ami_events_offered_total ") {
+					return strings.TrimSpace(l)
+				}
+			}
+			return ""
+		}
+		before := offered()
+		sub.Close()
+		f.subscribe(ami.SubscribeOptions{})
+		if after := offered(); after != before {
+			t.Errorf("a counter went from %q to %q", before, after)
+		}
+	})
 }

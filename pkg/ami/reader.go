@@ -82,19 +82,37 @@ func (c *Conn) decode() error {
 	}
 }
 
-// actionID finds a packet's ActionID, which is the second header as a rule.
-func actionID(m *wire.Message) string {
-	if m.Len() > 1 {
-		if name, value := m.Line(1); wire.EqualFold(name, "ActionID") {
+// What ends a call has its ActionID close to its top: a response as its second line (Command's third on old servers), the
+// end of a list as its fourth at the latest (chan_iax2.c). An item may have it at its end (Status, QueueEntry), and so may
+// what a line break in a caller's name makes of an item.
+const (
+	topOfResponse = 3
+	topOfEnd      = 4
+	topOfDialPlan = 7 // ShowDialPlanComplete before 13.2 (pbx.c); no caller has a word in that list
+)
+
+// actionID finds the ActionID in a packet's first lines.
+func actionID(m *wire.Message, lines int) string {
+	for i := 1; i < min(m.Len(), lines); i++ {
+		if name, value := m.Line(i); wire.EqualFold(name, "ActionID") {
 			return value
 		}
 	}
-	return m.Get("ActionID")
+	return ""
+}
+
+// endsWith reports whether the end of a list has its ActionID where the server writes it.
+func endsWith(m *wire.Message, id string) bool {
+	lines := topOfEnd
+	if wire.EqualFold(m.Name(), "ShowDialPlanComplete") {
+		lines = topOfDialPlan
+	}
+	return actionID(m, lines) == id
 }
 
 // response gives a response packet to the call that it names.
 func (c *Conn) response(m *wire.Message) {
-	id := actionID(m)
+	id := actionID(m, topOfResponse)
 	if id == "" {
 		c.stats.unmatched.Add(1)
 		return
@@ -176,7 +194,7 @@ func isBroadcast(m *wire.Message) bool {
 }
 
 // listEvent handles an event that may belong to a call's answer, and reports whether it was that and no news. What
-// ends a call must carry its ActionID, for text from a caller can forge a packet, but not that.
+// ends a call must carry its ActionID at its top, for text from a caller can forge a packet, but not that.
 func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool) bool {
 	k, r, whose := c.calls.lookup(id)
 	if id == "" && c.isBareItem(m) {
@@ -197,6 +215,10 @@ func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool) bool {
 	item, done := k.phase.onEvent(m, k.action)
 	if !item && !done {
 		return false
+	}
+	if done && (k.phase == inList || k.phase == inBareList) && !endsWith(m, id) {
+		c.stats.unmatched.Add(1)
+		return true
 	}
 	if !live {
 		c.dropList(k)

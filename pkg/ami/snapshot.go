@@ -136,6 +136,7 @@ type ClusterStats struct {
 	HookDropped uint64              `json:"hook_dropped"` // notes
 	HookPanics  uint64              `json:"hook_panics"`
 	Subs        []SubscriptionStats `json:"subscriptions"`
+	PastSubs    SubscriptionStats   `json:"past_subscriptions"` // together: closed, and no longer among them
 }
 
 // Stats returns a snapshot of all nodes and subscriptions.
@@ -160,6 +161,7 @@ func (c *Cluster) Stats() ClusterStats {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	s.PastSubs = c.past
 	for _, sub := range c.subscriptions {
 		s.Subs = append(s.Subs, sub.Stats())
 	}

@@ -57,7 +57,7 @@ type Subscription struct {
 	lender *ring   // whose turn it is
 	more   bool    // lender has more to give
 	next   int
-	left   atomic.Int64 // events of batch not yet handed out
+	handed atomic.Uint64 // events
 	panic  atomic.Uint64
 }
 
@@ -110,22 +110,19 @@ func (s *Subscription) attach(f *feed) {
 // detach leaves the feed of a node that is gone; what it queued is discarded.
 func (s *Subscription) detach(f *feed) {
 	s.mu.Lock()
-	var leave []func()
+	defer s.mu.Unlock()
 	for r, of := range s.members {
 		if of == f { // not by name: a namesake may have been added meanwhile
-			leave = append(leave, func() {
-				f.leave(r)
-				s.mu.Lock()
-				s.gone.add(r.stats())
-				s.mu.Unlock()
-			})
-			delete(s.members, r)
+			s.leave(r)
 		}
 	}
-	s.mu.Unlock()
-	for _, l := range leave {
-		l()
-	}
+}
+
+// leave takes a ring out of its feed, and its figures over. Called under mu, so that none of them is missing meanwhile.
+func (s *Subscription) leave(r *ring) {
+	s.members[r].leave(r)
+	s.gone.add(r.stats())
+	delete(s.members, r)
 }
 
 func (s *Subscription) closed() bool {
@@ -163,9 +160,7 @@ func (s *Subscription) fill() bool {
 			s.ready = nil
 		}
 		s.mu.Unlock()
-		var events int
-		s.batch, events, s.more = s.lender.pull(s.batch)
-		s.left.Store(int64(events))
+		s.batch, _, s.more = s.lender.pull(s.batch)
 		if len(s.batch) > 0 {
 			return true
 		}
@@ -245,7 +240,7 @@ func (s *Subscription) hand() *Event {
 	ev := &s.batch[s.next]
 	s.next++
 	if ev.Gap == nil {
-		s.left.Add(-1)
+		s.handed.Add(1)
 	}
 	return ev
 }
@@ -286,15 +281,11 @@ func (s *Subscription) call(f func(Event), ev Event, report func(any, []byte)) {
 func (s *Subscription) Close() {
 	s.once.Do(func() {
 		s.mu.Lock()
+		defer s.mu.Unlock()
 		close(s.done)
-		members := s.members
-		s.members, s.ready = nil, nil
-		s.mu.Unlock()
-		for r, f := range members {
-			f.leave(r)
-			s.mu.Lock()
-			s.gone.add(r.stats())
-			s.mu.Unlock()
+		s.ready = nil
+		for r := range s.members {
+			s.leave(r)
 		}
 	})
 }
@@ -341,12 +332,13 @@ func (r *ring) stats() SubscriptionStats {
 func (s *Subscription) Stats() SubscriptionStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	handed := s.handed.Load() // before the rings are asked, which are ahead of it
 	t := s.gone
 	for r := range s.members {
 		t.add(r.stats())
 	}
-	left := uint64(s.left.Load()) // pulled from a ring, not handed out
-	t.Delivered -= left
+	left := t.Delivered - handed // pulled from a ring, not handed out
+	t.Delivered = handed
 	if s.closed() {
 		t.Discarded += left
 	} else {
