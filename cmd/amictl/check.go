@@ -121,7 +121,7 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 		}
 	}
 	results := a.checkAll(ctx, profile, nodes)
-	if ctx.Err() != nil {
+	if bySignal(ctx) { // what --deadline cut short is told, as far as it went
 		return ctx.Err()
 	}
 	if f.junit != "" || form == "junit" {
@@ -140,7 +140,10 @@ func (a *app) check(ctx context.Context, f *checkFlags, args []string) error {
 			}
 		}
 	}
-	return a.reportChecks(p, results)
+	if err := a.reportChecks(p, results); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // checkAll runs the profile on all nodes at once; the results are in the order of the nodes.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,6 +69,24 @@ func TestSendLinesEndsAtAFailure(t *testing.T) {
 	}
 	if status, _, _ := runApp(t, newPBX(t), in, "send", "-"); status != exitFailed {
 		t.Errorf("status %d, want %d", status, exitFailed)
+	}
+}
+
+// A failure keeps back the lines that wait for a node, also where there are several.
+func TestSendLanesEndAtAFailure(t *testing.T) {
+	a, b := newPBX(t), newPBX(t)
+	var after atomic.Int64
+	a.Handle("Fail", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Sleep(100 * time.Millisecond); w.Error("no") })
+	a.Handle("After", func(_ *amitest.Request, w *amitest.ResponseWriter) { after.Add(1); w.Ack("") })
+	node := func(s *amitest.Server) string { return "ami://admin@" + s.Addr() }
+	var in strings.Builder
+	fmt.Fprintf(&in, `{"action":"Fail","node":%q}`+"\n", a.Addr())
+	for range 200 {
+		fmt.Fprintf(&in, `{"action":"After","node":%q}`+"\n", a.Addr())
+	}
+	status, _, stderr := runApp(t, nil, strings.NewReader(in.String()), "send", "-", "--parallel", "1", "--node", node(a), "--node", node(b))
+	if status != exitFailed || after.Load() != 0 {
+		t.Errorf("status %d, %d lines were sent behind the failure; %s", status, after.Load(), stderr)
 	}
 }
 
@@ -152,5 +172,20 @@ func TestHealthAtItsDeadline(t *testing.T) {
 	status, stdout, _ := runApp(t, nil, nil, "health", "--node", "ami://admin@"+srv.Addr(), "--node", "ami://admin@"+hangs.Addr(), "--deadline", "2s")
 	if status != exitTimeout || strings.Count(stdout, `"type":"health"`) != 2 || !strings.Contains(stdout, `"state":"ready"`) {
 		t.Errorf("status %d, %s", status, stdout)
+	}
+}
+
+// So does check, in its report for a CI too.
+func TestCheckAtItsDeadline(t *testing.T) {
+	srv, hangs := newPBX(t), newPBX(t)
+	hangs.Handle("Ping", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Sleep(time.Minute) })
+	report := filepath.Join(t.TempDir(), "report.xml")
+	status, stdout, stderr := runApp(t, nil, nil, "check", "--node", "ami://admin@"+srv.Addr(), "--node", "ami://admin@"+hangs.Addr(), "--junit", report, "--deadline", "2s")
+	// The engine's own clock may end the Ping just before.
+	if status != exitTimeout && status != exitMixed || !strings.Contains(stdout, `"status":"pass"`) || !strings.Contains(stdout, `"code":"timeout"`) {
+		t.Errorf("status %d, %s%s", status, stdout, stderr)
+	}
+	if text, err := os.ReadFile(report); err != nil || strings.Count(string(text), "<testsuite ") != 2 {
+		t.Errorf("%s, %v", text, err)
 	}
 }

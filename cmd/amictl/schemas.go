@@ -150,7 +150,7 @@ func healthSchema() *schema {
 }
 
 func statsSchema() *schema {
-	return object("A count of events", "What `tail --stats` prints, the largest first. The event (dropped) counts what was lost.",
+	return object("A count of events", "What `tail --stats` prints, the largest first. The event (dropped) counts what was lost, and (other) what came under more than 250,000 names.",
 		must("type", constant("stats")), may("node", str("Absent for a raw capture.")), must("event", str("")), must("count", whole("")), may("rate", decimal("A second; absent for a replay of one instant.")), lossy())
 }
 

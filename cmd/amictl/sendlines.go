@@ -128,7 +128,7 @@ func (s *lineSender) run(ctx context.Context, in io.Reader, nodes []ami.Config) 
 	var lanes sync.WaitGroup
 	s.addLanes(nodes)
 	for _, l := range s.queues {
-		lanes.Go(func() { s.drive(ctx, l) })
+		lanes.Go(func() { s.drive(reading, l) })
 	}
 	done, submitted := context.WithCancel(ctx)
 	go func() {

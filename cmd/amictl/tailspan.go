@@ -94,7 +94,8 @@ func (s *replaySpan) delay(at, now time.Time) time.Duration {
 	if s.first.IsZero() {
 		s.first, s.begun = at, now
 	}
-	due := s.begun.Add(time.Duration(float64(at.Sub(s.first)) / s.speed))
+	const most = float64(math.MaxInt64 / 4) // 73 years: the sum must fit
+	due := s.begun.Add(time.Duration(min(max(float64(at.Sub(s.first))/s.speed, -most), most)))
 	return due.Sub(now)
 }
 

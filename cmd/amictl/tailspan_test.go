@@ -43,6 +43,9 @@ func TestReplayDelay(t *testing.T) {
 			t.Errorf("the event of %v, %v later: wait %v, want %v", c.happened, c.passed, got, c.want)
 		}
 	}
+	if got := (&replaySpan{speed: 1e-10, first: at, begun: now}).delay(at.Add(time.Minute), now); got < 24*365*time.Hour {
+		t.Errorf("at a ten thousand millionth of the speed a minute takes %v", got)
+	}
 	if got := (&replaySpan{}).delay(at, now); got != 0 {
 		t.Errorf("without --speed it waits %v", got)
 	}

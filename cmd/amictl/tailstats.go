@@ -30,6 +30,12 @@ type statCount struct{ n, shown uint64 }
 // droppedEvents is the name under which lost events are counted.
 const droppedEvents = "(dropped)"
 
+// Of more than mostNames names over all nodes, which only a hostile server has, the further ones are counted together, as otherEvents.
+const (
+	mostNames   = 250_000
+	otherEvents = "(other)"
+)
+
 // newEventStats begins to count now.
 func newEventStats(replayed bool) *eventStats {
 	return &eventStats{since: time.Now(), replayed: replayed, counts: make(map[statKey]*statCount)}
@@ -44,6 +50,10 @@ func (s *eventStats) add(ev *ami.Event) {
 	}
 	key := statKey{ev.Node, ev.Name()}
 	c := s.counts[key]
+	if c == nil && len(s.counts) >= mostNames {
+		key.event = otherEvents
+		c = s.counts[key]
+	}
 	if c == nil {
 		c = new(statCount)
 		s.counts[statKey{ev.Node, strings.Clone(key.event)}] = c // the map must not hold whole events

@@ -135,12 +135,15 @@ func (p promWriter) family(name, kind, help string) {
 	fmt.Fprintf(p.w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 }
 
-var promLabel = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+var promEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+// promLabel makes text a label's value. A byte that is not UTF-8 would cost the whole scrape.
+func promLabel(s string) string { return promEscaper.Replace(strings.ToValidUTF8(s, "\uFFFD")) }
 
 func (p promWriter) sample(name, node, label, value string, v float64) {
-	fmt.Fprintf(p.w, `%s{node="%s"`, name, promLabel.Replace(node))
+	fmt.Fprintf(p.w, `%s{node="%s"`, name, promLabel(node))
 	if label != "" {
-		fmt.Fprintf(p.w, `,%s="%s"`, label, promLabel.Replace(value))
+		fmt.Fprintf(p.w, `,%s="%s"`, label, promLabel(value))
 	}
 	fmt.Fprintf(p.w, "} %s\n", strconv.FormatFloat(v, 'g', -1, 64))
 }

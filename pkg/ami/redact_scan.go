@@ -123,7 +123,7 @@ func (r *Redactor) assignments(spans []span, base int, s string, listing bool) [
 			continue
 		}
 		named := end < i && strings.ContainsAny(s[end:i], `"'`)
-		prose := s[i] == ':' && i+1 < len(s) && s[i+1] == ' ' && !named && !listing && start > text
+		prose := s[i] == ':' && i+1 < len(s) && s[i+1] == ' ' && !named && !listing && start > text && s[start-1] != '=' // SIPADDHEADER01=Authorization: …
 		at := valueStart(s, i+1)
 		if prose || at >= len(s) {
 			continue

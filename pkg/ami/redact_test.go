@@ -45,6 +45,7 @@ func TestRedactField(t *testing.T) {
 		{"AuthToken", "x", "[secret]"},
 		{"API-Key", "x", "[secret]"},
 		{"Authorization", "Bearer x", "[secret]"},
+		{"Variable", "SIPADDHEADER01=Authorization: Basic dXNlcjpwYXNz", "SIPADDHEADER01=Authorization: [secret]"},
 		{"AdminPin", "1", "[secret]"},
 		{"VM_PIN", "1", "[secret]"},
 		{"ExpectedResponse", "x", "[secret]"},

@@ -287,7 +287,8 @@ func (s *Server) sleep(d time.Duration) bool {
 	}
 }
 
-// Close closes listeners and sessions and waits for every goroutine to end.
+// Close closes listeners and sessions and waits for every goroutine to end. A
+// handler must not call it, for it waits for that too.
 func (s *Server) Close() {
 	s.mu.Lock()
 	if s.closed {
