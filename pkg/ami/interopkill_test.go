@@ -86,7 +86,7 @@ func TestInteropKillUnderLoad(t *testing.T) {
 	l.script(t, "start")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for n.Stats().Sessions == session || !n.Ready() {
+	for st := n.Stats(); st.Sessions == session || !n.Ready() || st.Ledger.Replied <= repliedAtDeath; st = n.Stats() {
 		if ctx.Err() != nil {
 			t.Fatalf("not ready again: %+v", n.Stats())
 		}
