@@ -34,7 +34,8 @@ Workloads: actions (the --mix), calls (Originate to Hangup), events (UserEvent t
 Profiles: even, one-slow, one-flooding, one-stalled, flapping, storm, mixed.
 Response time counts from when an action was meant to start, service time from the write. Thresholds are METRIC OP VALUE;
 a wrong metric's error lists them. Exits 0, 99 when a threshold failed, 98 when the result is invalid: the generator
-could not keep up, the ledgers differ, or a threshold's figure was not measured.`
+could not keep up, the ledgers differ, a session was not ready at the start, nothing was answered, or a
+threshold's figure was not measured. What was due and dropped counts among the errors.`
 
 // benchFlags are those of `bench`, `bench report` and `bench compare`.
 type benchFlags struct {
@@ -141,13 +142,13 @@ func (f *benchFlags) flags() []cli.Flag {
 		g("concurrency", "closed loop: `N` callers a node (64 over all, at least 1)", &f.concurrency),
 		g("rate", "open loop: `N` actions a second over all nodes", &f.rate),
 		g("stage", "open loop: `TIME:RATE`, a ramp to a rate, TIME:=RATE a step; may repeat", &f.stages),
-		g("window", "at most `N` actions in flight on a session (256)", &f.window),
+		g("window", "at most `N` actions in flight on a session (256, or as many as --concurrency needs)", &f.window),
 		g("backlog", "open loop: drop what is due beyond `N` a node (10000)", &f.backlog),
 		g("weight", "`NODE=N`: N times the share of the others; may repeat", &f.weights),
 		g("actions", "end after `N` actions", &f.actions),
 		g("duration", "end after `TIME` (5s, if nothing else ends it)", &f.duration),
 		g("warm-up", "do not measure the first `TIME`", &f.warmUp),
-		g("grace", "open loop: at the end go on for `TIME` with what is due and not sent (5s)", &f.grace),
+		g("grace", "open loop: at the end go on for `TIME` with what is due and not sent (10s)", &f.grace),
 		g("seed", "the `N` that chooses the actions (1)", &f.seed),
 		g("repeat", "run `N` times; the median run is the result, with all their figures", &f.repeat),
 		g("fail-if", "a `CONDITION` that means failure, such as p99>50ms; may repeat", &f.failIf),

@@ -19,6 +19,7 @@ type Target struct {
 // EngineOptions shapes the engine of a run.
 type EngineOptions struct {
 	Sessions int    // a node
+	Window   int    // most actions in flight on a session
 	Events   string // event mask; "" none
 	Cluster  ami.ClusterConfig
 	Ring     int // events a session and subscription; 0: the engine's default
@@ -43,6 +44,9 @@ func NewCluster(targets []Target, o EngineOptions) (*Cluster, error) {
 			cfg.Name = t.Node
 			if s > 0 {
 				cfg.Name += "/" + strconv.Itoa(s+1)
+			}
+			if cfg.Pending == 0 && o.Window > ami.DefaultPending {
+				cfg.Pending = o.Window // else it would refuse what the window lets through
 			}
 			if o.Events != "" {
 				cfg.Events = o.Events

@@ -17,13 +17,13 @@ func (r *Run) partial() *Result {
 	}
 	response, service, lag := NewHistogram(), NewHistogram(), NewHistogram()
 	kinds := make([]kindRecord, len(r.Mix.Kinds()))
-	last := time.Duration(0)
+	last, sent := time.Duration(0), time.Duration(0)
 	for _, w := range r.workers {
 		w.mu.Lock()
 		response.Merge(w.response)
 		service.Merge(w.service)
 		lag.Merge(w.lag)
-		last = max(last, w.lastAnswer)
+		last, sent = max(last, w.lastAnswer), max(sent, w.lastSent)
 		for i := range kinds {
 			k := &w.kinds[i]
 			kinds[i].sent += k.sent
@@ -34,7 +34,7 @@ func (r *Run) partial() *Result {
 		res.Ledger.Bench.Add(w.all)
 		w.mu.Unlock()
 	}
-	elapsed := max(0, last-r.warm)
+	elapsed := max(0, r.measuredUntil(last, sent)-r.warm)
 	res.Elapsed = elapsed.Seconds()
 	rate := func(t *Tally) {
 		if elapsed > 0 {
@@ -160,8 +160,8 @@ func (r *Run) result(started time.Time) (*Result, error) {
 	r.queues(res)
 	r.encode(res)
 	res.Decide(r.Thresholds)
-	if res.Calls != nil && res.Calls.Left > 0 {
-		res.because(Fail, fmt.Sprintf("%d channels of ours were left", res.Calls.Left))
+	if r.unready != "" {
+		res.because(Invalid, r.unready)
 	}
 	return res, nil
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -116,7 +117,6 @@ func (c *Config) Defaults() {
 	set(&c.Profile, ProfileEven)
 	set(&c.Nodes, DefaultSimNodes)
 	set(&c.Sessions, 1)
-	set(&c.Window, DefaultWindow)
 	set(&c.Grace, Duration(DefaultGrace))
 	set(&c.Timeout, Duration(DefaultTimeout))
 	set(&c.Every, Duration(DefaultEvery))
@@ -125,7 +125,11 @@ func (c *Config) Defaults() {
 		set(&c.Backlog, DefaultBacklog)
 	} else {
 		set(&c.Concurrency, max(1, DefaultCallers/max(1, c.Nodes)))
+		if c.Window == 0 { // the callers that were asked for have room
+			c.Window = max(DefaultWindow, c.mostCallers())
+		}
 	}
+	set(&c.Window, DefaultWindow)
 	c.workloadDefaults()
 	if c.Actions == 0 && c.Duration == 0 && len(c.Stages) == 0 {
 		c.Duration = Duration(DefaultDuration)
@@ -178,6 +182,12 @@ func set[T comparable](p *T, v T) {
 // maxRate is far beyond what any machine does: what is due and dropped has to be counted, one by one.
 const maxRate = 1e7
 
+// maxWindow is the most that the engine's table of what is in flight can be.
+const maxWindow = 1 << 16
+
+// maxWeight keeps the shares that go by weight within what can be told apart.
+const maxWeight = 1e4
+
 // Validate returns the first contradiction, as a *ConfigError.
 func (c *Config) Validate() error {
 	switch {
@@ -189,10 +199,14 @@ func (c *Config) Validate() error {
 		return &ConfigError{"sessions", "must be at least 1"}
 	case c.Window < 1:
 		return &ConfigError{"window", "must be at least 1"}
+	case c.Window > maxWindow:
+		return &ConfigError{"window", fmt.Sprintf("of %d is more than the %d that a session can have in flight", c.Window, maxWindow)}
 	case c.Open() && c.Concurrency > 0:
 		return &ConfigError{"concurrency", "is for a closed loop; with a rate, bound what is in flight by the window"}
 	case !c.Open() && c.Concurrency < 1:
 		return &ConfigError{"concurrency", "must be at least 1"}
+	case !c.Open() && c.mostCallers() > c.Window:
+		return &ConfigError{"concurrency", fmt.Sprintf("of %d callers a session is more than the window of %d", c.mostCallers(), c.Window)}
 	case c.Rate < 0:
 		return &ConfigError{"rate", "must not be negative"}
 	case c.Rate > maxRate || c.EventRate > maxRate || slices.ContainsFunc(c.Stages, func(s Stage) bool { return s.Rate > maxRate }):
@@ -203,8 +217,8 @@ func (c *Config) Validate() error {
 		return &ConfigError{"duration", "must not be negative"}
 	}
 	for node, w := range c.Weights {
-		if w <= 0 {
-			return &ConfigError{"weight", fmt.Sprintf("of %s must be more than 0", node)}
+		if !(w >= 1/maxWeight && w <= maxWeight) {
+			return &ConfigError{"weight", fmt.Sprintf("of %s must be from %g to %g", node, 1/maxWeight, maxWeight)}
 		}
 	}
 	if _, err := ProfileByName(c.Profile); err != nil {
@@ -217,6 +231,17 @@ func (c *Config) Validate() error {
 func (c *Config) Callers() int {
 	n := (c.Concurrency + c.Sessions - 1) / c.Sessions
 	return max(1, min(n, c.Window))
+}
+
+// mostCallers returns how many actions the session of the heaviest node is to keep in flight in a closed loop.
+func (c *Config) mostCallers() int {
+	heaviest := 1.0
+	for _, w := range c.Weights {
+		heaviest = max(heaviest, w)
+	}
+	sessions := max(1, c.Sessions)
+	n := (c.Concurrency + sessions - 1) / sessions
+	return int(min(math.MaxInt32, float64(n)*heaviest+0.5))
 }
 
 // ConfigError says which setting of a Config cannot be.

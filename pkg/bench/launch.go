@@ -107,7 +107,7 @@ func (l *Launch) drive(ctx context.Context, r *Run) (res *Result, err error) {
 		r.Simulator, r.Conditions = sim, spec.Conditions
 		targets = SimTargets(sim)
 	}
-	o := EngineOptions{Sessions: l.Config.Sessions, Events: l.Config.eventMask()}
+	o := EngineOptions{Sessions: l.Config.Sessions, Window: l.Config.Window, Events: l.Config.eventMask()}
 	if len(l.Targets) == 0 {
 		o.Cluster.MaxDials = simDials
 	}

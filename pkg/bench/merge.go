@@ -50,6 +50,14 @@ func Merge(runs []*Result) (*Result, error) {
 		if d := r.Config.Differences(&runs[0].Config); i > 0 && len(d) > 0 {
 			return nil, &DifferentConfigsError{d}
 		}
+		if slices.ContainsFunc(runs[:i], func(o *Result) bool { return r.Run != "" && o.Run == r.Run }) {
+			return nil, fmt.Errorf("bench: run %s is among the results twice", r.Run)
+		}
+		for _, t := range r.Config.FailIf {
+			if !slices.Contains(res.Config.FailIf, t) {
+				res.Config.FailIf = append(slices.Clip(res.Config.FailIf), t)
+			}
+		}
 		if err := m.add(r); err != nil {
 			return nil, err
 		}
@@ -57,7 +65,7 @@ func Merge(runs []*Result) (*Result, error) {
 	if err := m.finish(); err != nil {
 		return nil, err
 	}
-	thresholds, err := ParseThresholds(res.Config.FailIf, false)
+	thresholds, err := ParseThresholds(res.Config.FailIf, false) // those of all
 	if err != nil {
 		return nil, err
 	}
@@ -188,6 +196,7 @@ func (m *merger) intervals(parts []Interval) {
 		o.Ready += p.Ready
 		o.RSS, o.Heap = max(o.RSS, p.RSS), max(o.Heap, p.Heap)
 		o.Goroutines = max(o.Goroutines, p.Goroutines)
+		o.Channels = max(o.Channels, p.Channels)
 	}
 }
 
@@ -234,6 +243,7 @@ func (m *merger) events(r *Result) {
 		o.Gaps += e.Gaps
 		o.Missing += e.Missing
 		o.Disorder += e.Disorder
+		o.HeldUp = max(o.HeldUp, e.HeldUp)
 		o.Rate += e.Rate
 	}
 	if c := r.Calls; c != nil {

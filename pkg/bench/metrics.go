@@ -29,7 +29,9 @@ func (r *Result) metrics() Metrics {
 	m["sent"], m["ended"], m["replies"], m["errors"] = float64(t.Sent), float64(e.Total()), float64(e.Reply), float64(e.Failed())
 	m["timeouts"], m["cancelled"], m["rejected"] = float64(e.Timeout), float64(e.Cancelled), float64(e.Rejected)
 	m["disconnects"] = float64(e.Unsent + e.Maybe)
-	m["rate"] = t.Rate
+	if r.Elapsed > 0 {
+		m["rate"] = t.Rate
+	}
 	m["ledger"] = float64(len(r.Ledger.Differences))
 	r.nodeMetrics(m)
 	r.fairMetrics(m, micros)
@@ -49,13 +51,17 @@ func (r *Result) nodeMetrics(m Metrics) {
 		reconnects += float64(n.Reconnects)
 		dropped += float64(n.Dropped)
 	}
-	m["drops"], m["drops_all"], m["gaps"], m["reconnects"], m["dropped"] = drops, all, gaps, reconnects, dropped
+	m["reconnects"], m["dropped"] = reconnects, dropped
+	m["errors"] += dropped // what is never sent is no success
+	if r.Events != nil {
+		m["drops"], m["drops_all"], m["gaps"] = drops, all, gaps
+	}
 }
 
 func (r *Result) fairMetrics(m Metrics, micros func(string, int64)) {
 	f := &r.Fairness
-	m["starvation"] = float64(f.Starvation)
 	if f.Healthy > 0 {
+		m["starvation"] = float64(f.Starvation)
 		m["jain"], m["jain_all"] = f.Jain, f.JainAll
 		m["min_share"], m["max_share"] = f.MinShare, f.MaxShare
 	}
@@ -63,7 +69,7 @@ func (r *Result) fairMetrics(m Metrics, micros func(string, int64)) {
 		m["p99_ratio"] = f.P99Ratio
 	}
 	micros("node_p99", f.WorstP99)
-	if r.Events != nil {
+	if r.Events != nil && r.Config.EventRate > 0 && f.Healthy > 0 {
 		m["event_starvation"] = float64(f.EventStarvation)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -33,7 +34,8 @@ type Run struct {
 	nodes    []*nodeRecord
 	lanes    []*lane
 	workers  []*worker
-	order    []int // lanes in the order of an open loop's arrivals, by weight
+	order    []int  // lanes in the order of an open loop's arrivals, by weight
+	lead     uint64 // open loop: arrivals of the warm-up, before those of the schedule
 	tap      *tap
 	calls    *callBook
 
@@ -45,8 +47,10 @@ type Run struct {
 	giveUp   atomic.Bool   // drop what is due and not sent
 	quit     chan struct{}
 
+	unready   string // how many sessions were not ready at the start
 	intervals []Interval
-	ended     string // why the run ended early
+	ended     string        // why the run ended early
+	cut       time.Duration // and when
 	failures  map[string]int
 }
 
@@ -95,11 +99,13 @@ func (r *Run) prepare() error {
 		return err
 	}
 	c := &r.Config
+	r.warm = time.Duration(c.WarmUp)
 	if c.Open() {
 		var err error
 		if r.schedule, err = NewSchedule(c.Rate, time.Duration(c.Duration), c.Stages, c.Actions); err != nil {
 			return err
 		}
+		r.lead = uint64(r.schedule.RateAt(0) * r.warm.Seconds())
 	}
 	byName := map[string]*nodeRecord{}
 	for i, l := range r.Engine.Lanes() {
@@ -151,8 +157,14 @@ func arrivals(lanes []*lane) []int {
 		}
 		return out
 	}
+	// Long enough that the lightest lane has its turns too, as far as the bound allows.
+	lightest := sum
+	for _, l := range lanes {
+		lightest = min(lightest, l.node.weight)
+	}
+	cycle := math.Ceil(100 * sum / lightest)
 	credit := make([]float64, len(lanes))
-	for range min(maxArrivals/len(lanes), 100) * len(lanes) {
+	for range int(min(cycle, maxArrivals, float64(max(1, maxArrivals/len(lanes))*100))) {
 		best := 0
 		for i, l := range lanes {
 			credit[i] += l.node.weight
@@ -179,7 +191,7 @@ func (r *Run) awaitReady(ctx context.Context) error {
 		case time.Now().After(limit) && ready == 0:
 			return ErrNotReady
 		case time.Now().After(limit):
-			r.Notes = append(r.Notes, fmt.Sprintf("only %d of %d sessions were ready at the start", ready, len(r.lanes)))
+			r.unready = fmt.Sprintf("only %d of %d sessions were ready at the start", ready, len(r.lanes))
 			return nil
 		}
 		select {
@@ -208,7 +220,6 @@ const coresPerWorker = 4
 // begin fixes the times and makes the workers. All lanes of a node belong to one worker.
 func (r *Run) begin(now time.Time) {
 	r.epoch = now
-	r.warm = time.Duration(r.Config.WarmUp)
 	if d := time.Duration(r.Config.Duration); d > 0 {
 		r.deadline = r.warm + d
 	}
@@ -250,7 +261,7 @@ func (r *Run) watch(ctx context.Context) {
 	var soft, hard <-chan time.Time // send no more of what is due; stop waiting for what is in flight
 	end := func(why string) {
 		if r.ended == "" {
-			r.ended = why
+			r.ended, r.cut = why, r.now()
 		}
 		r.stop.Store(true)
 		r.giveUp.Store(true)
@@ -311,11 +322,37 @@ func (r *Run) issueEnd() time.Duration {
 	return r.deadline
 }
 
+// arrival returns the offset at which an open loop's action n, from 0, is meant to start. The warm-up has the rate
+// that the schedule starts with.
+func (r *Run) arrival(n uint64) time.Duration {
+	if n < r.lead {
+		return min(r.warm-1, seconds(float64(n)/r.schedule.RateAt(0)))
+	}
+	return r.warm + r.schedule.At(n-r.lead)
+}
+
+// measuredUntil returns the offset at which the measurement ended, or has got to: the last answer, or the end of the
+// load if that was later. Without the latter, servers that died early would show a fine rate until then. Of a counted
+// load the end is when the last action was sent.
+func (r *Run) measuredUntil(lastAnswer, lastSent time.Duration) time.Duration {
+	until := r.now()
+	switch end := r.issueEnd(); {
+	case r.schedule == nil && r.Config.Actions > 0:
+		until = lastSent
+	case end > 0:
+		until = min(until, end)
+	}
+	if r.ended != "" {
+		until = min(until, r.cut)
+	}
+	return max(lastAnswer, until)
+}
+
 // abort says why the run should end now, or "". A condition of AbortIf counts at once. With AbortOnFail a threshold
 // does if its figure cannot recover, or when it has failed in three stretches one after another.
 func (r *Run) abort() string {
-	if len(r.AbortIf) == 0 && !r.Config.AbortOnFail {
-		return ""
+	if len(r.AbortIf) == 0 && !r.Config.AbortOnFail || r.now()-r.warm < time.Duration(r.Config.Every) {
+		return "" // nothing to judge, or no whole stretch has been measured yet
 	}
 	res := r.partial()
 	res.Metrics = res.metrics()
@@ -407,14 +444,21 @@ const maxIntervals = 3600
 // thin merges neighbouring stretches.
 func thin(in []Interval) []Interval {
 	var out []Interval
-	for i := 0; i+1 < len(in); i += 2 {
-		a, b := in[i], in[i+1]
+	for pair := range slices.Chunk(in, 2) {
+		if len(pair) == 1 {
+			out = append(out, pair[0])
+			break
+		}
+		a, b := pair[0], pair[1]
 		length := a.Length + b.Length
 		b.Rate = (a.Rate*a.Length + b.Rate*b.Length) / length
 		b.Length = length
 		b.Sent, b.Ended, b.Failed, b.Events = a.Sent+b.Sent, a.Ended+b.Ended, a.Failed+b.Failed, a.Events+b.Events
 		b.P50, b.P99, b.Max = max(a.P50, b.P50), max(a.P99, b.P99), max(a.Max, b.Max)
 		b.ServiceP50, b.ServiceP99 = max(a.ServiceP50, b.ServiceP50), max(a.ServiceP99, b.ServiceP99)
+		b.InFlight, b.Backlog, b.Queued = max(a.InFlight, b.InFlight), max(a.Backlog, b.Backlog), max(a.Queued, b.Queued)
+		b.RSS, b.Heap, b.Goroutines = max(a.RSS, b.RSS), max(a.Heap, b.Heap), max(a.Goroutines, b.Goroutines)
+		b.Channels, b.Ready = max(a.Channels, b.Channels), min(a.Ready, b.Ready)
 		out = append(out, b)
 	}
 	return out

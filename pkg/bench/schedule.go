@@ -137,7 +137,7 @@ func (l *leg) when(n float64) float64 {
 
 // RateAt returns the intended rate, in actions a second, at a time counted from the schedule's start.
 func (s *Schedule) RateAt(t time.Duration) float64 {
-	x := t.Seconds()
+	x := max(0, t.Seconds())
 	for i := range s.legs {
 		l := &s.legs[i]
 		if x < l.start+l.length {

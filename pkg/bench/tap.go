@@ -37,6 +37,7 @@ type tap struct {
 	latency *Histogram
 	events  Events
 	last    uint64        // count at the last interval
+	over    time.Duration // when the servers stopped sending; 0: not yet
 	away    time.Duration // in which the consumer was held up by the machine
 	ended   bool
 }
@@ -92,20 +93,26 @@ func (t *tap) take(d *Delivery, now time.Time) {
 		return
 	}
 	l := &t.nodes[d.Lane]
+	measured := now.Sub(t.run.epoch) >= t.run.warm
 	if d.Message == nil {
-		l.dropped += d.Dropped
 		l.explained += d.Dropped
+		l.blank = l.blank || d.Lost
+		if !measured {
+			return
+		}
+		l.dropped += d.Dropped
 		t.events.Dropped += d.Dropped
 		if d.Lost {
-			l.blank = true
 			l.gaps++
 			t.events.Gaps++
 		}
 		return
 	}
 	t.count.Add(1)
-	t.events.Delivered++
-	l.delivered++
+	if measured {
+		t.events.Delivered++
+		l.delivered++
+	}
 	switch m := d.Message; {
 	case m.Name() == "UserEvent":
 		t.userEvent(l, m, now)
@@ -135,7 +142,9 @@ func (t *tap) number(l *tapLane, m *wire.Message, now time.Time) {
 		return
 	}
 	if sent, err := strconv.ParseInt(m.Get(HeaderSent), 10, 64); err == nil {
-		t.latency.Record(Micros(time.Duration(now.UnixNano() - sent)))
+		if took := time.Duration(now.UnixNano() - sent); now.Sub(t.run.epoch)-took >= t.run.warm {
+			t.latency.Record(Micros(took))
+		}
 	}
 	at := now.Sub(t.run.epoch) - t.away
 	if l.started {
@@ -188,6 +197,7 @@ const tapSettle = 2 * time.Second
 // end lets the consumer take what is queued, within tapSettle, and stops it. Numbered events were sent until over.
 func (t *tap) end(over time.Duration) {
 	t.mu.Lock()
+	t.over = over
 	for i := range t.nodes {
 		t.starved(&t.nodes[i], over-t.away)
 	}
@@ -207,12 +217,15 @@ func (t *tap) end(over time.Duration) {
 	t.mu.Unlock()
 }
 
-// result sums up.
+// result sums up; elapsed is the offset that the run has got to.
 func (t *tap) result(elapsed time.Duration) *Events {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.events
-	if elapsed > 0 {
+	if t.over > 0 {
+		elapsed = min(elapsed, t.over)
+	}
+	if elapsed -= t.run.warm; elapsed > 0 {
 		e.Rate = float64(e.Delivered) / elapsed.Seconds()
 	}
 	e.latency(t.latency.Summary())

@@ -15,7 +15,7 @@ type Unit uint8
 // Units of metrics.
 const (
 	UnitMicros Unit = iota // durations, kept in microseconds
-	UnitCount              // plain numbers; with "%" in a threshold, of all actions that ended
+	UnitCount              // plain numbers; with "%" in a threshold, of all actions that ended or were never sent
 	UnitBytes
 	UnitRatio // plain numbers, usually about 1
 	UnitRate  // a second
@@ -214,7 +214,7 @@ type Judgement struct {
 func (t *Threshold) Judge(m Metrics) Judgement {
 	v, ok := m[t.Metric]
 	if t.Share {
-		ended := m["ended"]
+		ended := m["ended"] + m["dropped"]
 		v = v * 100 / ended
 		ok = ok && ended > 0
 	}

@@ -1,6 +1,9 @@
 package bench
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Verdict is a run's outcome.
 type Verdict string
@@ -60,7 +63,10 @@ func (r *Result) Decide(thresholds []Threshold) {
 	if len(r.Ledger.Differences) > 0 {
 		r.because(Invalid, "the ledgers differ: "+strings.Join(r.Ledger.Differences, "; "))
 	}
-	if r.Total.Answered() == 0 && !r.Partial {
+	if c := r.Calls; c != nil && c.Left > 0 {
+		r.because(Fail, fmt.Sprintf("%d channels of ours were left", c.Left))
+	}
+	if r.Total.Answered() == 0 {
 		r.because(Invalid, "no action was answered")
 	}
 }

@@ -101,14 +101,14 @@ type worker struct {
 	all                    Ended // warm-up included, for the ledger
 	now                    stretch
 	lastAnswer             time.Duration
-	firstSent              time.Duration
+	lastSent               time.Duration // when the latest measured action was sent
 }
 
 func newWorker(r *Run) *worker {
 	w := &worker{
 		run: r, batch: r.Engine.NewBatch(), done: make(chan struct{}),
 		response: NewHistogram(), service: NewHistogram(), lag: NewHistogram(),
-		kinds: make([]kindRecord, len(r.Mix.Kinds())), firstSent: -1,
+		kinds: make([]kindRecord, len(r.Mix.Kinds())),
 	}
 	w.now.init()
 	return w
@@ -123,8 +123,10 @@ func (w *worker) start() {
 
 // Bounds of a worker's turn.
 const (
-	turnEnds   = 256                  // ends handled under one hold of the lock
-	retryEvery = 2 * time.Millisecond // for lanes that were not ready or had no room
+	turnEnds     = 256                   // ends handled under one hold of the lock
+	turnArrivals = 4096                  // arrivals likewise, so that a generator that is behind still collects and reports
+	retryEvery   = 2 * time.Millisecond  // for lanes that were not ready or had no room
+	lookEvery    = 50 * time.Millisecond // for what the run wants: that it ends
 )
 
 // loop takes ends and sends what is due until nothing is left to do.
@@ -138,6 +140,7 @@ func (w *worker) loop() {
 		w.mu.Unlock()
 		switch {
 		case idle && !more:
+			w.rest()
 			return
 		case w.quits():
 			w.abandon()
@@ -264,12 +267,15 @@ func (w *worker) refill(l *lane) {
 		return
 	}
 	for l.backlog() > 0 && l.flying < l.callers && !w.run.giveUp.Load() {
-		if !w.may(l) || !w.send(l, l.due[l.head]) {
+		if !w.may(l) {
 			w.park(l)
 			return
 		}
-		l.pop()
 		w.waiting.Add(-1)
+		if !w.send(l, l.pop()) { // refused is how it ended; the next one is given time
+			w.park(l)
+			return
+		}
 	}
 }
 
@@ -316,7 +322,7 @@ func (r *Run) claim() bool {
 func (w *worker) issue() (wake time.Duration, more bool) {
 	r := w.run
 	now := r.now()
-	wake = now + 50*time.Millisecond
+	wake = now + lookEvery
 	if r.giveUp.Load() {
 		w.dropDue()
 	}
@@ -355,6 +361,7 @@ func (w *worker) retry() {
 			case w.try(l):
 				again = append(again, l)
 			default:
+				w.away(l)
 				w.park(l)
 			}
 		}
@@ -362,26 +369,48 @@ func (w *worker) retry() {
 	}
 }
 
-// arrive takes up what an open loop's schedule has due by now.
+// away books that a closed loop's callers wait for a session: they want something and get nothing, though nothing is in
+// flight.
+func (w *worker) away(l *lane) {
+	if now := w.run.now(); now >= w.run.warm && !w.run.Engine.Ready(l.index) {
+		l.node.gap.Start(now)
+	}
+}
+
+// rest ends the gaps of those who waited until the end.
+func (w *worker) rest() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range w.lanes {
+		l.node.gap.Stop(w.run.now())
+	}
+}
+
+// arrive takes up what an open loop's schedule has due by now, a bounded number at a time.
 func (w *worker) arrive(now time.Duration) (wake time.Duration, more bool) {
 	r := w.run
-	total := r.schedule.Total()
-	for ; w.next < total && !r.stop.Load(); w.next++ {
+	total := r.lead + r.schedule.Total()
+	for taken := 0; w.next < total && !r.stop.Load(); w.next++ {
 		l := r.lanes[r.order[w.next%uint64(len(r.order))]]
 		if l.worker != w {
 			continue
 		}
-		at := r.warm + r.schedule.At(w.next)
+		if taken++; taken > turnArrivals {
+			return now, true
+		}
+		at := r.arrival(w.next)
 		if at > now {
 			// The clock is read again only when the schedule seems to be ahead.
 			if now = r.now(); at > now {
-				return at, true
+				return min(at, now+lookEvery), true
 			}
 		}
-		w.lag.Record(Micros(now - at))
+		if at >= r.warm {
+			w.lag.Record(Micros(now - at))
+		}
 		w.admit(l, at)
 	}
-	return now + 50*time.Millisecond, false
+	return now + lookEvery, false
 }
 
 // may reports whether a lane is ready and, for calls, the ceiling leaves room for one more.
@@ -389,13 +418,20 @@ func (w *worker) may(l *lane) bool {
 	return w.run.Engine.Ready(l.index) && (w.run.calls == nil || w.run.calls.room())
 }
 
-// admit sends an arrival, or puts it in the lane's backlog, or drops it when that is full.
+// admit sends an arrival, or puts it in the lane's backlog, or drops it when that is full or the run gives up.
 func (w *worker) admit(l *lane, at time.Duration) {
-	if l.backlog() == 0 && l.flying < l.callers && !l.parked && w.may(l) && w.send(l, at) {
+	if w.run.giveUp.Load() {
+		w.drop(l, at)
+		return
+	}
+	if l.backlog() == 0 && l.flying < l.callers && !l.parked && w.may(l) {
+		if !w.send(l, at) {
+			w.park(l) // refused is how it ended; the next one is given time
+		}
 		return
 	}
 	if l.backlog() >= w.run.Config.Backlog {
-		l.node.dropped++
+		w.drop(l, at)
 		return
 	}
 	l.push(at)
@@ -408,10 +444,30 @@ func (w *worker) admit(l *lane, at time.Duration) {
 // dropDue forgets what is due and was not sent.
 func (w *worker) dropDue() {
 	for _, l := range w.lanes {
-		n := l.backlog()
-		l.node.dropped += uint64(n)
-		l.head = len(l.due)
-		w.waiting.Add(-int64(n))
+		for l.backlog() > 0 {
+			w.waited(l, l.due[l.head])
+			w.drop(l, l.pop())
+			w.waiting.Add(-1)
+		}
+	}
+}
+
+// waited books how long an arrival waited that is given up: as with a timeout, leaving it out would make a server look
+// better by not being there.
+func (w *worker) waited(l *lane, at time.Duration) {
+	if at < w.run.warm {
+		return
+	}
+	us := Micros(w.run.now() - at)
+	w.response.Record(us)
+	w.now.response.Record(us)
+	l.node.response.Record(us)
+}
+
+// drop books an arrival that is never sent; those of the warm-up are not counted.
+func (w *worker) drop(l *lane, at time.Duration) {
+	if at >= w.run.warm {
+		l.node.dropped++
 	}
 }
 
@@ -447,6 +503,7 @@ func (w *worker) send(l *lane, intended time.Duration) bool {
 	w.now.sent++
 	accepted := r.Engine.Submit(l.index, &w.action, w.batch, uint64(tag))
 	if w.flights[tag].measured {
+		w.lastSent = r.now()
 		l.node.sent++
 		w.kinds[which].sent++
 		if !accepted {
@@ -464,9 +521,6 @@ func (w *worker) send(l *lane, intended time.Duration) bool {
 	}
 	l.flying++
 	w.flying.Add(1)
-	if w.firstSent < 0 && intended >= r.warm {
-		w.firstSent = intended
-	}
 	l.node.gap.Start(max(r.warm, intended))
 	return true
 }

@@ -329,7 +329,9 @@ func (x *run) judgeNode(n *ami.Node, expect map[string]*Want) {
 			return
 		}
 	}
-	got["first_ready"], got["longest_away"] = x.timeline.of(n.Name())
+	if first, longest, ok := x.timeline.of(n.Name()); ok { // of one that never was ready nothing holds
+		got["first_ready"], got["longest_away"] = first, longest
+	}
 	for key, w := range inOrder(expect) {
 		value := got[key]
 		if b, ok := value.(bool); ok {

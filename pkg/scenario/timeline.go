@@ -81,17 +81,17 @@ func (t *timeline) busiestSecond() (most int) {
 	return most
 }
 
-// of returns when a node was first ready since the start, and how long it was away at most; -1 if it never was.
-func (t *timeline) of(node string) (first, longest time.Duration) {
+// of returns when a node was first ready since the start, and how long it was away at most; false if it never was.
+func (t *timeline) of(node string) (first, longest time.Duration, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	h := t.nodes[node]
 	if h == nil || h.ready.IsZero() {
-		return -1, -1
+		return 0, 0, false
 	}
 	longest = h.absent
 	if !h.away.IsZero() {
 		longest = max(longest, time.Since(h.away))
 	}
-	return h.ready.Sub(t.start), longest
+	return h.ready.Sub(t.start), longest, true
 }

@@ -169,7 +169,7 @@ func (w *watcher) verdict(r *Report, world *World) {
 // complete reports whether every numbered event that a server wrote to the node was delivered. One that was delivered
 // without having been written was made up.
 func (w *watcher) complete(r *Report, where string, world *World) bool {
-	all := true
+	all, compared := true, false
 	for i := range world.s.Servers {
 		v := &world.s.Servers[i]
 		for _, name := range v.names() {
@@ -177,6 +177,7 @@ func (w *watcher) complete(r *Report, where string, world *World) bool {
 			if len(nodes) != 1 || v.Nodes > 1 {
 				continue
 			}
+			compared = true
 			written := make(map[uint64]bool)
 			for _, session := range world.by[name].Ledger().BySession {
 				for _, span := range session.Written {
@@ -195,5 +196,5 @@ func (w *watcher) complete(r *Report, where string, world *World) bool {
 			}
 		}
 	}
-	return all
+	return all && compared
 }

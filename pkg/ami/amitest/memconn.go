@@ -23,8 +23,6 @@ type memListener struct {
 	closed bool
 }
 
-func (l *memListener) wake() { l.cond.Broadcast() }
-
 // offer queues a connection to be accepted; false if the listener is closed.
 func (l *memListener) offer(c net.Conn) bool {
 	l.mu.Lock()
@@ -87,14 +85,12 @@ type memConn struct {
 	server        bool
 }
 
-// pair makes the two ends of a connection to h.
+// pair makes the two ends of a connection to h. n.mu is held.
 func (n *Network) pair(h *host, local, remote net.Addr, link Link) (client, server *memConn) {
 	up, down := newPipe(n.buffer, link), newPipe(n.buffer, link)
 	client = &memConn{network: n, host: h, rd: down, wr: up, local: local, remote: remote}
 	server = &memConn{network: n, host: h, rd: up, wr: down, local: remote, remote: local, server: true}
-	n.mu.Lock()
 	h.conns[server] = struct{}{}
-	n.mu.Unlock()
 	return client, server
 }
 
@@ -122,11 +118,8 @@ func (c *memConn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
 		err = nil
-		if unread := c.rd.closeRead(); unread || c.linger {
-			c.wr.fail(syscall.ECONNRESET)
-		} else {
-			c.wr.closeWrite()
-		}
+		unread := c.rd.closeRead()
+		c.wr.close(unread || c.linger)
 		if c.server {
 			c.network.forget(c.host, c)
 		}
@@ -193,6 +186,7 @@ type pipe struct {
 	cut     bool  // partitioned
 	gone    bool  // the reader closed
 	fin     bool  // the writer closed
+	closed  bool  // the writer closed with a reset, which a partition holds up
 	err     error // reset
 	rdLimit time.Time
 	wrLimit time.Time
@@ -244,6 +238,8 @@ func (p *pipe) read(b []byte) (int, error) {
 			return n, nil
 		case p.err != nil:
 			return 0, p.err
+		case p.closed && !p.cut:
+			return 0, syscall.ECONNRESET
 		case p.fin && p.len == 0 && !p.cut:
 			return 0, io.EOF
 		case len(b) == 0:
@@ -304,7 +300,7 @@ func (p *pipe) write(b []byte) (n int, err error) {
 			return n, net.ErrClosed
 		case p.err != nil:
 			return n, p.err
-		case p.gone:
+		case p.gone && !p.cut: // through a partition nobody hears of it
 			return n, syscall.EPIPE
 		case past(p.wrLimit):
 			return n, os.ErrDeadlineExceeded
@@ -387,9 +383,12 @@ func (p *pipe) closeRead() (unread bool) {
 	return unread
 }
 
-func (p *pipe) closeWrite() {
+func (p *pipe) closeWrite() { p.close(false) }
+
+// close closes the writer's end, with a reset if that is wanted.
+func (p *pipe) close(reset bool) {
 	p.mu.Lock()
-	p.fin = true
+	p.fin, p.closed = true, p.closed || reset
 	p.cond.Broadcast()
 	p.mu.Unlock()
 }

@@ -32,7 +32,9 @@ type host struct {
 	addr        netip.Addr
 	link        *Link
 	partitioned bool
+	healed      chan struct{} // closed when the partition ends; nil without one
 	conns       map[*memConn]struct{}
+	leaving     []*memConn // closed in the partition that is under way
 }
 
 // Link says how a connection carries bytes. The zero value carries them at once.
@@ -104,17 +106,19 @@ func (n *Network) Heal(host string) { n.setPartition(host, false) }
 func (n *Network) setPartition(name string, cut bool) {
 	n.mu.Lock()
 	h := n.host(name)
+	switch {
+	case cut && !h.partitioned:
+		h.healed = make(chan struct{})
+	case !cut && h.partitioned:
+		close(h.healed)
+	}
 	h.partitioned = cut
 	conns := make([]*memConn, 0, len(h.conns))
 	for c := range h.conns {
 		conns = append(conns, c)
 	}
-	var l *memListener
-	for _, candidate := range n.listeners {
-		if candidate.host == name {
-			l = candidate
-			l.wake()
-		}
+	if !cut {
+		conns, h.leaving = append(conns, h.leaving...), nil
 	}
 	n.mu.Unlock()
 	for _, c := range conns {
@@ -164,7 +168,7 @@ func (n *Network) Listen(addr string) (net.Listener, error) {
 
 // DialContext connects to a listener by its name or its address. Without one it
 // is refused; an unknown name is an error of the resolver; behind a partition it
-// waits for ctx.
+// waits for its end, or for ctx.
 func (n *Network) DialContext(ctx context.Context, _, addr string) (net.Conn, error) {
 	name, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -179,8 +183,6 @@ func (n *Network) DialContext(ctx context.Context, _, addr string) (net.Conn, er
 		n.mu.Unlock()
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}}
 	}
-	l := n.listeners[net.JoinHostPort(name, port)]
-	cut := h.partitioned
 	link := n.link
 	if h.link != nil {
 		link = *h.link
@@ -190,23 +192,43 @@ func (n *Network) DialContext(ctx context.Context, _, addr string) (net.Conn, er
 	n.mu.Unlock()
 
 	remote := addrOf(name, port)
-	if cut {
-		<-ctx.Done()
-		return nil, dialTimeout(ctx, remote)
-	}
 	if link.Latency > 0 {
 		if err := pause(ctx, 2*link.Latency); err != nil {
 			return nil, dialTimeout(ctx, remote)
 		}
 	}
-	if l == nil {
-		return nil, opError("dial", remote, syscall.ECONNREFUSED)
+	for {
+		l, client, server, healed := n.connect(h, local, remote, link, net.JoinHostPort(name, port))
+		if healed != nil {
+			select {
+			case <-healed:
+				continue
+			case <-ctx.Done():
+				return nil, dialTimeout(ctx, remote)
+			}
+		}
+		if l == nil {
+			return nil, opError("dial", remote, syscall.ECONNREFUSED)
+		}
+		if !l.offer(server) {
+			n.forget(h, server)
+			return nil, opError("dial", remote, syscall.ECONNREFUSED)
+		}
+		return client, nil
 	}
-	client, server := n.pair(h, local, remote, link)
-	if !l.offer(server) {
-		return nil, opError("dial", remote, syscall.ECONNREFUSED)
+}
+
+// connect makes a connection, unless a partition, whose end it returns, or the want of a listener keep it from that.
+func (n *Network) connect(h *host, local, remote net.Addr, link Link, key string) (l *memListener, client, server *memConn, healed <-chan struct{}) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if h.partitioned {
+		return nil, nil, nil, h.healed
 	}
-	return client, nil
+	if l = n.listeners[key]; l != nil {
+		client, server = n.pair(h, local, remote, link)
+	}
+	return l, client, server, nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -265,6 +287,9 @@ func (n *Network) forget(h *host, c *memConn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(h.conns, c)
+	if h.partitioned {
+		h.leaving = append(h.leaving, c) // the other end hears of it when the partition ends
+	}
 }
 
 // memAddr is an address on a Network.
