@@ -71,7 +71,7 @@ type Conn struct {
 	timer     *time.Timer
 	timerAt   int64 // 0: not armed
 	ping      keepalive
-	empty     chan struct{} // Drain's: closed when no call is live
+	empty     chan struct{} // Drain's: closed when no call is live but the engine's own
 }
 
 type connState uint8
@@ -324,7 +324,7 @@ func (c *Conn) drainResult() error {
 // logoffTimeout bounds the wait for Goodbye.
 const logoffTimeout = time.Second
 
-// drained tells a waiting Drain when no call is live. Called under mu.
+// drained tells a waiting Drain when no call is live but the engine's own. Called under mu.
 func (c *Conn) drained() {
 	if c.empty != nil && c.calls.live == c.calls.own && !c.isEmpty() {
 		close(c.empty)

@@ -307,15 +307,7 @@ func TestForgedEnds(t *testing.T) {
 func TestListHeaderInsideAValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, cfg := scripted(t, func(p *peer) {
-			if !p.greet() {
-				return
-			}
-			for {
-				a, ok := p.action()
-				if !ok {
-					return
-				}
-				id := a["ActionID"]
+			p.serve(func(a map[string]string, id string) {
 				switch a["Action"] {
 				case "DBGet": // manager.c, db.c: one item, whose Val is what somebody stored
 					p.send("Response: Success\nActionID: %s\nEventList: start\nMessage: Result will follow\n\n", id)
@@ -331,7 +323,7 @@ func TestListHeaderInsideAValue(t *testing.T) {
 				default:
 					p.send("Response: Success\nActionID: %s\n\n", id)
 				}
-			}
+			})
 		})
 		c := mustDial(t, cfg)
 		for action, items := range map[string]int{"DBGet": 1, "CoreShowChannels": 2} {
@@ -357,22 +349,14 @@ func TestForgedPacketWithTheItemsActionID(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, cfg := scripted(t, func(p *peer) {
-					if !p.greet() {
-						return
-					}
-					for {
-						a, ok := p.action()
-						if !ok {
-							return
-						}
-						id := a["ActionID"]
+					p.serve(func(_ map[string]string, id string) {
 						p.send("Response: Success\nActionID: %s\nEventList: start\nMessage: Channel status will follow\n\n", id)
 						for i, caller := range []string{"a", text, "b"} {
 							p.send("Event: Status\nPrivilege: Call\nChannel: PJSIP/%d\nChannelState: 6\nChannelStateDesc: Up\nCallerIDNum: 1\nCallerIDName: %s\n"+
 								"ConnectedLineNum: 1\nConnectedLineName: 1\nLanguage: en\nAccountCode: \nContext: c\nExten: 1\nPriority: 1\nUniqueid: 1.%d\nLinkedid: 1.%d\nType: PJSIP\nActionID: %s\n\n", i, caller, i, i, id)
 						}
 						p.send("Event: StatusComplete\nActionID: %s\nEventList: Complete\nListItems: 3\nItems: 3\n\n", id)
-					}
+					})
 				})
 				c := mustDial(t, cfg)
 				r, err := c.Do(t.Context(), ami.NewAction("Status"))
@@ -390,19 +374,11 @@ func TestForgedPacketWithTheItemsActionID(t *testing.T) {
 func TestShowDialPlanOfAnOldServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, cfg := scripted(t, func(p *peer) {
-			if !p.greet() {
-				return
-			}
-			for {
-				a, ok := p.action()
-				if !ok {
-					return
-				}
-				id := a["ActionID"]
+			p.serve(func(_ map[string]string, id string) {
 				p.send("Response: Success\nActionID: %s\nEventList: start\nMessage: DialPlan list will follow\n\n", id)
 				p.send("Event: ListDialplan\nActionID: %s\nContext: default\n\n", id)
 				p.send("Event: ShowDialPlanComplete\nEventList: Complete\nListItems: 1\nListExtensions: 1\nListPriorities: 1\nListContexts: 1\nActionID: %s\n\n", id)
-			}
+			})
 		})
 		c := mustDial(t, cfg)
 		if r, err := c.Do(t.Context(), ami.NewAction("ShowDialPlan")); err != nil || len(r.Events) != 1 {

@@ -196,25 +196,21 @@ func TestUnansweredActionsOfATalkingServer(t *testing.T) {
 	})
 }
 
+// neverQueues is a server that answers everything but Queues, whose answer has no ActionID.
+func neverQueues(p *peer) {
+	p.serve(func(a map[string]string, id string) {
+		if a["Action"] == "Queues" {
+			p.send("No queues.\n\n")
+		} else {
+			p.send("Response: Success\nActionID: %s\n\n", id)
+		}
+	})
+}
+
 // Without a keepalive a table full of what is never answered is emptied all the same.
 func TestUnansweredActionsWithoutKeepalive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, cfg := scripted(t, func(p *peer) {
-			if !p.greet() {
-				return
-			}
-			for {
-				a, ok := p.action()
-				if !ok {
-					return
-				}
-				if a["Action"] == "Queues" {
-					p.send("No queues.\n\n")
-				} else {
-					p.send("Response: Success\nActionID: %s\n\n", a["ActionID"])
-				}
-			}
-		})
+		_, cfg := scripted(t, neverQueues)
 		cfg.Pending, cfg.Keepalive = 4, -1
 		c := mustDial(t, cfg)
 		for range 4 {
@@ -233,22 +229,7 @@ func TestUnansweredActionsWithoutKeepalive(t *testing.T) {
 // What fills the table again within a second of the last look is found too.
 func TestTableFilledTwiceInASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, cfg := scripted(t, func(p *peer) {
-			if !p.greet() {
-				return
-			}
-			for {
-				a, ok := p.action()
-				if !ok {
-					return
-				}
-				if a["Action"] == "Queues" {
-					p.send("No queues.\n\n")
-				} else {
-					p.send("Response: Success\nActionID: %s\n\n", a["ActionID"])
-				}
-			}
-		})
+		_, cfg := scripted(t, neverQueues)
 		cfg.Pending = 4
 		c := mustDial(t, cfg)
 		fill := func() {

@@ -60,6 +60,16 @@ func (p *peer) greet() (ok bool) {
 	}
 }
 
+// serve greets, and answers each action until the connection is over.
+func (p *peer) serve(answer func(a map[string]string, id string)) {
+	for ok := p.greet(); ok; {
+		var a map[string]string
+		if a, ok = p.action(); ok {
+			answer(a, a["ActionID"])
+		}
+	}
+}
+
 // drain reads until the connection is over.
 func (p *peer) drain() {
 	for {

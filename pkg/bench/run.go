@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -137,45 +136,6 @@ func (r *Run) callers(n *nodeRecord) int {
 		return r.Config.Window
 	}
 	return min(r.Config.Window, max(1, int(float64(r.Config.Callers())*n.weight+0.5)))
-}
-
-// maxArrivals bounds the cycle of an open loop's arrivals.
-const maxArrivals = 1 << 20
-
-// arrivals spreads lanes over a cycle by weight, each as evenly as can be (smooth weighted round robin).
-func arrivals(lanes []*lane) []int {
-	even := true
-	var sum float64
-	for _, l := range lanes {
-		even = even && l.node.weight == lanes[0].node.weight
-		sum += l.node.weight
-	}
-	var out []int
-	if even {
-		for i := range lanes {
-			out = append(out, i)
-		}
-		return out
-	}
-	// Long enough that the lightest lane has its turns too, as far as the bound allows.
-	lightest := sum
-	for _, l := range lanes {
-		lightest = min(lightest, l.node.weight)
-	}
-	cycle := math.Ceil(100 * sum / lightest)
-	credit := make([]float64, len(lanes))
-	for range int(min(cycle, maxArrivals, float64(max(1, maxArrivals/len(lanes))*100))) {
-		best := 0
-		for i, l := range lanes {
-			credit[i] += l.node.weight
-			if credit[i] > credit[best] {
-				best = i
-			}
-		}
-		credit[best] -= sum
-		out = append(out, best)
-	}
-	return out
 }
 
 // awaitReady waits until every lane is ready, or some are and the wait is over.
@@ -320,15 +280,6 @@ func (r *Run) issueEnd() time.Duration {
 		return r.warm + r.schedule.End()
 	}
 	return r.deadline
-}
-
-// arrival returns the offset at which an open loop's action n, from 0, is meant to start. The warm-up has the rate
-// that the schedule starts with.
-func (r *Run) arrival(n uint64) time.Duration {
-	if n < r.lead {
-		return min(r.warm-1, seconds(float64(n)/r.schedule.RateAt(0)))
-	}
-	return r.warm + r.schedule.At(n-r.lead)
 }
 
 // measuredUntil returns the offset at which the measurement ended, or has got to: the last answer, or the end of the

@@ -60,7 +60,7 @@ func TestClose(t *testing.T) {
 func descriptors(t *testing.T) int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		if runtime.GOOS == "linux" {
+		if runtime.GOOS == "linux" || os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}
 		t.Skipf("SKIPPED: descriptors cannot be counted: %v", err)
