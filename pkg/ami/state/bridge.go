@@ -113,8 +113,8 @@ func (s *server) emptyBridge(b *Bridge) {
 	}
 }
 
-// bridgeEnter also gives all in the bridge one Linkedid, the oldest: Asterisk does so without an event
-// (bridge_channel_update_linkedids).
+// bridgeEnter also gives all in the bridge one Linkedid: Asterisk does so without an event
+// (ast_bridge_channel_update_linkedids), and the channel that enters has it already.
 func bridgeEnter(s *server, m *wire.Message) {
 	id := m.Get("BridgeUniqueid")
 	p := readSnap(m, "")
@@ -139,10 +139,16 @@ func bridgeEnter(s *server, m *wire.Message) {
 	}
 }
 
-// others returns who else is in a bridge; of a holding or huge one nobody.
+// others returns who else is in a bridge that makes those in it one call: Dial's, Queue's and ARI's do, conferences and
+// parking lots do not (bridge_basic_push, bridge_stasis_push).
 func (s *server) others(id, except string) []string {
 	p, r := s.joined[id], s.bridges.rows[id]
-	if p == nil || r == nil || r.obj.Technology == "holding_bridge" || len(p.ids) > 1000 {
+	if p == nil || r == nil || len(p.ids) > maxLine {
+		return nil
+	}
+	switch b := r.obj; {
+	case b.Class == "basic", b.Class == "stasis" && b.Technology != "holding_bridge":
+	default:
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(p.ids), func(uid string) bool { return uid == except })

@@ -69,9 +69,9 @@ type call struct {
 	ended    []Leg // the first maxLegs
 	dropped  int   // ended legs beyond those
 
-	ringing, bridged, held, up, guesses int // live legs that are so
-	ring, talk, hold, wait              span
-	talked                              bool
+	ringing, bridged, held, up, waiting, guesses int // live legs that are so
+	ring, talk, hold, wait                       span
+	talked                                       bool
 
 	queue, member string
 	abandoned     bool
@@ -157,7 +157,7 @@ func (c *call) tally(l *leg, n int) {
 	for _, p := range []struct {
 		has bool
 		of  *int
-	}{{l.ringing, &c.ringing}, {l.bridged, &c.bridged}, {l.held, &c.held}, {l.up, &c.up}, {l.guess, &c.guesses}} {
+	}{{l.ringing, &c.ringing}, {l.bridged, &c.bridged}, {l.held, &c.held}, {l.up, &c.up}, {l.waiting, &c.waiting}, {l.guess, &c.guesses}} {
 		if p.has {
 			*p.of += n
 		}
@@ -204,6 +204,7 @@ func (s *server) touch(c *call) {
 	c.talk.run(talking, s.when)
 	c.ring.run(c.ringing > 0 && !talking, s.when)
 	c.hold.run(c.held > 0, s.when)
+	c.wait.run(c.waiting > 0, s.when)
 	if len(c.live) == 0 {
 		return
 	}
@@ -270,7 +271,7 @@ func (c *call) state() string {
 		return "talking"
 	case c.ringing > 0:
 		return "ringing"
-	case !c.wait.since.IsZero():
+	case c.waiting > 0:
 		return "waiting"
 	case c.up > 0:
 		return "up"

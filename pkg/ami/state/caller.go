@@ -31,16 +31,6 @@ func (c *Caller) Key() string { return memberKey(c.Queue, c.Uniqueid) }
 func queueCallerJoin(s *server, m *wire.Message) {
 	queue, p := m.Get("Queue"), readSnap(m, "")
 	key := memberKey(queue, p.uniqueid)
-	if l := s.legs[p.uniqueid]; l != nil {
-		c := l.call
-		if c.queue != queue {
-			var e edit
-			e.str(&c.queue, queue, "queue")
-		}
-		c.member = ""
-		c.wait.run(true, s.when)
-		s.touch(c)
-	}
 	if s.callers.find(s, key) != nil {
 		return
 	}
@@ -73,6 +63,14 @@ func (s *server) saveCaller(r *row[Caller], next Caller, e *edit) {
 	if s.callers.save(s, r, next, e) {
 		l := s.line(next.Queue)
 		l.callers = append(l.callers, next.Key())
+		if w := s.legs[next.Uniqueid]; w != nil {
+			w.queue, w.call.queue, w.call.member = r.obj.Queue, r.obj.Queue, ""
+			w.call.count(&w.waiting, true, &w.call.waiting)
+			if s.listing && w.call.wait.since.IsZero() {
+				w.call.wait.run(true, next.Joined)
+			}
+			s.touch(w.call)
+		}
 		s.countQueue(next.Queue)
 	}
 }
@@ -98,10 +96,6 @@ func (s *server) shift(queue string, position, by int) {
 // queueCallerLeave is the end of a wait, however it ended; QueueCallerAbandon comes before it.
 func queueCallerLeave(s *server, m *wire.Message) {
 	queue, id := m.Get("Queue"), m.Get("Uniqueid")
-	if l := s.legs[id]; l != nil {
-		l.call.wait.run(false, s.when)
-		s.touch(l.call)
-	}
 	key := memberKey(queue, id)
 	if r := s.callers.end(s, key); r != nil {
 		s.uncaller(key, r.obj)
@@ -115,6 +109,11 @@ func (s *server) uncaller(key string, c *Caller) {
 		last := len(l.callers) - 1
 		l.callers[at] = l.callers[last]
 		l.callers = l.callers[:last]
+	}
+	if w := s.legs[c.Uniqueid]; w != nil && w.queue == c.Queue {
+		w.queue = ""
+		w.call.count(&w.waiting, false, &w.call.waiting)
+		s.touch(w.call)
 	}
 	s.countQueue(c.Queue)
 }
@@ -154,12 +153,6 @@ func queueEntry(s *server, m *wire.Message, from source) {
 	set(&e, &next.Priority, number(m.Get("Priority")), "priority")
 	if was.Position != next.Position {
 		s.callers.suspect(s, key)
-	}
-	if l := s.legs[p.uniqueid]; l != nil && l.call.wait.since.IsZero() {
-		e := edit{}
-		e.str(&l.call.queue, queue, "queue")
-		l.call.wait.run(true, next.Joined)
-		s.touch(l.call)
 	}
 	s.saveCaller(r, next, &e)
 }

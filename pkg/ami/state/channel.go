@@ -238,6 +238,37 @@ func (s *server) saveChannel(r *row[Channel], next Channel, e *edit) {
 	s.channels.save(s, r, next, e)
 	if e.n > 0 {
 		s.follow(&before, r.obj)
+		s.tellNames(&before, r.obj)
+	}
+}
+
+// tellNames passes on what a channel is called to where it waits.
+func (s *server) tellNames(before, now *Channel) {
+	if before.Name == now.Name && before.CallerNumber == now.CallerNumber && before.CallerName == now.CallerName &&
+		before.Linkedid == now.Linkedid {
+		return
+	}
+	if r := s.parked.rows[now.Uniqueid]; r != nil {
+		var e edit
+		next := *r.obj
+		e.word(&next.Linkedid, now.Linkedid, "linkedid")
+		e.word(&next.Channel, now.Name, "channel")
+		e.word(&next.Number, now.CallerNumber, "number")
+		e.word(&next.Name, now.CallerName, "name")
+		s.parked.save(s, r, next, &e)
+	}
+	l := s.legs[now.Uniqueid]
+	if l == nil || l.queue == "" {
+		return
+	}
+	if r := s.callers.rows[memberKey(l.queue, now.Uniqueid)]; r != nil {
+		var e edit
+		next := *r.obj
+		e.word(&next.Linkedid, now.Linkedid, "linkedid")
+		e.word(&next.Channel, now.Name, "channel")
+		e.word(&next.Number, now.CallerNumber, "number")
+		e.word(&next.Name, now.CallerName, "name")
+		s.callers.save(s, r, next, &e)
 	}
 }
 

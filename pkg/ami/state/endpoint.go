@@ -197,7 +197,9 @@ func (p *Endpoint) begin(s *server, r *row[Endpoint], name, tech string, e *edit
 }
 
 func (p *Endpoint) setContacts(uris []string, e *edit) {
-	slices.Sort(uris)
+	if slices.Sort(uris); len(uris) == 0 {
+		uris = nil
+	}
 	if !slices.Equal(p.Contacts, uris) {
 		p.Contacts = uris
 		e.add("contacts")

@@ -28,11 +28,12 @@ type Leg struct {
 // A leg is a channel's part in a call, while it is up or its Hangup is due.
 type leg struct {
 	Leg
-	call                       *call
-	at                         int // in call.live
-	ringing, up, held, bridged bool
-	guess                      bool // its start is a list's guess
-	dying                      bool // a list lacked it
+	call                                *call
+	at                                  int // in call.live
+	ringing, up, held, bridged, waiting bool
+	guess                               bool   // its start is a list's guess
+	dying                               bool   // a list lacked it
+	queue                               string // that the channel waits in
 }
 
 func (l *leg) party() Party {

@@ -137,11 +137,11 @@ func (a *answer) verdict() (empty, denied bool) {
 	return strings.HasPrefix(low, "no ") && !strings.HasPrefix(low, "no such"), strings.HasPrefix(low, "permission denied")
 }
 
-// short reports whether a list ended before all that it announced. Real servers announce too few (ListItems: 1 with two
-// items), never too many.
+// short reports whether a list ended before all that it announced, or has no end at all, which all of ours have. Real
+// servers announce too few (ListItems: 1 with two items), never too many.
 func (a *answer) short() bool {
 	if a.end == nil {
-		return false
+		return !a.refused
 	}
 	n, err := strconv.Atoi(a.end.Get("ListItems"))
 	return err == nil && n > len(a.items) || strings.EqualFold(a.end.Get("EventList"), "cancelled")
@@ -164,12 +164,12 @@ func (s *server) list(l *listing, a answer, audit bool) {
 			return
 		}
 	}
-	how := Followed
+	how, was := Followed, s.next.Parts[l.part]
 	if a.blind {
 		how = Listed
 	}
 	s.part(l.part, how)
-	s.apply(l, &a, audit && !a.blind)
+	s.apply(l, &a, audit && was == Followed)
 }
 
 // apply makes a part what its list says.

@@ -67,6 +67,7 @@ type server struct {
 	legs    map[string]*leg  // by Uniqueid: of channels that are up, or whose Hangup is due
 	joined  map[string]*party
 	waiting map[string]*line  // by queue
+	queueOf map[string]string // the Uniqueid of who waits → his queue
 	rooms   map[string]string // conference → its bridge
 }
 
@@ -74,7 +75,7 @@ func newServer(c *core, name string) *server {
 	return &server{
 		core: c, name: name, next: Node{Node: name, Stale: true, Parts: map[string]string{}},
 		calls: make(map[string]*call), legs: make(map[string]*leg), joined: make(map[string]*party), waiting: make(map[string]*line),
-		rooms: make(map[string]string),
+		rooms: make(map[string]string), queueOf: make(map[string]string),
 	}
 }
 

@@ -27,9 +27,12 @@ func (*Parked) Kind() Kind { return KindParked }
 // Key returns the channel's Uniqueid.
 func (p *Parked) Key() string { return p.Uniqueid }
 
-// parkedCall is an event, and in the same form an item of ParkedCalls.
+// parkedCall is an event, and in the same form an item of ParkedCalls. The event changes nothing in what is known.
 func parkedCall(s *server, m *wire.Message) {
 	p := readSnap(m, "Parkee")
+	if s.parked.find(s, p.uniqueid) != nil {
+		return
+	}
 	if r, next := s.parked.open(s, p.uniqueid); r != nil {
 		s.savePark(r, next, &p, m)
 	}
@@ -61,11 +64,15 @@ func unparked(s *server, m *wire.Message) {
 	s.parked.end(s, p.uniqueid)
 }
 
-// parkedSwap is one channel that waits in another's stead.
+// parkedSwap is one channel that waits in another's stead, in the same space.
 func parkedSwap(s *server, m *wire.Message) {
-	old := m.Get("ParkerUniqueid") // res_parking puts who is replaced there
-	if r := s.parked.rows[old]; r != nil && r.obj.Space == m.Get("ParkingSpace") {
-		s.parked.end(s, old)
+	lot, space := m.Get("Parkinglot"), m.Get("ParkingSpace")
+	if len(s.parked.rows) <= maxLine {
+		for id, r := range s.parked.rows {
+			if r.obj.Lot == lot && r.obj.Space == space && id != m.Get("ParkeeUniqueid") {
+				s.parked.end(s, id)
+			}
+		}
 	}
 	parkedCall(s, m)
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"strings"
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -83,7 +84,7 @@ func (s *server) line(queue string) *line {
 			return &line{}
 		}
 		l = &line{}
-		s.waiting[queue] = l
+		s.waiting[strings.Clone(queue)] = l // the name may be borrowed
 	}
 	return l
 }
@@ -92,6 +93,7 @@ func (s *server) line(queue string) *line {
 func (s *server) countQueue(name string) {
 	r, next := s.queues.open(s, name)
 	if r == nil {
+		s.closeLine(name)
 		return
 	}
 	var e edit
@@ -99,10 +101,20 @@ func (s *server) countQueue(name string) {
 		next.Node = s.name
 		e.str(&next.Name, name, "name")
 	}
-	l := s.line(name)
-	set(&e, &next.Callers, len(l.callers), "callers")
-	set(&e, &next.Members, l.members, "members")
+	next.count(s.line(name), &e)
 	s.queues.save(s, r, next, &e)
+}
+
+func (q *Queue) count(l *line, e *edit) {
+	set(e, &q.Callers, len(l.callers), "callers")
+	set(e, &q.Members, l.members, "members")
+}
+
+// closeLine forgets the line of a queue that is gone, if nobody is in it.
+func (s *server) closeLine(queue string) {
+	if l := s.waiting[queue]; l != nil && len(l.callers) == 0 && l.members == 0 {
+		delete(s.waiting, queue)
+	}
 }
 
 func queueParams(s *server, m *wire.Message, from source) {
@@ -115,6 +127,7 @@ func queueParams(s *server, m *wire.Message, from source) {
 	if r.obj == nil {
 		next.Node = s.name
 		e.str(&next.Name, name, "name")
+		next.count(s.line(name), &e)
 		s.queues.suspect(s, name)
 	}
 	e.str(&next.Strategy, m.Get("Strategy"), "strategy")
@@ -233,5 +246,5 @@ func queueMemberItem(s *server, m *wire.Message, from source) {
 func queuesListed(s *server, from source) {
 	s.callers.sweep(s, from, func(key string, r *row[Caller], _ bool) { s.uncaller(key, r.obj) })
 	s.members.sweep(s, from, func(_ string, r *row[Member], _ bool) { s.unmember(r.obj) })
-	s.queues.sweep(s, from, func(name string, _ *row[Queue], _ bool) { delete(s.waiting, name) })
+	s.queues.sweep(s, from, func(name string, _ *row[Queue], _ bool) { s.closeLine(name) })
 }

@@ -54,7 +54,6 @@ func (s *server) finish(c *call) {
 	if c.obj != nil {
 		s.emit(Change{Op: OpRemove, Object: c.obj})
 	}
-	c.wait.run(false, s.when)
 	r := &Record{
 		Node: s.name, Linkedid: c.linkedid, Start: c.start, Answer: c.answer, End: s.when,
 		RingUS: c.ring.total.Microseconds(), TalkUS: c.talk.total.Microseconds(), HoldUS: c.hold.total.Microseconds(),

@@ -1,6 +1,9 @@
 package state
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 const (
 	// tombTime is how long a tombstone stands if the end that it waits for never comes.
@@ -97,7 +100,7 @@ func (t *table[T, P]) suspect(s *server, key string) {
 	if t.odd == nil {
 		t.odd = make(map[string]time.Time)
 	}
-	t.odd[key] = s.now
+	t.odd[strings.Clone(key)] = s.now
 }
 
 // end removes what an event says is over, or the tombstone that waited for it.
