@@ -63,8 +63,9 @@ func (s *server) saveCaller(r *row[Caller], next Caller, e *edit) {
 	if s.callers.save(s, r, next, e) {
 		l := s.line(next.Queue)
 		l.callers = append(l.callers, next.Key())
+		s.queueOf[r.obj.Uniqueid] = r.obj.Queue
 		if w := s.legs[next.Uniqueid]; w != nil {
-			w.queue, w.call.queue, w.call.member = r.obj.Queue, r.obj.Queue, ""
+			w.call.queue, w.call.member = r.obj.Queue, ""
 			w.call.count(&w.waiting, true, &w.call.waiting)
 			if s.listing && w.call.wait.since.IsZero() {
 				w.call.wait.run(true, next.Joined)
@@ -110,8 +111,10 @@ func (s *server) uncaller(key string, c *Caller) {
 		l.callers[at] = l.callers[last]
 		l.callers = l.callers[:last]
 	}
-	if w := s.legs[c.Uniqueid]; w != nil && w.queue == c.Queue {
-		w.queue = ""
+	if s.queueOf[c.Uniqueid] == c.Queue {
+		delete(s.queueOf, c.Uniqueid)
+	}
+	if w := s.legs[c.Uniqueid]; w != nil && w.waiting && s.queueOf[c.Uniqueid] == "" {
 		w.call.count(&w.waiting, false, &w.call.waiting)
 		s.touch(w.call)
 	}

@@ -257,11 +257,11 @@ func (s *server) tellNames(before, now *Channel) {
 		e.word(&next.Name, now.CallerName, "name")
 		s.parked.save(s, r, next, &e)
 	}
-	l := s.legs[now.Uniqueid]
-	if l == nil || l.queue == "" {
+	queue := s.queueOf[now.Uniqueid]
+	if queue == "" {
 		return
 	}
-	if r := s.callers.rows[memberKey(l.queue, now.Uniqueid)]; r != nil {
+	if r := s.callers.rows[memberKey(queue, now.Uniqueid)]; r != nil {
 		var e edit
 		next := *r.obj
 		e.word(&next.Linkedid, now.Linkedid, "linkedid")

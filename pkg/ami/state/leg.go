@@ -31,9 +31,8 @@ type leg struct {
 	call                                *call
 	at                                  int // in call.live
 	ringing, up, held, bridged, waiting bool
-	guess                               bool   // its start is a list's guess
-	dying                               bool   // a list lacked it
-	queue                               string // that the channel waits in
+	guess                               bool // its start is a list's guess
+	dying                               bool // a list lacked it
 }
 
 func (l *leg) party() Party {
@@ -56,6 +55,10 @@ func (s *server) newLeg(ch *Channel) *leg {
 	c.add(l)
 	if c.dialled == "" && ch.Exten != "s" {
 		c.dialled = ch.Exten
+	}
+	if queue := s.queueOf[l.Uniqueid]; queue != "" { // its caller was known before it was
+		c.queue = queue
+		c.count(&l.waiting, true, &c.waiting)
 	}
 	return l
 }
