@@ -63,7 +63,8 @@ func (s *server) saveCaller(r *row[Caller], next Caller, e *edit) {
 	if s.callers.save(s, r, next, e) {
 		l := s.line(next.Queue)
 		l.callers = append(l.callers, next.Key())
-		s.queueOf[r.obj.Uniqueid] = r.obj.Queue
+		id := r.obj.Uniqueid
+		s.queuesOf[id] = append(s.queuesOf[id], r.obj.Queue)
 		if w := s.legs[next.Uniqueid]; w != nil {
 			w.call.queue, w.call.member = r.obj.Queue, ""
 			w.call.count(&w.waiting, true, &w.call.waiting)
@@ -111,10 +112,11 @@ func (s *server) uncaller(key string, c *Caller) {
 		l.callers[at] = l.callers[last]
 		l.callers = l.callers[:last]
 	}
-	if s.queueOf[c.Uniqueid] == c.Queue {
-		delete(s.queueOf, c.Uniqueid)
+	queues := slices.DeleteFunc(s.queuesOf[c.Uniqueid], func(q string) bool { return q == c.Queue })
+	if s.queuesOf[c.Uniqueid] = queues; len(queues) == 0 {
+		delete(s.queuesOf, c.Uniqueid)
 	}
-	if w := s.legs[c.Uniqueid]; w != nil && w.waiting && s.queueOf[c.Uniqueid] == "" {
+	if w := s.legs[c.Uniqueid]; w != nil && w.waiting && len(queues) == 0 {
 		w.call.count(&w.waiting, false, &w.call.waiting)
 		s.touch(w.call)
 	}

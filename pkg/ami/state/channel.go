@@ -257,11 +257,8 @@ func (s *server) tellNames(before, now *Channel) {
 		e.word(&next.Name, now.CallerName, "name")
 		s.parked.save(s, r, next, &e)
 	}
-	queue := s.queueOf[now.Uniqueid]
-	if queue == "" {
-		return
-	}
-	if r := s.callers.rows[memberKey(queue, now.Uniqueid)]; r != nil {
+	for _, queue := range s.queuesOf[now.Uniqueid] {
+		r := s.callers.rows[memberKey(queue, now.Uniqueid)]
 		var e edit
 		next := *r.obj
 		e.word(&next.Linkedid, now.Linkedid, "linkedid")

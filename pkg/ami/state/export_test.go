@@ -11,7 +11,7 @@ func (w *Watcher) Leftovers() string {
 		for _, l := range s.waiting {
 			callers += len(l.callers)
 		}
-		if n := len(s.legs) + len(s.calls) + len(s.joined) + len(s.rooms) + len(s.queueOf) + callers; n > 0 {
+		if n := len(s.legs) + len(s.calls) + len(s.joined) + len(s.rooms) + len(s.queuesOf) + callers; n > 0 {
 			return fmt.Sprintf("%s keeps %d legs, %d calls, %d bridges, %d rooms, %d who wait",
 				s.name, len(s.legs), len(s.calls), len(s.joined), len(s.rooms), callers)
 		}

@@ -56,8 +56,8 @@ func (s *server) newLeg(ch *Channel) *leg {
 	if c.dialled == "" && ch.Exten != "s" {
 		c.dialled = ch.Exten
 	}
-	if queue := s.queueOf[l.Uniqueid]; queue != "" { // its caller was known before it was
-		c.queue = queue
+	if queues := s.queuesOf[l.Uniqueid]; len(queues) > 0 { // its caller was known before it was
+		c.queue = queues[0]
 		c.count(&l.waiting, true, &c.waiting)
 	}
 	return l

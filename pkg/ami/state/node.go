@@ -63,19 +63,19 @@ type server struct {
 	conferences   table[Conference, *Conference]
 	parked        table[Parked, *Parked]
 
-	calls   map[string]*call // by Linkedid
-	legs    map[string]*leg  // by Uniqueid: of channels that are up, or whose Hangup is due
-	joined  map[string]*party
-	waiting map[string]*line  // by queue
-	queueOf map[string]string // the Uniqueid of who waits → his queue
-	rooms   map[string]string // conference → its bridge
+	calls    map[string]*call // by Linkedid
+	legs     map[string]*leg  // by Uniqueid: of channels that are up, or whose Hangup is due
+	joined   map[string]*party
+	waiting  map[string]*line    // by queue
+	queuesOf map[string][]string // the Uniqueid of who waits → his queue; two while a late event contradicts a list
+	rooms    map[string]string   // conference → its bridge
 }
 
 func newServer(c *core, name string) *server {
 	return &server{
 		core: c, name: name, next: Node{Node: name, Stale: true, Parts: map[string]string{}},
 		calls: make(map[string]*call), legs: make(map[string]*leg), joined: make(map[string]*party), waiting: make(map[string]*line),
-		rooms: make(map[string]string), queueOf: make(map[string]string),
+		rooms: make(map[string]string), queuesOf: make(map[string][]string),
 	}
 }
 
