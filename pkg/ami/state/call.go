@@ -88,6 +88,7 @@ func (s *server) follow(before, now *Channel) {
 		if l = s.newLeg(now); l == nil {
 			return
 		}
+		before = &Channel{} // there may have been no room for its leg until now
 	} else if l.call.linkedid != now.Linkedid {
 		s.moveLeg(l, now.Linkedid)
 	}

@@ -259,6 +259,9 @@ func (s *server) tellNames(before, now *Channel) {
 	}
 	for _, queue := range s.queuesOf[now.Uniqueid] {
 		r := s.callers.rows[memberKey(queue, now.Uniqueid)]
+		if r == nil {
+			continue
+		}
 		var e edit
 		next := *r.obj
 		e.word(&next.Linkedid, now.Linkedid, "linkedid")
