@@ -201,11 +201,7 @@ func (s *server) moved(c *Channel, e *edit, bridge string) {
 
 func (s *server) enterBridge(id, uid string) {
 	p := s.joined[id]
-	if p == nil {
-		if len(s.joined) >= s.core.limit {
-			s.next.Refused++
-			return
-		}
+	if p == nil { // there are at most as many as bridges and channels
 		p = &party{implied: s.bridges.rows[id] == nil}
 		s.joined[id] = p
 	}

@@ -85,10 +85,8 @@ type call struct {
 func (s *server) follow(before, now *Channel) {
 	l := s.legs[now.Uniqueid]
 	if l == nil {
-		if l = s.newLeg(now); l == nil {
-			return
-		}
-		before = &Channel{} // there may have been no room for its leg until now
+		l = s.newLeg(now)
+		before = &Channel{}
 	} else if l.call.linkedid != now.Linkedid {
 		s.moveLeg(l, now.Linkedid)
 	}

@@ -325,7 +325,7 @@ func channelsListed(s *server, from source) {
 		if !due {
 			s.endLost(id)
 		} else if l := s.legs[id]; l != nil {
-			l.dying = true
+			s.fade(l)
 		}
 	})
 }

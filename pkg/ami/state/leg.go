@@ -39,12 +39,8 @@ func (l *leg) party() Party {
 	return Party{Number: l.Number, Name: l.Leg.Name, Endpoint: l.Endpoint, Uniqueid: l.Uniqueid}
 }
 
-// newLeg begins the leg of a channel. The first one is the caller's, unless the call's own channel comes later.
+// newLeg begins the leg of a channel. There are at most as many as channels and their tombstones.
 func (s *server) newLeg(ch *Channel) *leg {
-	if len(s.legs) >= s.core.limit {
-		s.next.Refused++
-		return nil
-	}
 	start := ch.Created
 	if start.IsZero() {
 		start = s.when
@@ -124,6 +120,17 @@ func (s *server) endLost(id string) {
 		l.call.partial = true
 		s.endLeg(id, 0, "")
 	}
+}
+
+// fade is for a leg that a list lacked: it does nothing any more, and waits for its Hangup, which tells the cause.
+func (s *server) fade(l *leg) {
+	l.dying = true
+	c := l.call
+	c.count(&l.bridged, false, &c.bridged)
+	c.count(&l.held, false, &c.held)
+	c.count(&l.ringing, false, &c.ringing)
+	c.count(&l.up, false, &c.up)
+	s.touch(c)
 }
 
 // endDying ends the legs whose Hangup will not come any more.

@@ -118,7 +118,8 @@ func (t *table[T, P]) remove(s *server, key string, r *row[T]) {
 	s.emit(Change{Op: OpRemove, Object: P(r.obj)})
 }
 
-// sweep removes what the list under way lacks, and calls gone for each. What this session has shown leaves a tombstone.
+// sweep removes what the list under way lacks, and calls gone for each. What this session has shown leaves a tombstone:
+// its end is due.
 func (t *table[T, P]) sweep(s *server, from source, gone func(key string, r *row[T], due bool)) {
 	for key, r := range t.rows {
 		if r.mark == s.lists || r.from != from && r.from != 0 {
@@ -128,7 +129,7 @@ func (t *table[T, P]) sweep(s *server, from source, gone func(key string, r *row
 		if s.unlisted && due {
 			continue
 		}
-		if due && len(t.tombs) < s.core.limit {
+		if due = due && len(t.tombs) < s.core.limit; due {
 			if t.tombs == nil {
 				t.tombs = make(map[string]time.Time)
 			}

@@ -164,6 +164,9 @@ func (w *world) check(when string) {
 	if diff := w.mirror.diff(held); diff != "" {
 		w.t.Errorf("%s: -held +as changes tell:\n%s", when, diff)
 	}
+	if err := w.watcher.Check(); err != nil {
+		w.t.Errorf("%s: %v", when, err)
+	}
 	for _, n := range held.Nodes {
 		if n.Drift > 0 || n.Refused > 0 {
 			w.t.Errorf("%s: %+v", when, n)
