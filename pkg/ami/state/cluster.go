@@ -34,6 +34,7 @@ func Follow(ctx context.Context, cluster *ami.Cluster, o Options) (*Watcher, err
 		Watcher: newWatcher(o, cancel), cluster: cluster, events: events, options: o,
 		tenders: make(map[string]*tender), due: make(map[string][]arrival), arrived: make(chan struct{}, 1),
 	}
+	f.roster(ctx)
 	f.all.Go(func() {
 		defer cancel()
 		defer events.Close()
@@ -151,8 +152,8 @@ func (f *follower) take(ev *ami.Event) {
 	if ev.Gap != nil {
 		delete(f.due, ev.Node)
 		f.apply(func(c *core) {
-			c.gap(ev.Node, ev.Received)
 			if t := f.tenders[ev.Node]; t != nil {
+				c.gap(ev.Node, ev.Received)
 				t.epoch++
 				t.resurvey()
 			}
@@ -165,6 +166,9 @@ func (f *follower) take(ev *ami.Event) {
 	name := ev.Name()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.tenders[ev.Node] == nil {
+		return // removed, or so new that its first list tells all
+	}
 	if h := handlerOf(name); h == nil {
 		f.hint(ev, name)
 		return
@@ -175,11 +179,7 @@ func (f *follower) take(ev *ami.Event) {
 
 // hint takes an event that only says that something may have changed. Called under mu.
 func (f *follower) hint(ev *ami.Event, name string) {
-	t := f.tenders[ev.Node]
-	if t == nil {
-		return
-	}
-	switch {
+	switch t := f.tenders[ev.Node]; {
 	case wire.EqualFold(name, "FullyBooted"):
 		// What was asked before that may have been refused for want of a module.
 		if t.session == ev.Session && t.seq < ev.Seq {
@@ -236,33 +236,46 @@ func (f *follower) clock(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		f.roster(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
 			f.apply(func(c *core) { c.tick(now) })
+			f.roster(ctx)
 		}
 	}
 }
 
-// roster starts a tender for each node that has none. One whose node was removed ends by itself.
+// roster starts a tender for each node that has none, and forgets nodes that were removed.
 func (f *follower) roster(ctx context.Context) {
+	nodes := make(map[string]*ami.Node)
 	for _, n := range f.cluster.Nodes() {
-		if len(f.options.Nodes) > 0 && !slices.Contains(f.options.Nodes, n.Name()) {
-			continue
+		if len(f.options.Nodes) == 0 || slices.Contains(f.options.Nodes, n.Name()) {
+			nodes[n.Name()] = n
 		}
-		f.mu.Lock()
-		t := f.tenders[n.Name()]
-		if t == nil {
-			t = &tender{f: f, node: n, name: n.Name(), mask: n.Config().Events, again: make(chan struct{}, 1), soon: make(chan struct{}, 1)}
-			f.tenders[t.name] = t
-			f.core.server(t.name).flushAt(time.Now())
-			f.share()
-			f.all.Go(func() { t.run(ctx) })
-		}
-		f.mu.Unlock()
 	}
+	f.apply(func(c *core) {
+		for name, t := range f.tenders {
+			if nodes[name] != t.node {
+				t.stop()
+				delete(f.tenders, name)
+				c.forget(name, time.Now())
+			}
+		}
+		for name, n := range nodes {
+			if f.tenders[name] != nil {
+				continue
+			}
+			t := &tender{
+				f: f, node: n, name: name, mask: n.Config().Events, again: make(chan struct{}, 1), soon: make(chan struct{}, 1),
+			}
+			f.tenders[name] = t
+			c.server(name).flushAt(time.Now())
+			var own context.Context
+			own, t.stop = context.WithCancel(ctx)
+			f.all.Go(func() { t.run(own) })
+		}
+	})
 }
 
 // sees reports whether a session with an event mask gets events of a class.

@@ -105,7 +105,10 @@ func (s *server) endLeg(id string, cause int, text string) {
 	}
 	delete(s.legs, id)
 	c := l.call
-	l.End, l.Cause, l.CauseText = s.when, cause, strings.Clone(text[:min(len(text), maxValue)])
+	l.End, l.Cause = s.when, cause
+	if cause != 0 { // else the text is "Unknown"
+		l.CauseText = clip(text)
+	}
 	c.drop(l)
 	c.keep(l.Leg)
 	s.touch(c)
@@ -156,7 +159,7 @@ func dialEnd(s *server, m *wire.Message) {
 // A request is the first wish to end a call since somebody came into it last.
 type request struct {
 	uid  string
-	soft bool // Asterisk's own: the dialplan, an action
+	soft bool // Asterisk's own: the dialplan, an action, a timeout
 }
 
 func hangupRequest(s *server, m *wire.Message)     { s.requested(m.Get("Uniqueid"), false) }
@@ -164,6 +167,7 @@ func softHangupRequest(s *server, m *wire.Message) { s.requested(m.Get("Uniqueid
 
 func (s *server) requested(id string, soft bool) {
 	if l := s.legs[id]; l != nil && l.call.request.uid == "" {
-		l.call.request = request{uid: l.Uniqueid, soft: soft}
+		// An end of a Local channel asks because Asterisk hung up the other one.
+		l.call.request = request{uid: l.Uniqueid, soft: soft || isLocal(l.Channel)}
 	}
 }

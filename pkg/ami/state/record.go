@@ -121,9 +121,11 @@ func (c *call) outcome(cause int) string {
 		return "congestion"
 	case cause == 1 || cause == 20 || cause == 27:
 		return "unavailable"
-	case cause == 16 && c.ring.total > 0:
+	case c.partial:
+		return "unknown"
+	case (cause == 16 || cause == 0) && c.ring.total > 0:
 		return "no-answer"
-	case c.partial || cause == 0:
+	case cause == 0:
 		return "unknown"
 	}
 	return "failed"

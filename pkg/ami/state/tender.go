@@ -23,6 +23,7 @@ type tender struct {
 	node *ami.Node
 	name string
 	mask string
+	stop context.CancelFunc
 
 	again chan struct{} // room for one: survey now
 	soon  chan struct{} // room for one: survey in a moment
@@ -45,15 +46,13 @@ func signal(c chan struct{}) {
 
 // run tends the node until ctx is done or the node is removed.
 func (t *tender) run(ctx context.Context) {
+	defer t.stop()
 	retry := retryMin
 	next := t.firstAudit()
 	audit := false
 	for {
 		if err := t.node.WaitReady(ctx); err != nil {
-			if ctx.Err() == nil {
-				t.removed()
-			}
-			return
+			return // removed, or over
 		}
 		pause := retry
 		if t.survey(ctx, audit) {
@@ -109,16 +108,6 @@ func (t *tender) rest(ctx context.Context, pause time.Duration, next *time.Time)
 			alarm, audit = timer.C, false
 		}
 	}
-}
-
-// removed forgets a node that is gone from the cluster.
-func (t *tender) removed() {
-	t.f.apply(func(c *core) {
-		if t.f.tenders[t.name] == t {
-			delete(t.f.tenders, t.name)
-			c.forget(t.name, time.Now())
-		}
-	})
 }
 
 // survey lists everything on one session. It reports whether it got all of it without a gap.
