@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"runtime/debug"
 	"strconv"
@@ -13,7 +14,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/apntalk/amictl/pkg/bench"
+	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/internal/bench/report"
 )
 
 const benchHelp = `Examples:
@@ -260,7 +262,7 @@ func (a *app) bench(ctx context.Context, f *benchFlags) error {
 	}
 	res := runs[0]
 	if f.repeat.n > 1 {
-		if res, err = bench.Repeats(runs); err != nil {
+		if res, err = report.Repeats(runs); err != nil {
 			return err
 		}
 	}
@@ -274,7 +276,7 @@ func (a *app) benchResult(f *benchFlags, res *bench.Result) error {
 		err = res.WriteFile(f.out)
 	}
 	if f.html != "" {
-		err = errors.Join(err, res.WriteHTMLFile(f.html))
+		err = errors.Join(err, bench.WriteFile(f.html, func(w io.Writer) error { return report.HTML(w, res) }))
 	}
 	switch a.settings.get("output") {
 	case "none":
@@ -283,7 +285,7 @@ func (a *app) benchResult(f *benchFlags, res *bench.Result) error {
 	case "jsonl":
 		err = errors.Join(err, writeBenchLine(a.stdout, "result", res))
 	default:
-		err = errors.Join(err, res.WriteTable(a.stdout, a.columns()))
+		err = errors.Join(err, report.Table(a.stdout, res, a.columns()))
 	}
 	if err != nil {
 		return err
@@ -313,7 +315,7 @@ func benchUsage(err error) error {
 		threshold *bench.ThresholdError
 		memory    *bench.MemoryError
 		files     *bench.DescriptorError
-		different *bench.DifferentConfigsError
+		different *report.DifferentConfigsError
 	)
 	msg := strings.TrimPrefix(err.Error(), "bench: ")
 	switch {

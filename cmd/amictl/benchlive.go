@@ -9,7 +9,7 @@ import (
 
 	"github.com/mattn/go-isatty"
 
-	"github.com/apntalk/amictl/pkg/bench"
+	"github.com/apntalk/amictl/internal/bench"
 	"github.com/apntalk/amictl/pkg/output"
 )
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 
-	"github.com/apntalk/amictl/pkg/bench"
+	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/internal/bench/report"
 )
 
 // benchReport shows results again: as a table, as Markdown, as JSON, as a page.
@@ -23,7 +25,7 @@ func (a *app) benchReport(f *benchFlags, files []string) error {
 		results[i] = r
 	}
 	if f.merge {
-		r, err := bench.Merge(results)
+		r, err := report.Merge(results)
 		if err != nil {
 			return benchUsage(err)
 		}
@@ -40,10 +42,10 @@ func (a *app) benchReport(f *benchFlags, files []string) error {
 // benchShow writes one result.
 func (a *app) benchShow(f *benchFlags, r *bench.Result, i int) error {
 	if f.html == "-" {
-		return r.WriteHTML(a.stdout)
+		return report.HTML(a.stdout, r)
 	}
 	if f.html != "" {
-		return r.WriteHTMLFile(f.html)
+		return bench.WriteFile(f.html, func(w io.Writer) error { return report.HTML(w, r) })
 	}
 	switch a.settings.get("output") {
 	case "none":
@@ -54,14 +56,14 @@ func (a *app) benchShow(f *benchFlags, r *bench.Result, i int) error {
 		return writeBenchLine(a.stdout, "result", r)
 	}
 	if f.markdown {
-		return r.WriteMarkdown(a.stdout)
+		return report.Markdown(a.stdout, r)
 	}
 	if i > 0 {
 		if _, err := a.stdout.WriteString("\n"); err != nil {
 			return err
 		}
 	}
-	return r.WriteTable(a.stdout, a.columns())
+	return report.Table(a.stdout, r, a.columns())
 }
 
 // benchCompare holds a result against another.
@@ -79,7 +81,7 @@ func (a *app) benchCompare(f *benchFlags, files []string) error {
 			return inputError("`amictl bench --out FILE` writes one", "%s", cause(err))
 		}
 	}
-	c, err := bench.Compare(r[0], r[1], thresholds, f.force)
+	c, err := report.Compare(r[0], r[1], thresholds, f.force)
 	if err != nil {
 		return benchUsage(err)
 	}

@@ -8,8 +8,8 @@ import (
 	"os/exec"
 	"sync"
 
+	"github.com/apntalk/amictl/internal/bench"
 	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/bench"
 )
 
 // benchSimulator starts simulated servers, in a child process so that memory and processor figures are our own.

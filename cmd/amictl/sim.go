@@ -15,8 +15,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/apntalk/amictl/internal/scenario"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
-	"github.com/apntalk/amictl/pkg/scenario"
 )
 
 const simHelp = `Examples:

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/apntalk/amictl/internal/scenario"
 	"github.com/apntalk/amictl/pkg/output"
-	"github.com/apntalk/amictl/pkg/scenario"
 )
 
 // simCheck runs scenario files through the engine on real sockets. It exits 0 if all were as they say, 1 if one was

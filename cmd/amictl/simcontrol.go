@@ -13,8 +13,8 @@ import (
 
 	"github.com/mattn/go-isatty"
 
+	"github.com/apntalk/amictl/internal/scenario"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
-	"github.com/apntalk/amictl/pkg/scenario"
 )
 
 // A simControl carries out control lines.

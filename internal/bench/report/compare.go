@@ -1,4 +1,4 @@
-package bench
+package report
 
 import (
 	"encoding/json"
@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/apntalk/amictl/internal/bench"
 )
 
 // DifferentConfigsError says that two results do not measure the same thing.
@@ -18,10 +20,10 @@ func (e *DifferentConfigsError) Error() string {
 	return "bench: the configurations differ: " + strings.Join(e.Settings, ", ")
 }
 
-// Differences names the settings in which two runs' loads differ, each with both values. Thresholds, limits and what
+// differences names the settings in which two runs' loads differ, each with both values. Thresholds, limits and what
 // a run reports do not count.
-func (c *Config) Differences(o *Config) []string {
-	a, b := c.settings(), o.settings()
+func differences(one, other *bench.Config) []string {
+	a, b := settings(one), settings(other)
 	var out []string
 	for _, k := range slices.Sorted(maps.Keys(a)) {
 		if string(a[k]) != string(b[k]) {
@@ -42,7 +44,7 @@ func orNone(b json.RawMessage) string {
 	return string(b)
 }
 
-func (c *Config) settings() map[string]json.RawMessage {
+func settings(c *bench.Config) map[string]json.RawMessage {
 	b, err := json.Marshal(c)
 	if err != nil { // a Config holds nothing that cannot be written
 		panic("bench: config: " + err.Error())
@@ -73,23 +75,23 @@ type Change struct {
 
 // A Comparison is what became of a result.
 type Comparison struct {
-	Verdict    Verdict     `json:"verdict"`
-	Reasons    []string    `json:"reasons,omitempty"`
-	Thresholds []Judgement `json:"thresholds,omitempty"`
-	Changes    []Change    `json:"changes"`
-	Notes      []string    `json:"notes,omitempty"`
+	Verdict    bench.Verdict     `json:"verdict"`
+	Reasons    []string          `json:"reasons,omitempty"`
+	Thresholds []bench.Judgement `json:"thresholds,omitempty"`
+	Changes    []Change          `json:"changes"`
+	Notes      []string          `json:"notes,omitempty"`
 }
 
 // Compare holds a new result against a base. A relative threshold fails only by a change that is clear: with repeats
 // on both sides no repeat of one side may lie within the other's range, otherwise it is within the spread and noted.
 // Without repeats the plain difference decides, and that is noted too. Absolute thresholds are of the new result.
 // Results of different configurations are refused with *DifferentConfigsError unless force is given.
-func Compare(base, next *Result, thresholds []Threshold, force bool) (*Comparison, error) {
-	c := &Comparison{Verdict: Measured}
+func Compare(base, next *bench.Result, thresholds []bench.Threshold, force bool) (*Comparison, error) {
+	c := &Comparison{Verdict: bench.Measured}
 	if len(thresholds) > 0 {
-		c.Verdict = Pass
+		c.Verdict = bench.Pass
 	}
-	if d := base.Config.Differences(&next.Config); len(d) > 0 {
+	if d := differences(&base.Config, &next.Config); len(d) > 0 {
 		if !force {
 			return nil, &DifferentConfigsError{d}
 		}
@@ -98,13 +100,13 @@ func Compare(base, next *Result, thresholds []Threshold, force bool) (*Compariso
 	if a, b := base.Machine, next.Machine; a.CPU != b.CPU || a.CPUs != b.CPUs || a.Arch != b.Arch {
 		c.Notes = append(c.Notes, "the machines differ")
 	}
-	for i, r := range []*Result{base, next} {
-		if r.Verdict == Invalid {
-			c.because(Invalid, []string{"BASE", "NEW"}[i]+" is INVALID: "+strings.Join(r.Reasons, "; "))
+	for i, r := range []*bench.Result{base, next} {
+		if r.Verdict == bench.Invalid {
+			c.because(bench.Invalid, []string{"BASE", "NEW"}[i]+" is INVALID: "+strings.Join(r.Reasons, "; "))
 		}
 	}
-	for _, name := range MetricNames() {
-		if ch, ok := change(name, base.runs(name), next.runs(name)); ok {
+	for _, name := range bench.MetricNames() {
+		if ch, ok := change(name, repeats(base, name), repeats(next, name)); ok {
 			c.Changes = append(c.Changes, ch)
 		}
 	}
@@ -114,11 +116,11 @@ func Compare(base, next *Result, thresholds []Threshold, force bool) (*Compariso
 	return c, nil
 }
 
-// runs returns a metric of each repeat, sorted.
-func (r *Result) runs(name string) []float64 {
+// repeats returns a metric of each repeat, sorted.
+func repeats(r *bench.Result, name string) []float64 {
 	all := r.Repeats
 	if len(all) == 0 {
-		all = []Metrics{r.Metrics}
+		all = []bench.Metrics{r.Metrics}
 	}
 	var out []float64
 	for _, m := range all {
@@ -163,7 +165,7 @@ func percentOf(part, whole float64) float64 {
 	return 100 * part / math.Abs(whole)
 }
 
-func (c *Comparison) judge(t *Threshold, m Metrics) {
+func (c *Comparison) judge(t *bench.Threshold, m bench.Metrics) {
 	if !t.Relative {
 		j := t.Judge(m)
 		c.Thresholds = append(c.Thresholds, j)
@@ -172,13 +174,13 @@ func (c *Comparison) judge(t *Threshold, m Metrics) {
 	}
 	i := slices.IndexFunc(c.Changes, func(ch Change) bool { return ch.Metric == t.Metric })
 	if i < 0 {
-		j := Judgement{Threshold: t.Text, Value: "absent", Absent: true}
+		j := bench.Judgement{Threshold: t.Text, Value: "absent", Absent: true}
 		c.Thresholds = append(c.Thresholds, j)
 		c.book(j)
 		return
 	}
 	ch := c.Changes[i]
-	j := Judgement{Threshold: t.Text, Value: formatPercent(ch.Percent), Failed: t.holds(ch.Percent)}
+	j := bench.Judgement{Threshold: t.Text, Value: formatPercent(ch.Percent), Failed: t.Holds(ch.Percent)}
 	switch {
 	case j.Failed && ch.Runs >= 2 && !ch.Clear:
 		j.Failed = false
@@ -196,17 +198,17 @@ func (c *Comparison) note(s string) {
 	}
 }
 
-func (c *Comparison) book(j Judgement) {
+func (c *Comparison) book(j bench.Judgement) {
 	switch {
 	case j.Failed:
-		c.because(Fail, j.Threshold+": "+j.Value)
+		c.because(bench.Fail, j.Threshold+": "+j.Value)
 	case j.Absent:
-		c.because(Invalid, j.Threshold+": was not measured in both results")
+		c.because(bench.Invalid, j.Threshold+": was not measured in both results")
 	}
 }
 
-func (c *Comparison) because(v Verdict, why string) {
-	if c.Verdict != Invalid {
+func (c *Comparison) because(v bench.Verdict, why string) {
+	if c.Verdict != bench.Invalid {
 		c.Verdict = v
 	}
 	c.Reasons = append(c.Reasons, why)
@@ -231,8 +233,8 @@ func (c *Comparison) WriteTable(w io.Writer) error {
 				mark = "clear"
 			}
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", ch.Metric, FormatMetric(ch.Metric, ch.Base),
-			FormatMetric(ch.Metric, ch.New), formatPercent(ch.Percent), spread, mark)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", ch.Metric, bench.FormatMetric(ch.Metric, ch.Base),
+			bench.FormatMetric(ch.Metric, ch.New), formatPercent(ch.Percent), spread, mark)
 	}
 	if err := tw.Flush(); err != nil {
 		return fmt.Errorf("bench: write: %w", err)

@@ -234,7 +234,7 @@ func TestCallersAreWhatWasAskedFor(t *testing.T) {
 	c.Defaults()
 	err := c.Validate()
 	if got := c.Callers(); err == nil && got != 1000 {
-		t.Errorf("1000 callers asked for, %d used: %s", got, (&Result{Config: c}).headline())
+		t.Errorf("1000 callers asked for, %d used", got)
 	}
 }
 
@@ -275,16 +275,16 @@ func TestWhatWasNotLookedAtIsNotMeasured(t *testing.T) {
 		res := drive(t, t.Context(), e, Config{Duration: Duration(time.Second), FailIf: []string{"drops>0", "drops_all>0", "gaps>0"}}, nil)
 		for _, j := range res.Thresholds {
 			if !j.Absent {
-				t.Errorf("a run without a stream of events says %s: %s, %s", j.Threshold, j.Value, outcome(j))
+				t.Errorf("a run without a stream of events says %s: %s, failed %t", j.Threshold, j.Value, j.Failed)
 			}
 		}
 	})
 	r := Result{Events: &Events{}, Config: Config{Workload: WorkloadEvents}, Nodes: []NodePart{{Condition: "healthy", Weight: 1}}}
-	r.Fairness = Judge([]Share{{Weight: 1, Healthy: true}})
+	r.Fairness = Judge([]NodePart{nodePart("a", "healthy", 1, 0)})
 	if v, ok := r.metrics()["event_starvation"]; ok {
 		t.Errorf("without numbered events event_starvation is %v", v)
 	}
-	r.Fairness = Judge([]Share{{Weight: 1}})
+	r.Fairness = Judge([]NodePart{nodePart("a", "slow", 1, 0)})
 	if v, ok := r.metrics()["starvation"]; ok {
 		t.Errorf("without a healthy node starvation is %v", v)
 	}
@@ -314,40 +314,6 @@ func TestAnAbortedRunWithoutAnswersIsInvalid(t *testing.T) {
 			t.Errorf("%s: %d answered, %d timed out, ended by %q", res.Verdict, res.Total.Answered(), res.Total.Ended.Timeout, res.Ended)
 		}
 	})
-}
-
-// Merge judged by the first result's thresholds alone, and forgot calls that were left.
-func TestMergeKeepsWhatFailed(t *testing.T) {
-	part := func(failIf string, left uint64) *Result {
-		r := &Result{Schema: 1, Config: Config{Workload: WorkloadActions, FailIf: []string{failIf}}}
-		r.Total.Sent, r.Total.Ended.Reply, r.Total.Ended.Error = 10, 5, 5
-		if left > 0 {
-			r.Calls = &Calls{Left: left}
-		}
-		return r
-	}
-	res, err := Merge([]*Result{part("timeouts>0", 0), part("errors>1", 0)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res.Verdict != Fail {
-		t.Errorf("%s, judged by %v; the second result's errors>1 fails", res.Verdict, res.Thresholds)
-	}
-	res, err = Merge([]*Result{part("timeouts>0", 3), part("timeouts>0", 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res.Verdict != Fail {
-		t.Errorf("%s with %d calls left: %v", res.Verdict, res.Calls.Left, res.Reasons)
-	}
-}
-
-// The headline of merged results named one machine's rate as that of all.
-func TestMergeIsGivenTheSameResultOnce(t *testing.T) {
-	r := &Result{Schema: 1, Run: "abcd", Config: Config{Workload: WorkloadActions}}
-	if _, err := Merge([]*Result{r, r}); err == nil {
-		t.Error("the same run twice was added up")
-	}
 }
 
 // The events of the warm-up were in the events' percentiles, drops and rate.

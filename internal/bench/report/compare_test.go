@@ -1,4 +1,4 @@
-package bench
+package report
 
 import (
 	"bytes"
@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/apntalk/amictl/internal/bench"
 )
 
 // repeated makes a result whose repeats had those p99s, in microseconds.
-func repeated(p99 ...int64) *Result {
-	var runs []*Result
+func repeated(p99 ...int64) *bench.Result {
+	var runs []*bench.Result
 	for _, v := range p99 {
 		r := sound()
 		r.Total.P99 = v
@@ -30,26 +32,26 @@ func repeated(p99 ...int64) *Result {
 func TestCompareUsesTheSpread(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
-		base, new *Result
+		base, new *bench.Result
 		fail      string
-		want      Verdict
+		want      bench.Verdict
 		note      string
 	}{
-		{"clearly slower", repeated(100, 102, 104), repeated(130, 132, 134), "p99>+10%", Fail, ""},
-		{"slower, but not by that much", repeated(100, 102, 104), repeated(108, 109, 110), "p99>+10%", Pass, ""},
-		{"within the spread", repeated(100, 150, 200), repeated(140, 180, 190), "p99>+10%", Pass, "within the spread"},
-		{"faster", repeated(130, 132, 134), repeated(100, 102, 104), "p99>+10%", Pass, ""},
-		{"single runs", repeated(100), repeated(130), "p99>+10%", Fail, "spread is unknown"},
-		{"an absolute threshold", repeated(100), repeated(130), "p99>120us", Fail, ""},
-		{"nothing asked", repeated(100), repeated(130), "", Measured, ""},
-		{"not measured", repeated(100), repeated(130), "p99.99>+1%", Invalid, ""},
-		{"an invalid side", func() *Result { r := repeated(100); r.Verdict = Invalid; return r }(), repeated(100), "p99>+10%", Invalid, ""},
+		{"clearly slower", repeated(100, 102, 104), repeated(130, 132, 134), "p99>+10%", bench.Fail, ""},
+		{"slower, but not by that much", repeated(100, 102, 104), repeated(108, 109, 110), "p99>+10%", bench.Pass, ""},
+		{"within the spread", repeated(100, 150, 200), repeated(140, 180, 190), "p99>+10%", bench.Pass, "within the spread"},
+		{"faster", repeated(130, 132, 134), repeated(100, 102, 104), "p99>+10%", bench.Pass, ""},
+		{"single runs", repeated(100), repeated(130), "p99>+10%", bench.Fail, "spread is unknown"},
+		{"an absolute threshold", repeated(100), repeated(130), "p99>120us", bench.Fail, ""},
+		{"nothing asked", repeated(100), repeated(130), "", bench.Measured, ""},
+		{"not measured", repeated(100), repeated(130), "p99.99>+1%", bench.Invalid, ""},
+		{"an invalid side", func() *bench.Result { r := repeated(100); r.Verdict = bench.Invalid; return r }(), repeated(100), "p99>+10%", bench.Invalid, ""},
 	} {
 		var texts []string
 		if tt.fail != "" {
 			texts = []string{tt.fail}
 		}
-		th, err := ParseThresholds(texts, true)
+		th, err := bench.ParseThresholds(texts, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +77,7 @@ func TestCompareRefusesDifferentConfigsError(t *testing.T) {
 	a, b := repeated(100), repeated(100)
 	a.Config.Defaults()
 	b.Config.Defaults()
-	b.Config.FailIf, b.Config.MaxMemory, b.Config.Every = []string{"p99>1s"}, 1, Duration(time.Minute)
+	b.Config.FailIf, b.Config.MaxMemory, b.Config.Every = []string{"p99>1s"}, 1, bench.Duration(time.Minute)
 	if _, err := Compare(a, b, nil, false); err != nil {
 		t.Errorf("what is judged made them different: %v", err)
 	}

@@ -7,7 +7,7 @@ import (
 	"os/exec"
 	"testing"
 
-	"github.com/apntalk/amictl/pkg/bench"
+	"github.com/apntalk/amictl/internal/bench"
 )
 
 // simulatorOf makes the test binary be the simulator's process.

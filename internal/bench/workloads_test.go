@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"github.com/apntalk/amictl/pkg/bench"
+	"github.com/apntalk/amictl/internal/bench"
 	"go.uber.org/goleak"
 )
 

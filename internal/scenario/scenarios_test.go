@@ -7,8 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/apntalk/amictl/internal/scenario"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
-	"github.com/apntalk/amictl/pkg/scenario"
 )
 
 const folder = "../../testdata/scenarios"

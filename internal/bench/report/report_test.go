@@ -1,4 +1,4 @@
-package bench
+package report
 
 import (
 	"bytes"
@@ -8,15 +8,17 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/apntalk/amictl/internal/bench"
 )
 
 func TestReportsSayWhatMatters(t *testing.T) {
 	r := sample(t, 1, true)
 	var table, markdown bytes.Buffer
-	if err := r.WriteTable(&table, 0); err != nil {
+	if err := Table(&table, r, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.WriteMarkdown(&markdown); err != nil {
+	if err := Markdown(&markdown, r); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{"table": table.String(), "markdown": markdown.String()} {
@@ -39,7 +41,7 @@ func TestTableListsFewNodes(t *testing.T) {
 		r.Nodes = append(r.Nodes, r.Nodes...)
 	}
 	var b bytes.Buffer
-	if err := r.WriteTable(&b, 0); err != nil {
+	if err := Table(&b, r, 0); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(b.String(), "\n"); n > 50 || !strings.Contains(b.String(), "and 500 more") {
@@ -52,7 +54,7 @@ func TestMarkdownEscapesNames(t *testing.T) {
 	r.Nodes[0].Node = "a|b<img src=x>"
 	r.Fairness.Worst = nil
 	var b bytes.Buffer
-	if err := r.WriteMarkdown(&b); err != nil {
+	if err := Markdown(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(b.String(), "<img") || strings.Contains(b.String(), "a|b") {
@@ -66,7 +68,7 @@ func TestHTMLIsOneSafePage(t *testing.T) {
 		r.Nodes[0].Node = `<script>alert(1)</script>`
 		r.Queues[0].Node = `"><script>alert(1)</script>`
 		var b bytes.Buffer
-		if err := r.WriteHTML(&b); err != nil {
+		if err := HTML(&b, r); err != nil {
 			t.Fatal(err)
 		}
 		page := b.String()
@@ -83,7 +85,7 @@ func TestHTMLIsOneSafePage(t *testing.T) {
 				t.Errorf("the page has no %q", want)
 			}
 		}
-		for i, p := range r.plots() {
+		for i, p := range (view{r}).plots() {
 			if err := wellFormed("<x>" + string(p.SVG) + "</x>"); err != nil {
 				t.Errorf("plot %d, %s: %v", i, p.Title, err)
 			}
@@ -104,11 +106,14 @@ func wellFormed(s string) error {
 }
 
 func TestHTMLOfAnEmptyRun(t *testing.T) {
-	r := &Result{Schema: Schema, Partial: true, Ended: "interrupted"}
+	r := &bench.Result{Schema: bench.Schema, Partial: true, Ended: "interrupted"}
 	r.Decide(nil)
-	for name, write := range map[string]func(io.Writer) error{"html": r.WriteHTML, "markdown": r.WriteMarkdown, "table": func(w io.Writer) error { return r.WriteTable(w, 0) }} {
+	for name, write := range map[string]func(io.Writer, *bench.Result) error{
+		"html": HTML, "markdown": Markdown,
+		"table": func(w io.Writer, r *bench.Result) error { return Table(w, r, 0) },
+	} {
 		var b bytes.Buffer
-		if err := write(&b); err != nil || !strings.Contains(b.String(), "PARTIAL") {
+		if err := write(&b, r); err != nil || !strings.Contains(b.String(), "PARTIAL") {
 			t.Errorf("%s: %v, or it does not say that the run was partial", name, err)
 		}
 	}
@@ -134,7 +139,7 @@ func TestTableFitsTheTerminal(t *testing.T) {
 	for _, columns := range []int{80, 100, 132} {
 		r := sample(t, 1, true)
 		var b bytes.Buffer
-		if err := r.WriteTable(&b, columns); err != nil {
+		if err := Table(&b, r, columns); err != nil {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(b.String()) {

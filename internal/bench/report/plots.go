@@ -1,4 +1,4 @@
-package bench
+package report
 
 import (
 	"cmp"
@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"github.com/apntalk/amictl/internal/bench"
 )
 
 // A plot is a titled chart of the page.
@@ -17,7 +19,7 @@ type plot struct {
 }
 
 // plots draws what the result has figures for.
-func (r *Result) plots() []plot {
+func (r view) plots() []plot {
 	var out []plot
 	for _, f := range []func() (plot, bool){
 		r.plotLatency, r.plotPercentiles, r.plotRate, r.plotShares, r.plotTails, r.plotDepth, r.plotQueues, r.plotMemory,
@@ -39,7 +41,7 @@ const (
 )
 
 // timed draws series over the run's time.
-func (r *Result) timed(label string, all []series, axis axis, text func(float64) string) template.HTML {
+func (r view) timed(label string, all []series, axis axis, text func(float64) string) template.HTML {
 	c := &chart{label: label, ytext: text, xtext: func(v float64) string { return fmt.Sprintf("%gs", v) }, xname: "time"}
 	lo, hi := math.Inf(1), 0.0
 	for _, s := range all {
@@ -73,7 +75,7 @@ func (r *Result) timed(label string, all []series, axis axis, text func(float64)
 }
 
 // over makes a series of a figure of each interval.
-func (r *Result) over(name, class string, dash bool, text func(float64) string, f func(*Interval) float64) series {
+func (r view) over(name, class string, dash bool, text func(float64) string, f func(*bench.Interval) float64) series {
 	s := series{name: name, class: class, dash: dash}
 	for i := range r.Intervals {
 		v := &r.Intervals[i]
@@ -97,9 +99,9 @@ func countText(v float64) string {
 	}
 }
 
-func bytesText(v float64) string { return Bytes(v).String() }
+func bytesText(v float64) string { return bench.Bytes(v).String() }
 
-func (r *Result) plotLatency() (plot, bool) {
+func (r view) plotLatency() (plot, bool) {
 	p := plot{
 		Title: "Latency over time",
 		About: "Each stretch of the run by itself. Response counts from the intended start, service from the write; where they part, actions waited before they could be sent.",
@@ -108,24 +110,24 @@ func (r *Result) plotLatency() (plot, bool) {
 		return p, false
 	}
 	p.SVG = r.timed("latency over time", []series{
-		r.over("response p50", "s1", false, microsText, func(v *Interval) float64 { return float64(v.P50) }),
-		r.over("response p99", "s2", false, microsText, func(v *Interval) float64 { return float64(v.P99) }),
-		r.over("response max", "s5", false, microsText, func(v *Interval) float64 { return float64(v.Max) }),
-		r.over("service p99", "s3", true, microsText, func(v *Interval) float64 { return float64(v.ServiceP99) }),
+		r.over("response p50", "s1", false, microsText, func(v *bench.Interval) float64 { return float64(v.P50) }),
+		r.over("response p99", "s2", false, microsText, func(v *bench.Interval) float64 { return float64(v.P99) }),
+		r.over("response max", "s5", false, microsText, func(v *bench.Interval) float64 { return float64(v.Max) }),
+		r.over("service p99", "s3", true, microsText, func(v *bench.Interval) float64 { return float64(v.ServiceP99) }),
 	}, axisLog, microsText)
 	return p, true
 }
 
-func (r *Result) plotRate() (plot, bool) {
+func (r view) plotRate() (plot, bool) {
 	p := plot{Title: "Throughput over time", About: "Actions that the server answered, each second."}
 	if len(r.Intervals) == 0 {
 		return p, false
 	}
-	all := []series{r.over("answered/s", "s1", false, countText, func(v *Interval) float64 { return v.Rate })}
+	all := []series{r.over("answered/s", "s1", false, countText, func(v *bench.Interval) float64 { return v.Rate })}
 	if r.Config.Open() {
-		all = append(all, r.over("intended/s", "s4", true, countText, func(v *Interval) float64 { return v.Target }))
+		all = append(all, r.over("intended/s", "s4", true, countText, func(v *bench.Interval) float64 { return v.Target }))
 	}
-	failed := r.over("failed/s", "s2", false, countText, func(v *Interval) float64 { return float64(v.Failed) / max(v.Length, 1e-3) })
+	failed := r.over("failed/s", "s2", false, countText, func(v *bench.Interval) float64 { return float64(v.Failed) / max(v.Length, 1e-3) })
 	if slices.Max(failed.y) > 0 {
 		all = append(all, failed)
 	}
@@ -133,7 +135,7 @@ func (r *Result) plotRate() (plot, bool) {
 	return p, true
 }
 
-func (r *Result) plotPercentiles() (plot, bool) {
+func (r view) plotPercentiles() (plot, bool) {
 	p := plot{
 		Title: "Percentile curve",
 		About: "How slow the slowest are. The curve ends where fewer than ten samples lie beyond.",
@@ -150,14 +152,14 @@ func (r *Result) plotPercentiles() (plot, bool) {
 		if !ok {
 			continue
 		}
-		h, err := DecodeHistogram(text)
+		h, err := bench.DecodeHistogram(text)
 		if err != nil || h.Count() == 0 {
 			continue
 		}
 		for _, pt := range h.Curve() {
 			x := 100 / (100 - pt.Percent)
 			s.x, s.y = append(s.x, x), append(s.y, float64(pt.Micros))
-			s.tips = append(s.tips, fmt.Sprintf("%s p%.5g %s", s.name, pt.Percent, FormatMicros(pt.Micros)))
+			s.tips = append(s.tips, fmt.Sprintf("%s p%.5g %s", s.name, pt.Percent, bench.FormatMicros(pt.Micros)))
 			lo, hi, far = min(lo, float64(pt.Micros)), max(hi, float64(pt.Micros)), max(far, x)
 		}
 		if len(s.x) > 0 {
@@ -184,26 +186,26 @@ func (r *Result) plotPercentiles() (plot, bool) {
 }
 
 // byNode draws a figure of each node, healthy ones apart from the others, in ascending order.
-func (r *Result) byNode(label string, top float64, ref float64, refText string, text func(float64) string, f func(*NodePart) float64) template.HTML {
-	nodes := make([]*NodePart, len(r.Nodes))
-	for i := range r.Nodes {
-		nodes[i] = &r.Nodes[i]
+func (r view) byNode(label string, values []float64, ref float64, refText string, text func(float64) string) template.HTML {
+	order := make([]int, len(values))
+	for i := range order {
+		order[i] = i
 	}
-	slices.SortStableFunc(nodes, func(a, b *NodePart) int { return cmp.Compare(f(a), f(b)) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(values[a], values[b]) })
 	healthy := series{name: "healthy nodes", class: "s1"}
 	others := series{name: "nodes that the profile disturbs", class: "s2"}
-	for i, n := range nodes {
+	for i, at := range order {
+		n, v := &r.Nodes[at], values[at]
 		s := &healthy
 		if !n.Healthy() {
 			s = &others
 		}
-		v := f(n)
 		s.x, s.y = append(s.x, float64(i)), append(s.y, v)
 		s.tips = append(s.tips, fmt.Sprintf("%s (%s): %s", n.Node, n.Condition, text(v)))
 	}
-	c := &chart{label: label, ytext: text, xname: fmt.Sprintf("%d %s, in ascending order", len(nodes), plural(len(nodes), "node"))}
-	c.y, c.yticks = linear(1.1 * max(top, ref)) // room above the rule
-	c.x = scale{0, float64(len(nodes)), false}
+	c := &chart{label: label, ytext: text, xname: fmt.Sprintf("%d %s, in ascending order", len(order), plural(len(order), "node"))}
+	c.y, c.yticks = linear(1.1 * max(slices.Max(values), ref)) // room above the rule
+	c.x = scale{0, float64(len(order)), false}
 	c.frame()
 	c.bars(healthy)
 	c.bars(others)
@@ -215,7 +217,7 @@ func (r *Result) byNode(label string, top float64, ref float64, refText string, 
 	return template.HTML(c.String() + legend(all))
 }
 
-func (r *Result) plotShares() (plot, bool) {
+func (r view) plotShares() (plot, bool) {
 	p := plot{
 		Title: "Share of each node",
 		About: fmt.Sprintf("Completions against a fair share by weight. Jain's index over the healthy nodes is %.4f, 1 being all equal.", r.Fairness.Jain),
@@ -223,56 +225,45 @@ func (r *Result) plotShares() (plot, bool) {
 	if len(r.Nodes) < 2 {
 		return p, false
 	}
-	shares := make([]Share, 0, len(r.Nodes))
-	for i := range r.Nodes {
-		if r.Nodes[i].Healthy() {
-			shares = append(shares, r.Nodes[i].share())
-		}
-	}
-	if len(shares) == 0 {
+	shares := bench.Shares(r.Nodes)
+	if shares == nil {
 		return p, false
 	}
-	unit, top := fair(shares), 1.0
-	share := func(n *NodePart) float64 { s := n.share(); return s.of(unit) }
-	for i := range r.Nodes {
-		top = max(top, share(&r.Nodes[i]))
-	}
-	p.SVG = r.byNode("share of each node", top, 1, "a fair share",
-		func(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }, share)
+	p.SVG = r.byNode("share of each node", shares, 1, "a fair share",
+		func(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) })
 	return p, true
 }
 
-func (r *Result) plotTails() (plot, bool) {
+func (r view) plotTails() (plot, bool) {
 	p := plot{Title: "p99 of each node", About: "Response time. At equal open-loop rates this is where unfairness shows."}
-	var top float64
+	values := make([]float64, len(r.Nodes))
 	for i := range r.Nodes {
-		top = max(top, float64(r.Nodes[i].P99))
+		values[i] = float64(r.Nodes[i].P99)
 	}
-	if len(r.Nodes) < 2 || top == 0 || r.Fairness.MedianP99 == 0 {
+	if len(r.Nodes) < 2 || slices.Max(values) == 0 || r.Fairness.MedianP99 == 0 {
 		return p, false
 	}
-	p.SVG = r.byNode("p99 of each node", top, float64(r.Fairness.MedianP99), "the median node",
-		microsText, func(n *NodePart) float64 { return float64(n.P99) })
+	p.SVG = r.byNode("p99 of each node", values, float64(r.Fairness.MedianP99), "the median node", microsText)
 	return p, true
 }
 
-func (r *Result) plotDepth() (plot, bool) {
+func (r view) plotDepth() (plot, bool) {
 	p := plot{Title: "Queue depth over time", About: "What was under way at the end of each stretch."}
 	if len(r.Intervals) == 0 {
 		return p, false
 	}
-	all := []series{r.over("in flight", "s1", false, countText, func(v *Interval) float64 { return float64(v.InFlight) })}
+	all := []series{r.over("in flight", "s1", false, countText, func(v *bench.Interval) float64 { return float64(v.InFlight) })}
 	if r.Config.Open() {
-		all = append(all, r.over("due, not yet sent", "s2", false, countText, func(v *Interval) float64 { return float64(v.Backlog) }))
+		all = append(all, r.over("due, not yet sent", "s2", false, countText, func(v *bench.Interval) float64 { return float64(v.Backlog) }))
 	}
 	if r.Events != nil {
-		all = append(all, r.over("queued events", "s4", true, countText, func(v *Interval) float64 { return float64(v.Queued) }))
+		all = append(all, r.over("queued events", "s4", true, countText, func(v *bench.Interval) float64 { return float64(v.Queued) }))
 	}
 	p.SVG = r.timed("queue depth over time", all, axisLinear, countText)
 	return p, true
 }
 
-func (r *Result) plotQueues() (plot, bool) {
+func (r view) plotQueues() (plot, bool) {
 	p := plot{Title: "High-water marks against caps", About: "The fullest that each kind of queue was, on the node where it was fullest."}
 	if len(r.Queues) == 0 {
 		return p, false
@@ -298,14 +289,14 @@ func (r *Result) plotQueues() (plot, bool) {
 	return p, true
 }
 
-func (r *Result) plotMemory() (plot, bool) {
+func (r view) plotMemory() (plot, bool) {
 	p := plot{Title: "Memory over time", About: "Of the process that made the load, not of the servers."}
 	if len(r.Intervals) == 0 || r.Memory == nil {
 		return p, false
 	}
-	all := []series{r.over("heap", "s4", true, bytesText, func(v *Interval) float64 { return float64(v.Heap) })}
+	all := []series{r.over("heap", "s4", true, bytesText, func(v *bench.Interval) float64 { return float64(v.Heap) })}
 	if r.Memory.PeakRSS > 0 {
-		all = append([]series{r.over("resident", "s1", false, bytesText, func(v *Interval) float64 { return float64(v.RSS) })}, all...)
+		all = append([]series{r.over("resident", "s1", false, bytesText, func(v *bench.Interval) float64 { return float64(v.RSS) })}, all...)
 	}
 	c := r.timed("memory over time", all, axisBytes, bytesText)
 	p.SVG = c

@@ -228,7 +228,7 @@ func (t *tap) result(elapsed time.Duration) *Events {
 	if elapsed -= t.run.warm; elapsed > 0 {
 		e.Rate = float64(e.Delivered) / elapsed.Seconds()
 	}
-	e.latency(t.latency.Summary())
+	e.Latency(t.latency.Summary())
 	return &e
 }
 

@@ -24,24 +24,41 @@ func TestJain(t *testing.T) {
 		{[]float64{1, 2, 3}, 36.0 / 42},
 		{[]float64{1e300, 1e300}, 1},
 	} {
-		if got := Jain(tt.in); math.Abs(got-tt.want) > 1e-12 {
-			t.Errorf("Jain(%v) = %g, want %g", tt.in, got, tt.want)
+		if got := jain(tt.in); math.Abs(got-tt.want) > 1e-12 {
+			t.Errorf("jain(%v) = %g, want %g", tt.in, got, tt.want)
 		}
 	}
 }
 
-func TestJudgeLeavesDisturbedNodesOut(t *testing.T) {
-	var shares []Share
-	for i := range 49 {
-		shares = append(shares, Share{
-			Node: fmt.Sprintf("sim%02d", i), Weight: 1, Healthy: true, Completed: 200, P99: 1000,
-			Starvation: 3000, EventGap: 20_000,
-		})
+// nodePart makes a node's part with that many replies.
+func nodePart(node, condition string, weight float64, replies uint64) NodePart {
+	n := NodePart{Node: node, Condition: condition, Weight: weight}
+	n.Ended.Reply = replies
+	return n
+}
+
+func TestShares(t *testing.T) {
+	nodes := []NodePart{nodePart("a", "healthy", 3, 450), nodePart("b", "healthy", 1, 50), nodePart("c", "slow", 2, 25)}
+	if d := cmp.Diff([]float64{1.2, 0.4, 0.1}, Shares(nodes), cmpopts.EquateApprox(0, 1e-9)); d != "" {
+		t.Errorf("-want +got\n%s", d)
 	}
-	shares[7].P99, shares[7].Starvation = 5000, 90_000
-	shares[9].EventGap = 70_000
-	shares = append(shares, Share{Node: "sim49", Weight: 1, Completed: 2, P99: 5_000_000, Starvation: 5_000_000, EventGap: 9_000_000})
-	f := Judge(shares)
+	if got := Shares(nodes[2:]); got != nil {
+		t.Errorf("without a healthy node there are shares %v", got)
+	}
+}
+
+func TestJudgeLeavesDisturbedNodesOut(t *testing.T) {
+	var nodes []NodePart
+	for i := range 49 {
+		n := nodePart(fmt.Sprintf("sim%02d", i), "healthy", 1, 200)
+		n.P99, n.Starvation, n.EventStarvation = 1000, 3000, 20_000
+		nodes = append(nodes, n)
+	}
+	nodes[7].P99, nodes[7].Starvation = 5000, 90_000
+	nodes[9].EventStarvation = 70_000
+	stalled := nodePart("sim49", "stalled", 1, 2)
+	stalled.P99, stalled.Starvation, stalled.EventStarvation = 5_000_000, 5_000_000, 9_000_000
+	f := Judge(append(nodes, stalled))
 	want := Fairness{
 		Healthy: 49, Nodes: 50, Jain: 1, JainAll: 0.98,
 		MinShare: 1, MinShareNode: "sim00", MaxShare: 1, MaxShareNode: "sim00",
@@ -58,24 +75,18 @@ func TestJudgeLeavesDisturbedNodesOut(t *testing.T) {
 }
 
 func TestJudgeByWeight(t *testing.T) {
-	f := Judge([]Share{
-		{Node: "a", Weight: 3, Healthy: true, Completed: 300},
-		{Node: "b", Weight: 1, Healthy: true, Completed: 100},
-	})
+	f := Judge([]NodePart{nodePart("a", "healthy", 3, 300), nodePart("b", "healthy", 1, 100)})
 	if f.Jain != 1 || f.MinShare != 1 || f.MaxShare != 1 {
 		t.Errorf("shares by weight are not fair: %+v", f)
 	}
-	f = Judge([]Share{
-		{Node: "a", Weight: 3, Healthy: true, Completed: 200},
-		{Node: "b", Weight: 1, Healthy: true, Completed: 200},
-	})
+	f = Judge([]NodePart{nodePart("a", "healthy", 3, 200), nodePart("b", "healthy", 1, 200)})
 	if f.Jain == 1 || f.MinShareNode != "a" || f.MaxShareNode != "b" {
 		t.Errorf("equal counts at unequal weights are fair: %+v", f)
 	}
 }
 
 func TestJudgeWithoutHealthyNodes(t *testing.T) {
-	f := Judge([]Share{{Node: "a", Weight: 1, Completed: 1}})
+	f := Judge([]NodePart{nodePart("a", "stalled", 1, 1)})
 	if d := cmp.Diff(Fairness{Nodes: 1, Jain: 1, JainAll: 1}, f); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}

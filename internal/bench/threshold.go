@@ -181,8 +181,8 @@ func parseNumber(s string) (float64, error) {
 	return v, err
 }
 
-// holds reports whether the condition is met, which means failure.
-func (t *Threshold) holds(v float64) bool {
+// Holds reports whether the condition is met, which means failure.
+func (t *Threshold) Holds(v float64) bool {
 	switch t.Op {
 	case ">":
 		return v > t.Value
@@ -221,7 +221,7 @@ func (t *Threshold) Judge(m Metrics) Judgement {
 	if !ok {
 		return Judgement{Threshold: t.Text, Value: "absent", Absent: true}
 	}
-	j := Judgement{Threshold: t.Text, Value: FormatMetric(t.Metric, v), Failed: t.holds(v)}
+	j := Judgement{Threshold: t.Text, Value: FormatMetric(t.Metric, v), Failed: t.Holds(v)}
 	if t.Share {
 		j.Value = strconv.FormatFloat(v, 'g', 4, 64) + "%"
 	}

@@ -97,7 +97,6 @@ func (r *Run) encode(res *Result) {
 
 // nodeParts fills in nodes and fairness.
 func (r *Run) nodeParts(res *Result, rate func(*Tally)) {
-	shares := make([]Share, 0, len(r.nodes))
 	for _, n := range r.nodes {
 		w := r.lanes[n.lanes[0]].worker
 		w.mu.Lock()
@@ -116,9 +115,8 @@ func (r *Run) nodeParts(res *Result, rate func(*Tally)) {
 			}
 		}
 		res.Nodes = append(res.Nodes, p)
-		shares = append(shares, p.share())
 	}
-	res.Fairness = Judge(shares)
+	res.Fairness = Judge(res.Nodes)
 }
 
 // part adds what a lane's events were to its node's part.

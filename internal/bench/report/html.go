@@ -1,19 +1,22 @@
-package bench
+package report
 
 import (
 	"fmt"
 	"html/template"
 	"io"
 	"time"
+
+	"github.com/apntalk/amictl/internal/bench"
 )
 
 // htmlRows is how many nodes the page's table lists.
 const htmlRows = 200
 
-// WriteHTML writes the result as one page that needs nothing else: no script, no font, no request.
-func (r *Result) WriteHTML(w io.Writer) error {
+// HTML writes a result as one page that needs nothing else: no script, no font, no request.
+func HTML(w io.Writer, res *bench.Result) error {
+	r := view{res}
 	p := page{
-		Result: r, Headline: r.headline(), Plots: r.plots(), Sentences: r.sentences(), Words: verdictWords(r.Verdict),
+		Result: res, Headline: r.headline(), Plots: r.plots(), Sentences: r.sentences(), Words: verdictWords(r.Verdict),
 		When: r.Started.UTC().Format(time.RFC3339),
 	}
 	for _, g := range r.grids(htmlRows) {
@@ -25,8 +28,8 @@ func (r *Result) WriteHTML(w io.Writer) error {
 	t, f := &r.Total, &r.Fairness
 	p.Cards = []card{
 		{"answered", fmt.Sprintf("%.0f/s", t.Rate), fmt.Sprintf("%d actions", t.Answered())},
-		{"response p50", FormatMicros(t.P50), "service " + FormatMicros(t.ServiceP50)},
-		{"response p99", FormatMicros(t.P99), "service " + FormatMicros(t.ServiceP99)},
+		{"response p50", bench.FormatMicros(t.P50), "service " + bench.FormatMicros(t.ServiceP50)},
+		{"response p99", bench.FormatMicros(t.P99), "service " + bench.FormatMicros(t.ServiceP99)},
 		{"failed", fmt.Sprint(t.Ended.Failed()), fmt.Sprintf("of %d sent", t.Sent)},
 		{"jain", fmt.Sprintf("%.4f", f.Jain), fmt.Sprintf("%d healthy of %d %s", f.Healthy, f.Nodes, plural(f.Nodes, "node"))},
 		{"starvation", orZero(f.Starvation), "longest, a healthy node"},
@@ -45,11 +48,8 @@ func (r *Result) WriteHTML(w io.Writer) error {
 	return nil
 }
 
-// WriteHTMLFile writes the page to a file, whole or not at all.
-func (r *Result) WriteHTMLFile(name string) error { return writeFile(name, r.WriteHTML) }
-
 type page struct {
-	*Result
+	*bench.Result
 	Headline, Words, When string
 	Cards                 []card
 	Plots                 []plot
@@ -67,7 +67,7 @@ type pageGrid struct {
 }
 
 type pageJudged struct {
-	Judgement
+	bench.Judgement
 	Outcome string
 }
 

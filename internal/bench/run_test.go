@@ -8,7 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apntalk/amictl/pkg/bench"
+	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/internal/bench/report"
 	"go.uber.org/goleak"
 )
 
@@ -33,7 +34,7 @@ func launch(t *testing.T, cfg bench.Config, change func(*bench.Launch)) *bench.R
 	}
 	if testing.Verbose() {
 		var b bytes.Buffer
-		_ = res.WriteTable(&b, 0)
+		_ = report.Table(&b, res, 0)
 		t.Log("\n" + b.String())
 	}
 	return res

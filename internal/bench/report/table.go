@@ -1,4 +1,4 @@
-package bench
+package report
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/apntalk/amictl/internal/bench"
 )
 
 // noteHeldUp is from how many microseconds on a report says that the machine held the event consumer up.
@@ -15,6 +17,9 @@ const noteHeldUp = 20_000
 
 // maxRows is how many nodes a table lists; the worst are named apart.
 const maxRows = 12
+
+// A view is a result that is looked at.
+type view struct{ *bench.Result }
 
 // A grid is rows of cells under a head, for a table or for Markdown.
 type grid struct {
@@ -25,8 +30,9 @@ type grid struct {
 
 func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
 
-// WriteTable writes the result for people at a terminal of so many columns (0: as many as it takes), the verdict last.
-func (r *Result) WriteTable(w io.Writer, columns int) error {
+// Table writes a result for people at a terminal of so many columns (0: as many as it takes), the verdict last.
+func Table(w io.Writer, res *bench.Result, columns int) error {
+	r := view{res}
 	var b strings.Builder
 	writeWrapped(&b, r.headline(), 0, columns)
 	gone := map[string]bool{}
@@ -62,8 +68,9 @@ func trimLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// WriteMarkdown writes the result as Markdown, for a pull request or a wiki.
-func (r *Result) WriteMarkdown(w io.Writer) error {
+// Markdown writes a result as Markdown, for a pull request or a wiki.
+func Markdown(w io.Writer, res *bench.Result) error {
+	r := view{res}
 	var b strings.Builder
 	fmt.Fprintf(&b, "## amictl bench: %s\n\n%s\n", r.Verdict, escapeMarkdown(r.headline()))
 	for _, g := range r.grids(maxRows) {
@@ -102,7 +109,7 @@ func writeText(w io.Writer, s string) error {
 }
 
 // headline says what the run was, in a line.
-func (r *Result) headline() string {
+func (r view) headline() string {
 	c := &r.Config
 	load := fmt.Sprintf("closed loop, %d callers a node", c.Concurrency)
 	if c.Open() {
@@ -129,19 +136,19 @@ func plural(n int, noun string) string {
 	return noun + "s"
 }
 
-func tallyCells(t *Tally) []string {
+func tallyCells(t *bench.Tally) []string {
 	return []string{
 		fmt.Sprint(t.Sent), fmt.Sprint(t.Ended.Reply), fmt.Sprint(t.Ended.Error), fmt.Sprint(t.Ended.Timeout),
 		fmt.Sprint(t.Ended.Cancelled + t.Ended.Unsent + t.Ended.Maybe + t.Ended.Rejected),
-		fmt.Sprintf("%.0f/s", t.Rate), FormatMicros(t.P50), FormatMicros(t.P99), FormatMicros(t.P999), FormatMicros(t.Max),
-		FormatMicros(t.ServiceP50), FormatMicros(t.ServiceP99),
+		fmt.Sprintf("%.0f/s", t.Rate), bench.FormatMicros(t.P50), bench.FormatMicros(t.P99), bench.FormatMicros(t.P999), bench.FormatMicros(t.Max),
+		bench.FormatMicros(t.ServiceP50), bench.FormatMicros(t.ServiceP99),
 	}
 }
 
 var tallyHead = []string{"SENT", "REPLIES", "ERRORS", "TIMEOUTS", "OTHER", "RATE", "P50", "P99", "P99.9", "MAX", "SERVICE P50", "SERVICE P99"}
 
 // grids returns the tables of a report, with at most rows nodes: the worst first, the rest in their order.
-func (r *Result) grids(rows int) []grid {
+func (r view) grids(rows int) []grid {
 	what := grid{title: "Actions", head: append([]string{"ACTION"}, tallyHead...)}
 	for i := range r.Actions {
 		what.add(append([]string{r.Actions[i].Name}, tallyCells(&r.Actions[i].Tally)...)...)
@@ -153,7 +160,7 @@ func (r *Result) grids(rows int) []grid {
 	listed := r.listed(rows)
 	for _, n := range listed {
 		cells := append([]string{n.Node, n.Condition}, tallyCells(&n.Tally)...)
-		nodes.add(append(cells, FormatMicros(n.Starvation))...)
+		nodes.add(append(cells, bench.FormatMicros(n.Starvation))...)
 	}
 	if more := len(r.Nodes) - len(listed); more > 0 {
 		nodes.add(fmt.Sprintf("and %d more", more))
@@ -179,8 +186,8 @@ func pad(cells []string, n int) []string {
 }
 
 // listed returns the nodes that a table shows: those named as worst, then the others, at most rows.
-func (r *Result) listed(rows int) []*NodePart {
-	var out []*NodePart
+func (r view) listed(rows int) []*bench.NodePart {
+	var out []*bench.NodePart
 	named := map[string]bool{}
 	for _, w := range r.Fairness.Worst {
 		named[w.Node] = true
@@ -196,7 +203,7 @@ func (r *Result) listed(rows int) []*NodePart {
 }
 
 // sentences are the findings that are no table.
-func (r *Result) sentences() []string {
+func (r view) sentences() []string {
 	var out []string
 	f := &r.Fairness
 	if f.Healthy > 1 {
@@ -205,25 +212,25 @@ func (r *Result) sentences() []string {
 	}
 	if f.P99Ratio > 0 && f.Healthy > 1 {
 		out = append(out, fmt.Sprintf("tails     worst node's p99 %s (%s) is %.1f times the median node's %s",
-			FormatMicros(f.WorstP99), f.WorstP99Node, f.P99Ratio, FormatMicros(f.MedianP99)))
+			bench.FormatMicros(f.WorstP99), f.WorstP99Node, f.P99Ratio, bench.FormatMicros(f.MedianP99)))
 	}
 	for _, w := range f.Worst {
-		out = append(out, fmt.Sprintf("look at   %s: %s; share %.2f, p99 %s", w.Node, w.Why, w.Share, FormatMicros(w.P99)))
+		out = append(out, fmt.Sprintf("look at   %s: %s; share %.2f, p99 %s", w.Node, w.Why, w.Share, bench.FormatMicros(w.P99)))
 	}
 	if e := r.Events; e != nil {
 		s := fmt.Sprintf("events    %d delivered (%.0f/s), %d dropped, %d gaps, %d missing without a mark, longest starvation %s%s",
 			e.Delivered, e.Rate, e.Dropped, e.Gaps, e.Missing, orZero(f.EventStarvation), at(f.EventStarvationNode))
 		if e.HeldUp > noteHeldUp {
-			s += fmt.Sprintf("; this machine held the consumer up for %s", FormatMicros(e.HeldUp))
+			s += fmt.Sprintf("; this machine held the consumer up for %s", bench.FormatMicros(e.HeldUp))
 		}
 		if e.P50 > 0 {
-			s += fmt.Sprintf("; delivery p50 %s, p99 %s", FormatMicros(e.P50), FormatMicros(e.P99))
+			s += fmt.Sprintf("; delivery p50 %s, p99 %s", bench.FormatMicros(e.P50), bench.FormatMicros(e.P99))
 		}
 		out = append(out, s)
 	}
 	if c := r.Calls; c != nil {
 		out = append(out, fmt.Sprintf("calls     %d originated, %d answered, %d failed, %d hung up, %d left; at most %d at once; to hangup p50 %s, p99 %s",
-			c.Originated, c.Answered, c.Failed, c.HungUp, c.Left, c.Peak, FormatMicros(c.HangupP50), FormatMicros(c.HangupP99)))
+			c.Originated, c.Answered, c.Failed, c.HungUp, c.Left, c.Peak, bench.FormatMicros(c.HangupP50), bench.FormatMicros(c.HangupP99)))
 	}
 	if l := r.Lag; l != nil {
 		out = append(out, fmt.Sprintf("schedule  lag p50 %s, p99 %s, max %s (limit %s); %d dropped for want of room",
@@ -233,14 +240,14 @@ func (r *Result) sentences() []string {
 		out = append(out, fmt.Sprintf("memory    resident %s at most, %s after the warm-up, %s at the end (%s a node); heap %s at most; %d goroutines%s",
 			m.PeakRSS, m.WarmRSS, m.EndRSS, m.PerNode, m.PeakHeap, m.PeakGoroutines, limitText(m)))
 	}
-	out = append(out, "ledger    "+r.Ledger.sentence())
+	out = append(out, "ledger    "+ledgerSentence(&r.Ledger))
 	for _, n := range r.Notes {
 		out = append(out, "note      "+n)
 	}
 	return out
 }
 
-func limitText(m *Memory) string {
+func limitText(m *bench.Memory) string {
 	if m.Limit == 0 {
 		return ""
 	}
@@ -258,10 +265,10 @@ func orZero(us int64) string {
 	if us <= 0 {
 		return "0"
 	}
-	return FormatMicros(us)
+	return bench.FormatMicros(us)
 }
 
-func (l *Ledger) sentence() string {
+func ledgerSentence(l *bench.Ledger) string {
 	if len(l.Differences) > 0 {
 		return "DIFFERS: " + strings.Join(l.Differences, "; ")
 	}
@@ -281,7 +288,7 @@ func (l *Ledger) sentence() string {
 	return s
 }
 
-func outcome(j Judgement) string {
+func outcome(j bench.Judgement) string {
 	switch {
 	case j.Absent:
 		return "not measured"
@@ -292,7 +299,7 @@ func outcome(j Judgement) string {
 	}
 }
 
-func writeVerdict(b *strings.Builder, v Verdict, thresholds []Judgement, reasons []string) {
+func writeVerdict(b *strings.Builder, v bench.Verdict, thresholds []bench.Judgement, reasons []string) {
 	for _, j := range thresholds {
 		fmt.Fprintf(b, "fail if   %s: %s, %s\n", j.Threshold, j.Value, outcome(j))
 	}
@@ -302,13 +309,13 @@ func writeVerdict(b *strings.Builder, v Verdict, thresholds []Judgement, reasons
 	}
 }
 
-func verdictWords(v Verdict) string {
+func verdictWords(v bench.Verdict) string {
 	switch v {
-	case Pass:
+	case bench.Pass:
 		return ": every threshold held"
-	case Fail:
+	case bench.Fail:
 		return ": a threshold failed"
-	case Measured:
+	case bench.Measured:
 		return ": no threshold was given, so nothing was judged"
 	default:
 		return ": the figures cannot be trusted"

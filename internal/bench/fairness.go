@@ -6,17 +6,6 @@ import (
 	"slices"
 )
 
-// A Share is what one node got.
-type Share struct {
-	Node       string
-	Weight     float64
-	Healthy    bool // the profile leaves the node alone
-	Completed  uint64
-	P99        int64 // response time in microseconds, 0: too few samples
-	Starvation int64 // longest gap without a completion, microseconds
-	EventGap   int64 // longest gap in event delivery, microseconds; 0 without a numbered stream
-}
-
 // Fairness says how evenly the nodes were served. Where it does not say otherwise it is of the healthy nodes.
 type Fairness struct {
 	Healthy int `json:"healthy"` // how many nodes that is
@@ -59,8 +48,8 @@ type WorstNode struct {
 // maxWorst is how many nodes Fairness names.
 const maxWorst = 5
 
-// Jain returns Jain's fairness index of values: (Σx)² / (n·Σx²). It is 1 for no values and for all zero.
-func Jain(values []float64) float64 {
+// jain returns Jain's fairness index of values: (Σx)² / (n·Σx²). It is 1 for no values and for all zero.
+func jain(values []float64) float64 {
 	// Scaled by the largest, so that squares neither overflow nor vanish.
 	var largest float64
 	for _, v := range values {
@@ -79,64 +68,80 @@ func Jain(values []float64) float64 {
 }
 
 // Judge works out the fairness of a run.
-func Judge(shares []Share) Fairness {
-	var healthy []Share
-	for _, s := range shares {
-		if s.Healthy {
-			healthy = append(healthy, s)
-		}
-	}
-	f := Fairness{Nodes: len(shares), Healthy: len(healthy)}
-	f.Jain, f.JainAll = jainOf(healthy), jainOf(shares)
+func Judge(nodes []NodePart) Fairness {
+	healthy := undisturbed(nodes)
+	f := Fairness{Nodes: len(nodes), Healthy: len(healthy)}
+	f.Jain, f.JainAll = jainOf(healthy), jainOf(nodes)
 	if len(healthy) == 0 {
 		return f
 	}
 	f.shares(healthy)
 	f.tails(healthy)
-	for _, s := range healthy {
-		if s.Starvation > f.Starvation {
-			f.Starvation, f.StarvationNode = s.Starvation, s.Node
+	for i := range healthy {
+		n := &healthy[i]
+		if n.Starvation > f.Starvation {
+			f.Starvation, f.StarvationNode = n.Starvation, n.Node
 		}
-		if s.EventGap > f.EventStarvation {
-			f.EventStarvation, f.EventStarvationNode = s.EventGap, s.Node
+		if n.EventStarvation > f.EventStarvation {
+			f.EventStarvation, f.EventStarvationNode = n.EventStarvation, n.Node
 		}
 	}
-	f.worst(shares)
+	f.worst(nodes)
 	return f
 }
 
-func jainOf(shares []Share) float64 {
-	x := make([]float64, len(shares))
-	for i, s := range shares {
-		x[i] = float64(s.Completed) / s.Weight
+// Shares returns each node's share of the completions, 1 being what the healthy nodes got on average by weight. It is
+// nil when no node is healthy.
+func Shares(nodes []NodePart) []float64 {
+	healthy := undisturbed(nodes)
+	if len(healthy) == 0 {
+		return nil
 	}
-	return Jain(x)
+	unit := fair(healthy)
+	shares := make([]float64, len(nodes))
+	for i := range nodes {
+		shares[i] = nodes[i].share(unit)
+	}
+	return shares
+}
+
+// undisturbed returns the nodes that the profile leaves alone.
+func undisturbed(nodes []NodePart) []NodePart {
+	return slices.DeleteFunc(slices.Clone(nodes), func(n NodePart) bool { return !n.Healthy() })
+}
+
+func jainOf(nodes []NodePart) float64 {
+	x := make([]float64, len(nodes))
+	for i := range nodes {
+		x[i] = nodes[i].share(1)
+	}
+	return jain(x)
 }
 
 // fair returns the completions that each unit of weight should have got.
-func fair(shares []Share) float64 {
+func fair(nodes []NodePart) float64 {
 	var sum, weight float64
-	for _, s := range shares {
-		sum += float64(s.Completed)
-		weight += s.Weight
+	for i := range nodes {
+		sum += float64(nodes[i].Answered())
+		weight += nodes[i].Weight
 	}
 	return sum / weight
 }
 
-// of returns a node's share, 1 being a fair one.
-func (s *Share) of(fair float64) float64 {
+// share returns a node's share of the completions by its weight, 1 being fair.
+func (n *NodePart) share(fair float64) float64 {
 	if fair == 0 {
 		return 1
 	}
-	return float64(s.Completed) / s.Weight / fair
+	return float64(n.Answered()) / n.Weight / fair
 }
 
-func (f *Fairness) shares(healthy []Share) {
+func (f *Fairness) shares(healthy []NodePart) {
 	unit := fair(healthy)
 	f.MinShare, f.MaxShare = math.Inf(1), math.Inf(-1)
 	for i := range healthy {
 		s := &healthy[i]
-		switch x := s.of(unit); {
+		switch x := s.share(unit); {
 		case x < f.MinShare && x > f.MaxShare: // the first
 			f.MinShare, f.MinShareNode, f.MaxShare, f.MaxShareNode = x, s.Node, x, s.Node
 		case x < f.MinShare:
@@ -147,8 +152,8 @@ func (f *Fairness) shares(healthy []Share) {
 	}
 }
 
-func (f *Fairness) tails(healthy []Share) {
-	var p99 []Share
+func (f *Fairness) tails(healthy []NodePart) {
+	var p99 []NodePart
 	for _, s := range healthy {
 		if s.P99 > 0 {
 			p99 = append(p99, s)
@@ -157,7 +162,7 @@ func (f *Fairness) tails(healthy []Share) {
 	if len(p99) == 0 {
 		return
 	}
-	slices.SortStableFunc(p99, func(a, b Share) int { return cmp.Compare(a.P99, b.P99) })
+	slices.SortStableFunc(p99, func(a, b NodePart) int { return cmp.Compare(a.P99, b.P99) })
 	last := p99[len(p99)-1]
 	f.MedianP99 = p99[(len(p99)-1)/2].P99
 	f.WorstP99, f.WorstP99Node = last.P99, last.Node
@@ -171,16 +176,16 @@ const (
 	longTail  = 2.0 // times the median node's p99
 )
 
-func (f *Fairness) worst(shares []Share) {
-	unit := fair(shares)
+func (f *Fairness) worst(nodes []NodePart) {
+	unit := fair(nodes)
 	type ranked struct {
 		WorstNode
 		by float64
 	}
 	var all []ranked
-	for i := range shares {
-		s := &shares[i]
-		r := ranked{WorstNode: WorstNode{Node: s.Node, Share: s.of(unit), P99: s.P99}}
+	for i := range nodes {
+		s := &nodes[i]
+		r := ranked{WorstNode: WorstNode{Node: s.Node, Share: s.share(unit), P99: s.P99}}
 		tail := 1.0
 		if f.MedianP99 > 0 && s.P99 > 0 {
 			tail = float64(s.P99) / float64(f.MedianP99)
@@ -195,7 +200,7 @@ func (f *Fairness) worst(shares []Share) {
 		default:
 			continue
 		}
-		if !s.Healthy {
+		if !s.Healthy() {
 			r.Why += " (as the profile has it)"
 		}
 		all = append(all, r)

@@ -210,6 +210,9 @@ type Events struct {
 	Max       int64   `json:"max_us,omitempty"`
 }
 
+// Latency fills in the percentiles.
+func (e *Events) Latency(s Summary) { e.P50, e.P99, e.P999, e.Max = s.P50, s.P99, s.P999, s.Max }
+
 // Calls is what became of the calls workload's channels.
 type Calls struct {
 	Originated uint64 `json:"originated"`
@@ -295,12 +298,12 @@ func (r *Result) Write(w io.Writer) error {
 
 // WriteFile writes the result to a file, whole or not at all: a reader never sees half of it.
 func (r *Result) WriteFile(name string) error {
-	return writeFile(name, r.Write)
+	return WriteFile(name, r.Write)
 }
 
-// writeFile writes to a file beside name and renames it. A name that is no regular file, such as /dev/stdout, is
-// written directly.
-func writeFile(name string, write func(io.Writer) error) (err error) {
+// WriteFile writes a file whole or not at all: to one beside it, which is renamed. A name that is no regular file, such
+// as /dev/stdout, is written directly.
+func WriteFile(name string, write func(io.Writer) error) (err error) {
 	if st, e := os.Stat(name); e == nil && !st.Mode().IsRegular() {
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {

@@ -1,4 +1,4 @@
-package bench
+package report
 
 import (
 	"cmp"
@@ -6,16 +6,18 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/apntalk/amictl/internal/bench"
 )
 
 // Repeats makes one result of several runs of the same configuration: the run whose p99 is the median, with the
 // figures of all in Repeats and the worst verdict of any.
-func Repeats(runs []*Result) (*Result, error) {
+func Repeats(runs []*bench.Result) (*bench.Result, error) {
 	if len(runs) == 0 {
 		return nil, errors.New("bench: no runs")
 	}
 	order := slices.Clone(runs)
-	slices.SortStableFunc(order, func(a, b *Result) int { return cmp.Compare(a.Metrics["p99"], b.Metrics["p99"]) })
+	slices.SortStableFunc(order, func(a, b *bench.Result) int { return cmp.Compare(a.Metrics["p99"], b.Metrics["p99"]) })
 	res := *order[(len(order)-1)/2]
 	res.Repeats = nil
 	for i, r := range runs {
@@ -29,28 +31,28 @@ func Repeats(runs []*Result) (*Result, error) {
 	return &res, nil
 }
 
-func worse(a, b Verdict) bool {
-	order := []Verdict{Pass, Measured, Fail, Invalid}
+func worse(a, b bench.Verdict) bool {
+	order := []bench.Verdict{bench.Pass, bench.Measured, bench.Fail, bench.Invalid}
 	return slices.Index(order, a) > slices.Index(order, b)
 }
 
 // Merge makes one result of runs that took place at the same time on several machines: counts and rates are added,
 // histograms merged, nodes of the same name put together. Configurations must be equal but for the nodes.
-func Merge(runs []*Result) (*Result, error) {
+func Merge(runs []*bench.Result) (*bench.Result, error) {
 	if len(runs) == 0 {
 		return nil, errors.New("bench: no results to merge")
 	}
 	first := *runs[0]
 	res := &first
 	res.Nodes, res.Intervals, res.Repeats, res.Queues = nil, nil, nil, nil
-	res.Total, res.Actions, res.Notes, res.Ledger = Tally{}, nil, nil, Ledger{Differences: []string{}}
+	res.Total, res.Actions, res.Notes, res.Ledger = bench.Tally{}, nil, nil, bench.Ledger{Differences: []string{}}
 	res.Histograms, res.Memory, res.Lag, res.Events, res.Calls = map[string]string{}, nil, nil, nil, nil
-	m := merger{res: res, full: map[string]*Histogram{}, nodes: map[string]*mergedNode{}}
+	m := merger{res: res, full: map[string]*bench.Histogram{}, nodes: map[string]*mergedNode{}}
 	for i, r := range runs {
-		if d := r.Config.Differences(&runs[0].Config); i > 0 && len(d) > 0 {
+		if d := differences(&runs[0].Config, &r.Config); i > 0 && len(d) > 0 {
 			return nil, &DifferentConfigsError{d}
 		}
-		if slices.ContainsFunc(runs[:i], func(o *Result) bool { return r.Run != "" && o.Run == r.Run }) {
+		if slices.ContainsFunc(runs[:i], func(o *bench.Result) bool { return r.Run != "" && o.Run == r.Run }) {
 			return nil, fmt.Errorf("bench: run %s is among the results twice", r.Run)
 		}
 		for _, t := range r.Config.FailIf {
@@ -65,7 +67,7 @@ func Merge(runs []*Result) (*Result, error) {
 	if err := m.finish(); err != nil {
 		return nil, err
 	}
-	thresholds, err := ParseThresholds(res.Config.FailIf, false) // those of all
+	thresholds, err := bench.ParseThresholds(res.Config.FailIf, false) // those of all
 	if err != nil {
 		return nil, err
 	}
@@ -75,25 +77,25 @@ func Merge(runs []*Result) (*Result, error) {
 }
 
 type merger struct {
-	res   *Result
-	full  map[string]*Histogram
+	res   *bench.Result
+	full  map[string]*bench.Histogram
 	nodes map[string]*mergedNode
 	order []string
 }
 
 type mergedNode struct {
-	NodePart
-	response, service Small
+	bench.NodePart
+	response, service bench.Small
 }
 
-func (m *merger) add(r *Result) error {
+func (m *merger) add(r *bench.Result) error {
 	for name, text := range r.Histograms {
-		h, err := DecodeHistogram(text)
+		h, err := bench.DecodeHistogram(text)
 		if err != nil {
 			return fmt.Errorf("%w (%s)", err, name)
 		}
 		if m.full[name] == nil {
-			m.full[name] = NewHistogram()
+			m.full[name] = bench.NewHistogram()
 		}
 		m.full[name].Merge(h)
 	}
@@ -108,14 +110,14 @@ func (m *merger) add(r *Result) error {
 	if r.Started.Before(res.Started) {
 		res.Started = r.Started
 	}
-	res.Total.plus(&r.Total)
+	plus(&res.Total, &r.Total)
 	m.actions(r.Actions)
 	m.intervals(r.Intervals)
 	mergeLedger(&res.Ledger, &r.Ledger)
 	m.memory(r)
 	m.events(r)
 	for _, q := range r.Queues {
-		i := slices.IndexFunc(res.Queues, func(o Queue) bool { return o.Name == q.Name })
+		i := slices.IndexFunc(res.Queues, func(o bench.Queue) bool { return o.Name == q.Name })
 		switch {
 		case i < 0:
 			res.Queues = append(res.Queues, q)
@@ -127,18 +129,18 @@ func (m *merger) add(r *Result) error {
 }
 
 // plus adds counts and rates; percentiles come from merged histograms.
-func (t *Tally) plus(o *Tally) {
+func plus(t, o *bench.Tally) {
 	t.Sent += o.Sent
 	t.Ended.Add(o.Ended)
 	t.Rate += o.Rate
 }
 
-func (m *merger) node(n *NodePart) error {
-	response, err := DecodeSmall(n.Response)
+func (m *merger) node(n *bench.NodePart) error {
+	response, err := bench.DecodeSmall(n.Response)
 	if err != nil {
 		return fmt.Errorf("%w (%s)", err, n.Node)
 	}
-	service, err := DecodeSmall(n.Service)
+	service, err := bench.DecodeSmall(n.Service)
 	if err != nil {
 		return fmt.Errorf("%w (%s)", err, n.Node)
 	}
@@ -150,7 +152,7 @@ func (m *merger) node(n *NodePart) error {
 	}
 	o.response.Merge(response)
 	o.service.Merge(service)
-	o.plus(&n.Tally)
+	plus(&o.Tally, &n.Tally)
 	o.Starvation, o.EventStarvation = max(o.Starvation, n.Starvation), max(o.EventStarvation, n.EventStarvation)
 	o.Events += n.Events
 	o.EventDrops += n.EventDrops
@@ -162,21 +164,21 @@ func (m *merger) node(n *NodePart) error {
 
 // actions adds counts and rates of the mix's actions. Their percentiles cannot be put together, no histograms of
 // them are kept, so they are left out.
-func (m *merger) actions(parts []ActionPart) {
+func (m *merger) actions(parts []bench.ActionPart) {
 	for _, p := range parts {
-		i := slices.IndexFunc(m.res.Actions, func(o ActionPart) bool { return o.Name == p.Name })
+		i := slices.IndexFunc(m.res.Actions, func(o bench.ActionPart) bool { return o.Name == p.Name })
 		if i < 0 {
 			i = len(m.res.Actions)
-			m.res.Actions = append(m.res.Actions, ActionPart{Name: p.Name})
+			m.res.Actions = append(m.res.Actions, bench.ActionPart{Name: p.Name})
 		}
-		m.res.Actions[i].plus(&p.Tally)
+		plus(&m.res.Actions[i].Tally, &p.Tally)
 	}
 }
 
 // intervals adds up stretches that ended at about the same time. Of their percentiles the worst is kept.
-func (m *merger) intervals(parts []Interval) {
+func (m *merger) intervals(parts []bench.Interval) {
 	for _, p := range parts {
-		i := slices.IndexFunc(m.res.Intervals, func(o Interval) bool { return math.Abs(o.At-p.At) < p.Length/2 })
+		i := slices.IndexFunc(m.res.Intervals, func(o bench.Interval) bool { return math.Abs(o.At-p.At) < p.Length/2 })
 		if i < 0 {
 			m.res.Intervals = append(m.res.Intervals, p)
 			continue
@@ -200,12 +202,12 @@ func (m *merger) intervals(parts []Interval) {
 	}
 }
 
-func mergeLedger(l, o *Ledger) {
+func mergeLedger(l, o *bench.Ledger) {
 	l.Bench.Add(o.Bench)
 	l.Engine.Add(o.Engine)
 	if o.Simulator != nil {
 		if l.Simulator == nil {
-			l.Simulator = &ServerBooks{}
+			l.Simulator = &bench.ServerBooks{}
 		}
 		l.Simulator.Add(*o.Simulator)
 	}
@@ -214,7 +216,7 @@ func mergeLedger(l, o *Ledger) {
 	l.Differences = append(l.Differences, o.Differences...)
 }
 
-func (m *merger) memory(r *Result) {
+func (m *merger) memory(r *bench.Result) {
 	if r.Memory != nil {
 		if m.res.Memory == nil || r.Memory.PeakRSS > m.res.Memory.PeakRSS {
 			m.res.Memory = r.Memory
@@ -231,10 +233,10 @@ func (m *merger) memory(r *Result) {
 	}
 }
 
-func (m *merger) events(r *Result) {
+func (m *merger) events(r *bench.Result) {
 	if e := r.Events; e != nil {
 		if m.res.Events == nil {
-			m.res.Events = &Events{}
+			m.res.Events = &bench.Events{}
 		}
 		o := m.res.Events
 		o.Expected += e.Expected
@@ -248,7 +250,7 @@ func (m *merger) events(r *Result) {
 	}
 	if c := r.Calls; c != nil {
 		if m.res.Calls == nil {
-			m.res.Calls = &Calls{}
+			m.res.Calls = &bench.Calls{}
 		}
 		o := m.res.Calls
 		o.Originated += c.Originated
@@ -267,7 +269,7 @@ func (m *merger) finish() error {
 		res.Total.Latency(r.Summary(), s.Summary())
 	}
 	if e := m.full["events"]; e != nil && res.Events != nil {
-		res.Events.latency(e.Summary())
+		res.Events.Latency(e.Summary())
 	}
 	if h := m.full["hangup"]; h != nil && res.Calls != nil {
 		s := h.Summary()
@@ -279,25 +281,13 @@ func (m *merger) finish() error {
 			return err
 		}
 	}
-	var shares []Share
 	for _, name := range m.order {
 		n := m.nodes[name]
 		n.Latency(n.response.Summary(), n.service.Summary())
 		n.Response, n.Service = n.response.Encode(), n.service.Encode()
 		res.Nodes = append(res.Nodes, n.NodePart)
-		shares = append(shares, n.share())
 	}
-	res.Fairness = Judge(shares)
-	slices.SortStableFunc(res.Intervals, func(a, b Interval) int { return cmp.Compare(a.At, b.At) })
+	res.Fairness = bench.Judge(res.Nodes)
+	slices.SortStableFunc(res.Intervals, func(a, b bench.Interval) int { return cmp.Compare(a.At, b.At) })
 	return nil
 }
-
-// share returns what fairness is judged by.
-func (n *NodePart) share() Share {
-	return Share{
-		Node: n.Node, Weight: n.Weight, Healthy: n.Healthy(), Completed: n.Answered(), P99: n.P99,
-		Starvation: n.Starvation, EventGap: n.EventStarvation,
-	}
-}
-
-func (e *Events) latency(s Summary) { e.P50, e.P99, e.P999, e.Max = s.P50, s.P99, s.P999, s.Max }
