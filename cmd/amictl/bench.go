@@ -247,7 +247,7 @@ func (a *app) bench(ctx context.Context, f *benchFlags) error {
 		live := a.newBenchLive(i, f.repeat.n)
 		l := bench.Launch{
 			Config: cfg, Seed: seed, ID: benchID(), Version: v, Mix: mix, Targets: targets,
-			Simulate: a.benchSimulator(f.here), Live: live.interval,
+			Simulator: a.benchSimulator(f.here), Live: live.interval,
 		}
 		res, err := l.Run(ctx)
 		live.end()

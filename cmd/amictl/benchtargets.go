@@ -12,16 +12,17 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// benchSimulator starts simulated servers, in a child process so that memory and processor figures are our own.
-func (a *app) benchSimulator(here bool) func(bench.SimSpec) (bench.Simulator, error) {
-	return func(spec bench.SimSpec) (bench.Simulator, error) {
-		self, err := os.Executable()
-		if here || err != nil {
-			return bench.SimulateHere(spec)
-		}
+// benchSimulator runs simulated servers in a child process, so that memory and processor figures are our own. It is nil
+// for servers in this process.
+func (a *app) benchSimulator(here bool) func() *exec.Cmd {
+	self, err := os.Executable()
+	if here || err != nil {
+		return nil
+	}
+	return func() *exec.Cmd {
 		cmd := exec.Command(self, "bench", "simulator")
 		cmd.Stderr = os.Stderr
-		return bench.SpawnSimulator(cmd, spec)
+		return cmd
 	}
 }
 

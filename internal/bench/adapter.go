@@ -16,28 +16,25 @@ type Target struct {
 	Config ami.Config // Name is set from Node
 }
 
-// EngineOptions shapes the engine of a run.
-type EngineOptions struct {
+// engineOptions shapes the engine of a run.
+type engineOptions struct {
 	Sessions int    // a node
 	Window   int    // most actions in flight on a session
 	Events   string // event mask; "" none
 	Cluster  ami.ClusterConfig
-	Ring     int // events a session and subscription; 0: the engine's default
-	RingSize int // bytes likewise
 }
 
-// Cluster is the Engine over an ami.Cluster. Several sessions to one server are several nodes of the cluster.
-type Cluster struct {
+// cluster is the engine over an ami.Cluster. Several sessions to one server are several nodes of the cluster.
+type cluster struct {
 	cluster *ami.Cluster
 	nodes   []*ami.Node
-	lanes   []Lane
+	lanes   []laneName
 	byName  map[string]int
-	o       EngineOptions
 }
 
-// NewCluster makes sessions to all targets and returns at once; they connect in the background.
-func NewCluster(targets []Target, o EngineOptions) (*Cluster, error) {
-	c := &Cluster{cluster: ami.NewCluster(o.Cluster), byName: map[string]int{}, o: o}
+// newCluster makes sessions to all targets and returns at once; they connect in the background.
+func newCluster(targets []Target, o engineOptions) (*cluster, error) {
+	c := &cluster{cluster: ami.NewCluster(o.Cluster), byName: map[string]int{}}
 	for _, t := range targets {
 		for s := range max(1, o.Sessions) {
 			cfg := t.Config
@@ -57,44 +54,44 @@ func NewCluster(targets []Target, o EngineOptions) (*Cluster, error) {
 			}
 			c.byName[cfg.Name] = len(c.lanes)
 			c.nodes = append(c.nodes, n)
-			c.lanes = append(c.lanes, Lane{Name: cfg.Name, Node: t.Node})
+			c.lanes = append(c.lanes, laneName{Name: cfg.Name, Node: t.Node})
 		}
 	}
 	return c, nil
 }
 
-// Lanes implements Engine.
-func (c *Cluster) Lanes() []Lane { return c.lanes }
+// Lanes implements engine.
+func (c *cluster) Lanes() []laneName { return c.lanes }
 
-// Ready implements Engine.
-func (c *Cluster) Ready(lane int) bool { return c.nodes[lane].Ready() }
+// Ready implements engine.
+func (c *cluster) Ready(lane int) bool { return c.nodes[lane].Ready() }
 
-// clusterBatch is the Batch over an ami.Batch.
+// clusterBatch is the batch over an ami.Batch.
 type clusterBatch struct{ b *ami.Batch }
 
-// NewBatch implements Engine.
-func (c *Cluster) NewBatch() Batch { return clusterBatch{ami.NewBatch(ami.BatchOptions{})} }
+// NewBatch implements engine.
+func (c *cluster) NewBatch() batch { return clusterBatch{ami.NewBatch(ami.BatchOptions{})} }
 
-// Poll implements Batch.
-func (b clusterBatch) Poll() (End, bool) {
+// Poll implements batch.
+func (b clusterBatch) Poll() (ending, bool) {
 	r, ok := b.b.PollBorrowed()
 	if !ok {
-		return End{}, false
+		return ending{}, false
 	}
 	return end(r), true
 }
 
-// Wait implements Batch.
-func (b clusterBatch) Wait(ctx context.Context) (End, error) {
+// Wait implements batch.
+func (b clusterBatch) Wait(ctx context.Context) (ending, error) {
 	r, err := b.b.NextBorrowed(ctx)
 	if err != nil {
-		return End{}, err
+		return ending{}, err
 	}
 	return end(r), nil
 }
 
-func end(r *ami.Result) End {
-	e := End{Tag: r.Tag}
+func end(r *ami.Result) ending {
+	e := ending{Tag: r.Tag}
 	if r.Reply != nil {
 		e.Received, e.Service = r.Reply.Received, r.Reply.RTT
 	}
@@ -108,49 +105,49 @@ func end(r *ami.Result) End {
 }
 
 // kindOf says how an accepted action ended, from its error, as the engine's ledger books it.
-func kindOf(err error) EndKind {
+func kindOf(err error) endKind {
 	var refused *ami.ResponseError
 	switch {
 	case errors.As(err, &refused), errors.Is(err, ami.ErrListTooLong):
-		return EndError
+		return endError
 	case errors.Is(err, ami.ErrTimeout):
-		return EndTimeout
+		return endTimeout
 	case errors.Is(err, ami.ErrCancelled):
-		return EndCancelled
+		return endCancelled
 	case ami.SentState(err) == ami.SentNo:
-		return EndUnsent
+		return endUnsent
 	default:
-		return EndMaybe
+		return endMaybe
 	}
 }
 
-// Submit implements Engine.
-func (c *Cluster) Submit(lane int, a *Action, b Batch, tag uint64) bool {
+// Submit implements engine.
+func (c *cluster) Submit(lane int, a *action, b batch, tag uint64) bool {
 	err := c.nodes[lane].TrySubmit(ami.Action{
 		Name: a.Name, Fields: a.Fields, Timeout: a.Timeout, AwaitOriginate: a.Await,
 	}, b.(clusterBatch).b, tag)
 	return err == nil
 }
 
-// Login implements Engine.
-func (c *Cluster) Login(ctx context.Context, lane int) EndKind {
+// Login implements engine.
+func (c *cluster) Login(ctx context.Context, lane int) endKind {
 	conn, err := ami.Dial(ctx, c.nodes[lane].Config())
 	if err == nil {
 		_ = conn.Close()
-		return EndReply
+		return endReply
 	}
 	switch {
 	case errors.Is(err, ami.ErrUnauthorized):
-		return EndError
+		return endError
 	case errors.Is(err, ami.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
-		return EndTimeout
+		return endTimeout
 	default:
-		return EndUnsent
+		return endUnsent
 	}
 }
 
-// Channels implements Counter.
-func (c *Cluster) Channels(ctx context.Context) (channels uint64, done Ended) {
+// Channels implements counter.
+func (c *cluster) Channels(ctx context.Context) (channels uint64, done Ended) {
 	seen := map[string]bool{}
 	for i, n := range c.nodes {
 		if seen[c.lanes[i].Node] || !n.Ready() {
@@ -161,13 +158,13 @@ func (c *Cluster) Channels(ctx context.Context) (channels uint64, done Ended) {
 		if err != nil {
 			var op *ami.OpError
 			if errors.As(err, &op) && op.ActionID == "" {
-				done.add(EndRejected)
+				done.add(endRejected)
 			} else {
 				done.add(kindOf(err))
 			}
 			continue
 		}
-		done.add(EndReply)
+		done.add(endReply)
 		for line := range reply.OutputLines() {
 			var count uint64
 			if _, err := fmt.Sscanf(line, "%d active channel", &count); err == nil {
@@ -178,51 +175,45 @@ func (c *Cluster) Channels(ctx context.Context) (channels uint64, done Ended) {
 	return channels, done
 }
 
-// Stats implements Engine.
-func (c *Cluster) Stats(lane int) LaneStats {
+// Stats implements engine.
+func (c *cluster) Stats(lane int) laneStats {
 	s := c.nodes[lane].Stats()
-	l := s.Ledger
-	return LaneStats{
-		Books: Books{
-			Submitted: l.Submitted, Rejected: l.Rejected, Accepted: l.Accepted, InFlight: l.InFlight,
-			Replied: l.Replied, ErrorReplies: l.ErrorReplies, TimedOut: l.TimedOut, Cancelled: l.Cancelled,
-			DisconnectedUnsent: l.DisconnectedUnsent, DisconnectedMaybe: l.DisconnectedMaybe,
-			Internal: s.Internal, Late: s.Late, Strays: s.Duplicate + s.Foreign + s.Unmatched,
-		},
+	return laneStats{
+		Books: Books{Ledger: s.Ledger, Internal: s.Internal, Late: s.Late, Strays: s.Duplicate + s.Foreign + s.Unmatched},
 		Ready: s.State == ami.StateReady || s.State == ami.StateDegraded,
 		Lost:  s.Lost, Reconnects: max(s.Sessions, 1) - 1,
 		PendingPeak: s.PendingPeak, PendingCap: s.PendingCap, WritePeak: s.WritePeak, WriteCap: s.WriteCap,
 	}
 }
 
-// Drain implements Engine.
-func (c *Cluster) Drain(ctx context.Context) error { return c.cluster.Drain(ctx) }
+// Drain implements engine.
+func (c *cluster) Drain(ctx context.Context) error { return c.cluster.Drain(ctx) }
 
-// Close implements Engine.
-func (c *Cluster) Close() error { return c.cluster.Close() }
+// Close implements engine.
+func (c *cluster) Close() error { return c.cluster.Close() }
 
-// clusterStream is the Stream over an ami.Subscription.
+// clusterStream is the stream over an ami.Subscription.
 type clusterStream struct {
-	c *Cluster
+	c *cluster
 	s *ami.Subscription
 }
 
-// Stream implements Engine.
-func (c *Cluster) Stream() (Stream, error) {
-	s, err := c.cluster.Subscribe(ami.SubscribeOptions{RingEvents: c.o.Ring, RingBytes: c.o.RingSize})
+// stream implements engine.
+func (c *cluster) Stream() (stream, error) {
+	s, err := c.cluster.Subscribe(ami.SubscribeOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
 	return &clusterStream{c: c, s: s}, nil
 }
 
-// Next implements Stream.
-func (s *clusterStream) Next(ctx context.Context) (Delivery, error) {
+// Next implements stream.
+func (s *clusterStream) Next(ctx context.Context) (delivery, error) {
 	ev, err := s.s.NextBorrowed(ctx)
 	if err != nil {
-		return Delivery{}, err
+		return delivery{}, err
 	}
-	d := Delivery{Lane: s.c.byName[ev.Node]}
+	d := delivery{Lane: s.c.byName[ev.Node]}
 	switch {
 	case ev.Gap == nil:
 		d.Message = &ev.Message
@@ -234,22 +225,10 @@ func (s *clusterStream) Next(ctx context.Context) (Delivery, error) {
 	return d, nil
 }
 
-// Stats implements Stream.
-func (s *clusterStream) Stats() StreamStats {
-	t := s.s.Stats()
-	out := StreamStats{
-		Offered: t.Offered, Filtered: t.Filtered, Delivered: t.Delivered, Dropped: t.Dropped,
-		Discarded: t.Discarded, Queued: t.Queued, PeakEvents: t.PeakEvents, PeakBytes: t.PeakBytes,
-		CapEvents: uint64(s.c.o.Ring), CapBytes: uint64(s.c.o.RingSize),
-	}
-	if out.CapEvents == 0 {
-		out.CapEvents = ami.DefaultRingEvents
-	}
-	if out.CapBytes == 0 {
-		out.CapBytes = ami.DefaultRingBytes
-	}
-	return out
+// Stats implements stream.
+func (s *clusterStream) Stats() streamStats {
+	return streamStats{SubscriptionStats: s.s.Stats(), CapEvents: ami.DefaultRingEvents, CapBytes: ami.DefaultRingBytes}
 }
 
-// Close implements Stream.
+// Close implements stream.
 func (s *clusterStream) Close() { s.s.Close() }

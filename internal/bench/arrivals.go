@@ -46,7 +46,7 @@ func arrivals(lanes []*lane) []int {
 
 // arrival returns the offset at which an open loop's action n, from 0, is meant to start. The warm-up has the rate
 // that the schedule starts with.
-func (r *Run) arrival(n uint64) time.Duration {
+func (r *run) arrival(n uint64) time.Duration {
 	if n < r.lead {
 		return min(r.warm-1, seconds(float64(n)/r.schedule.RateAt(0)))
 	}
@@ -73,7 +73,7 @@ func (w *worker) arrive(now time.Duration) (wake time.Duration, more bool) {
 			}
 		}
 		if at >= r.warm {
-			w.lag.Record(Micros(now - at))
+			w.lag.Record(micros(now - at))
 		}
 		w.admit(l, at)
 	}
@@ -120,7 +120,7 @@ func (w *worker) waited(l *lane, at time.Duration) {
 	if at < w.run.warm {
 		return
 	}
-	us := Micros(w.run.now() - at)
+	us := micros(w.run.now() - at)
 	w.response.Record(us)
 	w.now.response.Record(us)
 	l.node.response.Record(us)

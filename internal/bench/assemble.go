@@ -7,12 +7,12 @@ import (
 )
 
 // channelID returns the ChannelId of the run's call of that number.
-func (r *Run) channelID(n uint64) string { return "amictl-" + r.ID + "-" + strconv.FormatUint(n, 10) }
+func (r *run) channelID(n uint64) string { return "amictl-" + r.ID + "-" + strconv.FormatUint(n, 10) }
 
 // partial returns the figures so far, without ledger and memory.
-func (r *Run) partial() *Result {
+func (r *run) partial() *Result {
 	res := &Result{
-		Schema: Schema, Version: r.Version, Run: r.ID, Started: r.epoch.Add(r.warm), Seed: r.Seed, Machine: ThisMachine(),
+		Schema: Schema, Version: r.Version, Run: r.ID, Started: r.epoch.Add(r.warm), Seed: r.Seed, Machine: thisMachine(),
 		Config: r.Config, Ledger: Ledger{Differences: []string{}}, Histograms: map[string]string{}, Intervals: []Interval{},
 	}
 	response, service, lag := NewHistogram(), NewHistogram(), NewHistogram()
@@ -59,7 +59,7 @@ func (r *Run) partial() *Result {
 		for i := range res.Nodes {
 			dropped += res.Nodes[i].Dropped
 		}
-		res.Lag = NewLag(lag, time.Duration(r.Config.MaxLag), dropped, res.Total.P50)
+		res.Lag = newLag(lag, time.Duration(r.Config.MaxLag), dropped, res.Total.P50)
 	}
 	if r.tap != nil {
 		res.Events = r.tap.result(r.now())
@@ -75,7 +75,7 @@ func (r *Run) partial() *Result {
 }
 
 // encode adds the histograms. Encoding cannot fail: they are our own.
-func (r *Run) encode(res *Result) {
+func (r *run) encode(res *Result) {
 	response, service := NewHistogram(), NewHistogram()
 	for _, w := range r.workers {
 		response.Merge(w.response)
@@ -96,7 +96,7 @@ func (r *Run) encode(res *Result) {
 }
 
 // nodeParts fills in nodes and fairness.
-func (r *Run) nodeParts(res *Result, rate func(*Tally)) {
+func (r *run) nodeParts(res *Result, rate func(*Tally)) {
 	for _, n := range r.nodes {
 		w := r.lanes[n.lanes[0]].worker
 		w.mu.Lock()
@@ -137,7 +137,7 @@ const (
 )
 
 // result sums the run up and judges it.
-func (r *Run) result(started time.Time) (*Result, error) {
+func (r *run) result(started time.Time) (*Result, error) {
 	ledger := r.reconcile()
 	for i := 0; i < settleTries && len(ledger.Differences) > 0; i++ {
 		time.Sleep(settleEvery)
@@ -146,7 +146,7 @@ func (r *Run) result(started time.Time) (*Result, error) {
 	var memory *Memory
 	if r.Sampler != nil { // before summing up, which takes memory of its own
 		memory = r.Sampler.Stop(len(r.nodes))
-		memory.Estimate = Estimate(&r.Config)
+		memory.Estimate = estimate(&r.Config)
 	}
 	res := r.partial()
 	res.Memory = memory
@@ -165,7 +165,7 @@ func (r *Run) result(started time.Time) (*Result, error) {
 }
 
 // reconcile compares the books as they are now.
-func (r *Run) reconcile() Ledger {
+func (r *run) reconcile() Ledger {
 	var bench Ended
 	flying := int64(0)
 	for _, w := range r.workers {
@@ -179,14 +179,14 @@ func (r *Run) reconcile() Ledger {
 		bench.Add(r.calls.own)
 		r.calls.mu.Unlock()
 	}
-	var server []SimBooks
+	var server []simBooks
 	var simErr error
 	if r.Simulator != nil {
 		server, simErr = r.Simulator.Books()
 	}
-	nodes := make([]NodeBooks, len(r.nodes))
+	nodes := make([]nodeBooks, len(r.nodes))
 	for i, n := range r.nodes {
-		nb := NodeBooks{Node: n.name, Stalled: n.state.Stall}
+		nb := nodeBooks{Node: n.name, Stalled: n.state.Stall}
 		for _, l := range n.lanes {
 			s := r.Engine.Stats(l)
 			nb.Engine.Add(s.Books)
@@ -197,7 +197,7 @@ func (r *Run) reconcile() Ledger {
 		}
 		nodes[i] = nb
 	}
-	l := Reconcile(bench, nodes)
+	l := reconcile(bench, nodes)
 	if simErr != nil {
 		l.Differences = append(l.Differences, "the simulator's books: "+simErr.Error())
 	}
@@ -209,7 +209,7 @@ func (r *Run) reconcile() Ledger {
 }
 
 // reconcileEvents adds what is wrong with the streams.
-func (r *Run) reconcileEvents(l *Ledger) {
+func (r *run) reconcileEvents(l *Ledger) {
 	if r.tap == nil {
 		return
 	}
@@ -228,7 +228,7 @@ func (r *Run) reconcileEvents(l *Ledger) {
 }
 
 // queues fills in high-water marks against caps.
-func (r *Run) queues(res *Result) {
+func (r *run) queues(res *Result) {
 	pending, write := Queue{Name: "pending", Unit: "actions"}, Queue{Name: "write", Unit: "bytes"}
 	lanes := r.Engine.Lanes()
 	for i := range lanes {

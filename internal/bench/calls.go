@@ -9,7 +9,7 @@ import (
 
 // A callBook follows the calls that a run makes, so that it can bound how many there are and leave none behind.
 type callBook struct {
-	run      *Run
+	run      *run
 	channels atomic.Uint64 // on the servers as last sampled, theirs and ours
 	stop     chan struct{}
 	done     chan struct{}
@@ -28,7 +28,7 @@ type openCall struct {
 	answered bool
 }
 
-func newCallBook(r *Run) *callBook {
+func newCallBook(r *run) *callBook {
 	b := &callBook{
 		run: r, open: map[uint64]*openCall{}, hangup: NewHistogram(),
 		stop: make(chan struct{}), done: make(chan struct{}),
@@ -62,17 +62,17 @@ func (b *callBook) refused(number uint64) {
 }
 
 // answered books the end of the call's Originate. A refused call has no channel; of one that timed out nobody knows.
-func (b *callBook) answered(number uint64, kind EndKind) {
+func (b *callBook) answered(number uint64, kind endKind) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	call := b.open[number]
 	switch kind {
-	case EndReply:
+	case endReply:
 		b.c.Answered++
 		if call != nil {
 			call.answered = true
 		}
-	case EndError, EndUnsent:
+	case endError, endUnsent:
 		b.c.Failed++
 		delete(b.open, number)
 	default:
@@ -95,7 +95,7 @@ func (b *callBook) hungUp(id string, at time.Duration) {
 	delete(b.open, n)
 	b.c.HungUp++
 	if call.intended >= b.run.warm {
-		b.hangup.Record(Micros(at - call.intended))
+		b.hangup.Record(micros(at - call.intended))
 	}
 }
 
@@ -106,8 +106,8 @@ const (
 	hangupTimeout  = 2 * time.Second
 )
 
-// A Counter is an Engine that can say how many channels its servers have.
-type Counter interface {
+// A counter is an engine that can say how many channels its servers have.
+type counter interface {
 	// Channels asks each ready node once and returns the sum, and how those actions of its own ended.
 	Channels(ctx context.Context) (uint64, Ended)
 }
@@ -115,7 +115,7 @@ type Counter interface {
 // sample asks the servers for their channels from time to time.
 func (b *callBook) sample() {
 	defer close(b.done)
-	counter, ok := b.run.Engine.(Counter)
+	counter, ok := b.run.Engine.(counter)
 	if !ok {
 		<-b.stop
 		return
@@ -199,11 +199,11 @@ func (b *callBook) hangUpAll() int {
 		if call == nil {
 			continue
 		}
-		a := Action{Name: "Hangup", Timeout: hangupTimeout, Fields: []Field{{Name: "Channel", Value: b.run.channelID(n)}}}
+		a := action{Name: "Hangup", Timeout: hangupTimeout, Fields: []field{{Name: "Channel", Value: b.run.channelID(n)}}}
 		if b.run.Engine.Submit(call.lane, &a, batch, n) {
 			flying++
 		} else {
-			b.book(EndRejected)
+			b.book(endRejected)
 		}
 	}
 	for ; flying > 0; flying-- {
@@ -215,7 +215,7 @@ func (b *callBook) hangUpAll() int {
 			}
 		}
 		b.book(e.Kind)
-		if e.Kind == EndError {
+		if e.Kind == endError {
 			b.gone(e.Tag)
 		}
 	}
@@ -230,7 +230,7 @@ func (b *callBook) gone(number uint64) {
 }
 
 // book books an action that was no load.
-func (b *callBook) book(kind EndKind) {
+func (b *callBook) book(kind endKind) {
 	b.mu.Lock()
 	b.own.add(kind)
 	b.mu.Unlock()

@@ -9,27 +9,27 @@ import (
 
 // Defaults of a run.
 const (
-	DefaultSimNodes   = 8
-	DefaultCallers    = 64              // closed loop: over all nodes, but at least one a node
-	DefaultWindow     = 256             // actions in flight on one session
-	DefaultTimeout    = 5 * time.Second // of one action
-	DefaultGrace      = 10 * time.Second
-	DefaultEvery      = time.Second
-	DefaultDuration   = 5 * time.Second
-	DefaultMaxLag     = 20 * time.Millisecond
-	DefaultBacklog    = 10_000 // actions due but not yet sent, a node
-	DefaultEventRate  = 50.0   // numbered events a second, each simulated node
-	DefaultEventTotal = 5000.0 // and at most of all of them, when many
-	DefaultList       = 1000   // items of a simulated list
-	// DefaultWatch is how long the events of disturbed nodes are watched, however soon the actions are done: a flood
+	defaultSimNodes   = 8
+	defaultCallers    = 64              // closed loop: over all nodes, but at least one a node
+	defaultWindow     = 256             // actions in flight on one session
+	defaultTimeout    = 5 * time.Second // of one action
+	defaultGrace      = 10 * time.Second
+	defaultEvery      = time.Second
+	defaultDuration   = 5 * time.Second
+	defaultMaxLag     = 20 * time.Millisecond
+	defaultBacklog    = 10_000 // actions due but not yet sent, a node
+	defaultEventRate  = 50.0   // numbered events a second, each simulated node
+	defaultEventTotal = 5000.0 // and at most of all of them, when many
+	defaultList       = 1000   // items of a simulated list
+	// defaultWatch is how long the events of disturbed nodes are watched, however soon the actions are done: a flood
 	// must last before it can starve anybody.
-	DefaultWatch    = 3 * time.Second
-	DefaultHold     = 2 * time.Second
-	DefaultMaxCalls = 100
-	DefaultChannel  = "Local/s@default"
+	defaultWatch    = 3 * time.Second
+	defaultHold     = 2 * time.Second
+	defaultMaxCalls = 100
+	defaultChannel  = "Local/s@default"
 )
 
-// Workloads that a run can have.
+// workloads that a run can have.
 const (
 	WorkloadActions    = "actions"
 	WorkloadCalls      = "calls"
@@ -38,8 +38,8 @@ const (
 	WorkloadLoginStorm = "login-storm"
 )
 
-// Workloads lists the workloads by name.
-func Workloads() []string {
+// workloads lists the workloads by name.
+func workloads() []string {
 	return []string{WorkloadActions, WorkloadCalls, WorkloadEvents, WorkloadBigList, WorkloadLoginStorm}
 }
 
@@ -114,25 +114,25 @@ func (c *Config) Open() bool { return c.Rate > 0 || len(c.Stages) > 0 }
 func (c *Config) Defaults() {
 	set(&c.Workload, WorkloadActions)
 	set(&c.Target, "simulator")
-	set(&c.Profile, ProfileEven)
-	set(&c.Nodes, DefaultSimNodes)
+	set(&c.Profile, profileEven)
+	set(&c.Nodes, defaultSimNodes)
 	set(&c.Sessions, 1)
-	set(&c.Grace, Duration(DefaultGrace))
-	set(&c.Timeout, Duration(DefaultTimeout))
-	set(&c.Every, Duration(DefaultEvery))
-	set(&c.MaxLag, Duration(DefaultMaxLag))
+	set(&c.Grace, Duration(defaultGrace))
+	set(&c.Timeout, Duration(defaultTimeout))
+	set(&c.Every, Duration(defaultEvery))
+	set(&c.MaxLag, Duration(defaultMaxLag))
 	if c.Open() {
-		set(&c.Backlog, DefaultBacklog)
+		set(&c.Backlog, defaultBacklog)
 	} else {
-		set(&c.Concurrency, max(1, DefaultCallers/max(1, c.Nodes)))
+		set(&c.Concurrency, max(1, defaultCallers/max(1, c.Nodes)))
 		if c.Window == 0 { // the callers that were asked for have room
-			c.Window = max(DefaultWindow, c.mostCallers())
+			c.Window = max(defaultWindow, c.mostCallers())
 		}
 	}
-	set(&c.Window, DefaultWindow)
+	set(&c.Window, defaultWindow)
 	c.workloadDefaults()
 	if c.Actions == 0 && c.Duration == 0 && len(c.Stages) == 0 {
-		c.Duration = Duration(DefaultDuration)
+		c.Duration = Duration(defaultDuration)
 	}
 }
 
@@ -140,27 +140,27 @@ func (c *Config) Defaults() {
 func (c *Config) workloadDefaults() {
 	switch c.Workload {
 	case WorkloadCalls:
-		set(&c.MaxCalls, DefaultMaxCalls)
-		set(&c.Hold, Duration(DefaultHold))
-		set(&c.Channel, DefaultChannel)
+		set(&c.MaxCalls, defaultMaxCalls)
+		set(&c.Hold, Duration(defaultHold))
+		set(&c.Channel, defaultChannel)
 		set(&c.Mix, "originate")
 	case WorkloadEvents:
 		set(&c.Mix, "userevent")
 	case WorkloadBigList:
-		set(&c.List, DefaultList)
+		set(&c.List, defaultList)
 		set(&c.Mix, "queuestatus")
 	case WorkloadLoginStorm:
 		set(&c.Mix, "login")
 	default:
-		set(&c.Mix, DefaultMix)
+		set(&c.Mix, defaultMix)
 	}
 	if c.Workload == WorkloadActions && c.Target == "simulator" {
-		set(&c.EventRate, min(DefaultEventRate, DefaultEventTotal/float64(c.Nodes)))
+		set(&c.EventRate, min(defaultEventRate, defaultEventTotal/float64(c.Nodes)))
 	}
-	if c.Profile != ProfileEven && c.EventRate > 0 {
-		set(&c.Watch, Duration(DefaultWatch))
+	if c.Profile != profileEven && c.EventRate > 0 {
+		set(&c.Watch, Duration(defaultWatch))
 	}
-	if p, err := ProfileByName(c.Profile); err == nil && p.Paced && c.EventRate > 0 {
+	if p, err := profileByName(c.Profile); err == nil && p.Paced && c.EventRate > 0 {
 		set(&c.EventPace, Pace(max(minPace, paceRoom*c.EventRate*float64(c.Nodes))))
 	}
 }
@@ -191,8 +191,8 @@ const maxWeight = 1e4
 // Validate returns the first contradiction, as a *ConfigError.
 func (c *Config) Validate() error {
 	switch {
-	case !slices.Contains(Workloads(), c.Workload):
-		return &ConfigError{"workload", fmt.Sprintf("%q is none of %v", c.Workload, Workloads())}
+	case !slices.Contains(workloads(), c.Workload):
+		return &ConfigError{"workload", fmt.Sprintf("%q is none of %v", c.Workload, workloads())}
 	case c.Nodes < 1:
 		return &ConfigError{"nodes", "must be at least 1"}
 	case c.Sessions < 1:
@@ -221,7 +221,7 @@ func (c *Config) Validate() error {
 			return &ConfigError{"weight", fmt.Sprintf("of %s must be from %g to %g", node, 1/maxWeight, maxWeight)}
 		}
 	}
-	if _, err := ProfileByName(c.Profile); err != nil {
+	if _, err := profileByName(c.Profile); err != nil {
 		return err
 	}
 	return nil

@@ -111,7 +111,7 @@ func TestGap(t *testing.T) {
 		{"stopped with nothing outstanding", []step{{"start", 0, false}, {"got", 1, false}, {"stop", 251, false}}, 1},
 		{"the warm-up does not count", []step{{"start", 0, false}, {"restart", 80, false}, {"got", 90, false}}, 10},
 	} {
-		var g Gap
+		var g gap
 		for _, s := range tt.steps {
 			switch s.op {
 			case "start":

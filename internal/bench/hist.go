@@ -29,8 +29,8 @@ func NewHistogram() *Histogram {
 	return &Histogram{hdrhistogram.New(1, highest, fullDigits)}
 }
 
-// Micros returns a duration in whole microseconds, at least 1, at most the histograms' highest.
-func Micros(d time.Duration) int64 {
+// micros returns a duration in whole microseconds, at least 1, at most the histograms' highest.
+func micros(d time.Duration) int64 {
 	return min(highest, max(1, int64(d/time.Microsecond)))
 }
 
@@ -97,7 +97,7 @@ func (h *Histogram) Curve() []Point {
 	n := h.Count()
 	for i := 0; n > 0; i++ {
 		p := 100 * (1 - math.Pow(10, -float64(i)/10))
-		if !Meaningful(p, n) {
+		if !meaningful(p, n) {
 			break
 		}
 		out = append(out, Point{p, h.Quantile(p)})
@@ -105,8 +105,8 @@ func (h *Histogram) Curve() []Point {
 	return out
 }
 
-// Meaningful reports whether n samples are enough for a percentile: at least ten must lie beyond it.
-func Meaningful(percent float64, n int64) bool {
+// meaningful reports whether n samples are enough for a percentile: at least ten must lie beyond it.
+func meaningful(percent float64, n int64) bool {
 	// 100-99.9 is a little less than 0.1; the nudge keeps exactly ten samples ten.
 	return float64(n)*(100-percent)/100 >= beyond-1e-6
 }
@@ -129,7 +129,7 @@ func sumUp(n int64, mean float64, maxValue int64, at func([]float64) []int64) Su
 	s.Mean, s.Max = int64(mean), maxValue
 	values := at(percents)
 	for i, p := range []*int64{&s.P50, &s.P90, &s.P95, &s.P99, &s.P999, &s.P9999} {
-		if Meaningful(percents[i], n) {
+		if meaningful(percents[i], n) {
 			*p = values[i]
 		}
 	}

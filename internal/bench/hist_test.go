@@ -157,7 +157,7 @@ func TestMicrosStaysInRange(t *testing.T) {
 	for d, want := range map[time.Duration]int64{
 		0: 1, -time.Second: 1, 999: 1, 1500 * time.Nanosecond: 1, time.Millisecond: 1000, 5 * time.Hour: highest,
 	} {
-		if got := Micros(d); got != want {
+		if got := micros(d); got != want {
 			t.Errorf("Micros(%s) = %d, want %d", d, got, want)
 		}
 	}

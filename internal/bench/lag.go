@@ -24,10 +24,10 @@ type Lag struct {
 // changes nothing that the figure says.
 const lagShare = 20
 
-// NewLag sums up the lateness of an open loop, h in microseconds, and decides whether the result is invalid. It is when
+// newLag sums up the lateness of an open loop, h in microseconds, and decides whether the result is invalid. It is when
 // the generator's p99 was later than limit, unless that is a small part of the median response time, in microseconds:
 // lateness is part of the response time, which counts from the intended start.
-func NewLag(h *Histogram, limit time.Duration, dropped uint64, median int64) *Lag {
+func newLag(h *Histogram, limit time.Duration, dropped uint64, median int64) *Lag {
 	l := &Lag{Limit: Duration(limit), Dropped: dropped}
 	if h.Count() < minLagSamples {
 		return l
@@ -46,25 +46,25 @@ func (l *Lag) Why() string {
 		FormatMicros(l.P99), time.Duration(l.Limit))
 }
 
-// A Clock turns a schedule's offsets into waits. It is the schedule's only tie to time.
-type Clock struct {
+// A clock turns a schedule's offsets into waits. It is the schedule's only tie to time.
+type clock struct {
 	start time.Time
 	timer *time.Timer
 }
 
-// NewClock returns a clock whose schedule starts at start.
-func NewClock(start time.Time) *Clock {
+// newClock returns a clock whose schedule starts at start.
+func newClock(start time.Time) *clock {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &Clock{start: start, timer: t}
+	return &clock{start: start, timer: t}
 }
 
 // Since returns how long the schedule has run.
-func (c *Clock) Since() time.Duration { return time.Since(c.start) }
+func (c *clock) Since() time.Duration { return time.Since(c.start) }
 
 // Wait sleeps until offset and returns true, or returns false as soon as done is closed. An offset that has passed
 // costs nothing.
-func (c *Clock) Wait(offset time.Duration, done <-chan struct{}) bool {
+func (c *clock) Wait(offset time.Duration, done <-chan struct{}) bool {
 	d := offset - c.Since()
 	if d <= 0 {
 		select {

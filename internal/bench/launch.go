@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os/exec"
 	"runtime/debug"
 	"time"
 
@@ -21,12 +22,13 @@ type Launch struct {
 	Mix     *Mix // nil: what the workload or Config.Mix says
 	Live    func(*Interval)
 
-	// Targets are real servers. Without any, Simulate makes a cluster.
-	Targets  []Target
-	Simulate func(SimSpec) (Simulator, error)
-	// Sampler is to be started first of all, so that its idle footprint is that of the bare process; nil: Run starts
-	// one.
-	Sampler *Sampler
+	// Targets are real servers. Without any, a cluster is simulated.
+	Targets []Target
+	// Simulator returns the command of a process that simulates the cluster: one that runs ServeSimulator on its standard
+	// input and output. With nil the cluster is simulated in this process.
+	Simulator func() *exec.Cmd
+
+	simulate func(simSpec) (simulator, error) // nil: as Simulator says
 }
 
 // Times of a run's end.
@@ -36,7 +38,7 @@ const (
 	simSecret   = "secret"
 )
 
-// Run checks what was asked, makes servers or takes the targets, runs the load, and cleans up. An error means that
+// run checks what was asked, makes servers or takes the targets, runs the load, and cleans up. An error means that
 // there is no result; what could not be cleaned up is a note in the result.
 func (l *Launch) Run(ctx context.Context) (*Result, error) {
 	c := &l.Config
@@ -63,39 +65,49 @@ func (l *Launch) Run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	if err := CheckMemory(c); err != nil {
+	if err := checkMemory(c); err != nil {
 		return nil, err
 	}
-	if err := CheckDescriptors(c); err != nil {
+	if err := checkDescriptors(c); err != nil {
 		return nil, err
 	}
-	over := make(chan Footprint, 1)
-	if l.Sampler == nil {
-		l.Sampler = StartSampler(ReadFootprint, c.MaxMemory, over)
-	}
+	over := make(chan footprint, 1)
+	footprints := startSampler(readFootprint, c.MaxMemory, over)
 	if c.MaxMemory > 0 {
 		old := debug.SetMemoryLimit(int64(float64(c.MaxMemory) * softShare))
 		defer debug.SetMemoryLimit(old)
 	}
-	r := &Run{
+	r := &run{
 		Config: *c, Seed: l.Seed, ID: l.ID, Version: l.Version, Mix: l.Mix, Thresholds: thresholds, AbortIf: abort,
-		Sampler: l.Sampler, Over: over, Live: l.Live,
+		Sampler: footprints, Over: over, Live: l.Live,
 	}
 	return l.drive(ctx, r)
+}
+
+// simulated starts the simulator.
+func (l *Launch) simulated(spec simSpec) (simulator, error) {
+	switch {
+	case l.simulate != nil:
+		return l.simulate(spec)
+	case l.Simulator != nil:
+		return spawnSimulator(l.Simulator(), spec)
+	default:
+		return simulateHere(spec)
+	}
 }
 
 // softShare is how much of --max-memory the runtime's soft limit is: resident memory is more than what it counts.
 const softShare = 0.85
 
 // drive brings the servers and the engine up, runs, and takes them down in the opposite order.
-func (l *Launch) drive(ctx context.Context, r *Run) (res *Result, err error) {
+func (l *Launch) drive(ctx context.Context, r *run) (res *Result, err error) {
 	targets := l.Targets
 	if len(targets) == 0 {
 		spec, err := l.Config.Simulated(l.Seed)
 		if err != nil {
 			return nil, err
 		}
-		sim, err := l.Simulate(spec)
+		sim, err := l.simulated(spec)
 		if err != nil {
 			return nil, err
 		}
@@ -105,19 +117,19 @@ func (l *Launch) drive(ctx context.Context, r *Run) (res *Result, err error) {
 			}
 		}()
 		r.Simulator, r.Conditions = sim, spec.Conditions
-		targets = SimTargets(sim)
+		targets = simTargets(sim)
 	}
-	o := EngineOptions{Sessions: l.Config.Sessions, Window: l.Config.Window, Events: l.Config.eventMask()}
+	o := engineOptions{Sessions: l.Config.Sessions, Window: l.Config.Window, Events: l.Config.eventMask()}
 	if len(l.Targets) == 0 {
 		o.Cluster.MaxDials = simDials
 	}
-	cluster, err := NewCluster(targets, o)
+	cluster, err := newCluster(targets, o)
 	if err != nil {
 		return nil, err
 	}
 	r.Engine = cluster
 	if l.Config.Workload == WorkloadLoginStorm {
-		r.Engine = NewLoginStorm(cluster)
+		r.Engine = newLoginStorm(cluster)
 	}
 	res, err = r.Do(ctx)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
@@ -144,11 +156,11 @@ func firstLine(s string) string {
 func (c *Config) mix() (*Mix, error) {
 	switch c.Workload {
 	case WorkloadCalls:
-		return NewCallMix(c.Channel, time.Duration(c.Hold), time.Duration(c.Timeout)), nil
+		return newCallMix(c.Channel, time.Duration(c.Hold), time.Duration(c.Timeout)), nil
 	case WorkloadLoginStorm:
-		return NewLoginMix(), nil
+		return newLoginMix(), nil
 	}
-	return ParseMix(c.Mix)
+	return parseMix(c.Mix)
 }
 
 // eventMask returns the mask that the sessions log in with.
@@ -163,14 +175,14 @@ func (c *Config) eventMask() string {
 }
 
 // Simulated returns what to simulate for the run.
-func (c *Config) Simulated(seed uint64) (SimSpec, error) {
-	p, err := ProfileByName(c.Profile)
+func (c *Config) Simulated(seed uint64) (simSpec, error) {
+	p, err := profileByName(c.Profile)
 	if err != nil {
-		return SimSpec{}, err
+		return simSpec{}, err
 	}
-	s := SimSpec{
+	s := simSpec{
 		Nodes: c.Nodes, Seed: seed, EventRate: c.EventRate, List: c.List, Hold: c.Hold,
-		Storm: Duration(p.Storm), Conditions: make([]Condition, c.Nodes),
+		Storm: Duration(p.Storm), Conditions: make([]condition, c.Nodes),
 	}
 	for i := range s.Conditions {
 		s.Conditions[i] = p.Node(i, c.Nodes)
@@ -184,8 +196,8 @@ func (c *Config) Simulated(seed uint64) (SimSpec, error) {
 	return s, nil
 }
 
-// SimTargets are the targets that a simulator's nodes are.
-func SimTargets(sim Simulator) []Target {
+// simTargets are the targets that a simulator's nodes are.
+func simTargets(sim simulator) []Target {
 	var out []Target
 	for _, n := range sim.Nodes() {
 		out = append(out, Target{Node: n.Name, Config: ami.Config{
@@ -205,9 +217,9 @@ func (e *DescriptorError) Error() string {
 // spareDescriptors are for everything that is no session.
 const spareDescriptors = 64
 
-// CheckDescriptors returns a *DescriptorError when the process may not open as many files as the run needs. A storm of
+// checkDescriptors returns a *DescriptorError when the process may not open as many files as the run needs. A storm of
 // logins needs one more for each caller.
-func CheckDescriptors(c *Config) error {
+func checkDescriptors(c *Config) error {
 	need := uint64(c.Nodes)*uint64(c.Sessions) + spareDescriptors
 	if c.Workload == WorkloadLoginStorm {
 		need += uint64(c.Nodes) * uint64(c.Sessions) * uint64(c.Callers())

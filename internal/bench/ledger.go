@@ -1,41 +1,22 @@
 package bench
 
-import "fmt"
+import (
+	"fmt"
 
-// Books are one side's count of actions. The engine's have the same meaning as the library's ledger.
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// Books are what the engine counted: its ledger, and what it does not account for there.
 type Books struct {
-	Submitted          uint64 `json:"submitted"`
-	Rejected           uint64 `json:"rejected"`
-	Accepted           uint64 `json:"accepted"`
-	InFlight           uint64 `json:"in_flight"`
-	Replied            uint64 `json:"replied"`
-	ErrorReplies       uint64 `json:"error_replies"`
-	TimedOut           uint64 `json:"timed_out"`
-	Cancelled          uint64 `json:"cancelled"`
-	DisconnectedUnsent uint64 `json:"disconnected_unsent"`
-	DisconnectedMaybe  uint64 `json:"disconnected_maybe"`
-
+	ami.Ledger
 	Internal uint64 `json:"internal"` // the engine's own actions: Login, Ping, Logoff and so on
 	Late     uint64 `json:"late"`     // answers that came after their action had ended
 	Strays   uint64 `json:"strays"`   // duplicate, foreign or unmatched answers
 }
 
-func (b *Books) ended() uint64 {
-	return b.Replied + b.ErrorReplies + b.TimedOut + b.Cancelled + b.DisconnectedUnsent + b.DisconnectedMaybe
-}
-
 // Add adds another node's books.
 func (b *Books) Add(o Books) {
-	b.Submitted += o.Submitted
-	b.Rejected += o.Rejected
-	b.Accepted += o.Accepted
-	b.InFlight += o.InFlight
-	b.Replied += o.Replied
-	b.ErrorReplies += o.ErrorReplies
-	b.TimedOut += o.TimedOut
-	b.Cancelled += o.Cancelled
-	b.DisconnectedUnsent += o.DisconnectedUnsent
-	b.DisconnectedMaybe += o.DisconnectedMaybe
+	b.Ledger.Add(o.Ledger)
 	b.Internal += o.Internal
 	b.Late += o.Late
 	b.Strays += o.Strays
@@ -68,8 +49,8 @@ type Ledger struct {
 // maxDifferences is how many differences are spelled out.
 const maxDifferences = 10
 
-// NodeBooks are the books of one node, for comparison.
-type NodeBooks struct {
+// nodeBooks are the books of one node, for comparison.
+type nodeBooks struct {
 	Node   string
 	Engine Books
 	Server *ServerBooks // nil for a real server
@@ -79,8 +60,8 @@ type NodeBooks struct {
 	Stalled bool
 }
 
-// Reconcile compares the generator's count, each node's books, and the simulator's where there is one.
-func Reconcile(bench Ended, nodes []NodeBooks) Ledger {
+// reconcile compares the generator's count, each node's books, and the simulator's where there is one.
+func reconcile(bench Ended, nodes []nodeBooks) Ledger {
 	l := Ledger{Bench: bench, Differences: []string{}}
 	differ := func(format string, a ...any) {
 		switch n := len(l.Differences); {
@@ -97,9 +78,9 @@ func Reconcile(bench Ended, nodes []NodeBooks) Ledger {
 			differ("%s: submitted %d, but rejected %d and accepted %d", n.Node,
 				n.Engine.Submitted, n.Engine.Rejected, n.Engine.Accepted)
 		}
-		if n.Engine.Accepted != n.Engine.InFlight+n.Engine.ended() {
+		if n.Engine.Accepted != n.Engine.InFlight+n.Engine.Ended() {
 			differ("%s: accepted %d, but in flight %d and ended %d", n.Node,
-				n.Engine.Accepted, n.Engine.InFlight, n.Engine.ended())
+				n.Engine.Accepted, n.Engine.InFlight, n.Engine.Ended())
 		}
 		if n.Server == nil {
 			continue
@@ -137,11 +118,11 @@ func Reconcile(bench Ended, nodes []NodeBooks) Ledger {
 }
 
 // exact reports whether the two sides must agree to the last action.
-func (n *NodeBooks) exact() bool { return n.Lost == 0 }
+func (n *nodeBooks) exact() bool { return n.Lost == 0 }
 
 // against says how the engine's books contradict the simulator's, or "". What the engine wrote is what it accepted,
 // less what never left; an action that ended by timeout, by cancelling, or by a lost session may not have arrived.
-func (n *NodeBooks) against() string {
+func (n *nodeBooks) against() string {
 	e, s := &n.Engine, n.Server
 	most := e.Accepted - e.DisconnectedUnsent + e.Internal
 	least := most

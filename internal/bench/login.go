@@ -5,17 +5,19 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// NewLoginMix returns the mix of the login-storm workload.
-func NewLoginMix() *Mix {
-	return &Mix{text: "login", upto: []uint64{1}, kinds: []Kind{{Name: "login", Action: "Login", Weight: 1}}}
+// newLoginMix returns the mix of the login-storm workload.
+func newLoginMix() *Mix {
+	return &Mix{text: "login", upto: []uint64{1}, kinds: []kind{{Name: "login", Action: "Login", Weight: 1}}}
 }
 
-// A LoginStorm is an Engine whose every action is a session of its own: dial, banner, login, close. The sessions of
+// A loginStorm is an engine whose every action is a session of its own: dial, banner, login, close. The sessions of
 // the engine under it stay up meanwhile.
-type LoginStorm struct {
-	Engine
+type loginStorm struct {
+	engine
 	books []loginBooks
 }
 
@@ -23,35 +25,35 @@ type loginBooks struct {
 	accepted, replied, errors, timeouts, unsent atomic.Uint64
 }
 
-// NewLoginStorm makes an Engine of that kind.
-func NewLoginStorm(e Engine) *LoginStorm {
-	return &LoginStorm{Engine: e, books: make([]loginBooks, len(e.Lanes()))}
+// newLoginStorm makes an engine of that kind.
+func newLoginStorm(e engine) *loginStorm {
+	return &loginStorm{engine: e, books: make([]loginBooks, len(e.Lanes()))}
 }
 
-// loginBatch is a Batch that goroutines put ends into.
+// loginBatch is a batch that goroutines put ends into.
 type loginBatch struct {
 	wake chan struct{}
 	mu   sync.Mutex
-	ends []End // guarded by mu
+	ends []ending // guarded by mu
 }
 
-// NewBatch implements Engine.
-func (*LoginStorm) NewBatch() Batch { return &loginBatch{wake: make(chan struct{}, 1)} }
+// NewBatch implements engine.
+func (*loginStorm) NewBatch() batch { return &loginBatch{wake: make(chan struct{}, 1)} }
 
-// Poll implements Batch.
-func (b *loginBatch) Poll() (End, bool) {
+// Poll implements batch.
+func (b *loginBatch) Poll() (ending, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.ends) == 0 {
-		return End{}, false
+		return ending{}, false
 	}
 	e := b.ends[0]
 	b.ends = b.ends[1:]
 	return e, true
 }
 
-// Wait implements Batch.
-func (b *loginBatch) Wait(ctx context.Context) (End, error) {
+// Wait implements batch.
+func (b *loginBatch) Wait(ctx context.Context) (ending, error) {
 	for {
 		if e, ok := b.Poll(); ok {
 			return e, nil
@@ -59,12 +61,12 @@ func (b *loginBatch) Wait(ctx context.Context) (End, error) {
 		select {
 		case <-b.wake:
 		case <-ctx.Done():
-			return End{}, ctx.Err()
+			return ending{}, ctx.Err()
 		}
 	}
 }
 
-func (b *loginBatch) put(e End) {
+func (b *loginBatch) put(e ending) {
 	b.mu.Lock()
 	b.ends = append(b.ends, e)
 	b.mu.Unlock()
@@ -74,21 +76,21 @@ func (b *loginBatch) put(e End) {
 	}
 }
 
-// Submit implements Engine: it starts a login.
-func (s *LoginStorm) Submit(lane int, a *Action, b Batch, tag uint64) bool {
+// Submit implements engine: it starts a login.
+func (s *loginStorm) Submit(lane int, a *action, b batch, tag uint64) bool {
 	books, timeout := &s.books[lane], a.Timeout
 	books.accepted.Add(1)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		defer cancel()
 		start := time.Now()
-		e := End{Tag: tag, Kind: s.Login(ctx, lane)}
+		e := ending{Tag: tag, Kind: s.Login(ctx, lane)}
 		switch e.Kind {
-		case EndReply:
+		case endReply:
 			books.replied.Add(1)
-		case EndError:
+		case endError:
 			books.errors.Add(1)
-		case EndTimeout:
+		case endTimeout:
 			books.timeouts.Add(1)
 		default:
 			books.unsent.Add(1)
@@ -102,16 +104,15 @@ func (s *LoginStorm) Submit(lane int, a *Action, b Batch, tag uint64) bool {
 	return true
 }
 
-// Stats implements Engine: the books are of the logins, and the sessions that stay up are the engine's own business.
-func (s *LoginStorm) Stats(lane int) LaneStats {
-	st, b := s.Engine.Stats(lane), &s.books[lane]
-	internal := st.Internal
-	st.Books = Books{
-		Replied: b.replied.Load(), ErrorReplies: b.errors.Load(), TimedOut: b.timeouts.Load(),
-		DisconnectedUnsent: b.unsent.Load(), Internal: internal,
+// Stats implements engine: the books are of the logins, and the sessions that stay up are the engine's own business.
+func (s *loginStorm) Stats(lane int) laneStats {
+	st, b := s.engine.Stats(lane), &s.books[lane]
+	ledger := ami.Ledger{
+		Replied: b.replied.Load(), ErrorReplies: b.errors.Load(), TimedOut: b.timeouts.Load(), DisconnectedUnsent: b.unsent.Load(),
 	}
-	st.Accepted = b.accepted.Load()
-	st.Submitted = st.Accepted
-	st.InFlight = st.Accepted - st.ended()
+	ledger.Accepted = b.accepted.Load()
+	ledger.Submitted = ledger.Accepted
+	ledger.InFlight = ledger.Accepted - ledger.Ended()
+	st.Books = Books{Ledger: ledger, Internal: st.Internal}
 	return st
 }

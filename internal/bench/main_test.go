@@ -1,4 +1,4 @@
-package bench_test
+package bench
 
 import (
 	"context"
@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-
-	"github.com/apntalk/amictl/internal/bench"
 )
 
 // simulatorOf makes the test binary be the simulator's process.
@@ -15,7 +13,7 @@ const simulatorOf = "AMICTL_TEST_BENCHSIM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(simulatorOf) != "" {
-		if err := bench.ServeSimulator(context.Background(), os.Stdin, os.Stdout); err != nil {
+		if err := ServeSimulator(context.Background(), os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -24,9 +22,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// spawn simulates a cluster in a child process.
-func spawn(s bench.SimSpec) (bench.Simulator, error) {
+// simulatorCommand runs this test binary as a simulator.
+func simulatorCommand() *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), simulatorOf+"=1")
-	return bench.SpawnSimulator(cmd, s)
+	return cmd
 }

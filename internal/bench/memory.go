@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// SampleEvery is how often memory is looked at.
-const SampleEvery = 100 * time.Millisecond
+// sampleEvery is how often memory is looked at.
+const sampleEvery = 100 * time.Millisecond
 
-// A Footprint is what the process takes at one moment.
-type Footprint struct {
+// A footprint is what the process takes at one moment.
+type footprint struct {
 	Heap       Bytes // live and not yet collected objects
 	RSS        Bytes // resident memory, 0 where /proc is missing
 	Goroutines uint64
@@ -23,14 +23,14 @@ type Footprint struct {
 // runtimeMetrics are read in one go, without stopping the world.
 var runtimeMetrics = []string{"/memory/classes/heap/objects:bytes", "/sched/goroutines:goroutines"}
 
-// ReadFootprint returns the process's own.
-func ReadFootprint() Footprint {
+// readFootprint returns the process's own.
+func readFootprint() footprint {
 	s := make([]metrics.Sample, len(runtimeMetrics))
 	for i, name := range runtimeMetrics {
 		s[i].Name = name
 	}
 	metrics.Read(s)
-	f := Footprint{RSS: residentMemory()}
+	f := footprint{RSS: residentMemory()}
 	if s[0].Value.Kind() == metrics.KindUint64 {
 		f.Heap = Bytes(s[0].Value.Uint64())
 	}
@@ -76,29 +76,29 @@ type Memory struct {
 // Growth returns by how much resident memory at the end was above that after the warm-up; negative when it shrank.
 func (m *Memory) Growth() int64 { return int64(m.EndRSS) - int64(m.WarmRSS) }
 
-// A Sampler looks at the footprint until it is stopped.
-type Sampler struct {
-	read func() Footprint
-	idle Footprint
+// A sampler looks at the footprint until it is stopped.
+type sampler struct {
+	read func() footprint
+	idle footprint
 	stop chan struct{}
 	done chan struct{}
 
 	mu     sync.Mutex // guards what follows
-	taken  []Footprint
+	taken  []footprint
 	warm   int // index into taken at the end of the warm-up
-	ready  Footprint
-	over   chan<- Footprint
+	ready  footprint
+	over   chan<- footprint
 	limit  Bytes
-	latest Footprint
+	latest footprint
 }
 
-// maxSamples bounds what a Sampler keeps; when they are full every second one is forgotten.
+// maxSamples bounds what a sampler keeps; when they are full every second one is forgotten.
 const maxSamples = 1 << 14
 
-// StartSampler takes footprints every SampleEvery until Stop. Resident memory above limit, if that is not 0, is
+// startSampler takes footprints every SampleEvery until Stop. Resident memory above limit, if that is not 0, is
 // sent to over once, without waiting.
-func StartSampler(read func() Footprint, limit Bytes, over chan<- Footprint) *Sampler {
-	s := &Sampler{
+func startSampler(read func() footprint, limit Bytes, over chan<- footprint) *sampler {
+	s := &sampler{
 		read: read, idle: read(), limit: limit, over: over,
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -106,9 +106,9 @@ func StartSampler(read func() Footprint, limit Bytes, over chan<- Footprint) *Sa
 	return s
 }
 
-func (s *Sampler) run() {
+func (s *sampler) run() {
 	defer close(s.done)
-	tick := time.NewTicker(SampleEvery)
+	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	for {
 		s.add(s.read())
@@ -121,7 +121,7 @@ func (s *Sampler) run() {
 	}
 }
 
-func (s *Sampler) add(f Footprint) {
+func (s *sampler) add(f footprint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.latest = f
@@ -139,17 +139,17 @@ func (s *Sampler) add(f Footprint) {
 }
 
 // halve merges neighbours into their larger figures, so that no peak is forgotten. s.mu is held.
-func (s *Sampler) halve() {
+func (s *sampler) halve() {
 	half := s.taken[:0]
 	for i := 0; i+1 < len(s.taken); i += 2 {
 		a, b := s.taken[i], s.taken[i+1]
-		half = append(half, Footprint{max(a.Heap, b.Heap), max(a.RSS, b.RSS), max(a.Goroutines, b.Goroutines)})
+		half = append(half, footprint{max(a.Heap, b.Heap), max(a.RSS, b.RSS), max(a.Goroutines, b.Goroutines)})
 	}
 	s.taken, s.warm = half, s.warm/2
 }
 
 // Ready notes the footprint when all nodes are ready, before any load.
-func (s *Sampler) Ready() {
+func (s *sampler) Ready() {
 	f := s.read()
 	s.mu.Lock()
 	s.ready = f
@@ -157,21 +157,21 @@ func (s *Sampler) Ready() {
 }
 
 // Warm says that the warm-up is over.
-func (s *Sampler) Warm() {
+func (s *sampler) Warm() {
 	s.mu.Lock()
 	s.warm = len(s.taken)
 	s.mu.Unlock()
 }
 
 // Latest returns the newest footprint.
-func (s *Sampler) Latest() Footprint {
+func (s *sampler) Latest() footprint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.latest
 }
 
 // Stop ends the sampling, with one last sample, and sums up.
-func (s *Sampler) Stop(nodes int) *Memory {
+func (s *sampler) Stop(nodes int) *Memory {
 	close(s.stop)
 	<-s.done
 	s.mu.Lock()
@@ -208,8 +208,8 @@ const (
 	costItem    = 640      // one item of a list that is being gathered
 )
 
-// Estimate returns about how much resident memory a run takes at its largest.
-func Estimate(c *Config) Bytes {
+// estimate returns about how much resident memory a run takes at its largest.
+func estimate(c *Config) Bytes {
 	sessions := uint64(c.Nodes) * uint64(c.Sessions)
 	inFlight := uint64(c.Window)
 	if !c.Open() {
@@ -231,9 +231,9 @@ func (e *MemoryError) Error() string {
 	return fmt.Sprintf("bench: about %s would be needed, --max-memory is %s", e.Estimate, e.Limit)
 }
 
-// CheckMemory returns a *MemoryError when the estimate is above the limit; a limit of 0 is none.
-func CheckMemory(c *Config) error {
-	if e := Estimate(c); c.MaxMemory > 0 && e > c.MaxMemory {
+// checkMemory returns a *MemoryError when the estimate is above the limit; a limit of 0 is none.
+func checkMemory(c *Config) error {
+	if e := estimate(c); c.MaxMemory > 0 && e > c.MaxMemory {
 		return &MemoryError{e, c.MaxMemory}
 	}
 	return nil

@@ -13,8 +13,8 @@ func TestSamplerSumsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		// Resident memory: 10 MiB idle, a peak of 90 at 1 s (warm-up), then 50, and 58 in the last second.
-		read := func() Footprint {
-			f := Footprint{Heap: 5 << 20, RSS: 10 << 20, Goroutines: 7}
+		read := func() footprint {
+			f := footprint{Heap: 5 << 20, RSS: 10 << 20, Goroutines: 7}
 			switch at := time.Since(start); {
 			case at == 0:
 			case at == time.Second:
@@ -26,8 +26,8 @@ func TestSamplerSumsUp(t *testing.T) {
 			}
 			return f
 		}
-		over := make(chan Footprint, 1)
-		s := StartSampler(read, 80<<20, over)
+		over := make(chan footprint, 1)
+		s := startSampler(read, 80<<20, over)
 		time.Sleep(50 * time.Millisecond)
 		s.Ready()
 		time.Sleep(2 * time.Second)
@@ -64,10 +64,10 @@ func TestSamplerSumsUp(t *testing.T) {
 }
 
 func TestSamplerForgetsNoPeak(t *testing.T) {
-	s := &Sampler{}
-	s.taken = make([]Footprint, 0, maxSamples)
+	s := &sampler{}
+	s.taken = make([]footprint, 0, maxSamples)
 	for i := range 3 * maxSamples {
-		f := Footprint{RSS: 1}
+		f := footprint{RSS: 1}
 		if i == 12_345 {
 			f.RSS = 99
 		}
@@ -86,7 +86,7 @@ func TestSamplerForgetsNoPeak(t *testing.T) {
 }
 
 func TestFootprintIsOfThisProcess(t *testing.T) {
-	f := ReadFootprint()
+	f := readFootprint()
 	if f.Heap == 0 || f.Goroutines == 0 {
 		t.Errorf("%+v", f)
 	}
@@ -98,23 +98,23 @@ func TestFootprintIsOfThisProcess(t *testing.T) {
 func TestCheckMemory(t *testing.T) {
 	c := &Config{Nodes: 5000}
 	c.Defaults()
-	e := Estimate(c)
+	e := estimate(c)
 	c.MaxMemory = e
-	if err := CheckMemory(c); err != nil {
+	if err := checkMemory(c); err != nil {
 		t.Errorf("at the limit: %v", err)
 	}
 	c.MaxMemory = e - 1
 	var me *MemoryError
-	if err := CheckMemory(c); !errors.As(err, &me) || me.Estimate != e {
+	if err := checkMemory(c); !errors.As(err, &me) || me.Estimate != e {
 		t.Errorf("above the limit: %v", err)
 	}
 	c.MaxMemory = 0
-	if err := CheckMemory(c); err != nil {
+	if err := checkMemory(c); err != nil {
 		t.Errorf("without a limit: %v", err)
 	}
 	few := *c
 	few.Nodes = 50
-	if Estimate(&few) >= e {
+	if estimate(&few) >= e {
 		t.Error("50 nodes are estimated no smaller than 5,000")
 	}
 }

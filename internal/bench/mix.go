@@ -15,17 +15,17 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// DefaultMix is the mix of a run that names none.
-const DefaultMix = "ping=8,corestatus=1,command=1"
+// defaultMix is the mix of a run that names none.
+const defaultMix = "ping=8,corestatus=1,command=1"
 
 // userEvent is the UserEvent header of what the generator itself sends.
 const userEvent = "AmictlBench"
 
-// A Field is one header of an action.
-type Field = wire.Field
+// A field is one header of an action.
+type field = wire.Field
 
-// A Kind is one action of a mix.
-type Kind struct {
+// A kind is one action of a mix.
+type kind struct {
 	Name    string // as it is reported
 	Action  string // as it is sent
 	Weight  uint64
@@ -58,8 +58,8 @@ const (
 
 var marks = map[string]mark{".Node": markNode, ".N": markN, ".Run": markRun, ".T": markT}
 
-// Vars are what stands for the marks of a value.
-type Vars struct {
+// vars are what stands for the marks of a value.
+type vars struct {
 	Node string        // {{.Node}}
 	Run  string        // {{.Run}}
 	N    uint64        // {{.N}}, the action's number in the run
@@ -68,13 +68,13 @@ type Vars struct {
 
 // A Mix chooses actions by weight. It is fixed once made, and any goroutine may use it.
 type Mix struct {
-	kinds []Kind
+	kinds []kind
 	upto  []uint64 // upto[i] is the sum of the weights of kinds[0..i]
 	text  string
 }
 
 // known are the actions that a mix names by word, all of them read-only.
-var known = map[string]Kind{
+var known = map[string]kind{
 	"ping":             {Action: "Ping"},
 	"corestatus":       {Action: "CoreStatus"},
 	"coresettings":     {Action: "CoreSettings"},
@@ -94,11 +94,11 @@ var known = map[string]Kind{
 	}},
 }
 
-// NewCallMix returns the mix of the calls workload: an Originate that ends by its OriginateResponse, with a ChannelId
+// newCallMix returns the mix of the calls workload: an Originate that ends by its OriginateResponse, with a ChannelId
 // that says whose the channel is. The far end waits for as long as a call is to last.
-func NewCallMix(channel string, hold, timeout time.Duration) *Mix {
+func newCallMix(channel string, hold, timeout time.Duration) *Mix {
 	ring := max(time.Second, timeout-time.Second)
-	return &Mix{text: "originate", upto: []uint64{1}, kinds: []Kind{{
+	return &Mix{text: "originate", upto: []uint64{1}, kinds: []kind{{
 		Name: "originate", Action: "Originate", Weight: 1, Await: true,
 		fields: []header{
 			{name: "Channel", value: channel},
@@ -112,8 +112,8 @@ func NewCallMix(channel string, hold, timeout time.Duration) *Mix {
 	}}}
 }
 
-// KnownActions returns the words that ParseMix takes, sorted.
-func KnownActions() []string {
+// knownActions returns the words that parseMix takes, sorted.
+func knownActions() []string {
 	names := make([]string, 0, len(known))
 	for n := range known {
 		names = append(names, n)
@@ -135,17 +135,17 @@ func (e *MixError) Error() string {
 	return fmt.Sprintf("bench: mix: %q %s", e.Entry, e.Why)
 }
 
-// ParseMix reads a mix like "ping=8,corestatus=1,command=1". A word without a weight has weight 1. Errors are
+// parseMix reads a mix like "ping=8,corestatus=1,command=1". A word without a weight has weight 1. Errors are
 // *MixError.
-func ParseMix(s string) (*Mix, error) {
-	var kinds []Kind
+func parseMix(s string) (*Mix, error) {
+	var kinds []kind
 	for entry := range strings.SplitSeq(s, ",") {
 		entry = strings.TrimSpace(entry)
 		name, weight, hasWeight := strings.Cut(entry, "=")
 		name = strings.ToLower(strings.TrimSpace(name))
 		k, ok := known[name]
 		if !ok {
-			return nil, &MixError{entry, "is no known action; known are " + strings.Join(KnownActions(), ", ") +
+			return nil, &MixError{entry, "is no known action; known are " + strings.Join(knownActions(), ", ") +
 				"; others go into a JSON file"}
 		}
 		k.Name, k.Weight = name, 1
@@ -186,9 +186,9 @@ func ReadMix(r io.Reader) (*Mix, error) {
 	if err := dec.Decode(&entries); err != nil {
 		return nil, &MixError{"", err.Error()}
 	}
-	var kinds []Kind
+	var kinds []kind
 	for _, e := range entries {
-		k := Kind{Name: e.Name, Action: e.Action, Weight: 1, Timeout: time.Duration(e.Timeout), Await: e.Await}
+		k := kind{Name: e.Name, Action: e.Action, Weight: 1, Timeout: time.Duration(e.Timeout), Await: e.Await}
 		if e.Weight != nil {
 			k.Weight = *e.Weight
 		}
@@ -278,14 +278,14 @@ func parseTemplate(name, s string) (header, error) {
 	return t, nil
 }
 
-func newMix(text string, kinds []Kind) (*Mix, error) {
+func newMix(text string, kinds []kind) (*Mix, error) {
 	if len(kinds) == 0 {
 		return nil, &MixError{"", "is empty"}
 	}
 	m := &Mix{kinds: kinds, text: text}
 	var sum uint64
 	for i, k := range kinds {
-		if slices.ContainsFunc(kinds[:i], func(o Kind) bool { return o.Name == k.Name }) {
+		if slices.ContainsFunc(kinds[:i], func(o kind) bool { return o.Name == k.Name }) {
 			return nil, &MixError{k.Name, "is named twice"}
 		}
 		sum += k.Weight
@@ -298,7 +298,7 @@ func newMix(text string, kinds []Kind) (*Mix, error) {
 func (m *Mix) String() string { return m.text }
 
 // Kinds returns the mix's actions, which are not to be changed.
-func (m *Mix) Kinds() []Kind { return m.kinds }
+func (m *Mix) Kinds() []kind { return m.kinds }
 
 // Choose returns which of Kinds the n-th action of a run with that seed is. It depends on its arguments alone, so
 // that a seed gives the same actions whichever goroutine sends them.
@@ -323,10 +323,10 @@ func splitmix(x uint64) uint64 {
 }
 
 // Fields appends the headers of an action of this kind to dst. Only values with marks cost an allocation.
-func (k *Kind) Fields(dst []Field, v *Vars) []Field {
+func (k *kind) Fields(dst []field, v *vars) []field {
 	for i := range k.fields {
 		t := &k.fields[i]
-		f := Field{Name: t.name, Value: t.value}
+		f := field{Name: t.name, Value: t.value}
 		if t.parts != nil {
 			f.Value = t.fill(v)
 		}
@@ -335,7 +335,7 @@ func (k *Kind) Fields(dst []Field, v *Vars) []Field {
 	return dst
 }
 
-func (t *header) fill(v *Vars) string {
+func (t *header) fill(v *vars) string {
 	var room [128]byte
 	b := room[:0]
 	for _, p := range t.parts {

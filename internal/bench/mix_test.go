@@ -25,7 +25,7 @@ func TestParseMix(t *testing.T) {
 		{in: "ping,ping=2", err: "named twice"},
 		{in: "", err: "no known action"},
 	} {
-		m, err := ParseMix(tt.in)
+		m, err := parseMix(tt.in)
 		if tt.err != "" {
 			var me *MixError
 			if !errors.As(err, &me) || !strings.Contains(err.Error(), tt.err) {
@@ -56,8 +56,8 @@ func TestReadMix(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := m.Kinds()[0]
-	got := k.Fields(nil, &Vars{Node: "pbx1", Run: "ab12", N: 42, T: time.Millisecond})
-	want := []Field{
+	got := k.Fields(nil, &vars{Node: "pbx1", Run: "ab12", N: 42, T: time.Millisecond})
+	want := []field{
 		{Name: "Channel", Value: "Local/42@pbx1"},
 		{Name: "ChannelId", Value: "amictl-ab12-42"},
 		{Name: "Variable", Value: "A=1"},
@@ -71,7 +71,7 @@ func TestReadMix(t *testing.T) {
 	if k.Timeout != 40*time.Second || k.Weight != 3 || !k.Await {
 		t.Errorf("kind: timeout %s, weight %d, await %v", k.Timeout, k.Weight, k.Await)
 	}
-	if p := m.Kinds()[1]; p.Name != "Ping" || p.Weight != 1 || len(p.Fields(nil, &Vars{})) != 0 {
+	if p := m.Kinds()[1]; p.Name != "Ping" || p.Weight != 1 || len(p.Fields(nil, &vars{})) != 0 {
 		t.Errorf("second kind: %+v", p)
 	}
 }
@@ -99,7 +99,7 @@ func TestReadMixRefuses(t *testing.T) {
 }
 
 func TestMixChoosesByWeightAndSeed(t *testing.T) {
-	m, err := ParseMix("ping=8,corestatus=1,command=1")
+	m, err := parseMix("ping=8,corestatus=1,command=1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,11 +128,11 @@ func TestMixChoosesByWeightAndSeed(t *testing.T) {
 }
 
 func TestFixedFieldsCostNoAllocation(t *testing.T) {
-	m, err := ParseMix("command")
+	m, err := parseMix("command")
 	if err != nil {
 		t.Fatal(err)
 	}
-	room, v := make([]Field, 0, 4), Vars{Node: "pbx1"}
+	room, v := make([]field, 0, 4), vars{Node: "pbx1"}
 	k := &m.Kinds()[0]
 	if n := testing.AllocsPerRun(100, func() { room = k.Fields(room[:0], &v) }); n != 0 {
 		t.Errorf("%v allocations for headers without marks", n)

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Profiles of the simulated cluster.
+// allProfiles of the simulated cluster.
 const (
-	ProfileEven        = "even"
-	ProfileOneSlow     = "one-slow"
-	ProfileOneFlooding = "one-flooding"
-	ProfileOneStalled  = "one-stalled"
-	ProfileFlapping    = "flapping"
-	ProfileStorm       = "storm"
-	ProfileMixed       = "mixed"
+	profileEven        = "even"
+	profileOneSlow     = "one-slow"
+	profileOneFlooding = "one-flooding"
+	profileOneStalled  = "one-stalled"
+	profileFlapping    = "flapping"
+	profileStorm       = "storm"
+	profileMixed       = "mixed"
 )
 
-// A Condition is how a simulated node behaves. The zero value is a healthy one.
-type Condition struct {
+// A condition is how a simulated node behaves. The zero value is a healthy one.
+type condition struct {
 	Name string `json:"name,omitempty"` // "" for healthy, else what reports call it
 	// Delay is added to every answer.
 	Delay time.Duration `json:"delay,omitempty"`
@@ -31,18 +31,18 @@ type Condition struct {
 }
 
 // Healthy reports whether the profile leaves the node alone.
-func (c Condition) Healthy() bool { return c.Name == "" }
+func (c condition) Healthy() bool { return c.Name == "" }
 
 // Conditions of nodes.
 var (
-	slow     = Condition{Name: "slow", Delay: 20 * time.Millisecond}
-	flooding = Condition{Name: "flooding", Flood: 20_000}
-	stalled  = Condition{Name: "stalled", Stall: true}
-	flaps    = Condition{Name: "flapping", Flap: 300 * time.Millisecond}
+	slow     = condition{Name: "slow", Delay: 20 * time.Millisecond}
+	flooding = condition{Name: "flooding", Flood: 20_000}
+	stalled  = condition{Name: "stalled", Stall: true}
+	flaps    = condition{Name: "flapping", Flap: 300 * time.Millisecond}
 )
 
-// A Profile says which nodes of a simulated cluster are in which condition.
-type Profile struct {
+// A profile says which nodes of a simulated cluster are in which condition.
+type profile struct {
 	Name  string
 	About string
 	// Storm closes every session of every node at once, this long into the measurement; 0 never.
@@ -50,58 +50,58 @@ type Profile struct {
 	// Paced: the consumer of events is held to a pace that the flood exceeds. Only then is it put to the test whether
 	// a flood harms the other nodes' events.
 	Paced bool
-	nodes func(i, n int) Condition
+	nodes func(i, n int) condition
 }
 
 // Node returns the condition of node i of n.
-func (p *Profile) Node(i, n int) Condition {
+func (p *profile) Node(i, n int) condition {
 	if p.nodes == nil {
-		return Condition{}
+		return condition{}
 	}
 	return p.nodes(i, n)
 }
 
 // one puts a single node, in the middle so that it is neither first nor last in any order, in a condition. A cluster
 // of one node stays healthy: there would be nobody to compare.
-func one(c Condition) func(i, n int) Condition {
-	return func(i, n int) Condition {
+func one(c condition) func(i, n int) condition {
+	return func(i, n int) condition {
 		if n > 1 && i == n/2 {
 			return c
 		}
-		return Condition{}
+		return condition{}
 	}
 }
 
-var profiles = []Profile{
-	{Name: ProfileEven, About: "all nodes healthy"},
-	{Name: ProfileOneSlow, About: "one node answers each action 20 ms late", nodes: one(slow)},
-	{Name: ProfileOneFlooding, About: "one node sends 20,000 events a second, more than the consumer takes", Paced: true, nodes: one(flooding)},
-	{Name: ProfileOneStalled, About: "one node hangs: it takes connections' bytes and never answers", nodes: one(stalled)},
-	{Name: ProfileFlapping, About: "every tenth node, at least one, loses its sessions every 300 ms", nodes: func(i, n int) Condition {
+var profiles = []profile{
+	{Name: profileEven, About: "all nodes healthy"},
+	{Name: profileOneSlow, About: "one node answers each action 20 ms late", nodes: one(slow)},
+	{Name: profileOneFlooding, About: "one node sends 20,000 events a second, more than the consumer takes", Paced: true, nodes: one(flooding)},
+	{Name: profileOneStalled, About: "one node hangs: it takes connections' bytes and never answers", nodes: one(stalled)},
+	{Name: profileFlapping, About: "every tenth node, at least one, loses its sessions every 300 ms", nodes: func(i, n int) condition {
 		if n > 1 && i%10 == n/2%10 {
 			return flaps
 		}
-		return Condition{}
+		return condition{}
 	}},
-	{Name: ProfileStorm, About: "every node loses its sessions at once, 100 ms into the run", Storm: 100 * time.Millisecond},
-	{Name: ProfileMixed, Paced: true, About: "one slow, one flooding, one stalled and one flapping node, the rest healthy", nodes: mixed},
+	{Name: profileStorm, About: "every node loses its sessions at once, 100 ms into the run", Storm: 100 * time.Millisecond},
+	{Name: profileMixed, Paced: true, About: "one slow, one flooding, one stalled and one flapping node, the rest healthy", nodes: mixed},
 }
 
-func mixed(i, n int) Condition {
+func mixed(i, n int) condition {
 	if n < 5 { // at least one must stay healthy
 		return one(slow)(i, n)
 	}
 	if i%(n/4) != 0 || i/(n/4) > 3 {
-		return Condition{}
+		return condition{}
 	}
-	return []Condition{slow, flooding, stalled, flaps}[i/(n/4)]
+	return []condition{slow, flooding, stalled, flaps}[i/(n/4)]
 }
 
-// Profiles returns all profiles.
-func Profiles() []Profile { return slices.Clone(profiles) }
+// allProfiles returns all profiles.
+func allProfiles() []profile { return slices.Clone(profiles) }
 
-// ProfileByName returns the profile of that name, or a *ConfigError that lists them.
-func ProfileByName(name string) (*Profile, error) {
+// profileByName returns the profile of that name, or a *ConfigError that lists them.
+func profileByName(name string) (*profile, error) {
 	var names []string
 	for i := range profiles {
 		if profiles[i].Name == name {

@@ -8,7 +8,7 @@ import (
 )
 
 func TestProfilesLeaveMostNodesAlone(t *testing.T) {
-	count := func(p *Profile, n int) map[string]int {
+	count := func(p *profile, n int) map[string]int {
 		m := map[string]int{}
 		for i := range n {
 			m[p.Node(i, n).Name]++
@@ -20,21 +20,21 @@ func TestProfilesLeaveMostNodesAlone(t *testing.T) {
 		n    int
 		want map[string]int
 	}{
-		{ProfileEven, 50, map[string]int{"": 50}},
-		{ProfileOneSlow, 50, map[string]int{"": 49, "slow": 1}},
-		{ProfileOneFlooding, 50, map[string]int{"": 49, "flooding": 1}},
-		{ProfileOneStalled, 50, map[string]int{"": 49, "stalled": 1}},
-		{ProfileOneStalled, 2, map[string]int{"": 1, "stalled": 1}},
-		{ProfileOneStalled, 1, map[string]int{"": 1}},
-		{ProfileFlapping, 50, map[string]int{"": 45, "flapping": 5}},
-		{ProfileFlapping, 3, map[string]int{"": 2, "flapping": 1}},
-		{ProfileStorm, 8, map[string]int{"": 8}},
-		{ProfileMixed, 50, map[string]int{"": 46, "slow": 1, "flooding": 1, "stalled": 1, "flapping": 1}},
-		{ProfileMixed, 5, map[string]int{"": 1, "slow": 1, "flooding": 1, "stalled": 1, "flapping": 1}},
-		{ProfileMixed, 8, map[string]int{"": 4, "slow": 1, "flooding": 1, "stalled": 1, "flapping": 1}},
-		{ProfileMixed, 3, map[string]int{"": 2, "slow": 1}},
+		{profileEven, 50, map[string]int{"": 50}},
+		{profileOneSlow, 50, map[string]int{"": 49, "slow": 1}},
+		{profileOneFlooding, 50, map[string]int{"": 49, "flooding": 1}},
+		{profileOneStalled, 50, map[string]int{"": 49, "stalled": 1}},
+		{profileOneStalled, 2, map[string]int{"": 1, "stalled": 1}},
+		{profileOneStalled, 1, map[string]int{"": 1}},
+		{profileFlapping, 50, map[string]int{"": 45, "flapping": 5}},
+		{profileFlapping, 3, map[string]int{"": 2, "flapping": 1}},
+		{profileStorm, 8, map[string]int{"": 8}},
+		{profileMixed, 50, map[string]int{"": 46, "slow": 1, "flooding": 1, "stalled": 1, "flapping": 1}},
+		{profileMixed, 5, map[string]int{"": 1, "slow": 1, "flooding": 1, "stalled": 1, "flapping": 1}},
+		{profileMixed, 8, map[string]int{"": 4, "slow": 1, "flooding": 1, "stalled": 1, "flapping": 1}},
+		{profileMixed, 3, map[string]int{"": 2, "slow": 1}},
 	} {
-		p, err := ProfileByName(tt.name)
+		p, err := profileByName(tt.name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +45,7 @@ func TestProfilesLeaveMostNodesAlone(t *testing.T) {
 }
 
 func TestProfileByNameRefuses(t *testing.T) {
-	_, err := ProfileByName("one-slwo")
+	_, err := profileByName("one-slwo")
 	var ce *ConfigError
 	if !errors.As(err, &ce) {
 		t.Errorf("error %v, want a *ConfigError", err)

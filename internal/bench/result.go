@@ -60,8 +60,8 @@ type Machine struct {
 	Go     string `json:"go"`
 }
 
-// ThisMachine describes the machine that runs the process.
-func ThisMachine() Machine {
+// thisMachine describes the machine that runs the process.
+func thisMachine() Machine {
 	m := Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0), Go: runtime.Version()}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		m.CPU = procField(string(b), "model name")
@@ -253,8 +253,8 @@ type Interval struct {
 	WarmUp     bool    `json:"warm_up,omitempty"`
 }
 
-// ReadResult reads a result file.
-func ReadResult(r io.Reader) (*Result, error) {
+// readResult reads a result file.
+func readResult(r io.Reader) (*Result, error) {
 	var res Result
 	if err := json.NewDecoder(r).Decode(&res); err != nil {
 		return nil, fmt.Errorf("bench: result: %w", err)
@@ -277,7 +277,7 @@ func ReadResultFile(name string) (*Result, error) {
 		return nil, fmt.Errorf("bench: result: %w", err)
 	}
 	defer func() { _ = f.Close() }()
-	res, err := ReadResult(f)
+	res, err := readResult(f)
 	if err != nil {
 		return nil, fmt.Errorf("%w (%s)", err, name)
 	}

@@ -106,7 +106,7 @@ func TestFileIsWholeOrNotThere(t *testing.T) {
 
 func TestReadResultRefuses(t *testing.T) {
 	for _, in := range []string{``, `{}`, `[]`, `{"schema":99}`, `{"schema":1,"nodes":[{"node":"a"}]}`, `{"schema":1,"elapsed_s":"x"}`} {
-		if _, err := ReadResult(strings.NewReader(in)); err == nil {
+		if _, err := readResult(strings.NewReader(in)); err == nil {
 			t.Errorf("%s was read", in)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A Run is one load run. Its fields are set before Do and not changed after.
-type Run struct {
+// A run is one load run. Its fields are set before Do and not changed after.
+type run struct {
 	Config     Config
 	Seed       uint64
 	ID         string // part of what the run leaves in servers' logs
@@ -19,17 +19,17 @@ type Run struct {
 	Mix        *Mix
 	Thresholds []Threshold
 	AbortIf    []Threshold
-	Engine     Engine
-	Simulator  Simulator   // nil for real servers
-	Conditions []Condition // of nodes, in the order of the engine's first lanes of each; nil: all healthy
-	Sampler    *Sampler    // started before the engine was made; Do stops it
-	Over       <-chan Footprint
+	Engine     engine
+	Simulator  simulator   // nil for real servers
+	Conditions []condition // of nodes, in the order of the engine's first lanes of each; nil: all healthy
+	Sampler    *sampler    // started before the engine was made; Do stops it
+	Over       <-chan footprint
 	Live       func(*Interval) // called for every stretch, from one goroutine; may be nil
 	Notes      []string
 
 	// The rest belongs to Do.
 	epoch    time.Time
-	schedule *Schedule
+	schedule *schedule
 	nodes    []*nodeRecord
 	lanes    []*lane
 	workers  []*worker
@@ -60,11 +60,11 @@ var ErrNotReady = errors.New("bench: no node became ready")
 const readyWait = 60 * time.Second
 
 // now returns the offset from the start of the run.
-func (r *Run) now() time.Duration { return time.Since(r.epoch) }
+func (r *run) now() time.Duration { return time.Since(r.epoch) }
 
 // Do runs the load and returns what came of it. When ctx is done the run ends early: what is due is dropped,
 // what is in flight is waited for, and the result is marked as partial. An error means that there is no result.
-func (r *Run) Do(ctx context.Context) (*Result, error) {
+func (r *run) Do(ctx context.Context) (*Result, error) {
 	if err := r.prepare(); err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (r *Run) Do(ctx context.Context) (*Result, error) {
 }
 
 // prepare checks what Do was given and lays out lanes and workers.
-func (r *Run) prepare() error {
+func (r *run) prepare() error {
 	if err := r.Config.Validate(); err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (r *Run) prepare() error {
 	r.warm = time.Duration(c.WarmUp)
 	if c.Open() {
 		var err error
-		if r.schedule, err = NewSchedule(c.Rate, time.Duration(c.Duration), c.Stages, c.Actions); err != nil {
+		if r.schedule, err = newSchedule(c.Rate, time.Duration(c.Duration), c.Stages, c.Actions); err != nil {
 			return err
 		}
 		r.lead = uint64(r.schedule.RateAt(0) * r.warm.Seconds())
@@ -131,7 +131,7 @@ func (r *Run) prepare() error {
 
 // callers returns how many actions a lane of a node may have in flight: a closed loop's callers by weight, or an
 // open loop's window.
-func (r *Run) callers(n *nodeRecord) int {
+func (r *run) callers(n *nodeRecord) int {
 	if r.Config.Open() {
 		return r.Config.Window
 	}
@@ -139,7 +139,7 @@ func (r *Run) callers(n *nodeRecord) int {
 }
 
 // awaitReady waits until every lane is ready, or some are and the wait is over.
-func (r *Run) awaitReady(ctx context.Context) error {
+func (r *run) awaitReady(ctx context.Context) error {
 	limit := time.Now().Add(readyWait)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -162,7 +162,7 @@ func (r *Run) awaitReady(ctx context.Context) error {
 	}
 }
 
-func (r *Run) ready() int {
+func (r *run) ready() int {
 	n := 0
 	for i := range r.lanes {
 		if r.Engine.Ready(i) {
@@ -178,7 +178,7 @@ func (r *Run) ready() int {
 const coresPerWorker = 4
 
 // begin fixes the times and makes the workers. All lanes of a node belong to one worker.
-func (r *Run) begin(now time.Time) {
+func (r *run) begin(now time.Time) {
 	r.epoch = now
 	if d := time.Duration(r.Config.Duration); d > 0 {
 		r.deadline = r.warm + d
@@ -199,7 +199,7 @@ func (r *Run) begin(now time.Time) {
 }
 
 // watch waits for the end of the load, reporting stretches as they pass.
-func (r *Run) watch(ctx context.Context) {
+func (r *run) watch(ctx context.Context) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -209,7 +209,7 @@ func (r *Run) watch(ctx context.Context) {
 	}()
 	every := time.Duration(r.Config.Every)
 	if every <= 0 {
-		every = DefaultEvery
+		every = defaultEvery
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -266,7 +266,7 @@ func (r *Run) watch(ctx context.Context) {
 }
 
 // longest returns how long an action that is sent now may take to end: its timeout, and room for the engine's rounding.
-func (r *Run) longest() time.Duration {
+func (r *run) longest() time.Duration {
 	d := time.Duration(r.Config.Timeout)
 	for i := range r.Mix.kinds {
 		d = max(d, r.Mix.kinds[i].Timeout)
@@ -275,7 +275,7 @@ func (r *Run) longest() time.Duration {
 }
 
 // issueEnd returns the offset at which nothing more is issued, 0 if that is not known.
-func (r *Run) issueEnd() time.Duration {
+func (r *run) issueEnd() time.Duration {
 	if r.schedule != nil {
 		return r.warm + r.schedule.End()
 	}
@@ -285,7 +285,7 @@ func (r *Run) issueEnd() time.Duration {
 // measuredUntil returns the offset at which the measurement ended, or has got to: the last answer, or the end of the
 // load if that was later. Without the latter, servers that died early would show a fine rate until then. Of a counted
 // load the end is when the last action was sent.
-func (r *Run) measuredUntil(lastAnswer, lastSent time.Duration) time.Duration {
+func (r *run) measuredUntil(lastAnswer, lastSent time.Duration) time.Duration {
 	until := r.now()
 	switch end := r.issueEnd(); {
 	case r.schedule == nil && r.Config.Actions > 0:
@@ -301,7 +301,7 @@ func (r *Run) measuredUntil(lastAnswer, lastSent time.Duration) time.Duration {
 
 // abort says why the run should end now, or "". A condition of AbortIf counts at once. With AbortOnFail a threshold
 // does if its figure cannot recover, or when it has failed in three stretches one after another.
-func (r *Run) abort() string {
+func (r *run) abort() string {
 	if len(r.AbortIf) == 0 && !r.Config.AbortOnFail || r.now()-r.warm < time.Duration(r.Config.Every) {
 		return "" // nothing to judge, or no whole stretch has been measured yet
 	}
@@ -346,7 +346,7 @@ func (t *Threshold) cannotRecover() bool {
 }
 
 // interval sums up the stretch since *last.
-func (r *Run) interval(last *time.Duration) {
+func (r *run) interval(last *time.Duration) {
 	now := r.now()
 	length := now - *last
 	if length < time.Millisecond {
@@ -416,7 +416,7 @@ func thin(in []Interval) []Interval {
 }
 
 // finish ends streams and waits for whoever belongs to the run.
-func (r *Run) finish(ctx context.Context) {
+func (r *run) finish(ctx context.Context) {
 	if r.tap != nil && r.ended == "" {
 		select {
 		case <-time.After(r.warm + time.Duration(r.Config.Watch) - r.now()):
@@ -438,7 +438,7 @@ func (r *Run) finish(ctx context.Context) {
 }
 
 // startStreams opens the event stream and lets the consumer run, for a run that has events to look at.
-func (r *Run) startStreams() error {
+func (r *run) startStreams() error {
 	if r.Config.EventRate <= 0 && r.Config.Workload != WorkloadEvents && r.Config.Workload != WorkloadCalls {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package bench_test
+package bench
 
 import (
 	"bytes"
@@ -8,21 +8,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apntalk/amictl/internal/bench"
-	"github.com/apntalk/amictl/internal/bench/report"
 	"go.uber.org/goleak"
 )
 
 // ms makes a Duration of milliseconds.
-func ms(n int) bench.Duration { return bench.Duration(time.Duration(n) * time.Millisecond) }
+func ms(n int) Duration { return Duration(time.Duration(n) * time.Millisecond) }
 
 // launch runs a load against simulated nodes in this process; change may alter what is launched.
-func launch(t *testing.T, cfg bench.Config, change func(*bench.Launch)) *bench.Result {
+func launch(t *testing.T, cfg Config, change func(*Launch)) *Result {
 	t.Helper()
 	cfg.Target = "simulator"
-	l := bench.Launch{
+	l := Launch{
 		Config: cfg, Seed: 1, ID: "test", Version: "test",
-		Simulate: func(s bench.SimSpec) (bench.Simulator, error) { return bench.SimulateHere(s) },
 	}
 	ctx := t.Context()
 	if change != nil {
@@ -34,14 +31,14 @@ func launch(t *testing.T, cfg bench.Config, change func(*bench.Launch)) *bench.R
 	}
 	if testing.Verbose() {
 		var b bytes.Buffer
-		_ = report.Table(&b, res, 0)
+		_ = res.Write(&b)
 		t.Log("\n" + b.String())
 	}
 	return res
 }
 
 // check holds what must be true of every run that was not meant to break its ledger.
-func check(t *testing.T, r *bench.Result) {
+func check(t *testing.T, r *Result) {
 	t.Helper()
 	if len(r.Ledger.Differences) > 0 {
 		t.Errorf("the ledgers differ: %s", strings.Join(r.Ledger.Differences, "\n"))
@@ -66,9 +63,9 @@ func check(t *testing.T, r *bench.Result) {
 
 func TestClosedLoopSendsExactlyWhatWasAsked(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	r := launch(t, bench.Config{Nodes: 4, Sessions: 2, Actions: 5000}, nil)
+	r := launch(t, Config{Nodes: 4, Sessions: 2, Actions: 5000}, nil)
 	check(t, r)
-	if r.Total.Sent != 5000 || r.Total.Ended.Reply != 5000 || r.Verdict != bench.Measured || r.Partial {
+	if r.Total.Sent != 5000 || r.Total.Ended.Reply != 5000 || r.Verdict != Measured || r.Partial {
 		t.Errorf("sent %d, replied %d, verdict %s %v", r.Total.Sent, r.Total.Ended.Reply, r.Verdict, r.Reasons)
 	}
 	if len(r.Nodes) != 4 || r.Ledger.Compared != 4 || r.Ledger.Simulator.Received < 5000 {
@@ -77,14 +74,14 @@ func TestClosedLoopSendsExactlyWhatWasAsked(t *testing.T) {
 	if r.Total.P99 < r.Total.P50 || r.Total.P50 == 0 || r.Total.ServiceP50 > r.Total.P50 {
 		t.Errorf("percentiles %+v", r.Total)
 	}
-	if _, err := bench.DecodeHistogram(r.Histograms["response"]); err != nil {
+	if _, err := DecodeHistogram(r.Histograms["response"]); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestTheSameSeedSendsTheSameActions(t *testing.T) {
 	counts := func(seed uint64) (n [3]uint64) {
-		r := launch(t, bench.Config{Nodes: 3, Actions: 2000}, func(l *bench.Launch) { l.Seed = seed })
+		r := launch(t, Config{Nodes: 3, Actions: 2000}, func(l *Launch) { l.Seed = seed })
 		for i := range r.Actions {
 			n[i] = r.Actions[i].Sent
 		}
@@ -96,7 +93,7 @@ func TestTheSameSeedSendsTheSameActions(t *testing.T) {
 }
 
 func TestWarmUpIsNotMeasured(t *testing.T) {
-	r := launch(t, bench.Config{Nodes: 2, Actions: 300, WarmUp: ms(200)}, nil)
+	r := launch(t, Config{Nodes: 2, Actions: 300, WarmUp: ms(200)}, nil)
 	check(t, r)
 	if r.Total.Sent != 300 || r.Ledger.Bench.Reply <= 300 {
 		t.Errorf("measured %d, all %d", r.Total.Sent, r.Ledger.Bench.Reply)
@@ -104,20 +101,20 @@ func TestWarmUpIsNotMeasured(t *testing.T) {
 }
 
 // slowed makes every node answer that late.
-func slowed(d time.Duration) func(*bench.Launch) {
-	return func(l *bench.Launch) {
-		l.Simulate = func(s bench.SimSpec) (bench.Simulator, error) {
+func slowed(d time.Duration) func(*Launch) {
+	return func(l *Launch) {
+		l.simulate = func(s simSpec) (simulator, error) {
 			for i := range s.Conditions {
 				s.Conditions[i].Delay = d
 			}
-			return bench.SimulateHere(s)
+			return simulateHere(s)
 		}
 	}
 }
 
 // TestOverloadShowsInResponseTimeAlone sends twice what the servers can take: each answers 4 actions in 20 ms.
 func TestOverloadShowsInResponseTimeAlone(t *testing.T) {
-	r := launch(t, bench.Config{Nodes: 2, Rate: 800, Duration: ms(1000), Window: 4, MaxLag: ms(60_000)}, slowed(20*time.Millisecond))
+	r := launch(t, Config{Nodes: 2, Rate: 800, Duration: ms(1000), Window: 4, MaxLag: ms(60_000)}, slowed(20*time.Millisecond))
 	check(t, r)
 	if r.Total.Sent != 800 || r.Lag == nil || r.Lag.Dropped != 0 {
 		t.Errorf("sent %d, lag %+v", r.Total.Sent, r.Lag)
@@ -128,7 +125,7 @@ func TestOverloadShowsInResponseTimeAlone(t *testing.T) {
 }
 
 func TestOverloadDropsWhatHasNoRoom(t *testing.T) {
-	r := launch(t, bench.Config{Nodes: 2, Rate: 2000, Duration: ms(500), Window: 1, Backlog: 5, MaxLag: ms(60_000)}, slowed(20*time.Millisecond))
+	r := launch(t, Config{Nodes: 2, Rate: 2000, Duration: ms(500), Window: 1, Backlog: 5, MaxLag: ms(60_000)}, slowed(20*time.Millisecond))
 	check(t, r)
 	if r.Lag.Dropped == 0 || r.Total.Sent+r.Lag.Dropped != 1000 {
 		t.Errorf("sent %d, dropped %d of 1000", r.Total.Sent, r.Lag.Dropped)
@@ -136,9 +133,9 @@ func TestOverloadDropsWhatHasNoRoom(t *testing.T) {
 }
 
 func TestOpenLoopFollowsStagesAndWeights(t *testing.T) {
-	r := launch(t, bench.Config{
-		Nodes: 2, Weights: bench.Weights{"sim1": 3}, MaxLag: ms(60_000),
-		Stages: []bench.Stage{{For: ms(200), Rate: 1000}, {For: ms(100), Rate: 500, Step: true}},
+	r := launch(t, Config{
+		Nodes: 2, Weights: Weights{"sim1": 3}, MaxLag: ms(60_000),
+		Stages: []Stage{{For: ms(200), Rate: 1000}, {For: ms(100), Rate: 500, Step: true}},
 	}, nil)
 	check(t, r)
 	if r.Total.Sent != 150 || r.Nodes[0].Sent < 112 || r.Nodes[0].Sent > 113 {
@@ -147,15 +144,15 @@ func TestOpenLoopFollowsStagesAndWeights(t *testing.T) {
 }
 
 func TestALateGeneratorIsInvalid(t *testing.T) {
-	r := launch(t, bench.Config{Nodes: 1, Rate: 500, Duration: ms(200), MaxLag: 1}, nil)
-	if r.Verdict != bench.Invalid || !r.Lag.Invalid {
+	r := launch(t, Config{Nodes: 1, Rate: 500, Duration: ms(200), MaxLag: 1}, nil)
+	if r.Verdict != Invalid || !r.Lag.Invalid {
 		t.Errorf("verdict %s with lag %+v", r.Verdict, r.Lag)
 	}
 }
 
 func TestAStalledNodeCostsItsOwnActionsOnly(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	r := launch(t, bench.Config{Nodes: 10, Actions: 3000, Profile: bench.ProfileOneStalled, Timeout: ms(300), Watch: ms(1)}, nil)
+	r := launch(t, Config{Nodes: 10, Actions: 3000, Profile: profileOneStalled, Timeout: ms(300), Watch: ms(1)}, nil)
 	check(t, r)
 	stalled := 0
 	for i := range r.Nodes {
@@ -177,7 +174,7 @@ func TestAStalledNodeCostsItsOwnActionsOnly(t *testing.T) {
 }
 
 func TestAFloodCostsTheOthersNoEvent(t *testing.T) {
-	r := launch(t, bench.Config{Nodes: 5, Actions: 2000, Profile: bench.ProfileOneFlooding, Watch: ms(1500)}, nil)
+	r := launch(t, Config{Nodes: 5, Actions: 2000, Profile: profileOneFlooding, Watch: ms(1500)}, nil)
 	check(t, r)
 	if r.Metrics["drops"] != 0 || r.Events.Missing != 0 || r.Events.Delivered == 0 {
 		t.Errorf("drops of healthy nodes %v, events %+v", r.Metrics["drops"], r.Events)
@@ -188,10 +185,10 @@ func TestAFloodCostsTheOthersNoEvent(t *testing.T) {
 }
 
 func TestLostSessionsKeepTheLedger(t *testing.T) {
-	for _, profile := range []string{bench.ProfileFlapping, bench.ProfileStorm, bench.ProfileMixed} {
+	for _, profile := range []string{profileFlapping, profileStorm, profileMixed} {
 		t.Run(profile, func(t *testing.T) {
 			defer goleak.VerifyNone(t)
-			r := launch(t, bench.Config{Nodes: 6, Duration: ms(1200), Profile: profile, Timeout: ms(300), Watch: ms(1)}, nil)
+			r := launch(t, Config{Nodes: 6, Duration: ms(1200), Profile: profile, Timeout: ms(300), Watch: ms(1)}, nil)
 			check(t, r)
 			if r.Metrics["reconnects"] == 0 || r.Metrics["gaps"] == 0 {
 				t.Errorf("reconnects %v, gaps %v", r.Metrics["reconnects"], r.Metrics["gaps"])
@@ -204,10 +201,9 @@ func TestInterruptLeavesAPartialResult(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	l := bench.Launch{
-		Config: bench.Config{Nodes: 2, Duration: ms(60_000), Every: ms(20), Target: "simulator"}, ID: "test",
-		Simulate: func(s bench.SimSpec) (bench.Simulator, error) { return bench.SimulateHere(s) },
-		Live:     func(v *bench.Interval) { cancel() },
+	l := Launch{
+		Config: Config{Nodes: 2, Duration: ms(60_000), Every: ms(20), Target: "simulator"}, ID: "test",
+		Live: func(v *Interval) { cancel() },
 	}
 	r, err := l.Run(ctx)
 	if err != nil {
@@ -220,17 +216,17 @@ func TestInterruptLeavesAPartialResult(t *testing.T) {
 }
 
 func TestAbort(t *testing.T) {
-	for name, set := range map[string]func(*bench.Config){
-		"by a condition of its own":    func(c *bench.Config) { c.AbortIf = []string{"replies>100"} },
-		"by a figure that only grows":  func(c *bench.Config) { c.FailIf, c.AbortOnFail = []string{"max>1ns"}, true },
-		"by a figure in three windows": func(c *bench.Config) { c.FailIf, c.AbortOnFail = []string{"p50>1ns"}, true },
+	for name, set := range map[string]func(*Config){
+		"by a condition of its own":    func(c *Config) { c.AbortIf = []string{"replies>100"} },
+		"by a figure that only grows":  func(c *Config) { c.FailIf, c.AbortOnFail = []string{"max>1ns"}, true },
+		"by a figure in three windows": func(c *Config) { c.FailIf, c.AbortOnFail = []string{"p50>1ns"}, true },
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := bench.Config{Nodes: 2, Duration: ms(60_000), Every: ms(20)}
+			cfg := Config{Nodes: 2, Duration: ms(60_000), Every: ms(20)}
 			set(&cfg)
 			r := launch(t, cfg, nil)
 			check(t, r)
-			if !r.Partial || r.Ended == "" || (len(cfg.FailIf) > 0) != (r.Verdict == bench.Fail) {
+			if !r.Partial || r.Ended == "" || (len(cfg.FailIf) > 0) != (r.Verdict == Fail) {
 				t.Errorf("partial %v, ended %q, verdict %s", r.Partial, r.Ended, r.Verdict)
 			}
 		})
@@ -238,10 +234,10 @@ func TestAbort(t *testing.T) {
 }
 
 func TestThresholdsDecide(t *testing.T) {
-	for fail, want := range map[string]bench.Verdict{
-		"errors>0": bench.Pass, "replies>1": bench.Fail, "calls>0": bench.Invalid,
+	for fail, want := range map[string]Verdict{
+		"errors>0": Pass, "replies>1": Fail, "calls>0": Invalid,
 	} {
-		r := launch(t, bench.Config{Nodes: 2, Actions: 200, FailIf: []string{fail}}, nil)
+		r := launch(t, Config{Nodes: 2, Actions: 200, FailIf: []string{fail}}, nil)
 		if r.Verdict != want {
 			t.Errorf("%s: %s, want %s", fail, r.Verdict, want)
 		}
@@ -249,25 +245,25 @@ func TestThresholdsDecide(t *testing.T) {
 }
 
 func TestLaunchRefusesBeforeAnythingStarts(t *testing.T) {
-	started := func(bench.SimSpec) (bench.Simulator, error) {
+	started := func(simSpec) (simulator, error) {
 		t.Error("the simulator was started")
 		return nil, errors.New("no")
 	}
-	var memory *bench.MemoryError
-	var config *bench.ConfigError
-	var threshold *bench.ThresholdError
-	var mix *bench.MixError
+	var memory *MemoryError
+	var config *ConfigError
+	var threshold *ThresholdError
+	var mix *MixError
 	for _, tt := range []struct {
-		cfg  bench.Config
+		cfg  Config
 		want any
 	}{
-		{bench.Config{MaxMemory: 1 << 20}, &memory},
-		{bench.Config{Workload: "x"}, &config},
-		{bench.Config{FailIf: []string{"p99>50"}}, &threshold},
-		{bench.Config{FailIf: []string{"p99>+5%"}}, &threshold},
-		{bench.Config{Mix: "pign"}, &mix},
+		{Config{MaxMemory: 1 << 20}, &memory},
+		{Config{Workload: "x"}, &config},
+		{Config{FailIf: []string{"p99>50"}}, &threshold},
+		{Config{FailIf: []string{"p99>+5%"}}, &threshold},
+		{Config{Mix: "pign"}, &mix},
 	} {
-		l := bench.Launch{Config: tt.cfg, Simulate: started}
+		l := Launch{Config: tt.cfg, simulate: started}
 		if _, err := l.Run(t.Context()); err == nil || !errors.As(err, tt.want) {
 			t.Errorf("%+v: %v, want a %T", tt.cfg, err, tt.want)
 		}
@@ -275,28 +271,28 @@ func TestLaunchRefusesBeforeAnythingStarts(t *testing.T) {
 }
 
 // liar is a simulator that read one action more than it did.
-type liar struct{ bench.Simulator }
+type liar struct{ simulator }
 
-func (l liar) Books() ([]bench.SimBooks, error) {
-	b, err := l.Simulator.Books()
+func (l liar) Books() ([]simBooks, error) {
+	b, err := l.simulator.Books()
 	b[0].Received++
 	return b, err
 }
 
 func TestALedgerThatDiffersIsInvalid(t *testing.T) {
-	r := launch(t, bench.Config{Nodes: 2, Actions: 200, FailIf: []string{"errors>0"}}, func(l *bench.Launch) {
-		l.Simulate = func(s bench.SimSpec) (bench.Simulator, error) {
-			sim, err := bench.SimulateHere(s)
+	r := launch(t, Config{Nodes: 2, Actions: 200, FailIf: []string{"errors>0"}}, func(l *Launch) {
+		l.simulate = func(s simSpec) (simulator, error) {
+			sim, err := simulateHere(s)
 			return liar{sim}, err
 		}
 	})
-	if r.Verdict != bench.Invalid || len(r.Ledger.Differences) != 1 {
+	if r.Verdict != Invalid || len(r.Ledger.Differences) != 1 {
 		t.Errorf("verdict %s, differences %v", r.Verdict, r.Ledger.Differences)
 	}
 }
 
 func TestSimulatorInAProcessOfItsOwn(t *testing.T) {
-	r := launch(t, bench.Config{Nodes: 3, Actions: 500}, func(l *bench.Launch) { l.Simulate = spawn })
+	r := launch(t, Config{Nodes: 3, Actions: 500}, func(l *Launch) { l.Simulator = simulatorCommand })
 	check(t, r)
 	if r.Ledger.Compared != 3 {
 		t.Errorf("ledger %+v", r.Ledger)
@@ -306,8 +302,8 @@ func TestSimulatorInAProcessOfItsOwn(t *testing.T) {
 // TestAStalledNodeInAnOpenLoopEnds: its backlog outlives the load, and what is sent of it last must end too.
 func TestAStalledNodeInAnOpenLoopEnds(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	r := launch(t, bench.Config{
-		Nodes: 3, Rate: 300, Duration: ms(300), Profile: bench.ProfileOneStalled, Window: 3, Timeout: ms(400), Grace: ms(600), Watch: ms(1),
+	r := launch(t, Config{
+		Nodes: 3, Rate: 300, Duration: ms(300), Profile: profileOneStalled, Window: 3, Timeout: ms(400), Grace: ms(600), Watch: ms(1),
 		MaxLag: ms(60_000),
 	}, nil)
 	check(t, r)

@@ -42,8 +42,8 @@ func ParseStage(s string) (Stage, error) {
 	return st, nil
 }
 
-// A Schedule says when each action of an open loop is meant to start. It is fixed once made.
-type Schedule struct {
+// A schedule says when each action of an open loop is meant to start. It is fixed once made.
+type schedule struct {
 	legs  []leg
 	total uint64
 	end   time.Duration
@@ -59,10 +59,10 @@ type leg struct {
 	count  float64 // actions due within
 }
 
-// NewSchedule makes a schedule of a constant rate for d, or, when there are stages, of those; the first stage then
+// newSchedule makes a schedule of a constant rate for d, or, when there are stages, of those; the first stage then
 // ramps from rate. With limit > 0 it ends after so many actions; d may then be 0.
-func NewSchedule(rate float64, d time.Duration, stages []Stage, limit uint64) (*Schedule, error) {
-	s := &Schedule{}
+func newSchedule(rate float64, d time.Duration, stages []Stage, limit uint64) (*schedule, error) {
+	s := &schedule{}
 	switch {
 	case len(stages) > 0:
 		prev := rate
@@ -93,7 +93,7 @@ func NewSchedule(rate float64, d time.Duration, stages []Stage, limit uint64) (*
 	return s, nil
 }
 
-func (s *Schedule) add(length, from, to float64) {
+func (s *schedule) add(length, from, to float64) {
 	l := leg{length: length, from: from, to: to, count: length * (from + to) / 2}
 	if n := len(s.legs); n > 0 {
 		p := s.legs[n-1]
@@ -105,13 +105,13 @@ func (s *Schedule) add(length, from, to float64) {
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // Total returns how many actions the schedule has.
-func (s *Schedule) Total() uint64 { return s.total }
+func (s *schedule) Total() uint64 { return s.total }
 
-// End returns when the schedule is over, counted from its start.
-func (s *Schedule) End() time.Duration { return s.end }
+// ending returns when the schedule is over, counted from its start.
+func (s *schedule) End() time.Duration { return s.end }
 
 // At returns when action n, from 0, is meant to start, counted from the schedule's start.
-func (s *Schedule) At(n uint64) time.Duration {
+func (s *schedule) At(n uint64) time.Duration {
 	x := float64(n)
 	for i := range s.legs {
 		l := &s.legs[i]
@@ -136,7 +136,7 @@ func (l *leg) when(n float64) float64 {
 }
 
 // RateAt returns the intended rate, in actions a second, at a time counted from the schedule's start.
-func (s *Schedule) RateAt(t time.Duration) float64 {
+func (s *schedule) RateAt(t time.Duration) float64 {
 	x := max(0, t.Seconds())
 	for i := range s.legs {
 		l := &s.legs[i]
@@ -148,7 +148,7 @@ func (s *Schedule) RateAt(t time.Duration) float64 {
 }
 
 // Due returns how many actions are meant to have started by a time counted from the schedule's start.
-func (s *Schedule) Due(t time.Duration) uint64 {
+func (s *schedule) Due(t time.Duration) uint64 {
 	x := t.Seconds()
 	for i := range s.legs {
 		l := &s.legs[i]

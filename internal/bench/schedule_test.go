@@ -93,7 +93,7 @@ func TestScheduleOffsets(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s, err := NewSchedule(tt.rate, tt.d, tt.stages, tt.limit)
+			s, err := newSchedule(tt.rate, tt.d, tt.stages, tt.limit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -127,10 +127,10 @@ func absDuration(d time.Duration) time.Duration { return max(d, -d) }
 
 func TestScheduleRefuses(t *testing.T) {
 	var ce *ConfigError
-	if _, err := NewSchedule(0, time.Second, nil, 0); !errors.As(err, &ce) {
+	if _, err := newSchedule(0, time.Second, nil, 0); !errors.As(err, &ce) {
 		t.Errorf("rate 0: %v", err)
 	}
-	if _, err := NewSchedule(10, 0, nil, 0); !errors.As(err, &ce) {
+	if _, err := newSchedule(10, 0, nil, 0); !errors.As(err, &ce) {
 		t.Errorf("no end: %v", err)
 	}
 }
@@ -138,7 +138,7 @@ func TestScheduleRefuses(t *testing.T) {
 func TestClockWaitsForTheOffset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		c, done := NewClock(start), make(chan struct{})
+		c, done := newClock(start), make(chan struct{})
 		for _, offset := range []time.Duration{0, 30 * time.Millisecond, 20 * time.Millisecond, 2 * time.Hour} {
 			want := max(c.Since(), offset)
 			if !c.Wait(offset, done) {
@@ -181,7 +181,7 @@ func TestLagDecidesInvalid(t *testing.T) {
 		{"late, and no response time known", fill(1000, 30_000), 0, true},
 		{"too few to say", fill(5, 0), 6000, false},
 	} {
-		l := NewLag(tt.h, 20*time.Millisecond, 3, tt.median)
+		l := newLag(tt.h, 20*time.Millisecond, 3, tt.median)
 		if l.Invalid != tt.want || (l.Why() != "") != tt.want {
 			t.Errorf("%s: invalid %v (%q), want %v", tt.name, l.Invalid, l.Why(), tt.want)
 		}

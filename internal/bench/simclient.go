@@ -13,20 +13,20 @@ import (
 	"time"
 )
 
-// A SimClient is a simulated cluster somewhere else, and a Simulator.
-type SimClient struct {
+// A simClient is a simulated cluster somewhere else, and a simulator.
+type simClient struct {
 	mu    sync.Mutex // one request at a time
 	in    io.WriteCloser
 	out   *json.Decoder
-	nodes []SimNode
+	nodes []simNode
 	wait  func() error
 }
 
 // exitWithin is how long a child may take to end once its input is closed.
 const exitWithin = 5 * time.Second
 
-// SpawnSimulator starts cmd, which must run ServeSimulator on its standard input and output, and simulates a cluster there.
-func SpawnSimulator(cmd *exec.Cmd, spec SimSpec) (*SimClient, error) {
+// spawnSimulator starts cmd, which must run ServeSimulator on its standard input and output, and simulates a cluster there.
+func spawnSimulator(cmd *exec.Cmd, spec simSpec) (simulator, error) {
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("bench: simulator: %w", err)
@@ -53,8 +53,8 @@ func SpawnSimulator(cmd *exec.Cmd, spec SimSpec) (*SimClient, error) {
 	})
 }
 
-// SimulateHere simulates a cluster in this process.
-func SimulateHere(spec SimSpec) (*SimClient, error) {
+// simulateHere simulates a cluster in this process.
+func simulateHere(spec simSpec) (simulator, error) {
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	done := make(chan error, 1)
@@ -69,8 +69,8 @@ func SimulateHere(spec SimSpec) (*SimClient, error) {
 	})
 }
 
-func connectSim(in io.WriteCloser, out io.Reader, spec SimSpec, wait func() error) (*SimClient, error) {
-	c := &SimClient{in: in, out: json.NewDecoder(bufio.NewReader(out)), wait: wait}
+func connectSim(in io.WriteCloser, out io.Reader, spec simSpec, wait func() error) (simulator, error) {
+	c := &simClient{in: in, out: json.NewDecoder(bufio.NewReader(out)), wait: wait}
 	a, err := c.ask(spec)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -79,7 +79,7 @@ func connectSim(in io.WriteCloser, out io.Reader, spec SimSpec, wait func() erro
 	return c, nil
 }
 
-func (c *SimClient) ask(q any) (simAnswer, error) {
+func (c *simClient) ask(q any) (simAnswer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var a simAnswer
@@ -95,23 +95,23 @@ func (c *SimClient) ask(q any) (simAnswer, error) {
 	return a, nil
 }
 
-// Nodes implements Simulator.
-func (c *SimClient) Nodes() []SimNode { return c.nodes }
+// Nodes implements simulator.
+func (c *simClient) Nodes() []simNode { return c.nodes }
 
-// Start implements Simulator.
-func (c *SimClient) Start() error { _, err := c.ask(simRequest{"start"}); return err }
+// Start implements simulator.
+func (c *simClient) Start() error { _, err := c.ask(simRequest{"start"}); return err }
 
-// Stop implements Simulator.
-func (c *SimClient) Stop() error { _, err := c.ask(simRequest{"stop"}); return err }
+// Stop implements simulator.
+func (c *simClient) Stop() error { _, err := c.ask(simRequest{"stop"}); return err }
 
-// Books implements Simulator.
-func (c *SimClient) Books() ([]SimBooks, error) {
+// Books implements simulator.
+func (c *simClient) Books() ([]simBooks, error) {
 	a, err := c.ask(simRequest{"books"})
 	return a.Books, err
 }
 
-// Close implements Simulator.
-func (c *SimClient) Close() error {
+// Close implements simulator.
+func (c *simClient) Close() error {
 	_ = c.in.Close()
 	if err := c.wait(); err != nil {
 		return fmt.Errorf("bench: simulator: %w", err)

@@ -16,21 +16,21 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
-// Requests and answers are JSON, one object a line. The first line is the SimSpec, answered by the addresses.
+// Requests and answers are JSON, one object a line. The first line is the simSpec, answered by the addresses.
 type simRequest struct {
 	Op string `json:"op"` // start, stop, books
 }
 
 type simAnswer struct {
 	Error string     `json:"error,omitempty"`
-	Nodes []SimNode  `json:"nodes,omitempty"`
-	Books []SimBooks `json:"books,omitempty"`
+	Nodes []simNode  `json:"nodes,omitempty"`
+	Books []simBooks `json:"books,omitempty"`
 }
 
 // ServeSimulator simulates a cluster as told on r until r ends, and answers on w. It is the whole of the child process.
 func ServeSimulator(ctx context.Context, r io.Reader, w io.Writer) error {
 	in, out := json.NewDecoder(bufio.NewReader(r)), json.NewEncoder(w)
-	var spec SimSpec
+	var spec simSpec
 	if err := in.Decode(&spec); err != nil {
 		return fmt.Errorf("bench: simulator: %w", err)
 	}
@@ -71,7 +71,7 @@ func ServeSimulator(ctx context.Context, r io.Reader, w io.Writer) error {
 
 // simHost is a simulated cluster with its conditions.
 type simHost struct {
-	spec  SimSpec
+	spec  simSpec
 	nodes []*simServer
 	begun atomic.Bool
 
@@ -84,14 +84,14 @@ type simHost struct {
 type simServer struct {
 	*amitest.Server
 	listener  *simListener
-	condition Condition
+	condition condition
 	seq       atomic.Uint64 // numbered events emitted
 }
 
-func newSimHost(spec SimSpec) (*simHost, error) {
+func newSimHost(spec simSpec) (*simHost, error) {
 	h := &simHost{spec: spec, quit: make(chan struct{})}
 	for i := range spec.Nodes {
-		var c Condition
+		var c condition
 		if i < len(spec.Conditions) {
 			c = spec.Conditions[i]
 		}
@@ -131,19 +131,19 @@ func fillQueue(s *amitest.Server, members int) {
 	s.State().AddQueue(q)
 }
 
-func (h *simHost) addresses() []SimNode {
-	var out []SimNode
+func (h *simHost) addresses() []simNode {
+	var out []simNode
 	for _, n := range h.nodes {
-		out = append(out, SimNode{Name: n.Name(), Addr: n.listener.Addr().String()})
+		out = append(out, simNode{Name: n.Name(), Addr: n.listener.Addr().String()})
 	}
 	return out
 }
 
-func (h *simHost) books() []SimBooks {
-	out := make([]SimBooks, len(h.nodes))
+func (h *simHost) books() []simBooks {
+	out := make([]simBooks, len(h.nodes))
 	for i, n := range h.nodes {
 		l := n.Ledger()
-		out[i] = SimBooks{
+		out[i] = simBooks{
 			ServerBooks: ServerBooks{Received: l.ActionsReceived, Replied: l.RepliesSent, Errors: l.ErrorsSent},
 			Numbered:    n.seq.Load(), Logins: l.Logins,
 		}
@@ -204,9 +204,9 @@ func (h *simHost) number() {
 		now := time.Since(start)
 		for i, n := range h.nodes {
 			for ; due[i] <= now; due[i] += period {
-				n.EmitEvent("UserEvent", "UserEvent", NumberedEvent,
-					HeaderSeq, strconv.FormatUint(n.seq.Add(1), 10),
-					HeaderSent, strconv.FormatInt(time.Now().UnixNano(), 10))
+				n.EmitEvent("UserEvent", "UserEvent", numberedEvent,
+					headerSeq, strconv.FormatUint(n.seq.Add(1), 10),
+					headerSent, strconv.FormatInt(time.Now().UnixNano(), 10))
 			}
 		}
 		select {
@@ -219,7 +219,7 @@ func (h *simHost) number() {
 
 // flood sends events at a rate without looking back; a session that does not read them is the server's to drop.
 func (h *simHost) flood(n *simServer) {
-	ev := amitest.NewEvent("UserEvent", "UserEvent", FloodEvent, "Padding", "a flood of events that nobody asked for")
+	ev := amitest.NewEvent("UserEvent", "UserEvent", floodEvent, "Padding", "a flood of events that nobody asked for")
 	evs := make([]amitest.Event, 0, 512)
 	start, sent := time.Now(), 0.0
 	tick := time.NewTicker(simSlice)

@@ -11,11 +11,11 @@ import (
 // A simListener accepts connections that are as slow, or as dead, as the node's condition says, once the run has begun.
 type simListener struct {
 	net.Listener
-	condition Condition
+	condition condition
 	begun     *atomic.Bool
 }
 
-func listenSim(c Condition, begun *atomic.Bool) (*simListener, error) {
+func listenSim(c condition, begun *atomic.Bool) (*simListener, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("bench: simulator: %w", err)

@@ -13,21 +13,21 @@ import (
 
 // Headers of the numbered events.
 const (
-	HeaderSeq  = "Seq"  // counts each simulated node's numbered events from 1
-	HeaderSent = "Sent" // when it was emitted: nanoseconds since 1970
+	headerSeq  = "Seq"  // counts each simulated node's numbered events from 1
+	headerSent = "Sent" // when it was emitted: nanoseconds since 1970
 )
 
 // Names of the UserEvents that a simulator sends for a run.
 const (
-	NumberedEvent = "AmictlNumber"
-	FloodEvent    = "AmictlFlood"
+	numberedEvent = "AmictlNumber"
+	floodEvent    = "AmictlFlood"
 )
 
 // A tap is the run's consumer of events. It takes all nodes' events from one stream, at the run's pace, and looks for
 // what is missing, late or out of order.
 type tap struct {
-	run    *Run
-	stream Stream
+	run    *run
+	stream stream
 	cancel context.CancelFunc
 	done   chan struct{}
 	count  atomic.Uint64
@@ -55,7 +55,7 @@ type tapLane struct {
 	blank     bool   // a session was lost since the last number
 }
 
-func newTap(r *Run, s Stream) *tap {
+func newTap(r *run, s stream) *tap {
 	return &tap{run: r, stream: s, done: make(chan struct{}), nodes: make([]tapLane, len(r.lanes)), latency: NewHistogram()}
 }
 
@@ -88,7 +88,7 @@ func (t *tap) consume(ctx context.Context) {
 }
 
 // take books a delivery.
-func (t *tap) take(d *Delivery, now time.Time) {
+func (t *tap) take(d *delivery, now time.Time) {
 	if t.ended {
 		return
 	}
@@ -123,27 +123,27 @@ func (t *tap) take(d *Delivery, now time.Time) {
 
 func (t *tap) userEvent(l *tapLane, m *wire.Message, now time.Time) {
 	switch m.Get("UserEvent") {
-	case NumberedEvent:
+	case numberedEvent:
 		t.number(l, m, now)
 	case userEvent:
 		if m.Get("Run") != t.run.ID {
 			return
 		}
 		if at, err := strconv.ParseInt(m.Get("T"), 10, 64); err == nil && time.Duration(at) >= t.run.warm {
-			t.latency.Record(Micros(now.Sub(t.run.epoch) - time.Duration(at)))
+			t.latency.Record(micros(now.Sub(t.run.epoch) - time.Duration(at)))
 		}
 	}
 }
 
 // number books a numbered event: its number must follow the last one, but for what marks account for.
 func (t *tap) number(l *tapLane, m *wire.Message, now time.Time) {
-	seq, err := strconv.ParseUint(m.Get(HeaderSeq), 10, 64)
+	seq, err := strconv.ParseUint(m.Get(headerSeq), 10, 64)
 	if err != nil {
 		return
 	}
-	if sent, err := strconv.ParseInt(m.Get(HeaderSent), 10, 64); err == nil {
+	if sent, err := strconv.ParseInt(m.Get(headerSent), 10, 64); err == nil {
 		if took := time.Duration(now.UnixNano() - sent); now.Sub(t.run.epoch)-took >= t.run.warm {
-			t.latency.Record(Micros(took))
+			t.latency.Record(micros(took))
 		}
 	}
 	at := now.Sub(t.run.epoch) - t.away
@@ -233,7 +233,7 @@ func (t *tap) result(elapsed time.Duration) *Events {
 }
 
 // ours returns the number in a ChannelId of the run, or false.
-func (r *Run) ours(id string) (uint64, bool) {
+func (r *run) ours(id string) (uint64, bool) {
 	rest, ok := strings.CutPrefix(id, "amictl-"+r.ID+"-")
 	if !ok {
 		return 0, false

@@ -11,10 +11,10 @@ import (
 )
 
 // numberedEvent is a numbered event as it comes off the wire.
-func numberedEvent(t *testing.T, seq int) *wire.Message {
+func numberedMessage(t *testing.T, seq int) *wire.Message {
 	t.Helper()
 	d := wire.NewDecoder(wire.Limits{})
-	d.Feed(fmt.Appendf(nil, "Event: UserEvent\r\nUserEvent: %s\r\n%s: %d\r\n\r\n", NumberedEvent, HeaderSeq, seq))
+	d.Feed(fmt.Appendf(nil, "Event: UserEvent\r\nUserEvent: %s\r\n%s: %d\r\n\r\n", numberedEvent, headerSeq, seq))
 	m, err := d.Next()
 	if err != nil {
 		t.Fatal(err)
@@ -43,12 +43,12 @@ func TestTapFindsWhatIsMissing(t *testing.T) {
 		{"a lost session explains all", []step{{seq: 1}, {lost: true}, {seq: 99}}, Events{Delivered: 2, Gaps: 1}},
 		{"but once", []step{{seq: 1}, {lost: true}, {seq: 99}, {seq: 101}}, Events{Delivered: 3, Gaps: 1, Missing: 1}},
 	} {
-		r := &Run{epoch: time.Now(), lanes: []*lane{{}}, Config: Config{EventRate: 10}}
+		r := &run{epoch: time.Now(), lanes: []*lane{{}}, Config: Config{EventRate: 10}}
 		tap := newTap(r, nil)
 		for _, s := range tt.steps {
-			d := Delivery{Dropped: uint64(s.dropped), Lost: s.lost}
+			d := delivery{Dropped: uint64(s.dropped), Lost: s.lost}
 			if s.seq > 0 {
-				d.Message = numberedEvent(t, s.seq)
+				d.Message = numberedMessage(t, s.seq)
 			}
 			tap.take(&d, time.Now())
 		}
@@ -59,10 +59,10 @@ func TestTapFindsWhatIsMissing(t *testing.T) {
 }
 
 func TestTapMeasuresStarvationBeyondThePeriod(t *testing.T) {
-	r := &Run{epoch: time.Now(), lanes: []*lane{{}}, Config: Config{EventRate: 10}, warm: time.Second}
+	r := &run{epoch: time.Now(), lanes: []*lane{{}}, Config: Config{EventRate: 10}, warm: time.Second}
 	tap := newTap(r, nil)
 	for seq, at := range []int{0, 900, 1050, 1150, 1700, 1800} { // ms; the gap of 900 ms is in the warm-up
-		tap.take(&Delivery{Message: numberedEvent(t, seq+1)}, r.epoch.Add(time.Duration(at)*time.Millisecond))
+		tap.take(&delivery{Message: numberedMessage(t, seq+1)}, r.epoch.Add(time.Duration(at)*time.Millisecond))
 	}
 	if got := tap.nodes[0].longest; got != 450*time.Millisecond {
 		t.Errorf("longest %s, want 450ms: 550 less the period", got)
@@ -71,14 +71,14 @@ func TestTapMeasuresStarvationBeyondThePeriod(t *testing.T) {
 
 // A node that never got an event starved from the start to the end.
 func TestTapSeesANodeThatGotNothing(t *testing.T) {
-	r := &Run{epoch: time.Now().Add(-time.Second), lanes: []*lane{{}}, Config: Config{EventRate: 10}}
+	r := &run{epoch: time.Now().Add(-time.Second), lanes: []*lane{{}}, Config: Config{EventRate: 10}}
 	tap := newTap(r, nil)
 	tap.starved(&tap.nodes[0], 700*time.Millisecond)
 	if got := tap.nodes[0].longest; got != 600*time.Millisecond {
 		t.Errorf("longest %s, want 600ms", got)
 	}
 	late := newTap(r, nil)
-	late.take(&Delivery{Message: numberedEvent(t, 1)}, r.epoch.Add(500*time.Millisecond))
+	late.take(&delivery{Message: numberedMessage(t, 1)}, r.epoch.Add(500*time.Millisecond))
 	if got := late.nodes[0].longest; got != 400*time.Millisecond {
 		t.Errorf("until the first event: longest %s, want 400ms", got)
 	}
@@ -86,11 +86,11 @@ func TestTapSeesANodeThatGotNothing(t *testing.T) {
 
 // Time in which the machine did not wake the consumer starves nobody.
 func TestTapIsNotToBlameForTheMachine(t *testing.T) {
-	r := &Run{epoch: time.Now(), lanes: []*lane{{}}, Config: Config{EventRate: 10}}
+	r := &run{epoch: time.Now(), lanes: []*lane{{}}, Config: Config{EventRate: 10}}
 	tap := newTap(r, nil)
-	tap.take(&Delivery{Message: numberedEvent(t, 1)}, r.epoch.Add(100*time.Millisecond))
+	tap.take(&delivery{Message: numberedMessage(t, 1)}, r.epoch.Add(100*time.Millisecond))
 	tap.overslept(300 * time.Millisecond)
-	tap.take(&Delivery{Message: numberedEvent(t, 2)}, r.epoch.Add(550*time.Millisecond))
+	tap.take(&delivery{Message: numberedMessage(t, 2)}, r.epoch.Add(550*time.Millisecond))
 	if got, want := tap.nodes[0].longest, 50*time.Millisecond; got != want {
 		t.Errorf("longest %s, want %s: 450 less the period and what was overslept", got, want)
 	}

@@ -9,38 +9,38 @@ import (
 	"time"
 )
 
-// A Unit is how a metric's values are written.
-type Unit uint8
+// A metricUnit is how a metric's values are written.
+type metricUnit uint8
 
 // Units of metrics.
 const (
-	UnitMicros Unit = iota // durations, kept in microseconds
-	UnitCount              // plain numbers; with "%" in a threshold, of all actions that ended or were never sent
-	UnitBytes
-	UnitRatio // plain numbers, usually about 1
-	UnitRate  // a second
-	UnitPercent
+	unitMicros metricUnit = iota // durations, kept in microseconds
+	unitCount                    // plain numbers; with "%" in a threshold, of all actions that ended or were never sent
+	unitBytes
+	unitRatio // plain numbers, usually about 1
+	unitRate  // a second
+	unitPercent
 )
 
 // metricUnits are the names that a threshold may use.
-var metricUnits = map[string]Unit{
-	"p50": UnitMicros, "p90": UnitMicros, "p95": UnitMicros, "p99": UnitMicros, "p99.9": UnitMicros,
-	"p99.99": UnitMicros, "max": UnitMicros, "mean": UnitMicros,
-	"service.p50": UnitMicros, "service.p90": UnitMicros, "service.p95": UnitMicros, "service.p99": UnitMicros,
-	"service.p99.9": UnitMicros, "service.p99.99": UnitMicros, "service.max": UnitMicros, "service.mean": UnitMicros,
-	"errors": UnitCount, "replies": UnitCount, "timeouts": UnitCount, "disconnects": UnitCount,
-	"rejected": UnitCount, "cancelled": UnitCount, "sent": UnitCount, "ended": UnitCount, "dropped": UnitCount,
-	"drops": UnitCount, "drops_all": UnitCount, "gaps": UnitCount, "reconnects": UnitCount,
-	"rate": UnitRate,
-	"jain": UnitRatio, "jain_all": UnitRatio, "min_share": UnitRatio, "max_share": UnitRatio, "p99_ratio": UnitRatio,
-	"node_p99": UnitMicros, "starvation": UnitMicros, "event_starvation": UnitMicros, "lag": UnitMicros,
-	"events.p50": UnitMicros, "events.p99": UnitMicros, "events.p99.9": UnitMicros, "events.max": UnitMicros,
-	"events": UnitCount, "event_rate": UnitRate,
-	"calls": UnitCount, "calls_left": UnitCount, "channels": UnitCount,
-	"hangup.p50": UnitMicros, "hangup.p99": UnitMicros, "hangup.max": UnitMicros,
-	"rss": UnitBytes, "rss_growth": UnitBytes, "heap": UnitBytes, "goroutines": UnitCount, "per_node": UnitBytes,
-	"queue":  UnitPercent, // the fullest queue's high-water mark against its cap
-	"ledger": UnitCount,   // differences
+var metricUnits = map[string]metricUnit{
+	"p50": unitMicros, "p90": unitMicros, "p95": unitMicros, "p99": unitMicros, "p99.9": unitMicros,
+	"p99.99": unitMicros, "max": unitMicros, "mean": unitMicros,
+	"service.p50": unitMicros, "service.p90": unitMicros, "service.p95": unitMicros, "service.p99": unitMicros,
+	"service.p99.9": unitMicros, "service.p99.99": unitMicros, "service.max": unitMicros, "service.mean": unitMicros,
+	"errors": unitCount, "replies": unitCount, "timeouts": unitCount, "disconnects": unitCount,
+	"rejected": unitCount, "cancelled": unitCount, "sent": unitCount, "ended": unitCount, "dropped": unitCount,
+	"drops": unitCount, "drops_all": unitCount, "gaps": unitCount, "reconnects": unitCount,
+	"rate": unitRate,
+	"jain": unitRatio, "jain_all": unitRatio, "min_share": unitRatio, "max_share": unitRatio, "p99_ratio": unitRatio,
+	"node_p99": unitMicros, "starvation": unitMicros, "event_starvation": unitMicros, "lag": unitMicros,
+	"events.p50": unitMicros, "events.p99": unitMicros, "events.p99.9": unitMicros, "events.max": unitMicros,
+	"events": unitCount, "event_rate": unitRate,
+	"calls": unitCount, "calls_left": unitCount, "channels": unitCount,
+	"hangup.p50": unitMicros, "hangup.p99": unitMicros, "hangup.max": unitMicros,
+	"rss": unitBytes, "rss_growth": unitBytes, "heap": unitBytes, "goroutines": unitCount, "per_node": unitBytes,
+	"queue":  unitPercent, // the fullest queue's high-water mark against its cap
+	"ledger": unitCount,   // differences
 }
 
 // MetricNames returns the names that a threshold may use, sorted.
@@ -80,10 +80,10 @@ func (e *ThresholdError) Error() string {
 	return s
 }
 
-// ParseThreshold reads METRIC OP VALUE, such as "p99>50ms", "errors>0.1%", "jain<0.95" or "rss>256MiB". A value with
+// parseThreshold reads METRIC OP VALUE, such as "p99>50ms", "errors>0.1%", "jain<0.95" or "rss>256MiB". A value with
 // a sign and a percent mark, as in "p99>+10%", is a change and only means something to a comparison. Errors are
 // *ThresholdError.
-func ParseThreshold(text string) (Threshold, error) {
+func parseThreshold(text string) (Threshold, error) {
 	t := Threshold{Text: strings.TrimSpace(text)}
 	at := strings.IndexAny(t.Text, "<>=!")
 	if at < 0 {
@@ -114,7 +114,7 @@ func ParseThreshold(text string) (Threshold, error) {
 func ParseThresholds(texts []string, relative bool) ([]Threshold, error) {
 	var out []Threshold
 	for _, s := range texts {
-		t, err := ParseThreshold(s)
+		t, err := parseThreshold(s)
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +126,7 @@ func ParseThresholds(texts []string, relative bool) ([]Threshold, error) {
 	return out, nil
 }
 
-func (t *Threshold) parseValue(s string, unit Unit) error {
+func (t *Threshold) parseValue(s string, unit metricUnit) error {
 	if number, ok := strings.CutSuffix(s, "%"); ok {
 		v, err := parseNumber(strings.TrimSpace(number))
 		if err != nil {
@@ -136,8 +136,8 @@ func (t *Threshold) parseValue(s string, unit Unit) error {
 		switch {
 		case strings.HasPrefix(number, "+") || strings.HasPrefix(number, "-"):
 			t.Relative = true
-		case unit == UnitPercent:
-		case unit == UnitCount:
+		case unit == unitPercent:
+		case unit == unitCount:
 			t.Share = true
 		default:
 			return &ThresholdError{t.Text, t.Metric + " is not counted in percent", "a change needs a sign, as in +10%"}
@@ -147,21 +147,21 @@ func (t *Threshold) parseValue(s string, unit Unit) error {
 	var err error
 	var hint string
 	switch unit {
-	case UnitMicros:
+	case unitMicros:
 		var d time.Duration
 		d, err = time.ParseDuration(s)
 		t.Value, hint = float64(d)/1e3, "it needs a time with a unit, as in 50ms"
 		if err == nil && d < 0 {
 			err = strconv.ErrRange
 		}
-	case UnitBytes:
+	case unitBytes:
 		var b Bytes
 		b, err = ParseBytes(s)
 		t.Value, hint = float64(b), "it needs a size with a unit, as in 256MiB"
-	case UnitRate:
+	case unitRate:
 		t.Value, err = parseNumber(strings.TrimSuffix(s, "/s"))
 		hint = "it needs a number a second, as in 5000/s"
-	case UnitPercent:
+	case unitPercent:
 		err, hint = strconv.ErrSyntax, "it needs a percentage, as in 80%"
 	default:
 		t.Value, err = parseNumber(s)
@@ -231,21 +231,21 @@ func (t *Threshold) Judge(m Metrics) Judgement {
 // FormatMetric writes a metric's value with its unit.
 func FormatMetric(name string, v float64) string {
 	switch metricUnits[name] {
-	case UnitMicros:
+	case unitMicros:
 		if v == 0 {
 			return "0"
 		}
 		return FormatMicros(int64(v))
-	case UnitBytes:
+	case unitBytes:
 		if v < 0 {
 			return "-" + Bytes(-v).String()
 		}
 		return Bytes(v).String()
-	case UnitRatio:
+	case unitRatio:
 		return strconv.FormatFloat(v, 'f', 4, 64)
-	case UnitRate:
+	case unitRate:
 		return strconv.FormatFloat(v, 'f', 1, 64) + "/s"
-	case UnitPercent:
+	case unitPercent:
 		return strconv.FormatFloat(v, 'f', 1, 64) + "%"
 	default:
 		return strconv.FormatFloat(v, 'f', -1, 64)

@@ -28,7 +28,7 @@ func TestParseThreshold(t *testing.T) {
 		"p99>+10%":          {Metric: "p99", Op: ">", Value: 10, Relative: true},
 		"rate<-5%":          {Metric: "rate", Op: "<", Value: -5, Relative: true},
 	} {
-		got, err := ParseThreshold(in)
+		got, err := parseThreshold(in)
 		if err != nil {
 			t.Errorf("%s: %v", in, err)
 			continue
@@ -58,7 +58,7 @@ func TestParseThresholdRefuses(t *testing.T) {
 		"jain<NaN":       "a number",
 		"rss>99999999EB": "with a unit",
 	} {
-		_, err := ParseThreshold(in)
+		_, err := parseThreshold(in)
 		var te *ThresholdError
 		if !errors.As(err, &te) || te.Text != in || !strings.Contains(te.Hint, hint) {
 			t.Errorf("%q: error %v, want a *ThresholdError with the hint %q", in, err, hint)
@@ -86,7 +86,7 @@ func TestThresholdJudges(t *testing.T) {
 		"errors!=1":     {Value: "1"},
 		"errors<=0.05%": {Value: "0.1%"},
 	} {
-		th, err := ParseThreshold(in)
+		th, err := parseThreshold(in)
 		if err != nil {
 			t.Fatal(err)
 		}

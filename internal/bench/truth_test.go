@@ -16,9 +16,9 @@ import (
 // scripted is an Engine whose answers come after a delay that a function gives, in the time of a synctest bubble.
 type scripted struct {
 	mu     sync.Mutex
-	lanes  []Lane
+	lanes  []laneName
 	ready  func(lane int) bool
-	answer func(lane int) (time.Duration, EndKind) // of what is submitted now
+	answer func(lane int) (time.Duration, endKind) // of what is submitted now
 	refuse func(lane int) bool
 	books  []Books
 }
@@ -27,17 +27,17 @@ func newScripted(nodes int) *scripted {
 	e := &scripted{books: make([]Books, nodes)}
 	for i := range nodes {
 		name := fmt.Sprintf("n%d", i+1)
-		e.lanes = append(e.lanes, Lane{name, name})
+		e.lanes = append(e.lanes, laneName{name, name})
 	}
-	e.answer = func(int) (time.Duration, EndKind) { return time.Millisecond, EndReply }
+	e.answer = func(int) (time.Duration, endKind) { return time.Millisecond, endReply }
 	return e
 }
 
-func (e *scripted) Lanes() []Lane       { return e.lanes }
+func (e *scripted) Lanes() []laneName   { return e.lanes }
 func (e *scripted) Ready(lane int) bool { return e.ready == nil || e.ready(lane) }
-func (e *scripted) NewBatch() Batch     { return &loginBatch{wake: make(chan struct{}, 1)} }
+func (e *scripted) NewBatch() batch     { return &loginBatch{wake: make(chan struct{}, 1)} }
 
-func (e *scripted) Submit(lane int, _ *Action, b Batch, tag uint64) bool {
+func (e *scripted) Submit(lane int, _ *action, b batch, tag uint64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	k := &e.books[lane]
@@ -53,12 +53,12 @@ func (e *scripted) Submit(lane int, _ *Action, b Batch, tag uint64) bool {
 	time.AfterFunc(d, func() {
 		e.mu.Lock()
 		k.InFlight--
-		end := End{Tag: tag, Kind: kind}
+		end := ending{Tag: tag, Kind: kind}
 		switch kind {
-		case EndReply:
+		case endReply:
 			k.Replied++
 			end.Received, end.Service = time.Now(), time.Since(start)
-		case EndTimeout:
+		case endTimeout:
 			k.TimedOut++
 		default:
 			k.DisconnectedMaybe++
@@ -69,14 +69,14 @@ func (e *scripted) Submit(lane int, _ *Action, b Batch, tag uint64) bool {
 	return true
 }
 
-func (e *scripted) Login(context.Context, int) EndKind { return EndUnsent }
-func (e *scripted) Stream() (Stream, error)            { return nil, errors.New("no stream") }
+func (e *scripted) Login(context.Context, int) endKind { return endUnsent }
+func (e *scripted) Stream() (stream, error)            { return nil, errors.New("no stream") }
 func (e *scripted) Drain(context.Context) error        { return nil }
 func (e *scripted) Close() error                       { return nil }
-func (e *scripted) Stats(lane int) LaneStats {
+func (e *scripted) Stats(lane int) laneStats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return LaneStats{Books: e.books[lane], Ready: true}
+	return laneStats{Books: e.books[lane], Ready: true}
 }
 
 // drive runs a load on a scripted engine.
@@ -84,7 +84,7 @@ func drive(t *testing.T, ctx context.Context, e *scripted, c Config, live func(*
 	t.Helper()
 	c.Target, c.Nodes, c.Mix = "servers", len(e.lanes), "ping"
 	c.Defaults()
-	mix, err := ParseMix("ping")
+	mix, err := parseMix("ping")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func drive(t *testing.T, ctx context.Context, e *scripted, c Config, live func(*
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Run{Config: c, Seed: 1, ID: "x", Mix: mix, Engine: e, Live: live, Thresholds: thresholds, AbortIf: abort}
+	r := &run{Config: c, Seed: 1, ID: "x", Mix: mix, Engine: e, Live: live, Thresholds: thresholds, AbortIf: abort}
 	res, err := r.Do(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -144,11 +144,11 @@ func TestTheRateCountsTheTimeInWhichNobodyAnswered(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				e := newScripted(1)
-				e.answer = func(int) (time.Duration, EndKind) {
+				e.answer = func(int) (time.Duration, endKind) {
 					if time.Since(start) > time.Second {
-						return time.Second, EndTimeout
+						return time.Second, endTimeout
 					}
-					return time.Millisecond, EndReply
+					return time.Millisecond, endReply
 				}
 				res := drive(t, t.Context(), e, c, nil)
 				if res.Elapsed < 4 {
@@ -306,7 +306,7 @@ func TestAbortIfWaitsForTheWarmUp(t *testing.T) {
 func TestAnAbortedRunWithoutAnswersIsInvalid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newScripted(1)
-		e.answer = func(int) (time.Duration, EndKind) { return time.Second, EndTimeout }
+		e.answer = func(int) (time.Duration, endKind) { return time.Second, endTimeout }
 		res := drive(t, t.Context(), e, Config{
 			Duration: Duration(30 * time.Second), AbortIf: []string{"timeouts>50"}, FailIf: []string{"disconnects>0"},
 		}, nil)
@@ -318,7 +318,7 @@ func TestAnAbortedRunWithoutAnswersIsInvalid(t *testing.T) {
 
 // The events of the warm-up were in the events' percentiles, drops and rate.
 func TestTheWarmUpsEventsAreNotMeasured(t *testing.T) {
-	r := &Run{epoch: time.Now(), lanes: []*lane{{}}, Config: Config{EventRate: 10}, warm: time.Second}
+	r := &run{epoch: time.Now(), lanes: []*lane{{}}, Config: Config{EventRate: 10}, warm: time.Second}
 	tp := newTap(r, nil)
 	for i := range 40 { // the first ten in the warm-up, and slow
 		at, took := r.epoch.Add(time.Duration(i)*100*time.Millisecond), time.Millisecond
@@ -327,12 +327,12 @@ func TestTheWarmUpsEventsAreNotMeasured(t *testing.T) {
 		}
 		dec := wire.NewDecoder(wire.Limits{})
 		dec.Feed(fmt.Appendf(nil, "Event: UserEvent\r\nUserEvent: %s\r\n%s: %d\r\n%s: %d\r\n\r\n",
-			NumberedEvent, HeaderSeq, i+1, HeaderSent, at.Add(-took).UnixNano()))
+			numberedEvent, headerSeq, i+1, headerSent, at.Add(-took).UnixNano()))
 		m, err := dec.Next()
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := Delivery{Message: &m}
+		d := delivery{Message: &m}
 		tp.take(&d, at)
 	}
 	if got := tp.latency.Max(); got > 2000 {

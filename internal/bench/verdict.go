@@ -18,17 +18,17 @@ const (
 
 // Exit statuses of a verdict.
 const (
-	ExitInvalid = 98
-	ExitFailed  = 99
+	exitInvalid = 98
+	exitFailed  = 99
 )
 
 // ExitStatus returns the process's exit status for the verdict.
 func (v Verdict) ExitStatus() int {
 	switch v {
 	case Fail:
-		return ExitFailed
+		return exitFailed
 	case Invalid:
-		return ExitInvalid
+		return exitInvalid
 	default:
 		return 0
 	}

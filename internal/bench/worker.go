@@ -12,13 +12,13 @@ type nodeRecord struct {
 	name      string
 	weight    float64
 	condition string
-	state     Condition
+	state     condition
 	lanes     []int
 
 	sent              uint64
 	ended             Ended
 	response, service Small
-	gap               Gap
+	gap               gap
 	dropped           uint64
 	lastAnswer        time.Duration
 }
@@ -80,8 +80,8 @@ func (s *stretch) init() { s.response, s.service = NewHistogram(), NewHistogram(
 // A worker sends and collects for some of the nodes. Only its own goroutine sends; the lock is for those who look in
 // now and then, and nothing waits under it.
 type worker struct {
-	run   *Run
-	batch Batch
+	run   *run
+	batch batch
 	lanes []*lane
 	done  chan struct{}
 
@@ -93,8 +93,8 @@ type worker struct {
 	free    []uint32
 	parked  []*lane
 	next    uint64 // open loop: number of the next arrival to look at
-	fields  []Field
-	action  Action
+	fields  []field
+	action  action
 
 	response, service, lag *Histogram
 	kinds                  []kindRecord
@@ -104,7 +104,7 @@ type worker struct {
 	lastSent               time.Duration // when the latest measured action was sent
 }
 
-func newWorker(r *Run) *worker {
+func newWorker(r *run) *worker {
 	w := &worker{
 		run: r, batch: r.Engine.NewBatch(), done: make(chan struct{}),
 		response: NewHistogram(), service: NewHistogram(), lag: NewHistogram(),
@@ -187,7 +187,7 @@ func (w *worker) collect() bool {
 }
 
 // end books an action's end and lets its lane send the next one.
-func (w *worker) end(e End) {
+func (w *worker) end(e ending) {
 	f := &w.flights[e.Tag]
 	l := f.lane
 	at := e.Received.Sub(w.run.epoch)
@@ -198,7 +198,7 @@ func (w *worker) end(e End) {
 	w.flying.Add(-1)
 	w.all.add(e.Kind)
 	w.now.ended++
-	if e.Kind != EndReply {
+	if e.Kind != endReply {
 		w.now.failed++
 	}
 	if e.Kind.Answered() {
@@ -216,7 +216,7 @@ func (w *worker) end(e End) {
 }
 
 // starved keeps the node's starvation: only answers end a gap, but with nothing in flight there is none.
-func (w *worker) starved(l *lane, kind EndKind, at time.Duration) {
+func (w *worker) starved(l *lane, kind endKind, at time.Duration) {
 	n := l.node
 	flying := 0
 	for _, i := range n.lanes {
@@ -234,14 +234,14 @@ func (w *worker) starved(l *lane, kind EndKind, at time.Duration) {
 
 // measured books an action that was not part of the warm-up. A timeout's latency is how long it was waited for:
 // leaving it out would make a server look better by not answering.
-func (w *worker) measured(f *flight, e End, at time.Duration) {
+func (w *worker) measured(f *flight, e ending, at time.Duration) {
 	n, k := f.lane.node, &w.kinds[f.kind]
 	n.ended.add(e.Kind)
 	k.ended.add(e.Kind)
-	if !e.Kind.Answered() && e.Kind != EndTimeout {
+	if !e.Kind.Answered() && e.Kind != endTimeout {
 		return
 	}
-	us := Micros(at - f.intended)
+	us := micros(at - f.intended)
 	w.response.Record(us)
 	w.now.response.Record(us)
 	n.response.Record(us)
@@ -250,7 +250,7 @@ func (w *worker) measured(f *flight, e End, at time.Duration) {
 		return
 	}
 	w.lastAnswer = max(w.lastAnswer, at)
-	us = Micros(e.Service)
+	us = micros(e.Service)
 	w.service.Record(us)
 	w.now.service.Record(us)
 	n.service.Record(us)
@@ -310,7 +310,7 @@ func (w *worker) try(l *lane) bool {
 }
 
 // claim takes one of a counted run's actions from the counter that all callers share: a slow node holds no quota.
-func (r *Run) claim() bool {
+func (r *run) claim() bool {
 	if r.claimed.Add(1) > r.Config.Actions {
 		r.stop.Store(true)
 		return false
@@ -409,9 +409,9 @@ func (w *worker) send(l *lane, intended time.Duration) bool {
 	number := r.numbers.Add(1)
 	which := r.Mix.Choose(r.Seed, number)
 	k := &r.Mix.kinds[which]
-	v := Vars{Node: l.node.name, Run: r.ID, N: number, T: intended}
+	v := vars{Node: l.node.name, Run: r.ID, N: number, T: intended}
 	w.fields = k.Fields(w.fields[:0], &v)
-	w.action = Action{Name: k.Action, Fields: w.fields, Timeout: k.Timeout, Await: k.Await}
+	w.action = action{Name: k.Action, Fields: w.fields, Timeout: k.Timeout, Await: k.Await}
 	if w.action.Timeout == 0 {
 		w.action.Timeout = time.Duration(r.Config.Timeout)
 	}
@@ -427,12 +427,12 @@ func (w *worker) send(l *lane, intended time.Duration) bool {
 		l.node.sent++
 		w.kinds[which].sent++
 		if !accepted {
-			l.node.ended.add(EndRejected)
-			w.kinds[which].ended.add(EndRejected)
+			l.node.ended.add(endRejected)
+			w.kinds[which].ended.add(endRejected)
 		}
 	}
 	if !accepted {
-		w.all.add(EndRejected)
+		w.all.add(endRejected)
 		w.free = append(w.free, tag)
 		if c := r.calls; c != nil {
 			c.refused(number)

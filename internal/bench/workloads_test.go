@@ -1,16 +1,15 @@
-package bench_test
+package bench
 
 import (
 	"context"
 	"testing"
 
-	"github.com/apntalk/amictl/internal/bench"
 	"go.uber.org/goleak"
 )
 
 func TestCallsAreMeasuredToTheirHangup(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	r := launch(t, bench.Config{Workload: bench.WorkloadCalls, Nodes: 2, Rate: 100, Duration: ms(300), Hold: ms(50), MaxLag: ms(60_000)}, nil)
+	r := launch(t, Config{Workload: WorkloadCalls, Nodes: 2, Rate: 100, Duration: ms(300), Hold: ms(50), MaxLag: ms(60_000)}, nil)
 	check(t, r)
 	c := r.Calls
 	if c.Originated != 30 || c.Answered != 30 || c.HungUp != 30 || c.Left != 0 || c.Peak == 0 {
@@ -22,12 +21,12 @@ func TestCallsAreMeasuredToTheirHangup(t *testing.T) {
 }
 
 func TestCallsStayBelowTheirCeiling(t *testing.T) {
-	for name, cfg := range map[string]bench.Config{
+	for name, cfg := range map[string]Config{
 		"open":   {Rate: 1000, Duration: ms(200), MaxLag: ms(60_000)},
 		"closed": {Concurrency: 20, Actions: 60},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg.Workload, cfg.Nodes, cfg.Hold, cfg.MaxCalls = bench.WorkloadCalls, 2, ms(30), 7
+			cfg.Workload, cfg.Nodes, cfg.Hold, cfg.MaxCalls = WorkloadCalls, 2, ms(30), 7
 			r := launch(t, cfg, nil)
 			check(t, r)
 			if r.Calls.Peak > 7 || r.Calls.Left != 0 || r.Calls.HungUp != r.Calls.Answered {
@@ -40,14 +39,13 @@ func TestCallsStayBelowTheirCeiling(t *testing.T) {
 func TestInterruptedCallsAreHungUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	l := bench.Launch{
-		Config: bench.Config{
-			Workload: bench.WorkloadCalls, Nodes: 2, Rate: 200, Duration: ms(60_000), Hold: ms(60_000), Every: ms(200), Target: "simulator",
+	l := Launch{
+		Config: Config{
+			Workload: WorkloadCalls, Nodes: 2, Rate: 200, Duration: ms(60_000), Hold: ms(60_000), Every: ms(200), Target: "simulator",
 			MaxLag: ms(60_000),
 		},
-		ID:       "test",
-		Simulate: func(s bench.SimSpec) (bench.Simulator, error) { return bench.SimulateHere(s) },
-		Live:     func(*bench.Interval) { cancel() },
+		ID:   "test",
+		Live: func(*Interval) { cancel() },
 	}
 	r, err := l.Run(ctx)
 	if err != nil {
@@ -60,7 +58,7 @@ func TestInterruptedCallsAreHungUp(t *testing.T) {
 }
 
 func TestEventsComeBackOnEveryNode(t *testing.T) {
-	r := launch(t, bench.Config{Workload: bench.WorkloadEvents, Nodes: 3, Actions: 900}, nil)
+	r := launch(t, Config{Workload: WorkloadEvents, Nodes: 3, Actions: 900}, nil)
 	check(t, r)
 	if r.Events.Delivered != 900 || r.Events.Missing != 0 || r.Events.P50 == 0 {
 		t.Errorf("%+v", r.Events)
@@ -68,7 +66,7 @@ func TestEventsComeBackOnEveryNode(t *testing.T) {
 }
 
 func TestBigListsAreComplete(t *testing.T) {
-	r := launch(t, bench.Config{Workload: bench.WorkloadBigList, Nodes: 2, Actions: 40, List: 300}, nil)
+	r := launch(t, Config{Workload: WorkloadBigList, Nodes: 2, Actions: 40, List: 300}, nil)
 	check(t, r)
 	if r.Total.Ended.Reply != 40 {
 		t.Errorf("%+v", r.Total.Ended)
@@ -77,7 +75,7 @@ func TestBigListsAreComplete(t *testing.T) {
 
 func TestLoginStorm(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	r := launch(t, bench.Config{Workload: bench.WorkloadLoginStorm, Nodes: 2, Actions: 100, Concurrency: 4}, nil)
+	r := launch(t, Config{Workload: WorkloadLoginStorm, Nodes: 2, Actions: 100, Concurrency: 4}, nil)
 	check(t, r)
 	if r.Total.Ended.Reply != 100 || r.Ledger.Simulator.Received < 100 {
 		t.Errorf("%+v, %+v", r.Total.Ended, r.Ledger.Simulator)

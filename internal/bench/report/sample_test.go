@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/pkg/ami"
 )
 
 // sample makes a result with every part filled in, different for each seed.
 func sample(t *testing.T, seed uint64, open bool) *bench.Result {
 	t.Helper()
-	cfg := bench.Config{Profile: bench.ProfileOneStalled, Nodes: 8, Duration: bench.Duration(20 * time.Second), FailIf: []string{"p99>50ms", "jain<0.95"}}
+	cfg := bench.Config{Profile: "one-stalled", Nodes: 8, Duration: bench.Duration(20 * time.Second), FailIf: []string{"p99>50ms", "jain<0.95"}}
 	if open {
 		cfg.Rate = 500
 	}
@@ -52,7 +53,7 @@ func sample(t *testing.T, seed uint64, open bool) *bench.Result {
 		plus(&r.Total, &part.Tally)
 	}
 	r.Total.Latency(response.Summary(), service.Summary())
-	r.Ledger.Bench, r.Ledger.Engine = r.Total.Ended, bench.Books{Submitted: 16000, Accepted: 16000, Replied: 16000}
+	r.Ledger.Bench, r.Ledger.Engine = r.Total.Ended, bench.Books{Ledger: ami.Ledger{Submitted: 16000, Accepted: 16000, Replied: 16000}}
 	var err error
 	if r.Histograms["response"], err = response.Encode(); err != nil {
 		t.Fatal(err)
