@@ -159,7 +159,7 @@ func (s *lineSender) read(ctx context.Context, in io.Reader) {
 	lines := bufio.NewReaderSize(in, 64<<10)
 	var pace pacer
 	if s.flags.rate.set {
-		pace.every = time.Second / time.Duration(s.flags.rate.n)
+		pace = newPacer(s.flags.rate.n)
 	}
 	for number := 1; ctx.Err() == nil; number++ {
 		text, err := readLine(lines)

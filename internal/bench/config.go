@@ -79,7 +79,7 @@ type Config struct {
 	Hold        Duration `json:"hold,omitzero"`         // how long a call of the calls workload lasts
 	Channel     string   `json:"channel,omitempty"`     // what a call of the calls workload dials
 	List        int      `json:"list,omitempty"`        // items of a simulated node's list, biglist workload
-	EventPace   Pace     `json:"event_pace,omitempty"`  // most events a second that the consumer takes; 0: no limit
+	EventPace   float64  `json:"event_pace,omitempty"`  // most events a second that the consumer takes; 0: no limit
 	Watch       Duration `json:"watch,omitzero"`        // events are watched for so long, however soon the actions are done
 
 	Actions  uint64   `json:"actions,omitempty"` // end after so many, 0: by Duration
@@ -161,7 +161,7 @@ func (c *Config) workloadDefaults() {
 		set(&c.Watch, Duration(defaultWatch))
 	}
 	if p, err := profileByName(c.Profile); err == nil && p.Paced && c.EventRate > 0 {
-		set(&c.EventPace, Pace(max(minPace, paceRoom*c.EventRate*float64(c.Nodes))))
+		set(&c.EventPace, max(minPace, paceRoom*c.EventRate*float64(c.Nodes)))
 	}
 }
 

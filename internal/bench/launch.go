@@ -187,7 +187,7 @@ func (c *Config) Simulated(seed uint64) (simSpec, error) {
 	for i := range s.Conditions {
 		s.Conditions[i] = p.Node(i, c.Nodes)
 		if s.Conditions[i].Flood > 0 {
-			s.Conditions[i].Flood = max(s.Conditions[i].Flood, math.Ceil(2*float64(c.EventPace)))
+			s.Conditions[i].Flood = max(s.Conditions[i].Flood, math.Ceil(2*c.EventPace))
 		}
 	}
 	if p.Storm > 0 && c.WarmUp > 0 {

@@ -67,7 +67,7 @@ func (t *tap) start() {
 
 func (t *tap) consume(ctx context.Context) {
 	defer close(t.done)
-	pace := pacer{pace: t.run.Config.EventPace}
+	pace := newPacer(t.run.Config.EventPace, time.Now())
 	for {
 		d, err := t.stream.Next(ctx)
 		if err != nil {

@@ -101,23 +101,30 @@ func TestTapIsNotToBlameForTheMachine(t *testing.T) {
 
 func TestPacer(t *testing.T) {
 	start := time.Now()
-	p := pacer{pace: 1000}
-	var slept time.Duration
-	for range 100 {
-		slept += p.sleep(start.Add(slept))
+	for _, tt := range []struct {
+		name   string
+		idle   time.Duration // before the events
+		events int
+		want   time.Duration // that they take
+	}{
+		{"evenly from the start", 0, 1001, time.Second},
+		{"a short time without events is made up for", 50 * time.Millisecond, 1000, 950 * time.Millisecond},
+		{"of a long one no more than a tenth of a second", time.Hour, 1000, 900 * time.Millisecond},
+	} {
+		p := newPacer(1000, start)
+		begin := start.Add(tt.idle)
+		if tt.idle > 0 {
+			p.sleep(start)
+		}
+		now := begin
+		for range tt.events {
+			now = now.Add(p.sleep(now))
+		}
+		if took := now.Sub(begin); (took - tt.want).Abs() > 2*pacerSlack {
+			t.Errorf("%s: %d events at 1,000/s took %s, want %s", tt.name, tt.events, took, tt.want)
+		}
 	}
-	if slept < 90*time.Millisecond || slept > 101*time.Millisecond {
-		t.Errorf("100 events at 1,000/s took %s", slept)
-	}
-	later := start.Add(time.Hour)
-	var burst time.Duration
-	for range 100 {
-		burst += p.sleep(later.Add(burst))
-	}
-	if burst < 90*time.Millisecond {
-		t.Errorf("after an idle hour 100 events took %s: the pace was made up for", burst)
-	}
-	if free := (&pacer{}).sleep(start); free != 0 {
+	if free := newPacer(0, start).sleep(start); free != 0 {
 		t.Errorf("without a pace: %s", free)
 	}
 }
