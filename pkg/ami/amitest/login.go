@@ -85,6 +85,7 @@ func (s *session) proves(r *Request, u User) bool {
 
 // admit turns the session into a logged-in one.
 func (s *session) admit(u User, mask Class) {
+	s.srv.mu.Lock()
 	s.mu.Lock()
 	s.user, s.read, s.write = u.Name, u.Read, u.Write
 	s.mask, s.authed = mask, true
@@ -94,8 +95,9 @@ func (s *session) admit(u User, mask Class) {
 		}
 	}
 	s.mu.Unlock()
-	s.srv.mu.Lock()
-	s.srv.unauthed--
+	if !s.gone {
+		s.srv.unauthed--
+	}
 	s.srv.mu.Unlock()
 	s.srv.book.count(func(l *Ledger) *uint64 { return &l.Logins })
 }

@@ -48,6 +48,8 @@ type session struct {
 	wrote    numbers  // of the events written completely
 	shuffled []outbuf // a fault: answers kept back
 
+	gone bool // taken from the server's list; guarded by the server's mu
+
 	// Of whoever flushes.
 	cutBy   *armed
 	cutLeft int
@@ -256,6 +258,18 @@ func (s *session) kill(reset bool) {
 		abort(s.conn)
 	}
 	_ = s.conn.Close()
+}
+
+// drop ends the session and waits until it is gone for everybody but the handler that
+// it may still be in.
+func (s *session) drop(reset bool) {
+	s.kill(reset)
+	s.mu.Lock()
+	for s.flushing {
+		s.cond.Wait()
+	}
+	s.mu.Unlock()
+	s.srv.remove(s)
 }
 
 // abort closes c with a reset, and TLS without a goodbye.

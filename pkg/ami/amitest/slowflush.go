@@ -140,7 +140,7 @@ func (s *session) writeParts(b []byte, segment *armed) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		if segment.Gap > 0 && n < len(b) && !s.srv.sleep(segment.Gap) {
+		if segment.Gap > 0 && n < len(b) && !s.linger(segment.Gap) {
 			return n, nil
 		}
 	}

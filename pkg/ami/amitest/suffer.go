@@ -141,27 +141,6 @@ func (s *Server) restart(down time.Duration) {
 	}
 }
 
-// SetDown makes the server drop its sessions and refuse connections, or come back.
-// Connections are accepted and closed at once: the port stays taken.
-func (s *Server) SetDown(down bool) {
-	s.mu.Lock()
-	s.down = down
-	s.mu.Unlock()
-	if down {
-		for _, sess := range s.snapshot() {
-			sess.drain()
-		}
-	}
-}
-
-// drain lets the session's output go and closes it.
-func (s *session) drain() {
-	s.srv.spawnOpen(func() {
-		s.settle()
-		s.kill(false)
-	})
-}
-
 // maxSettle is how long a session that is about to be closed has to get rid of its
 // output; one whose action blocks keeps its events back.
 const maxSettle = 200 * time.Millisecond
@@ -181,6 +160,23 @@ func (s *session) settle() {
 	for !s.dead && !s.frozen && time.Now().Before(until) && (s.flushing || !s.out.empty() || !s.held.empty()) {
 		s.cond.Wait()
 	}
+}
+
+// linger waits for d; it says whether the session lived that long.
+func (s *session) linger(d time.Duration) bool {
+	until := time.Now().Add(d)
+	t := time.AfterFunc(d, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.cond.Broadcast()
+	})
+	defer t.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.dead && time.Now().Before(until) {
+		s.cond.Wait()
+	}
+	return !s.dead
 }
 
 func (s *Server) flap(f Fault) {
