@@ -134,8 +134,9 @@ func (s *session) cutShort() {
 // and comes back.
 func (s *Server) restart(down time.Duration) {
 	s.EmitEvent("Shutdown", "Shutdown", "Cleanly", "Restart", "True")
+	up := time.Now().Add(down)
 	s.SetDown(true)
-	if s.sleep(down) {
+	if s.sleep(time.Until(up)) {
 		s.started.Store(time.Now().UnixNano())
 		s.SetDown(false)
 	}
@@ -184,8 +185,9 @@ func (s *Server) flap(f Fault) {
 		if !s.sleep(f.Period) {
 			return
 		}
+		up := time.Now().Add(f.For)
 		s.SetDown(true)
-		if !s.sleep(f.For) {
+		if !s.sleep(time.Until(up)) {
 			return
 		}
 		s.SetDown(false)
