@@ -122,7 +122,7 @@ func (c *simControl) execute(line string) simAnswer {
 		}
 	default:
 		for _, srv := range servers {
-			if err := scenario.Strike(srv, rest); err != nil {
+			if err := srv.InjectText(rest); err != nil {
 				return fail("", err)
 			}
 		}

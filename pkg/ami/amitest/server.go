@@ -76,9 +76,6 @@ func start(cfg *config, name string) *Server {
 	for _, f := range cfg.setup {
 		f(s)
 	}
-	for _, f := range cfg.faults {
-		s.Inject(f)
-	}
 	return s
 }
 
@@ -196,7 +193,7 @@ func (s *Server) ServeConn(conn net.Conn) {
 		s.mu.Unlock()
 		_ = conn.Close()
 		return
-	case s.unauthed >= s.cfg.authLimit, s.pick(FaultAuthLimit) != nil:
+	case s.unauthed >= s.cfg.settings.AuthLimit, s.pick(faultAuthLimit) != nil:
 		s.mu.Unlock()
 		s.book.count(func(l *Ledger) *uint64 { return &l.AuthLimited })
 		_ = conn.Close() // silently, before the banner (session_do in manager.c)

@@ -1,6 +1,7 @@
 package amitest
 
 import (
+	"context"
 	"time"
 )
 
@@ -8,22 +9,28 @@ import (
 // armed.
 func (s *Server) strike(f Fault) bool {
 	switch f.Kind {
-	case FaultFlood:
-		s.spawnOpen(func() { s.flood(f) })
-	case FaultRestart:
-		s.spawnOpen(func() { s.restart(f.For) })
-	case FaultFlap:
-		s.spawnOpen(func() { s.flap(f) })
-	case FaultNewline:
+	case faultFlood:
+		s.work(f, s.flood)
+	case faultRestart:
+		s.work(f, s.restart)
+	case faultFlap:
+		s.work(f, s.flap)
+	case deedKick:
+		s.work(f, s.again)
+	case faultNewline:
 		s.burst(f)
-	case FaultGarbage, FaultTruncate, FaultOversize, FaultForeign:
+	case faultGarbage, faultTruncate, faultOversize, faultForeign:
 		if !f.Now {
 			return false
 		}
 		s.burst(f)
-	case FaultReset, FaultFin, FaultStall, FaultHalfOpen, FaultSlowReader:
+	case faultReset, faultFin, faultStall, faultHalfOpen, faultSlowReader:
 		if f.Action != "" || f.After > 0 {
 			return false
+		}
+		if f.Period > 0 {
+			s.work(f, s.again)
+			return true
 		}
 		for _, sess := range s.snapshot() {
 			sess.suffer(f)
@@ -46,16 +53,16 @@ func (s *Server) spawnOpen(f func()) {
 // suffer does to one session what the fault says.
 func (s *session) suffer(f Fault) {
 	switch f.Kind {
-	case FaultReset:
+	case faultReset:
 		s.kill(true)
-	case FaultFin:
+	case faultFin:
 		s.kill(false)
-	case FaultHalfOpen:
+	case faultHalfOpen:
 		s.freeze()
-	case FaultStall:
+	case faultStall:
 		s.freeze()
 		s.srv.after(f.For, s.thaw)
-	case FaultSlowReader:
+	case faultSlowReader:
 		s.srv.spawnOpen(func() { s.cutShort() })
 	}
 }
@@ -132,13 +139,33 @@ func (s *session) cutShort() {
 
 // restart announces a stop, drops every session, refuses connections for a while
 // and comes back.
-func (s *Server) restart(down time.Duration) {
+func (s *Server) restart(ctx context.Context, f Fault) {
 	s.EmitEvent("Shutdown", "Shutdown", "Cleanly", "Restart", "True")
-	up := time.Now().Add(down)
+	s.away(ctx, f.For)
+	s.started.Store(time.Now().UnixNano())
+	s.SetDown(false)
+}
+
+// away takes the server down and waits for d from then on, less if ctx ends.
+func (s *Server) away(ctx context.Context, d time.Duration) {
+	up := time.Now().Add(d)
 	s.SetDown(true)
-	if s.sleep(time.Until(up)) {
-		s.started.Store(time.Now().UnixNano())
-		s.SetDown(false)
+	_ = pause(ctx, time.Until(up))
+}
+
+// again carries a fault out each period.
+func (s *Server) again(ctx context.Context, f Fault) {
+	once := f
+	once.Period = 0
+	for i := 0; f.Times == always || i < f.Times; i++ {
+		if pause(ctx, f.Period) != nil {
+			return
+		}
+		if deed := deeds[f.Kind]; deed != nil {
+			deed(s)
+		} else {
+			s.strike(once)
+		}
 	}
 }
 
@@ -180,16 +207,12 @@ func (s *session) linger(d time.Duration) bool {
 	return !s.dead
 }
 
-func (s *Server) flap(f Fault) {
-	for i := 0; f.Times == Always || i < f.Times; i++ {
-		if !s.sleep(f.Period) {
+func (s *Server) flap(ctx context.Context, f Fault) {
+	for i := 0; f.Times == always || i < f.Times; i++ {
+		if pause(ctx, f.Period) != nil {
 			return
 		}
-		up := time.Now().Add(f.For)
-		s.SetDown(true)
-		if !s.sleep(time.Until(up)) {
-			return
-		}
+		s.away(ctx, f.For)
 		s.SetDown(false)
 	}
 }
