@@ -7,6 +7,7 @@ import (
 	"math"
 	"os/exec"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami"
@@ -186,8 +187,11 @@ func (c *Config) Simulated(seed uint64) (simSpec, error) {
 	}
 	for i := range s.Conditions {
 		s.Conditions[i] = p.Node(i, c.Nodes)
-		if s.Conditions[i].Flood > 0 {
-			s.Conditions[i].Flood = max(s.Conditions[i].Flood, math.Ceil(2*c.EventPace))
+		s.Conditions[i].Faults = slices.Clone(s.Conditions[i].Faults)
+		for k := range s.Conditions[i].Faults {
+			if f := &s.Conditions[i].Faults[k]; f.Kind == "flood" {
+				f.Rate = max(f.Rate, math.Ceil(2*c.EventPace)) // more than the consumer takes
+			}
 		}
 	}
 	if p.Storm > 0 && c.WarmUp > 0 {

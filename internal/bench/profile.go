@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
 // allProfiles of the simulated cluster.
@@ -20,14 +22,10 @@ const (
 // A condition is how a simulated node behaves. The zero value is a healthy one.
 type condition struct {
 	Name string `json:"name,omitempty"` // "" for healthy, else what reports call it
-	// Delay is added to every answer.
-	Delay time.Duration `json:"delay,omitempty"`
-	// Flood is how many events a second the node sends besides the numbered ones.
-	Flood float64 `json:"flood,omitempty"`
-	// Stall makes the node stop reading, as a hung process does: the kernel takes what is sent until it is full.
-	Stall bool `json:"stall,omitempty"`
-	// Flap closes all sessions of the node this often.
-	Flap time.Duration `json:"flap,omitempty"`
+	// Faults strike when the measurement begins.
+	Faults []amitest.Fault `json:"faults,omitempty"`
+	// Hangs: the faults outlast the end of the load, and not all that the node reads is answered.
+	Hangs bool `json:"hangs,omitempty"`
 }
 
 // Healthy reports whether the profile leaves the node alone.
@@ -35,11 +33,32 @@ func (c condition) Healthy() bool { return c.Name == "" }
 
 // Conditions of nodes.
 var (
-	slow     = condition{Name: "slow", Delay: 20 * time.Millisecond}
-	flooding = condition{Name: "flooding", Flood: 20_000}
-	stalled  = condition{Name: "stalled", Stall: true}
-	flaps    = condition{Name: "flapping", Flap: 300 * time.Millisecond}
+	slow     = ailing("slow", "latency fixed=20ms")
+	flooding = ailing("flooding", "flood event=UserEvent rate=20000 times=always")
+	flaps    = ailing("flapping", "rst period=300ms times=always")
+	// A hung process keeps its sessions, and the port takes new ones that nobody serves.
+	stalled = func() condition {
+		c := ailing("stalled", "halfopen", "halfopen action=Challenge times=always", "halfopen action=Login times=always")
+		c.Hangs = true
+		return c
+	}()
 )
+
+// storm is what strikes all nodes of the storm profile at once.
+var storm = amitest.Fault{Kind: "rst"}
+
+// ailing makes a condition of faults as text.
+func ailing(name string, faults ...string) condition {
+	c := condition{Name: name}
+	for _, text := range faults {
+		f, err := amitest.ParseFault(text)
+		if err != nil {
+			panic(err) // the texts are ours
+		}
+		c.Faults = append(c.Faults, f)
+	}
+	return c
+}
 
 // A profile says which nodes of a simulated cluster are in which condition.
 type profile struct {
