@@ -60,42 +60,42 @@ const always = -1
 //
 // How bytes travel:
 //
-//	latency    output arrives later: Fixed, Jitter, Tail
-//	slow       each action takes longer: Fixed, Jitter, Tail
-//	segment    output in segments of Bytes, Gap apart
-//	coalesce   output held back For, and sent together
+//	latency     output arrives later: Fixed, Jitter, Tail
+//	slow        each action takes longer: Fixed, Jitter, Tail
+//	segment     output in segments of Bytes, Gap apart
+//	coalesce    output held back For, and sent together
 //
 // What an answer looks like:
 //
-//	dup        the answer twice
-//	foreign    an answer to somebody else's ActionID first
-//	wrongid    another ActionID in the answer
-//	noid       no ActionID in the answer
-//	drop       no answer at all
-//	reorder    answers shuffled, Window at a time
-//	truncate   the answer cut after Bytes
-//	garbage    random Bytes first
-//	oversize   a header of Bytes in the answer
-//	refuse     Response: Error with Message
-//	newline    an event with a raw newline and Message in a value
+//	dup         the answer twice
+//	foreign     an answer to somebody else's ActionID first
+//	wrongid     another ActionID in the answer
+//	noid        no ActionID in the answer
+//	drop        no answer at all
+//	reorder     answers shuffled, Window at a time
+//	truncate    the answer cut after Bytes
+//	garbage     random Bytes first
+//	oversize    a header of Bytes in the answer
+//	refuse      Response: Error with Message
+//	newline     an event with a raw newline and Message in a value
 //
 // What becomes of sessions:
 //
-//	rst        a reset, after so many bytes if After is given
-//	fin        an end of file, likewise
-//	stall      neither reads nor writes, For
-//	halfopen   neither reads nor writes ever again
-//	slowreader part of a packet, then the end, as for a client that does not read
+//	rst         a reset, after so many bytes if After is given
+//	fin         an end of file, likewise
+//	stall       neither reads nor writes, For
+//	halfopen    neither reads nor writes ever again
+//	slowreader  part of a packet, then the end, as for a client that does not read
 //
 // What the whole server does:
 //
-//	banner     Message as the banner, after For
-//	slowlogin  a login takes For
-//	refuselogin  a login fails as with a bad secret
-//	authlimit  connections are closed before the banner
-//	flood      Count events, with Rate
-//	restart    Shutdown, every session ends, connections are refused For
-//	flap       as a restart without notice, each Period
+//	banner      Message as the banner, after For
+//	slowlogin   a login takes For
+//	refuselogin a login fails as with a bad secret
+//	authlimit   connections are closed before the banner
+//	flood       Count events, with Rate
+//	restart     Shutdown, every session ends, connections are refused For
+//	flap        as a restart without notice, each Period
 //
 // Besides, kick, down, up, booted, deny, allow and clear are Server.Kick, SetDown,
 // SetBooted, Deny and ClearFaults as text.
@@ -108,8 +108,8 @@ type Fault struct {
 	// For is how long a stall, a restart's or a flap's down time, a slow login or a
 	// coalescing lasts, or how long reorder holds an incomplete window.
 	For time.Duration
-	// Period is a flap's. A rst, fin or kick with it comes again and again, Times
-	// times.
+	// Period is a flap's. With it a rst, fin, stall, slowreader or kick comes at the
+	// end of each period, Times times.
 	Period time.Duration
 	// Gap is the pause between segments.
 	Gap time.Duration

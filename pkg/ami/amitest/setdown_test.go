@@ -36,30 +36,42 @@ func connected(t *testing.T, srv *amitest.Server) (net.Conn, *bufio.Reader) {
 	}
 }
 
-// What is emitted behind SetDown(true) reaches nobody: whoever writes a test of an outage counts on it.
-func TestSetDownReturnsWhenTheSessionsAreGone(t *testing.T) {
+// What is emitted behind SetDown(true) reaches nobody: whoever writes a test of an outage counts on it. So it is with
+// everything else that ends sessions at once.
+func TestSessionsAreGoneWhenItReturns(t *testing.T) {
+	down := func(srv *amitest.Server) { srv.SetDown(true) }
+	text := func(fault string) func(*amitest.Server) {
+		return func(srv *amitest.Server) { _ = srv.InjectText(fault) }
+	}
 	for _, tt := range []struct {
-		name  string
-		fault string // before
+		name   string
+		before string // a fault
+		end    func(*amitest.Server)
 	}{
-		{"idle", ""},
-		{"a session that is stalled", "stall for=1h"},
-		{"a session whose output is late", "latency fixed=20ms"},
-		{"a session whose output comes in pieces", "segment bytes=1 gap=1h"},
-		{"a session in the middle of an action", "slow fixed=1h"},
+		{"down", "", down},
+		{"down while it is stalled", "stall for=1h", down},
+		{"down while its output is late", "latency fixed=20ms", down},
+		{"down while its output comes in pieces", "segment bytes=1 gap=1h", down},
+		{"down in the middle of an action", "slow fixed=1h", down},
+		{"down as text", "", text("down")},
+		{"kick", "", (*amitest.Server).Kick},
+		{"kick in the middle of an action", "slow fixed=1h", (*amitest.Server).Kick},
+		{"rst", "", text("rst")},
+		{"fin", "", text("fin")},
+		{"fin while it is stalled", "stall for=1h", text("fin")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := amitest.NewServer()
 			defer srv.Close()
 			for range 30 {
 				conn, r := connected(t, srv)
-				if tt.fault != "" {
-					if err := srv.InjectText(tt.fault); err != nil {
+				if tt.before != "" {
+					if err := srv.InjectText(tt.before); err != nil {
 						t.Fatal(err)
 					}
 					fmt.Fprint(conn, "Action: Ping\r\n\r\n")
 				}
-				srv.SetDown(true)
+				tt.end(srv)
 				if n := srv.Ledger().Sessions; n != 0 {
 					t.Errorf("%d sessions are there", n)
 				}
@@ -67,7 +79,7 @@ func TestSetDownReturnsWhenTheSessionsAreGone(t *testing.T) {
 				_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 				rest, err := io.ReadAll(r)
 				if err != nil && !errors.Is(err, syscall.ECONNRESET) || strings.Contains(string(rest), "TooLate") {
-					t.Fatalf("after SetDown: %v, %q", err, rest)
+					t.Fatalf("afterwards: %v, %q", err, rest)
 				}
 				srv.SetDown(false)
 				srv.ClearFaults()

@@ -54,9 +54,9 @@ func (s *Server) spawnOpen(f func()) {
 func (s *session) suffer(f Fault) {
 	switch f.Kind {
 	case faultReset:
-		s.kill(true)
+		s.drop(true)
 	case faultFin:
-		s.kill(false)
+		s.drop(false)
 	case faultHalfOpen:
 		s.freeze()
 	case faultStall:
