@@ -143,16 +143,16 @@ func (a *app) printDry(p *output.Printer, node *ami.Config, action *ami.Action, 
 		a.note("dry run: to %s (%s)", node.Name, node.Addr)
 		return p.Packet(text)
 	}
-	r := output.Record{
+	rec := output.Record{
 		{Key: "type", Value: "dry-run"},
 		{Key: "node", Value: node.Name},
 		{Key: "addr", Value: node.Addr},
 		{Key: "action", Value: action.Name},
 	}
 	if line > 0 {
-		r = append(r, output.Pair{Key: "line", Value: line})
+		rec = append(rec, output.Pair{Key: "line", Value: line})
 	}
-	return p.Record(append(r, output.Pair{Key: "packet", Value: text}))
+	return p.Record(append(rec, output.Pair{Key: "packet", Value: text}))
 }
 
 // shorten lists a few of many names.

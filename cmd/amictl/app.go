@@ -28,8 +28,9 @@ type app struct {
 
 	flags    globalFlags
 	settings *settings
-	stdinFor string             // who reads standard input, "" nobody
-	secret   ami.SecretProvider // of the flags or the environment, nil none
+	abouts   map[*cli.Command]about // see tell
+	stdinFor string                 // who reads standard input, "" nobody
+	secret   ami.SecretProvider     // of the flags or the environment, nil none
 
 	stopped  <-chan struct{}   // closed when the run is to end: a signal, --deadline
 	printers []*output.Printer // what may have left out columns, see noteLeft
@@ -69,9 +70,9 @@ func (a *app) run(ctx context.Context) (status int) {
 	}
 	if !f.Silent {
 		a.complain(f)
-		if a.wantsNagios() {
-			_, _ = a.stdout.Write(nagiosFailure(f))
-			return nagiosUnknown
+		if text, status := a.ownReport(f); text != nil {
+			_, _ = a.stdout.Write(text)
+			return status
 		}
 	}
 	return f.Exit
@@ -105,14 +106,14 @@ func (a *app) note(format string, args ...any) {
 // dispatch finds the subcommand and runs it under --deadline.
 func (a *app) dispatch(ctx context.Context) error {
 	root := a.commands()
-	line, err := arrange(root, a.args)
+	line, err := a.arrange(root, a.args)
 	if err != nil {
 		return err
 	}
 	if line.help != nil {
 		return a.help(root, line.help)
 	}
-	if a.hasTo && !takesRest(line.command) {
+	if a.hasTo && !a.about(line.command).rest {
 		return usageError("see `"+helpFor(line.command)+"`", "%s takes nothing behind `--`", line.command.UsageText)
 	}
 	err = root.Run(ctx, line.args)
@@ -146,7 +147,7 @@ func (a *app) commands() *cli.Command {
 			a.actionsCommand(),
 			a.eventsCommand(),
 			a.schemaCommand(),
-			a.completionCommand(),
+			a.completionCommand(func() *cli.Command { return a.commands() }),
 			a.versionCommand(),
 		},
 	}
@@ -172,7 +173,7 @@ func namePaths(c *cli.Command, parent string) {
 
 // prepared runs a subcommand with its settings resolved and its deadline set.
 func (a *app) prepared(ctx context.Context, c *cli.Command, action cli.ActionFunc) error {
-	s, err := a.resolveSettings(c.Metadata["config"])
+	s, err := a.resolveSettings(a.about(c).config)
 	if err != nil {
 		return err
 	}

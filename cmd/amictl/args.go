@@ -25,7 +25,7 @@ type arranged struct {
 
 // arrange sorts the arguments before `--`. Flags may stand anywhere: global ones even before the subcommand, those of
 // the subcommand behind its name. It refuses what it does not know, with the nearest name as a hint.
-func arrange(root *cli.Command, args []string) (*arranged, error) {
+func (a *app) arrange(root *cli.Command, args []string) (*arranged, error) {
 	var globals, locals, positional, path []string
 	command, help := root, false
 	for i := 0; i < len(args); i++ {
@@ -54,14 +54,14 @@ func arrange(root *cli.Command, args []string) (*arranged, error) {
 			help = true
 			continue
 		}
-		if name, value, has := strings.Cut(arg, "="); command.Metadata[name] != nil {
-			if arg = command.Metadata[name].(string); has {
+		if name, value, has := strings.Cut(arg, "="); a.about(command).aliases[name] != "" {
+			if arg = a.about(command).aliases[name]; has {
 				arg += "=" + value
 			}
 		}
 		flag, global := lookupFlag(root, command, arg)
 		if flag == nil {
-			return nil, unknownFlag(root, command, arg)
+			return nil, a.unknownFlag(root, command, arg)
 		}
 		words := []string{arg}
 		if !isBool(flag) && !strings.Contains(arg, "=") {
@@ -132,7 +132,7 @@ func unknownCommand(parent *cli.Command, name string) error {
 	return usageError(hint, "%s has no subcommand %q", parent.UsageText, name)
 }
 
-func unknownFlag(root, command *cli.Command, arg string) error {
+func (a *app) unknownFlag(root, command *cli.Command, arg string) error {
 	name, _, _ := strings.Cut(arg, "=")
 	var names []string
 	for _, f := range slices.Concat(command.Flags, root.Flags) {
@@ -147,7 +147,7 @@ func unknownFlag(root, command *cli.Command, arg string) error {
 		hint = "did you mean " + near + "?"
 	} else if command == root {
 		hint = "flags of a subcommand stand behind its name"
-	} else if takesRest(command) {
+	} else if a.about(command).rest {
 		hint = "what is no flag of amictl goes behind `--`"
 	}
 	return usageError(hint, "%s has no flag %s", command.UsageText, name)
@@ -163,8 +163,40 @@ func commandNames(c *cli.Command) string {
 	return strings.Join(names, ", ")
 }
 
-// takesRest reports whether a subcommand has a use for what stands behind `--`.
-func takesRest(c *cli.Command) bool { return c.Metadata["rest"] == true }
+// ownReport is a failure in the output format of its subcommand, where it has one of its own. The command line may be one
+// that could not be parsed: Nagios would take the status of a usage error for CRITICAL.
+func (a *app) ownReport(f failure) (text []byte, status int) {
+	form, command := "", (*cli.Command)(nil)
+	root := a.commands()
+	for i := 0; i < len(a.args); i++ {
+		arg := a.args[i]
+		if len(arg) < 2 || arg[0] != '-' {
+			if command == nil {
+				command = root.Command(arg)
+			}
+			continue
+		}
+		name, value, has := strings.Cut(arg, "=")
+		flag, _ := lookupFlag(root, root, arg)
+		if flag != nil && !isBool(flag) && !has && i+1 < len(a.args) {
+			i++
+			value = a.args[i]
+		}
+		if name == "-o" || name == "--output" {
+			form = value
+		}
+	}
+	if form == "" {
+		form, _ = a.env("AMICTL_OUTPUT")
+	}
+	if form == "" && a.settings != nil {
+		form = a.settings.get("output")
+	}
+	if report := a.about(command).failed; report != nil {
+		return report(form, f)
+	}
+	return nil, 0
+}
 
 // nearest returns the candidate that a typing error away could have been meant, or "".
 func nearest(word string, candidates []string) string {

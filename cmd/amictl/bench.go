@@ -66,7 +66,7 @@ var benchForms = map[string]string{
 
 func (a *app) benchCommand() *cli.Command {
 	f := &benchFlags{}
-	return &cli.Command{
+	return a.tell(&cli.Command{
 		Name:        "bench",
 		Usage:       "load servers, simulated or real, and judge latency, fairness and memory",
 		ArgsUsage:   "[report FILE... | compare BASE NEW]",
@@ -90,7 +90,7 @@ func (a *app) benchCommand() *cli.Command {
 			}
 			return a.bench(ctx, f)
 		},
-	}
+	}, about{words: func() []string { return []string{"report", "compare"} }})
 }
 
 // checkBenchForm refuses flags and words that the form has no use for.

@@ -52,7 +52,7 @@ func (l *benchLive) interval(v *bench.Interval) {
 		s += fmt.Sprintf("  waiting %d", v.Backlog)
 	}
 	if l.terminal != nil {
-		if n := columns(l.terminal); n > 0 {
+		if n := width(l.terminal); n > 0 {
 			s = output.Cut(s, n-1) // a line that wraps could not be written over
 		}
 		fmt.Fprintf(l.a.stderr, "\r\x1b[K%s", s)

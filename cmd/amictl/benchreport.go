@@ -16,21 +16,21 @@ func (a *app) benchReport(f *benchFlags, files []string) error {
 	}
 	results := make([]*bench.Result, len(files))
 	for i, name := range files {
-		r, err := bench.ReadResultFile(name)
+		res, err := bench.ReadResultFile(name)
 		if err != nil {
 			return inputError("`amictl bench --out FILE` writes one", "%s", cause(err))
 		}
-		results[i] = r
+		results[i] = res
 	}
 	if f.merge {
-		r, err := bench.Merge(results)
+		res, err := bench.Merge(results)
 		if err != nil {
 			return benchUsage(err)
 		}
-		results = []*bench.Result{r}
+		results = []*bench.Result{res}
 	}
-	for i, r := range results {
-		if err := a.benchShow(f, r, i); err != nil {
+	for i, res := range results {
+		if err := a.benchShow(f, res, i); err != nil {
 			return err
 		}
 	}
@@ -38,30 +38,30 @@ func (a *app) benchReport(f *benchFlags, files []string) error {
 }
 
 // benchShow writes one result.
-func (a *app) benchShow(f *benchFlags, r *bench.Result, i int) error {
+func (a *app) benchShow(f *benchFlags, res *bench.Result, i int) error {
 	if f.html == "-" {
-		return r.WriteHTML(a.stdout)
+		return res.WriteHTML(a.stdout)
 	}
 	if f.html != "" {
-		return r.WriteHTMLFile(f.html)
+		return res.WriteHTMLFile(f.html)
 	}
 	switch a.settings.get("output") {
 	case "none":
 		return nil
 	case "json":
-		return r.Write(a.stdout)
+		return res.Write(a.stdout)
 	case "jsonl":
-		return writeBenchLine(a.stdout, "result", r)
+		return writeBenchLine(a.stdout, "result", res)
 	}
 	if f.markdown {
-		return r.WriteMarkdown(a.stdout)
+		return res.WriteMarkdown(a.stdout)
 	}
 	if i > 0 {
 		if _, err := a.stdout.WriteString("\n"); err != nil {
 			return err
 		}
 	}
-	return r.WriteTable(a.stdout, a.columns())
+	return res.WriteTable(a.stdout, a.columns())
 }
 
 // benchCompare holds a result against another.
@@ -73,13 +73,13 @@ func (a *app) benchCompare(f *benchFlags, files []string) error {
 	if err != nil {
 		return benchUsage(err)
 	}
-	var r [2]*bench.Result
+	var pair [2]*bench.Result
 	for i, name := range files {
-		if r[i], err = bench.ReadResultFile(name); err != nil {
+		if pair[i], err = bench.ReadResultFile(name); err != nil {
 			return inputError("`amictl bench --out FILE` writes one", "%s", cause(err))
 		}
 	}
-	c, err := bench.Compare(r[0], r[1], thresholds, f.force)
+	c, err := bench.Compare(pair[0], pair[1], thresholds, f.force)
 	if err != nil {
 		return benchUsage(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -62,10 +63,9 @@ func (a *app) actionsCommand() *cli.Command {
 }
 
 func (a *app) eventsCommand() *cli.Command {
-	return &cli.Command{
+	return a.tell(&cli.Command{
 		Name:        "events",
 		Usage:       "what events there are",
-		Metadata:    map[string]any{"config": configMayBeBroken},
 		ArgsUsage:   "[NAME|GLOB]",
 		Description: eventsHelp,
 		Action: func(_ context.Context, c *cli.Command) error {
@@ -78,7 +78,7 @@ func (a *app) eventsCommand() *cli.Command {
 			}
 			return a.catalogue(c, rows, names, "event")
 		},
-	}
+	}, about{config: configMayBeBroken})
 }
 
 // eventRecord is an event, with the actions whose lists it ends.
@@ -120,7 +120,7 @@ func actionRecord(action *ami.CatalogAction) output.Record {
 	}
 	return output.Record{
 		{Key: "action", Value: action.Name},
-		{Key: "classes", Value: classes, Text: firstOf(strings.Join(action.Classes, ","), "-")},
+		{Key: "classes", Value: classes, Text: cmp.Or(strings.Join(action.Classes, ","), "-")},
 		{Key: "read_only", Value: action.ReadOnly, Text: yes(action.ReadOnly)},
 		{Key: "legacy", Value: action.Legacy, Text: yes(action.Legacy)},
 		{Key: "end_event", Value: text0(action.EndEvent)},
@@ -175,8 +175,8 @@ func (a *app) catalogue(c *cli.Command, rows []output.Record, names []string, wh
 	if err != nil {
 		return err
 	}
-	for _, r := range rows {
-		if err := p.Record(r); err != nil {
+	for _, row := range rows {
+		if err := p.Record(row); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -32,9 +33,9 @@ func actionDetail(p *output.Printer, action *ami.CatalogAction) error {
 	}
 	for _, row := range [][2]string{
 		{"action", action.Name},
-		{"required", firstOf(strings.Join(required, " "), "-")},
-		{"optional", firstOf(strings.Join(optional, " "), "-")},
-		{"classes", firstOf(strings.Join(action.Classes, " or "), "none") + " (in write= of the user in manager.conf)"},
+		{"required", cmp.Or(strings.Join(required, " "), "-")},
+		{"optional", cmp.Or(strings.Join(optional, " "), "-")},
+		{"classes", cmp.Or(strings.Join(action.Classes, " or "), "none") + " (in write= of the user in manager.conf)"},
 		{"answer", end},
 		{"only reads", yes(action.ReadOnly)},
 		{"example", example},
@@ -105,7 +106,7 @@ func liveRecord(node, name, text string) output.Record {
 		{Key: "type", Value: "live-action"},
 		{Key: "node", Value: node},
 		{Key: "action", Value: name},
-		{Key: "classes", Value: classes, Text: firstOf(strings.Join(classes, ","), "-")},
+		{Key: "classes", Value: classes, Text: cmp.Or(strings.Join(classes, ","), "-")},
 		{Key: "in_catalogue", Value: inCatalogue, Text: yes(inCatalogue)},
 		{Key: "summary", Value: strings.TrimSpace(summary), Look: output.Prose},
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -80,7 +81,7 @@ func (r *checkResult) status() string {
 }
 
 func (r *checkResult) record() output.Record {
-	took := firstOf(span(r.took), "-")
+	took := cmp.Or(span(r.took), "-")
 	return output.Record{
 		{Key: "type", Value: "check"},
 		{Key: "node", Value: r.node},
@@ -88,7 +89,7 @@ func (r *checkResult) record() output.Record {
 		{Key: "check", Value: r.check},
 		{Key: "status", Value: r.status(), Tone: map[string]output.Tone{"pass": output.Good, "skip": output.Doubtful, "fail": output.Bad}[r.status()]},
 		{Key: "took_us", Value: r.took.Microseconds(), Text: took},
-		{Key: "code", Value: text0(string(classifyNil(r.err).Code))},
+		{Key: "code", Value: text0(string(classify(r.err).Code))},
 		{Key: "detail", Value: text0(r.detail), Look: output.Prose},
 	}
 }
@@ -157,8 +158,8 @@ func (a *app) checkAll(ctx context.Context, profile *checkProfile, nodes []ami.C
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			c := &checker{app: a, profile: profile, node: n}
-			c.run(ctx)
+			c := &checker{run: a, profile: profile, node: n}
+			c.all(ctx)
 			results[i] = c.results
 			ended.Add(1)
 		})
@@ -175,17 +176,17 @@ func (a *app) reportChecks(p *output.Printer, results [][]checkResult) error {
 	for _, node := range results {
 		status := exitOK
 		for i := range node {
-			r := &node[i]
+			res := &node[i]
 			if p != nil {
-				if err := p.Record(r.record()); err != nil {
+				if err := p.Record(res.record()); err != nil {
 					return err
 				}
 			}
-			if r.err == nil {
+			if res.err == nil {
 				continue
 			}
-			f := classify(r.err)
-			failures = append(failures, failure{Message: r.node + ": " + r.check + ": " + r.detail, Hint: f.Hint})
+			f := classify(res.err)
+			failures = append(failures, failure{Message: res.node + ": " + res.check + ": " + res.detail, Hint: f.Hint})
 			if status == exitOK {
 				status = f.Exit
 			}

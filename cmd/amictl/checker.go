@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -18,7 +19,7 @@ import (
 
 // A checker runs a profile on one node, on one session.
 type checker struct {
-	app     *app
+	run     *app
 	profile *checkProfile
 	node    ami.Config
 	conn    *ami.Conn
@@ -26,8 +27,8 @@ type checker struct {
 	expiry  time.Time // of the certificate, zero without TLS
 }
 
-// run makes all checks. Without a session the later ones are skipped.
-func (c *checker) run(ctx context.Context) {
+// all makes all checks. Without a session the later ones are skipped.
+func (c *checker) all(ctx context.Context) {
 	c.connect(ctx)
 	steps := c.steps()
 	if c.conn == nil {
@@ -69,12 +70,12 @@ func (c *checker) connect(ctx context.Context) {
 		cfg.TLS = c.seeCertificate(cfg.TLS)
 	}
 	noted := watchDial(&cfg)
-	conn, err := c.app.dial(ctx, cfg)
+	conn, err := c.run.dial(ctx, cfg)
 	times := append(*noted, time.Now())
 	var op *ami.OpError
 	stage := "login"
 	if errors.As(err, &op) {
-		stage = firstOf(map[string]string{"dial": "connect", "tls": "connect", "banner": "banner"}[op.Op], "login")
+		stage = cmp.Or(map[string]string{"dial": "connect", "tls": "connect", "banner": "banner"}[op.Op], "login")
 	}
 	last := len(times) - 1
 	for i, step := range []string{"connect", "banner", "login"} {
@@ -193,7 +194,7 @@ func (c *checker) ping(ctx context.Context) (string, error) {
 func (c *checker) booted(ctx context.Context) (string, error) {
 	r, err := c.conn.Do(ctx, ami.NewAction("CoreStatus"))
 	switch {
-	case classifyNil(err).Code == codePermission:
+	case classify(err).Code == codePermission:
 		return "", errNotAllowed
 	case err != nil:
 		return "", err
@@ -286,7 +287,9 @@ func (c *checker) queue(ctx context.Context, name string) (string, error) {
 			found = true
 		case wire.EqualFold(ev.Name(), "QueueMember"):
 			members++
-			paused += boolInt(ev.Get("Paused") == "1")
+			if ev.Get("Paused") == "1" {
+				paused++
+			}
 		}
 	}
 	switch {
@@ -309,7 +312,7 @@ func (c *checker) command(ctx context.Context, k *checkCommand) (string, error) 
 func (c *checker) call(ctx context.Context) (string, error) {
 	k := c.profile.Call
 	f := &originateFlags{wait: "answer", channel: k.Channel, exten: k.Exten, context: k.Context, application: k.Application, data: k.Data, ring: duration{d: k.ring}}
-	action, err := c.app.originateAction(f, nil)
+	action, err := c.run.originateAction(f, nil)
 	if err != nil {
 		return "", err
 	}

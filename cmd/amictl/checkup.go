@@ -189,9 +189,9 @@ func (h *checkup) record() output.Record {
 	if h.watched {
 		breaker = h.stats.Breaker
 	}
-	var fail failure
+	var why failure
 	if h.err != nil {
-		fail = classify(h.err)
+		why = classify(h.err)
 	}
 	uptime := ""
 	if h.uptime >= 0 {
@@ -210,7 +210,7 @@ func (h *checkup) record() output.Record {
 		{Key: "calls", Value: known(int64(h.calls), h.calls >= 0)},
 		{Key: "channels", Value: known(int64(h.channels), h.channels >= 0)},
 		{Key: "banner", Value: text0(strings.TrimPrefix(h.banner, "Asterisk Call Manager/")), Look: output.Minor},
-		{Key: "code", Value: text0(string(fail.Code))},
+		{Key: "code", Value: text0(string(why.Code))},
 		{Key: "reason", Value: text0(h.reason()), Text: strings.TrimPrefix(h.reason(), h.node+": "), Look: output.Prose},
 	}
 }

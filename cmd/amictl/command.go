@@ -35,12 +35,11 @@ type commandFlags struct {
 
 func (a *app) commandCommand() *cli.Command {
 	f := &commandFlags{prefix: "auto"}
-	return &cli.Command{
+	return a.tell(&cli.Command{
 		Name:        "command",
 		Usage:       "run a command of Asterisk's own command line",
 		ArgsUsage:   "WORD...",
 		Description: commandHelp,
-		Metadata:    map[string]any{"rest": true},
 		Flags: slices.Concat([]cli.Flag{
 			text("prefix", "", "begin each line with the node's name: `WHEN` is auto, always or never", &f.prefix),
 			&cli.GenericFlag{Name: "expect", Usage: "fail unless the output matches `REGEXP` (RE2, ^ and $ are a line's ends); may repeat", Value: &f.expect},
@@ -58,7 +57,7 @@ func (a *app) commandCommand() *cli.Command {
 			}
 			return a.runCommand(ctx, f, action)
 		},
-	}
+	}, about{rest: true})
 }
 
 // runCommand sends a Command to the nodes selected and prints the output.
@@ -86,11 +85,11 @@ func (a *app) runCommand(ctx context.Context, f *commandFlags, action ami.Action
 	var t tally
 	var failed error
 	ask := func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) {
-		r, err := c.Do(ctx, action)
+		reply, err := c.Do(ctx, action)
 		if err == nil {
-			err = wanted.check(c.Name(), r)
+			err = wanted.check(c.Name(), reply)
 		}
-		return r, err
+		return reply, err
 	}
 	a.each(ctx, nodes, &f.fanout, ask, func(e ending) {
 		if e.reply != nil && p.Options().Format == output.Raw {
@@ -98,7 +97,7 @@ func (a *app) runCommand(ctx context.Context, f *commandFlags, action ami.Action
 			return
 		}
 		if e.reply != nil && hasOutput(e.reply) && !several { // the text of an Error is the answer
-			t.add(classifyStatus(e.err))
+			t.add(classify(e.err).Exit)
 			failed = errors.Join(failed, p.Reply(e.reply, &origin))
 			a.complainCondition(e.err)
 			return
@@ -116,28 +115,14 @@ func (a *app) runCommand(ctx context.Context, f *commandFlags, action ami.Action
 
 // complainCondition tells what --expect or --reject found; the output does not say it.
 func (a *app) complainCondition(err error) {
-	if f := classifyNil(err); f.Code == codeCondition {
+	if f := classify(err); f.Code == codeCondition {
 		a.complain(f)
 	}
 }
 
-func classifyNil(err error) failure {
-	if err == nil {
-		return failure{}
-	}
-	return classify(err)
-}
-
-func classifyStatus(err error) int {
-	if err == nil {
-		return exitOK
-	}
-	return classify(err).Exit
-}
-
 // commandOutput prints the text as it is. A server's Error comes with text as a rule: that is kept, and says enough.
 func (a *app) commandOutput(p *output.Printer, e ending, named, several bool, t *tally) error {
-	status := classifyStatus(e.err)
+	status := classify(e.err).Exit
 	if e.err != nil && !hasOutput(e.reply) {
 		t.add(status)
 		if several {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,7 +16,7 @@ type candidate struct{ value, about string }
 // A completer finds the candidates for one word. It asks no server, and what it cannot read it leaves out: whoever
 // presses TAB wants no error.
 type completer struct {
-	app     *app
+	run     *app
 	root    *cli.Command
 	command *cli.Command
 	cfg     *config
@@ -82,7 +83,7 @@ func (c *completer) complete(words []string, word string) {
 // lookup finds a flag; originate calls one by another name.
 func (c *completer) lookup(word string) cli.Flag {
 	name, _, _ := strings.Cut(word, "=")
-	if other, ok := c.command.Metadata[name].(string); ok {
+	if other, ok := c.run.about(c.command).aliases[name]; ok {
 		word = other
 	}
 	f, _ := lookupFlag(c.root, c.command, word)
@@ -93,9 +94,9 @@ func (c *completer) lookup(word string) cli.Flag {
 func (c *completer) note(f cli.Flag, value string) {
 	switch f.Names()[0] {
 	case "context":
-		c.app.flags.context = value
+		c.run.flags.context = value
 	case "config":
-		c.app.flags.config = value
+		c.run.flags.config = value
 	}
 }
 
@@ -113,11 +114,11 @@ func (c *completer) addAll(typed, before string, values ...string) {
 }
 
 func (c *completer) flags(word string) {
-	flags := c.root.Flags
+	list := c.root.Flags
 	if c.command != c.root {
-		flags = slices.Concat(c.command.Flags, flags)
+		list = slices.Concat(c.command.Flags, list)
 	}
-	for _, f := range flags {
+	for _, f := range list {
 		about := ""
 		if doc, ok := f.(cli.DocGenerationFlag); ok {
 			_, about = unquoteUsage(doc.GetUsage())
@@ -131,7 +132,7 @@ func (c *completer) flags(word string) {
 		}
 	}
 	c.add(word, "", "--help", "show help")
-	if takesRest(c.command) {
+	if c.run.about(c.command).rest {
 		c.add(word, "", "--", "what follows is not for amictl")
 	}
 }
@@ -204,6 +205,10 @@ func (c *completer) argument(before []string, word string) {
 		return
 	}
 	first := len(before) == 0
+	if words := c.run.about(c.command).words; words != nil && first {
+		c.addAll(word, "", words()...)
+		return
+	}
 	switch path := strings.TrimPrefix(c.command.UsageText, "amictl "); {
 	case path == "send":
 		c.action(before, word)
@@ -217,14 +222,6 @@ func (c *completer) argument(before []string, word string) {
 		c.events(word)
 	case strings.HasPrefix(path, "context ") && path != "context list" && path != "context add" && first:
 		c.addAll(word, "", c.config().contextNames()...)
-	case path == "completion" && first:
-		c.addAll(word, "", completionShells...)
-	case path == "schema" && first:
-		c.addAll(word, "", schemaNames()...)
-	case path == "bench" && first:
-		c.addAll(word, "", "report", "compare")
-	case path == "sim" && first:
-		c.addAll(word, "", "check")
 	case path == "bench", path == "sim", path == "check":
 		c.files = true
 	}
@@ -293,7 +290,7 @@ func (c *completer) events(word string) { c.addAll(word, "", ami.EventNames()...
 // config is the configuration that the words before the cursor choose, empty if it cannot be read.
 func (c *completer) config() *config {
 	if c.cfg == nil {
-		path, _ := c.app.configPath()
+		path, _ := c.run.configPath()
 		cfg, err := loadConfig(path)
 		if err != nil {
 			cfg = &config{path: path}
@@ -305,7 +302,7 @@ func (c *completer) config() *config {
 
 // inForce is the context in force, empty if there is none.
 func (c *completer) inForce() *contextConfig {
-	name, _ := c.app.first(c.app.flags.context, "AMICTL_CONTEXT", "", c.config().Context, "")
+	name, _ := c.run.first(c.run.flags.context, "AMICTL_CONTEXT", "", c.config().Context, "")
 	if ctx := c.config().Contexts[name]; ctx != nil {
 		return ctx
 	}
@@ -322,5 +319,5 @@ func (c *completer) labels() []string {
 			all[k+"="+v] = true
 		}
 	}
-	return sortedKeys(all)
+	return slices.Sorted(maps.Keys(all))
 }

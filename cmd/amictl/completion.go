@@ -120,13 +120,12 @@ Register-ArgumentCompleter -Native -CommandName amictl -ScriptBlock {
 
 var completionShells = []string{"bash", "zsh", "fish", "pwsh"}
 
-func (a *app) completionCommand() *cli.Command {
-	return &cli.Command{
+func (a *app) completionCommand(commands func() *cli.Command) *cli.Command {
+	return a.tell(&cli.Command{
 		Name:        "completion",
 		Usage:       "print the completion script of a shell",
 		ArgsUsage:   "bash|zsh|fish|pwsh",
 		Description: completionHelp,
-		Metadata:    map[string]any{"rest": true, "config": configMayBeBroken},
 		Action: func(_ context.Context, c *cli.Command) error {
 			shell := c.Args().First()
 			script, ok := completionScripts[shell]
@@ -134,16 +133,16 @@ func (a *app) completionCommand() *cli.Command {
 				return usageError("such as `amictl completion bash`", "completion takes the name of one shell: %s", strings.Join(completionShells, ", "))
 			}
 			if a.hasTo {
-				script = a.candidates(shell, a.rest)
+				script = a.candidates(commands(), shell, a.rest)
 			}
 			_, err := a.stdout.WriteString(script)
 			return err
 		},
-	}
+	}, about{rest: true, config: configMayBeBroken, words: func() []string { return completionShells }})
 }
 
 // candidates answers a completion script: one candidate a line, then what may follow.
-func (a *app) candidates(shell string, words []string) string {
+func (a *app) candidates(root *cli.Command, shell string, words []string) string {
 	cut, quote := 0, func(s string) string { return s }
 	switch shell {
 	case "bash": // bash hands over its line, and replaces only what follows the last of its word breaks
@@ -167,7 +166,7 @@ func (a *app) candidates(shell string, words []string) string {
 	if len(words) == 0 {
 		return ":done\n"
 	}
-	c := &completer{app: a, root: a.commands()}
+	c := &completer{run: a, root: root}
 	c.complete(words[:len(words)-1], words[len(words)-1])
 	var b strings.Builder
 	for _, v := range c.found {

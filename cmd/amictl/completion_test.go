@@ -11,7 +11,8 @@ import (
 
 // What completion knows by name exists: flags with choices, and every flag of every command is offered.
 func TestCompletionKnowsTheCommands(t *testing.T) {
-	root := newApp(nil, nil, nil, nil, noEnv).commands()
+	a := newApp(nil, nil, nil, nil, noEnv)
+	root := a.commands()
 	names := make(map[string]bool)
 	for c := range everyCommand(root) {
 		for _, f := range c.Flags {
@@ -20,7 +21,7 @@ func TestCompletionKnowsTheCommands(t *testing.T) {
 			}
 		}
 		words := strings.Fields(c.UsageText)[1:]
-		offered := newApp(nil, nil, nil, nil, noEnv).candidates("fish", append(words, "--"))
+		offered := a.candidates(root, "fish", append(words, "--"))
 		for _, f := range slices.Concat(c.Flags, root.Flags) {
 			if n := longName(f); !strings.Contains("\n"+offered, "\n--"+n+"\t") {
 				t.Errorf("%s --TAB does not offer --%s", c.UsageText, n)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -128,15 +129,6 @@ func (c *config) checkSecrets(info os.FileInfo) error {
 	return nil
 }
 
-func (c *config) contextNames() []string { return sortedKeys(c.Contexts) }
+func (c *config) contextNames() []string { return slices.Sorted(maps.Keys(c.Contexts)) }
 
-func (c *contextConfig) nodeNames() []string { return sortedKeys(c.Nodes) }
-
-func sortedKeys[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func (c *contextConfig) nodeNames() []string { return slices.Sorted(maps.Keys(c.Nodes)) }

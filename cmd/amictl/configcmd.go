@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/urfave/cli/v3"
@@ -30,8 +31,8 @@ func (a *app) configCommand() *cli.Command {
 					return err
 				}
 				for _, s := range all {
-					r := output.Record{{Key: "setting", Value: s.name}, {Key: "value", Value: hidePassword(s.value)}, {Key: "source", Value: firstOf(s.source, "-")}}
-					if err := p.Record(r); err != nil {
+					rec := output.Record{{Key: "setting", Value: s.name}, {Key: "value", Value: hidePassword(s.value)}, {Key: "source", Value: cmp.Or(s.source, "-")}}
+					if err := p.Record(rec); err != nil {
 						return err
 					}
 				}

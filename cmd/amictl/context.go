@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -77,13 +80,13 @@ func (a *app) contextList(c *cli.Command) error {
 	cfg := a.settings.config
 	for _, name := range cfg.contextNames() {
 		inForce := name == a.settings.context
-		r := output.Record{
+		rec := output.Record{
 			{Key: "context", Value: name},
 			{Key: "in_force", Value: inForce, Text: yes(inForce)},
 			{Key: "nodes", Value: len(cfg.Contexts[name].Nodes)},
 			{Key: "protect", Value: cfg.Contexts[name].Protect, Text: yes(cfg.Contexts[name].Protect)},
 		}
-		if err := p.Record(r); err != nil {
+		if err := p.Record(rec); err != nil {
 			return err
 		}
 	}
@@ -97,7 +100,7 @@ func (a *app) contextShow(c *cli.Command) error {
 	if c.Args().Len() > 1 {
 		return usageError("call it once for each", "context show takes one name, and got %q too", c.Args().Get(1))
 	}
-	name := firstOf(c.Args().First(), a.settings.context)
+	name := cmp.Or(c.Args().First(), a.settings.context)
 	if name == "" {
 		return usageError("`amictl context list` shows all", "no context is in force")
 	}
@@ -115,15 +118,15 @@ func (a *app) contextShow(c *cli.Command) error {
 		if labels == nil {
 			labels = map[string]string{}
 		}
-		r := output.Record{
+		rec := output.Record{
 			{Key: "context", Value: name},
 			{Key: "node", Value: node},
 			{Key: "url", Value: hidePassword(n.URL)},
-			{Key: "user", Value: firstOf(n.User, chosen.User)},
-			{Key: "secret", Value: firstOf(n.Secret, chosen.Secret), Look: output.Prose},
+			{Key: "user", Value: cmp.Or(n.User, chosen.User)},
+			{Key: "secret", Value: cmp.Or(n.Secret, chosen.Secret), Look: output.Prose},
 			{Key: "labels", Value: labels, Text: labelText(labels)},
 		}
-		if err := p.Record(r); err != nil {
+		if err := p.Record(rec); err != nil {
 			return err
 		}
 	}
@@ -132,7 +135,7 @@ func (a *app) contextShow(c *cli.Command) error {
 
 func labelText(labels map[string]string) string {
 	var words []string
-	for _, k := range sortedKeys(labels) {
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		words = append(words, k+"="+labels[k])
 	}
 	return strings.Join(words, " ")

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,9 +39,8 @@ type contextAddFlags struct {
 
 func (a *app) contextAddCommand() *cli.Command {
 	f := &contextAddFlags{}
-	return &cli.Command{
+	return a.tell(&cli.Command{
 		Name: "add", Usage: "add a server to a context, or make one", ArgsUsage: "CONTEXT", Description: contextAddHelp,
-		Metadata: map[string]any{"config": configMayBeNew},
 		Flags: []cli.Flag{
 			text("name", "", "the server's `NAME` in the context (its host)", &f.name),
 			text("secret", "", "`WHERE` the secret is: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &f.secret),
@@ -52,7 +54,7 @@ func (a *app) contextAddCommand() *cli.Command {
 			}
 			return a.contextAdd(ctx, f, c.Args().First())
 		},
-	}
+	}, about{config: configMayBeNew})
 }
 
 // A newNode is what context add has gathered.
@@ -141,7 +143,7 @@ func (a *app) gatherNode(f *contextAddFlags, name string) (*newNode, error) {
 		return nil, usageError("write it as ami://user@host", "%s names no user", n.config.URL)
 	}
 	host, _, _ := net.SplitHostPort(u.addr) // parseNodeURL has joined them
-	n.name = firstOf(f.name, host)
+	n.name = cmp.Or(f.name, host)
 	n.config.CA, n.config.TLSName = a.absolute(a.flags.ca), a.flags.tlsName
 	if !u.tls && (n.config.CA != "" || n.config.TLSName != "") {
 		return nil, usageError("write amis://", "--ca and --tls-name have no use with %s, which is not TLS", n.config.URL)
@@ -265,7 +267,10 @@ func (a *app) withNode(old string, n *newNode, fresh bool, f *contextAddFlags) s
 	var b strings.Builder
 	b.WriteString(old)
 	if len(old) > 0 {
-		b.WriteString(strings.Repeat("\n", 1+boolInt(!strings.HasSuffix(old, "\n"))))
+		if !strings.HasSuffix(old, "\n") {
+			b.WriteByte('\n')
+		}
+		b.WriteByte('\n')
 	}
 	prefix := "contexts." + tomlKey(n.context)
 	if fresh && f.protect {
@@ -281,7 +286,7 @@ func (a *app) withNode(old string, n *newNode, fresh bool, f *contextAddFlags) s
 	}
 	if len(n.config.Labels) > 0 {
 		var words []string
-		for _, k := range sortedKeys(n.config.Labels) {
+		for _, k := range slices.Sorted(maps.Keys(n.config.Labels)) {
 			words = append(words, tomlKey(k)+" = "+tomlString(n.config.Labels[k]))
 		}
 		b.WriteString("labels = { " + strings.Join(words, ", ") + " }\n")
@@ -291,13 +296,6 @@ func (a *app) withNode(old string, n *newNode, fresh bool, f *contextAddFlags) s
 		text = withContextLine(text, n.context)
 	}
 	return text
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)

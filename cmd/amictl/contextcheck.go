@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ func (a *app) contextCheckCommand() *cli.Command {
 
 // contextCheck logs in to each node; a node whose settings are wrong is told of like one that is away.
 func (a *app) contextCheck(ctx context.Context, c *cli.Command) error {
-	name := firstOf(c.Args().First(), a.settings.context)
+	name := cmp.Or(c.Args().First(), a.settings.context)
 	chosen := a.settings.config.Contexts[name]
 	switch {
 	case c.Args().Len() > 1:
@@ -61,7 +62,7 @@ func (a *app) reportNodes(p *output.Printer, name string, chosen *contextConfig,
 	var t tally
 	var failures []failure
 	for _, node := range chosen.nodeNames() {
-		f := classifyNil(ends[node])
+		f := classify(ends[node])
 		t.add(f.Exit)
 		if ends[node] != nil {
 			failures = append(failures, f)
@@ -86,7 +87,7 @@ func checkedNode(context, node string, c *contextConfig, f failure) output.Recor
 		{Key: "time", Value: time.Now(), Text: time.Now().Format(time.TimeOnly), Look: output.Minor},
 		{Key: "ok", Value: f.Code == "", Text: yes(f.Code == ""), Tone: goodIf(f.Code == "")},
 		{Key: "url", Value: hidePassword(n.URL)},
-		{Key: "secret", Value: text0(firstOf(n.Secret, c.Secret)), Look: output.Minor},
+		{Key: "secret", Value: text0(cmp.Or(n.Secret, c.Secret)), Look: output.Minor},
 		{Key: "code", Value: text0(string(f.Code))},
 		{Key: "reason", Value: text0(f.Message), Text: strings.TrimPrefix(f.Message, node+": "), Look: output.Prose},
 	}

@@ -56,11 +56,11 @@ func commandExists(line string) error {
 		}
 	}
 	a := newApp(words, nil, nil, nil, noEnv)
-	arranged, err := arrange(a.commands(), a.args)
+	arranged, err := a.arrange(a.commands(), a.args)
 	if err != nil && !strings.Contains(err.Error(), "needs a subcommand") { // a group is named alone
 		return err
 	}
-	if err == nil && a.hasTo && arranged.help == nil && !takesRest(arranged.command) {
+	if err == nil && a.hasTo && arranged.help == nil && !a.about(arranged.command).rest {
 		return usageError("", "it takes nothing behind --")
 	}
 	return nil

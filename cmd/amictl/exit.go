@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -110,8 +111,11 @@ func silent(exit int) error {
 	return &cliError{code: codeMixed, silent: true, exit: exit, msg: "failed"}
 }
 
-// classify turns any error into what the user sees.
+// classify turns any error into what the user sees. No error is a failure with status 0.
 func classify(err error) failure {
+	if err == nil {
+		return failure{}
+	}
 	f := failure{Message: strings.TrimPrefix(err.Error(), "ami: ")}
 	var own *cliError
 	var op *ami.OpError
@@ -249,7 +253,7 @@ func (f *failure) ofLogin(op *ami.OpError, where string) {
 // ofAction classifies what happened to an action, or to a session that was waited for.
 func (f *failure) ofAction(op *ami.OpError, where string) {
 	f.Sent = op.Sent.String()
-	name := firstOf(op.Action, "an action without a name")
+	name := cmp.Or(op.Action, "an action without a name")
 	f.Message = fmt.Sprintf("%s: %s: %s", where, name, cause(op.Err))
 	var refused *ami.ResponseError
 	var field *wire.FieldError

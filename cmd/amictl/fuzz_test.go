@@ -51,7 +51,7 @@ func FuzzArrange(f *testing.F) {
 	a := newApp(nil, strings.NewReader(""), nil, &strings.Builder{}, func(string) (string, bool) { return "", false })
 	root := a.commands()
 	f.Fuzz(func(t *testing.T, text string) {
-		line, err := arrange(root, strings.Fields(text))
+		line, err := a.arrange(root, strings.Fields(text))
 		if err != nil {
 			if code := classify(err).Code; code != codeUsage {
 				t.Errorf("%q is refused as %s: %v", text, code, err)

@@ -43,7 +43,7 @@ type healthFlags struct {
 
 func (a *app) healthCommand() *cli.Command {
 	f := &healthFlags{every: duration{d: 10 * time.Second}}
-	return &cli.Command{
+	return a.tell(&cli.Command{
 		Name:        "health",
 		Usage:       "check every node: login, ping time, version, channels, calls",
 		Description: healthHelp,
@@ -62,12 +62,12 @@ func (a *app) healthCommand() *cli.Command {
 			}
 			return a.health(ctx, f)
 		},
-	}
+	}, about{failed: reportFailure})
 }
 
 // A healthRun looks at nodes, once or again and again.
 type healthRun struct {
-	app        *app
+	run        *app
 	flags      *healthFlags
 	nodes      []ami.Config
 	warn, crit []healthRule
@@ -80,16 +80,16 @@ type healthRun struct {
 }
 
 func (a *app) health(ctx context.Context, f *healthFlags) error {
-	r := &healthRun{app: a, flags: f, said: make(map[string]string), told: make(map[string]bool)}
+	h := &healthRun{run: a, flags: f, said: make(map[string]string), told: make(map[string]bool)}
 	if form := a.settings.get("output"); form == "nagios" || form == "prometheus" {
-		r.form = form
+		h.form = form
 	}
-	err := r.prepare()
+	err := h.prepare()
 	if err == nil {
-		err = r.run(ctx)
+		err = h.watch(ctx)
 	}
-	if r.form == "nagios" && err != nil && !classify(err).Silent {
-		_ = r.deliver(nagiosFailure(classify(err)))
+	if h.form == "nagios" && err != nil && !classify(err).Silent {
+		_ = h.deliver(nagiosFailure(classify(err)))
 		a.complain(classify(err))
 		return silent(nagiosUnknown)
 	}
@@ -101,11 +101,11 @@ func (r *healthRun) prepare() (err error) {
 	if !f.watch && (f.every.set || f.rounds.set) {
 		return usageError("such as --watch --every 15s --rounds 4", "--every and --rounds go with --watch")
 	}
-	if r.form != "" && (r.app.flags.query != "" || r.app.flags.fields != "") {
+	if r.form != "" && (r.run.flags.query != "" || r.run.flags.fields != "") {
 		return usageError("-o jsonl is for programs", "-o %s goes with neither --query nor --fields", r.form)
 	}
-	if f.watch && f.out == "" && (r.form == "prometheus" || r.app.settings.get("output") == "json") {
-		return usageError("--out FILE is written anew each time", "--watch has no end and -o %s is one document", r.app.settings.get("output"))
+	if f.watch && f.out == "" && (r.form == "prometheus" || r.run.settings.get("output") == "json") {
+		return usageError("--out FILE is written anew each time", "--watch has no end and -o %s is one document", r.run.settings.get("output"))
 	}
 	if r.warn, err = parseHealthRules(f.warn); err != nil {
 		return err
@@ -113,20 +113,20 @@ func (r *healthRun) prepare() (err error) {
 	if r.crit, err = parseHealthRules(f.crit); err != nil {
 		return err
 	}
-	if r.nodes, err = r.app.targets(); err != nil {
+	if r.nodes, err = r.run.targets(); err != nil {
 		return err
 	}
 	r.need, err = parseMinReady(f.minReady, len(r.nodes))
 	if err == nil && r.form == "" {
-		_, err = r.app.outputOptions(records)
+		_, err = r.run.outputOptions(records)
 	}
 	return err
 }
 
-// run looks once, or with --watch until it is stopped; the last look decides the status.
-func (r *healthRun) run(ctx context.Context) (err error) {
+// watch looks once, or with --watch until it is stopped; the last look decides the status.
+func (r *healthRun) watch(ctx context.Context) (err error) {
 	if r.flags.watch {
-		if r.cluster, err = r.app.cluster(r.nodes); err != nil {
+		if r.cluster, err = r.run.cluster(r.nodes); err != nil {
 			return err
 		}
 		defer finish(ctx, r.cluster)
@@ -166,9 +166,9 @@ func (r *healthRun) look(ctx context.Context, first bool) []checkup {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			if r.cluster == nil {
-				found[i] = r.app.examine(ctx, n)
+				found[i] = r.run.examine(ctx, n)
 			} else if node, ok := r.cluster.Node(n.Name); ok {
-				found[i] = r.app.revisit(ctx, node, first)
+				found[i] = r.run.revisit(ctx, node, first)
 			}
 			found[i].judge(r.warn, r.crit)
 		})
@@ -193,7 +193,7 @@ func (r *healthRun) write(found []checkup) error {
 		}
 	}
 	out := text.Bytes()
-	if r.flags.out == "" && r.app.settings.get("output") == "csv" {
+	if r.flags.out == "" && r.run.settings.get("output") == "csv" {
 		if r.headed {
 			_, out, _ = bytes.Cut(out, []byte("\n"))
 		}
@@ -205,7 +205,7 @@ func (r *healthRun) write(found []checkup) error {
 // deliver writes to standard output, or replaces the file of --out.
 func (r *healthRun) deliver(text []byte) error {
 	if r.flags.out == "" {
-		_, err := r.app.stdout.Write(text)
+		_, err := r.run.stdout.Write(text)
 		return err
 	}
 	return replaceOutput("--out", r.flags.out, text)
@@ -215,18 +215,18 @@ func (r *healthRun) deliver(text []byte) error {
 const clearScreen = "\x1b[H\x1b[2J"
 
 func (r *healthRun) print(w io.Writer, found []checkup) error {
-	o, err := r.app.outputOptions(records)
+	o, err := r.run.outputOptions(records)
 	if err != nil {
 		return err
 	}
 	if r.flags.out != "" {
 		o.Terminal, o.Color, o.Width = false, false, 0
-		if r.app.settings.get("output") == "auto" {
+		if r.run.settings.get("output") == "auto" {
 			o.Format = output.JSONLines
 		}
 	}
 	o.Nodes, o.Many = len(found) > 1, len(found) > 1
-	if r.flags.watch && r.app.redraws(o) {
+	if r.flags.watch && r.run.redraws(o) {
 		_, _ = io.WriteString(w, clearScreen)
 	}
 	p := output.NewPrinter(w, o)
@@ -236,7 +236,7 @@ func (r *healthRun) print(w io.Writer, found []checkup) error {
 		}
 	}
 	if !r.flags.watch {
-		r.app.printers = append(r.app.printers, p)
+		r.run.printers = append(r.run.printers, p)
 	}
 	return p.Close()
 }
@@ -256,14 +256,14 @@ func (r *healthRun) complain(found []checkup) {
 			failures = append(failures, f)
 		}
 	}
-	r.app.complainAll(failures)
+	r.run.complainAll(failures)
 }
 
 // tellRights notes, once a node, why some of what a table usually shows is missing.
 func (r *healthRun) tellRights(h *checkup) {
 	if h.refused && r.form == "" && !r.told[h.node] {
 		r.told[h.node] = true
-		r.app.note("%s: version, uptime, calls and channels are unknown: the user's write= in manager.conf needs system or reporting", h.node)
+		r.run.note("%s: version, uptime, calls and channels are unknown: the user's write= in manager.conf needs system or reporting", h.node)
 	}
 }
 

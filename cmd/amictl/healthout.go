@@ -47,34 +47,12 @@ func nagiosFailure(f failure) []byte {
 	return []byte("AMI UNKNOWN - " + nagiosText(f.Message) + "\n")
 }
 
-// wantsNagios reports whether the command line asks for a Nagios check. It may be one that could not be parsed: Nagios
-// would take the status of a usage error for CRITICAL.
-func (a *app) wantsNagios() bool {
-	form, command := "", ""
-	root := a.commands()
-	for i := 0; i < len(a.args); i++ {
-		arg := a.args[i]
-		if len(arg) < 2 || arg[0] != '-' {
-			command = firstOf(command, arg)
-			continue
-		}
-		name, value, has := strings.Cut(arg, "=")
-		flag, _ := lookupFlag(root, root, arg)
-		if flag != nil && !isBool(flag) && !has && i+1 < len(a.args) {
-			i++
-			value = a.args[i]
-		}
-		if name == "-o" || name == "--output" {
-			form = value
-		}
+// reportFailure makes a failure of the run UNKNOWN where Nagios asks.
+func reportFailure(form string, f failure) (text []byte, status int) {
+	if form != "nagios" {
+		return nil, 0
 	}
-	if form == "" {
-		form, _ = a.env("AMICTL_OUTPUT")
-	}
-	if form == "" && a.settings != nil {
-		form = a.settings.get("output")
-	}
-	return command == "health" && form == "nagios"
+	return nagiosFailure(f), nagiosUnknown
 }
 
 // nagios writes a status line with performance data, and a line for each node that is not ready.

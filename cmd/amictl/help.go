@@ -101,9 +101,9 @@ func writeParagraph(b *strings.Builder, head, text string, width int) {
 const helpNarrowest = 20
 
 // flagNames are the names of flags in one line.
-func flagNames(flags []cli.Flag) string {
+func flagNames(list []cli.Flag) string {
 	var all []string
-	for _, f := range flags {
+	for _, f := range list {
 		name := ""
 		for _, n := range f.Names() {
 			if len(n) == 1 {
@@ -125,8 +125,8 @@ const rootHelp = `Examples:
   amictl tail Hangup --where 'Cause!=16' --count 3
 `
 
-func writeFlags(b *strings.Builder, flags []cli.Flag, width int) {
-	for _, f := range flags {
+func writeFlags(b *strings.Builder, list []cli.Flag, width int) {
+	for _, f := range list {
 		names, value, usage := "", "", ""
 		for _, n := range f.Names() {
 			if len(n) == 1 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
@@ -19,7 +20,7 @@ const defaultManagerConf = "/etc/asterisk/manager.conf"
 
 // localNode is the Asterisk of this host, reached as its manager.conf says.
 func (a *app) localNode() ([]ami.Config, error) {
-	path := firstOf(a.flags.managerConf, defaultManagerConf)
+	path := cmp.Or(a.flags.managerConf, defaultManagerConf)
 	m, err := readManagerConf(path)
 	if err != nil {
 		return nil, err
@@ -49,12 +50,12 @@ func (a *app) localNode() ([]ami.Config, error) {
 // reach sets the address: the plain one if it is this host's loopback, for nothing leaves the host then; else TLS if
 // that is on, with the certificate that manager.conf names as the only one that will do.
 func (m *managerConf) reach(a *app, path string, cfg *ami.Config) (err error) {
-	host, port := hostPort(m.general["bindaddr"], firstOf(m.general["port"], "5038"))
+	host, port := hostPort(m.general["bindaddr"], cmp.Or(m.general["port"], "5038"))
 	cfg.Addr = net.JoinHostPort(host, port)
 	if onThisHost(host) || !asteriskTrue(m.general["tlsenable"]) {
 		return nil
 	}
-	host, port = hostPort(m.general["tlsbindaddr"], firstOf(m.general["tlsbindport"], "5039"))
+	host, port = hostPort(m.general["tlsbindaddr"], cmp.Or(m.general["tlsbindport"], "5039"))
 	cfg.Addr = net.JoinHostPort(host, port)
 	pin, err := certificatePin(filepath.Join(filepath.Dir(path), "asterisk.pem"), m.general["tlscertfile"])
 	if err != nil {
@@ -86,7 +87,7 @@ func onThisHost(host string) bool {
 
 // certificatePin returns the SHA-256 of the first certificate in a PEM file.
 func certificatePin(otherwise, path string) (string, error) {
-	path = firstOf(path, otherwise)
+	path = cmp.Or(path, otherwise)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", configError("run as root or as a member of the group asterisk, or give --node", "tlscertfile cannot be read: %v", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io/fs"
 	"net"
@@ -182,7 +183,7 @@ func (r *confReader) open(line string) {
 		case o == "!":
 			r.current.template = true
 		case base != nil && base != r.current:
-			r.current.secret, r.current.write = firstOf(base.secret, r.current.secret), firstOf(base.write, r.current.write)
+			r.current.secret, r.current.write = cmp.Or(base.secret, r.current.secret), cmp.Or(base.write, r.current.write)
 			r.current.rules = append(r.current.rules, base.rules...)
 		}
 	}

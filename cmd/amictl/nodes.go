@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -206,13 +207,13 @@ func (a *app) node(name string, n *nodeConfig, c *contextConfig) (ami.Config, er
 	if cfg.Name == "" {
 		cfg.Name = u.addr
 	}
-	if cfg.Username = firstOf(u.user, n.User, c.User); cfg.Username == "" {
+	if cfg.Username = cmp.Or(u.user, n.User, c.User); cfg.Username == "" {
 		return cfg, configError("write it as ami://user@"+u.addr, "%s: no user is given", cfg.Name)
 	}
-	if cfg.Secret, err = a.nodeSecret(cfg.Name, firstOf(n.Secret, c.Secret)); err != nil {
+	if cfg.Secret, err = a.nodeSecret(cfg.Name, cmp.Or(n.Secret, c.Secret)); err != nil {
 		return cfg, err
 	}
-	switch auth := firstOf(n.Auth, c.Auth); auth {
+	switch auth := cmp.Or(n.Auth, c.Auth); auth {
 	case "", "auto":
 	case "md5":
 		cfg.Auth = ami.AuthMD5
@@ -225,7 +226,7 @@ func (a *app) node(name string, n *nodeConfig, c *contextConfig) (ami.Config, er
 		cfg.Filters = append(cfg.Filters, []ami.Field{{Name: "Filter", Value: f}})
 	}
 	if u.tls {
-		cfg.TLS, err = a.tlsConfig(u.addr, firstOf(a.flags.ca, n.CA, c.CA), firstOf(a.flags.tlsName, n.TLSName), n.Pin)
+		cfg.TLS, err = a.tlsConfig(u.addr, cmp.Or(a.flags.ca, n.CA, c.CA), cmp.Or(a.flags.tlsName, n.TLSName), n.Pin)
 	} else if a.flags.ca != "" || a.flags.tlsName != "" {
 		return cfg, usageError("write amis://", "--ca and --tls-name have no use with %s, which is not TLS", n.URL)
 	}
@@ -332,13 +333,4 @@ func hasLabels(has map[string]string, labels []string) bool {
 		}
 	}
 	return true
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }

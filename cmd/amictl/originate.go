@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -47,12 +48,11 @@ type originateFlags struct {
 
 func (a *app) originateCommand() *cli.Command {
 	f := &originateFlags{wait: "answer", ring: duration{d: 30 * time.Second}}
-	return &cli.Command{
+	return a.tell(&cli.Command{
 		Name:        "originate",
 		Usage:       "make a call and wait for its outcome",
 		ArgsUsage:   "[Key=Value]...",
 		Description: originateHelp,
-		Metadata:    map[string]any{"--context": "--" + dialplanContext},
 		Flags: slices.Concat([]cli.Flag{
 			text("channel", "c", "call this `CHANNEL`, such as PJSIP/100", &f.channel),
 			text("exten", "e", "connect it to this `EXTENSION`, or EXTENSION@CONTEXT", &f.exten),
@@ -77,7 +77,7 @@ func (a *app) originateCommand() *cli.Command {
 			}
 			return a.originate(ctx, f, action)
 		},
-	}
+	}, about{aliases: map[string]string{"--context": "--" + dialplanContext}})
 }
 
 // originateContext settles the extension's context.
@@ -126,8 +126,8 @@ func (a *app) originateAction(f *originateFlags, more []string) (ami.Action, err
 	add("Channel", f.channel)
 	if f.exten != "" {
 		add("Exten", f.exten)
-		add("Context", firstOf(f.context, "default"))
-		add("Priority", firstOf(f.priority, "1"))
+		add("Context", cmp.Or(f.context, "default"))
+		add("Priority", cmp.Or(f.priority, "1"))
 	}
 	add("Application", f.application)
 	add("Data", f.data)
@@ -189,8 +189,8 @@ func (a *app) originate(ctx context.Context, f *originateFlags, action ami.Actio
 	a.each(ctx, nodes, &f.fanout, ask, func(e ending) {
 		defer func() {
 			select {
-			case r := <-ends:
-				failed = errors.Join(failed, p.Record(r))
+			case rec := <-ends:
+				failed = errors.Join(failed, p.Record(rec))
 			default:
 			}
 			failed = errors.Join(failed, p.Flush())
@@ -202,7 +202,7 @@ func (a *app) originate(ctx context.Context, f *originateFlags, action ami.Actio
 			if e.err != nil && several {
 				a.complain(classify(e.err))
 			}
-			t.add(classifyStatus(e.err))
+			t.add(classify(e.err).Exit)
 			if !several {
 				failed = errors.Join(failed, e.err)
 			}

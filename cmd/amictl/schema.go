@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,10 +22,9 @@ Prints the JSON Schema (2020-12) of an object that amictl prints. Keys may be ad
 or changed.`
 
 func (a *app) schemaCommand() *cli.Command {
-	return &cli.Command{
+	return a.tell(&cli.Command{
 		Name:        "schema",
 		Usage:       "print the JSON Schema of what amictl prints",
-		Metadata:    map[string]any{"config": configMayBeBroken},
 		ArgsUsage:   "[NAME]",
 		Description: schemaHelp,
 		Action: func(_ context.Context, c *cli.Command) error {
@@ -39,7 +39,7 @@ func (a *app) schemaCommand() *cli.Command {
 			}
 			return a.schemaPrint(name)
 		},
-	}
+	}, about{config: configMayBeBroken, words: schemaNames})
 }
 
 func (a *app) schemaList() error {
@@ -65,21 +65,21 @@ func (a *app) schemaPrint(name string) error {
 	if err != nil {
 		return err
 	}
-	var r output.Record
+	var rec output.Record
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(schemaDocument(name), &keys); err != nil {
 		return err
 	}
-	for _, k := range sortedKeys(keys) {
-		r = append(r, output.Pair{Key: k, Value: keys[k]})
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		rec = append(rec, output.Pair{Key: k, Value: keys[k]})
 	}
-	if err := p.Record(r); err != nil {
+	if err := p.Record(rec); err != nil {
 		return err
 	}
 	return p.Close()
 }
 
-func schemaNames() []string { return sortedKeys(schemas) }
+func schemaNames() []string { return slices.Sorted(maps.Keys(schemas)) }
 
 // schemaDocument returns a schema as indented JSON.
 func schemaDocument(name string) []byte {

@@ -95,16 +95,16 @@ func (a *app) sendAction(ctx context.Context, f *sendFlags, action ami.Action) e
 	}
 	origin := output.Origin{Action: action.Name}
 	ask := func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) {
-		r, err := c.Do(ctx, action)
-		return r, f.judge(c.Name(), r, err, 0)
+		reply, err := c.Do(ctx, action)
+		return reply, f.judge(c.Name(), reply, err, 0)
 	}
 	if f.items {
 		if several {
 			return usageError("choose one with --node", "--items is for one node")
 		}
 		ask = func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) {
-			r, n, err := doItems(ctx, c, action, origin, p)
-			return r, f.judge(c.Name(), r, err, n)
+			reply, n, err := doItems(ctx, c, action, origin, p)
+			return reply, f.judge(c.Name(), reply, err, n)
 		}
 	}
 	var t tally

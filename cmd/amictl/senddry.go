@@ -30,18 +30,18 @@ func (a *app) dryLines(ctx context.Context, f *sendFlags, in io.Reader, nodes []
 		if err != nil && !errors.Is(err, errLongLine) {
 			return errors.Join(p.Close(), unreadable(err))
 		}
-		r := lineRequest{line: number, err: err}
+		req := lineRequest{line: number, err: err}
 		if err == nil {
-			r = parseLine(number, text)
+			req = parseLine(number, text)
 		}
-		if err := r.err; err == nil {
-			r.err = a.dryLine(f, nodes, &r, p)
+		if err := req.err; err == nil {
+			req.err = a.dryLine(f, nodes, &req, p)
 		}
-		if r.err == nil {
+		if req.err == nil {
 			t.add(exitOK)
 			continue
 		}
-		fail := classify(r.err)
+		fail := classify(req.err)
 		t.add(fail.Exit)
 		a.complain(fail)
 		if !f.keepGoing {
@@ -55,23 +55,23 @@ func (a *app) dryLines(ctx context.Context, f *sendFlags, in io.Reader, nodes []
 }
 
 // dryLine prints one line's action for the nodes that it would go to.
-func (a *app) dryLine(f *sendFlags, nodes []ami.Config, r *lineRequest, p *output.Printer) error {
+func (a *app) dryLine(f *sendFlags, nodes []ami.Config, req *lineRequest, p *output.Printer) error {
 	to := nodes
 	switch {
-	case r.node != "":
-		at := slices.IndexFunc(nodes, func(n ami.Config) bool { return n.Name == r.node })
+	case req.node != "":
+		at := slices.IndexFunc(nodes, func(n ami.Config) bool { return n.Name == req.node })
 		if at < 0 {
-			return inputError("a line's node must be one of those selected", "line %d: there is no node %q", r.line, r.node)
+			return inputError("a line's node must be one of those selected", "line %d: there is no node %q", req.line, req.node)
 		}
 		to = nodes[at : at+1]
 	case f.all || len(nodes) == 1:
 	case f.route != "":
 		to = nodes[:1]
 	default:
-		return inputError(`--all, --route HOW, or "node" in the line`, "line %d names no node and %d are selected", r.line, len(nodes))
+		return inputError(`--all, --route HOW, or "node" in the line`, "line %d names no node and %d are selected", req.line, len(nodes))
 	}
 	for i := range to {
-		if err := a.printDry(p, &to[i], &r.action, r.line); err != nil {
+		if err := a.printDry(p, &to[i], &req.action, req.line); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -98,7 +99,7 @@ func (s *lineSender) submit(ctx context.Context, l *lane, r lineRequest) {
 func nodeOf(err error, otherwise string) string {
 	var op *ami.OpError
 	if errors.As(err, &op) {
-		return firstOf(op.Node, otherwise)
+		return cmp.Or(op.Node, otherwise)
 	}
 	return otherwise
 }

@@ -14,16 +14,15 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-const (
-	defaultParallel = 2000
-	longestLine     = 1 << 20 // bytes of one line of input
-)
+const defaultParallel = 2000
+
+const longestLine = 1 << 20 // bytes of one line of input
 
 // A lineSender is one run of `send -`: the input is read and spread over lanes, each with a goroutine that submits
 // and waits for room on its own, so that a node that is away holds up its own lines only; a single lane needs none. The
 // answers are gathered in one batch and printed as they come.
 type lineSender struct {
-	app     *app
+	run     *app
 	flags   *sendFlags
 	timeout time.Duration // of a line that names none
 	cluster *ami.Cluster
@@ -89,13 +88,13 @@ func (a *app) sendLines(ctx context.Context, f *sendFlags) error {
 		return err
 	}
 	s := &lineSender{
-		app: a, flags: f, timeout: a.timeout(), cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}),
+		run: a, flags: f, timeout: a.timeout(), cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}),
 		lanes: make(map[string]*lane), protected: a.protectedBy(nodes), warned: make(map[[2]string]bool),
 	}
-	return s.run(ctx, in, nodes)
+	return s.sendAll(ctx, in, nodes)
 }
 
-func (s *lineSender) run(ctx context.Context, in io.Reader, nodes []ami.Config) error {
+func (s *lineSender) sendAll(ctx context.Context, in io.Reader, nodes []ami.Config) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	s.stop = stop
@@ -113,7 +112,7 @@ func (s *lineSender) run(ctx context.Context, in io.Reader, nodes []ami.Config) 
 		lanes.Wait()
 		submitted()
 	}()
-	defer s.app.progress(func() string {
+	defer s.run.progress(func() string {
 		s.printing.Lock()
 		defer s.printing.Unlock()
 		return strconv.Itoa(s.tally.ended) + " answered, " + strconv.Itoa(s.failures) + " of them failures"
@@ -244,7 +243,7 @@ func (s *lineSender) warn(action *ami.Action) {
 			continue
 		}
 		s.warned[key] = true
-		s.app.warnUnknown(&ami.Action{Name: action.Name, Fields: action.Fields[i : i+1]})
+		s.run.warnUnknown(&ami.Action{Name: action.Name, Fields: action.Fields[i : i+1]})
 	}
 }
 
@@ -263,7 +262,7 @@ func (s *lineSender) fail(f failure, node string, origin output.Origin) {
 		s.stop()
 	}
 	if s.failures == 1 {
-		s.app.complain(f)
+		s.run.complain(f)
 	}
 	if !s.flags.keepGoing {
 		s.stop()

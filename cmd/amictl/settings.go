@@ -42,15 +42,8 @@ func (s *settings) source(name string) (value, source string) {
 	return "", ""
 }
 
-// What a subcommand's Metadata["config"] may say of a configuration that was named: without it, that must be there and
-// right. One subcommand makes it, and some use no server and so must work while it is broken.
-const (
-	configMayBeNew    = "may be new"
-	configMayBeBroken = "may be broken"
-)
-
 // resolveSettings reads the configuration and decides every setting.
-func (a *app) resolveSettings(need any) (*settings, error) {
+func (a *app) resolveSettings(need configNeed) (*settings, error) {
 	path, source := a.configPath()
 	cfg, err := loadConfig(path)
 	if need == configMayBeBroken {
@@ -260,9 +253,10 @@ func (a *app) outputOptions(kind stream) (output.Options, error) {
 }
 
 // columns is the width of the terminal that standard output is, 0 if it is none.
-func (a *app) columns() int { return columns(a.stdout) }
+func (a *app) columns() int { return width(a.stdout) }
 
-func columns(f *os.File) int {
+// width is the width of a terminal in columns, 0 if the file is none.
+func width(f *os.File) int {
 	if !isatty.IsTerminal(f.Fd()) {
 		return 0
 	}

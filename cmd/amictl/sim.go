@@ -80,12 +80,11 @@ func (r *rate) Get() any       { return r.r }
 
 func (a *app) simCommand() *cli.Command {
 	f := &simFlags{version: "22", speed: rate{1}}
-	return &cli.Command{
+	return a.tell(&cli.Command{
 		Name:        "sim",
 		Usage:       "simulate a cluster of Asterisks, or run a command against one",
 		ArgsUsage:   "[check FILE…] [-- COMMAND [ARG…]]",
 		Description: simHelp,
-		Metadata:    map[string]any{"rest": true},
 		Flags: []cli.Flag{
 			&cli.GenericFlag{Name: "nodes", Usage: "`NUMBER` of servers; 1 if absent", Value: &f.nodes},
 			text("version", "", "Asterisk `SERIES`: 22, 16 or 13", &f.version),
@@ -112,7 +111,7 @@ func (a *app) simCommand() *cli.Command {
 			}
 			return a.sim(ctx, f)
 		},
-	}
+	}, about{rest: true, words: func() []string { return []string{"check"} }})
 }
 
 // A simulation is a running simulated cluster.

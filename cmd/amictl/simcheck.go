@@ -34,15 +34,15 @@ func (a *app) simCheck(ctx context.Context, files []string) error {
 	}
 	failed := false
 	for _, s := range all {
-		r, err := s.Run(ctx, nil)
+		rep, err := s.Run(ctx, nil)
 		if err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			r = &scenario.Report{Name: s.Name, About: s.About, Failures: []scenario.Failure{{Where: "the run", What: "begins", Want: "that it does", Got: err.Error()}}}
+			rep = &scenario.Report{Name: s.Name, About: s.About, Failures: []scenario.Failure{{Where: "the run", What: "begins", Want: "that it does", Got: err.Error()}}}
 		}
-		failed = failed || !r.OK()
-		if err := p.Record(verdict(r)); err != nil {
+		failed = failed || !rep.OK()
+		if err := p.Record(verdict(rep)); err != nil {
 			return err
 		}
 		if err := p.Flush(); err != nil {

@@ -54,12 +54,11 @@ type tailFlags struct {
 
 func (a *app) tailCommand() *cli.Command {
 	f := &tailFlags{}
-	return &cli.Command{
+	return a.tell(&cli.Command{
 		Name:        "tail",
 		Usage:       "follow events",
 		ArgsUsage:   "[EVENT]... [-- ACTION [Key=Value]...]",
 		Description: tailHelp,
-		Metadata:    map[string]any{"rest": true},
 		Flags: append([]cli.Flag{
 			whereFlag(&f.where),
 			&cli.GenericFlag{Name: "count", Usage: "end after `N` events", Value: &f.count},
@@ -74,7 +73,7 @@ func (a *app) tailCommand() *cli.Command {
 			text("require", "", "start when `N` nodes are ready, or all (1)", &f.require),
 		}, f.fanout.flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error { return a.tail(ctx, f, c.Args().Slice()) },
-	}
+	}, about{rest: true})
 }
 
 func whereFlag(to *list) cli.Flag {
@@ -165,7 +164,7 @@ var errEnough = errors.New("enough")
 
 // A tailer takes the events of a tail or a wait: it prints, records and counts them.
 type tailer struct {
-	app     *app
+	run     *app
 	flags   *tailFlags
 	names   []string
 	where   *ami.Where
@@ -183,7 +182,7 @@ type tailer struct {
 }
 
 func (a *app) newTailer(f *tailFlags, names []string, kind stream) (*tailer, error) {
-	t := &tailer{app: a, flags: f, names: names}
+	t := &tailer{run: a, flags: f, names: names}
 	var err error
 	if t.where, err = parseWhere(f.where); err != nil {
 		return nil, err
@@ -256,7 +255,7 @@ func (t *tailer) take(ev *ami.Event) error {
 
 func (t *tailer) gap(ev *ami.Event) error {
 	t.gaps++
-	t.app.dropped += ev.Gap.Dropped
+	t.run.dropped += ev.Gap.Dropped
 	if t.record != nil {
 		if err := t.record.Event(ev); err != nil {
 			return err
@@ -268,7 +267,7 @@ func (t *tailer) gap(ev *ami.Event) error {
 		return err
 	}
 	if ev.Gap.Reason == ami.GapDisconnect && ev.Gap.Until.IsZero() {
-		t.app.note("%s: the connection was lost; trying to get it back", ev.Node)
+		t.run.note("%s: the connection was lost; trying to get it back", ev.Node)
 	}
 	if t.flags.failOnGap {
 		return &cliError{code: codeGap, msg: ev.Node + ": events are missing (" + string(ev.Gap.Reason) + ")", hint: "a slow reader, or a lost connection; without --fail-on-gap tail goes on"}
@@ -304,7 +303,7 @@ func (t *tailer) live(ctx context.Context) error {
 	for i := range t.nodes {
 		t.nodes[i].Events = "on"
 	}
-	c, err := t.app.cluster(nil)
+	c, err := t.run.cluster(nil)
 	if err != nil {
 		return err
 	}
@@ -323,7 +322,7 @@ func (t *tailer) live(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := t.app.await(ctx, c, need); err != nil {
+	if err := t.run.await(ctx, c, need); err != nil {
 		return err
 	}
 	if err := t.beginRecord(); err != nil {
@@ -336,7 +335,7 @@ func (t *tailer) live(ctx context.Context) error {
 	}
 	limited, cancel := t.flags.limit(ctx)
 	defer cancel()
-	sent := newSender(limited, t.app, c, &t.flags.fanout, t.action)
+	sent := newSender(limited, t.run, c, &t.flags.fanout, t.action)
 	defer t.watchStats(sent.nudge)()
 	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) && notOver(limited, err) != nil {
 		return err
@@ -400,7 +399,7 @@ func (t *tailer) answers(sent *sender) error {
 			}
 			f := classify(e.err)
 			t.acted.add(f.Exit)
-			t.app.complain(f)
+			t.run.complain(f)
 			if err := t.out.Failure(jsonFailure(f, e.node, origin)); err != nil {
 				return err
 			}

@@ -33,7 +33,7 @@ func (a *app) checkReplay(f *tailFlags) error {
 
 // replay takes events from a file: a record, which is JSON lines, or a raw capture, which is what a server sent.
 func (t *tailer) replay(ctx context.Context) error {
-	file, err := t.app.open(t.flags.from, "--from")
+	file, err := t.run.open(t.flags.from, "--from")
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (t *tailer) replayCapture(ctx context.Context, in io.Reader) error {
 				if packets == 0 {
 					return t.notReplayable()
 				}
-				t.app.note("--from: the capture ends inside a packet, %d bytes are left over", cut.Bytes)
+				t.run.note("--from: the capture ends inside a packet, %d bytes are left over", cut.Bytes)
 			}
 			return nil
 		case err != nil:
@@ -131,9 +131,9 @@ func (t *tailer) tellTimeless() {
 	switch n := t.flags.span.timeless; n {
 	case 0:
 	case 1:
-		t.app.note("--from: 1 event without a time was left out; timestampevents=yes in manager.conf puts it into captures")
+		t.run.note("--from: 1 event without a time was left out; timestampevents=yes in manager.conf puts it into captures")
 	default:
-		t.app.note("--from: %d events without a time were left out; timestampevents=yes in manager.conf puts it into captures", n)
+		t.run.note("--from: %d events without a time were left out; timestampevents=yes in manager.conf puts it into captures", n)
 	}
 }
 
@@ -145,7 +145,7 @@ func (t *tailer) drain(ctx context.Context, d *wire.Decoder, packets *int) error
 		case errors.Is(err, wire.ErrMore):
 			return ctx.Err()
 		case err != nil:
-			t.app.note("--from: %v; it is left out", cause(err))
+			t.run.note("--from: %v; it is left out", cause(err))
 			continue
 		case m.Kind() != wire.Event:
 			*packets++
@@ -191,7 +191,7 @@ func (t *tailer) replayRecord(ctx context.Context, in *bufio.Reader) error {
 			return usageError(readHint, "--from: %v", err)
 		}
 		if err != nil || !gjson.Valid(line) {
-			t.app.note("--from: line %d is not JSON; it is left out", number)
+			t.run.note("--from: line %d is not JSON; it is left out", number)
 			continue
 		}
 		if gjson.Get(line, "type").Exists() {

@@ -45,7 +45,7 @@ func (t *tailer) beginRecord() error {
 // writeRecord adds the event to the record, its secrets hidden.
 func (t *tailer) writeRecord(ev *ami.Event) error {
 	hidden := *ev
-	if safe := t.app.redactor().Text(ev.Text()); safe != ev.Text() {
+	if safe := t.run.redactor().Text(ev.Text()); safe != ev.Text() {
 		m, ok := decodeOne(safe)
 		if !ok { // the record says that one is missing rather than tell a secret
 			return t.record.Event(&ami.Event{Node: ev.Node, Received: ev.Received, Gap: &ami.Gap{Reason: ami.GapOverflow, Dropped: 1}})

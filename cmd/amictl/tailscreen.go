@@ -36,11 +36,11 @@ func (t *tailer) watchStats(nudge func()) (stop func()) {
 	}
 	t.stats.since = time.Now()
 	o := t.out.Options()
-	if !t.app.redraws(o) {
+	if !t.run.redraws(o) {
 		return func() {}
 	}
-	fd := int(t.app.stdout.Fd())
-	s := &statScreen{out: t.app.stdout, o: o, drawn: time.Now(), size: func() (int, int) {
+	fd := int(t.run.stdout.Fd())
+	s := &statScreen{out: t.run.stdout, o: o, drawn: time.Now(), size: func() (int, int) {
 		width, height, err := term.GetSize(fd)
 		if err != nil {
 			return o.Width, 0

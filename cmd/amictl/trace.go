@@ -37,8 +37,8 @@ func (a *app) watched(cfg *ami.Config) {
 			w.closed = func() { a.logger().Info("connection closed", slog.String("node", node)) }
 		}
 		if a.flags.trace {
-			w.in = &tracer{app: a, node: node, mark: '<', banner: true}
-			w.out = &tracer{app: a, node: node, mark: '>'}
+			w.in = &tracer{run: a, node: node, mark: '<', banner: true}
+			w.out = &tracer{run: a, node: node, mark: '>'}
 		}
 		return w
 	}
@@ -51,11 +51,11 @@ func (a *app) redactor() *ami.Redactor {
 		if a.settings != nil {
 			cfg.Patterns = a.settings.config.Redact
 		}
-		r, err := ami.NewRedactor(cfg)
+		hide, err := ami.NewRedactor(cfg)
 		if err != nil {
 			panic(err) // loadConfig has tried the patterns
 		}
-		a.hide = r
+		a.hide = hide
 	})
 	return a.hide
 }
@@ -119,7 +119,7 @@ const longestTraced = 1 << 20
 // A tracer writes one direction of a connection to standard error, a line each, packet by packet: a secret may be cut
 // in two by the network, and what a value means may stand on another line of its packet.
 type tracer struct {
-	app    *app
+	run    *app
 	node   string
 	mark   byte
 	banner bool // the greeting, a line by itself, is still to come
@@ -182,7 +182,7 @@ func (t *tracer) rest() {
 
 // show writes lines in one piece, so that nodes do not mix within a packet. Called under mu.
 func (t *tracer) show(packet []byte) {
-	safe := t.app.redactor().Text(string(packet))
+	safe := t.run.redactor().Text(string(packet))
 	stamp := time.Now().Format("15:04:05.000000")
 	var out []byte
 	for line := range bytes.Lines([]byte(safe)) {
@@ -194,5 +194,5 @@ func (t *tracer) show(packet []byte) {
 		}
 		out = append(out, '\n')
 	}
-	_, _ = t.app.stderr.Write(out)
+	_, _ = t.run.stderr.Write(out)
 }

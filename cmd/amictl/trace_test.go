@@ -20,7 +20,7 @@ func TestTracerReassembles(t *testing.T) {
 		var out bytes.Buffer
 		a := &app{stderr: &out}
 		a.redactor().AddSecret(ami.NewSecret("plantedword"))
-		tr := &tracer{app: a, node: "pbx1", mark: '<', banner: true}
+		tr := &tracer{run: a, node: "pbx1", mark: '<', banner: true}
 		for at := 0; at < len(wire); at += size {
 			tr.take([]byte(wire[at:min(at+size, len(wire))]))
 		}
@@ -43,7 +43,7 @@ func TestTracerReassembles(t *testing.T) {
 // A packet without an end is shown line by line once it is too long to be kept.
 func TestTracerBoundsWhatItKeeps(t *testing.T) {
 	var out bytes.Buffer
-	tr := &tracer{app: &app{stderr: &out}, node: "x", mark: '<'}
+	tr := &tracer{run: &app{stderr: &out}, node: "x", mark: '<'}
 	line := []byte("Output: " + strings.Repeat("x", 1000) + "\r\n")
 	for range 3 * longestTraced / len(line) {
 		tr.take(line)

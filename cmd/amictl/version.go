@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"runtime/debug"
@@ -14,12 +15,11 @@ import (
 var version = ""
 
 func (a *app) versionCommand() *cli.Command {
-	return &cli.Command{
+	return a.tell(&cli.Command{
 		Name:  "version",
 		Usage: "show the version of amictl",
 		Description: "Examples:\n  amictl version\n  amictl version --query version\n\n" +
 			"Needs no configuration, and works while it is broken.",
-		Metadata: map[string]any{"config": configMayBeBroken},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if err := noArguments(c); err != nil {
 				return err
@@ -29,19 +29,19 @@ func (a *app) versionCommand() *cli.Command {
 				return err
 			}
 			v, commit := buildVersion()
-			r := output.Record{
+			rec := output.Record{
 				{Key: "type", Value: "version"},
 				{Key: "version", Value: v},
 				{Key: "commit", Value: text0(commit)},
 				{Key: "go", Value: runtime.Version()},
 				{Key: "platform", Value: runtime.GOOS + "/" + runtime.GOARCH},
 			}
-			if err := p.Record(r); err != nil {
+			if err := p.Record(rec); err != nil {
 				return err
 			}
 			return p.Close()
 		},
-	}
+	}, about{config: configMayBeBroken})
 }
 
 // buildVersion returns the release, or what the Go toolchain wrote into the binary.
@@ -49,14 +49,14 @@ func buildVersion() (v, commit string) {
 	v = version
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return firstOf(v, "unknown"), ""
+		return cmp.Or(v, "unknown"), ""
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
 			commit = s.Value
 		}
 	}
-	return firstOf(v, info.Main.Version, "(devel)"), commit
+	return cmp.Or(v, info.Main.Version, "(devel)"), commit
 }
 
 func noArguments(c *cli.Command) error {

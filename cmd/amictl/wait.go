@@ -28,12 +28,11 @@ func (a *app) waitCommand() *cli.Command {
 	f := &tailFlags{count: count{n: 1, set: true}}
 	u := &untilFlags{every: duration{d: 5 * time.Second}}
 	ready := false
-	return &cli.Command{
+	return a.tell(&cli.Command{
 		Name:        "wait",
 		Usage:       "wait for events, or for a server to be ready",
 		ArgsUsage:   "[EVENT]... [-- ACTION [Key=Value]...]",
 		Description: waitHelp,
-		Metadata:    map[string]any{"rest": true},
 		Flags: append([]cli.Flag{
 			whereFlag(&f.where),
 			&cli.GenericFlag{Name: "count", Usage: "wait for `N` events (1)", Value: &f.count},
@@ -59,7 +58,7 @@ func (a *app) waitCommand() *cli.Command {
 			}
 			return a.waitEvents(ctx, f, c.Args().Slice())
 		},
-	}
+	}, about{rest: true})
 }
 
 // waitEvents waits within --timeout for as many events as --count says.

@@ -19,7 +19,7 @@ type untilFlags struct {
 
 // An untilWait sends an action again and again, until the answers of all its nodes meet a condition in one round.
 type untilWait struct {
-	app    *app
+	run    *app
 	action ami.Action
 	where  *ami.Where
 	every  time.Duration
@@ -60,7 +60,7 @@ func (a *app) waitUntil(ctx context.Context, f *untilFlags, fan *fanout) error {
 		return err
 	}
 	action.WaitReady = true
-	u := &untilWait{app: a, action: action, where: where, every: f.every.d}
+	u := &untilWait{run: a, action: action, where: where, every: f.every.d}
 	ends, err := u.poll(limited, c)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -120,7 +120,7 @@ func (u *untilWait) tooLate(ends, before []ending) ([]ending, error) {
 	if slices.ContainsFunc(ends, func(e ending) bool { return e.reply != nil }) {
 		hint = "the last answer is on standard output; --timeout allows more time"
 	}
-	return ends, &cliError{code: codeCondition, exit: exitTimeout, msg: "the condition did not hold within " + u.app.timeout().String(), hint: hint}
+	return ends, &cliError{code: codeCondition, exit: exitTimeout, msg: "the condition did not hold within " + u.run.timeout().String(), hint: hint}
 }
 
 func (u *untilWait) round(ctx context.Context, c *ami.Cluster) []ending {
