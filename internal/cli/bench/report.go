@@ -1,0 +1,103 @@
+package bench
+
+import (
+	"encoding/json"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/pkg/bench"
+)
+
+// benchReport shows results again: as a table, as Markdown, as JSON, as a page.
+func report(r *run.Run, f *options, files []string) error {
+	if len(files) == 0 {
+		return fail.Usage("such as `amictl bench report new.json`", "bench report needs a FILE")
+	}
+	if f.html != "" && len(files) > 1 && !f.merge {
+		return fail.Usage("--merge makes one result of them", "--html shows one result, and there are %d files", len(files))
+	}
+	results := make([]*bench.Result, len(files))
+	for i, name := range files {
+		res, err := bench.ReadResultFile(name)
+		if err != nil {
+			return fail.Input("`amictl bench --out FILE` writes one", "%s", fail.Cause(err))
+		}
+		results[i] = res
+	}
+	if f.merge {
+		res, err := bench.Merge(results)
+		if err != nil {
+			return usage(err)
+		}
+		results = []*bench.Result{res}
+	}
+	for i, res := range results {
+		if err := show(r, f, res, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// benchShow writes one result.
+func show(r *run.Run, f *options, res *bench.Result, i int) error {
+	if f.html == "-" {
+		return res.WriteHTML(r.Stdout)
+	}
+	if f.html != "" {
+		return res.WriteHTMLFile(f.html)
+	}
+	switch r.Settings.Get("output") {
+	case "none":
+		return nil
+	case "json":
+		return res.Write(r.Stdout)
+	case "jsonl":
+		return writeLine(r.Stdout, "result", res)
+	}
+	if f.markdown {
+		return res.WriteMarkdown(r.Stdout)
+	}
+	if i > 0 {
+		if _, err := r.Stdout.WriteString("\n"); err != nil {
+			return err
+		}
+	}
+	return res.WriteTable(r.Stdout, r.Columns())
+}
+
+// benchCompare holds a result against another.
+func compare(r *run.Run, f *options, files []string) error {
+	if len(files) != 2 {
+		return fail.Usage("such as `amictl bench compare base.json new.json --fail-if 'p99>+10%'`", "bench compare needs two files, and got %d", len(files))
+	}
+	thresholds, err := bench.ParseThresholds(f.failIf, true)
+	if err != nil {
+		return usage(err)
+	}
+	var pair [2]*bench.Result
+	for i, name := range files {
+		if pair[i], err = bench.ReadResultFile(name); err != nil {
+			return fail.Input("`amictl bench --out FILE` writes one", "%s", fail.Cause(err))
+		}
+	}
+	c, err := bench.Compare(pair[0], pair[1], thresholds, f.force)
+	if err != nil {
+		return usage(err)
+	}
+	switch r.Settings.Get("output") {
+	case "none":
+	case "json":
+		e := json.NewEncoder(r.Stdout)
+		e.SetIndent("", "  ")
+		err = e.Encode(c)
+	case "jsonl":
+		err = writeLine(r.Stdout, "comparison", c)
+	default:
+		err = c.WriteTable(r.Stdout)
+	}
+	if err != nil {
+		return err
+	}
+	return verdictError(c.Verdict)
+}
