@@ -10,13 +10,14 @@ import (
 func TestImportArrows(t *testing.T) {
 	const module = "github.com/apntalk/amictl/"
 	allowed := map[string]string{ // package → what of the module it may import
-		"pkg/ami/wire":    "",
-		"pkg/ami":         "pkg/ami/wire",
-		"pkg/ami/amitest": "pkg/ami/wire",
-		"pkg/output":      "pkg/ami pkg/ami/wire",
-		"pkg/scenario":    "pkg/ami pkg/ami/wire pkg/ami/amitest",
-		"pkg/bench":       "pkg/ami pkg/ami/wire pkg/ami/amitest",
-		"cmd/amictl":      "pkg/ami pkg/ami/wire pkg/ami/amitest pkg/output pkg/bench pkg/scenario",
+		"pkg/ami/wire":          "",
+		"pkg/ami":               "pkg/ami/wire",
+		"pkg/ami/amitest":       "pkg/ami/wire",
+		"pkg/output":            "pkg/ami pkg/ami/wire",
+		"internal/scenario":     "pkg/ami pkg/ami/wire pkg/ami/amitest",
+		"internal/bench":        "pkg/ami pkg/ami/wire pkg/ami/amitest",
+		"internal/bench/report": "internal/bench",
+		"cmd/amictl":            "pkg/ami pkg/ami/wire pkg/ami/amitest pkg/output internal/bench internal/bench/report internal/scenario",
 	}
 	// The library stands on the standard library and golang.org/x alone.
 	pure := map[string]bool{"pkg/ami/wire": true, "pkg/ami": true, "pkg/ami/amitest": true}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"runtime/debug"
 	"strconv"
@@ -13,10 +14,11 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/internal/bench/report"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
-	"github.com/apntalk/amictl/pkg/bench"
 )
 
 const help = `Examples:
@@ -85,7 +87,7 @@ func Command(r *run.Run) *cli.Command {
 			}
 			switch form {
 			case "report":
-				return report(r, f, files)
+				return reportFiles(r, f, files)
 			case "compare":
 				return compare(r, f, files)
 			case "simulator": // the child process of a run
@@ -248,7 +250,7 @@ func load(ctx context.Context, r *run.Run, f *options) error {
 		live := newLive(r, i, f.repeat.Value)
 		l := bench.Launch{
 			Config: cfg, Seed: seed, ID: newID(), Version: v, Mix: mix, Targets: targets,
-			Simulate: simulator(r, f.here), Live: live.interval,
+			Simulator: simulator(f.here), Live: live.interval,
 		}
 		res, err := l.Run(ctx)
 		live.end()
@@ -263,7 +265,7 @@ func load(ctx context.Context, r *run.Run, f *options) error {
 	}
 	res := runs[0]
 	if f.repeat.Value > 1 {
-		if res, err = bench.Repeats(runs); err != nil {
+		if res, err = report.Repeats(runs); err != nil {
 			return err
 		}
 	}
@@ -277,7 +279,7 @@ func printResult(r *run.Run, f *options, res *bench.Result) error {
 		err = res.WriteFile(f.out)
 	}
 	if f.html != "" {
-		err = errors.Join(err, res.WriteHTMLFile(f.html))
+		err = errors.Join(err, bench.WriteFile(f.html, func(w io.Writer) error { return report.HTML(w, res) }))
 	}
 	switch r.Settings.Get("output") {
 	case "none":
@@ -286,7 +288,7 @@ func printResult(r *run.Run, f *options, res *bench.Result) error {
 	case "jsonl":
 		err = errors.Join(err, writeLine(r.Stdout, "result", res))
 	default:
-		err = errors.Join(err, res.WriteTable(r.Stdout, r.Columns()))
+		err = errors.Join(err, report.Table(r.Stdout, res, r.Columns()))
 	}
 	if err != nil {
 		return err
@@ -316,7 +318,7 @@ func usage(err error) error {
 		threshold *bench.ThresholdError
 		memory    *bench.MemoryError
 		files     *bench.DescriptorError
-		different *bench.DifferentConfigsError
+		different *report.DifferentConfigsError
 	)
 	msg := strings.TrimPrefix(err.Error(), "bench: ")
 	switch {

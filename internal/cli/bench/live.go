@@ -9,8 +9,8 @@ import (
 
 	"github.com/mattn/go-isatty"
 
+	"github.com/apntalk/amictl/internal/bench"
 	"github.com/apntalk/amictl/internal/cli/run"
-	"github.com/apntalk/amictl/pkg/bench"
 	"github.com/apntalk/amictl/pkg/output"
 )
 

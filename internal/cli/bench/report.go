@@ -2,14 +2,16 @@ package bench
 
 import (
 	"encoding/json"
+	"io"
 
+	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/internal/bench/report"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
-	"github.com/apntalk/amictl/pkg/bench"
 )
 
 // benchReport shows results again: as a table, as Markdown, as JSON, as a page.
-func report(r *run.Run, f *options, files []string) error {
+func reportFiles(r *run.Run, f *options, files []string) error {
 	if len(files) == 0 {
 		return fail.Usage("such as `amictl bench report new.json`", "bench report needs a FILE")
 	}
@@ -25,7 +27,7 @@ func report(r *run.Run, f *options, files []string) error {
 		results[i] = res
 	}
 	if f.merge {
-		res, err := bench.Merge(results)
+		res, err := report.Merge(results)
 		if err != nil {
 			return usage(err)
 		}
@@ -42,10 +44,10 @@ func report(r *run.Run, f *options, files []string) error {
 // benchShow writes one result.
 func show(r *run.Run, f *options, res *bench.Result, i int) error {
 	if f.html == "-" {
-		return res.WriteHTML(r.Stdout)
+		return report.HTML(r.Stdout, res)
 	}
 	if f.html != "" {
-		return res.WriteHTMLFile(f.html)
+		return bench.WriteFile(f.html, func(w io.Writer) error { return report.HTML(w, res) })
 	}
 	switch r.Settings.Get("output") {
 	case "none":
@@ -56,14 +58,14 @@ func show(r *run.Run, f *options, res *bench.Result, i int) error {
 		return writeLine(r.Stdout, "result", res)
 	}
 	if f.markdown {
-		return res.WriteMarkdown(r.Stdout)
+		return report.Markdown(r.Stdout, res)
 	}
 	if i > 0 {
 		if _, err := r.Stdout.WriteString("\n"); err != nil {
 			return err
 		}
 	}
-	return res.WriteTable(r.Stdout, r.Columns())
+	return report.Table(r.Stdout, res, r.Columns())
 }
 
 // benchCompare holds a result against another.
@@ -81,7 +83,7 @@ func compare(r *run.Run, f *options, files []string) error {
 			return fail.Input("`amictl bench --out FILE` writes one", "%s", fail.Cause(err))
 		}
 	}
-	c, err := bench.Compare(pair[0], pair[1], thresholds, f.force)
+	c, err := report.Compare(pair[0], pair[1], thresholds, f.force)
 	if err != nil {
 		return usage(err)
 	}

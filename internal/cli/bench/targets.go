@@ -8,24 +8,25 @@ import (
 	"os/exec"
 	"sync"
 
+	"github.com/apntalk/amictl/internal/bench"
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/bench"
 )
 
-// benchSimulator starts simulated servers, in a child process so that memory and processor figures are our own.
-func simulator(r *run.Run, here bool) func(bench.SimSpec) (bench.Simulator, error) {
-	return func(spec bench.SimSpec) (bench.Simulator, error) {
-		self, err := os.Executable()
-		if here || err != nil {
-			return bench.SimulateHere(spec)
-		}
+// simulator runs simulated servers in a child process, so that memory and processor figures are our own. It is nil for
+// servers in this process.
+func simulator(here bool) func() *exec.Cmd {
+	self, err := os.Executable()
+	if here || err != nil {
+		return nil
+	}
+	return func() *exec.Cmd {
 		cmd := exec.Command(self, "bench", "simulator")
 		cmd.Stderr = os.Stderr
-		return bench.SpawnSimulator(cmd, spec)
+		return cmd
 	}
 }
 

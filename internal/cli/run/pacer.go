@@ -3,29 +3,34 @@ package run
 import (
 	"context"
 	"time"
+
+	xrate "golang.org/x/time/rate"
 )
 
-// A pacer spaces calls of wait evenly.
-type Pacer struct {
-	Every time.Duration // 0: no limit
-	next  time.Time
+// A Pacer spaces calls of Wait evenly. The zero value lets them all through.
+type Pacer struct{ limiter *xrate.Limiter }
+
+// NewPacer returns a pacer of so many calls a second. It makes up for no more than a second.
+func NewPacer(perSecond int) Pacer {
+	l := xrate.NewLimiter(xrate.Limit(perSecond), perSecond)
+	l.AllowN(time.Now(), perSecond-1) // there is nothing to make up for at the start
+	return Pacer{l}
 }
 
-func (p *Pacer) Wait(ctx context.Context) {
-	if p.Every == 0 {
+// Wait waits for the next call's turn, or until ctx is done. It does not use the limiter's own Wait, which returns at once
+// when the turn comes after ctx's deadline.
+func (p Pacer) Wait(ctx context.Context) {
+	if p.limiter == nil {
 		return
 	}
-	now := time.Now()
-	if p.next.Before(now.Add(-time.Second)) {
-		p.next = now // do not make up for more than a second
+	d := p.limiter.Reserve().Delay()
+	if d <= 0 {
+		return
 	}
-	if d := p.next.Sub(now); d > 0 {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-		}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
-	p.next = p.next.Add(p.Every)
 }

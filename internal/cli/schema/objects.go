@@ -7,7 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apntalk/amictl/pkg/bench"
+	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/internal/bench/report"
 )
 
 // schemas are the objects that amictl prints, by name.
@@ -259,7 +260,7 @@ func benchIntervalSchema() *schema {
 }
 
 func benchComparisonSchema() *schema {
-	s := schemaOf(reflect.TypeFor[bench.Comparison]())
+	s := schemaOf(reflect.TypeFor[report.Comparison]())
 	s.Title, s.Description = "A bench result against another", "What `bench compare -o jsonl` prints."
 	return typed("comparison", s)
 }

@@ -160,7 +160,7 @@ func (s *lineSender) read(ctx context.Context, in io.Reader) {
 	lines := bufio.NewReaderSize(in, 64<<10)
 	var pace run.Pacer
 	if s.flags.rate.Given {
-		pace.Every = time.Second / time.Duration(s.flags.rate.Value)
+		pace = run.NewPacer(s.flags.rate.Value)
 	}
 	for number := 1; ctx.Err() == nil; number++ {
 		text, err := run.ReadLine(lines)

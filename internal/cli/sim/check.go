@@ -6,8 +6,8 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/scenario"
 	"github.com/apntalk/amictl/pkg/output"
-	"github.com/apntalk/amictl/pkg/scenario"
 )
 
 // simCheck runs scenario files through the engine on real sockets. It exits 0 if all were as they say, 1 if one was
