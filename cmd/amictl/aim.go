@@ -137,7 +137,7 @@ func notDry(err error) error {
 func (a *app) printDry(p *output.Printer, node *ami.Config, action *ami.Action, line int) error {
 	packet, err := wire.AppendAction(nil, action.Name, []byte(dryRunID), action.Fields)
 	if err != nil {
-		return &ami.OpError{Op: "do", Action: action.Name, Err: err}
+		return &ami.OpError{Op: ami.OpDo, Action: action.Name, Err: err}
 	}
 	text := a.redactor().Text(string(packet))
 	if p.Options().Format == output.Raw {

@@ -155,7 +155,7 @@ func (a *app) commandOutput(p *output.Printer, e ending, named, several bool, t 
 	if soleEmptyLine(e.reply) {
 		return nil
 	}
-	for line := range e.reply.OutputLines() {
+	for line := range e.reply.Output() {
 		if err := p.Text(prefix, line); err != nil {
 			return err
 		}
@@ -164,7 +164,7 @@ func (a *app) commandOutput(p *output.Printer, e ending, named, several bool, t 
 }
 
 func hasOutput(r *ami.Reply) bool {
-	for range r.OutputLines() {
+	for range r.Output() {
 		return true
 	}
 	return false
@@ -173,7 +173,7 @@ func hasOutput(r *ami.Reply) bool {
 // soleEmptyLine tells the output of a command that printed nothing: Asterisk 14 and newer send one empty header.
 func soleEmptyLine(r *ami.Reply) bool {
 	n := 0
-	for line := range r.OutputLines() {
+	for line := range r.Output() {
 		if n++; n > 1 || line != "" {
 			return false
 		}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
-	"github.com/apntalk/amictl/pkg/output"
 )
 
 // The exit statuses.
@@ -287,12 +286,11 @@ func (f *failure) ofAction(op *ami.OpError, where string) {
 func (f *failure) ofRefusal(refused *ami.ResponseError, where string) {
 	f.Code, f.Message = codeRefused, fmt.Sprintf("%s: %s: %s", where, refused.Action, refused.Error())
 	switch {
-	case refused.Reason != "":
+	case refused.Outcome != ami.OutcomeUnknown:
 		f.Code = codeCall
-		outcome := output.OutcomeOf(refused.Reason)
-		f.Message, f.Hint = where+": the call failed", callHint(outcome)
-		if outcome != "failed" {
-			f.Message += ": " + outcome
+		f.Message, f.Hint = where+": the call failed", callHint(refused.Outcome)
+		if refused.Outcome != ami.OutcomeFailed {
+			f.Message += ": " + refused.Outcome.String()
 		}
 	case strings.HasPrefix(refused.Message, "Permission denied"):
 		f.Code, f.Hint = codePermission, permissionHint(refused.Action)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/catalog"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
@@ -45,13 +46,13 @@ func bannerHint(err error) string {
 }
 
 // callHint says what an outcome of a call means for who made it.
-func callHint(outcome string) string {
+func callHint(outcome ami.Outcome) string {
 	switch outcome {
-	case "busy":
+	case ami.OutcomeBusy:
 		return "the far end is in another call, or refuses calls: try again later"
-	case "no-answer":
+	case ami.OutcomeNoAnswer:
 		return "nobody took it; --ring allows more time"
-	case "congestion":
+	case ami.OutcomeCongestion:
 		return "a trunk or the far end has no room, or does not know the number"
 	}
 	return "Asterisk gives no reason: is there such a channel, endpoint or extension, and is it registered? Its console tells, with `core set verbose 3`"

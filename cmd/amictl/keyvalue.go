@@ -32,7 +32,7 @@ func (a *app) parseAction(words []string) (ami.Action, error) {
 // checkAction refuses before anything is dialled what the engine would refuse before anything is sent.
 func checkAction(action *ami.Action) error {
 	if err := action.Check(); err != nil {
-		return &ami.OpError{Op: "do", Action: action.Name, Err: err}
+		return &ami.OpError{Op: ami.OpDo, Action: action.Name, Err: err}
 	}
 	return nil
 }

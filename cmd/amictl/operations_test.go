@@ -84,9 +84,9 @@ var limits = []struct {
 	{"Budget", ami.DefaultBudget, "1GiB"},
 	{"MaxDials", ami.DefaultMaxDials, "64"},
 	{"RedialRate", ami.DefaultRedialRate, "50"},
-	{"LogQueue", redact.DefaultQueue, "1,024"},
-	{"LogQueueBytes", redact.DefaultQueueBytes, "4MiB"},
-	{"LogCloseTimeout", redact.DefaultCloseTimeout, "2s"},
+	{"Queue", redact.DefaultQueue, "1,024"},
+	{"QueueBytes", redact.DefaultQueueBytes, "4MiB"},
+	{"CloseTimeout", redact.DefaultCloseTimeout, "2s"},
 	{"Banner", wire.DefaultBanner, "256"},
 	{"Line", wire.DefaultLine, "1MiB"},
 	{"Headers", wire.DefaultHeaders, "1,024"},
@@ -110,7 +110,7 @@ func TestLimitsAreExplained(t *testing.T) {
 		}
 	}
 	there := make(map[string]bool)
-	for _, dir := range []string{"../../pkg/ami", "../../pkg/ami/wire"} {
+	for _, dir := range []string{"../../pkg/ami", "../../pkg/ami/redact", "../../pkg/ami/wire"} {
 		for _, name := range constants(t, dir) {
 			there[name] = true
 		}

@@ -195,7 +195,7 @@ func (a *app) originate(ctx context.Context, f *originateFlags, action ami.Actio
 			}
 			failed = errors.Join(failed, p.Flush())
 		}()
-		if e.reply != nil && output.OriginateOutcome(e.reply) != "" {
+		if e.reply != nil && e.reply.Outcome() != ami.OutcomeUnknown {
 			if err := p.Reply(e.reply, &origin); err != nil {
 				failed = errors.Join(failed, err)
 			}

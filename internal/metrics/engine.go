@@ -58,9 +58,9 @@ var nodeMetrics = []struct {
 	{"ami_sessions_total", Counter, "Sessions that logged in.", func(n *ami.NodeStats) float64 { return float64(n.Sessions) }},
 	{"ami_sessions_lost_total", Counter, "Sessions that ended.", func(n *ami.NodeStats) float64 { return float64(n.Lost) }},
 	{"ami_dials_total", Counter, "Attempts to connect.", func(n *ami.NodeStats) float64 { return float64(n.Dials) }},
-	{"ami_dial_failures_total", Counter, "Attempts that failed before or in the login, refusals aside.", func(n *ami.NodeStats) float64 { return float64(n.DialFails) }},
-	{"ami_login_failures_total", Counter, "Logins that the server refused.", func(n *ami.NodeStats) float64 { return float64(n.LoginFails) }},
-	{"ami_breaker_opens_total", Counter, "Times the breaker opened.", func(n *ami.NodeStats) float64 { return float64(n.BreakerOps) }},
+	{"ami_dial_failures_total", Counter, "Attempts that failed before or in the login, refusals aside.", func(n *ami.NodeStats) float64 { return float64(n.DialFailures) }},
+	{"ami_login_failures_total", Counter, "Logins that the server refused.", func(n *ami.NodeStats) float64 { return float64(n.LoginFailures) }},
+	{"ami_breaker_opens_total", Counter, "Times the breaker opened.", func(n *ami.NodeStats) float64 { return float64(n.BreakerOpens) }},
 	{"ami_pings_missed_total", Counter, "Keepalive Pings without an answer in time.", func(n *ami.NodeStats) float64 { return float64(n.PingsMissed) }},
 	{"ami_ping_seconds", Gauge, "Round trip of the last keepalive Ping.", func(n *ami.NodeStats) float64 { return n.PingLast.Seconds() }},
 	{"ami_node_booted", Gauge, "Whether the server said FullyBooted on the present session.", func(n *ami.NodeStats) float64 { return Bool(n.Booted) }},
@@ -78,8 +78,8 @@ var nodeMetrics = []struct {
 
 // clusterMetrics are what is counted over all nodes.
 func clusterMetrics(s *ami.ClusterStats) []Family {
-	t := s.PastSubs // counters do not go back
-	for _, sub := range s.Subs {
+	t := s.PastSubscriptions // counters do not go back
+	for _, sub := range s.Subscriptions {
 		t.Add(sub)
 	}
 	unrouted := s.Ledger.Rejected
@@ -102,7 +102,6 @@ func clusterMetrics(s *ami.ClusterStats) []Family {
 		{"ami_events_queued_bytes", Gauge, "Memory of those that wait.", t.QueuedBytes},
 		{"ami_events_queued_peak", Gauge, "Most that ever waited for one consumer at one node.", t.PeakEvents},
 		{"ami_events_queued_peak_bytes", Gauge, "The same in memory.", t.PeakBytes},
-		{"ami_callback_panics_total", Counter, "Panics of event callbacks.", t.Panics},
 		{"ami_actions_unrouted_total", Counter, "Actions that no node could take; no node's own figures count them.", unrouted},
 		{"ami_budget_used_bytes", Gauge, "Memory that the rings have taken of the shared budget.", uint64(s.BudgetUsed)},
 		{"ami_budget_cap_bytes", Gauge, "The shared budget.", uint64(s.BudgetCap)},

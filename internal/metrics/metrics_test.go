@@ -25,7 +25,7 @@ func prometheus(t *testing.T, s ami.ClusterStats) string {
 // Whatever is counted is shown: each figure of a snapshot changes the text.
 func TestPrometheusShowsEveryFigure(t *testing.T) {
 	fresh := func() *ami.ClusterStats {
-		return &ami.ClusterStats{Nodes: []ami.NodeStats{{Node: "pbx"}}, Subs: []ami.SubscriptionStats{{}}}
+		return &ami.ClusterStats{Nodes: []ami.NodeStats{{Node: "pbx"}}, Subscriptions: []ami.SubscriptionStats{{}}}
 	}
 	zero := prometheus(t, *fresh())
 	figures := 0
@@ -60,7 +60,7 @@ func TestPrometheusShowsEveryFigure(t *testing.T) {
 	try("", func(s *ami.ClusterStats) reflect.Value { return reflect.ValueOf(s).Elem() })
 	try("Nodes.", func(s *ami.ClusterStats) reflect.Value { return reflect.ValueOf(s).Elem().Field(0).Index(0) })
 	try("Nodes.Ledger.", func(s *ami.ClusterStats) reflect.Value { return reflect.ValueOf(&s.Nodes[0].Ledger).Elem() })
-	try("Subs.", func(s *ami.ClusterStats) reflect.Value { return reflect.ValueOf(&s.Subs[0]).Elem() })
+	try("Subscriptions.", func(s *ami.ClusterStats) reflect.Value { return reflect.ValueOf(&s.Subscriptions[0]).Elem() })
 	if figures < 45 {
 		t.Errorf("only %d figures were tried", figures)
 	}
@@ -70,10 +70,10 @@ func TestPrometheusShowsEveryFigure(t *testing.T) {
 // sample twice, counters named so, and whatever a node is called stays inside its quotes.
 func TestPrometheusFormat(t *testing.T) {
 	text := prometheus(t, ami.ClusterStats{
-		Nodes:    []ami.NodeStats{{Node: "pbx1", Ledger: ami.Ledger{Rejected: 10}, PingLast: 1500 * time.Microsecond}, {Node: "a \"b\"\\\nami_node_up 1"}},
-		Subs:     []ami.SubscriptionStats{{Offered: 3, PeakEvents: 5}, {Offered: 4, PeakEvents: 2}},
-		PastSubs: ami.SubscriptionStats{Offered: 100, PeakEvents: 1},
-		Ledger:   ami.Ledger{Rejected: 12},
+		Nodes:             []ami.NodeStats{{Node: "pbx1", Ledger: ami.Ledger{Rejected: 10}, PingLast: 1500 * time.Microsecond}, {Node: "a \"b\"\\\nami_node_up 1"}},
+		Subscriptions:     []ami.SubscriptionStats{{Offered: 3, PeakEvents: 5}, {Offered: 4, PeakEvents: 2}},
+		PastSubscriptions: ami.SubscriptionStats{Offered: 100, PeakEvents: 1},
+		Ledger:            ami.Ledger{Rejected: 12},
 	})
 	help := regexp.MustCompile(`^# HELP (ami_[a-z_]+) [A-Z].*\.$`)
 	kind := regexp.MustCompile(`^# TYPE (ami_[a-z_]+) (counter|gauge)$`)

@@ -259,7 +259,7 @@ func TestOutputOfBothForms(t *testing.T) {
 	} {
 		all := packets(t, stream)
 		r := Reply{Message: all[0]}
-		if diff := cmp.Diff(want, slices.Collect(r.OutputLines())); diff != "" {
+		if diff := cmp.Diff(want, slices.Collect(r.Output())); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", stream, diff)
 		}
 	}

@@ -235,8 +235,8 @@ func TestCountersOfSubscriptionsThatWereClosed(t *testing.T) {
 		synctest.Wait()
 		offered := func() uint64 {
 			st := f.Stats()
-			all := st.PastSubs
-			for _, s := range st.Subs {
+			all := st.PastSubscriptions
+			for _, s := range st.Subscriptions {
 				all.Add(s)
 			}
 			return all.Offered

@@ -168,7 +168,7 @@ func (c *Cluster) Channels(ctx context.Context) (channels uint64, done Ended) {
 			continue
 		}
 		done.add(EndReply)
-		for line := range reply.OutputLines() {
+		for line := range reply.Output() {
 			var count uint64
 			if _, err := fmt.Sscanf(line, "%d active channel", &count); err == nil {
 				channels += count

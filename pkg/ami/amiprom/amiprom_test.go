@@ -79,7 +79,7 @@ func TestScrapeOfACluster(t *testing.T) {
 
 // full is a snapshot in which each family has a sample.
 func full() ami.ClusterStats {
-	return ami.ClusterStats{Nodes: []ami.NodeStats{{Node: "pbx1"}, {Node: "pbx2"}}, Subs: []ami.SubscriptionStats{{Offered: 7}}}
+	return ami.ClusterStats{Nodes: []ami.NodeStats{{Node: "pbx1"}, {Node: "pbx2"}}, Subscriptions: []ami.SubscriptionStats{{Offered: 7}}}
 }
 
 // A scrape has the same families, of the same kinds, as what the command line writes.
