@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -58,9 +59,9 @@ var limits = []struct {
 	{"Budget", ami.DefaultBudget, "1GiB"},
 	{"MaxDials", ami.DefaultMaxDials, "64"},
 	{"RedialRate", ami.DefaultRedialRate, "50"},
-	{"LogQueue", ami.DefaultLogQueue, "1,024"},
-	{"LogQueueBytes", ami.DefaultLogQueueBytes, "4MiB"},
-	{"LogCloseTimeout", ami.DefaultLogCloseTimeout, "2s"},
+	{"Queue", redact.DefaultQueue, "1,024"},
+	{"QueueBytes", redact.DefaultQueueBytes, "4MiB"},
+	{"CloseTimeout", redact.DefaultCloseTimeout, "2s"},
 	{"Banner", wire.DefaultBanner, "256"},
 	{"Line", wire.DefaultLine, "1MiB"},
 	{"Headers", wire.DefaultHeaders, "1,024"},
@@ -84,7 +85,7 @@ func TestLimitsAreExplained(t *testing.T) {
 		}
 	}
 	there := make(map[string]bool)
-	for _, dir := range []string{"../../pkg/ami", "../../pkg/ami/wire"} {
+	for _, dir := range []string{"../../pkg/ami", "../../pkg/ami/redact", "../../pkg/ami/wire"} {
 		for _, name := range constants(t, dir) {
 			there[name] = true
 		}

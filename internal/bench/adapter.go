@@ -165,7 +165,7 @@ func (c *cluster) Channels(ctx context.Context) (channels uint64, done Ended) {
 			continue
 		}
 		done.add(endReply)
-		for line := range reply.OutputLines() {
+		for line := range reply.Output() {
 			var count uint64
 			if _, err := fmt.Sscanf(line, "%d active channel", &count); err == nil {
 				channels += count

@@ -245,7 +245,7 @@ func (j *job) details(r *Report, where string) {
 }
 
 func lines(reply *ami.Reply) (n int) {
-	for range reply.OutputLines() {
+	for range reply.Output() {
 		n++
 	}
 	return n

@@ -85,7 +85,10 @@ func TestRemoveDuringTraffic(t *testing.T) {
 		s := f.subscribe(ami.SubscribeOptions{RingEvents: 64})
 		var read atomic.Int64
 		go func() {
-			for range s.All(context.Background()) {
+			for _, err := range s.All(context.Background()) {
+				if err != nil {
+					return
+				}
 				if read.Add(1)%50 == 0 {
 					time.Sleep(time.Millisecond)
 				}

@@ -140,9 +140,9 @@ func ExampleAction_awaitOriginate() {
 	reply, err := conn.Do(ctx, action)
 	var refused *ami.ResponseError
 	if errors.As(err, &refused) {
-		fmt.Println(reply.End.Get("Response"), "reason", refused.Reason)
+		fmt.Println(reply.End.Get("Response"), refused.Outcome)
 	}
-	// Output: Failure reason 5
+	// Output: Failure busy
 }
 
 // Supervised nodes and one stream of their events.

@@ -21,7 +21,7 @@ func TestEndless(t *testing.T) {
 		login bool // it starts behind the login
 		start string
 		more  string
-		op    string
+		op    ami.Op
 		cause error
 		most  int // bytes that the server gets rid of, network buffers aside; 0: any
 	}{

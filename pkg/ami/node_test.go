@@ -116,8 +116,8 @@ func TestNodeRefusedLoginHasASlowClock(t *testing.T) {
 		if l.LoginsRefused < 10 || l.LoginsRefused > 30 {
 			t.Errorf("%d logins tried in two hours", l.LoginsRefused)
 		}
-		if s.LoginFails != l.LoginsRefused || s.BreakerOps != 0 || s.Breaker != "closed" {
-			t.Errorf("%d login failures, breaker %s opened %d times, want %d and none", s.LoginFails, s.Breaker, s.BreakerOps, l.LoginsRefused)
+		if s.LoginFailures != l.LoginsRefused || s.BreakerOpens != 0 || s.Breaker != "closed" {
+			t.Errorf("%d login failures, breaker %s opened %d times, want %d and none", s.LoginFailures, s.Breaker, s.BreakerOpens, l.LoginsRefused)
 		}
 		srv.SetUser(amitest.User{Name: amitest.DefaultUser, Secret: "wrong", Read: amitest.ClassAll, Write: amitest.ClassAll})
 		f.ready(10*time.Minute + 2*time.Second)
@@ -149,8 +149,8 @@ func TestNodeDoesNotCallADroppingServerInALoop(t *testing.T) {
 				if got := calls.Load(); got < 20 || got > 5+40+1 {
 					t.Errorf("called %d times in ten minutes", got)
 				}
-				if s := n.Stats(); s.BreakerOps != 1 || s.Dials != uint64(calls.Load()) {
-					t.Errorf("breaker opened %d times, %d dials of %d", s.BreakerOps, s.Dials, calls.Load())
+				if s := n.Stats(); s.BreakerOpens != 1 || s.Dials != uint64(calls.Load()) {
+					t.Errorf("breaker opened %d times, %d dials of %d", s.BreakerOpens, s.Dials, calls.Load())
 				}
 			})
 		})
@@ -170,8 +170,8 @@ func TestNodePlannedShutdownIsNoPenalty(t *testing.T) {
 		f.net.Reset("pbx")
 		f.serve("pbx")
 		synctest.Wait()
-		if s := n.Stats(); s.Failures != 0 || s.BreakerOps != 0 {
-			t.Errorf("%d failures, breaker opened %d times", s.Failures, s.BreakerOps)
+		if s := n.Stats(); s.Failures != 0 || s.BreakerOpens != 0 {
+			t.Errorf("%d failures, breaker opened %d times", s.Failures, s.BreakerOpens)
 		}
 		f.ready(ami.DefaultBackoffMin)
 	})
@@ -352,7 +352,7 @@ func TestDialThatEndsItsGoroutine(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
 		if err := node.WaitReady(ctx); err != nil {
-			t.Errorf("a day later: %v; %+v", err, node.Stats().StateName)
+			t.Errorf("a day later: %v; %+v", err, node.Stats().State)
 		}
 	})
 }

@@ -25,7 +25,7 @@ func (n *Node) connectError(err error) error {
 	if err == nil || errors.As(err, new(*OpError)) && !errors.Is(err, ErrTimeout) {
 		return err
 	}
-	return &OpError{Op: "connect", Node: n.cfg.Name, Err: err}
+	return &OpError{Op: OpConnect, Node: n.cfg.Name, Err: err}
 }
 
 // await waits for a ready session until ctx is done, the node is closed, or what it is going through makes hopeless
@@ -121,7 +121,7 @@ func (n *Node) session(ctx context.Context, a *Action) (*Conn, error) {
 	}
 	n.stats.submitted.Add(1)
 	n.stats.rejected.Add(1)
-	return nil, &OpError{Op: "do", Node: n.cfg.Name, Action: a.Name, Err: err}
+	return nil, &OpError{Op: OpDo, Node: n.cfg.Name, Action: a.Name, Err: err}
 }
 
 // noActionWaits says why an action does not wait for a node: behind an open breaker, or a refused login.

@@ -403,8 +403,7 @@ func (c *Conn) verdict(k *call, r callRef, reply *Reply) error {
 		return nil
 	}
 	refused := &ResponseError{Action: k.action, Message: reply.Get("Message")}
-	if reply.End.Len() > 0 {
-		refused.Reason = reply.End.Get("Reason")
+	if refused.Outcome = reply.Outcome(); refused.Outcome != OutcomeUnknown {
 		refused.Message = "the call failed"
 	}
 	e := ended{action: k.action, ref: r, sent: SentYes}

@@ -28,8 +28,8 @@ type Route struct {
 	Nodes []string // the others: choose among these, in this order; none means all
 }
 
-// Pick chooses a node. For the kinds other than RouteNamed it is a ready one, or the error is ErrNotReady.
-func (c *Cluster) Pick(r Route) (*Node, error) {
+// pick chooses a node. For the kinds other than RouteNamed it is a ready one, or the error is ErrNotReady.
+func (c *Cluster) pick(r Route) (*Node, error) {
 	if r.Kind == RouteNamed {
 		n, ok := c.Node(r.Node)
 		if !ok {
@@ -84,7 +84,7 @@ func (c *Cluster) candidates(names []string) ([]*Node, error) {
 
 // route chooses a node, waiting for a ready one within ctx and the action's timeout if the action says WaitReady.
 func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) {
-	n, err := c.Pick(r)
+	n, err := c.pick(r)
 	if err == nil || !a.WaitReady || r.Kind == RouteNamed {
 		return n, err
 	}
@@ -108,7 +108,7 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 	for range candidates {
 		if waitErr := <-results; waitErr == nil {
 			cancel() // the other waits end at once
-			n, err := c.Pick(r)
+			n, err := c.pick(r)
 			if err == nil { // one deadline for the wait and the answer
 				if a.Timeout <= 0 {
 					timeout = n.cfg.ActionTimeout
@@ -144,5 +144,5 @@ func (c *Cluster) Submit(ctx context.Context, r Route, a Action, b *Batch, tag u
 // unrouted books an action that no node got.
 func (c *Cluster) unrouted(a *Action, err error) error {
 	c.unroutedActions.Add(1)
-	return &OpError{Op: "do", Action: a.Name, Err: err}
+	return &OpError{Op: OpDo, Action: a.Name, Err: err}
 }

@@ -257,7 +257,7 @@ func (c *Conn) refuse(a *Action, err error, mode submitMode, inLine *roomWaiter)
 	if mode != submitInternal {
 		c.stats.rejected.Add(1)
 	}
-	return &OpError{Op: "do", Node: c.cfg.Name, Action: a.Name, Err: err}
+	return &OpError{Op: OpDo, Node: c.cfg.Name, Action: a.Name, Err: err}
 }
 
 // contextCause turns a context's error into the engine's own, which wraps it.
@@ -328,5 +328,5 @@ func (c *Conn) ending(k *call, r callRef, sent Sent, counter *atomic.Uint64) end
 
 // error builds the call's *OpError.
 func (e *ended) error(c *Conn, err error) error {
-	return &OpError{Op: "do", Node: c.cfg.Name, Action: e.action, ActionID: string(c.calls.appendID(nil, e.ref)), Sent: e.sent, Err: err}
+	return &OpError{Op: OpDo, Node: c.cfg.Name, Action: e.action, ActionID: string(c.calls.appendID(nil, e.ref)), Sent: e.sent, Err: err}
 }

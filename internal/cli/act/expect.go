@@ -41,7 +41,7 @@ func (c *TextConditions) Check(node string, r *ami.Reply) error {
 		return nil
 	}
 	var b strings.Builder
-	for line := range r.OutputLines() {
+	for line := range r.Output() {
 		b.WriteString(line)
 		b.WriteByte('\n')
 	}

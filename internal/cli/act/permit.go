@@ -12,6 +12,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -84,7 +85,7 @@ func ProtectedError(context string, action *ami.Action) error {
 // onlyReads reports whether an action is known to change nothing. Of Asterisk's own commands those that show are.
 func OnlyReads(action *ami.Action) bool {
 	if !wire.EqualFold(action.Name, "Command") {
-		return ami.ReadOnly(action.Name)
+		return catalog.ReadOnly(action.Name)
 	}
 	words := strings.Fields(strings.ToLower(action.Get("Command")))
 	return len(words) > 0 && words[0] == "help" || len(words) > 1 && (words[1] == "show" || words[1] == "list")
@@ -135,7 +136,7 @@ func NotDry(err error) error {
 func PrintDry(r *run.Run, p *output.Printer, node *ami.Config, action *ami.Action, line int) error {
 	packet, err := wire.AppendAction(nil, action.Name, []byte(dryRunID), action.Fields)
 	if err != nil {
-		return &ami.OpError{Op: "do", Action: action.Name, Err: err}
+		return &ami.OpError{Op: ami.OpDo, Action: action.Name, Err: err}
 	}
 	text := r.Redactor().Text(string(packet))
 	if p.Options().Format == output.Raw {

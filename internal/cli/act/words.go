@@ -8,6 +8,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 )
 
 // parseAction reads an action from arguments: its name, then Key=Value each. The first `=` splits; order and repeats
@@ -33,7 +34,7 @@ func ParseAction(r *run.Run, words []string) (ami.Action, error) {
 // checkAction refuses before anything is dialled what the engine would refuse before anything is sent.
 func CheckAction(action *ami.Action) error {
 	if err := action.Check(); err != nil {
-		return &ami.OpError{Op: "do", Action: action.Name, Err: err}
+		return &ami.OpError{Op: ami.OpDo, Action: action.Name, Err: err}
 	}
 	return nil
 }
@@ -70,7 +71,7 @@ func readValue(r *run.Run, file, who string) (string, error) {
 // warnUnknown tells of a header that the catalogue does not have for the action, as a typing error would be. It is
 // sent all the same: a newer server may know more.
 func WarnUnknown(r *run.Run, action *ami.Action) {
-	known, ok := ami.LookupAction(action.Name)
+	known, ok := catalog.Lookup(action.Name)
 	if !ok || len(known.Params) == 0 || known.Name == "UserEvent" { // whose headers are free
 		return
 	}
@@ -94,7 +95,7 @@ func WarnUnknown(r *run.Run, action *ami.Action) {
 // warnEvents tells of a name that is a typing error away from an event's in the catalogue, and is none. It is waited for
 // all the same: a newer server may send it.
 func WarnEvents(r *run.Run, names []string) {
-	known := ami.EventNames()
+	known := catalog.Events()
 	for _, name := range names {
 		if strings.ContainsAny(name, "*?") || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
 			continue

@@ -21,7 +21,7 @@ func Follow(ctx context.Context, r *run.Run, c *ami.Conn, action ami.Action, end
 	}
 	defer sub.Close()
 	reply, err := c.Do(ctx, action)
-	if err != nil || output.OriginateOutcome(reply) != "answered" {
+	if err != nil || reply.Outcome() != ami.OutcomeAnswered {
 		return reply, err
 	}
 	id := reply.End.Get("Uniqueid")
@@ -66,7 +66,7 @@ func endRecord(reply *ami.Reply, ev *ami.Event) output.Record {
 		{Key: "time", Value: ev.Received, Text: ev.Received.Local().Format(time.TimeOnly)},
 		{Key: "channel", Value: ev.Get("Channel")},
 		{Key: "uniqueid", Value: ev.Get("Uniqueid")},
-		{Key: "outcome", Value: "answered"},
+		{Key: "outcome", Value: reply.Outcome().String()},
 		{Key: "cause", Value: ev.Get("Cause")},
 		{Key: "cause_text", Value: ev.Get("Cause-txt")},
 		{Key: "duration_us", Value: lasted.Microseconds(), Text: output.Duration(lasted)},

@@ -10,6 +10,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -42,7 +43,7 @@ func ActionsCommand(r *run.Run) *cli.Command {
 			if live {
 				return liveActions(ctx, r, c)
 			}
-			if one, ok := ami.LookupAction(c.Args().First()); ok && c.Args().Len() == 1 {
+			if one, ok := catalog.Lookup(c.Args().First()); ok && c.Args().Len() == 1 {
 				if p, err := r.Printer(run.Records, false, false); err == nil && p.Options().Format == output.TableText && len(p.Options().Fields) == 0 {
 					return actionDetail(p, &one)
 				}
@@ -53,7 +54,7 @@ func ActionsCommand(r *run.Run) *cli.Command {
 			}
 			var rows []output.Record
 			var names []string
-			for _, action := range ami.Actions() {
+			for _, action := range catalog.Actions() {
 				names = append(names, action.Name)
 				if !c.Args().Present() || ami.MatchGlob(c.Args().First(), action.Name) {
 					rows = append(rows, row(&action))
@@ -72,7 +73,7 @@ func EventsCommand(r *run.Run) *cli.Command {
 		Description: eventsHelp,
 		Action: func(_ context.Context, c *cli.Command) error {
 			var rows []output.Record
-			names := ami.EventNames()
+			names := catalog.Events()
 			for _, name := range names {
 				if !c.Args().Present() || ami.MatchGlob(c.Args().First(), name) {
 					rows = append(rows, eventRecord(name))
@@ -86,7 +87,7 @@ func EventsCommand(r *run.Run) *cli.Command {
 // eventRecord is an event, with the actions whose lists it ends.
 func eventRecord(name string) output.Record {
 	var ends []string
-	for _, action := range ami.Actions() {
+	for _, action := range catalog.Actions() {
 		if wire.EqualFold(action.EndEvent, name) {
 			ends = append(ends, action.Name)
 		}
@@ -101,7 +102,7 @@ func eventRecord(name string) output.Record {
 	}
 }
 
-func actionRecord(action *ami.CatalogAction) output.Record {
+func actionRecord(action *catalog.Action) output.Record {
 	params := make([]string, 0, len(action.Params))
 	required := []string{}
 	for _, p := range action.Params {
@@ -132,7 +133,7 @@ func actionRecord(action *ami.CatalogAction) output.Record {
 }
 
 // actionRow is what a table shows of an action: the same in fewer columns, without the ActionID, which is amictl's own.
-func actionRow(action *ami.CatalogAction) output.Record {
+func actionRow(action *catalog.Action) output.Record {
 	var params []string
 	for _, p := range action.Params {
 		switch {

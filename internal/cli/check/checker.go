@@ -81,7 +81,7 @@ func (c *checker) connect(ctx context.Context) {
 	var op *ami.OpError
 	stage := "login"
 	if errors.As(err, &op) {
-		stage = cmp.Or(map[string]string{"dial": "connect", "tls": "connect", "banner": "banner"}[op.Op], "login")
+		stage = cmp.Or(map[ami.Op]string{ami.OpDial: "connect", ami.OpTLS: "connect", ami.OpBanner: "banner"}[op.Op], "login")
 	}
 	last := len(times) - 1
 	for i, step := range []string{"connect", "banner", "login"} {
@@ -326,5 +326,5 @@ func (c *checker) call(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", call.Hint(err)
 	}
-	return output.OriginateOutcome(r), nil
+	return r.Outcome().String(), nil
 }

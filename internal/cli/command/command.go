@@ -145,7 +145,7 @@ func commandOutput(r *run.Run, p *output.Printer, e target.Ending, named, severa
 	if soleEmptyLine(e.Reply) {
 		return nil
 	}
-	for line := range e.Reply.OutputLines() {
+	for line := range e.Reply.Output() {
 		if err := p.Text(prefix, line); err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func commandOutput(r *run.Run, p *output.Printer, e target.Ending, named, severa
 }
 
 func hasOutput(r *ami.Reply) bool {
-	for range r.OutputLines() {
+	for range r.Output() {
 		return true
 	}
 	return false
@@ -163,7 +163,7 @@ func hasOutput(r *ami.Reply) bool {
 // soleEmptyLine tells the output of a command that printed nothing: Asterisk 14 and newer send one empty header.
 func soleEmptyLine(r *ami.Reply) bool {
 	n := 0
-	for line := range r.OutputLines() {
+	for line := range r.Output() {
 		if n++; n > 1 || line != "" {
 			return false
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
 )
 
 // config is the configuration file. Secrets are in it by reference only.
@@ -93,7 +93,7 @@ func Load(path string) (*File, error) {
 	if info.Mode().Perm()&0o002 != 0 {
 		return nil, fail.Config("chmod o-w "+path, "config %s may be written by everybody, so by somebody else", path)
 	}
-	if _, err := ami.NewRedactor(ami.RedactorConfig{Patterns: c.Redact}); err != nil {
+	if _, err := redact.New(redact.Config{Patterns: c.Redact}); err != nil {
 		return nil, fail.Config(`each is an RE2 expression, such as '\+49[0-9]{6,}'`, "config %s: redact: %s", path, fail.Cause(err))
 	}
 	return c, c.checkSecrets(info)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
-	"github.com/apntalk/amictl/pkg/output"
 )
 
 // The exit statuses.
@@ -291,12 +290,11 @@ func (f *Failure) ofAction(op *ami.OpError, where string) {
 func (f *Failure) ofRefusal(refused *ami.ResponseError, where string) {
 	f.Code, f.Message = CodeRefused, fmt.Sprintf("%s: %s: %s", where, refused.Action, refused.Error())
 	switch {
-	case refused.Reason != "":
+	case refused.Outcome != ami.OutcomeUnknown:
 		f.Code = CodeCall
-		outcome := output.OutcomeOf(refused.Reason)
-		f.Message, f.Hint = where+": the call failed", callHint(outcome)
-		if outcome != "failed" {
-			f.Message += ": " + outcome
+		f.Message, f.Hint = where+": the call failed", callHint(refused.Outcome)
+		if refused.Outcome != ami.OutcomeFailed {
+			f.Message += ": " + refused.Outcome.String()
 		}
 	case strings.HasPrefix(refused.Message, "Permission denied"):
 		f.Code, f.Hint = CodePermission, permissionHint(refused.Action)

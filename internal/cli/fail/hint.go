@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -45,20 +46,20 @@ func bannerHint(err error) string {
 }
 
 // callHint says what an outcome of a call means for who made it.
-func callHint(outcome string) string {
+func callHint(outcome ami.Outcome) string {
 	switch outcome {
-	case "busy":
+	case ami.OutcomeBusy:
 		return "the far end is in another call, or refuses calls: try again later"
-	case "no-answer":
+	case ami.OutcomeNoAnswer:
 		return "nobody took it; --ring allows more time"
-	case "congestion":
+	case ami.OutcomeCongestion:
 		return "a trunk or the far end has no room, or does not know the number"
 	}
 	return "Asterisk gives no reason: is there such a channel, endpoint or extension, and is it registered? Its console tells, with `core set verbose 3`"
 }
 
 func permissionHint(action string) string {
-	a, ok := ami.LookupAction(action)
+	a, ok := catalog.Lookup(action)
 	if !ok || len(a.Classes) == 0 {
 		return "the user's write= in manager.conf lacks a class that this action needs"
 	}
@@ -67,7 +68,7 @@ func permissionHint(action string) string {
 
 func unknownActionHint(action string) string {
 	var names []string
-	for _, a := range ami.Actions() {
+	for _, a := range catalog.Actions() {
 		if wire.EqualFold(a.Name, action) {
 			return "the module that has it is not loaded there, or not yet; `amictl send ListCommands` shows what is"
 		}

@@ -81,7 +81,7 @@ func hasField(c *ast.CompositeLit, name string) bool {
 
 // So does what the engine and the system report.
 func TestClassifiedErrorsHaveHints(t *testing.T) {
-	op := func(op string, sent ami.Sent, err error) error {
+	op := func(op ami.Op, sent ami.Sent, err error) error {
 		return &ami.OpError{Op: op, Node: "n", Action: "Ping", Sent: sent, Err: err}
 	}
 	for name, err := range map[string]error{
@@ -97,8 +97,8 @@ func TestClassifiedErrorsHaveHints(t *testing.T) {
 		"refused":            op("do", ami.SentYes, &ami.ResponseError{Action: "QueueStatus", Message: "No such queue"}),
 		"permission":         op("do", ami.SentYes, &ami.ResponseError{Action: "Ping", Message: "Permission denied"}),
 		"unknown":            op("do", ami.SentYes, &ami.ResponseError{Action: "Pong", Message: "Invalid/unknown command: Pong"}),
-		"call":               op("do", ami.SentYes, &ami.ResponseError{Action: "Originate", Reason: "0"}),
-		"busy":               op("do", ami.SentYes, &ami.ResponseError{Action: "Originate", Reason: "5"}),
+		"call":               op("do", ami.SentYes, &ami.ResponseError{Action: "Originate", Outcome: ami.OutcomeFailed}),
+		"busy":               op("do", ami.SentYes, &ami.ResponseError{Action: "Originate", Outcome: ami.OutcomeBusy}),
 		"timeout":            op("do", ami.SentYes, ami.ErrTimeout),
 		"timeout, unsent":    op("do", ami.SentNo, ami.ErrTimeout),
 		"lost":               op("do", ami.SentMaybe, errors.New("x")),

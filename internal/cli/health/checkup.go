@@ -69,7 +69,7 @@ func revisit(ctx context.Context, r *run.Run, n *ami.Node, first bool) checkup {
 		h.err = n.Connect(ctx)
 	} else if !n.Ready() {
 		if _, h.err = n.State(); h.err == nil {
-			h.err = &ami.OpError{Op: "do", Node: n.Name(), Err: ami.ErrNotReady}
+			h.err = &ami.OpError{Op: ami.OpDo, Node: n.Name(), Err: ami.ErrNotReady}
 		}
 	}
 	h.at = time.Now()
@@ -88,9 +88,9 @@ func (h *checkup) fail(err error) {
 	h.err = err
 	h.stats = ami.NodeStats{Node: h.node, State: ami.StateDown, Breaker: "closed", Dials: 1}
 	if errors.Is(err, ami.ErrUnauthorized) {
-		h.stats.LoginFails = 1
+		h.stats.LoginFailures = 1
 	} else {
-		h.stats.DialFails = 1
+		h.stats.DialFailures = 1
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/metrics"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -188,7 +189,7 @@ func (r *look) write(found []checkup) error {
 	case "nagios":
 		text.Write(r.nagios(found))
 	case "prometheus":
-		if err := writeMetrics(&text, found); err != nil {
+		if err := metrics.Write(&text, promFamilies(found)); err != nil {
 			return err
 		}
 	default:

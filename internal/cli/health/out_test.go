@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apntalk/amictl/internal/metrics"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/google/go-cmp/cmp"
 )
@@ -16,7 +17,7 @@ import (
 // What a server says cannot spoil a scrape.
 func TestPrometheusLabelsAreUTF8(t *testing.T) {
 	var b strings.Builder
-	if err := writeMetrics(&b, []checkup{{node: "a", version: "2\xff2\"\n", banner: "\xc3"}}); err != nil {
+	if err := metrics.Write(&b, promFamilies([]checkup{{node: "a", version: "2\xff2\"\n", banner: "\xc3"}})); err != nil {
 		t.Fatal(err)
 	}
 	if want := `version="2` + "\uFFFD" + `2\"\n",banner="` + "\uFFFD" + `"`; !strings.Contains(b.String(), want) {
@@ -40,7 +41,7 @@ func TestCountersAreExplained(t *testing.T) {
 	}
 	var b bytes.Buffer
 	node := ami.NodeStats{Node: "pbx1"}
-	if err := writeMetrics(&b, []checkup{{node: "pbx1", stats: node}}); err != nil {
+	if err := metrics.Write(&b, promFamilies([]checkup{{node: "pbx1", stats: node}})); err != nil {
 		t.Fatal(err)
 	}
 	there, explained := make(map[string]bool), make(map[string]bool)

@@ -125,7 +125,7 @@ func originate(ctx context.Context, r *run.Run, f *call.Options, action ami.Acti
 			}
 			failed = errors.Join(failed, p.Flush())
 		}()
-		if e.Reply != nil && output.OriginateOutcome(e.Reply) != "" {
+		if e.Reply != nil && e.Reply.Outcome() != ami.OutcomeUnknown {
 			if err := p.Reply(e.Reply, &origin); err != nil {
 				failed = errors.Join(failed, err)
 			}

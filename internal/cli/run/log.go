@@ -3,17 +3,17 @@ package run
 import (
 	"log/slog"
 
-	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
 )
 
 // redactor hides secrets, and what the configuration's patterns match, in what the run shows or records.
-func (r *Run) Redactor() *ami.Redactor {
+func (r *Run) Redactor() *redact.Redactor {
 	r.hideOnce.Do(func() {
-		cfg := ami.RedactorConfig{}
+		cfg := redact.Config{}
 		if r.Settings != nil {
 			cfg.Patterns = r.Settings.Config.Redact
 		}
-		hide, err := ami.NewRedactor(cfg)
+		hide, err := redact.New(cfg)
 		if err != nil {
 			panic(err) // loadConfig has tried the patterns
 		}
