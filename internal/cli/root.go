@@ -27,7 +27,7 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// run parses the arguments, runs the subcommand, reports its error and returns the exit status.
+// Execute parses the arguments, runs the subcommand, reports its error and returns the exit status.
 func Execute(ctx context.Context, r *run.Run) (status int) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -73,7 +73,7 @@ func dispatch(ctx context.Context, r *run.Run) error {
 	return flagError(line.command, err)
 }
 
-// commands is the whole command line.
+// Commands is the whole command line.
 func Commands(r *run.Run) *cli.Command {
 	root := &cli.Command{
 		Name:            "amictl",

@@ -9,7 +9,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// textConditions are what --expect and --reject want of a command's output.
+// TextConditions are what --expect and --reject want of a command's output.
 type TextConditions struct{ expect, reject []*regexp.Regexp }
 
 func NewTextConditions(expect, reject []string) (c TextConditions, err error) {
@@ -35,7 +35,7 @@ func compileAll(flag string, texts []string) (all []*regexp.Regexp, err error) {
 // outputHint says where to look when a condition does not hold.
 const outputHint = "the command's output, on standard output, says why"
 
-// check returns the error of the first condition that does not hold.
+// Check returns the error of the first condition that does not hold.
 func (c *TextConditions) Check(node string, r *ami.Reply) error {
 	if len(c.expect)+len(c.reject) == 0 {
 		return nil

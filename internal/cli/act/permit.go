@@ -17,7 +17,7 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// aim returns the nodes that an action is for once everything allows it to be sent: several nodes only when that is
+// Aim returns the nodes that an action is for once everything allows it to be sent: several nodes only when that is
 // wanted, a protected context only when somebody agrees. With --dry-run it prints the action instead, and done is true.
 func Aim(r *run.Run, f *target.Fanout, action *ami.Action) (nodes []ami.Config, done bool, err error) {
 	if nodes, err = target.Nodes(r); err != nil {
@@ -32,7 +32,7 @@ func Aim(r *run.Run, f *target.Fanout, action *ami.Action) (nodes []ami.Config, 
 	return nodes, false, Permit(r, f, nodes, action)
 }
 
-// protectedBy returns the name of a protected context that has one of the nodes, by name or by address, or "".
+// ProtectedBy returns the name of a protected context that has one of the nodes, by name or by address, or "".
 func ProtectedBy(r *run.Run, nodes []ami.Config) string {
 	addrs := make(map[string]bool, len(nodes))
 	for i := range nodes {
@@ -53,7 +53,7 @@ func ProtectedBy(r *run.Run, nodes []ami.Config) string {
 	return ""
 }
 
-// permit asks, or wants --yes, before an action that may change a protected server.
+// Permit asks, or wants --yes, before an action that may change a protected server.
 func Permit(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action) error {
 	if f.Yes || OnlyReads(action) {
 		return nil
@@ -82,7 +82,7 @@ func ProtectedError(context string, action *ami.Action) error {
 	return fail.Usage("--yes sends it all the same, --dry-run shows it", "context %s is protected and %s may change something; nothing was sent", context, action.Name)
 }
 
-// onlyReads reports whether an action is known to change nothing. Of Asterisk's own commands those that show are.
+// OnlyReads reports whether an action is known to change nothing. Of Asterisk's own commands those that show are.
 func OnlyReads(action *ami.Action) bool {
 	if !wire.EqualFold(action.Name, "Command") {
 		return catalog.ReadOnly(action.Name)
@@ -116,7 +116,7 @@ func dryRun(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action
 // errDry ends a run that was a dry one.
 var errDry = errors.New("dry run")
 
-// dryRunOnly is dryRun for who has more to prepare than the action: its error is never nil.
+// DryRunOnly is dryRun for who has more to prepare than the action: its error is never nil.
 func DryRunOnly(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action) error {
 	if err := dryRun(r, f, nodes, action); err != nil {
 		return err
@@ -124,7 +124,7 @@ func DryRunOnly(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Ac
 	return errDry
 }
 
-// notDry returns err, but for the end of a dry run nil.
+// NotDry returns err, but for the end of a dry run nil.
 func NotDry(err error) error {
 	if errors.Is(err, errDry) {
 		return nil
@@ -132,7 +132,7 @@ func NotDry(err error) error {
 	return err
 }
 
-// printDry prints one action for one node; line is the line of input that asked, 0 if there was none.
+// PrintDry prints one action for one node; line is the line of input that asked, 0 if there was none.
 func PrintDry(r *run.Run, p *output.Printer, node *ami.Config, action *ami.Action, line int) error {
 	packet, err := wire.AppendAction(nil, action.Name, []byte(dryRunID), action.Fields)
 	if err != nil {

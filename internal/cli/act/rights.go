@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// liveClasses are the classes of an action in ListCommands, without "all", which stands behind every one.
+// LiveClasses are the classes of an action in ListCommands, without "all", which stands behind every one.
 func LiveClasses(text string) []string {
 	_, privilege, _ := strings.Cut(text, "(Priv: ")
 	classes := []string{}

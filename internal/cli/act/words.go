@@ -11,7 +11,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/catalog"
 )
 
-// parseAction reads an action from arguments: its name, then Key=Value each. The first `=` splits; order and repeats
+// ParseAction reads an action from arguments: its name, then Key=Value each. The first `=` splits; order and repeats
 // are kept; a value is never interpreted. `Key@=FILE` reads the value from a file, "-" from standard input.
 func ParseAction(r *run.Run, words []string) (ami.Action, error) {
 	if len(words) == 0 {
@@ -31,7 +31,7 @@ func ParseAction(r *run.Run, words []string) (ami.Action, error) {
 	return action, CheckAction(&action)
 }
 
-// checkAction refuses before anything is dialled what the engine would refuse before anything is sent.
+// CheckAction refuses before anything is dialled what the engine would refuse before anything is sent.
 func CheckAction(action *ami.Action) error {
 	if err := action.Check(); err != nil {
 		return &ami.OpError{Op: ami.OpDo, Action: action.Name, Err: err}
@@ -68,7 +68,7 @@ func readValue(r *run.Run, file, who string) (string, error) {
 	return strings.TrimSuffix(s, "\r"), nil
 }
 
-// warnUnknown tells of a header that the catalogue does not have for the action, as a typing error would be. It is
+// WarnUnknown tells of a header that the catalogue does not have for the action, as a typing error would be. It is
 // sent all the same: a newer server may know more.
 func WarnUnknown(r *run.Run, action *ami.Action) {
 	known, ok := catalog.Lookup(action.Name)
@@ -92,7 +92,7 @@ func WarnUnknown(r *run.Run, action *ami.Action) {
 	}
 }
 
-// warnEvents tells of a name that is a typing error away from an event's in the catalogue, and is none. It is waited for
+// WarnEvents tells of a name that is a typing error away from an event's in the catalogue, and is none. It is waited for
 // all the same: a newer server may send it.
 func WarnEvents(r *run.Run, names []string) {
 	known := catalog.Events()

@@ -42,7 +42,7 @@ a wrong metric's error lists them. Exits 0, 99 when a threshold failed, 98 when 
 could not keep up, the ledgers differ, a session was not ready at the start, nothing was answered, or a
 threshold's figure was not measured. What was due and dropped counts among the errors.`
 
-// benchFlags are those of `bench`, `bench report` and `bench compare`.
+// options are those of `bench`, `bench report` and `bench compare`.
 type options struct {
 	workload, profile, mix, channel string
 	sim, sessions, concurrency      flags.Count
@@ -98,7 +98,7 @@ func Command(r *run.Run) *cli.Command {
 	}, run.About{Words: func() []string { return []string{"report", "compare"} }})
 }
 
-// checkBenchForm refuses flags and words that the form has no use for.
+// checkForm refuses flags and words that the form has no use for.
 func checkForm(c *cli.Command, form string) error {
 	use, ok := forms[form]
 	if !ok && form != "" {
@@ -120,7 +120,7 @@ func checkForm(c *cli.Command, form string) error {
 	return nil
 }
 
-// checkBenchOutput refuses formats that bench has no use for.
+// checkOutput refuses formats that bench has no use for.
 func checkOutput(r *run.Run) error {
 	switch o := r.Settings.Get("output"); {
 	case o == "csv" || o == "raw" || o == "nagios" || o == "prometheus":
@@ -232,7 +232,7 @@ func mix(r *run.Run, f *options, c *bench.Config) (*bench.Mix, error) {
 	return mix, err
 }
 
-// bench runs the load, writes what came of it, and judges.
+// load runs the load, writes what came of it, and judges.
 func load(ctx context.Context, r *run.Run, f *options) error {
 	r.Patience.Store(run.WhileRead) // it hangs up the calls that it made
 	cfg, mix, err := config(r, f)
@@ -272,7 +272,7 @@ func load(ctx context.Context, r *run.Run, f *options) error {
 	return printResult(r, f, res)
 }
 
-// benchResult writes the result everywhere it is to go, files first, and returns its verdict as an error.
+// printResult writes the result everywhere it is to go, files first, and returns its verdict as an error.
 func printResult(r *run.Run, f *options, res *bench.Result) error {
 	var err error
 	if f.out != "" {
@@ -301,7 +301,7 @@ func printResult(r *run.Run, f *options, res *bench.Result) error {
 	return verdictError(res.Verdict)
 }
 
-// benchVerdict is nil unless the verdict has an exit status of its own; the table has said why.
+// verdictError is nil unless the verdict has an exit status of its own; the table has said why.
 func verdictError(v bench.Verdict) error {
 	if status := v.ExitStatus(); status != 0 {
 		return fail.Silent(status)
@@ -309,7 +309,7 @@ func verdictError(v bench.Verdict) error {
 	return nil
 }
 
-// benchUsage makes the run's refusals errors of the command line, and leaves others as they are.
+// usage makes the run's refusals errors of the command line, and leaves others as they are.
 func usage(err error) error {
 	var (
 		config    *bench.ConfigError
@@ -338,7 +338,7 @@ func usage(err error) error {
 	return err
 }
 
-// benchID returns a new run's id, which is part of the channel ids that it leaves in servers' logs.
+// newID returns a new run's id, which is part of the channel ids that it leaves in servers' logs.
 func newID() string {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // it never fails

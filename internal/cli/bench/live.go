@@ -14,7 +14,7 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// benchLive tells on standard error how a run is going: on a terminal in one line that is updated, elsewhere in plain
+// live tells on standard error how a run is going: on a terminal in one line that is updated, elsewhere in plain
 // lines. With -o jsonl each stretch is also an object on standard output.
 type live struct {
 	a        *run.Run
@@ -70,7 +70,7 @@ func (l *live) end() {
 	}
 }
 
-// writeBenchLine writes an object of JSON lines, with its type and time first.
+// writeLine writes an object of JSON lines, with its type and time first.
 func writeLine(w io.Writer, kind string, v any) error {
 	now := time.Now().UTC()
 	head, err := json.Marshal(struct {

@@ -41,7 +41,7 @@ func reportFiles(r *run.Run, f *options, files []string) error {
 	return nil
 }
 
-// benchShow writes one result.
+// show writes one result.
 func show(r *run.Run, f *options, res *bench.Result, i int) error {
 	if f.html == "-" {
 		return report.HTML(r.Stdout, res)
@@ -68,7 +68,7 @@ func show(r *run.Run, f *options, res *bench.Result, i int) error {
 	return report.Table(r.Stdout, res, r.Columns())
 }
 
-// benchCompare holds a result against another.
+// compare holds a result against another.
 func compare(r *run.Run, f *options, files []string) error {
 	if len(files) != 2 {
 		return fail.Usage("such as `amictl bench compare base.json new.json --fail-if 'p99>+10%'`", "bench compare needs two files, and got %d", len(files))

@@ -30,7 +30,7 @@ func simulator(here bool) func() *exec.Cmd {
 	}
 }
 
-// benchTargets returns the real servers that were named on the command line, none for a simulated cluster. It tries a
+// targets returns the real servers that were named on the command line, none for a simulated cluster. It tries a
 // login on each first, so that a wrong secret says so at once.
 func targets(ctx context.Context, r *run.Run, f *options, cfg *bench.Config) ([]bench.Target, error) {
 	if r.Flags.Local || r.Flags.ManagerConf != "" {
@@ -66,7 +66,7 @@ func targets(ctx context.Context, r *run.Run, f *options, cfg *bench.Config) ([]
 	return targets, nil
 }
 
-// benchNodes resolves --node and -l. The environment's node is none of bench's business.
+// nodes resolves --node and -l. The environment's node is none of bench's business.
 func nodes(r *run.Run) (nodes []ami.Config, err error) {
 	if len(r.Flags.Nodes) > 0 {
 		return target.Nodes(r)
@@ -80,7 +80,7 @@ func nodes(r *run.Run) (nodes []ami.Config, err error) {
 	return nodes, err
 }
 
-// benchConfirmed makes sure that whoever loads servers elsewhere means it, and how much.
+// confirmed makes sure that whoever loads servers elsewhere means it, and how much.
 func confirmed(f *options, nodes []ami.Config) error {
 	away := 0
 	for i := range nodes {
@@ -113,7 +113,7 @@ func isLoopback(addr string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// benchPreflight logs in to each server once. The first cause of failure is the error.
+// preflight logs in to each server once. The first cause of failure is the error.
 func preflight(ctx context.Context, r *run.Run, nodes []ami.Config) error {
 	errs := make([]error, len(nodes))
 	slots := make(chan struct{}, target.MostDials)

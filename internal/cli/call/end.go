@@ -12,7 +12,7 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// follow originates a call and, once it is answered, waits for its channel's Hangup. What is told of the call's end
+// Follow originates a call and, once it is answered, waits for its channel's Hangup. What is told of the call's end
 // goes to ends; the reply is as from Do, the error the call's.
 func Follow(ctx context.Context, r *run.Run, c *ami.Conn, action ami.Action, ends chan<- output.Record) (*ami.Reply, error) {
 	sub, err := c.Subscribe(ami.SubscribeOptions{Events: []string{"Hangup"}, RingEvents: target.RingEvents, RingBytes: target.RingBytes})
@@ -56,7 +56,7 @@ func Follow(ctx context.Context, r *run.Run, c *ami.Conn, action ami.Action, end
 	}
 }
 
-// callRecord tells how an answered call ended. Its time is from the answer, as OriginateResponse was read, to the
+// endRecord tells how an answered call ended. Its time is from the answer, as OriginateResponse was read, to the
 // Hangup.
 func endRecord(reply *ami.Reply, ev *ami.Event) output.Record {
 	lasted := max(ev.Received.Sub(reply.Received), 0)
@@ -73,7 +73,7 @@ func endRecord(reply *ami.Reply, ev *ami.Event) output.Record {
 	}
 }
 
-// callEnd is nil for a normal end: causes.h's normal clearing (16) and normal, unspecified (31), and 0, which Local
+// endError is nil for a normal end: causes.h's normal clearing (16) and normal, unspecified (31), and 0, which Local
 // channels give.
 func endError(node string, ev *ami.Event) error {
 	cause, err := strconv.Atoi(ev.Get("Cause"))

@@ -17,7 +17,7 @@ import (
 // originateGrace is what the answer may take beyond the time that the channel may ring.
 const originateGrace = 10 * time.Second
 
-// originateFlags are those of originate.
+// Options are those of originate.
 type Options struct {
 	target.Fanout
 	Channel, Exten, Context, Priority, Application, Data string
@@ -28,7 +28,7 @@ type Options struct {
 	Wait                                                 string
 }
 
-// originateAction builds the action. It is always asynchronous for Asterisk: a synchronous Originate blocks all
+// Action builds the action. It is always asynchronous for Asterisk: a synchronous Originate blocks all
 // behind it on the session.
 func Action(r *run.Run, f *Options, more []string) (ami.Action, error) {
 	const hint = "see `amictl originate --help`"
@@ -90,7 +90,7 @@ func escapeVariable(value string) string {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, `,`, `\,`).Replace(value)
 }
 
-// originateHint says why OriginateResponse may be missing: the server grants a mask that the user may not read.
+// Hint says why OriginateResponse may be missing: the server grants a mask that the user may not read.
 func Hint(err error) error {
 	if err == nil {
 		return nil

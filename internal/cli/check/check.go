@@ -47,7 +47,7 @@ a file asks for more:
 What the user may not ask is skipped. Exits 0 when nothing failed, 1 when a check failed, 3 or 4 when a node cannot
 be reached or logged in to, 6 when nodes ended differently.`
 
-// checkFlags are those of check.
+// options are those of check.
 type options struct {
 	junit string
 	yes   bool
@@ -65,7 +65,7 @@ func Command(r *run.Run) *cli.Command {
 	}
 }
 
-// A checkResult is how one check of one node ended.
+// A result is how one check of one node ended.
 type result struct {
 	node, check string
 	at          time.Time
@@ -152,7 +152,7 @@ func check(ctx context.Context, r *run.Run, f *options, args []string) error {
 	return ctx.Err()
 }
 
-// checkAll runs the profile on all nodes at once; the results are in the order of the nodes.
+// examineAll runs the profile on all nodes at once; the results are in the order of the nodes.
 func examineAll(ctx context.Context, r *run.Run, profile *profile, nodes []ami.Config) [][]result {
 	results := make([][]result, len(nodes))
 	var ended atomic.Int64
@@ -173,7 +173,7 @@ func examineAll(ctx context.Context, r *run.Run, profile *profile, nodes []ami.C
 	return results
 }
 
-// reportChecks prints the results, if p is not nil, and returns the error of the run: a node's is that of the first
+// report prints the results, if p is not nil, and returns the error of the run: a node's is that of the first
 // check that failed.
 func report(r *run.Run, p *output.Printer, results [][]result) error {
 	var t target.Tally

@@ -146,7 +146,7 @@ func failedCheck(format string, args ...any) error {
 	return &fail.Error{Code: fail.CodeCondition, Message: fmt.Sprintf(format, args...), Hint: "mend the server, or what the profile wants of it"}
 }
 
-// A checkStep is a check that needs a session. It returns what it found.
+// A step is a check that needs a session. It returns what it found.
 type step struct {
 	name string
 	do   func(ctx context.Context) (string, error)

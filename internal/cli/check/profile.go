@@ -16,7 +16,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// A checkProfile is what `amictl check` looks at beyond connection, login, boot and Ping.
+// A profile is what `amictl check` looks at beyond connection, login, boot and Ping.
 type profile struct {
 	Banner    string         `toml:"banner"`
 	TLSDays   int            `toml:"tls_days"`
@@ -31,7 +31,7 @@ type profile struct {
 	banner *regexp.Regexp
 }
 
-// A checkCommand is a command of Asterisk's own, and what its output must and must not match.
+// A commandCheck is a command of Asterisk's own, and what its output must and must not match.
 type commandCheck struct {
 	Run    string `toml:"run"`
 	Expect string `toml:"expect"`
@@ -40,7 +40,7 @@ type commandCheck struct {
 	wanted act.TextConditions
 }
 
-// A checkCall is a test call, made as `amictl originate` does.
+// A callCheck is a test call, made as `amictl originate` does.
 type callCheck struct {
 	Channel     string `toml:"channel"`
 	Exten       string `toml:"exten"`

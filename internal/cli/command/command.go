@@ -31,7 +31,7 @@ const help = `Examples:
 Prints the text as "asterisk -rx" does; the exit status is 1 if the server answered Error.
 Asterisk itself says Success to many a command that did nothing: --expect and --reject look at the text.`
 
-// commandFlags are those of command.
+// options are those of command.
 type options struct {
 	target.Fanout
 	prefix         string

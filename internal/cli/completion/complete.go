@@ -140,7 +140,7 @@ func (c *completer) flags(word string) {
 	}
 }
 
-// flagChoices are the values of flags that take one of a few words.
+// FlagChoices are the values of flags that take one of a few words.
 var FlagChoices = map[string][]string{
 	"output":   {"auto", "table", "jsonl", "json", "csv", "raw", "none"},
 	"color":    {"auto", "always", "never"},
@@ -153,7 +153,7 @@ var FlagChoices = map[string][]string{
 	"wait":     {"answer", "hangup"},
 }
 
-// flagFiles are flags whose value is a file although their usage does not call it FILE.
+// FlagFiles are flags whose value is a file although their usage does not call it FILE.
 var FlagFiles = []string{"control"}
 
 func (c *completer) flagValue(f cli.Flag, before, typed string) {

@@ -24,7 +24,7 @@ Behind ` + "`--`" + ` stand the words of an unfinished command line, the last on
 characters that end a word there); the candidates come one a line, a tab and what each is behind them, and at the end a
 line that says what may follow: ":done", ":nospace" or ":files".`
 
-// completionScripts are what `completion SHELL` prints. They know nothing of amictl: each asks it.
+// scripts are what `completion SHELL` prints. They know nothing of amictl: each asks it.
 var scripts = map[string]string{
 	"bash": `# amictl: completion for bash. Made by "amictl completion bash".
 _amictl() {
@@ -144,7 +144,7 @@ func Command(r *run.Run, commands func() *cli.Command) *cli.Command {
 	}, run.About{Rest: true, Config: run.ConfigMayBeBroken, Words: func() []string { return shells }})
 }
 
-// candidates answers a completion script: one candidate a line, then what may follow.
+// Candidates answers a completion script: one candidate a line, then what may follow.
 func Candidates(r *run.Run, root *cli.Command, shell string, words []string) string {
 	cut, quote := 0, func(s string) string { return s }
 	switch shell {
@@ -194,7 +194,7 @@ func keep(s, want string) string {
 	}, want)
 }
 
-// splitLine splits a line as bash does, quotes and backslashes removed, down to the word at its end, which may be
+// SplitLine splits a line as bash does, quotes and backslashes removed, down to the word at its end, which may be
 // unfinished or empty. There are always two words at least: the program and what is to be completed.
 func SplitLine(line string) []string {
 	words, word, open := []string{}, strings.Builder{}, false

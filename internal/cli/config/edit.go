@@ -16,10 +16,10 @@ import (
 // contextLine is the top-level line that names the context in force.
 var contextLine = regexp.MustCompile(`(?m)^[ \t]*(?:context|"context"|'context')[ \t]*=[^\r\n]*`)
 
-// previousSuffix ends the name of the file beside the configuration that names the context that was in force before.
+// PreviousSuffix ends the name of the file beside the configuration that names the context that was in force before.
 const PreviousSuffix = ".previous"
 
-// withContextLine names the context in force in a configuration's text.
+// WithContextLine names the context in force in a configuration's text.
 func WithContextLine(text, name string) string {
 	line := "context = " + TomlString(name)
 	text, marked := strings.CutPrefix(text, byteOrderMark)
@@ -41,7 +41,7 @@ func WithContextLine(text, name string) string {
 // byteOrderMark is what some editors begin a file with.
 const byteOrderMark = "\ufeff"
 
-// editConfig changes the text of a configuration. Whoever else edits it waits meanwhile, and what would be no valid
+// EditConfig changes the text of a configuration. Whoever else edits it waits meanwhile, and what would be no valid
 // configuration is not written.
 func EditConfig(path string, change func(text string) string) error {
 	unlock, err := lockFolder(filepath.Dir(path))

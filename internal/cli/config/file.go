@@ -15,7 +15,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/redact"
 )
 
-// config is the configuration file. Secrets are in it by reference only.
+// File is the configuration file. Secrets are in it by reference only.
 //
 //	context = "lab"
 //	redact = ['\+49[0-9]{6,}']
@@ -37,7 +37,7 @@ type File struct {
 	Contexts       map[string]*Context `toml:"contexts"`
 }
 
-// contextConfig is a named set of nodes with what they share.
+// Context is a named set of nodes with what they share.
 type Context struct {
 	Output         string           `toml:"output"`
 	Timeout        string           `toml:"timeout"`
@@ -51,7 +51,7 @@ type Context struct {
 	Nodes          map[string]*Node `toml:"nodes"`
 }
 
-// nodeConfig is one server.
+// Node is one server.
 type Node struct {
 	URL     string            `toml:"url"`
 	User    string            `toml:"user"`
@@ -64,7 +64,7 @@ type Node struct {
 	Filters []string          `toml:"filters"`
 }
 
-// loadConfig reads and checks a configuration file.
+// Load reads and checks a configuration file.
 func Load(path string) (*File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -135,7 +135,7 @@ func (c *File) ContextNames() []string { return slices.Sorted(maps.Keys(c.Contex
 
 func (c *Context) NodeNames() []string { return slices.Sorted(maps.Keys(c.Nodes)) }
 
-// matches reports whether a word is a node's name, or a pattern of it if no node is called so. A slash in a name is a
+// Matches reports whether a word is a node's name, or a pattern of it if no node is called so. A slash in a name is a
 // letter like any other.
 func (c *Context) Matches(word, name string) (bool, error) {
 	if c.Nodes[word] != nil {

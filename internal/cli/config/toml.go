@@ -15,7 +15,7 @@ func TomlKey(s string) string {
 	return TomlString(s)
 }
 
-// tomlString writes a basic string. TOML knows neither \x nor \a, which strconv would write for controls.
+// TomlString writes a basic string. TOML knows neither \x nor \a, which strconv would write for controls.
 func TomlString(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

@@ -8,13 +8,13 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
-// nodeURL is what a URL of a node says.
+// URL is what a URL of a node says.
 type URL struct {
 	User, Addr string
 	Tls        bool
 }
 
-// parseNodeURL reads ami://user@host:5038 or amis://user@host:5039; the ports are the defaults.
+// ParseURL reads ami://user@host:5038 or amis://user@host:5039; the ports are the defaults.
 func ParseURL(s string) (URL, error) {
 	const form = "write it as ami://user@host:5038, or amis://user@host:5039 for TLS"
 	u, err := url.Parse(s)
@@ -42,7 +42,7 @@ func ParseURL(s string) (URL, error) {
 	return n, nil
 }
 
-// hidePassword hides what stands between the first colon of the user part and the @, also where the scheme is missing.
+// HidePassword hides what stands between the first colon of the user part and the @, also where the scheme is missing.
 func HidePassword(s string) string {
 	at, start := strings.LastIndex(s, "@"), 0
 	if i := strings.Index(s, "://"); i >= 0 {

@@ -36,7 +36,7 @@ Adds a server to a context of the configuration, and makes the context if there 
 tried first, and nothing is written when it fails. What is stored is where the secret is, not the secret; one
 that is typed goes into a file of its own that only you can read.`
 
-// contextAddFlags are those of context add.
+// addOptions are those of context add.
 type addOptions struct {
 	name, secret         string
 	protect, use, noTest bool

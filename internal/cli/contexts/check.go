@@ -25,7 +25,7 @@ func checkCommand(r *run.Run) *cli.Command {
 	}
 }
 
-// contextCheck logs in to each node; a node whose settings are wrong is told of like one that is away.
+// check logs in to each node; a node whose settings are wrong is told of like one that is away.
 func check(ctx context.Context, r *run.Run, c *cli.Command) error {
 	name := cmp.Or(c.Args().First(), r.Settings.Context)
 	chosen := r.Settings.Config.Contexts[name]

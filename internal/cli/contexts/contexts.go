@@ -140,7 +140,7 @@ func labelText(labels map[string]string) string {
 	return strings.Join(words, " ")
 }
 
-// contextUse writes the name into the configuration, changing that one line and nothing else.
+// use writes the name into the configuration, changing that one line and nothing else.
 func use(r *run.Run, c *cli.Command) error {
 	cfg, name := r.Settings.Config, c.Args().First()
 	if c.Args().Len() != 1 {

@@ -32,7 +32,7 @@ const (
 	exitThreshold = 99 // bench: a threshold failed
 )
 
-// A code names a kind of failure in JSON. The list is closed.
+// A Code names a kind of failure in JSON. The list is closed.
 type Code string
 
 const (
@@ -60,7 +60,7 @@ const (
 	codeThreshold  Code = "threshold" // bench
 )
 
-// exitOf is the one place where a code becomes an exit status.
+// ExitOf is the one place where a code becomes an exit status.
 var ExitOf = map[Code]int{
 	CodeRefused: ExitFailed, CodeCall: ExitFailed, CodeCondition: ExitFailed,
 	CodeUsage: ExitUsage, CodeConfig: ExitUsage, CodeInput: ExitUsage,
@@ -71,7 +71,7 @@ var ExitOf = map[Code]int{
 	codeBug: ExitBug, codeInvalid: exitInvalid, codeThreshold: exitThreshold,
 }
 
-// A failure is what the user gets to see of an error.
+// A Failure is what the user gets to see of an error.
 type Failure struct {
 	Code    Code
 	Exit    int
@@ -81,7 +81,7 @@ type Failure struct {
 	Silent  bool   // it has been said already
 }
 
-// cliError is an error of the command line's own making.
+// Error is an error of the command line's own making.
 type Error struct {
 	Code    Code
 	Message string
@@ -105,12 +105,12 @@ func Input(hint, format string, args ...any) error {
 	return &Error{Code: CodeInput, Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-// silent is the error of a run whose failures have been printed already.
+// Silent is the error of a run whose failures have been printed already.
 func Silent(exit int) error {
 	return &Error{Code: codeMixed, silent: true, Exit: exit, Message: "failed"}
 }
 
-// classify turns any error into what the user sees. No error is a failure with status 0.
+// Classify turns any error into what the user sees. No error is a failure with status 0.
 func Classify(err error) Failure {
 	if err == nil {
 		return Failure{}
@@ -305,7 +305,7 @@ func (f *Failure) ofRefusal(refused *ami.ResponseError, where string) {
 	}
 }
 
-// cause returns the text of an error without the prefixes of the packages it came through.
+// Cause returns the text of an error without the prefixes of the packages it came through.
 func Cause(err error) string {
 	s := err.Error()
 	for _, prefix := range []string{"ami: ", "wire: "} {

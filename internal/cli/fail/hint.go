@@ -9,7 +9,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// hintOf is what to do about failures that nobody knows more of.
+// HintOf is what to do about failures that nobody knows more of.
 var HintOf = map[Code]string{
 	CodeUsage:     "see `amictl --help`",
 	CodeConfig:    "`amictl config explain` shows the settings in force, and where each comes from",

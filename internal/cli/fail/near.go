@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// nearest returns the candidate that a typing error away could have been meant, or "".
+// Nearest returns the candidate that a typing error away could have been meant, or "".
 func Nearest(word string, candidates []string) string {
 	best, limit := "", 1+len(word)/4
 	for _, c := range candidates {

@@ -9,7 +9,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
-// lookupFlag finds the flag that an argument names: `--long`, `--long=value` or `-x`.
+// LookupFlag finds the flag that an argument names: `--long`, `--long=value` or `-x`.
 func LookupFlag(root, command *cli.Command, arg string) (flag cli.Flag, global bool) {
 	name, _, _ := strings.Cut(arg, "=")
 	if long, ok := strings.CutPrefix(name, "--"); ok && len(long) > 1 {
@@ -32,7 +32,7 @@ func LookupFlag(root, command *cli.Command, arg string) (flag cli.Flag, global b
 	return nil, false
 }
 
-// isBool tells flags that take no value. Their IsBoolFlag method says no until urfave/cli has begun to parse.
+// IsBool tells flags that take no value. Their IsBoolFlag method says no until urfave/cli has begun to parse.
 func IsBool(f cli.Flag) bool {
 	_, ok := f.(*cli.BoolFlag)
 	return ok
@@ -40,7 +40,7 @@ func IsBool(f cli.Flag) bool {
 
 func HelpFor(c *cli.Command) string { return c.UsageText + " --help" }
 
-// unquoteUsage takes the name of a flag's value out of its backquotes.
+// UnquoteUsage takes the name of a flag's value out of its backquotes.
 func UnquoteUsage(usage string) (value, text string) {
 	start := strings.IndexByte(usage, '`')
 	end := strings.LastIndexByte(usage, '`')

@@ -10,7 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// text is a flag with a string value.
+// Text is a flag with a string value.
 func Text(name, short, usage string, to *string) cli.Flag {
 	f := &cli.StringFlag{Name: name, Usage: usage, Value: *to, Destination: to, HideDefault: true}
 	if short != "" {
@@ -19,14 +19,14 @@ func Text(name, short, usage string, to *string) cli.Flag {
 	return f
 }
 
-// list is a flag that may repeat. Commas and spaces are part of a value.
+// List is a flag that may repeat. Commas and spaces are part of a value.
 type List []string
 
 func (l *List) Set(s string) error { *l = append(*l, s); return nil }
 func (l *List) String() string     { return strings.Join(*l, " ") }
 func (l *List) Get() any           { return []string(*l) }
 
-// duration is a flag with a time. A bare number is refused: it would be guessed.
+// Duration is a flag with a time. A bare number is refused: it would be guessed.
 type Duration struct {
 	Value time.Duration
 	Given bool
@@ -64,7 +64,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	return v, nil
 }
 
-// count is a flag with a whole number of at least 1.
+// Count is a flag with a whole number of at least 1.
 type Count struct {
 	Value int
 	Given bool

@@ -36,7 +36,7 @@ Exits 0 when all are ready, 1 when one is degraded or meets a --warn or --crit, 
 // mostCheckups is how many nodes are examined at once: those that hang must not hold up the others for long.
 const mostCheckups = 512
 
-// healthFlags are those of health.
+// options are those of health.
 type options struct {
 	watch      bool
 	every      flags.Duration
@@ -70,7 +70,7 @@ func Command(r *run.Run) *cli.Command {
 	}, run.About{Failed: reportFailure})
 }
 
-// A healthRun looks at nodes, once or again and again.
+// A look looks at nodes, once or again and again.
 type look struct {
 	run        *run.Run
 	flags      *options

@@ -93,7 +93,7 @@ func (r *look) nagios(found []checkup) []byte {
 // nagiosText keeps text from being taken for performance data or another line.
 func nagiosText(s string) string { return strings.ReplaceAll(output.Safe(s), "|", "/") }
 
-// healthFigures are the metrics of a checkup beside the engine's own.
+// families are the metrics of a checkup beside the engine's own.
 var families = []struct {
 	name, help string
 	value      func(h *checkup) float64

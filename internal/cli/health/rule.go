@@ -12,7 +12,7 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// healthMetrics are what a --warn or --crit may ask about: how it reads of a checkup, and whether it is a time. A
+// figures are what a --warn or --crit may ask about: how it reads of a checkup, and whether it is a time. A
 // figure that is not known (nobody may ask, or the node is down) is NaN and meets no rule.
 var figures = map[string]struct {
 	value func(h *checkup) float64
@@ -39,7 +39,7 @@ func figure(n int) float64 {
 	return float64(n)
 }
 
-// A healthRule is a condition such as ping>50ms that makes a node degraded, or critical.
+// A rule is a condition such as ping>50ms that makes a node degraded, or critical.
 type rule struct {
 	text   string
 	metric string
@@ -47,7 +47,7 @@ type rule struct {
 	limit  float64 // seconds, or a number
 }
 
-// healthOps are tried in this order: the longer ones first.
+// operators are tried in this order: the longer ones first.
 var operators = []string{">=", "<=", "!=", ">", "<", "="}
 
 func parseRule(s string) (rule, error) {

@@ -6,7 +6,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
-// about is what a subcommand tells of itself beyond what urfave/cli asks for. The zero value is that of most.
+// About is what a subcommand tells of itself beyond what urfave/cli asks for. The zero value is that of most.
 type About struct {
 	Rest    bool                                                        // it has a use for what stands behind `--`
 	Words   func() []string                                             // what its first argument may be, for completion; nil: no closed list
@@ -24,7 +24,7 @@ const (
 	ConfigMayBeBroken                   // the subcommand uses no server, and works while it is broken
 )
 
-// tell notes what a subcommand says about itself.
+// Tell notes what a subcommand says about itself.
 func (r *Run) Tell(c *cli.Command, what About) *cli.Command {
 	if r.abouts == nil {
 		r.abouts = make(map[*cli.Command]About)
@@ -33,5 +33,5 @@ func (r *Run) Tell(c *cli.Command, what About) *cli.Command {
 	return c
 }
 
-// about returns what a subcommand told.
+// About returns what a subcommand told.
 func (r *Run) About(c *cli.Command) About { return r.abouts[c] }

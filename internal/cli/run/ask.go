@@ -16,7 +16,7 @@ import (
 // errStopped ends a question, or a read, that a signal or --deadline came before the end of.
 var errStopped = errors.New("stopped before it ended")
 
-// ask puts a question on standard error and reads a line.
+// Ask puts a question on standard error and reads a line.
 func (r *Run) Ask(in io.Reader, question string) (string, error) {
 	_, _ = io.WriteString(r.Stderr, output.Safe(question))
 	return r.answer(func() (string, error) {
@@ -25,7 +25,7 @@ func (r *Run) Ask(in io.Reader, question string) (string, error) {
 	})
 }
 
-// askSecret reads a line that the terminal does not show. The terminal is as before when it returns.
+// AskSecret reads a line that the terminal does not show. The terminal is as before when it returns.
 func (r *Run) AskSecret(in *os.File, question string) (string, error) {
 	before, err := term.GetState(int(in.Fd()))
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
-// replaceOutput writes a file whole or not at all, so that who reads it never sees half of it. A device or a pipe is
+// ReplaceOutput writes a file whole or not at all, so that who reads it never sees half of it. A device or a pipe is
 // written to: a file in its place would be the end of it.
 func ReplaceOutput(flag, path string, text []byte) error {
 	if path == "-" {

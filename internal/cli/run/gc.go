@@ -10,7 +10,7 @@ const (
 	streamMemoryLimit = 1536 << 20 // bytes; half more than the engine's rings may hold together, so never a reason to thrash
 )
 
-// favourStreams trades memory for throughput in what decodes many events or answers: the garbage collector runs at
+// FavourStreams trades memory for throughput in what decodes many events or answers: the garbage collector runs at
 // five times what is in use, but at once when that would be over the limit. GOGC and GOMEMLIMIT win.
 func FavourStreams() {
 	if os.Getenv("GOGC") == "" {

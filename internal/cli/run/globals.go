@@ -6,7 +6,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 )
 
-// globalFlags are those that every subcommand understands. No subcommand has a flag of the same name: it would shadow
+// Globals are those that every subcommand understands. No subcommand has a flag of the same name: it would shadow
 // the global one silently.
 type Globals struct {
 	Context, Config            string

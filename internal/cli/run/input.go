@@ -10,7 +10,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
-// claimStdin makes sure that only one thing reads standard input.
+// ClaimStdin makes sure that only one thing reads standard input.
 func (r *Run) ClaimStdin(who string) (io.Reader, error) {
 	if r.StdinFor != "" {
 		return nil, fail.Usage("give one of them a file", "%s and %s both read standard input", r.StdinFor, who)
@@ -19,7 +19,7 @@ func (r *Run) ClaimStdin(who string) (io.Reader, error) {
 	return r.Stdin, nil
 }
 
-// open opens a file for reading; "-" is standard input.
+// Open opens a file for reading; "-" is standard input.
 func (r *Run) Open(name, who string) (io.ReadCloser, error) {
 	if name == "-" {
 		in, err := r.ClaimStdin(who)

@@ -9,10 +9,10 @@ import (
 
 const longestLine = 1 << 20 // bytes of one line of input
 
-// errLongLine is of a line that was skipped; the next one can be read.
+// ErrLongLine is of a line that was skipped; the next one can be read.
 var ErrLongLine = errors.New("it is longer than 1 MiB")
 
-// readLine reads one line without its end. A line that is too long is errLongLine and is skipped; the error at the end is
+// ReadLine reads one line without its end. A line that is too long is errLongLine and is skipped; the error at the end is
 // io.EOF, and any other one the input's: what it left of a line is dropped.
 func ReadLine(in *bufio.Reader) (string, error) {
 	line, err := in.ReadSlice('\n')

@@ -6,7 +6,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/redact"
 )
 
-// redactor hides secrets, and what the configuration's patterns match, in what the run shows or records.
+// Redactor hides secrets, and what the configuration's patterns match, in what the run shows or records.
 func (r *Run) Redactor() *redact.Redactor {
 	r.hideOnce.Do(func() {
 		cfg := redact.Config{}
@@ -22,7 +22,7 @@ func (r *Run) Redactor() *redact.Redactor {
 	return r.hide
 }
 
-// logger is where --verbose says what connections do.
+// Logger is where --verbose says what connections do.
 func (r *Run) Logger() *slog.Logger {
 	r.logOnce.Do(func() {
 		r.log = slog.New(slog.NewTextHandler(r.Stderr, &slog.HandlerOptions{ReplaceAttr: r.Redactor().Attr}))

@@ -9,7 +9,7 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// noteLeft tells which columns of a table did not fit, and which of CSV held nothing: a name may be mistyped.
+// NoteLeft tells which columns of a table did not fit, and which of CSV held nothing: a name may be mistyped.
 func (r *Run) NoteLeft(p *output.Printer) {
 	if empty := p.Empty(); len(empty) > 0 {
 		r.Note("nothing printed has a value for %s; names are as the server spells them", strings.Join(empty, ", "))
@@ -27,7 +27,7 @@ func isFormat(s string) bool {
 	return strings.Contains(" auto table jsonl json csv raw none nagios prometheus junit ", " "+s+" ")
 }
 
-// A stream is the kind of output that a subcommand makes.
+// A Stream is the kind of output that a subcommand makes.
 type Stream uint8
 
 const (
@@ -37,7 +37,7 @@ const (
 	Records                   // objects of our own: no raw
 )
 
-// printer returns the printer that the flags ask for, on standard output.
+// Printer returns the printer that the flags ask for, on standard output.
 func (r *Run) Printer(kind Stream, severalNodes, many bool) (*output.Printer, error) {
 	o, err := r.OutputOptions(kind)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 // progressEvery is the time between two lines of progress.
 const progressEvery = 5 * time.Second
 
-// progress writes a line on standard error every few seconds, if somebody watches it, until stop is called.
+// Progress writes a line on standard error every few seconds, if somebody watches it, until stop is called.
 func (r *Run) Progress(line func() string) (stop func()) {
 	if r.Flags.Quiet || !r.StderrIsTerminal() {
 		return func() {}

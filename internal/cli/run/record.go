@@ -13,7 +13,7 @@ func Yes(b bool) string {
 	return "no"
 }
 
-// text0 returns s, or nil, which is left out, if it is empty.
+// OrNil returns s, or nil, which is left out, if it is empty.
 func OrNil(s string) any {
 	if s == "" {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// app is one run of the program: its streams, its environment and what the global flags said.
+// Run is one run of the program: its streams, its environment and what the global flags said.
 type Run struct {
 	Args   []string
 	Rest   []string // behind the first `--`
@@ -49,7 +49,7 @@ func New(args []string, stdin io.Reader, stdout *os.File, stderr io.Writer, env 
 	return a
 }
 
-// complain writes an error as one line, and a hint as another.
+// Complain writes an error as one line, and a hint as another.
 func (r *Run) Complain(f fail.Failure) {
 	fmt.Fprintf(r.Stderr, "amictl: %s\n", output.Safe(f.Message))
 	if f.Hint != "" {
@@ -57,7 +57,7 @@ func (r *Run) Complain(f fail.Failure) {
 	}
 }
 
-// complainAll writes what went wrong on several nodes; a hint that they share stands once, behind the last of them.
+// ComplainAll writes what went wrong on several nodes; a hint that they share stands once, behind the last of them.
 func (r *Run) ComplainAll(failures []fail.Failure) {
 	for i, f := range failures {
 		if i+1 < len(failures) && failures[i+1].Hint == f.Hint {
@@ -67,7 +67,7 @@ func (r *Run) ComplainAll(failures []fail.Failure) {
 	}
 }
 
-// note writes a line that is neither data nor an error, unless --quiet.
+// Note writes a line that is neither data nor an error, unless --quiet.
 func (r *Run) Note(format string, args ...any) {
 	if !r.Flags.Quiet {
 		fmt.Fprintf(r.Stderr, "amictl: %s\n", output.Safe(fmt.Sprintf(format, args...)))

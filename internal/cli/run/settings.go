@@ -11,7 +11,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 )
 
-// A setting is a value and where it came from: flag, environment, context, file or default, the first that says it.
+// A Setting is a value and where it came from: flag, environment, context, file or default, the first that says it.
 type Setting struct {
 	Name, Value, Source string
 }
@@ -29,7 +29,7 @@ func (s *settings) Get(name string) string {
 	return value
 }
 
-// source returns a setting and where it came from.
+// Source returns a setting and where it came from.
 func (s *settings) Source(name string) (value, source string) {
 	for _, v := range s.List {
 		if v.Name == name {
@@ -39,7 +39,7 @@ func (s *settings) Source(name string) (value, source string) {
 	return "", ""
 }
 
-// resolveSettings reads the configuration and decides every setting.
+// ResolveSettings reads the configuration and decides every setting.
 func (r *Run) ResolveSettings(need configNeed) (*settings, error) {
 	path, source := r.ConfigPath()
 	cfg, err := config.Load(path)
@@ -128,7 +128,7 @@ func settingHint(name string) string {
 	return "such as 500ms, 10s or 2m"
 }
 
-// first returns the first value that is given, and by whom.
+// First returns the first value that is given, and by whom.
 func (r *Run) First(flag, env, context, file, def string) (value, source string) {
 	if flag != "" {
 		return flag, "flag"
@@ -149,7 +149,7 @@ func (r *Run) First(flag, env, context, file, def string) (value, source string)
 	return "", ""
 }
 
-// configPath returns where the configuration is.
+// ConfigPath returns where the configuration is.
 func (r *Run) ConfigPath() (path, source string) {
 	if r.Flags.Config != "" {
 		return r.Flags.Config, "flag"
@@ -165,13 +165,13 @@ func (r *Run) ConfigPath() (path, source string) {
 	return filepath.Join(dir, "amictl", "config.toml"), "default"
 }
 
-// timeout is the time for one action or wait.
+// Timeout is the time for one action or wait.
 func (r *Run) Timeout() time.Duration {
 	d, _ := flags.ParseDuration(r.Settings.Get("timeout"))
 	return d
 }
 
-// connectTimeout is the time for a connection, 0 if the engine's defaults hold.
+// ConnectTimeout is the time for a connection, 0 if the engine's defaults hold.
 func (r *Run) ConnectTimeout() time.Duration {
 	if v := r.Settings.Get("connect-timeout"); v != "" {
 		d, _ := flags.ParseDuration(v)

@@ -12,7 +12,7 @@ import (
 
 func BySignal(ctx context.Context) bool { return errors.As(context.Cause(ctx), new(*SignalError)) }
 
-// rest waits, or less if the run is cut short.
+// Pause waits, or less if the run is cut short.
 func Pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -22,7 +22,7 @@ func Pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// signalError is why a run was cut short.
+// SignalError is why a run was cut short.
 type SignalError struct{ Signal syscall.Signal }
 
 func (e *SignalError) Error() string { return "stopped by " + e.Signal.String() }
@@ -41,7 +41,7 @@ const (
 	endCheck = 100 * time.Millisecond
 )
 
-// watchSignals returns a context that ends at the first INT or TERM, or when whoever read stdout is gone; a second
+// WatchSignals returns a context that ends at the first INT or TERM, or when whoever read stdout is gone; a second
 // signal kills at once, and so does the end of the run's patience. stop ends the watch and returns the signal to die by,
 // or nil.
 func WatchSignals(ctx context.Context, stdout *os.File, p *patience) (_ context.Context, stop func() *SignalError) {

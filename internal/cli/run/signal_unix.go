@@ -38,7 +38,7 @@ func writable(f *os.File) bool {
 	return err != nil || n > 0
 }
 
-// dieBySignal ends the process by the signal itself. For a broken pipe that is a write to it: the Go runtime ignores
+// DieBySignal ends the process by the signal itself. For a broken pipe that is a write to it: the Go runtime ignores
 // a SIGPIPE that is merely sent.
 func DieBySignal(e *SignalError) {
 	signal.Reset()

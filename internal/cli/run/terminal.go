@@ -14,10 +14,10 @@ func (r *Run) StderrIsTerminal() bool {
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
-// columns is the width of the terminal that standard output is, 0 if it is none.
+// Columns is the width of the terminal that standard output is, 0 if it is none.
 func (r *Run) Columns() int { return Width(r.Stdout) }
 
-// width is the width of a terminal in columns, 0 if the file is none.
+// Width is the width of a terminal in columns, 0 if the file is none.
 func Width(f *os.File) int {
 	if !isatty.IsTerminal(f.Fd()) {
 		return 0
@@ -42,7 +42,7 @@ func (r *Run) color(terminal bool) bool {
 	return terminal && no == "" && kind != "dumb"
 }
 
-// redraws reports whether tables go to a terminal that can move its cursor.
+// Redraws reports whether tables go to a terminal that can move its cursor.
 func (r *Run) Redraws(o output.Options) bool {
 	kind, _ := r.Env("TERM")
 	return o.Terminal && o.Format == output.TableText && o.Query == "" && kind != "dumb"

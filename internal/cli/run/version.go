@@ -5,10 +5,10 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the release build.
+// Version is set by the release build.
 var Version = ""
 
-// buildVersion returns the release, or what the Go toolchain wrote into the binary.
+// BuildVersion returns the release, or what the Go toolchain wrote into the binary.
 func BuildVersion() (v, commit string) {
 	v = Version
 	info, ok := debug.ReadBuildInfo()

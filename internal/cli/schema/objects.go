@@ -11,7 +11,7 @@ import (
 	"github.com/apntalk/amictl/internal/bench/report"
 )
 
-// schemas are the objects that amictl prints, by name.
+// Schemas are the objects that amictl prints, by name.
 var Schemas = map[string]func() *schema{
 	"event":            eventSchema,
 	"item":             itemSchema,

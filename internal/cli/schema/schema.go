@@ -57,7 +57,7 @@ func list(r *run.Run) error {
 	return p.Close()
 }
 
-// schemaPrint prints a schema as the document that it is, unless another form is asked for.
+// printOne prints a schema as the document that it is, unless another form is asked for.
 func printOne(r *run.Run, name string) error {
 	if r.Flags.Query == "" && (r.Flags.Output == "" || r.Flags.Output == "json") {
 		_, err := r.Stdout.Write(Document(name))
@@ -83,7 +83,7 @@ func printOne(r *run.Run, name string) error {
 
 func Names() []string { return slices.Sorted(maps.Keys(Schemas)) }
 
-// schemaDocument returns a schema as indented JSON.
+// Document returns a schema as indented JSON.
 func Document(name string) []byte {
 	s := Schemas[name]()
 	s.Draft = "https://json-schema.org/draft/2020-12/schema"

@@ -36,7 +36,7 @@ With "-" each line of standard input is an action:
   {"action":"Hangup","fields":{"Channel":"PJSIP/100-1"},"id":"7"}
 "node" and "timeout" may be there too. An array repeats a header. Answers come as they arrive, each with its line and the id given.`
 
-// sendFlags are those of send.
+// options are those of send.
 type options struct {
 	target.Fanout
 	items     bool

@@ -10,7 +10,7 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// simCheck runs scenario files through the engine on real sockets. It exits 0 if all were as they say, 1 if one was
+// runFiles runs scenario files through the engine on real sockets. It exits 0 if all were as they say, 1 if one was
 // not, and 2 if one cannot be read or run: none of those is run by halves.
 func runFiles(ctx context.Context, r *run.Run, files []string) error {
 	if len(files) == 0 {

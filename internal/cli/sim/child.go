@@ -108,7 +108,7 @@ func fate(ctx context.Context, r *run.Run, s *simulation, state *os.ProcessState
 	return nil
 }
 
-// simEnvironment is the environment for a command: amictl's own settings that name other nodes are taken out.
+// environment is the environment for a command: amictl's own settings that name other nodes are taken out.
 func environment(env []string, s *simulation, control string) []string {
 	var out []string
 	for _, v := range env {

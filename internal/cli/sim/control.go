@@ -19,7 +19,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
-// A simControl carries out control lines.
+// A control carries out control lines.
 type control struct {
 	s       *simulation
 	stopped chan struct{} // closed by the line "stop", or at the end of input that matters
@@ -33,7 +33,7 @@ func newControl(s *simulation) *control {
 
 func (c *control) stop() { c.once.Do(func() { close(c.stopped) }) }
 
-// A simAnswer is what a control line is answered with.
+// A answer is what a control line is answered with.
 type answer struct {
 	Type    string            `json:"type"` // control or error
 	Line    string            `json:"line"`
@@ -132,7 +132,7 @@ func (c *control) execute(line string) answer {
 	return answer
 }
 
-// simEvent reads EVENT Key=Value…: its name, then names and values in turn.
+// parseEvent reads EVENT Key=Value…: its name, then names and values in turn.
 func parseEvent(args string) ([]string, error) {
 	words := strings.Fields(args)
 	if len(words) == 0 {

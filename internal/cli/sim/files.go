@@ -10,7 +10,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
-// A simNode is one server in the document that sim prints.
+// A node is one server in the document that sim prints.
 type node struct {
 	Name string `json:"name"`
 	Addr string `json:"addr"`

@@ -52,7 +52,7 @@ Each is answered by one line of JSON.
 
 ` + "`sim check FILE…`" + ` runs scenario files through the engine, on real sockets, and exits 1 if one is not as it says.`
 
-// simFlags are those of sim.
+// options are those of sim.
 type options struct {
 	nodes          flags.Count
 	version        string
@@ -181,7 +181,7 @@ func sim(ctx context.Context, r *run.Run, f *options) error {
 	}
 }
 
-// startSim checks the flags and starts the servers.
+// start checks the flags and starts the servers.
 func start(ctx context.Context, r *run.Run, f *options) (*simulation, error) {
 	version, err := amitest.ParseVersion(f.version)
 	if err != nil {
@@ -220,7 +220,7 @@ func start(ctx context.Context, r *run.Run, f *options) (*simulation, error) {
 	return s, nil
 }
 
-// simSecret resolves --secret-from.
+// resolveSecret resolves --secret-from.
 func resolveSecret(ctx context.Context, r *run.Run, f *options, s *simulation) error {
 	if f.secret == "" {
 		return nil
@@ -267,7 +267,7 @@ func (s *simulation) startCluster(nodes int, opts []amitest.Option) (err error) 
 	return nil
 }
 
-// simState is what every server has to show: a few endpoints, a queue, an extension for each outcome of a call.
+// showState is what every server has to show: a few endpoints, a queue, an extension for each outcome of a call.
 func showState(srv *amitest.Server) {
 	st := srv.State()
 	for exten, outcome := range map[string]string{"100": "answer", "200": "answer", "300": "busy", "301": "congestion", "302": "noanswer"} {

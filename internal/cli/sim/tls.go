@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// A simCertificate is the one that all simulated servers of a run share.
+// A certificate is the one that all simulated servers of a run share.
 type certificate struct {
 	config *tls.Config
 	pem    []byte
 }
 
-// newSimCertificate makes a certificate for 127.0.0.1 that is its own authority and lives for a day.
+// newCertificate makes a certificate for 127.0.0.1 that is its own authority and lives for a day.
 func newCertificate() (*certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

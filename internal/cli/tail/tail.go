@@ -33,7 +33,7 @@ A lost connection is made again; a gap marks what is missing. --for begins with 
 terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
 a time of today (09:30), or how long ago (10m).`
 
-// tailFlags are those of tail; wait shares most.
+// options are those of tail; wait shares most.
 type options struct {
 	target.Fanout
 	where     flags.List

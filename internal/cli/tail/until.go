@@ -16,7 +16,7 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// untilFlags are those of wait --until.
+// untilOptions are those of wait --until.
 type untilOptions struct {
 	conditions flags.List
 	every      flags.Duration

@@ -11,10 +11,10 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// mostDials is how many one-shot connections are opened at once.
+// MostDials is how many one-shot connections are opened at once.
 const MostDials = 64
 
-// dial opens one session for a one-shot subcommand: it fails with the cause of the first attempt.
+// Dial opens one session for a one-shot subcommand: it fails with the cause of the first attempt.
 func Dial(ctx context.Context, r *run.Run, cfg ami.Config) (*ami.Conn, error) {
 	if d := r.ConnectTimeout(); d > 0 {
 		var cancel context.CancelFunc
@@ -42,7 +42,7 @@ const (
 	goodbyeTimeout = 20 * time.Millisecond
 )
 
-// leave logs off, or just closes when the run was cut short.
+// Leave logs off, or just closes when the run was cut short.
 func Leave(ctx context.Context, c *ami.Conn) {
 	if ctx.Err() != nil {
 		_ = c.Close()
@@ -53,7 +53,7 @@ func Leave(ctx context.Context, c *ami.Conn) {
 	_ = c.Drain(ctx)
 }
 
-// cluster adds all nodes, supervised, without waiting for any.
+// Cluster adds all nodes, supervised, without waiting for any.
 func Cluster(r *run.Run, nodes []ami.Config) (*ami.Cluster, error) {
 	var cfg ami.ClusterConfig
 	if r.Flags.Verbose {
@@ -69,7 +69,7 @@ func Cluster(r *run.Run, nodes []ami.Config) (*ami.Cluster, error) {
 	return c, nil
 }
 
-// await waits until as many nodes as needed had their first success. It fails as soon as too many have failed their
+// Await waits until as many nodes as needed had their first success. It fails as soon as too many have failed their
 // first attempt, with one of their causes.
 func Await(ctx context.Context, r *run.Run, c *ami.Cluster, need int) error {
 	if d := r.ConnectTimeout(); d > 0 {
@@ -114,7 +114,7 @@ func noSession(err error) error {
 
 func IsLogin(err error) bool { return errors.Is(err, ami.ErrUnauthorized) }
 
-// finish ends a cluster: politely, or at once when the run was cut short.
+// Finish ends a cluster: politely, or at once when the run was cut short.
 func Finish(ctx context.Context, c *ami.Cluster) {
 	if ctx.Err() != nil {
 		_ = c.Close()

@@ -17,7 +17,7 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// fanout are the flags of subcommands that send: what to do with several nodes.
+// Fanout are the flags of subcommands that send: what to do with several nodes.
 type Fanout struct {
 	All    bool
 	Route  string
@@ -39,7 +39,7 @@ func (f *Fanout) Flags() []cli.Flag {
 	}
 }
 
-// rolling are the flags for one group of nodes after the other.
+// Rolling are the flags for one group of nodes after the other.
 func (f *Fanout) Rolling() []cli.Flag {
 	return []cli.Flag{
 		&cli.GenericFlag{Name: "batch", Usage: "with --all: `N` nodes at a time", Value: &f.Batch},
@@ -48,7 +48,7 @@ func (f *Fanout) Rolling() []cli.Flag {
 	}
 }
 
-// check refuses several nodes when nobody said what to do with them: nothing is sent then.
+// Check refuses several nodes when nobody said what to do with them: nothing is sent then.
 func (f *Fanout) Check(nodes int) error {
 	switch {
 	case f.All && f.Route != "":
@@ -69,14 +69,14 @@ func (f *Fanout) Check(nodes int) error {
 // An attempt is what one node is asked: it runs on a session that is logged in.
 type attempt func(ctx context.Context, c *ami.Conn) (*ami.Reply, error)
 
-// An ending is how it ended on one node. Reply and err are as from Do.
+// An Ending is how it ended on one node. Reply and err are as from Do.
 type Ending struct {
 	Node  string
 	Reply *ami.Reply
 	Err   error
 }
 
-// each runs an attempt on the nodes, as the flags say, and hands every ending to show, one at a time as they come.
+// Each runs an attempt on the nodes, as the flags say, and hands every ending to show, one at a time as they come.
 // Nodes that --max-fail keeps from being asked end with an error that says so.
 func Each(ctx context.Context, r *run.Run, nodes []ami.Config, f *Fanout, try attempt, show func(Ending)) {
 	if f.Route != "" && len(nodes) > 1 {
@@ -137,7 +137,7 @@ func notAsked(node string, failed int) error {
 	}
 }
 
-// together runs an attempt on all nodes at once.
+// Together runs an attempt on all nodes at once.
 func Together(ctx context.Context, r *run.Run, nodes []ami.Config, try attempt, show func(Ending)) {
 	ends := make(chan Ending)
 	slots := make(chan struct{}, MostDials)
@@ -156,7 +156,7 @@ func Together(ctx context.Context, r *run.Run, nodes []ami.Config, try attempt, 
 	}
 }
 
-// once dials a node, makes the attempt and leaves.
+// Once dials a node, makes the attempt and leaves.
 func Once(ctx context.Context, r *run.Run, n ami.Config, try attempt) Ending {
 	c, err := Dial(ctx, r, n)
 	if err != nil {
@@ -182,7 +182,7 @@ func onOne(ctx context.Context, r *run.Run, nodes []ami.Config, route string, tr
 	return e
 }
 
-// A tally gathers how several nodes or lines ended, for the exit status.
+// A Tally gathers how several nodes or lines ended, for the exit status.
 type Tally struct {
 	Ended  int
 	Status int // common to all so far
@@ -197,7 +197,7 @@ func (t *Tally) Add(status int) {
 	t.Ended++
 }
 
-// err is the error of the run: nil if all went well, without a message because each failure has been reported.
+// Err is the error of the run: nil if all went well, without a message because each failure has been reported.
 func (t *Tally) Err() error {
 	switch {
 	case t.Mixed:
@@ -208,7 +208,7 @@ func (t *Tally) Err() error {
 	return nil
 }
 
-// report prints an ending of an action, at once: the next node may take its time.
+// Report prints an ending of an action, at once: the next node may take its time.
 func Report(r *run.Run, p *output.Printer, e Ending, origin output.Origin, several bool, t *Tally) error {
 	return errors.Join(reportEnding(r, p, e, origin, several, t), p.Flush())
 }
@@ -234,7 +234,7 @@ func reportEnding(r *run.Run, p *output.Printer, e Ending, origin output.Origin,
 	return p.Failure(JsonFailure(f, e.Node, origin))
 }
 
-// jsonFailure makes the object of type error.
+// JsonFailure makes the object of type error.
 func JsonFailure(f fail.Failure, node string, origin output.Origin) *output.Failure {
 	return &output.Failure{
 		Node: node, Time: time.Now(), Origin: origin, Code: string(f.Code), Exit: f.Exit, Sent: f.Sent, Message: f.Message, Hint: f.Hint,

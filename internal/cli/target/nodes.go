@@ -11,7 +11,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// targets returns the nodes that a run is about: the union of --node, else AMICTL_NODE, else the context's; labels
+// Nodes returns the nodes that a run is about: the union of --node, else AMICTL_NODE, else the context's; labels
 // filter them. There is at least one.
 func Nodes(r *run.Run) ([]ami.Config, error) {
 	wanted := []string(r.Flags.Nodes)
@@ -132,7 +132,7 @@ func namedNode(r *run.Run, word string) ([]ami.Config, error) {
 	return found, nil
 }
 
-// contextNodes returns all nodes of the context in force.
+// ContextNodes returns all nodes of the context in force.
 func ContextNodes(r *run.Run) (found []ami.Config, err error) {
 	c := r.Settings.Config.Contexts[r.Settings.Context]
 	if c == nil {
@@ -155,7 +155,7 @@ func ContextNodes(r *run.Run) (found []ami.Config, err error) {
 	return found, nil
 }
 
-// node makes the engine's configuration of one server. Without a name the address is the name.
+// Node makes the engine's configuration of one server. Without a name the address is the name.
 func Node(r *run.Run, name string, n *config.Node, c *config.Context) (ami.Config, error) {
 	cfg := ami.Config{Name: name, Labels: n.Labels}
 	u, err := config.ParseURL(n.URL)
@@ -218,7 +218,7 @@ func nodeSecret(r *run.Run, node, reference string) (ami.SecretProvider, error) 
 	return SecretFrom(r, reference)
 }
 
-// filterLabels keeps the nodes that have all the labels.
+// FilterLabels keeps the nodes that have all the labels.
 func FilterLabels(nodes []ami.Config, labels []string) (kept []ami.Config, err error) {
 	for _, l := range labels {
 		if !strings.Contains(l, "=") {
@@ -233,7 +233,7 @@ func FilterLabels(nodes []ami.Config, labels []string) (kept []ami.Config, err e
 	return kept, nil
 }
 
-// hasLabels reports whether all KEY=VALUE are among a node's labels.
+// HasLabels reports whether all KEY=VALUE are among a node's labels.
 func HasLabels(has map[string]string, labels []string) bool {
 	for _, l := range labels {
 		key, value, _ := strings.Cut(l, "=")

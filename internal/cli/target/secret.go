@@ -17,7 +17,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// secretFrom returns the provider for a reference: file:PATH, env:NAME, cmd:COMMAND or cred:NAME (a systemd
+// SecretFrom returns the provider for a reference: file:PATH, env:NAME, cmd:COMMAND or cred:NAME (a systemd
 // credential). It is asked at each login, so that a changed secret is picked up.
 func SecretFrom(r *run.Run, reference string) (ami.SecretProvider, error) {
 	kind, what, _ := strings.Cut(reference, ":")

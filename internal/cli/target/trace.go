@@ -15,7 +15,7 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// watched puts what --trace and --verbose need around a node's sessions. Every secret that is handed out becomes known
+// Watched puts what --trace and --verbose need around a node's sessions. Every secret that is handed out becomes known
 // to the redactor first, so that it is hidden wherever it shows up.
 func Watched(r *run.Run, cfg *ami.Config) {
 	if ask := cfg.Secret; ask != nil {
