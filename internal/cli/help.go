@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -20,7 +21,7 @@ func help(r *run.Run, root, c *cli.Command) error {
 	if n := r.Columns(); n > 0 {
 		width = min(width, n)
 	}
-	_, err := r.Stdout.WriteString(helpText(root, c, width))
+	_, err := io.WriteString(r.Stdout, helpText(root, c, width))
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -28,14 +29,15 @@ import (
 )
 
 // Execute parses the arguments, runs the subcommand, reports its error and returns the exit status.
-func Execute(ctx context.Context, r *run.Run) (status int) {
+func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(r.Stderr, "amictl: a bug: %s\nhint: please report it with the stack below\n%s", output.Safe(fmt.Sprint(p)), debug.Stack())
 			status = fail.ExitBug
 		}
 	}()
-	err := dispatch(ctx, r)
+	root := Commands(r, more...)
+	err := dispatch(ctx, r, root)
 	for _, p := range r.Printers {
 		r.NoteLeft(p)
 	}
@@ -48,7 +50,7 @@ func Execute(ctx context.Context, r *run.Run) (status int) {
 	}
 	if !f.Silent {
 		r.Complain(f)
-		if text, status := ownReport(r, f); text != nil {
+		if text, status := ownReport(r, root, f); text != nil {
 			_, _ = r.Stdout.Write(text)
 			return status
 		}
@@ -57,8 +59,7 @@ func Execute(ctx context.Context, r *run.Run) (status int) {
 }
 
 // dispatch finds the subcommand and runs it under --deadline.
-func dispatch(ctx context.Context, r *run.Run) error {
-	root := Commands(r)
+func dispatch(ctx context.Context, r *run.Run, root *cli.Command) error {
 	line, err := arrange(r, root, r.Args)
 	if err != nil {
 		return err
@@ -73,8 +74,14 @@ func dispatch(ctx context.Context, r *run.Run) error {
 	return flagError(line.command, err)
 }
 
-// Commands is the whole command line.
-func Commands(r *run.Run) *cli.Command {
+// subcommands are those of every program, in the order in which help lists them.
+var subcommands = []Subcommand{
+	send.Command, command.Command, originate.Command, tail.Command, tail.WaitCommand, health.Command, check.Command, sim.Command,
+	bench.Command, contexts.Command, contexts.ConfigCommand, catalog.ActionsCommand, catalog.EventsCommand, schema.Command,
+}
+
+// Commands is the whole command line, with more subcommands than all programs have.
+func Commands(r *run.Run, more ...Subcommand) *cli.Command {
 	root := &cli.Command{
 		Name:            "amictl",
 		Usage:           "drive Asterisk servers over the Manager Interface",
@@ -82,28 +89,14 @@ func Commands(r *run.Run) *cli.Command {
 		HideHelp:        true,
 		HideHelpCommand: true,
 		HideVersion:     true,
-		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // run decides the status
+		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // Execute decides the status
 		Writer:          r.Stderr,                                      // only our own help goes to standard output
 		ErrWriter:       r.Stderr,
-		Commands: []*cli.Command{
-			send.Command(r),
-			command.Command(r),
-			originate.Command(r),
-			tail.Command(r),
-			tail.WaitCommand(r),
-			health.Command(r),
-			check.Command(r),
-			sim.Command(r),
-			bench.Command(r),
-			contexts.Command(r),
-			contexts.ConfigCommand(r),
-			catalog.ActionsCommand(r),
-			catalog.EventsCommand(r),
-			schema.Command(r),
-			completion.Command(r, func() *cli.Command { return Commands(r) }),
-			version.Command(r),
-		},
 	}
+	for _, make := range slices.Concat(subcommands, more) {
+		root.Commands = append(root.Commands, make(r))
+	}
+	root.Commands = append(root.Commands, completion.Command(r, func() *cli.Command { return root }), version.Command(r))
 	namePaths(root, "")
 	_ = root.Walk(func(c *cli.Command) error { // urfave/cli inherits none of these
 		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err }
@@ -142,9 +135,9 @@ func prepared(ctx context.Context, r *run.Run, c *cli.Command, action cli.Action
 
 // ownReport is a failure in the output format of its subcommand, where it has one of its own. The command line may be one
 // that could not be parsed: Nagios would take the status of a usage error for CRITICAL.
-func ownReport(r *run.Run, f fail.Failure) (text []byte, status int) {
-	form, command := "", (*cli.Command)(nil)
-	root := Commands(r)
+func ownReport(r *run.Run, root *cli.Command, f fail.Failure) (text []byte, status int) {
+	var form string
+	var command *cli.Command
 	for i := 0; i < len(r.Args); i++ {
 		arg := r.Args[i]
 		if len(arg) < 2 || arg[0] != '-' {
@@ -167,10 +160,10 @@ func ownReport(r *run.Run, f fail.Failure) (text []byte, status int) {
 		form, _ = r.Env("AMICTL_OUTPUT")
 	}
 	if form == "" && r.Settings != nil {
-		form = r.Settings.Get("output")
+		form = string(r.Settings.Output)
 	}
 	if report := r.About(command).Failed; report != nil {
-		return report(form, f)
+		return report(run.Output(form), f)
 	}
 	return nil, 0
 }

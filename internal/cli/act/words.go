@@ -17,7 +17,7 @@ func ParseAction(r *run.Run, words []string) (ami.Action, error) {
 	if len(words) == 0 {
 		return ami.Action{}, fail.Usage("such as `amictl send CoreStatus`", "an action's name is missing")
 	}
-	action := ami.Action{Name: words[0], Timeout: r.Timeout()}
+	action := ami.Action{Name: words[0], Timeout: r.Settings.Timeout}
 	if strings.Contains(words[0], "=") {
 		return action, fail.Usage("such as `amictl send Getvar Variable=EPOCH`", "the first argument is the action's name, not %q", words[0])
 	}

@@ -122,8 +122,8 @@ func checkForm(c *cli.Command, form string) error {
 
 // checkOutput refuses formats that bench has no use for.
 func checkOutput(r *run.Run) error {
-	switch o := r.Settings.Get("output"); {
-	case o == "csv" || o == "raw" || o == "nagios" || o == "prometheus":
+	switch o := r.Settings.Output; {
+	case o == run.OutputCSV || o == run.OutputRaw || o == run.OutputNagios || o == run.OutputPrometheus:
 		return fail.Usage("table, json, jsonl or none", "output format %q does not fit bench", o)
 	case r.Flags.Query != "" || r.Flags.Fields != "":
 		return fail.Usage("pipe -o json into jq", "bench has no use for --query and --fields")
@@ -281,11 +281,11 @@ func printResult(r *run.Run, f *options, res *bench.Result) error {
 	if f.html != "" {
 		err = errors.Join(err, bench.WriteFile(f.html, func(w io.Writer) error { return report.HTML(w, res) }))
 	}
-	switch r.Settings.Get("output") {
-	case "none":
-	case "json":
+	switch r.Settings.Output {
+	case run.OutputNone:
+	case run.OutputJSON:
 		err = errors.Join(err, res.Write(r.Stdout))
-	case "jsonl":
+	case run.OutputJSONLines:
 		err = errors.Join(err, writeLine(r.Stdout, "result", res))
 	default:
 		err = errors.Join(err, report.Table(r.Stdout, res, r.Columns()))
@@ -293,7 +293,7 @@ func printResult(r *run.Run, f *options, res *bench.Result) error {
 	if err != nil {
 		return err
 	}
-	if form := r.Settings.Get("output"); verdictError(res.Verdict) != nil && (form == "none" || form == "json" || form == "jsonl") {
+	if form := r.Settings.Output; verdictError(res.Verdict) != nil && (form == run.OutputNone || form == run.OutputJSON || form == run.OutputJSONLines) {
 		for _, reason := range res.Reasons { // only the table says it to people
 			r.Complain(fail.Failure{Message: fmt.Sprintf("bench: %s: %s", res.Verdict, reason)})
 		}

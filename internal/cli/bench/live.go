@@ -25,7 +25,7 @@ type live struct {
 }
 
 func newLive(r *run.Run, i, repeats int) *live {
-	l := &live{a: r, lines: r.Settings.Get("output") == "jsonl"}
+	l := &live{a: r, lines: r.Settings.Output == run.OutputJSONLines}
 	if f, ok := r.Stderr.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
 		l.terminal = f
 	}

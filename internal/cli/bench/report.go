@@ -49,19 +49,19 @@ func show(r *run.Run, f *options, res *bench.Result, i int) error {
 	if f.html != "" {
 		return bench.WriteFile(f.html, func(w io.Writer) error { return report.HTML(w, res) })
 	}
-	switch r.Settings.Get("output") {
-	case "none":
+	switch r.Settings.Output {
+	case run.OutputNone:
 		return nil
-	case "json":
+	case run.OutputJSON:
 		return res.Write(r.Stdout)
-	case "jsonl":
+	case run.OutputJSONLines:
 		return writeLine(r.Stdout, "result", res)
 	}
 	if f.markdown {
 		return report.Markdown(r.Stdout, res)
 	}
 	if i > 0 {
-		if _, err := r.Stdout.WriteString("\n"); err != nil {
+		if _, err := io.WriteString(r.Stdout, "\n"); err != nil {
 			return err
 		}
 	}
@@ -87,13 +87,13 @@ func compare(r *run.Run, f *options, files []string) error {
 	if err != nil {
 		return usage(err)
 	}
-	switch r.Settings.Get("output") {
-	case "none":
-	case "json":
+	switch r.Settings.Output {
+	case run.OutputNone:
+	case run.OutputJSON:
 		e := json.NewEncoder(r.Stdout)
 		e.SetIndent("", "  ")
 		err = e.Encode(c)
-	case "jsonl":
+	case run.OutputJSONLines:
 		err = writeLine(r.Stdout, "comparison", c)
 	default:
 		err = c.WriteTable(r.Stdout)

@@ -119,9 +119,9 @@ func check(ctx context.Context, r *run.Run, f *options, args []string) error {
 			return err
 		}
 	}
-	form := r.Settings.Get("output")
+	form := r.Settings.Output
 	var p *output.Printer
-	if form != "junit" {
+	if form != run.OutputJUnit {
 		if p, err = r.Printer(run.Records, true, true); err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func check(ctx context.Context, r *run.Run, f *options, args []string) error {
 	if run.BySignal(ctx) { // what --deadline cut short is told, as far as it went
 		return ctx.Err()
 	}
-	if f.junit != "" || form == "junit" {
+	if f.junit != "" || form == run.OutputJUnit {
 		var b bytes.Buffer
 		if err := writeJUnit(&b, results); err != nil {
 			return err
@@ -140,7 +140,7 @@ func check(ctx context.Context, r *run.Run, f *options, args []string) error {
 				return err
 			}
 		}
-		if form == "junit" {
+		if form == run.OutputJUnit {
 			if _, err := r.Stdout.Write(b.Bytes()); err != nil {
 				return err
 			}

@@ -56,7 +56,7 @@ func Command(r *run.Run) *cli.Command {
 				return fail.Usage("such as `amictl command core show channels`", "the command is missing")
 			}
 			action := ami.NewAction("Command", "Command", line)
-			action.Timeout = r.Timeout()
+			action.Timeout = r.Settings.Timeout
 			if err := act.CheckAction(&action); err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package completion
 
 import (
 	"context"
+	"io"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -138,7 +139,7 @@ func Command(r *run.Run, commands func() *cli.Command) *cli.Command {
 			if r.HasTo {
 				script = Candidates(r, commands(), shell, r.Rest)
 			}
-			_, err := r.Stdout.WriteString(script)
+			_, err := io.WriteString(r.Stdout, script)
 			return err
 		},
 	}, run.About{Rest: true, Config: run.ConfigMayBeBroken, Words: func() []string { return shells }})

@@ -194,7 +194,7 @@ func askURL(r *run.Run, in *os.File) (string, error) {
 
 // gatherSecret finds a reference to the secret: --secret, --secret-file (or its variable), or what is typed.
 func gatherSecret(r *run.Run, f *addOptions, n *newNode, in *os.File) error {
-	switch file := r.Settings.Get("secret-file"); {
+	switch file := r.Settings.SecretFile; {
 	case f.secret != "" && !config.IsReference(f.secret):
 		return fail.Usage("file:PATH, env:NAME, cmd:COMMAND or cred:NAME: arguments are seen by every user of the host", "--secret takes where the secret is, not the secret")
 	case f.secret != "":

@@ -49,7 +49,7 @@ func ConfigCommand(r *run.Run) *cli.Command {
 
 // explain returns the settings of the run, and those of each node that it would be about.
 func explain(r *run.Run) (all []run.Setting, err error) {
-	for _, s := range r.Settings.List {
+	for _, s := range r.Settings.Explain() {
 		if s.Name == "connect-timeout" && s.Value == "" {
 			s.Value, s.Source = ami.DefaultDialTimeout.String()+", and "+ami.DefaultLoginTimeout.String()+" for the login", "default"
 		}
@@ -94,7 +94,7 @@ func explainNode(r *run.Run, name string, n *config.Node, c *config.Context) (al
 	if u, err := config.ParseURL(n.URL); err == nil {
 		user = u.User
 	}
-	file, fileFrom := r.Settings.Source("secret-file")
+	file, fileFrom := r.Settings.SecretFile, r.Settings.SecretFileFrom
 	if file != "" {
 		file = "file:" + file
 	}

@@ -61,7 +61,7 @@ func revisit(ctx context.Context, r *run.Run, n *ami.Node, first bool) checkup {
 	h := newCheckup(n.Name())
 	h.watched = true
 	if first {
-		if d := r.ConnectTimeout(); d > 0 {
+		if d := r.Settings.ConnectTimeout; d > 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, d)
 			defer cancel()

@@ -77,7 +77,7 @@ type look struct {
 	nodes      []ami.Config
 	warn, crit []rule
 	need       int          // nodes that --min-ready wants, 0: it was not given
-	form       string       // nagios, prometheus, else ""
+	form       run.Output   // nagios, prometheus, else ""
 	cluster    *ami.Cluster // with --watch
 	said       map[string]string
 	told       map[string]bool // of which nodes the user's rights were told of
@@ -86,14 +86,14 @@ type look struct {
 
 func health(ctx context.Context, r *run.Run, f *options) error {
 	h := &look{run: r, flags: f, said: make(map[string]string), told: make(map[string]bool)}
-	if form := r.Settings.Get("output"); form == "nagios" || form == "prometheus" {
+	if form := r.Settings.Output; form == run.OutputNagios || form == run.OutputPrometheus {
 		h.form = form
 	}
 	err := h.prepare()
 	if err == nil {
 		err = h.watch(ctx)
 	}
-	if h.form == "nagios" && err != nil && !fail.Classify(err).Silent {
+	if h.form == run.OutputNagios && err != nil && !fail.Classify(err).Silent {
 		_ = h.deliver(nagiosFailure(fail.Classify(err)))
 		r.Complain(fail.Classify(err))
 		return fail.Silent(nagiosUnknown)
@@ -109,8 +109,8 @@ func (r *look) prepare() (err error) {
 	if r.form != "" && (r.run.Flags.Query != "" || r.run.Flags.Fields != "") {
 		return fail.Usage("-o jsonl is for programs", "-o %s goes with neither --query nor --fields", r.form)
 	}
-	if f.watch && f.out == "" && (r.form == "prometheus" || r.run.Settings.Get("output") == "json") {
-		return fail.Usage("--out FILE is written anew each time", "--watch has no end and -o %s is one document", r.run.Settings.Get("output"))
+	if f.watch && f.out == "" && (r.form == run.OutputPrometheus || r.run.Settings.Output == run.OutputJSON) {
+		return fail.Usage("--out FILE is written anew each time", "--watch has no end and -o %s is one document", r.run.Settings.Output)
 	}
 	if r.warn, err = parseRules(f.warn); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (r *look) watch(ctx context.Context) (err error) {
 		if ctx.Err() != nil { // --deadline: what was found by then is on standard output
 			return ctx.Err()
 		}
-		if r.form != "nagios" {
+		if r.form != run.OutputNagios {
 			r.complain(found)
 		}
 		if !r.flags.watch || round == r.flags.rounds.Value {
@@ -186,9 +186,9 @@ func (r *look) look(ctx context.Context, first bool) []checkup {
 func (r *look) write(found []checkup) error {
 	var text bytes.Buffer
 	switch r.form {
-	case "nagios":
+	case run.OutputNagios:
 		text.Write(r.nagios(found))
-	case "prometheus":
+	case run.OutputPrometheus:
 		if err := metrics.Write(&text, promFamilies(found)); err != nil {
 			return err
 		}
@@ -198,7 +198,7 @@ func (r *look) write(found []checkup) error {
 		}
 	}
 	out := text.Bytes()
-	if r.flags.out == "" && r.run.Settings.Get("output") == "csv" {
+	if r.flags.out == "" && r.run.Settings.Output == run.OutputCSV {
 		if r.headed {
 			_, out, _ = bytes.Cut(out, []byte("\n"))
 		}
@@ -226,7 +226,7 @@ func (r *look) print(w io.Writer, found []checkup) error {
 	}
 	if r.flags.out != "" {
 		o.Terminal, o.Color, o.Width = false, false, 0
-		if r.run.Settings.Get("output") == "auto" {
+		if r.run.Settings.Output == run.OutputAuto {
 			o.Format = output.JSONLines
 		}
 	}
@@ -285,9 +285,9 @@ func up(found []checkup) (n int) {
 // status is nil if all is well; else its status is 1 for degraded, 6 for mixed, 3 or 4 for none reached.
 func (r *look) status(found []checkup) error {
 	switch {
-	case r.form == "prometheus":
+	case r.form == run.OutputPrometheus:
 		return nil
-	case r.form == "nagios":
+	case r.form == run.OutputNagios:
 		if level := r.level(found); level != nagiosOK {
 			return fail.Silent(level)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/metrics"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
@@ -46,8 +47,8 @@ func nagiosFailure(f fail.Failure) []byte {
 }
 
 // reportFailure makes a failure of the run UNKNOWN where Nagios asks.
-func reportFailure(form string, f fail.Failure) (text []byte, status int) {
-	if form != "nagios" {
+func reportFailure(form run.Output, f fail.Failure) (text []byte, status int) {
+	if form != run.OutputNagios {
 		return nil, 0
 	}
 	return nagiosFailure(f), nagiosUnknown

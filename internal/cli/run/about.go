@@ -12,7 +12,7 @@ type About struct {
 	Words   func() []string                                             // what its first argument may be, for completion; nil: no closed list
 	Config  configNeed                                                  // what it needs of the configuration
 	Aliases map[string]string                                           // global flags that mean one of its own there: "--context" is originate's "--dialplan-context"
-	Failed  func(form string, f fail.Failure) (text []byte, status int) // how it reports a failure in an output format of its own; text nil: as all do
+	Failed  func(form Output, f fail.Failure) (text []byte, status int) // how it reports a failure in an output format of its own; text nil: as all do
 }
 
 // configNeed is what a subcommand needs of a configuration that was named.

@@ -3,8 +3,6 @@ package run
 import (
 	"strings"
 
-	"github.com/mattn/go-isatty"
-
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -21,10 +19,6 @@ func (r *Run) NoteLeft(p *output.Printer) {
 	default:
 		r.Note("%d columns did not fit, such as %q; --fields chooses", len(left), left[0])
 	}
-}
-
-func isFormat(s string) bool {
-	return strings.Contains(" auto table jsonl json csv raw none nagios prometheus junit ", " "+s+" ")
 }
 
 // A Stream is the kind of output that a subcommand makes.
@@ -49,9 +43,10 @@ func (r *Run) Printer(kind Stream, severalNodes, many bool) (*output.Printer, er
 	return p, nil
 }
 
+// OutputOptions is what the flags say of the output.
 func (r *Run) OutputOptions(kind Stream) (output.Options, error) {
-	name := r.Settings.Get("output")
-	o := output.Options{Query: r.Flags.Query, Terminal: isatty.IsTerminal(r.Stdout.Fd())}
+	name := r.Settings.Output
+	o := output.Options{Query: r.Flags.Query, Terminal: isTerminal(r.Stdout)}
 	if r.Flags.Fields != "" {
 		for f := range strings.SplitSeq(r.Flags.Fields, ",") {
 			o.Fields = append(o.Fields, strings.TrimSpace(f))
@@ -60,18 +55,18 @@ func (r *Run) OutputOptions(kind Stream) (output.Options, error) {
 	if o.Query != "" && r.Flags.Output != "" {
 		return o, fail.Usage("leave one of them out", "--query and --output do not go together")
 	}
-	if name == "auto" {
-		name = "jsonl"
+	if name == OutputAuto {
+		name = OutputJSONLines
 		if o.Terminal && o.Query == "" {
-			name = "table"
+			name = OutputTable
 		}
 		if kind == CommandText && o.Query == "" {
-			name = "raw"
+			name = OutputRaw
 		}
 	}
-	formats := map[string]output.Format{
-		"jsonl": output.JSONLines, "json": output.JSONDocument, "table": output.TableText,
-		"csv": output.CSV, "raw": output.Raw, "none": output.None,
+	formats := map[Output]output.Format{
+		OutputJSONLines: output.JSONLines, OutputJSON: output.JSONDocument, OutputTable: output.TableText,
+		OutputCSV: output.CSV, OutputRaw: output.Raw, OutputNone: output.None,
 	}
 	f, ok := formats[name]
 	switch {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 
@@ -22,12 +21,12 @@ type Run struct {
 	Rest   []string // behind the first `--`
 	HasTo  bool     // there was a `--`
 	Stdin  io.Reader
-	Stdout *os.File
+	Stdout io.Writer
 	Stderr io.Writer
 	Env    func(string) (string, bool)
 
 	Flags    Globals
-	Settings *settings
+	Settings *Settings
 	abouts   map[*cli.Command]About // see tell
 	StdinFor string                 // who reads standard input, "" nobody
 	Secret   ami.SecretProvider     // of the flags or the environment, nil none
@@ -43,7 +42,8 @@ type Run struct {
 	log               *slog.Logger     // see logger
 }
 
-func New(args []string, stdin io.Reader, stdout *os.File, stderr io.Writer, env func(string) (string, bool)) *Run {
+// New returns a run of a command line, args without the program's name. env looks a variable up, as os.LookupEnv does.
+func New(args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) *Run {
 	a := &Run{Stdin: stdin, Stdout: stdout, Stderr: stderr, Env: env}
 	a.Args, a.Rest, a.HasTo = splitAtDashes(args)
 	return a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/config"
@@ -11,36 +12,59 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 )
 
-// A Setting is a value and where it came from: flag, environment, context, file or default, the first that says it.
-type Setting struct {
-	Name, Value, Source string
+// Settings are what a run uses, each from the first that says it: flag, environment, context, file or default.
+type Settings struct {
+	Config         *config.File
+	Context        string // the name of the context that is used, "" none
+	Output         Output
+	Timeout        time.Duration // for one action or wait
+	ConnectTimeout time.Duration // for a connection, login included; 0: the engine's defaults hold
+	Color          Color
+	SecretFile     string // "" none
+	SecretFileFrom string // who named it
+
+	sources []Setting
 }
 
-// settings are what a run uses, resolved.
-type settings struct {
-	Config      *config.File
-	Context     string // "" none
-	contextFrom string
-	List        []Setting // in the order `config explain` shows them
+// A Setting is a value as it was given, and by whom.
+type Setting struct{ Name, Value, Source string }
+
+// Explain returns every setting as it was given, in the order in which `config explain` shows them.
+func (s *Settings) Explain() []Setting { return s.sources }
+
+// Output is what --output and its like ask for.
+type Output string
+
+// The output formats. Each subcommand takes some of them.
+const (
+	OutputAuto       Output = "auto"
+	OutputTable      Output = "table"
+	OutputJSONLines  Output = "jsonl"
+	OutputJSON       Output = "json"
+	OutputCSV        Output = "csv"
+	OutputRaw        Output = "raw"
+	OutputNone       Output = "none"
+	OutputNagios     Output = "nagios"
+	OutputPrometheus Output = "prometheus"
+	OutputJUnit      Output = "junit"
+)
+
+var outputs = []Output{
+	OutputAuto, OutputTable, OutputJSONLines, OutputJSON, OutputCSV, OutputRaw, OutputNone, OutputNagios, OutputPrometheus, OutputJUnit,
 }
 
-func (s *settings) Get(name string) string {
-	value, _ := s.Source(name)
-	return value
-}
+// Color is when to colour.
+type Color string
 
-// Source returns a setting and where it came from.
-func (s *settings) Source(name string) (value, source string) {
-	for _, v := range s.List {
-		if v.Name == name {
-			return v.Value, v.Source
-		}
-	}
-	return "", ""
-}
+// The choices of --color.
+const (
+	ColorAuto   Color = "auto"
+	ColorAlways Color = "always"
+	ColorNever  Color = "never"
+)
 
 // ResolveSettings reads the configuration and decides every setting.
-func (r *Run) ResolveSettings(need configNeed) (*settings, error) {
+func (r *Run) ResolveSettings(need configNeed) (*Settings, error) {
 	path, source := r.ConfigPath()
 	cfg, err := config.Load(path)
 	if need == ConfigMayBeBroken {
@@ -75,45 +99,55 @@ func (r *Run) contextName(cfg *config.File) string {
 }
 
 // decideSettings takes each setting from the first that says it. The context may be nil.
-func (r *Run) decideSettings(cfg *config.File, source string, c *config.Context) (*settings, error) {
+func (r *Run) decideSettings(cfg *config.File, source string, c *config.Context) (*Settings, error) {
 	if c == nil || r.Flags.Local {
 		c = &config.Context{}
 	}
-	s := &settings{Config: cfg}
-	s.List = append(s.List, Setting{"config", cfg.Path, source})
-	s.Context, s.contextFrom = r.First(r.Flags.Context, "AMICTL_CONTEXT", "", cfg.Context, "")
-	s.List = append(s.List, Setting{"context", s.Context, s.contextFrom})
-	for _, v := range []struct{ name, flag, env, context, file, def string }{
-		{"output", r.Flags.Output, "AMICTL_OUTPUT", c.Output, cfg.Output, "auto"},
-		{"timeout", r.Flags.Timeout.String(), "AMICTL_TIMEOUT", c.Timeout, cfg.Timeout, "30s"},
-		{"connect-timeout", r.Flags.connect.String(), "", c.ConnectTimeout, cfg.ConnectTimeout, ""},
-		{"color", r.Flags.color, "", c.Color, cfg.Color, "auto"},
-		{"secret-file", r.Flags.SecretFile, "AMICTL_SECRET_FILE", "", "", ""},
-		{"node", r.Flags.Nodes.String(), "AMICTL_NODE", "", "", ""},
-	} {
-		value, from := r.First(v.flag, v.env, v.context, v.file, v.def)
-		s.List = append(s.List, Setting{v.name, value, from})
+	s := &Settings{Config: cfg}
+	s.sources = append(s.sources, Setting{"config", cfg.Path, source})
+	var wrong error
+	decide := func(name string, take func(value string) error, flag, env, context, file, def string) (from string) {
+		value, from := r.First(flag, env, context, file, def)
+		s.sources = append(s.sources, Setting{name, value, from})
+		if value == "" {
+			return from
+		}
+		if err := take(value); err != nil && wrong == nil {
+			wrong = fail.Usage(settingHint(name), "%s %q (%s): %v", name, value, from, err)
+		}
+		return from
 	}
-	return s, s.check()
+	decide("context", text(&s.Context), r.Flags.Context, "AMICTL_CONTEXT", "", cfg.Context, "")
+	decide("output", s.takeOutput, r.Flags.Output, "AMICTL_OUTPUT", c.Output, cfg.Output, string(OutputAuto))
+	decide("timeout", duration(&s.Timeout), r.Flags.Timeout.String(), "AMICTL_TIMEOUT", c.Timeout, cfg.Timeout, "30s")
+	decide("connect-timeout", duration(&s.ConnectTimeout), r.Flags.connect.String(), "", c.ConnectTimeout, cfg.ConnectTimeout, "")
+	decide("color", s.takeColor, r.Flags.color, "", c.Color, cfg.Color, string(ColorAuto))
+	s.SecretFileFrom = decide("secret-file", text(&s.SecretFile), r.Flags.SecretFile, "AMICTL_SECRET_FILE", "", "", "")
+	decide("node", text(new(string)), r.Flags.Nodes.String(), "AMICTL_NODE", "", "", "") // package target decides which nodes
+	return s, wrong
 }
 
-// check refuses values that no flag's parser has seen.
-func (s *settings) check() error {
-	for _, v := range s.List {
-		var err error
-		switch {
-		case v.Value == "":
-		case v.Name == "timeout" || v.Name == "connect-timeout":
-			_, err = flags.ParseDuration(v.Value)
-		case v.Name == "output" && !isFormat(v.Value):
-			err = errors.New("not one of auto, table, jsonl, json, csv, raw, none")
-		case v.Name == "color" && v.Value != "auto" && v.Value != "always" && v.Value != "never":
-			err = errors.New("not one of auto, always, never")
-		}
-		if err != nil {
-			return fail.Usage(settingHint(v.Name), "%s %q (%s): %v", v.Name, v.Value, v.Source, err)
-		}
+func text(to *string) func(string) error {
+	return func(value string) error { *to = value; return nil }
+}
+
+func duration(to *time.Duration) func(string) error {
+	return func(value string) (err error) { *to, err = flags.ParseDuration(value); return err }
+}
+
+func (s *Settings) takeOutput(value string) error {
+	if !slices.Contains(outputs, Output(value)) {
+		return errors.New("not one of auto, table, jsonl, json, csv, raw, none")
 	}
+	s.Output = Output(value)
+	return nil
+}
+
+func (s *Settings) takeColor(value string) error {
+	if c := Color(value); c != ColorAuto && c != ColorAlways && c != ColorNever {
+		return errors.New("not one of auto, always, never")
+	}
+	s.Color = Color(value)
 	return nil
 }
 
@@ -163,19 +197,4 @@ func (r *Run) ConfigPath() (path, source string) {
 		dir = filepath.Join(home, ".config")
 	}
 	return filepath.Join(dir, "amictl", "config.toml"), "default"
-}
-
-// Timeout is the time for one action or wait.
-func (r *Run) Timeout() time.Duration {
-	d, _ := flags.ParseDuration(r.Settings.Get("timeout"))
-	return d
-}
-
-// ConnectTimeout is the time for a connection, 0 if the engine's defaults hold.
-func (r *Run) ConnectTimeout() time.Duration {
-	if v := r.Settings.Get("connect-timeout"); v != "" {
-		d, _ := flags.ParseDuration(v)
-		return d
-	}
-	return 0
 }

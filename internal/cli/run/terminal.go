@@ -1,6 +1,7 @@
 package run
 
 import (
+	"io"
 	"os"
 
 	"github.com/mattn/go-isatty"
@@ -9,32 +10,41 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-func (r *Run) StderrIsTerminal() bool {
-	f, ok := r.Stderr.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd())
-}
+// StderrIsTerminal reports whether somebody can read a question there.
+func (r *Run) StderrIsTerminal() bool { return isTerminal(r.Stderr) }
 
 // Columns is the width of the terminal that standard output is, 0 if it is none.
 func (r *Run) Columns() int { return Width(r.Stdout) }
 
-// Width is the width of a terminal in columns, 0 if the file is none.
-func Width(f *os.File) int {
-	if !isatty.IsTerminal(f.Fd()) {
-		return 0
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// Width is the width of a terminal in columns, 0 if w is none.
+func Width(w io.Writer) int {
+	columns, _ := Size(w)
+	return columns
+}
+
+// Size is the size of a terminal in columns and rows, both 0 if w is none.
+func Size(w io.Writer) (columns, rows int) {
+	if !isTerminal(w) {
+		return 0, 0
 	}
-	n, _, err := term.GetSize(int(f.Fd()))
+	columns, rows, err := term.GetSize(int(w.(*os.File).Fd()))
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	return n
+	return columns, rows
 }
 
 // color decides whether to colour: --color, else NO_COLOR, else whether a capable terminal is there.
 func (r *Run) color(terminal bool) bool {
-	switch r.Settings.Get("color") {
-	case "always":
+	switch r.Settings.Color {
+	case ColorAlways:
 		return true
-	case "never":
+	case ColorNever:
 		return false
 	}
 	no, _ := r.Env("NO_COLOR")

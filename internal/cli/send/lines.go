@@ -90,7 +90,7 @@ func sendLines(ctx context.Context, r *run.Run, f *options) error {
 		return err
 	}
 	s := &lineSender{
-		run: r, flags: f, timeout: r.Timeout(), cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}),
+		run: r, flags: f, timeout: r.Settings.Timeout, cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}),
 		lanes: make(map[string]*lane), protected: act.ProtectedBy(r, nodes), warned: make(map[[2]string]bool),
 	}
 	return s.sendAll(ctx, in, nodes)

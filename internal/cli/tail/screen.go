@@ -2,13 +2,12 @@ package tail
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/output"
@@ -40,13 +39,9 @@ func (t *tailer) watchStats(nudge func()) (stop func()) {
 	if !t.run.Redraws(o) {
 		return func() {}
 	}
-	fd := int(t.run.Stdout.Fd())
 	s := &statScreen{out: t.run.Stdout, o: o, drawn: time.Now(), size: func() (int, int) {
-		width, height, err := term.GetSize(fd)
-		if err != nil {
-			return o.Width, 0
-		}
-		return width, height
+		columns, rows := run.Size(t.run.Stdout)
+		return cmp.Or(columns, o.Width), rows
 	}}
 	t.stats.screen = s
 	ended := make(chan struct{})

@@ -30,7 +30,7 @@ func newSender(ctx context.Context, r *run.Run, c *ami.Cluster, f *target.Fanout
 		return s
 	}
 	ask := *action
-	ask.Timeout, ask.WaitReady = r.Timeout(), true
+	ask.Timeout, ask.WaitReady = r.Settings.Timeout, true
 	if f.Route != "" && len(c.Nodes()) > 1 {
 		s.open.Go(func() {
 			reply, err := c.Do(ctx, ami.Route{Kind: target.RouteKinds[f.Route]}, ask)

@@ -59,7 +59,7 @@ func waitUntil(ctx context.Context, r *run.Run, f *untilOptions, fan *target.Fan
 		return err
 	}
 	defer target.Finish(ctx, c)
-	limited, cancel := context.WithTimeout(ctx, r.Timeout())
+	limited, cancel := context.WithTimeout(ctx, r.Settings.Timeout)
 	defer cancel()
 	if err := target.Await(limited, r, c, len(nodes)); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (u *untilWait) tooLate(ends, before []target.Ending) ([]target.Ending, erro
 	if slices.ContainsFunc(ends, func(e target.Ending) bool { return e.Reply != nil }) {
 		hint = "the last answer is on standard output; --timeout allows more time"
 	}
-	return ends, &fail.Error{Code: fail.CodeCondition, Exit: fail.ExitTimeout, Message: "the condition did not hold within " + u.run.Timeout().String(), Hint: hint}
+	return ends, &fail.Error{Code: fail.CodeCondition, Exit: fail.ExitTimeout, Message: "the condition did not hold within " + u.run.Settings.Timeout.String(), Hint: hint}
 }
 
 func (u *untilWait) round(ctx context.Context, c *ami.Cluster) []target.Ending {

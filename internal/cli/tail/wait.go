@@ -72,7 +72,7 @@ func waitEvents(ctx context.Context, r *run.Run, f *options, names []string) err
 	if err != nil {
 		return act.NotDry(err)
 	}
-	limited, cancel := context.WithTimeout(ctx, r.Timeout())
+	limited, cancel := context.WithTimeout(ctx, r.Settings.Timeout)
 	defer cancel()
 	t.quietReply = true
 	err = t.live(limited)
@@ -83,9 +83,9 @@ func waitEvents(ctx context.Context, r *run.Run, f *options, names []string) err
 		return err
 	}
 	if t.gaps > 0 {
-		return &fail.Error{Code: fail.CodeGap, Message: "it was not seen within " + r.Timeout().String() + ", but events are missing", Hint: "it may have happened meanwhile: look before you try again"}
+		return &fail.Error{Code: fail.CodeGap, Message: "it was not seen within " + r.Settings.Timeout.String() + ", but events are missing", Hint: "it may have happened meanwhile: look before you try again"}
 	}
-	return &fail.Error{Code: fail.CodeTimeout, Message: "it was not seen within " + r.Timeout().String(), Hint: "--timeout allows more time; the user's read= in manager.conf must allow the event's classes"}
+	return &fail.Error{Code: fail.CodeTimeout, Message: "it was not seen within " + r.Settings.Timeout.String(), Hint: "--timeout allows more time; the user's read= in manager.conf must allow the event's classes"}
 }
 
 // waitSession waits for a session, through all failures but a refused login.
@@ -125,7 +125,7 @@ func waitReady(ctx context.Context, r *run.Run) error {
 		return err
 	}
 	defer target.Finish(ctx, c)
-	limited, cancel := context.WithTimeout(ctx, r.Timeout())
+	limited, cancel := context.WithTimeout(ctx, r.Settings.Timeout)
 	defer cancel()
 	for _, n := range c.Nodes() {
 		if err := waitBooted(limited, n); err != nil {
@@ -148,7 +148,7 @@ func notReady(r *run.Run, n *ami.Node) error {
 	case state != ami.StateReady && state != ami.StateDegraded:
 		why = fail.Failure{Message: "it takes the connection and does not answer", Hint: "is this the manager's port (5038)? --timeout allows more time"}
 	}
-	return &fail.Error{Code: fail.CodeTimeout, Message: n.Name() + " was not ready within " + r.Timeout().String() + ": " + why.Message, Hint: why.Hint}
+	return &fail.Error{Code: fail.CodeTimeout, Message: n.Name() + " was not ready within " + r.Settings.Timeout.String() + ": " + why.Message, Hint: why.Hint}
 }
 
 // waitBooted waits for FullyBooted, or for the time of the last boot in CoreStatus on a user without the class system.

@@ -16,7 +16,7 @@ const MostDials = 64
 
 // Dial opens one session for a one-shot subcommand: it fails with the cause of the first attempt.
 func Dial(ctx context.Context, r *run.Run, cfg ami.Config) (*ami.Conn, error) {
-	if d := r.ConnectTimeout(); d > 0 {
+	if d := r.Settings.ConnectTimeout; d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d)
 		defer cancel()
@@ -72,7 +72,7 @@ func Cluster(r *run.Run, nodes []ami.Config) (*ami.Cluster, error) {
 // Await waits until as many nodes as needed had their first success. It fails as soon as too many have failed their
 // first attempt, with one of their causes.
 func Await(ctx context.Context, r *run.Run, c *ami.Cluster, need int) error {
-	if d := r.ConnectTimeout(); d > 0 {
+	if d := r.Settings.ConnectTimeout; d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d)
 		defer cancel()

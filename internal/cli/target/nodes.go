@@ -195,8 +195,8 @@ func Node(r *run.Run, name string, n *config.Node, c *config.Context) (ami.Confi
 
 // limitTimes applies the timeouts in force.
 func limitTimes(r *run.Run, cfg *ami.Config) {
-	cfg.ActionTimeout = r.Timeout()
-	if d := r.ConnectTimeout(); d > 0 {
+	cfg.ActionTimeout = r.Settings.Timeout
+	if d := r.Settings.ConnectTimeout; d > 0 {
 		cfg.DialTimeout, cfg.LoginTimeout = d, d
 	}
 }

@@ -138,7 +138,7 @@ func firstLine(text []byte, what string) (ami.Secret, error) {
 
 // flagSecret returns the provider that --secret-file, --secret-stdin or AMICTL_SECRET_FILE ask for, or nil.
 func flagSecret(r *run.Run) (ami.SecretProvider, error) {
-	file := r.Settings.Get("secret-file")
+	file := r.Settings.SecretFile
 	if r.Flags.SecretStdin {
 		if r.Flags.SecretFile != "" {
 			return nil, fail.Usage("leave one of them out", "--secret-file and --secret-stdin do not go together")
