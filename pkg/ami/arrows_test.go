@@ -22,15 +22,16 @@ var arrows = map[string]string{
 	"pkg/output":      "pkg/ami pkg/ami/wire",
 
 	"internal/metrics":      "pkg/ami",
+	"internal/atomicfile":   "",
 	"internal/canary":       "",
 	"internal/scenario":     "pkg/ami pkg/ami/wire pkg/ami/amitest",
-	"internal/bench":        "pkg/ami pkg/ami/wire pkg/ami/amitest",
+	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench/report": "internal/bench",
 
 	"internal/cli/fail":   "pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
 	"internal/cli/flags":  "internal/cli/fail",
-	"internal/cli/config": "internal/cli/fail pkg/ami pkg/ami/redact",
-	"internal/cli/run":    "internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
+	"internal/cli/config": "internal/atomicfile internal/cli/fail pkg/ami pkg/ami/redact",
+	"internal/cli/run":    "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
 	"internal/cli/target": floor + " pkg/ami/redact",
 	"internal/cli/act":    floor + " internal/cli/target pkg/ami/catalog",
 	"internal/cli/call":   floor + " internal/cli/target internal/cli/act",
@@ -44,7 +45,7 @@ const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/
 
 // A subcommand imports no other; what two need is further down.
 const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
-	" internal/metrics internal/bench internal/bench/report internal/scenario"
+	" internal/atomicfile internal/metrics internal/bench internal/bench/report internal/scenario"
 
 // mayImport returns what a package may import of the module.
 func mayImport(from string) (packages []string, known bool) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/apntalk/amictl/internal/atomicfile"
 	"github.com/apntalk/amictl/internal/bench"
 	"github.com/apntalk/amictl/internal/bench/report"
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -279,7 +280,7 @@ func printResult(r *run.Run, f *options, res *bench.Result) error {
 		err = res.WriteFile(f.out)
 	}
 	if f.html != "" {
-		err = errors.Join(err, bench.WriteFile(f.html, func(w io.Writer) error { return report.HTML(w, res) }))
+		err = errors.Join(err, atomicfile.Write(f.html, atomicfile.Public, func(w io.Writer) error { return report.HTML(w, res) }))
 	}
 	switch r.Settings.Output {
 	case run.OutputNone:

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"github.com/apntalk/amictl/internal/atomicfile"
 	"github.com/apntalk/amictl/internal/bench"
 	"github.com/apntalk/amictl/internal/bench/report"
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -47,7 +48,7 @@ func show(r *run.Run, f *options, res *bench.Result, i int) error {
 		return report.HTML(r.Stdout, res)
 	}
 	if f.html != "" {
-		return bench.WriteFile(f.html, func(w io.Writer) error { return report.HTML(w, res) })
+		return atomicfile.Write(f.html, atomicfile.Public, func(w io.Writer) error { return report.HTML(w, res) })
 	}
 	switch r.Settings.Output {
 	case run.OutputNone:

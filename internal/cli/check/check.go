@@ -110,6 +110,11 @@ func check(ctx context.Context, r *run.Run, f *options, args []string) error {
 			return err
 		}
 	}
+	if f.junit != "" {
+		if err := run.CheckOutput("--junit", f.junit); err != nil {
+			return err
+		}
+	}
 	nodes, err := target.Nodes(r)
 	if err != nil {
 		return err
@@ -136,7 +141,7 @@ func check(ctx context.Context, r *run.Run, f *options, args []string) error {
 			return err
 		}
 		if f.junit != "" {
-			if err := run.ReplaceOutput("--junit", f.junit, b.Bytes()); err != nil {
+			if err := run.ReplaceOutput(f.junit, b.Bytes()); err != nil {
 				return err
 			}
 		}

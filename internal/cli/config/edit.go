@@ -4,12 +4,12 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/apntalk/amictl/internal/atomicfile"
 	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
@@ -44,7 +44,7 @@ const byteOrderMark = "\ufeff"
 // EditConfig changes the text of a configuration. Whoever else edits it waits meanwhile, and what would be no valid
 // configuration is not written.
 func EditConfig(path string, change func(text string) string) error {
-	unlock, err := lockFolder(filepath.Dir(path))
+	unlock, err := lock(path)
 	if err != nil {
 		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)
 	}
@@ -57,33 +57,7 @@ func EditConfig(path string, change func(text string) string) error {
 	if _, err := toml.Decode(text, new(File)); err != nil {
 		return fail.Config("make the change with an editor", "config %s: it would not be valid any more, so nothing was written: %s", path, strings.TrimPrefix(err.Error(), "toml: "))
 	}
-	return replaceFile(path, text)
-}
-
-// replaceFile writes a file whole or not at all, and keeps its mode; a new one is its owner's alone.
-func replaceFile(path, text string) error {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // the link stays
-	}
-	mode := fs.FileMode(0o600)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".amictl-*")
-	if err != nil {
-		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	if _, err = f.WriteString(text); err == nil {
-		err = f.Chmod(mode)
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
+	if err := atomicfile.WriteFile(path, atomicfile.Private, []byte(text)); err != nil {
 		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)
 	}
 	return nil

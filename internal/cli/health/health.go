@@ -112,6 +112,11 @@ func (r *look) prepare() (err error) {
 	if f.watch && f.out == "" && (r.form == run.OutputPrometheus || r.run.Settings.Output == run.OutputJSON) {
 		return fail.Usage("--out FILE is written anew each time", "--watch has no end and -o %s is one document", r.run.Settings.Output)
 	}
+	if f.out != "" {
+		if err := run.CheckOutput("--out", f.out); err != nil {
+			return err
+		}
+	}
 	if r.warn, err = parseRules(f.warn); err != nil {
 		return err
 	}
@@ -213,7 +218,7 @@ func (r *look) deliver(text []byte) error {
 		_, err := r.run.Stdout.Write(text)
 		return err
 	}
-	return run.ReplaceOutput("--out", r.flags.out, text)
+	return run.ReplaceOutput(r.flags.out, text)
 }
 
 // clearScreen moves to the top left and clears what is below.

@@ -4,41 +4,31 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/apntalk/amictl/internal/atomicfile"
 	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
-// ReplaceOutput writes a file whole or not at all, so that who reads it never sees half of it. A device or a pipe is
-// written to: a file in its place would be the end of it.
-func ReplaceOutput(flag, path string, text []byte) error {
+// CheckOutput refuses a file that a flag names when it cannot be written, before anything is sent.
+func CheckOutput(flag, path string) error {
 	if path == "-" {
 		return fail.Usage("without "+flag+" it goes there", "%s writes to a file, and not to standard output", flag)
 	}
-	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
-		if err := os.WriteFile(path, text, 0); err != nil {
-			return fail.Usage(fail.WriteHint, "%s: %v", flag, err)
-		}
+	st, err := os.Stat(path)
+	if err == nil && !st.IsDir() {
 		return nil
 	}
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // the link stays
+	if err == nil {
+		return fail.Usage("give a file in it", "%s: %s is a folder", flag, path)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".amictl-*")
-	if err != nil {
+	if folder, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fail.Usage(fail.WriteHint, "%s: %s: %v", flag, path, withoutPath(err))
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fail.Usage(fail.WriteHint, "%s: %v", flag, err)
+	} else if !folder.IsDir() {
+		return fail.Usage(fail.WriteHint, "%s: %s is no folder", flag, filepath.Dir(path))
 	}
 	return nil
+}
+
+// ReplaceOutput writes a file whole or not at all. Its error says that the output is not whole, whatever ran before.
+func ReplaceOutput(path string, text []byte) error {
+	return atomicfile.WriteFile(path, atomicfile.Public, text)
 }
