@@ -83,7 +83,7 @@ func Command(r *run.Run) *cli.Command {
 			if err := checkForm(c, form); err != nil {
 				return err
 			}
-			if err := checkOutput(r); err != nil {
+			if err := checkOutput(r, f); err != nil {
 				return err
 			}
 			switch form {
@@ -121,13 +121,21 @@ func checkForm(c *cli.Command, form string) error {
 	return nil
 }
 
-// checkOutput refuses formats that bench has no use for.
-func checkOutput(r *run.Run) error {
+// checkOutput refuses formats that bench has no use for, and files that cannot be written.
+func checkOutput(r *run.Run, f *options) error {
 	switch o := r.Settings.Output; {
 	case o == run.OutputCSV || o == run.OutputRaw || o == run.OutputNagios || o == run.OutputPrometheus:
 		return fail.Usage("table, json, jsonl or none", "output format %q does not fit bench", o)
 	case r.Flags.Query != "" || r.Flags.Fields != "":
 		return fail.Usage("pipe -o json into jq", "bench has no use for --query and --fields")
+	}
+	for flag, path := range map[string]string{"--out": f.out, "--html": f.html} {
+		if path == "" || flag == "--html" && path == "-" { // the page of `bench report` may go to standard output
+			continue
+		}
+		if err := run.CheckOutput(flag, path); err != nil {
+			return err
+		}
 	}
 	return nil
 }
