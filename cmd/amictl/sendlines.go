@@ -27,7 +27,7 @@ type lineSender struct {
 	flags   *sendFlags
 	timeout time.Duration // of a line that names none
 	cluster *ami.Cluster
-	batch   *ami.Batch
+	batch   ami.Batch[sentLine]
 	lanes   map[string]*lane // by node
 	route   *lane            // for lines that name no node, with --route or one node
 	queues  []*lane          // those that have a queue
@@ -36,13 +36,8 @@ type lineSender struct {
 	warned    map[[2]string]bool // the reader's own: actions and headers that were looked up
 	stop      context.CancelFunc
 
-	mu    sync.Mutex  // guards these and what is in flight in the lanes
-	slots []*slotPage // grows by the page, so that a slot stays where it is
-	free  []uint64
-
-	// The collector's own.
-	known []*slotPage // slots, when it last looked
-	ended []uint64    // tags of what was printed, to be released
+	mu    sync.Mutex // guards what is in flight in the lanes
+	ended []*lane    // the collector's own: those of what was printed, to be released
 
 	printing sync.Mutex // guards all below
 	out      *output.Printer
@@ -89,7 +84,7 @@ func (a *app) sendLines(ctx context.Context, f *sendFlags) error {
 		return err
 	}
 	s := &lineSender{
-		app: a, flags: f, timeout: a.timeout(), cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}),
+		app: a, flags: f, timeout: a.timeout(), cluster: c, out: p, batch: ami.Batch[sentLine]{Items: f.items},
 		lanes: make(map[string]*lane), protected: a.protectedBy(nodes), warned: make(map[[2]string]bool),
 	}
 	return s.run(ctx, in, nodes)
@@ -133,24 +128,12 @@ func (s *lineSender) run(ctx context.Context, in io.Reader, nodes []ami.Config) 
 // giveUp prints an error for each line that is in flight when --deadline is over: nobody will know how it ended. Called
 // under printing.
 func (s *lineSender) giveUp() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ended := make(map[uint64]bool, len(s.ended))
-	for _, tag := range s.ended {
-		ended[tag] = true
-	}
-	for page := range s.slots {
-		for i := range s.slots[page] {
-			e := &s.slots[page][i]
-			if e.lane == nil || ended[uint64(page*pageSlots+i)] {
-				continue
-			}
-			f := failure{
-				Code: codeTimeout, Exit: exitTimeout, Sent: ami.SentMaybe.String(), Hint: hintOf[codeTimeout],
-				Message: "line " + strconv.Itoa(e.origin.Line) + ": no answer before the --deadline was over",
-			}
-			_ = s.out.Failure(jsonFailure(f, e.lane.node, e.origin)) // it keeps its error
+	for line := range s.batch.Values() {
+		f := failure{
+			Code: codeTimeout, Exit: exitTimeout, Sent: ami.SentMaybe.String(), Hint: hintOf[codeTimeout],
+			Message: "line " + strconv.Itoa(line.origin.Line) + ": no answer before the --deadline was over",
 		}
+		_ = s.out.Failure(jsonFailure(f, line.lane.node, line.origin)) // it keeps its error
 	}
 }
 
@@ -270,7 +253,7 @@ func (s *lineSender) fail(f failure, node string, origin output.Origin) {
 	}
 }
 
-// releaseAt is how many lines end before their slots are free again, unless there is a pause: a lane that waits is not
+// releaseAt is how many lines end before their lanes have room again, unless there is a pause: a lane that waits is not
 // woken for each.
 const releaseAt = 64
 
@@ -309,19 +292,14 @@ func (s *lineSender) collect(ctx, submitted context.Context) error {
 	}
 }
 
-func (s *lineSender) print(r *ami.Result) error {
-	if r.Tag/pageSlots >= uint64(len(s.known)) {
-		s.mu.Lock()
-		s.known = s.slots
-		s.mu.Unlock()
-	}
-	origin := &at(s.known, r.Tag).origin
+func (s *lineSender) print(r *ami.Result[sentLine]) error {
+	origin := &r.Value.origin
 	s.printing.Lock()
 	defer s.printing.Unlock()
 	if r.Item != nil {
 		return s.out.Item(r.Item, origin)
 	}
-	s.ended = append(s.ended, r.Tag)
+	s.ended = append(s.ended, r.Value.lane)
 	if r.Err != nil {
 		s.fail(classify(r.Err), r.Node, *origin)
 		return nil

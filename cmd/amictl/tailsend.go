@@ -30,7 +30,7 @@ func newSender(ctx context.Context, a *app, c *ami.Cluster, f *fanout, action *a
 	ask.Timeout, ask.WaitReady = a.timeout(), true
 	if f.route != "" && len(c.Nodes()) > 1 {
 		s.open.Go(func() {
-			reply, err := c.Do(ctx, ami.Route{Kind: routeKinds[f.route]}, ask)
+			reply, err := c.Via(ami.Route{Kind: routeKinds[f.route]}).Do(ctx, ask)
 			s.put(ending{replyNode(reply), reply, err})
 		})
 		return s

@@ -70,10 +70,10 @@ func (c *Cluster) Lanes() []Lane { return c.lanes }
 func (c *Cluster) Ready(lane int) bool { return c.nodes[lane].Ready() }
 
 // clusterBatch is the Batch over an ami.Batch.
-type clusterBatch struct{ b *ami.Batch }
+type clusterBatch struct{ b *ami.Batch[Flight] }
 
 // NewBatch implements Engine.
-func (c *Cluster) NewBatch() Batch { return clusterBatch{ami.NewBatch(ami.BatchOptions{})} }
+func (c *Cluster) NewBatch() Batch { return clusterBatch{new(ami.Batch[Flight])} }
 
 // Poll implements Batch.
 func (b clusterBatch) Poll() (End, bool) {
@@ -93,8 +93,8 @@ func (b clusterBatch) Wait(ctx context.Context) (End, error) {
 	return end(r), nil
 }
 
-func end(r *ami.Result) End {
-	e := End{Tag: r.Tag}
+func end(r *ami.Result[Flight]) End {
+	e := End{Flight: r.Value}
 	if r.Reply != nil {
 		e.Received, e.Service = r.Reply.Received, r.Reply.RTT
 	}
@@ -125,10 +125,10 @@ func kindOf(err error) EndKind {
 }
 
 // Submit implements Engine.
-func (c *Cluster) Submit(lane int, a *Action, b Batch, tag uint64) bool {
-	err := c.nodes[lane].TrySubmit(ami.Action{
+func (c *Cluster) Submit(lane int, a *Action, b Batch, f Flight) bool {
+	err := b.(clusterBatch).b.TrySubmit(c.nodes[lane], ami.Action{
 		Name: a.Name, Fields: a.Fields, Timeout: a.Timeout, AwaitOriginate: a.Await,
-	}, b.(clusterBatch).b, tag)
+	}, f)
 	return err == nil
 }
 

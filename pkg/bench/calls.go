@@ -200,7 +200,7 @@ func (b *callBook) hangUpAll() int {
 			continue
 		}
 		a := Action{Name: "Hangup", Timeout: hangupTimeout, Fields: []Field{{Name: "Channel", Value: b.run.channelID(n)}}}
-		if b.run.Engine.Submit(call.lane, &a, batch, n) {
+		if b.run.Engine.Submit(call.lane, &a, batch, Flight{number: n}) {
 			flying++
 		} else {
 			b.book(EndRejected)
@@ -216,7 +216,7 @@ func (b *callBook) hangUpAll() int {
 		}
 		b.book(e.Kind)
 		if e.Kind == EndError {
-			b.gone(e.Tag)
+			b.gone(e.Flight.number)
 		}
 	}
 	return len(numbers)

@@ -54,7 +54,7 @@ func (k EndKind) Answered() bool { return k <= EndError }
 
 // An End is the end of one action.
 type End struct {
-	Tag      uint64
+	Flight   Flight // as given to Submit
 	Kind     EndKind
 	Received time.Time     // when the answer was read; zero without one
 	Service  time.Duration // from the write to Received
@@ -77,7 +77,7 @@ type Engine interface {
 	NewBatch() Batch
 	// Submit sends an action and never waits. It reports whether the action was accepted; if so its end comes from b.
 	// An action that was not accepted is booked by the engine as rejected.
-	Submit(lane int, a *Action, b Batch, tag uint64) bool
+	Submit(lane int, a *Action, b Batch, f Flight) bool
 	// Login opens a session of its own to the lane's server, logs in and off again.
 	Login(ctx context.Context, lane int) EndKind
 	Stream() (Stream, error) // of all lanes' events

@@ -75,14 +75,14 @@ func (b *loginBatch) put(e End) {
 }
 
 // Submit implements Engine: it starts a login.
-func (s *LoginStorm) Submit(lane int, a *Action, b Batch, tag uint64) bool {
+func (s *LoginStorm) Submit(lane int, a *Action, b Batch, f Flight) bool {
 	books, timeout := &s.books[lane], a.Timeout
 	books.accepted.Add(1)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		defer cancel()
 		start := time.Now()
-		e := End{Tag: tag, Kind: s.Login(ctx, lane)}
+		e := End{Flight: f, Kind: s.Login(ctx, lane)}
 		switch e.Kind {
 		case EndReply:
 			books.replied.Add(1)
