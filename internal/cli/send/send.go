@@ -139,8 +139,8 @@ func (f *options) judge(node string, r *ami.Reply, err error, streamed int) erro
 
 // doItems sends an action and prints every item of its list at once. It returns how many there were.
 func doItems(ctx context.Context, c *ami.Conn, action ami.Action, origin output.Origin, p *output.Printer) (_ *ami.Reply, items int, _ error) {
-	b := ami.NewBatch(ami.BatchOptions{Items: true})
-	if err := c.Submit(ctx, action, b, 0); err != nil {
+	b := ami.Batch[struct{}]{Items: true}
+	if err := b.Submit(ctx, c, action, struct{}{}); err != nil {
 		return nil, 0, err
 	}
 	for {
