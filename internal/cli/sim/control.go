@@ -124,7 +124,7 @@ func (c *control) execute(line string) answer {
 		}
 	default:
 		for _, srv := range servers {
-			if err := scenario.Strike(srv, rest); err != nil {
+			if err := srv.InjectText(rest); err != nil {
 				return fail("", err)
 			}
 		}

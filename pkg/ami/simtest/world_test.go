@@ -135,7 +135,7 @@ func (h *host) start() {
 	if h.srv != nil {
 		return
 	}
-	h.srv = amitest.NewServer(amitest.WithNetwork(h.w.net), amitest.WithName(h.name), amitest.WithSeed(h.w.p.seed), amitest.WithAuthLimit(1000))
+	h.srv = amitest.NewServer(amitest.WithNetwork(h.w.net), amitest.WithName(h.name), amitest.WithSeed(h.w.p.seed), amitest.WithSettings(amitest.Settings{AuthLimit: 1000}))
 	h.srv.Handle("Work", h.work)
 }
 
