@@ -67,10 +67,10 @@ func (c *cluster) Lanes() []laneName { return c.lanes }
 func (c *cluster) Ready(lane int) bool { return c.nodes[lane].Ready() }
 
 // clusterBatch is the batch over an ami.Batch.
-type clusterBatch struct{ b *ami.Batch }
+type clusterBatch struct{ b *ami.Batch[flight] }
 
 // NewBatch implements engine.
-func (c *cluster) NewBatch() batch { return clusterBatch{ami.NewBatch(ami.BatchOptions{})} }
+func (c *cluster) NewBatch() batch { return clusterBatch{new(ami.Batch[flight])} }
 
 // Poll implements batch.
 func (b clusterBatch) Poll() (ending, bool) {
@@ -90,8 +90,8 @@ func (b clusterBatch) Wait(ctx context.Context) (ending, error) {
 	return end(r), nil
 }
 
-func end(r *ami.Result) ending {
-	e := ending{Tag: r.Tag}
+func end(r *ami.Result[flight]) ending {
+	e := ending{Flight: r.Value}
 	if r.Reply != nil {
 		e.Received, e.Service = r.Reply.Received, r.Reply.RTT
 	}
@@ -122,10 +122,10 @@ func kindOf(err error) endKind {
 }
 
 // Submit implements engine.
-func (c *cluster) Submit(lane int, a *action, b batch, tag uint64) bool {
-	err := c.nodes[lane].TrySubmit(ami.Action{
+func (c *cluster) Submit(lane int, a *action, b batch, f flight) bool {
+	err := b.(clusterBatch).b.TrySubmit(c.nodes[lane], ami.Action{
 		Name: a.Name, Fields: a.Fields, Timeout: a.Timeout, AwaitOriginate: a.Await,
-	}, b.(clusterBatch).b, tag)
+	}, f)
 	return err == nil
 }
 
@@ -165,7 +165,7 @@ func (c *cluster) Channels(ctx context.Context) (channels uint64, done Ended) {
 			continue
 		}
 		done.add(endReply)
-		for line := range reply.OutputLines() {
+		for line := range reply.Output() {
 			var count uint64
 			if _, err := fmt.Sscanf(line, "%d active channel", &count); err == nil {
 				channels += count

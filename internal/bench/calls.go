@@ -200,7 +200,7 @@ func (b *callBook) hangUpAll() int {
 			continue
 		}
 		a := action{Name: "Hangup", Timeout: hangupTimeout, Fields: []field{{Name: "Channel", Value: b.run.channelID(n)}}}
-		if b.run.Engine.Submit(call.lane, &a, batch, n) {
+		if b.run.Engine.Submit(call.lane, &a, batch, flight{number: n}) {
 			flying++
 		} else {
 			b.book(endRejected)
@@ -216,7 +216,7 @@ func (b *callBook) hangUpAll() int {
 		}
 		b.book(e.Kind)
 		if e.Kind == endError {
-			b.gone(e.Tag)
+			b.gone(e.Flight.number)
 		}
 	}
 	return len(numbers)

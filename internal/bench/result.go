@@ -2,14 +2,14 @@ package bench
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/apntalk/amictl/internal/atomicfile"
 )
 
 // Schema is the version of the result file's form. Additions keep it.
@@ -298,33 +298,5 @@ func (r *Result) Write(w io.Writer) error {
 
 // WriteFile writes the result to a file, whole or not at all: a reader never sees half of it.
 func (r *Result) WriteFile(name string) error {
-	return WriteFile(name, r.Write)
-}
-
-// WriteFile writes a file whole or not at all: to one beside it, which is renamed. A name that is no regular file, such
-// as /dev/stdout, is written directly.
-func WriteFile(name string, write func(io.Writer) error) (err error) {
-	if st, e := os.Stat(name); e == nil && !st.Mode().IsRegular() {
-		f, err := os.OpenFile(name, os.O_WRONLY, 0)
-		if err != nil {
-			return fmt.Errorf("bench: write: %w", err)
-		}
-		return errors.Join(write(f), f.Close())
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".amictl-bench-*")
-	if err != nil {
-		return fmt.Errorf("bench: write: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("bench: write: %w", err)
-	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return fmt.Errorf("bench: write: %w", err)
-	}
-	return nil
+	return atomicfile.Write(name, atomicfile.Public, r.Write)
 }

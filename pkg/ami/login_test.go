@@ -168,7 +168,7 @@ func TestLoginEndings(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		script func(*peer)
-		op     string
+		op     ami.Op
 		cause  error
 		says   string
 		after  time.Duration // exactly
