@@ -2,7 +2,6 @@ package bench
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami/amitest"
@@ -115,9 +114,6 @@ func mixed(i, n int) condition {
 	}
 	return []condition{slow, flooding, stalled, flaps}[i/(n/4)]
 }
-
-// allProfiles returns all profiles.
-func allProfiles() []profile { return slices.Clone(profiles) }
 
 // profileByName returns the profile of that name, or a *ConfigError that lists them.
 func profileByName(name string) (*profile, error) {
