@@ -198,7 +198,7 @@ type clusterStream struct {
 	s *ami.Subscription
 }
 
-// stream implements engine.
+// Stream implements engine.
 func (c *cluster) Stream() (stream, error) {
 	s, err := c.cluster.Subscribe(ami.SubscribeOptions{})
 	if err != nil {

@@ -39,7 +39,7 @@ const (
 	simSecret   = "secret"
 )
 
-// run checks what was asked, makes servers or takes the targets, runs the load, and cleans up. An error means that
+// Run checks what was asked, makes servers or takes the targets, runs the load, and cleans up. An error means that
 // there is no result; what could not be cleaned up is a note in the result.
 func (l *Launch) Run(ctx context.Context) (*Result, error) {
 	c := &l.Config

@@ -7,7 +7,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
-// allProfiles of the simulated cluster.
+// Profiles of the simulated cluster.
 const (
 	profileEven        = "even"
 	profileOneSlow     = "one-slow"
@@ -32,32 +32,22 @@ func (c condition) Healthy() bool { return c.Name == "" }
 
 // Conditions of nodes.
 var (
-	slow     = ailing("slow", "latency fixed=20ms")
-	flooding = ailing("flooding", "flood event=UserEvent rate=20000 times=always")
-	flaps    = ailing("flapping", "rst period=300ms times=always")
-	// A hung process keeps its sessions, and the port takes new ones that nobody serves.
-	stalled = func() condition {
-		c := ailing("stalled", "halfopen", "halfopen action=Challenge times=always", "halfopen action=Login times=always")
-		c.Hangs = true
-		return c
-	}()
+	slow     = condition{Name: "slow", Faults: []amitest.Fault{{Kind: "latency", Fixed: 20 * time.Millisecond}}}
+	flooding = condition{Name: "flooding", Faults: []amitest.Fault{{Kind: "flood", Event: "UserEvent", Rate: 20_000, Times: forever}}}
+	flaps    = condition{Name: "flapping", Faults: []amitest.Fault{{Kind: "rst", Period: 300 * time.Millisecond, Times: forever}}}
+	// A hung process keeps its sessions, and its port takes new ones that nobody serves.
+	stalled = condition{Name: "stalled", Hangs: true, Faults: []amitest.Fault{
+		{Kind: "halfopen"},
+		{Kind: "halfopen", Action: "Challenge", Times: forever},
+		{Kind: "halfopen", Action: "Login", Times: forever},
+	}}
 )
+
+// forever is the Times of a fault without end.
+const forever = -1
 
 // storm is what strikes all nodes of the storm profile at once.
 var storm = amitest.Fault{Kind: "rst"}
-
-// ailing makes a condition of faults as text.
-func ailing(name string, faults ...string) condition {
-	c := condition{Name: name}
-	for _, text := range faults {
-		f, err := amitest.ParseFault(text)
-		if err != nil {
-			panic(err) // the texts are ours
-		}
-		c.Faults = append(c.Faults, f)
-	}
-	return c
-}
 
 // A profile says which nodes of a simulated cluster are in which condition.
 type profile struct {

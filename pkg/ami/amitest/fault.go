@@ -108,8 +108,8 @@ type Fault struct {
 	// For is how long a stall, a restart's or a flap's down time, a slow login or a
 	// coalescing lasts, or how long reorder holds an incomplete window.
 	For time.Duration
-	// Period is a flap's. With it a rst, fin, stall, slowreader or kick comes at the
-	// end of each period, Times times.
+	// Period is a flap's. With it a kick, or one of rst, fin, stall, halfopen or
+	// slowreader without Action and After, comes at the end of each period, Times times.
 	Period time.Duration
 	// Gap is the pause between segments.
 	Gap time.Duration
@@ -178,7 +178,9 @@ func (f Fault) defaults() Fault {
 		size(2 << 20)
 	case faultStall, faultSlowLogin:
 		long(time.Second)
-	case faultRestart, faultFlap:
+	case faultRestart:
+		long(200 * time.Millisecond)
+	case faultFlap:
 		long(200 * time.Millisecond)
 		if f.Period == 0 {
 			f.Period = time.Second

@@ -38,8 +38,8 @@ func FaultKinds() []string {
 	return kinds
 }
 
-// check returns an error for a kind that there is not, and for a deed with anything
-// but what makes a kick come again.
+// check returns an error for a kind that there is not, and for what would silently do
+// nothing.
 func (f Fault) check() error {
 	_, deed := deeds[f.Kind]
 	if !deed && !slices.Contains(faultKinds, f.Kind) {
@@ -49,10 +49,22 @@ func (f Fault) check() error {
 	if f.Kind == deedKick {
 		bare.Period, bare.Times, bare.During = f.Period, f.Times, f.During
 	}
-	if deed && f != bare {
+	switch {
+	case deed && f != bare:
 		return fmt.Errorf("%s takes no such key", f.Kind)
+	case f.Period > 0 && !deed && f.Kind != faultFlap && !f.atOnce():
+		return fmt.Errorf("%s takes no period, or not with action or after", f.Kind)
 	}
 	return nil
+}
+
+// atOnce says whether the fault meets the sessions that are open when it is injected.
+func (f Fault) atOnce() bool {
+	switch f.Kind {
+	case faultReset, faultFin, faultStall, faultHalfOpen, faultSlowReader:
+		return f.Action == "" && f.After == 0
+	}
+	return false
 }
 
 // ParseFault reads a fault's text form. Unknown kinds and keys, values that do not

@@ -24,8 +24,8 @@ func (s *Server) strike(f Fault) bool {
 			return false
 		}
 		s.burst(f)
-	case faultReset, faultFin, faultStall, faultHalfOpen, faultSlowReader:
-		if f.Action != "" || f.After > 0 {
+	default:
+		if !f.atOnce() {
 			return false
 		}
 		if f.Period > 0 {
@@ -35,8 +35,6 @@ func (s *Server) strike(f Fault) bool {
 		for _, sess := range s.snapshot() {
 			sess.suffer(f)
 		}
-	default:
-		return false
 	}
 	return true
 }

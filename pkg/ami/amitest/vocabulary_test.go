@@ -167,7 +167,9 @@ func TestPeriodRepeats(t *testing.T) {
 func TestInjectRefusesWhatIsNoFault(t *testing.T) {
 	srv := amitest.NewServer()
 	defer srv.Close()
-	for _, text := range []string{"stal for=2s", "kick for=2s", "down for=2s", "clear times=2", "Kick", ""} {
+	for _, text := range []string{"stal for=2s", "kick for=2s", "down for=2s", "clear times=2", "Kick", "",
+		"rst after=10 period=1s", "rst action=ping period=1s", "latency fixed=1s period=1s", "restart period=1s",
+	} {
 		if err := srv.InjectText(text); err == nil {
 			t.Errorf("%q was taken", text)
 		}
@@ -184,6 +186,15 @@ func TestInjectRefusesWhatIsNoFault(t *testing.T) {
 	}
 	if l := srv.Ledger(); l.FaultsInjected != 0 {
 		t.Errorf("%d faults are counted", l.FaultsInjected)
+	}
+	for _, kind := range amitest.FaultKinds() {
+		if kind == "down" || kind == "deny" {
+			continue
+		}
+		_ = srv.InjectText(kind)
+	}
+	for _, f := range srv.Faults() {
+		srv.Inject(f) // what it is at, it takes
 	}
 	for _, kind := range amitest.FaultKinds() {
 		if _, err := amitest.ParseFault(kind); err != nil {
