@@ -167,7 +167,8 @@ func TestPeriodRepeats(t *testing.T) {
 func TestInjectRefusesWhatIsNoFault(t *testing.T) {
 	srv := amitest.NewServer()
 	defer srv.Close()
-	for _, text := range []string{"stal for=2s", "kick for=2s", "down for=2s", "clear times=2", "Kick", "",
+	for _, text := range []string{
+		"stal for=2s", "kick for=2s", "down for=2s", "clear times=2", "Kick", "",
 		"rst after=10 period=1s", "rst action=ping period=1s", "latency fixed=1s period=1s", "restart period=1s",
 	} {
 		if err := srv.InjectText(text); err == nil {
