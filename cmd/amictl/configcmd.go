@@ -54,11 +54,7 @@ func (a *app) explain() (all []setting, err error) {
 		return all, nil
 	}
 	for _, name := range c.nodeNames() {
-		selected, err := a.selects(name, c)
-		if err != nil {
-			return nil, err
-		}
-		if selected {
+		if a.selects(name, c) {
 			all = append(all, a.explainNode(name, c.Nodes[name], c)...)
 		}
 	}
@@ -66,20 +62,16 @@ func (a *app) explain() (all []setting, err error) {
 }
 
 // selects reports whether --node, its variable and -l choose a node of a context.
-func (a *app) selects(name string, c *contextConfig) (bool, error) {
+func (a *app) selects(name string, c *contextConfig) bool {
 	words := []string(a.flags.nodes)
 	if v, _ := a.env("AMICTL_NODE"); v != "" && len(words) == 0 {
 		words = []string{v}
 	}
 	chosen := len(words) == 0
 	for _, word := range words {
-		ok, err := c.matches(word, name)
-		if err != nil {
-			return false, usageError("* and ? are wild, [a-z] is a range", "--node %q is not a valid pattern", word)
-		}
-		chosen = chosen || ok
+		chosen = chosen || c.matches(word, name)
 	}
-	return chosen && hasLabels(c.Nodes[name].Labels, a.flags.labels), nil
+	return chosen && hasLabels(c.Nodes[name].Labels, a.flags.labels)
 }
 
 // explainNode tells where a node's own values come from: the first that says one wins.

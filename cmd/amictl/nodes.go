@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path"
 	"strings"
 
 	"github.com/apntalk/amictl/pkg/ami"
@@ -143,9 +142,7 @@ func (a *app) namedNode(word string) ([]ami.Config, error) {
 	}
 	var found []ami.Config
 	for _, name := range c.nodeNames() {
-		if ok, err := c.matches(word, name); err != nil {
-			return nil, usageError("* and ? are wild, [a-z] is a range", "--node %q is not a valid pattern", word)
-		} else if ok {
+		if c.matches(word, name) {
 			n, err := a.node(name, c.Nodes[name], c)
 			if err != nil {
 				return nil, err
@@ -163,13 +160,12 @@ func (a *app) namedNode(word string) ([]ami.Config, error) {
 	return found, nil
 }
 
-// matches reports whether a word is a node's name, or a pattern of it if no node is called so. A slash in a name is a
-// letter like any other.
-func (c *contextConfig) matches(word, name string) (bool, error) {
+// matches reports whether a word is a node's name, or a glob of it if no node is called so.
+func (c *contextConfig) matches(word, name string) bool {
 	if c.Nodes[word] != nil {
-		return word == name, nil
+		return word == name
 	}
-	return path.Match(strings.ReplaceAll(word, "/", "\x00"), strings.ReplaceAll(name, "/", "\x00"))
+	return ami.MatchGlob(word, name)
 }
 
 // contextNodes returns all nodes of the context in force.

@@ -7,12 +7,12 @@ import (
 	"io"
 	"net"
 	"os"
-	"path"
 	"strings"
 	"sync"
 
 	"github.com/mattn/go-isatty"
 
+	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 	"github.com/apntalk/amictl/pkg/scenario"
 )
@@ -96,9 +96,7 @@ func (c *simControl) execute(line string) simAnswer {
 	}
 	var servers []*amitest.Server
 	for _, srv := range c.s.servers {
-		if ok, err := path.Match(pattern, srv.Name()); err != nil {
-			return fail("on "+pattern+": ", err)
-		} else if ok {
+		if ami.MatchGlob(pattern, srv.Name()) {
 			servers = append(servers, srv)
 		}
 	}
