@@ -25,11 +25,7 @@ func (a *app) configCommand() *cli.Command {
 				if err != nil {
 					return err
 				}
-				all, err := a.explain()
-				if err != nil {
-					return err
-				}
-				for _, s := range all {
+				for _, s := range a.explain() {
 					r := output.Record{{Key: "setting", Value: s.name}, {Key: "value", Value: hidePassword(s.value)}, {Key: "source", Value: firstOf(s.source, "-")}}
 					if err := p.Record(r); err != nil {
 						return err
@@ -42,7 +38,7 @@ func (a *app) configCommand() *cli.Command {
 }
 
 // explain returns the settings of the run, and those of each node that it would be about.
-func (a *app) explain() (all []setting, err error) {
+func (a *app) explain() (all []setting) {
 	for _, s := range a.settings.list {
 		if s.name == "connect-timeout" && s.value == "" {
 			s.value, s.source = ami.DefaultDialTimeout.String()+", and "+ami.DefaultLoginTimeout.String()+" for the login", "default"
@@ -51,14 +47,14 @@ func (a *app) explain() (all []setting, err error) {
 	}
 	c := a.settings.config.Contexts[a.settings.context]
 	if c == nil || a.flags.local || a.flags.managerConf != "" {
-		return all, nil
+		return all
 	}
 	for _, name := range c.nodeNames() {
 		if a.selects(name, c) {
 			all = append(all, a.explainNode(name, c.Nodes[name], c)...)
 		}
 	}
-	return all, nil
+	return all
 }
 
 // selects reports whether --node, its variable and -l choose a node of a context.
