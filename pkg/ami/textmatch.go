@@ -1,25 +1,63 @@
 package ami
 
 import (
+	"bytes"
+	"encoding/binary"
 	"regexp"
 	"regexp/syntax"
 	"slices"
-	"strings"
+	"sort"
 	"sync"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A textMatcher is a regular expression that does not lose its speed to (?i): package regexp finds the literal that
 // all matches begin with quickly, but not whatever its case.
 //
-// Where an expression has such literals it is also compiled with the case of ASCII letters taken out: the literals in
-// lower case, the classes with their letters in both. What the expression matches, this one matches in the text in
-// lower case. The converse holds if the whole expression was regardless of case (exact); else plain decides.
+// Where an expression has such literals it is also compiled with the case of letters taken out: one spelling of each
+// stands in its literals, and in its classes. What the expression matches, this one matches in a text whose letters
+// are spelled so. The converse holds if the whole expression was regardless of case (exact); else plain decides.
 type textMatcher struct {
 	plain  *regexp.Regexp
 	folded *regexp.Regexp // nil: there is nothing to gain
 	exact  bool
+	cases  *letterCases
+
+	prefix  []byte // what each match of folded begins with
+	literal bool   // and ends with: there is no more to it
 }
+
+// caseLimit is the rune up to which letters have their case taken out: Latin, Greek, Cyrillic, Armenian.
+const caseLimit = 0x600
+
+// letterCases knows the letters below caseLimit.
+type letterCases struct {
+	one [caseLimit]rune // the spelling that stands for a letter; an ASCII letter's is the lower case
+	// Letters with a case on the other side of the limit, or of ASCII, such as the Kelvin sign and the long s. A text
+	// that has one is for the plain expression: they count for \b and \w as what they are, not as what they fold to.
+	strange []rune
+}
+
+var loadCases = sync.OnceValue(func() *letterCases {
+	c := new(letterCases)
+	for r := range rune(caseLimit) {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+			if next >= caseLimit || r >= utf8.RuneSelf && next < utf8.RuneSelf {
+				c.strange = append(c.strange, max(r, next))
+			}
+		}
+		if 'A' <= least && least <= 'Z' {
+			least = asciiLower(least)
+		}
+		c.one[r] = least
+	}
+	slices.Sort(c.strange)
+	c.strange = slices.Compact(c.strange)
+	return c
+})
 
 func newTextMatcher(expr string) (*textMatcher, error) {
 	plain, err := regexp.Compile(expr)
@@ -31,43 +69,46 @@ func newTextMatcher(expr string) (*textMatcher, error) {
 	if err != nil || !foldsLiteral(tree) {
 		return m, err
 	}
-	m.lower(tree)
-	m.folded, err = regexp.Compile(tree.String())
-	return m, err
-}
-
-// foldsLiteral reports whether an ASCII letter is searched for in both cases.
-func foldsLiteral(tree *syntax.Regexp) bool {
-	if tree.Op == syntax.OpLiteral && tree.Flags&syntax.FoldCase != 0 && slices.ContainsFunc(tree.Rune, isASCIILetter) {
-		return true
+	m.cases = loadCases()
+	m.fold(tree)
+	if m.folded, err = regexp.Compile(tree.String()); err != nil {
+		return nil, err
 	}
-	return slices.ContainsFunc(tree.Sub, foldsLiteral)
+	prefix, _ := m.folded.LiteralPrefix()
+	m.prefix = []byte(prefix)
+	m.literal = m.exact && tree.Op == syntax.OpLiteral && string(tree.Rune) == prefix
+	return m, nil
 }
 
-func isASCIILetter(r rune) bool { return asciiLower(r) != asciiUpper(r) }
+// foldsLiteral reports whether a letter is searched for whatever its case.
+func foldsLiteral(tree *syntax.Regexp) bool {
+	letter := func(r rune) bool { return r < caseLimit && unicode.SimpleFold(r) != r }
+	return tree.Op == syntax.OpLiteral && tree.Flags&syntax.FoldCase != 0 && slices.ContainsFunc(tree.Rune, letter) ||
+		slices.ContainsFunc(tree.Sub, foldsLiteral)
+}
 
-// lower takes the case of ASCII letters out of the tree, and notes where that made it match more.
-func (m *textMatcher) lower(tree *syntax.Regexp) {
+// fold takes the case of letters out of the tree, and notes where that made it match more.
+func (m *textMatcher) fold(tree *syntax.Regexp) {
 	switch tree.Op {
 	case syntax.OpLiteral:
-		m.lowerLiteral(tree)
+		m.foldLiteral(tree)
 	case syntax.OpCharClass:
-		m.lowerClass(tree)
+		m.foldClass(tree)
 	}
 	for _, sub := range tree.Sub {
-		m.lower(sub)
+		m.fold(sub)
 	}
 }
 
-// lowerLiteral splits a literal: other letters stay to be compared whatever their case.
-func (m *textMatcher) lowerLiteral(tree *syntax.Regexp) {
-	fold := tree.Flags&syntax.FoldCase != 0
+// foldLiteral splits a literal where letters from the limit on stay to be compared whatever their case.
+func (m *textMatcher) foldLiteral(tree *syntax.Regexp) {
+	anyCase := tree.Flags&syntax.FoldCase != 0
 	var parts []*syntax.Regexp
 	for _, r := range tree.Rune {
 		flags := tree.Flags
-		if r <= unicode.MaxASCII {
-			m.exact = m.exact && (fold || !isASCIILetter(r))
-			r, flags = asciiLower(r), flags&^syntax.FoldCase
+		if r < caseLimit {
+			m.exact = m.exact && (anyCase || unicode.SimpleFold(r) == r)
+			r, flags = m.cases.one[r], flags&^syntax.FoldCase
 		}
 		if n := len(parts); n > 0 && parts[n-1].Flags == flags {
 			parts[n-1].Rune = append(parts[n-1].Rune, r)
@@ -82,91 +123,156 @@ func (m *textMatcher) lowerLiteral(tree *syntax.Regexp) {
 	*tree = syntax.Regexp{Op: syntax.OpConcat, Flags: tree.Flags &^ syntax.FoldCase, Sub: parts}
 }
 
-// lowerClass leaves a class the lower case of each ASCII letter in it, and all else.
-func (m *textMatcher) lowerClass(tree *syntax.Regexp) {
+// foldClass adds to a class the spelling that stands for each letter in it.
+func (m *textMatcher) foldClass(tree *syntax.Regexp) {
+	class := slices.Clone(tree.Rune)
 	holds := func(r rune) bool {
-		for i := 0; i < len(tree.Rune); i += 2 {
-			if tree.Rune[i] <= r && r <= tree.Rune[i+1] {
-				return true
-			}
-		}
-		return false
+		i := sort.Search(len(class)/2, func(i int) bool { return class[2*i+1] >= r })
+		return i < len(class)/2 && class[2*i] <= r
 	}
-	var ranges []rune
-	for r := 'a'; r <= 'z'; r++ {
-		small, capital := holds(r), holds(asciiUpper(r))
-		m.exact = m.exact && small == capital
-		if small != capital && capital {
-			ranges = append(ranges, r, r)
+	for r := range rune(caseLimit) {
+		one := m.cases.one[r]
+		if one == r || holds(r) == holds(one) {
+			continue
+		}
+		m.exact = false
+		if holds(r) {
+			tree.Rune = append(tree.Rune, one, one)
 		}
 	}
-	if len(ranges) == 0 {
-		return
-	}
-	tree.Rune = append(slices.Clone(tree.Rune), ranges...)
-	tree.Rune = sortedRanges(tree.Rune)
+	tree.Rune = sortedClass(tree.Rune)
 }
 
-// sortedRanges puts the ranges of a class in order, as package syntax wants them. Those here do not overlap.
-func sortedRanges(runes []rune) []rune {
-	pairs := make([][2]rune, 0, len(runes)/2)
-	for i := 0; i < len(runes); i += 2 {
-		pairs = append(pairs, [2]rune{runes[i], runes[i+1]})
+// sortedClass puts the ranges of a class in order and joins those that touch, as package syntax wants them.
+func sortedClass(class []rune) (joined []rune) {
+	ranges := slices.Collect(slices.Chunk(class, 2))
+	slices.SortFunc(ranges, func(a, b []rune) int { return int(a[0] - b[0]) })
+	for _, r := range ranges {
+		if n := len(joined); n > 0 && r[0] <= joined[n-1]+1 {
+			joined[n-1] = max(joined[n-1], r[1])
+			continue
+		}
+		joined = append(joined, r...)
 	}
-	slices.SortFunc(pairs, func(a, b [2]rune) int { return int(a[0] - b[0]) })
-	runes = runes[:0]
-	for _, p := range pairs {
-		runes = append(runes, p[0], p[1])
-	}
-	return runes
+	return joined
 }
 
-// lowered are buffers for text in lower case.
-var lowered = sync.Pool{New: func() any { return new([]byte) }}
+// foldBuffers hold text whose case is taken out; one of maxFoldBuffer bytes or more is not kept.
+var foldBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// maxLowered is the size from which a buffer is not kept.
-const maxLowered = 64 << 10
+const maxFoldBuffer = 64 << 10
+
+// shortText has room on the stack, where what lacks the literal in front of each match is turned away.
+const shortText = 128
 
 // match reports whether the expression matches somewhere in s.
 func (m *textMatcher) match(s string) bool {
 	if m.folded == nil {
 		return m.plain.MatchString(s)
 	}
-	first, ascii := 0, true // first: the bytes before the first capital
-	for first < len(s) && (s[first] < 'A' || s[first] > 'Z') {
-		ascii = ascii && s[first] < 0x80
-		first++
-	}
-	if first == len(s) {
-		if !ascii && foldsToASCII(s) {
-			return m.plain.MatchString(s)
-		}
+	same := spelledRight(s)
+	if same == len(s) {
 		return m.folded.MatchString(s) && (m.exact || m.plain.MatchString(s))
 	}
-	buf := lowered.Get().(*[]byte)
-	b := append((*buf)[:0], s...)
-	for i := first; i < len(b); i++ {
-		c := b[i]
-		if c-'A' < 26 {
-			b[i] = c + ('a' - 'A')
+	if len(s) <= shortText && len(m.prefix) > 0 {
+		var short [shortText]byte
+		b, ok := m.cases.append(short[:0], s, same)
+		switch {
+		case !ok:
+			return m.plain.MatchString(s)
+		case !bytes.Contains(b, m.prefix):
+			return false
+		case m.literal:
+			return true
 		}
-		ascii = ascii && c < 0x80
 	}
-	met := false
-	if !ascii && foldsToASCII(s) {
-		met = m.plain.MatchString(s)
-	} else {
-		met = m.folded.Match(b) && (m.exact || m.plain.MatchString(s))
-	}
-	if cap(b) <= maxLowered {
+	buf := foldBuffers.Get().(*[]byte)
+	b, ok := m.cases.append((*buf)[:0], s, same)
+	met := ok && m.folded.Match(b)
+	if cap(b) < maxFoldBuffer {
 		*buf = b
 	}
-	lowered.Put(buf)
+	foldBuffers.Put(buf)
+	if !ok || met && !m.exact {
+		return m.plain.MatchString(s)
+	}
 	return met
 }
 
-// foldsToASCII reports whether s holds one of the two letters that are ASCII in another case: the Kelvin sign and the
-// long s.
-func foldsToASCII(s string) bool {
-	return strings.Contains(s, "\u212a") || strings.Contains(s, "\u017f")
+const (
+	everyByte = 0x0101010101010101
+	highBits  = 0x80 * everyByte
+)
+
+// capitals returns the high bit of each of eight ASCII bytes that is a capital letter.
+func capitals(eight uint64) uint64 {
+	return (eight + (0x80-'A')*everyByte) &^ (eight + (0x80-'Z'-1)*everyByte) & highBits
+}
+
+// spelledRight returns how many bytes at the front of s are neither capitals nor beyond ASCII, up to seven too few
+// unless it is all.
+func spelledRight(s string) int {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		if w := eightBytes(s[i : i+8]); w&highBits != 0 || capitals(w) != 0 {
+			return i
+		}
+	}
+	for same := i; ; same++ {
+		if same == len(s) {
+			return same
+		}
+		if s[same]-'A' < 26 || s[same] >= utf8.RuneSelf {
+			return i
+		}
+	}
+}
+
+func eightBytes(p string) uint64 {
+	return uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+		uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+}
+
+// append spells the letters of s behind the first so many bytes. It is not ok if there is a strange one.
+func (c *letterCases) append(dst []byte, s string, same int) (_ []byte, ok bool) {
+	dst = append(dst, s...)
+	i := same
+	for ; i+8 <= len(s); i += 8 {
+		w := eightBytes(s[i : i+8])
+		if w&highBits != 0 {
+			return c.appendRunes(dst[:i], s[i:])
+		}
+		binary.LittleEndian.PutUint64(dst[i:], w|capitals(w)>>2) // 0x20 is what a small letter has more
+	}
+	return c.appendRunes(dst[:i], s[i:])
+}
+
+func (c *letterCases) appendRunes(dst []byte, s string) (_ []byte, ok bool) {
+	for i := 0; i < len(s); {
+		b := s[i]
+		if b < utf8.RuneSelf {
+			if b-'A' < 26 {
+				b += 'a' - 'A'
+			}
+			dst = append(dst, b)
+			i++
+			continue
+		}
+		if b >= 0xc2 && b < 0xc0|caseLimit>>6 && i+1 < len(s) && s[i+1]&0xc0 == utf8.RuneSelf { // two bytes, below the limit
+			one := c.one[rune(b&0x1f)<<6|rune(s[i+1]&0x3f)]
+			if one < utf8.RuneSelf {
+				return dst, false
+			}
+			dst = append(dst, 0xc0|byte(one>>6), utf8.RuneSelf|byte(one)&0x3f)
+			i += 2
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if _, strange := slices.BinarySearch(c.strange, r); strange {
+			return dst, false
+		}
+		dst = append(dst, s[i:i+size]...)
+		i += size
+	}
+	return dst, true
 }
