@@ -30,7 +30,7 @@ func TestWhereMatchDoesNotAllocate(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := testing.AllocsPerRun(200, func() {
-			if w.Match("pbx1", &m) != want || w.MatchPresent("pbx1", &m) != want {
+			if w.MatchPresent("pbx1", &m) && !want || w.Match("pbx1", &m) != want {
 				t.Fatalf("%s: not %v", expr, want)
 			}
 		}); n != 0 {
