@@ -13,10 +13,12 @@ func TestImportArrows(t *testing.T) {
 		"pkg/ami/wire":    "",
 		"pkg/ami":         "pkg/ami/wire",
 		"pkg/ami/amitest": "pkg/ami/wire",
-		"pkg/output":      "pkg/ami pkg/ami/wire",
+		"internal/query":  "pkg/ami",
+		"internal/cond":   "pkg/ami pkg/ami/wire",
+		"pkg/output":      "pkg/ami pkg/ami/wire internal/query",
 		"pkg/scenario":    "pkg/ami pkg/ami/wire pkg/ami/amitest",
 		"pkg/bench":       "pkg/ami pkg/ami/wire pkg/ami/amitest",
-		"cmd/amictl":      "pkg/ami pkg/ami/wire pkg/ami/amitest pkg/output pkg/bench pkg/scenario",
+		"cmd/amictl":      "pkg/ami pkg/ami/wire pkg/ami/amitest pkg/output pkg/bench pkg/scenario internal/cond internal/query",
 	}
 	// The library stands on the standard library and golang.org/x alone.
 	pure := map[string]bool{"pkg/ami/wire": true, "pkg/ami": true, "pkg/ami/amitest": true}
