@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
@@ -249,7 +250,7 @@ func (c *checker) module(ctx context.Context, name string) (string, error) {
 // endpoints wants PJSIP endpoints that can be called: DeviceState is "Unavailable" without a contact.
 func (c *checker) endpoints(ctx context.Context) (string, error) {
 	r, err := c.conn.Do(ctx, ami.NewAction("PJSIPShowEndpoints"))
-	if err != nil && !(r != nil && saysEmpty(r)) {
+	if err != nil && !(r != nil && cond.SaysEmpty(r)) {
 		return "", err
 	}
 	states := make(map[string]string)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
@@ -131,7 +132,7 @@ func classify(err error) failure {
 	case errors.As(err, &path):
 		f.ofPath(path)
 	case errors.As(err, new(*ami.WhereError)):
-		f.Code, f.Hint = codeUsage, `a condition is FIELD(=|!=|=~|!~|<|<=|>|>=)VALUE, such as --where 'Cause!=16'`
+		f.Code, f.Hint = codeUsage, `a condition is FIELD OP VALUE, such as --where 'Cause!=16 && Channel=~^PJSIP/'; amictl tail --help has all of it`
 	default:
 		f.Code = codeUsage
 	}
@@ -298,7 +299,7 @@ func (f *failure) ofRefusal(refused *ami.ResponseError, where string) {
 		f.Code, f.Hint = codePermission, permissionHint(refused.Action)
 	case strings.HasPrefix(refused.Message, "Invalid/unknown command"):
 		f.Hint = unknownActionHint(refused.Action)
-	case emptyList.MatchString(strings.TrimSpace(refused.Message)):
+	case cond.MeansEmpty(refused.Message):
 		f.Hint = "Asterisk calls an empty list of this kind an Error; `amictl send --empty-ok` does not"
 	}
 }

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
@@ -123,7 +122,7 @@ func (a *app) sendAction(ctx context.Context, f *sendFlags, action ami.Action) e
 
 // judge applies --empty-ok and --min-items to an answer; streamed is how many items were printed before.
 func (f *sendFlags) judge(node string, r *ami.Reply, err error, streamed int) error {
-	if f.emptyOK && err != nil && r != nil && saysEmpty(r) {
+	if f.emptyOK && err != nil && r != nil && cond.SaysEmpty(r) {
 		err = nil
 	}
 	if err != nil || !f.minItems.set {
@@ -133,14 +132,6 @@ func (f *sendFlags) judge(node string, r *ami.Reply, err error, streamed int) er
 		return &cliError{code: codeCondition, msg: fmt.Sprintf("%s: %d items, and --min-items wants %d", node, n, f.minItems.n), hint: "the answer is on standard output"}
 	}
 	return nil
-}
-
-// emptyList is how Asterisk says Error when a list that was asked for has nothing in it (manager actions of
-// app_confbridge, app_meetme, app_voicemail, res_pjsip, res_parking and others).
-var emptyList = regexp.MustCompile(`(?i)^(no (active )?(\w+ )?(endpoints?|aors?|auths?|contacts?|identifies|registrations?|subscriptions?|conferences?|rooms|channels|users|sessions|resource ?lists?|agents|queues|bridges|parked calls|parking lots|entries|results)( (were |are )?(found|defined|active|available|exist))?|there are no .*)\W*$`)
-
-func saysEmpty(r *ami.Reply) bool {
-	return wire.EqualFold(r.Name(), "Error") && emptyList.MatchString(strings.TrimSpace(r.Get("Message")))
 }
 
 // doItems sends an action and prints every item of its list at once. It returns how many there were.

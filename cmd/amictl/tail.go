@@ -5,10 +5,12 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -26,7 +28,9 @@ const tailHelp = `Examples:
 An action behind "--" is sent once the events are subscribed to, so none of its own is missed.
 A lost connection is made again; a gap marks what is missing. --for begins with the first session. On a
 terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
-a time of today (09:30), or how long ago (10m).`
+a time of today (09:30), or how long ago (10m).
+
+` + cond.Grammar + "\n\n" + cond.Globs
 
 // Buffers of a subscription of the command line, for each node.
 const (
@@ -127,22 +131,26 @@ func (f *tailFlags) limit(ctx context.Context) (context.Context, context.CancelF
 	return context.WithTimeoutCause(ctx, f.length.d, errForIsOver)
 }
 
-// parseWhere joins all conditions: several flags mean and.
-func parseWhere(conditions []string) (*ami.Where, error) {
-	joined := ""
-	for i, c := range conditions {
-		if _, err := ami.ParseWhere(c); err != nil { // each by itself, so that the error shows what was written
+// parseWhere joins all conditions: several flags mean and. What looks like a mistake is said.
+func (a *app) parseWhere(conditions []string) (where *ami.Where, err error) {
+	for _, text := range conditions {
+		w, err := ami.ParseWhere(text)
+		if err != nil {
 			return nil, err
 		}
-		if i > 0 {
-			joined += " && "
-		}
-		joined += c
+		where = where.And(w)
 	}
-	if joined == "" {
-		return nil, nil
+	for _, w := range where.Warnings() {
+		a.note("%s", strings.TrimPrefix(w.Error(), "ami: "))
 	}
-	return ami.ParseWhere(joined)
+	return where, nil
+}
+
+// noteMissing names the fields that a condition asked for and nothing had.
+func (a *app) noteMissing(where *ami.Where) {
+	for _, field := range where.Missing() {
+		a.note("nothing that came had a field %s, which the condition asks for", field)
+	}
 }
 
 // need returns how many nodes must be ready at the start.
@@ -185,7 +193,7 @@ type tailer struct {
 func (a *app) newTailer(f *tailFlags, names []string, kind stream) (*tailer, error) {
 	t := &tailer{app: a, flags: f, names: names}
 	var err error
-	if t.where, err = parseWhere(f.where); err != nil {
+	if t.where, err = a.parseWhere(f.where); err != nil {
 		return nil, err
 	}
 	a.warnEvents(names)
@@ -288,6 +296,7 @@ func (t *tailer) flush() error {
 
 // end prints what is left: the counts, or the end of a document.
 func (t *tailer) end() error {
+	t.app.noteMissing(t.where)
 	if t.stats != nil {
 		t.stats.clear()
 		for _, r := range t.stats.records() {

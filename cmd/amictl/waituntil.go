@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -26,7 +27,7 @@ type untilWait struct {
 }
 
 func (a *app) waitUntil(ctx context.Context, f *untilFlags, fan *fanout) error {
-	where, err := parseWhere(f.conditions)
+	where, err := a.parseWhere(f.conditions)
 	if err != nil {
 		return err
 	}
@@ -120,6 +121,7 @@ func (u *untilWait) tooLate(ends, before []ending) ([]ending, error) {
 	if slices.ContainsFunc(ends, func(e ending) bool { return e.reply != nil }) {
 		hint = "the last answer is on standard output; --timeout allows more time"
 	}
+	u.app.noteMissing(u.where)
 	return ends, &cliError{code: codeCondition, exit: exitTimeout, msg: "the condition did not hold within " + u.app.timeout().String(), hint: hint}
 }
 
@@ -137,15 +139,9 @@ func (u *untilWait) round(ctx context.Context, c *ami.Cluster) []ending {
 	return ends
 }
 
-// holds looks at the response, at every item of a list and at the event that ends it, which tells how many there were.
+// holds looks at the response, or at every item of a list and what is around them.
 func (u *untilWait) holds(r *ami.Reply) bool {
-	if u.where.Match(r.Node, &r.Message) || r.End.Len() > 0 && u.where.Match(r.Node, &r.End) {
-		return true
-	}
-	for i := range r.Events {
-		if u.where.Match(r.Node, &r.Events[i].Message) {
-			return true
-		}
-	}
-	return false
+	var n cond.Count
+	n.Reply(u.where, r)
+	return cond.Any.Holds(n)
 }
