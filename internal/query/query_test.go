@@ -156,7 +156,7 @@ func TestGetLikeGJSON(t *testing.T) {
 // What needs nothing of ours stays as it is, whatever it is, and nothing panics.
 func FuzzCompile(f *testing.F) {
 	for _, path := range []string{
-		"events.#(fields.Seconds>100)#", "[a,b|c,{d:e}]", `@pretty:{"a":[1]}|x`, `!"x".y`, "a\\.b.#(x.#(>1)#)#", "..#.a", "#(", "[", "{a", "[a]b", `#("`, "@x:", "!", `[!5,"a":b]`, "#(a>\"1\\\"\")",
+		"events.#(fields.Seconds>100)#", `events.#( fields.Seconds == "1" )#`, "[a,b|c,{d:e}]", `@pretty:{"a":[1]}|x`, `!"x".y`, "a\\.b.#(x.#(>1)#)#", "..#.a", "#(", "[", "{a", "[a]b", `#("`, "@x:", "!", `[!5,"a":b]`, "#(a>\"1\\\"\")",
 	} {
 		f.Add(path)
 	}

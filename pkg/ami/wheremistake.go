@@ -21,7 +21,7 @@ var (
 	secondOperatorRegular = regexp.MustCompile(`\s` + fieldPattern + opPattern)
 	// numberList and wordList are several values where one belongs.
 	numberList = regexp.MustCompile(`^-?\d+(?:\s*[,|]\s*-?\d+)+$`)
-	wordList   = regexp.MustCompile(`^[A-Za-z_]\w*(?:\s*[,|]\s*[A-Za-z_]\w*)+$`)
+	wordList   = regexp.MustCompile(`^[A-Za-z_][\w-]*(?:\s*[,|]\s*[A-Za-z_][\w-]*)+$`)
 )
 
 // listFields are headers whose value is a list itself.

@@ -311,11 +311,12 @@ func (p *whereParser) value(op whereOp) (text string, quoted bool, err error) {
 // plain returns the value from start to here, which is not quoted.
 func (p *whereParser) plain(start int) (string, error) {
 	v := strings.TrimRight(p.expr[start:p.pos], whereSpace)
-	if v != "" && strings.IndexByte("=<>", v[0]) >= 0 {
-		return "", p.fail(start, "expected a value; one that begins with %c has to be quoted", v[0])
-	}
-	if v != "" && v[0] == '!' {
-		return "", p.fail(start, "expected a value; a ! stands before the = or ~, as in != and !~, and a value that begins with one has to be quoted")
+	for begin, instead := range map[string]string{
+		"=": "= is written once", "<": "at most is <=", ">": "at least is >=", "!": "a ! stands before the = or ~, as in != and !~",
+	} {
+		if strings.HasPrefix(v, begin) {
+			return "", p.fail(start, "expected a value; one that begins with %s has to be quoted, and %s", begin, instead)
+		}
 	}
 	if i := strings.IndexByte(v, '"'); i >= 0 {
 		return "", p.fail(start+i, `expected no " in here; quote the whole value and write it as \"`)
