@@ -108,14 +108,14 @@ func (p *whereParser) behind() error {
 	if p.pos == len(p.expr) || p.at("&&") || p.at("||") || p.at(")") {
 		return nil
 	}
-	if m := wordOperator.FindStringSubmatch(p.expr[p.pos:]); m != nil {
+	if m := wordOperator().FindStringSubmatch(p.expr[p.pos:]); m != nil {
 		return p.fail(p.pos, "%s", insteadOf(m[1]))
 	}
 	return p.fail(p.pos, "expected &&, || or the end; a value is quoted as a whole")
 }
 
 // wordOperator is a word that stands where an operator has to.
-var wordOperator = regexp.MustCompile(`^(?i:(and|or|not))(?:[\s(]|$)`)
+var wordOperator = lazyRegexp(`^(?i:(and|or|not))(?:[\s(]|$)`)
 
 func insteadOf(word string) string {
 	switch strings.ToLower(word) {
@@ -131,7 +131,7 @@ func insteadOf(word string) string {
 func (p *whereParser) condition() (*whereCond, error) {
 	start := p.pos
 	c := new(whereCond)
-	if m := wordOperator.FindStringSubmatch(p.expr[p.pos:]); m != nil {
+	if m := wordOperator().FindStringSubmatch(p.expr[p.pos:]); m != nil {
 		return nil, p.fail(start, "expected the name of a field; %s", insteadOf(m[1]))
 	}
 	isIn, err := p.field(c)
@@ -153,7 +153,7 @@ func (p *whereParser) condition() (*whereCond, error) {
 	}
 	c.values = []whereValue{newWhereValue(c.kind, text)}
 	if !quoted {
-		if err := p.lookForMistakes(c, start, at); err != nil {
+		if err := p.lookForMistakes(c, at); err != nil {
 			return nil, err
 		}
 	}
@@ -200,7 +200,7 @@ scan:
 	for ; p.pos < len(p.expr); p.pos++ {
 		switch b := p.expr[p.pos]; {
 		case b == '(':
-			if depth == 0 && inWord.MatchString(p.expr[start:p.pos]) {
+			if depth == 0 && inWord().MatchString(p.expr[start:p.pos]) {
 				isIn = true
 				break scan
 			}
@@ -238,7 +238,7 @@ scan:
 }
 
 // inWord is what stands before the ( of a list.
-var inWord = regexp.MustCompile(`(?:^|\s)(?i:in)\s*$`)
+var inWord = lazyRegexp(`(?:^|\s)(?i:in)\s*$`)
 
 func (p *whereParser) op(field string) (whereOp, error) {
 	op, length := -1, 0
@@ -359,8 +359,9 @@ func (p *whereParser) separates(start, i int) bool {
 	rest = rest[2:]
 	behind := strings.TrimLeft(rest, whereSpace)
 	before := i == start || strings.IndexByte(whereSpace, p.expr[i-1]) >= 0
-	return behind == "" || before && len(behind) < len(rest) || conditionAhead.MatchString(behind)
+	return behind == "" || before && len(behind) < len(rest) || conditionAhead().MatchString(behind)
 }
+
 func (p *whereParser) quoted() (string, error) {
 	start := p.pos
 	var b strings.Builder
