@@ -13,6 +13,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -125,7 +126,7 @@ func sendAction(ctx context.Context, r *run.Run, f *options, action ami.Action) 
 
 // judge applies --empty-ok and --min-items to an answer; streamed is how many items were printed before.
 func (f *options) judge(node string, r *ami.Reply, err error, streamed int) error {
-	if f.emptyOK && err != nil && r != nil && fail.SaysEmpty(r) {
+	if f.emptyOK && err != nil && r != nil && cond.SaysEmpty(r) {
 		err = nil
 	}
 	if err != nil || !f.minItems.Given {

@@ -12,6 +12,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -31,7 +32,7 @@ type untilWait struct {
 }
 
 func waitUntil(ctx context.Context, r *run.Run, f *untilOptions, fan *target.Fanout) error {
-	where, err := parseWhere(f.conditions)
+	where, err := parseWhere(r, f.conditions)
 	if err != nil {
 		return err
 	}
@@ -125,6 +126,7 @@ func (u *untilWait) tooLate(ends, before []target.Ending) ([]target.Ending, erro
 	if slices.ContainsFunc(ends, func(e target.Ending) bool { return e.Reply != nil }) {
 		hint = "the last answer is on standard output; --timeout allows more time"
 	}
+	noteMissing(u.run, u.where)
 	return ends, &fail.Error{Code: fail.CodeCondition, Exit: fail.ExitTimeout, Message: "the condition did not hold within " + u.run.Settings.Timeout.String(), Hint: hint}
 }
 
@@ -142,15 +144,9 @@ func (u *untilWait) round(ctx context.Context, c *ami.Cluster) []target.Ending {
 	return ends
 }
 
-// holds looks at the response, at every item of a list and at the event that ends it, which tells how many there were.
+// holds looks at the response, or at every item of a list and what is around them.
 func (u *untilWait) holds(r *ami.Reply) bool {
-	if u.where.Match(r.Node, &r.Message) || r.End.Len() > 0 && u.where.Match(r.Node, &r.End) {
-		return true
-	}
-	for i := range r.Events {
-		if u.where.Match(r.Node, &r.Events[i].Message) {
-			return true
-		}
-	}
-	return false
+	var n cond.Count
+	n.Reply(u.where, r)
+	return cond.Any.Holds(n)
 }

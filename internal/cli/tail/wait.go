@@ -27,7 +27,8 @@ not count. Prints what it waited for and exits 0; 5 when --timeout is over; 7 wh
 missing; 3 or 4 when there was no session. --ready waits through refused connections and a boot, not through
 a refused login.
 --until sends the action again and again, until its answer (the response, an item of its list, or the event
-that ends the list) meets the condition; of several nodes (--all), until all of them do.`
+that ends the list) meets the condition; of several nodes (--all), until all of them do.
+` + "`amictl tail --help`" + ` explains conditions.`
 
 func WaitCommand(r *run.Run) *cli.Command {
 	f := &options{count: flags.Count{Value: 1, Given: true}}
