@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -129,28 +128,6 @@ func (f *options) limit(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeoutCause(ctx, f.length.Value, errForIsOver)
 }
 
-// parseWhere joins all conditions: several flags mean and. What looks like a mistake is said.
-func parseWhere(r *run.Run, conditions []string) (where *ami.Where, err error) {
-	for _, text := range conditions {
-		w, err := ami.ParseWhere(text)
-		if err != nil {
-			return nil, err
-		}
-		where = where.And(w)
-	}
-	for _, w := range where.Warnings() {
-		r.Note("%s", strings.TrimPrefix(w.Error(), "ami: "))
-	}
-	return where, nil
-}
-
-// noteMissing names the fields that a condition asked for and nothing had.
-func noteMissing(r *run.Run, where *ami.Where) {
-	for _, field := range where.Missing() {
-		r.Note("nothing that came had a field %s, which the condition asks for", field)
-	}
-}
-
 // need returns how many nodes must be ready at the start.
 func (f *options) need(nodes int) (int, error) {
 	switch f.require {
@@ -191,7 +168,7 @@ type tailer struct {
 func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer, error) {
 	t := &tailer{run: r, flags: f, names: names}
 	var err error
-	if t.where, err = parseWhere(r, f.where); err != nil {
+	if t.where, err = act.ParseWhere(r, f.where); err != nil {
 		return nil, err
 	}
 	act.WarnEvents(r, names)
@@ -294,7 +271,7 @@ func (t *tailer) flush() error {
 
 // end prints what is left: the counts, or the end of a document.
 func (t *tailer) end() error {
-	noteMissing(t.run, t.where)
+	act.NoteMissing(t.run, t.where)
 	if t.stats != nil {
 		t.stats.clear()
 		for _, r := range t.stats.records() {

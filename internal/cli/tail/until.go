@@ -20,6 +20,7 @@ import (
 // untilOptions are those of wait --until.
 type untilOptions struct {
 	conditions flags.List
+	found      cond.Found // how much must meet them; any, unless said
 	every      flags.Duration
 }
 
@@ -28,11 +29,12 @@ type untilWait struct {
 	run    *run.Run
 	action ami.Action
 	where  *ami.Where
+	found  cond.Found
 	every  time.Duration
 }
 
 func waitUntil(ctx context.Context, r *run.Run, f *untilOptions, fan *target.Fanout) error {
-	where, err := parseWhere(r, f.conditions)
+	where, err := act.ParseWhere(r, f.conditions)
 	if err != nil {
 		return err
 	}
@@ -66,7 +68,10 @@ func waitUntil(ctx context.Context, r *run.Run, f *untilOptions, fan *target.Fan
 		return err
 	}
 	action.WaitReady = true
-	u := &untilWait{run: r, action: action, where: where, every: f.every.Value}
+	u := &untilWait{run: r, action: action, where: where, found: f.found, every: f.every.Value}
+	if !u.found.Asks() {
+		u.found = cond.Any
+	}
 	ends, err := u.poll(limited, c)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -126,7 +131,7 @@ func (u *untilWait) tooLate(ends, before []target.Ending) ([]target.Ending, erro
 	if slices.ContainsFunc(ends, func(e target.Ending) bool { return e.Reply != nil }) {
 		hint = "the last answer is on standard output; --timeout allows more time"
 	}
-	noteMissing(u.run, u.where)
+	act.NoteMissing(u.run, u.where)
 	return ends, &fail.Error{Code: fail.CodeCondition, Exit: fail.ExitTimeout, Message: "the condition did not hold within " + u.run.Settings.Timeout.String(), Hint: hint}
 }
 
@@ -148,5 +153,5 @@ func (u *untilWait) round(ctx context.Context, c *ami.Cluster) []target.Ending {
 func (u *untilWait) holds(r *ami.Reply) bool {
 	var n cond.Count
 	n.Reply(u.where, r)
-	return cond.Any.Holds(n)
+	return u.found.Holds(n)
 }
