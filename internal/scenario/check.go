@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -227,9 +226,6 @@ func (s *Scenario) checkSubscriptions() error {
 
 // named wants a pattern to name somebody.
 func (s *Scenario) named(pattern string, names []string) error {
-	if _, err := path.Match(pattern, ""); err != nil {
-		return fmt.Errorf("on %q is not a pattern", pattern)
-	}
 	if len(matching(pattern, names)) == 0 {
 		return fmt.Errorf("on %q names nobody of %s", pattern, strings.Join(names[:min(len(names), 8)], ", "))
 	}
@@ -248,7 +244,7 @@ func known(expect map[string]*Want, keys []string) error {
 
 func matching(pattern string, names []string) (out []string) {
 	for _, n := range names {
-		if ok, _ := path.Match(pattern, n); ok || pattern == "" {
+		if pattern == "" || ami.MatchGlob(pattern, n) {
 			out = append(out, n)
 		}
 	}

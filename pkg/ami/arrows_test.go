@@ -19,16 +19,18 @@ var arrows = map[string]string{
 	"pkg/ami/simtest": "",
 	"pkg/ami/amitest": "pkg/ami/wire",
 	"pkg/ami/amiprom": "pkg/ami internal/metrics",
-	"pkg/output":      "pkg/ami pkg/ami/wire",
+	"pkg/output":      "pkg/ami pkg/ami/wire internal/query",
 
 	"internal/metrics":      "pkg/ami",
+	"internal/query":        "pkg/ami",
+	"internal/cond":         "pkg/ami pkg/ami/wire",
 	"internal/atomicfile":   "",
 	"internal/canary":       "",
 	"internal/scenario":     "pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench/report": "internal/bench",
 
-	"internal/cli/fail":   "pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
+	"internal/cli/fail":   "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
 	"internal/cli/flags":  "internal/cli/fail",
 	"internal/cli/config": "internal/atomicfile internal/cli/fail pkg/ami pkg/ami/redact",
 	"internal/cli/run":    "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
@@ -45,7 +47,7 @@ const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/
 
 // A subcommand imports no other; what two need is further down.
 const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
-	" internal/atomicfile internal/metrics internal/bench internal/bench/report internal/scenario"
+	" internal/atomicfile internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
 
 // mayImport returns what a package may import of the module.
 func mayImport(from string) (packages []string, known bool) {

@@ -33,7 +33,7 @@ func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
 	if command {
 		dst = appendOutput(dst, r, &lossy)
 	}
-	return closeObject(j.appendList(dst, r, &lossy), lossy)
+	return closeObject(j.appendList(dst, r, origin.Items, &lossy), lossy)
 }
 
 // lifted tells the headers of a response that have keys of their own, or none because they only serve the protocol.
@@ -68,8 +68,9 @@ func appendOutput(dst []byte, r *ami.Reply, lossy *bool) []byte {
 	return append(dst, ']')
 }
 
-// appendList appends the items of a list, or the event that told how an Originate ended.
-func (j JSON) appendList(dst []byte, r *ami.Reply, lossy *bool) []byte {
+// appendList appends the items of a list and how many there were, those that were printed before included, or the event that
+// told how an Originate ended.
+func (j JSON) appendList(dst []byte, r *ami.Reply, printed int, lossy *bool) []byte {
 	if IsList(r) {
 		dst = append(dst, `,"events":[`...)
 		for i := range r.Events {
@@ -79,7 +80,7 @@ func (j JSON) appendList(dst []byte, r *ami.Reply, lossy *bool) []byte {
 			dst = j.appendInner(dst, &r.Events[i].Message, lossy)
 		}
 		dst = append(dst, ']')
-		return strconv.AppendInt(appendKey(dst, "items"), int64(len(r.Events)), 10)
+		return strconv.AppendInt(appendKey(dst, "items"), int64(len(r.Events)+printed), 10)
 	}
 	if r.End.Len() > 0 {
 		dst = j.appendInner(appendKey(dst, "end"), &r.End, lossy)
