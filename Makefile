@@ -41,7 +41,7 @@ prove: ## every promise with faults, in numbers (long; scripts/prove --short for
 	scripts/prove
 
 docs: ## write the reference, man pages and schemas anew, from the commands
-	go test ./cmd/amictl -count=1 -run TestGenerated -update
+	go test ./internal/cli -count=1 -run TestGenerated -update
 
 pages: ## run every command of the pages, and completion in bash, zsh and fish (installs what is missing)
 	scripts/pages

@@ -20,6 +20,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/internal/canary"
+	"github.com/apntalk/amictl/internal/cli"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
@@ -36,7 +40,7 @@ type birdcage struct {
 func newBirdcage(t *testing.T) *birdcage {
 	b := &birdcage{t: t, home: t.TempDir()}
 	b.secret = filepath.Join(b.home, ".secret")
-	b.write(".secret", canary+"\n")
+	b.write(".secret", canary.Secret+"\n")
 	return b
 }
 
@@ -75,7 +79,7 @@ func (b *birdcage) run(env []string, stdin string, quit syscall.Signal, args ...
 	_ = c.Wait()
 	close(done)
 	for what, text := range map[string][]byte{"standard output": out.Bytes(), "standard error": errOut.Bytes(), "/proc/PID/cmdline": <-cmdlines} {
-		if how := leak(text); how != "" {
+		if how := canary.Leak(text); how != "" {
 			b.t.Errorf("amictl %s: the secret is in %s, %s:\n%s", strings.Join(args, " "), what, how, text)
 		}
 	}
@@ -141,7 +145,7 @@ func echoServer(t *testing.T) string {
 
 func canaryServer(t *testing.T, opts ...amitest.Option) *amitest.Server {
 	s := amitest.NewServer(append([]amitest.Option{
-		amitest.WithUsers(amitest.User{Name: "admin", Secret: canary, Read: amitest.ClassAll, Write: amitest.ClassAll}),
+		amitest.WithUsers(amitest.User{Name: "admin", Secret: canary.Secret, Read: amitest.ClassAll, Write: amitest.ClassAll}),
 		amitest.WithFailDelay(time.Millisecond), amitest.WithSetup(dialplan),
 	}, opts...)...)
 	t.Cleanup(s.Close)
@@ -167,7 +171,7 @@ func TestCanaryShowsNowhere(t *testing.T) {
 			case <-stop:
 				return
 			case <-time.After(20 * time.Millisecond):
-				s.EmitEvent("UserEvent", "UserEvent", "x", "Secret", canary, "Variable", "PASSWORD="+canary)
+				s.EmitEvent("UserEvent", "UserEvent", "x", "Secret", canary.Secret, "Variable", "PASSWORD="+canary.Secret)
 			}
 		}
 	}()
@@ -191,9 +195,9 @@ secret = "cmd:cat ~/.secret; exit 3"
 [contexts.failing.nodes.d]
 url = "ami://`+s.Addr()+`"
 `)
-	named := []string{"THE_SECRET=" + canary}
-	literal := b.write("literal.toml", "[contexts.x]\nsecret = '''"+canary+"'''\n")
-	conf := b.write("manager.conf", "[general]\nenabled=yes\nport="+s.Addr()[strings.LastIndex(s.Addr(), ":")+1:]+"\n[admin]\nsecret="+canary+"\nread=all\nwrite=all\n")
+	named := []string{"THE_SECRET=" + canary.Secret}
+	literal := b.write("literal.toml", "[contexts.x]\nsecret = '''"+canary.Secret+"'''\n")
+	conf := b.write("manager.conf", "[general]\nenabled=yes\nport="+s.Addr()[strings.LastIndex(s.Addr(), ":")+1:]+"\n[admin]\nsecret="+canary.Secret+"\nread=all\nwrite=all\n")
 	b.write("profile.toml", "classes = [\"call\"]\n[[command]]\nrun = \"core show version\"\nexpect = \"Asterisk\"\n")
 	b.write("scenario.toml", "about = \"x\"\n[[server]]\nname = \"pbx1\"\n[[node]]\non = \"*\"\nexpect = { sessions = 1 }\n")
 	var ran []string
@@ -203,7 +207,7 @@ url = "ami://`+s.Addr()+`"
 		args  string
 	}{
 		{file, "", "send Ping -v --node " + good},
-		{nil, canary + "\n", "send Ping -v --secret-stdin --node " + good},
+		{nil, canary.Secret + "\n", "send Ping -v --secret-stdin --node " + good},
 		{nil, "", "send Ping -v --secret-file .secret --node " + good},
 		{named, "", "send Ping -v --node a"},
 		{nil, "", "send Ping -v -C cmd"},
@@ -291,7 +295,7 @@ url = "ami://`+s.Addr()+`"
 		t.Errorf("only %d command lines were looked at in %d runs", b.commands, len(ran))
 	}
 	// A secret where none belongs is refused without repeating it.
-	b.runRefused("send", "Ping", "--node", "ami://admin:"+url.QueryEscape(canary)+"@"+s.Addr())
+	b.runRefused("send", "Ping", "--node", "ami://admin:"+url.QueryEscape(canary.Secret)+"@"+s.Addr())
 	// A dump of all goroutines in the middle of the work.
 	if _, dump := b.run(file, "", syscall.SIGQUIT, "tail", "-v", "Nothing", "--node", good); !strings.Contains(dump, "goroutine ") {
 		t.Errorf("no dump came of SIGQUIT: %s", dump)
@@ -305,7 +309,7 @@ func (b *birdcage) runRefused(args ...string) {
 	c := exec.CommandContext(b.t.Context(), "amictl", args...)
 	c.Env = []string{"HOME=" + b.home, "PATH=" + os.Getenv("PATH")}
 	out, err := c.CombinedOutput()
-	if how := leak(out); err == nil || how != "" {
+	if how := canary.Leak(out); err == nil || how != "" {
 		b.t.Errorf("a secret in a URL: %v, and it is repeated %s:\n%s", err, how, out)
 	}
 }
@@ -324,7 +328,7 @@ func (b *birdcage) files(but ...string) {
 			}
 		}
 		text, err := os.ReadFile(path)
-		if how := leak(text); err != nil || how != "" {
+		if how := canary.Leak(text); err != nil || how != "" {
 			b.t.Errorf("%s: %v, it holds the secret %s:\n%s", path, err, how, text)
 		}
 		seen++
@@ -351,13 +355,13 @@ func TestCanaryNotInAPanic(t *testing.T) {
 	}
 	defer func() { _ = out.Close() }()
 	var stderr bytes.Buffer
-	a := newApp([]string{"send", "Ping", "--node", "ami://admin@127.0.0.1:1"}, strings.NewReader(""), out, &stderr, func(string) (string, bool) {
-		panic(ami.NewSecret(canary))
+	a := run.New([]string{"send", "Ping", "--node", "ami://admin@127.0.0.1:1"}, strings.NewReader(""), out, &stderr, func(string) (string, bool) {
+		panic(ami.NewSecret(canary.Secret))
 	})
-	if status := a.run(t.Context()); status != exitBug {
-		t.Errorf("exit status %d, want %d", status, exitBug)
+	if status := cli.Execute(t.Context(), a); status != fail.ExitBug {
+		t.Errorf("exit status %d, want %d", status, fail.ExitBug)
 	}
-	if how := leak(stderr.Bytes()); how != "" || !strings.Contains(stderr.String(), "amictl: a bug: ") {
+	if how := canary.Leak(stderr.Bytes()); how != "" || !strings.Contains(stderr.String(), "amictl: a bug: ") {
 		t.Errorf("the panic shows it %s:\n%s", how, stderr.String())
 	}
 }

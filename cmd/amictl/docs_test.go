@@ -243,7 +243,8 @@ func TestShellcheck(t *testing.T) {
 		}
 	}
 	c := exec.CommandContext(t.Context(), check, "--shell=bash", "-")
-	c.Stdin = strings.NewReader(completionScripts["bash"])
+	_, script, _ := runApp(t, nil, strings.NewReader(""), "completion", "bash")
+	c.Stdin = strings.NewReader(script)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Errorf("completion bash: %v\n%s", err, out)
 	}

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/internal/cli"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -35,9 +38,9 @@ func runApp(t *testing.T, srv *amitest.Server, stdin io.Reader, args ...string) 
 		env["AMICTL_NODE"] = "ami://" + amitest.DefaultUser + "@" + srv.Addr()
 	}
 	var b strings.Builder
-	a := newApp(args, stdin, out, &b, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	a := run.New(args, stdin, out, &b, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
 	ended := make(chan int, 1)
-	go func() { ended <- a.run(context.Background()) }()
+	go func() { ended <- cli.Execute(context.Background(), a) }()
 	select {
 	case status = <-ended:
 	case <-time.After(20 * time.Second):
@@ -67,8 +70,8 @@ func TestSendLinesEndsAtAFailure(t *testing.T) {
 	if _, err := out.WriteString(`{"action":"Nonsense"}` + "\n"); err != nil {
 		t.Fatal(err)
 	}
-	if status, _, _ := runApp(t, newPBX(t), in, "send", "-"); status != exitFailed {
-		t.Errorf("status %d, want %d", status, exitFailed)
+	if status, _, _ := runApp(t, newPBX(t), in, "send", "-"); status != fail.ExitFailed {
+		t.Errorf("status %d, want %d", status, fail.ExitFailed)
 	}
 }
 
@@ -85,7 +88,7 @@ func TestSendLanesEndAtAFailure(t *testing.T) {
 		fmt.Fprintf(&in, `{"action":"After","node":%q}`+"\n", a.Addr())
 	}
 	status, _, stderr := runApp(t, nil, strings.NewReader(in.String()), "send", "-", "--parallel", "1", "--node", node(a), "--node", node(b))
-	if status != exitFailed || after.Load() != 0 {
+	if status != fail.ExitFailed || after.Load() != 0 {
 		t.Errorf("status %d, %d lines were sent behind the failure; %s", status, after.Load(), stderr)
 	}
 }
@@ -105,12 +108,12 @@ func TestBrokenInputIsAFailure(t *testing.T) {
 	broken := func() io.Reader { return brokenInput{strings.NewReader(`{"action":"Ping"}` + "\n" + `{"action":"Pi`)} }
 	for _, args := range [][]string{{"send", "-"}, {"send", "-", "--keep-going"}, {"send", "-", "--dry-run"}} {
 		status, stdout, stderr := runApp(t, newPBX(t), broken(), args...)
-		if status == exitOK || !strings.Contains(stderr, "input/output error") || !strings.Contains(stdout, "Ping") {
+		if status == fail.ExitOK || !strings.Contains(stderr, "input/output error") || !strings.Contains(stdout, "Ping") {
 			t.Errorf("%v: status %d, stdout %q, stderr %q", args, status, stdout, stderr)
 		}
 	}
 	record := strings.NewReader(`{"type":"event","event":"A","fields":{}}` + "\n")
-	if status, _, stderr := runApp(t, nil, brokenInput{record}, "tail", "--from", "-"); status != exitUsage {
+	if status, _, stderr := runApp(t, nil, brokenInput{record}, "tail", "--from", "-"); status != fail.ExitUsage {
 		t.Errorf("tail --from: status %d, stderr %q", status, stderr)
 	}
 }
@@ -126,7 +129,7 @@ func TestSendLinesAtItsDeadline(t *testing.T) {
 		t.Fatalf("%v in %s", err, stdout)
 	}
 	// The engine's own clock may end the second one just before.
-	if status != exitTimeout && status != exitMixed || len(all) != 2 || all[0].ID != "a" || all[1].ID != "b" || all[1].Code != "timeout" || all[1].Sent == "" {
+	if status != fail.ExitTimeout && status != fail.ExitMixed || len(all) != 2 || all[0].ID != "a" || all[1].ID != "b" || all[1].Code != "timeout" || all[1].Sent == "" {
 		t.Errorf("status %d, %+v", status, all)
 	}
 }
@@ -140,14 +143,14 @@ func TestTailTellsHowItsActionWent(t *testing.T) {
 		w.Error("Nobody may")
 	})
 	srv.Handle("Hang", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Sleep(time.Minute) })
-	if status, _, stderr := runApp(t, srv, nil, "tail", "QueueMemberPause", "--count", "1", "--", "Late"); status != exitFailed || !strings.Contains(stderr, "Nobody may") {
+	if status, _, stderr := runApp(t, srv, nil, "tail", "QueueMemberPause", "--count", "1", "--", "Late"); status != fail.ExitFailed || !strings.Contains(stderr, "Nobody may") {
 		t.Errorf("--count: status %d, %s", status, stderr)
 	}
-	if status, _, stderr := runApp(t, srv, nil, "tail", "--for", "300ms", "--", "Hang"); status != exitTimeout {
+	if status, _, stderr := runApp(t, srv, nil, "tail", "--for", "300ms", "--", "Hang"); status != fail.ExitTimeout {
 		t.Errorf("--for: status %d, %s", status, stderr)
 	}
 	until := time.Now().Add(500 * time.Millisecond).Format(time.RFC3339Nano)
-	if status, _, stderr := runApp(t, srv, nil, "tail", "--until", until, "--", "Hang"); status != exitTimeout {
+	if status, _, stderr := runApp(t, srv, nil, "tail", "--until", until, "--", "Hang"); status != fail.ExitTimeout {
 		t.Errorf("--until: status %d, %s", status, stderr)
 	}
 }
@@ -156,11 +159,11 @@ func TestTailTellsHowItsActionWent(t *testing.T) {
 func TestTailOfNodesThatRefuse(t *testing.T) {
 	a, b := newPBX(t), newPBX(t)
 	nodes := []string{"--node", "ami://admin@" + a.Addr(), "--node", "ami://admin@" + b.Addr(), "--all", "-o", "none"}
-	if status, _, stderr := runApp(t, nil, nil, append(append([]string{"tail"}, nodes...), "--for", "1s", "--", "Nonsense")...); status != exitFailed {
+	if status, _, stderr := runApp(t, nil, nil, append(append([]string{"tail"}, nodes...), "--for", "1s", "--", "Nonsense")...); status != fail.ExitFailed {
 		t.Errorf("both: status %d, %s", status, stderr)
 	}
 	b.Handle("Nonsense", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Ack("") })
-	if status, _, stderr := runApp(t, nil, nil, append(append([]string{"tail"}, nodes...), "--for", "1s", "--", "Nonsense")...); status != exitMixed {
+	if status, _, stderr := runApp(t, nil, nil, append(append([]string{"tail"}, nodes...), "--for", "1s", "--", "Nonsense")...); status != fail.ExitMixed {
 		t.Errorf("one: status %d, %s", status, stderr)
 	}
 }
@@ -171,7 +174,7 @@ func TestHealthAtItsDeadline(t *testing.T) {
 	hangs.Handle("Ping", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Sleep(time.Minute) })
 	status, stdout, _ := runApp(t, nil, nil, "health", "--node", "ami://admin@"+srv.Addr(), "--node", "ami://admin@"+hangs.Addr(), "--deadline", "2s")
 	// The engine's own clock may end the Ping just before: then the node is only not well.
-	if status != exitTimeout && status != exitFailed || strings.Count(stdout, `"type":"health"`) != 2 || !strings.Contains(stdout, `"state":"ready"`) {
+	if status != fail.ExitTimeout && status != fail.ExitFailed || strings.Count(stdout, `"type":"health"`) != 2 || !strings.Contains(stdout, `"state":"ready"`) {
 		t.Errorf("status %d, %s", status, stdout)
 	}
 }
@@ -183,7 +186,7 @@ func TestCheckAtItsDeadline(t *testing.T) {
 	report := filepath.Join(t.TempDir(), "report.xml")
 	status, stdout, stderr := runApp(t, nil, nil, "check", "--node", "ami://admin@"+srv.Addr(), "--node", "ami://admin@"+hangs.Addr(), "--junit", report, "--deadline", "2s")
 	// The engine's own clock may end the Ping just before.
-	if status != exitTimeout && status != exitMixed || !strings.Contains(stdout, `"status":"pass"`) || !strings.Contains(stdout, `"code":"timeout"`) {
+	if status != fail.ExitTimeout && status != fail.ExitMixed || !strings.Contains(stdout, `"status":"pass"`) || !strings.Contains(stdout, `"code":"timeout"`) {
 		t.Errorf("status %d, %s%s", status, stdout, stderr)
 	}
 	if text, err := os.ReadFile(report); err != nil || strings.Count(string(text), "<testsuite ") != 2 {

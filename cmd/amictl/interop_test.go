@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
 const interopProfile = `
@@ -46,29 +48,29 @@ func TestInteropCommandLine(t *testing.T) {
 				status     int
 				stdout     string // a regular expression
 			}{
-				{"admin", "health -o nagios", exitOK, `^AMI OK - 1 of 1 nodes ready`},
-				{"admin", "check smoke.toml --query status", exitOK, `^(pass\n)+$`},
-				{"admin", "originate --channel Local/201@default --application Wait --data 1 --query outcome", exitOK, `^answered\n$`},
-				{"admin", "originate --channel Local/200@default --application Wait --data 1 --wait hangup --query type", exitOK, `^reply\ncall\n$`},
-				{"admin", "originate --channel Local/300@default --application Wait --data 1 --query outcome", exitFailed, `^busy\n$`},
-				{"admin", "originate --channel Local/301@default --application Wait --data 1 --query outcome", exitFailed, `^congestion\n$`},
-				{"admin", "originate --channel Local/302@default --application Wait --data 1 --ring 1s --query outcome", exitFailed, `^no-answer\n$`},
-				{"nocall", "originate --channel Local/201@default --application Wait --data 1 --timeout 2s", exitTimeout, `^$`},
-				{"readonly", "originate --channel Local/201@default --application Wait --data 1", exitLogin, `^$`},
-				{"admin", "wait UserEvent --where Key=1 --query event -- UserEvent UserEvent=x Key=1", exitOK, `^UserEvent\n$`},
-				{"admin", "wait FullyBooted --timeout 1s -- Ping", exitTimeout, `^$`},
-				{"admin", "wait --ready --timeout 20s", exitOK, `^$`},
-				{"denied", "wait --ready --timeout 20s", exitLogin, `^$`},
-				{"admin", "wait --until CoreStartupTime=~: --every 100ms --query response -- CoreStatus", exitOK, `^Success\n$`},
-				{"admin", "tail Hang* --where Channel=~^Local/201 --count 2 --query event -- Originate Channel=Local/201@default Application=Wait Data=1 Async=true", exitOK, `Hangup`},
-				{"command", "command --expect uptime core show uptime", exitOK, `^System uptime`},
-				{"command", "command queue show nosuch", exitOK, `^No such queue`},
-				{"command", "command --reject ^No.such queue show nosuch", exitFailed, `^No such queue`},
-				{"command", "command no such thing", exitFailed, `No such command`},
-				{"admin", "send ConfbridgeListRooms -o none", exitFailed, `^$`},
-				{"admin", "send ConfbridgeListRooms -o none --empty-ok", exitOK, `^$`},
-				{"admin", "send QueueStatus -o none --min-items 1", exitOK, `^$`},
-				{"admin", "send QueueStatus -o none --min-items 10000", exitFailed, `^$`},
+				{"admin", "health -o nagios", fail.ExitOK, `^AMI OK - 1 of 1 nodes ready`},
+				{"admin", "check smoke.toml --query status", fail.ExitOK, `^(pass\n)+$`},
+				{"admin", "originate --channel Local/201@default --application Wait --data 1 --query outcome", fail.ExitOK, `^answered\n$`},
+				{"admin", "originate --channel Local/200@default --application Wait --data 1 --wait hangup --query type", fail.ExitOK, `^reply\ncall\n$`},
+				{"admin", "originate --channel Local/300@default --application Wait --data 1 --query outcome", fail.ExitFailed, `^busy\n$`},
+				{"admin", "originate --channel Local/301@default --application Wait --data 1 --query outcome", fail.ExitFailed, `^congestion\n$`},
+				{"admin", "originate --channel Local/302@default --application Wait --data 1 --ring 1s --query outcome", fail.ExitFailed, `^no-answer\n$`},
+				{"nocall", "originate --channel Local/201@default --application Wait --data 1 --timeout 2s", fail.ExitTimeout, `^$`},
+				{"readonly", "originate --channel Local/201@default --application Wait --data 1", fail.ExitLogin, `^$`},
+				{"admin", "wait UserEvent --where Key=1 --query event -- UserEvent UserEvent=x Key=1", fail.ExitOK, `^UserEvent\n$`},
+				{"admin", "wait FullyBooted --timeout 1s -- Ping", fail.ExitTimeout, `^$`},
+				{"admin", "wait --ready --timeout 20s", fail.ExitOK, `^$`},
+				{"denied", "wait --ready --timeout 20s", fail.ExitLogin, `^$`},
+				{"admin", "wait --until CoreStartupTime=~: --every 100ms --query response -- CoreStatus", fail.ExitOK, `^Success\n$`},
+				{"admin", "tail Hang* --where Channel=~^Local/201 --count 2 --query event -- Originate Channel=Local/201@default Application=Wait Data=1 Async=true", fail.ExitOK, `Hangup`},
+				{"command", "command --expect uptime core show uptime", fail.ExitOK, `^System uptime`},
+				{"command", "command queue show nosuch", fail.ExitOK, `^No such queue`},
+				{"command", "command --reject ^No.such queue show nosuch", fail.ExitFailed, `^No such queue`},
+				{"command", "command no such thing", fail.ExitFailed, `No such command`},
+				{"admin", "send ConfbridgeListRooms -o none", fail.ExitFailed, `^$`},
+				{"admin", "send ConfbridgeListRooms -o none --empty-ok", fail.ExitOK, `^$`},
+				{"admin", "send QueueStatus -o none --min-items 1", fail.ExitOK, `^$`},
+				{"admin", "send QueueStatus -o none --min-items 10000", fail.ExitFailed, `^$`},
 			} {
 				c := exec.CommandContext(t.Context(), "amictl", strings.Fields(tt.args)...) //nolint:gosec // the test's own
 				c.Dir = home

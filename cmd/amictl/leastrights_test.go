@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -86,10 +87,10 @@ func TestLeastRights(t *testing.T) {
 				}
 			}
 			for _, line := range rights.may {
-				try(line, exitOK)
+				try(line, fail.ExitOK)
 			}
 			for _, line := range rights.mayNot {
-				try(line, exitLogin)
+				try(line, fail.ExitLogin)
 			}
 		})
 	}

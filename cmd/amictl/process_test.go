@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -259,7 +260,7 @@ func (p *process) fails(what, stdout string, args ...string) {
 	switch {
 	case !errors.As(err, &exit):
 		p.t.Errorf("%s: it ended well (%v)", what, err)
-	case stdout != "" && exit.ExitCode() != exitLost, exit.ExitCode() < 1 || exit.ExitCode() == exitBug:
+	case stdout != "" && exit.ExitCode() != fail.ExitLost, exit.ExitCode() < 1 || exit.ExitCode() == fail.ExitBug:
 		p.t.Errorf("%s: it ended with %v: %s", what, err, stderr.String())
 	}
 	if text := stderr.String(); !strings.Contains(text, "no space left") || strings.Count(text, "\n") > 2 {

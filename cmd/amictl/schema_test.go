@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/apntalk/amictl/internal/cli/schema"
 )
 
 // schemaRuns print every kind of object: the schema of those without a type of their own, and a line of bash that runs
@@ -96,14 +99,14 @@ func TestSchemas(t *testing.T) {
 				name = "control"
 			}
 		}
-		if schemas[name] == nil {
+		if schema.Schemas[name] == nil {
 			t.Errorf("%s printed an object of type %q, and there is no schema of it: %s", schemaRuns[run].line, name, line)
 			continue
 		}
 		seen[name] = true
 		holdToSchema(t, name, line, schemaRuns[run].line)
 	}
-	for _, name := range schemaNames() {
+	for _, name := range schema.Names() {
 		if !seen[name] {
 			t.Errorf("nothing was printed that the schema %s is of", name)
 		}
@@ -112,26 +115,26 @@ func TestSchemas(t *testing.T) {
 
 // Every type that the sources write has a schema.
 func TestTypesHaveSchemas(t *testing.T) {
-	written := regexp.MustCompile(`Key: "type", Value: "([a-z-]+)"|writeBenchLine\([a-z.]+, "([a-z-]+)"`)
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	written := regexp.MustCompile(`Key: "type", Value: "([a-z-]+)"|writeLine\([A-Za-z.]+, "([a-z-]+)"`)
 	found := 0
-	for _, name := range files {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
+	err := filepath.WalkDir("../../internal", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, ".go") {
+			return err
 		}
+		text, err := os.ReadFile(name)
 		for _, m := range written.FindAllStringSubmatch(string(text), -1) {
 			typ := m[1] + m[2]
 			if other := typeSchemas[typ]; other != "" {
 				typ = other
 			}
-			if found++; schemas[typ] == nil {
+			if found++; schema.Schemas[typ] == nil {
 				t.Errorf("%s writes objects of type %s, which have no schema", name, typ)
 			}
 		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if found < 10 {
 		t.Errorf("only %d types were found", found)
@@ -163,7 +166,7 @@ func underSim(t *testing.T, flags []string, script string) string {
 func holdToSchema(t *testing.T, name, text, from string) {
 	t.Helper()
 	var s map[string]any
-	if err := json.Unmarshal(schemaDocument(name), &s); err != nil {
+	if err := json.Unmarshal(schema.Document(name), &s); err != nil {
 		t.Fatal(err)
 	}
 	var v any
@@ -251,10 +254,10 @@ func isType(typ string, v any) bool {
 // The validator refuses what it should: a test by it can fail.
 func TestValidate(t *testing.T) {
 	var s map[string]any
-	if err := json.Unmarshal(schemaDocument("error"), &s); err != nil {
+	if err := json.Unmarshal(schema.Document("error"), &s); err != nil {
 		t.Fatal(err)
 	}
-	for _, tt := range []struct{ text, want string }{
+	for _, tt := range []struct{ Text, want string }{
 		{`{"type":"error","code":"usage","exit":2,"message":"m"}`, ``},
 		{`{"type":"reply","code":"usage","exit":2,"message":"m"}`, `error.type: reply is not error`},
 		{`{"type":"error","code":"other","exit":2,"message":"m"}`, `none of`},
@@ -266,12 +269,12 @@ func TestValidate(t *testing.T) {
 		{`{"type":"error","code":"usage","exit":2,"message":"m","time":"now"}`, `is not as`},
 	} {
 		var v any
-		if err := json.Unmarshal([]byte(tt.text), &v); err != nil {
+		if err := json.Unmarshal([]byte(tt.Text), &v); err != nil {
 			t.Fatal(err)
 		}
 		got := strings.Join(validate(s, v, "error"), "; ")
 		if !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
-			t.Errorf("%s: %q, want %q", tt.text, got, tt.want)
+			t.Errorf("%s: %q, want %q", tt.Text, got, tt.want)
 		}
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/internal/cli"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -47,10 +50,10 @@ func benchmarkSend(b *testing.B, line string) {
 	defer func() { _ = out.Close() }()
 	env := func(name string) (string, bool) { return dir, name == "HOME" }
 	args := []string{"send", "--node", "ami://" + amitest.DefaultUser + "@" + addr, "--secret-file", secret, "-", "-o", "jsonl", "-q"}
-	a := newApp(args, in, out, os.Stderr, env)
+	a := run.New(args, in, out, os.Stderr, env)
 	b.ResetTimer()
 	start, used := time.Now(), processorTime(b)
-	if status := a.run(b.Context()); status != exitOK {
+	if status := cli.Execute(b.Context(), a); status != fail.ExitOK {
 		b.Fatalf("send ended with %d", status)
 	}
 	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "actions/s")

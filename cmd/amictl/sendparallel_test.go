@@ -12,6 +12,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/apntalk/amictl/internal/cli"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
 )
 
 // packetID reads one action, and returns its ActionID.
@@ -85,9 +89,9 @@ func TestParallelIsTheMostInFlight(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stderr strings.Builder
-	a := newApp([]string{"send", "-", "--parallel", fmt.Sprint(parallel), "--node", "ami://u@" + l.Addr().String(), "--secret-file", secret, "-o", "jsonl"},
+	a := run.New([]string{"send", "-", "--parallel", fmt.Sprint(parallel), "--node", "ami://u@" + l.Addr().String(), "--secret-file", secret, "-o", "jsonl"},
 		strings.NewReader(strings.Repeat(`{"action":"Ping"}`+"\n", lines)), out, &stderr, func(name string) (string, bool) { return dir, name == "HOME" })
-	if status := a.run(t.Context()); status != exitOK {
+	if status := cli.Execute(t.Context(), a); status != fail.ExitOK {
 		t.Fatalf("status %d: %s", status, stderr.String())
 	}
 	_ = out.Close()

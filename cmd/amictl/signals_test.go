@@ -18,7 +18,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/urfave/cli/v3"
+	urfave "github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli"
+	"github.com/apntalk/amictl/internal/cli/run"
 )
 
 // caught is one way to catch a subcommand in the middle of its work.
@@ -195,8 +198,8 @@ func TestSignalsReachEverySubcommand(t *testing.T) {
 
 // leaves are the names of all subcommands that do something.
 func leaves() (names []string) {
-	a := newApp(nil, strings.NewReader(""), nil, &strings.Builder{}, func(string) (string, bool) { return "", false })
-	_ = a.commands().Walk(func(c *cli.Command) error {
+	a := run.New(nil, strings.NewReader(""), nil, &strings.Builder{}, func(string) (string, bool) { return "", false })
+	_ = cli.Commands(a).Walk(func(c *urfave.Command) error {
 		if name, ok := strings.CutPrefix(c.UsageText, "amictl "); ok && len(c.Commands) == 0 && !c.Hidden {
 			names = append(names, name)
 		}

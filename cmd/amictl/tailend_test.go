@@ -12,6 +12,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/apntalk/amictl/internal/cli"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
 )
 
 // What tail has taken is in its output before it leaves its servers, which may take a while.
@@ -63,10 +67,10 @@ func TestTailWritesBeforeItLeaves(t *testing.T) {
 	}
 	var stderr strings.Builder
 	home := t.TempDir()
-	a := newApp([]string{"tail", "--node", "ami://u@" + l.Addr().String(), "--secret-file", secret, "-o", "jsonl", "-q", "--count", "3"},
+	a := run.New([]string{"tail", "--node", "ami://u@" + l.Addr().String(), "--secret-file", secret, "-o", "jsonl", "-q", "--count", "3"},
 		strings.NewReader(""), w, &stderr, func(name string) (string, bool) { return home, name == "HOME" })
-	status := a.run(t.Context())
-	if got := <-written; status != exitOK || got != events {
+	status := cli.Execute(t.Context(), a)
+	if got := <-written; status != fail.ExitOK || got != events {
 		t.Errorf("status %d, and %d events in the output when the session ended, want %d: %s", status, got, events, stderr.String())
 	}
 	_ = w.Close()

@@ -67,8 +67,8 @@ func TestNodeBreakerProbeIsAlwaysRecorded(t *testing.T) {
 				n := f.add("pbx", func(c *ami.Config) { tt.setup(f, c) })
 				time.Sleep(10 * time.Minute)
 				first := n.Stats()
-				if first.BreakerOps != 1 {
-					t.Fatalf("breaker opened %d times", first.BreakerOps)
+				if first.BreakerOpens != 1 {
+					t.Fatalf("breaker opened %d times", first.BreakerOpens)
 				}
 				time.Sleep(10 * time.Minute)
 				later := n.Stats()

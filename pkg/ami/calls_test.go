@@ -30,13 +30,13 @@ func TestListsOnTheSimulator(t *testing.T) {
 						t.Fatalf("item %d is %s", i, ev.Text())
 					}
 				}
-				b := ami.NewBatch(ami.BatchOptions{Items: true})
-				if err := c.Submit(t.Context(), ami.NewAction("QueueStatus"), b, 9); err != nil {
+				b := &ami.Batch[uint64]{Items: true}
+				if err := b.Submit(t.Context(), c, ami.NewAction("QueueStatus"), 9); err != nil {
 					t.Fatal(err)
 				}
 				for i := range 51 {
 					res, err := b.Next(t.Context())
-					if err != nil || res.Tag != 9 || (res.Item != nil) != (i < 50) {
+					if err != nil || res.Value != 9 || (res.Item != nil) != (i < 50) {
 						t.Fatalf("result %d: %+v %v", i, res, err)
 					}
 					if i == 50 && (res.Err != nil || len(res.Reply.Events) != 0) {
@@ -113,12 +113,14 @@ func TestAwaitOriginate(t *testing.T) {
 		if ev, err := sub.Next(t.Context()); err != nil || ev.Name() != "OriginateResponse" {
 			t.Errorf("it is news for the subscribers as well: %v %v", ev, err)
 		}
-		for channel, reason := range map[string]string{"Local/300@default": "5", "Local/301@default": "8", "Local/999@default": "0"} {
+		for channel, outcome := range map[string]ami.Outcome{
+			"Local/300@default": ami.OutcomeBusy, "Local/301@default": ami.OutcomeCongestion, "Local/999@default": ami.OutcomeFailed,
+		} {
 			a.Fields[0].Value = channel
 			r, err = c.Do(t.Context(), a)
 			var refused *ami.ResponseError
-			if r == nil || r.Success() || !errors.As(err, &refused) || refused.Reason != reason || r.End.Get("Response") != "Failure" {
-				t.Errorf("%s: %+v %v, want a refusal for reason %s", channel, refused, err, reason)
+			if r == nil || r.Success() || !errors.As(err, &refused) || refused.Outcome != outcome || r.Outcome() != outcome || r.End.Get("Response") != "Failure" {
+				t.Errorf("%s: %+v %v, want a call that ended as %s", channel, refused, err, outcome)
 			}
 		}
 		exact(t, c.Stats())

@@ -283,9 +283,9 @@ func TestCapOfManyListsTogether(t *testing.T) {
 		})
 		cfg.ListBytes = 100 << 10
 		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range 10 {
-			if err := c.Submit(t.Context(), ami.Action{Name: "QueueStatus", Timeout: time.Minute}, b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), c, ami.Action{Name: "QueueStatus", Timeout: time.Minute}, uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -339,9 +339,9 @@ func TestCapOfTheItemsOfManyLists(t *testing.T) {
 		})
 		cfg.ListItems = most
 		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range lists {
-			if err := c.Submit(t.Context(), ami.NewAction("QueueStatus"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), c, ami.NewAction("QueueStatus"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -353,10 +353,10 @@ func TestCapOfTheItemsOfManyLists(t *testing.T) {
 			}
 			if errors.Is(r.Err, ami.ErrListTooLong) {
 				if cut++; len(r.Reply.Events) != most/lists {
-					t.Errorf("list %d was cut off after %d items, want %d", r.Tag, len(r.Reply.Events), most/lists)
+					t.Errorf("list %d was cut off after %d items, want %d", r.Value, len(r.Reply.Events), most/lists)
 				}
 			} else if r.Err != nil || len(r.Reply.Events) != most/lists+1 {
-				t.Errorf("list %d: %v, %d items", r.Tag, r.Err, len(r.Reply.Events))
+				t.Errorf("list %d: %v, %d items", r.Value, r.Err, len(r.Reply.Events))
 			}
 		}
 		if cut != 2 { // each makes room for five more items

@@ -85,7 +85,10 @@ func TestRemoveDuringTraffic(t *testing.T) {
 		s := f.subscribe(ami.SubscribeOptions{RingEvents: 64})
 		var read atomic.Int64
 		go func() {
-			for range s.All(context.Background()) {
+			for _, err := range s.All(context.Background()) {
+				if err != nil {
+					return
+				}
 				if read.Add(1)%50 == 0 {
 					time.Sleep(time.Millisecond)
 				}
@@ -95,12 +98,12 @@ func TestRemoveDuringTraffic(t *testing.T) {
 			srv := f.serve("goes")
 			n := f.add("goes")
 			f.ready(time.Second)
-			b := ami.NewBatch(ami.BatchOptions{})
+			b := &ami.Batch[uint64]{}
 			var accepted int
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				for i := range 300 {
-					if n.Submit(context.Background(), ami.NewAction("Ping"), b, uint64(i)) == nil {
+					if b.Submit(context.Background(), n, ami.NewAction("Ping"), uint64(i)) == nil {
 						accepted++
 					}
 					if i%10 == 0 {
@@ -214,12 +217,12 @@ func TestClusterDrainFinishesWhatWasAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := trio(t)
 		defer f.close()
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for _, s := range f.servers {
 			s.Handle("Slow", func(_ *amitest.Request, w *amitest.ResponseWriter) { time.Sleep(time.Second); w.Ack("") })
 		}
 		for i := range 12 {
-			if err := f.Submit(t.Context(), ami.Route{Kind: ami.RouteRoundRobin}, ami.NewAction("Slow"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), f.Via(ami.Route{Kind: ami.RouteRoundRobin}), ami.NewAction("Slow"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -262,9 +265,9 @@ func TestClusterDrainIsBounded(t *testing.T) {
 		defer f.close()
 		defer close(release)
 		f.servers["b"].Handle("Slow", func(_ *amitest.Request, w *amitest.ResponseWriter) { <-release; w.Ack("") })
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		n, _ := f.Node("b")
-		if err := n.Submit(t.Context(), ami.Action{Name: "Slow", Timeout: time.Hour}, b, 1); err != nil {
+		if err := b.Submit(t.Context(), n, ami.Action{Name: "Slow", Timeout: time.Hour}, 1); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)

@@ -86,7 +86,7 @@ const (
 var nodeNumbers atomic.Uint32
 
 // Dial opens one session, without supervision: it connects, logs in, adds the filters, runs OnReady and returns.
-// It fails with an *OpError whose Op is "dial", "tls", "banner", "login" or "setup".
+// It fails with an *OpError whose Op is OpDial, OpTLS, OpBanner, OpLogin or OpSetup.
 func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -175,12 +175,12 @@ func (c *Conn) setup(ctx context.Context) error {
 	for _, filter := range c.cfg.Filters {
 		a := Action{Name: "Filter", Fields: append([]Field{{Name: "Operation", Value: "Add"}}, filter...)}
 		if _, err := c.do(ctx, &a, true); err != nil {
-			return &OpError{Op: "setup", Node: c.cfg.Name, Err: fmt.Errorf("filter: %w", err)}
+			return &OpError{Op: OpSetup, Node: c.cfg.Name, Err: fmt.Errorf("filter: %w", err)}
 		}
 	}
 	if c.cfg.OnReady != nil {
 		if err := c.cfg.OnReady(ctx, c); err != nil {
-			return &OpError{Op: "setup", Node: c.cfg.Name, Err: err}
+			return &OpError{Op: OpSetup, Node: c.cfg.Name, Err: err}
 		}
 	}
 	return nil
@@ -306,7 +306,7 @@ func (c *Conn) Drain(ctx context.Context) error {
 	}
 	_ = c.Close()
 	if err != nil {
-		return &OpError{Op: "drain", Node: c.cfg.Name, Err: err}
+		return &OpError{Op: OpDrain, Node: c.cfg.Name, Err: err}
 	}
 	return nil
 }

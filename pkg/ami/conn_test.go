@@ -74,7 +74,7 @@ func exact(t *testing.T, s ami.NodeStats) {
 }
 
 // wantOp fails the test unless err is an *OpError of that operation and cause.
-func wantOp(t *testing.T, err error, op string, cause error) *ami.OpError {
+func wantOp(t *testing.T, err error, op ami.Op, cause error) *ami.OpError {
 	t.Helper()
 	var oe *ami.OpError
 	if !errors.As(err, &oe) {

@@ -27,7 +27,10 @@ func TestConnSubscriptionEndsWithItsSession(t *testing.T) {
 		over := make(chan int)
 		go func() {
 			gaps := 0
-			for ev := range waiting.All(t.Context()) {
+			for ev, err := range waiting.All(t.Context()) {
+				if err != nil && !errors.Is(err, ami.ErrDisconnected) {
+					t.Errorf("the stream ended with %v", err)
+				}
 				if ev.Gap != nil {
 					gaps++
 				}
@@ -84,8 +87,8 @@ func TestSubscriptionOfANodesSessionEndsWithIt(t *testing.T) {
 			t.Fatalf("%d sessions became ready", len(subs))
 		}
 		first := 0
-		for ev := range subs[0].All(t.Context()) {
-			if ev.Gap == nil {
+		for ev, err := range subs[0].All(t.Context()) {
+			if err == nil && ev.Gap == nil {
 				first++
 			}
 		}

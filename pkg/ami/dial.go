@@ -18,7 +18,7 @@ func dialTransport(ctx context.Context, cfg *Config, addr string) (raw, nc net.C
 	}
 	conn, err := dial(ctx, "tcp", addr)
 	if err != nil {
-		return nil, nil, &OpError{Op: "dial", Node: cfg.Name, Err: err}
+		return nil, nil, &OpError{Op: OpDial, Node: cfg.Name, Err: err}
 	}
 	opened := false
 	defer func() {
@@ -46,7 +46,7 @@ func dialTransport(ctx context.Context, cfg *Config, addr string) (raw, nc net.C
 		} else {
 			err = fmt.Errorf("%w: %w", ErrTLS, err)
 		}
-		return nil, nil, &OpError{Op: "tls", Node: cfg.Name, Err: err}
+		return nil, nil, &OpError{Op: OpTLS, Node: cfg.Name, Err: err}
 	}
 	nc = cfg.wrap(c)
 	opened = true

@@ -1,8 +1,12 @@
 package ami
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 )
 
 // Why an operation failed. They are found with errors.Is in what the engine returns, an *OpError as a rule.
@@ -47,9 +51,24 @@ func (s Sent) String() string {
 	return "yes"
 }
 
+// An Op is what an [OpError] happened in.
+type Op string
+
+// The operations, in the order of a session's life.
+const (
+	OpConnect Op = "connect" // waiting for a node to become ready
+	OpDial    Op = "dial"    // name resolution and TCP
+	OpTLS     Op = "tls"     // handshake
+	OpBanner  Op = "banner"  // the server's greeting
+	OpLogin   Op = "login"
+	OpSetup   Op = "setup" // filters and OnReady
+	OpDo      Op = "do"    // an action, however it was sent
+	OpDrain   Op = "drain"
+)
+
 // An OpError is what operations on a session, node or cluster return.
 type OpError struct {
-	Op       string // "dial", "banner", "login", "setup", "do", "drain"
+	Op       Op
 	Node     string
 	Action   string // the action's name, if there is one
 	ActionID string // "" if the action was never accepted
@@ -58,7 +77,7 @@ type OpError struct {
 }
 
 func (e *OpError) Error() string {
-	s := "ami: " + e.Op
+	s := "ami: " + string(e.Op)
 	if e.Action != "" {
 		s += " " + e.Action
 	}
@@ -71,12 +90,22 @@ func (e *OpError) Error() string {
 // Unwrap returns the cause.
 func (e *OpError) Unwrap() error { return e.Err }
 
+// Timeout reports whether the operation's own time ran out: the action's, the dial's, the login's, or its context's. A
+// connection that was lost because TCP timed out is no timeout of the operation.
+func (e *OpError) Timeout() bool {
+	if errors.Is(e.Err, ErrTimeout) || errors.Is(e.Err, context.DeadlineExceeded) {
+		return true
+	}
+	var network net.Error
+	return !errors.Is(e.Err, ErrDisconnected) && errors.As(e.Err, &network) && network.Timeout()
+}
+
 // A ResponseError is a server's refusal: "Response: Error", or an OriginateResponse that says Failure. Do returns the
 // Reply along with it.
 type ResponseError struct {
 	Action  string
-	Message string // the server's words
-	Reason  string // OriginateResponse: Asterisk's control frame number, see OriginateOutcome
+	Message string  // the server's words
+	Outcome Outcome // how the call ended, if an OriginateResponse said so
 }
 
 func (e *ResponseError) Error() string {
@@ -103,10 +132,10 @@ func Retryable(err error, action string) bool {
 		return false
 	}
 	var op *OpError
-	if !errors.As(err, &op) || op.Op == "do" && op.ActionID == "" && !transient(err) {
+	if !errors.As(err, &op) || op.Op == OpDo && op.ActionID == "" && !transient(err) {
 		return false // refused for what it is: it would be refused again
 	}
-	return op.Sent == SentNo || ReadOnly(action)
+	return op.Sent == SentNo || catalog.ReadOnly(action)
 }
 
 // transient reports whether an action that was never accepted might be another time.

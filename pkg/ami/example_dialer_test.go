@@ -1,6 +1,7 @@
 package ami_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,19 +42,16 @@ func (d *dialer) call(ctx context.Context, id, number string) (string, error) {
 		"Application", "Wait", "Data", "60", "Timeout", "20000", "Async", "true")
 	action.AwaitOriginate = true      // end with the call's outcome, not with the acknowledgement
 	action.Timeout = 30 * time.Second // more than the 20 s that it may ring
-	reply, err := d.cluster.Do(ctx, ami.Route{Kind: ami.RouteLeastPending}, action)
+	reply, err := d.cluster.Via(ami.Route{Kind: ami.RouteLeastPending}).Do(ctx, action)
 	var refused *ami.ResponseError
 	var failed *ami.OpError
 	switch {
 	case err == nil:
 		d.settle(id, reply.Node)
-		return "answered", nil
-	case errors.As(err, &refused) && refused.Reason == "5": // an AST_CONTROL number, see OriginateResponse
+		return reply.Outcome().String(), nil
+	case errors.As(err, &refused): // by the far end (busy, no-answer, …), or by the server: then the outcome is unknown
 		d.forget(id)
-		return "busy", nil
-	case errors.As(err, &refused):
-		d.forget(id)
-		return "failed", nil
+		return cmp.Or(refused.Outcome, ami.OutcomeFailed).String(), nil
 	case ami.SentState(err) == ami.SentNo:
 		d.forget(id) // it never left the process: any number of tries more do no harm
 		return "", fmt.Errorf("not called: %w", err)
@@ -92,8 +90,10 @@ func (d *dialer) up() int {
 
 // watch follows the ends of calls until ctx is done. Where events are missing, it asks the server what is really there.
 func (d *dialer) watch(ctx context.Context, events *ami.Subscription) {
-	for event := range events.All(ctx) {
+	for event, err := range events.All(ctx) {
 		switch {
+		case err != nil:
+			return // ctx is done, or the cluster was closed
 		case event.Gap == nil:
 			d.forget(event.Get("Uniqueid"))
 		case event.Gap.Reason == ami.GapOverflow || !event.Gap.Until.IsZero(): // the stream goes on
@@ -108,7 +108,7 @@ func (d *dialer) watch(ctx context.Context, events *ami.Subscription) {
 // alone.
 func (d *dialer) resync(ctx context.Context, node string) error {
 	gone := d.on(node)
-	reply, err := d.cluster.Do(ctx, ami.Route{Node: node}, ami.NewAction("CoreShowChannels"))
+	reply, err := d.cluster.Via(ami.Route{Node: node}).Do(ctx, ami.NewAction("CoreShowChannels"))
 	if err != nil {
 		return err
 	}

@@ -214,9 +214,9 @@ func TestStallingNode(t *testing.T) {
 		})
 		bad := f.add("bad", func(c *ami.Config) { c.Pending = 100 })
 		f.ready(time.Second)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range 100 {
-			if err := bad.Submit(t.Context(), ami.NewAction("Ping"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), bad, ami.NewAction("Ping"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -285,8 +285,8 @@ func TestTricklingNode(t *testing.T) {
 			t.Errorf("lost %d, parse errors %d", st.Lost, st.ParseErrors)
 		}
 		// A banner that takes 30 s does not get 30 s.
-		if st := slow.Stats(); st.Sessions != 0 || st.DialFails < 10 || logins.Load() < 10 {
-			t.Errorf("trickled logins: %d sessions, %d failures of %d", st.Sessions, st.DialFails, logins.Load())
+		if st := slow.Stats(); st.Sessions != 0 || st.DialFailures < 10 || logins.Load() < 10 {
+			t.Errorf("trickled logins: %d sessions, %d failures of %d", st.Sessions, st.DialFailures, logins.Load())
 		}
 	})
 }

@@ -98,7 +98,10 @@ func (f *faultLoad) work(ctx context.Context, n *ami.Node) {
 // follow checks that each node's events are numbered without a hole, but behind a gap.
 func (f *faultLoad) follow(ctx context.Context) {
 	last := make(map[string]int)
-	for ev := range f.sub.All(ctx) {
+	for ev, err := range f.sub.All(ctx) {
+		if err != nil {
+			return
+		}
 		if ev.Gap != nil {
 			f.gaps.Add(1)
 			delete(last, ev.Node)

@@ -21,7 +21,7 @@ func TestEndless(t *testing.T) {
 		login bool // it starts behind the login
 		start string
 		more  string
-		op    string
+		op    ami.Op
 		cause error
 		most  int // bytes that the server gets rid of, network buffers aside; 0: any
 	}{
@@ -196,8 +196,8 @@ func TestEndlessList(t *testing.T) {
 			cfg.ListBytes = 1 << 20
 			check := untouched(t, n)
 			c := mustDial(t, cfg)
-			b := ami.NewBatch(ami.BatchOptions{Items: items})
-			if err := c.Submit(t.Context(), ami.Action{Name: "QueueStatus", Timeout: time.Minute}, b, 1); err != nil {
+			b := &ami.Batch[uint64]{Items: items}
+			if err := b.Submit(t.Context(), c, ami.Action{Name: "QueueStatus", Timeout: time.Minute}, 1); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait() // nobody takes what arrives

@@ -27,16 +27,23 @@ func TestInteropOriginate(t *testing.T) {
 		cfg.Events = "call"
 		c := mustDial(t, cfg)
 		r, err := originate(t, c, "201")
-		if err != nil || r.End.Get("Response") != "Success" || r.End.Get("Reason") != "4" {
+		if err != nil || r.End.Get("Response") != "Success" || r.Outcome() != ami.OutcomeAnswered {
 			t.Errorf("answered: %v %v", r, err)
 		}
-		for _, tt := range []struct{ name, exten, reason string }{
-			{"busy", "300", "5"}, {"congestion", "301", "8"}, {"no answer", "302", "3"}, {"hung up", "303", "0"}, {"missing", "999", "0"},
+		for _, tt := range []struct {
+			name, exten string
+			outcome     ami.Outcome
+		}{
+			{"busy", "300", ami.OutcomeBusy},
+			{"congestion", "301", ami.OutcomeCongestion},
+			{"no answer", "302", ami.OutcomeNoAnswer},
+			{"hung up", "303", ami.OutcomeFailed},
+			{"missing", "999", ami.OutcomeFailed},
 		} {
 			r, err := originate(t, c, tt.exten)
 			var refused *ami.ResponseError
-			if r == nil || r.Success() || !errors.As(err, &refused) || refused.Reason != tt.reason {
-				t.Errorf("%s: %v %v, want reason %s", tt.name, r, err, tt.reason)
+			if r == nil || r.Success() || !errors.As(err, &refused) || refused.Outcome != tt.outcome {
+				t.Errorf("%s: %v %v, want %s", tt.name, r, err, tt.outcome)
 			}
 		}
 		_, err = c.Do(t.Context(), ami.NewAction("Originate", "Channel", "Local/300@default", "Application", "Wait", "Data", "1"))

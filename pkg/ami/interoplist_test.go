@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 )
 
 // listHeaders are what an action needs to answer with a list, or an error.
@@ -39,7 +40,7 @@ func TestInteropLists(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen, empty, unknown := 0, 0, 0
-		for _, a := range ami.Actions() {
+		for _, a := range catalog.Actions() {
 			if a.EndEvent == "" || a.Name == "WaitEvent" {
 				continue
 			}
@@ -130,17 +131,17 @@ func TestInteropCommand(t *testing.T) {
 				t.Errorf("%s: %v", command, err)
 				continue
 			}
-			got := strings.Join(slices.Collect(r.OutputLines()), "\n") + "\n"
+			got := strings.Join(slices.Collect(r.Output()), "\n") + "\n"
 			if diff := cmp.Diff(l.script(t, "rx", command), got); diff != "" {
 				t.Errorf("%s (-console +Command):\n%s", command, diff)
 			}
 		}
 		r, err := c.Do(t.Context(), ami.NewAction("Command", "Command", "logger rotate"))
-		if err != nil || !slices.Equal(slices.Collect(r.OutputLines()), []string{""}) {
+		if err != nil || !slices.Equal(slices.Collect(r.Output()), []string{""}) {
 			t.Errorf("empty output: %v %v", r, err)
 		}
 		r, err = c.Do(t.Context(), ami.NewAction("Command", "Command", "no such thing"))
-		if !errors.As(err, new(*ami.ResponseError)) || r == nil || !strings.Contains(strings.Join(slices.Collect(r.OutputLines()), ""), "No such command 'no such thing'") {
+		if !errors.As(err, new(*ami.ResponseError)) || r == nil || !strings.Contains(strings.Join(slices.Collect(r.Output()), ""), "No such command 'no such thing'") {
 			t.Errorf("no such command: %v %v", r, err)
 		}
 	})

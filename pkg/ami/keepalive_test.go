@@ -233,9 +233,9 @@ func TestTableFilledTwiceInASecond(t *testing.T) {
 		cfg.Pending = 4
 		c := mustDial(t, cfg)
 		fill := func() {
-			b := ami.NewBatch(ami.BatchOptions{})
+			b := &ami.Batch[uint64]{}
 			for i := range 4 {
-				if err := c.Submit(t.Context(), ami.Action{Name: "Queues", Timeout: 100 * time.Millisecond}, b, uint64(i)); err != nil {
+				if err := b.Submit(t.Context(), c, ami.Action{Name: "Queues", Timeout: 100 * time.Millisecond}, uint64(i)); err != nil {
 					t.Fatal(err)
 				}
 			}

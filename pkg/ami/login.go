@@ -27,27 +27,27 @@ func (c *Conn) login(ctx context.Context) error {
 	defer stop()
 	m, err := c.readUntil(func(m *wire.Message) bool { return m.Kind() == wire.Banner })
 	if err != nil {
-		return c.loginFailed("banner", ctx, err)
+		return c.loginFailed(OpBanner, ctx, err)
 	}
 	_, c.banner = m.Line(0)
 	if err := c.authenticate(ctx); err != nil {
-		return c.loginFailed("login", ctx, err)
+		return c.loginFailed(OpLogin, ctx, err)
 	}
 	if !stop() {
-		return c.loginFailed("login", ctx, contextCause(ctx.Err()))
+		return c.loginFailed(OpLogin, ctx, contextCause(ctx.Err()))
 	}
 	_ = c.raw.SetDeadline(time.Time{})
 	return nil
 }
 
 // loginFailed names the real cause: a deadline on the socket is the login's own, or the caller's.
-func (c *Conn) loginFailed(op string, ctx context.Context, err error) error {
+func (c *Conn) loginFailed(op Op, ctx context.Context, err error) error {
 	var timeout net.Error
 	late := errors.Is(err, ErrDisconnected) && errors.As(err, &timeout) && timeout.Timeout() // not the secret's provider
 	switch {
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
 		err = ErrCancelled
-	case late && op == "banner":
+	case late && op == OpBanner:
 		err = fmt.Errorf("%w: the server did not greet; it may speak another protocol or want TLS", ErrTimeout)
 	case late:
 		err = fmt.Errorf("%w: the login was not answered", ErrTimeout)
@@ -95,7 +95,7 @@ func without(text string, secret Secret) string {
 	if secret.Reveal() == "" {
 		return text
 	}
-	return strings.ReplaceAll(text, secret.Reveal(), hidden)
+	return strings.ReplaceAll(text, secret.Reveal(), secret.String())
 }
 
 // onLoopback reports whether the peer is this host. With a Dial of the caller's it may be a proxy on this host, and the

@@ -81,7 +81,7 @@ func (n *Node) run() {
 	session, lastGood := n.sessions, n.lastGood
 	n.mu.Unlock()
 	var c *Conn
-	var err error = &OpError{Op: "dial", Node: n.cfg.Name, Err: errors.New("Dial, Wrap or Secret ended its goroutine")}
+	var err error = &OpError{Op: OpDial, Node: n.cfg.Name, Err: errors.New("Dial, Wrap or Secret ended its goroutine")}
 	defer func() { // whatever became of it
 		n.cluster.queue.finished(n)
 		if err != nil {
@@ -103,9 +103,9 @@ func (n *Node) open(o opening) (c *Conn, err error) {
 		switch p := recover().(type) {
 		case nil:
 		case runtime.Error:
-			err = &OpError{Op: "dial", Node: n.cfg.Name, Err: fmt.Errorf("Dial, Wrap or Secret panicked: %w", p)}
+			err = &OpError{Op: OpDial, Node: n.cfg.Name, Err: fmt.Errorf("Dial, Wrap or Secret panicked: %w", p)}
 		default:
-			err = &OpError{Op: "dial", Node: n.cfg.Name, Err: fmt.Errorf("Dial, Wrap or Secret panicked with a %T", p)}
+			err = &OpError{Op: OpDial, Node: n.cfg.Name, Err: fmt.Errorf("Dial, Wrap or Secret panicked with a %T", p)}
 		}
 	}()
 	return open(n.ctx, o)
@@ -172,7 +172,7 @@ func (n *Node) setup(c *Conn) {
 		case errors.As(err, new(*OpError)):
 			c.kill(err)
 		default:
-			c.kill(&OpError{Op: "setup", Node: n.cfg.Name, Err: err})
+			c.kill(&OpError{Op: OpSetup, Node: n.cfg.Name, Err: err})
 		}
 	}()
 	err = c.setup(n.ctx)
@@ -213,7 +213,7 @@ func (n *Node) failed(cause error) {
 	switch {
 	case errors.Is(cause, ErrUnauthorized):
 		n.stats.loginFailures.Add(1)
-	case errors.As(cause, &refused) && refused.Op != "setup":
+	case errors.As(cause, &refused) && refused.Op != OpSetup:
 		n.stats.dialFailures.Add(1)
 	}
 	random := n.cluster.random() // the caller's code: not under mu

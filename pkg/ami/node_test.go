@@ -116,8 +116,8 @@ func TestNodeRefusedLoginHasASlowClock(t *testing.T) {
 		if l.LoginsRefused < 10 || l.LoginsRefused > 30 {
 			t.Errorf("%d logins tried in two hours", l.LoginsRefused)
 		}
-		if s.LoginFails != l.LoginsRefused || s.BreakerOps != 0 || s.Breaker != "closed" {
-			t.Errorf("%d login failures, breaker %s opened %d times, want %d and none", s.LoginFails, s.Breaker, s.BreakerOps, l.LoginsRefused)
+		if s.LoginFailures != l.LoginsRefused || s.BreakerOpens != 0 || s.Breaker != "closed" {
+			t.Errorf("%d login failures, breaker %s opened %d times, want %d and none", s.LoginFailures, s.Breaker, s.BreakerOpens, l.LoginsRefused)
 		}
 		srv.SetUser(amitest.User{Name: amitest.DefaultUser, Secret: "wrong", Read: amitest.ClassAll, Write: amitest.ClassAll})
 		f.ready(10*time.Minute + 2*time.Second)
@@ -149,8 +149,8 @@ func TestNodeDoesNotCallADroppingServerInALoop(t *testing.T) {
 				if got := calls.Load(); got < 20 || got > 5+40+1 {
 					t.Errorf("called %d times in ten minutes", got)
 				}
-				if s := n.Stats(); s.BreakerOps != 1 || s.Dials != uint64(calls.Load()) {
-					t.Errorf("breaker opened %d times, %d dials of %d", s.BreakerOps, s.Dials, calls.Load())
+				if s := n.Stats(); s.BreakerOpens != 1 || s.Dials != uint64(calls.Load()) {
+					t.Errorf("breaker opened %d times, %d dials of %d", s.BreakerOpens, s.Dials, calls.Load())
 				}
 			})
 		})
@@ -170,8 +170,8 @@ func TestNodePlannedShutdownIsNoPenalty(t *testing.T) {
 		f.net.Reset("pbx")
 		f.serve("pbx")
 		synctest.Wait()
-		if s := n.Stats(); s.Failures != 0 || s.BreakerOps != 0 {
-			t.Errorf("%d failures, breaker opened %d times", s.Failures, s.BreakerOps)
+		if s := n.Stats(); s.Failures != 0 || s.BreakerOpens != 0 {
+			t.Errorf("%d failures, breaker opened %d times", s.Failures, s.BreakerOpens)
 		}
 		f.ready(ami.DefaultBackoffMin)
 	})
@@ -205,11 +205,11 @@ func TestNodeDyingSessionTellsWhatWasSent(t *testing.T) {
 		})
 		n := f.add("pbx")
 		f.ready(time.Second)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		const calls = 1000
 		for i := range calls {
 			a := ami.NewAction("UserEvent", "Tag", fmt.Sprint("t", i), "Body", strings.Repeat("x", 60), "Z", "z")
-			if err := n.Submit(t.Context(), a, b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), n, a, uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 			if i%7 == 0 {
@@ -227,15 +227,15 @@ func TestNodeDyingSessionTellsWhatWasSent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if seen[r.Tag] {
-				t.Fatalf("call %d ended twice", r.Tag)
+			if seen[r.Value] {
+				t.Fatalf("call %d ended twice", r.Value)
 			}
-			seen[r.Tag] = true
+			seen[r.Value] = true
 			if !errors.Is(r.Err, ami.ErrDisconnected) || r.Reply != nil {
-				t.Errorf("call %d: %v, %v", r.Tag, r.Reply, r.Err)
+				t.Errorf("call %d: %v, %v", r.Value, r.Reply, r.Err)
 			}
-			ends[r.Tag] = ami.SentState(r.Err)
-			count[ends[r.Tag]]++
+			ends[r.Value] = ami.SentState(r.Err)
+			count[ends[r.Value]]++
 		}
 		if d := time.Since(before); d != 0 {
 			t.Errorf("the calls ended after %v", d)
@@ -288,9 +288,9 @@ func TestNodeWritesNothingOldOnANewSession(t *testing.T) {
 		})
 		n := f.add("pbx")
 		f.ready(time.Second)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range 500 {
-			if err := n.Submit(t.Context(), ami.NewAction("Ping", "Old", "yes"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), n, ami.NewAction("Ping", "Old", "yes"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 			if i == 250 {
@@ -352,7 +352,7 @@ func TestDialThatEndsItsGoroutine(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
 		if err := node.WaitReady(ctx); err != nil {
-			t.Errorf("a day later: %v; %+v", err, node.Stats().StateName)
+			t.Errorf("a day later: %v; %+v", err, node.Stats().State)
 		}
 	})
 }

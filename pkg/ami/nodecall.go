@@ -25,7 +25,7 @@ func (n *Node) connectError(err error) error {
 	if err == nil || errors.As(err, new(*OpError)) && !errors.Is(err, ErrTimeout) {
 		return err
 	}
-	return &OpError{Op: "connect", Node: n.cfg.Name, Err: err}
+	return &OpError{Op: OpConnect, Node: n.cfg.Name, Err: err}
 }
 
 // await waits for a ready session until ctx is done, the node is closed, or what it is going through makes hopeless
@@ -73,23 +73,13 @@ func (n *Node) TryDo(ctx context.Context, a Action) (*Reply, error) {
 	return c.TryDo(ctx, a)
 }
 
-// Submit sends an action without waiting for its answer; see [Conn.Submit].
-func (n *Node) Submit(ctx context.Context, a Action, b *Batch, tag uint64) error {
-	c, err := n.session(ctx, &a)
+// give sends an action whose end goes to a receiver, on the present session.
+func (n *Node) give(ctx context.Context, a *Action, to receiver, mode submitMode) error {
+	c, err := n.session(ctx, a)
 	if err != nil {
 		return err
 	}
-	return c.Submit(ctx, a, b, tag)
-}
-
-// TrySubmit is Submit, but returns ErrBusy at once if there is no room, and ErrNotReady without a ready session.
-func (n *Node) TrySubmit(a Action, b *Batch, tag uint64) error {
-	a.WaitReady = false
-	c, err := n.session(context.Background(), &a)
-	if err != nil {
-		return err
-	}
-	return c.TrySubmit(a, b, tag)
+	return c.give(ctx, a, to, mode)
 }
 
 // session returns the session to send an action on, or books the action as rejected.
@@ -121,7 +111,7 @@ func (n *Node) session(ctx context.Context, a *Action) (*Conn, error) {
 	}
 	n.stats.submitted.Add(1)
 	n.stats.rejected.Add(1)
-	return nil, &OpError{Op: "do", Node: n.cfg.Name, Action: a.Name, Err: err}
+	return nil, &OpError{Op: OpDo, Node: n.cfg.Name, Action: a.Name, Err: err}
 }
 
 // noActionWaits says why an action does not wait for a node: behind an open breaker, or a refused login.

@@ -1,13 +1,13 @@
 package ami
 
 import (
-	"iter"
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// A Reply is the complete answer to one action.
+// A Reply is the complete answer to one action. Its message's methods are its own: Get returns a header's value, Output
+// the lines that a Command printed.
 type Reply struct {
 	wire.Message // the response packet, owned
 
@@ -29,11 +29,11 @@ func (r *Reply) Success() bool {
 	return !wire.EqualFold(r.End.Name(), "OriginateResponse") || !wire.EqualFold(r.End.Get("Response"), "Failure")
 }
 
-// OutputLines returns the lines of a Command's output, whichever form the server used.
-func (r *Reply) OutputLines() iter.Seq[string] { return r.Output() }
-
 // An Event is one item of a subscription's stream: an event as the server sent it, or, when Gap is not nil, a mark
 // that some are missing here.
+//
+// Its message's methods are its own: Name returns what event it is, such as "Hangup"; Get returns a header's value; All
+// iterates over all headers.
 type Event struct {
 	wire.Message // owned, but for what NextBorrowed and PollBorrowed return
 

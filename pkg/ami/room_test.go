@@ -54,12 +54,12 @@ func TestTryDoBusy(t *testing.T) {
 const stuckWriteBuffer = 256 << 10
 
 // stuckNetwork returns a session whose network takes 4 KiB and no more, and a batch.
-func stuckNetwork(t *testing.T) (*ami.Conn, *ami.Batch) {
+func stuckNetwork(t *testing.T) (*ami.Conn, *ami.Batch[uint64]) {
 	t.Helper()
 	_, n, cfg := stalledPeer(t)
 	n.SetBuffer(4096)
 	cfg.WriteBuffer, cfg.Keepalive = stuckWriteBuffer, -1
-	return mustDial(t, cfg), ami.NewBatch(ami.BatchOptions{})
+	return mustDial(t, cfg), &ami.Batch[uint64]{}
 }
 
 // The write buffer is bounded in bytes, whatever its place: bytes that wait for a stuck network count.
@@ -72,7 +72,7 @@ func TestTryDoBusyByBytes(t *testing.T) {
 		for ; ; n1++ {
 			a := marked("x", 1000)
 			a.Timeout = time.Hour
-			if err := c.Submit(ctx, a, b, 0); err != nil {
+			if err := b.Submit(ctx, c, a, 0); err != nil {
 				wantOp(t, err, "do", ami.ErrCancelled)
 				break
 			}
@@ -223,14 +223,14 @@ func TestWriteBufferCapHoldsWhatTheWriterTook(t *testing.T) {
 		n.SetBuffer(4096)
 		cfg.WriteBuffer, cfg.Keepalive = stuckWriteBuffer, -1
 		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		fill := func() (taken int) {
 			for {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(time.Second, cancel)
 				a := marked("x", 1000)
 				a.Timeout = time.Hour
-				err := c.Submit(ctx, a, b, 0)
+				err := b.Submit(ctx, c, a, 0)
 				cancel()
 				if err != nil {
 					return taken
@@ -269,7 +269,7 @@ func TestSmallActionDoesNotOvertake(t *testing.T) {
 			case 100:
 				a.Timeout = 10 * time.Second // leaves a hole that a small action fits into
 			}
-			if err := c.Submit(ctx, a, b, 0); err != nil {
+			if err := b.Submit(ctx, c, a, 0); err != nil {
 				break
 			}
 		}

@@ -28,8 +28,8 @@ type Route struct {
 	Nodes []string // the others: choose among these, in this order; none means all
 }
 
-// Pick chooses a node. For the kinds other than RouteNamed it is a ready one, or the error is ErrNotReady.
-func (c *Cluster) Pick(r Route) (*Node, error) {
+// pick chooses a node. For the kinds other than RouteNamed it is a ready one, or the error is ErrNotReady.
+func (c *Cluster) pick(r Route) (*Node, error) {
 	if r.Kind == RouteNamed {
 		n, ok := c.Node(r.Node)
 		if !ok {
@@ -84,7 +84,7 @@ func (c *Cluster) candidates(names []string) ([]*Node, error) {
 
 // route chooses a node, waiting for a ready one within ctx and the action's timeout if the action says WaitReady.
 func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) {
-	n, err := c.Pick(r)
+	n, err := c.pick(r)
 	if err == nil || !a.WaitReady || r.Kind == RouteNamed {
 		return n, err
 	}
@@ -108,7 +108,7 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 	for range candidates {
 		if waitErr := <-results; waitErr == nil {
 			cancel() // the other waits end at once
-			n, err := c.Pick(r)
+			n, err := c.pick(r)
 			if err == nil { // one deadline for the wait and the answer
 				if a.Timeout <= 0 {
 					timeout = n.cfg.ActionTimeout
@@ -123,26 +123,36 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 	return nil, fmt.Errorf("%w: %w", ErrNotReady, err)
 }
 
-// Do sends an action to the node that the route chooses and waits for its answer; see [Node.Do].
-func (c *Cluster) Do(ctx context.Context, r Route, a Action) (*Reply, error) {
-	n, err := c.route(ctx, r, &a)
+// unrouted books an action that no node got.
+func (c *Cluster) unrouted(a *Action, err error) error {
+	c.unroutedActions.Add(1)
+	return &OpError{Op: OpDo, Action: a.Name, Err: err}
+}
+
+// A Via is a cluster seen through a route. It is safe for concurrent use.
+type Via struct {
+	cluster *Cluster
+	route   Route
+}
+
+// Via returns the cluster as a [Doer] whose actions go where the route says. It may be kept and used again.
+func (c *Cluster) Via(r Route) *Via { return &Via{c, r} }
+
+// Do sends an action to the node that the route chooses and waits for its answer; see [Node.Do]. If none can be chosen,
+// the error's Node is empty.
+func (v *Via) Do(ctx context.Context, a Action) (*Reply, error) {
+	n, err := v.cluster.route(ctx, v.route, &a)
 	if err != nil {
-		return nil, c.unrouted(&a, err)
+		return nil, v.cluster.unrouted(&a, err)
 	}
 	return n.Do(ctx, a)
 }
 
-// Submit sends an action to the node that the route chooses without waiting for its answer; see [Conn.Submit].
-func (c *Cluster) Submit(ctx context.Context, r Route, a Action, b *Batch, tag uint64) error {
-	n, err := c.route(ctx, r, &a)
+// give sends an action whose end goes to a receiver, to the node that the route chooses.
+func (v *Via) give(ctx context.Context, a *Action, to receiver, mode submitMode) error {
+	n, err := v.cluster.route(ctx, v.route, a)
 	if err != nil {
-		return c.unrouted(&a, err)
+		return v.cluster.unrouted(a, err)
 	}
-	return n.Submit(ctx, a, b, tag)
-}
-
-// unrouted books an action that no node got.
-func (c *Cluster) unrouted(a *Action, err error) error {
-	c.unroutedActions.Add(1)
-	return &OpError{Op: "do", Action: a.Name, Err: err}
+	return n.give(ctx, a, to, mode)
 }

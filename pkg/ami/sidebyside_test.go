@@ -65,10 +65,10 @@ var troubles = []trouble{
 		kind: "stall", slices: 1,
 		change: func(c *ami.Config) { c.ActionTimeout = stallTimeout },
 		make: func(s *sideBySide, bad *ami.Node) { // fills the pending table and the write buffer, and keeps them full
-			b := ami.NewBatch(ami.BatchOptions{})
+			b := &ami.Batch[uint64]{}
 			big := ami.NewAction("UserEvent", "UserEvent", "big", "Body", strings.Repeat("x", 900))
 			for time.Since(s.start) < sideArm {
-				if bad.TrySubmit(big, b, 0) != nil {
+				if b.TrySubmit(bad, big, 0) != nil {
 					time.Sleep(time.Millisecond)
 				}
 				b.Poll()

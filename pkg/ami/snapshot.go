@@ -2,23 +2,26 @@ package ami
 
 import "time"
 
-// NodeStats is a snapshot of one node.
+// MarshalText returns the state's name, so that JSON has it.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// NodeStats is a snapshot of one node. Its JSON names, as those of all figures, are those of the fields in snake case; a
+// time that something took is in nanoseconds and says so.
 type NodeStats struct {
-	Node       string    `json:"node"`
-	State      State     `json:"-"`
-	StateName  string    `json:"state"`
-	Since      time.Time `json:"since"` // of the state
-	Cause      string    `json:"cause,omitempty"`
-	Banner     string    `json:"banner,omitempty"`
-	Booted     bool      `json:"booted"`
-	Sessions   uint64    `json:"sessions"`
-	Lost       uint64    `json:"lost"` // sessions that ended
-	Dials      uint64    `json:"dials"`
-	DialFails  uint64    `json:"dial_failures"`
-	LoginFails uint64    `json:"login_failures"`
-	Breaker    string    `json:"breaker"` // closed, open or half-open
-	BreakerOps uint64    `json:"breaker_opens"`
-	Failures   int       `json:"failures_in_a_row"`
+	Node          string    `json:"node"`
+	State         State     `json:"state"`
+	Since         time.Time `json:"since"` // of the state
+	Cause         string    `json:"cause,omitempty"`
+	Banner        string    `json:"banner,omitempty"`
+	Booted        bool      `json:"booted"`
+	Sessions      uint64    `json:"sessions"`
+	Lost          uint64    `json:"lost"` // sessions that ended
+	Dials         uint64    `json:"dials"`
+	DialFailures  uint64    `json:"dial_failures"`
+	LoginFailures uint64    `json:"login_failures"`
+	Breaker       string    `json:"breaker"` // closed, open or half-open
+	BreakerOpens  uint64    `json:"breaker_opens"`
+	Failures      int       `json:"failures"` // in a row
 
 	Ledger   Ledger `json:"ledger"`
 	Internal uint64 `json:"internal"` // the engine's own actions
@@ -34,14 +37,14 @@ type NodeStats struct {
 	BytesOut    uint64 `json:"bytes_out"`
 
 	Pings       uint64        `json:"pings"`
-	PingLast    time.Duration `json:"ping_last_ns"`
+	PingLast    time.Duration `json:"ping_last_ns"` // a duration in nanoseconds, as all of them
 	PingMax     time.Duration `json:"ping_max_ns"`
 	PingsMissed uint64        `json:"pings_missed"`
 
 	Pending     int `json:"pending"` // slots taken: actions in flight and answers still awaited
 	PendingPeak int `json:"pending_peak"`
 	PendingCap  int `json:"pending_cap"`
-	Write       int `json:"write"` // bytes
+	Write       int `json:"write"` // bytes that wait for the network
 	WritePeak   int `json:"write_peak"`
 	WriteCap    int `json:"write_cap"`
 }
@@ -51,7 +54,7 @@ func (n *Node) Stats() NodeStats {
 	state, _, cause := n.look()
 	n.mu.Lock()
 	s := NodeStats{
-		Node: n.cfg.Name, State: state, StateName: state.String(), Since: n.since, Banner: n.banner,
+		Node: n.cfg.Name, State: state, Since: n.since, Banner: n.banner,
 		Booted: n.booted.Load(), Breaker: "closed", PendingPeak: n.pendingPeak, WritePeak: n.writePeak,
 	}
 	failures, open := n.sup.trouble(time.Now())
@@ -84,7 +87,6 @@ func (c *Conn) Stats() NodeStats {
 	if err := c.Err(); err != nil {
 		s.State, s.Cause = StateClosed, err.Error()
 	}
-	s.StateName = s.State.String()
 	c.stats.fill(&s)
 	s.Sessions = 1
 	c.fill(&s)
@@ -95,8 +97,8 @@ func (t *counters) fill(s *NodeStats) {
 	s.Ledger = t.ledger()
 	s.Internal = t.internalAccepted.Load()
 	s.Sessions, s.Lost = t.sessions.Load(), t.lost.Load()
-	s.Dials, s.DialFails, s.LoginFails = t.dials.Load(), t.dialFailures.Load(), t.loginFailures.Load()
-	s.BreakerOps = t.breakerOpens.Load()
+	s.Dials, s.DialFailures, s.LoginFailures = t.dials.Load(), t.dialFailures.Load(), t.loginFailures.Load()
+	s.BreakerOpens = t.breakerOpens.Load()
 	s.Late, s.Duplicate, s.Foreign = t.late.Load(), t.duplicate.Load(), t.foreign.Load()
 	s.Unmatched, s.Raw, s.ParseErrors = t.unmatched.Load(), t.raw.Load(), t.parseErrors.Load()
 	s.BytesIn, s.BytesOut = t.bytesIn.Load(), t.bytesOut.Load()
@@ -127,16 +129,16 @@ func (c *Conn) pending() int {
 
 // ClusterStats is a snapshot of a cluster.
 type ClusterStats struct {
-	Nodes       []NodeStats         `json:"nodes"`
-	Ready       int                 `json:"ready"`
-	Ledger      Ledger              `json:"ledger"`       // of all nodes, and of actions that no node got
-	BudgetUsed  int64               `json:"budget_used"`  // bytes of credit that the rings hold
-	BudgetCap   int64               `json:"budget_cap"`   // bytes
-	LogDropped  uint64              `json:"log_dropped"`  // records
-	HookDropped uint64              `json:"hook_dropped"` // notes
-	HookPanics  uint64              `json:"hook_panics"`
-	Subs        []SubscriptionStats `json:"subscriptions"`
-	PastSubs    SubscriptionStats   `json:"past_subscriptions"` // together: closed, and no longer among them
+	Nodes             []NodeStats         `json:"nodes"`
+	Ready             int                 `json:"ready"`
+	Ledger            Ledger              `json:"ledger"`       // of all nodes, and of actions that no node got
+	BudgetUsed        int64               `json:"budget_used"`  // bytes of credit that the rings hold
+	BudgetCap         int64               `json:"budget_cap"`   // bytes
+	LogDropped        uint64              `json:"log_dropped"`  // records
+	HookDropped       uint64              `json:"hook_dropped"` // notes
+	HookPanics        uint64              `json:"hook_panics"`
+	Subscriptions     []SubscriptionStats `json:"subscriptions"`
+	PastSubscriptions SubscriptionStats   `json:"past_subscriptions"` // together: closed, and no longer among them
 }
 
 // Stats returns a snapshot of all nodes and subscriptions.
@@ -161,9 +163,9 @@ func (c *Cluster) Stats() ClusterStats {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.PastSubs = c.past
+	s.PastSubscriptions = c.past
 	for _, sub := range c.subscriptions {
-		s.Subs = append(s.Subs, sub.Stats())
+		s.Subscriptions = append(s.Subscriptions, sub.Stats())
 	}
 	return s
 }

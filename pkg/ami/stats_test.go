@@ -58,9 +58,9 @@ func TestLedgerOfEveryEnd(t *testing.T) {
 			t.Errorf("cancelled: %v", err)
 		}
 		time.Sleep(15 * time.Second) // the late answers come
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range 3 {
-			if err := n.Submit(ctx, ami.NewAction("Stall"), b, uint64(i)); err != nil {
+			if err := b.Submit(ctx, n, ami.NewAction("Stall"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -118,7 +118,7 @@ func TestEngineAndServerCountAlike(t *testing.T) {
 			all.Go(func() {
 				for i := range each {
 					a := ami.NewAction([]string{"Ping", "CoreStatus", "QueueStatus", "NoSuch"}[i%4])
-					_, err := f.Do(context.Background(), ami.Route{Kind: ami.RouteRoundRobin}, a)
+					_, err := f.Via(ami.Route{Kind: ami.RouteRoundRobin}).Do(context.Background(), a)
 					if (err != nil) != (i%4 == 3) {
 						t.Errorf("%s: %v", a.Name, err)
 					}
@@ -165,9 +165,9 @@ func TestStatsShowTheDepths(t *testing.T) {
 		f, srv, n := one(t)
 		defer f.close()
 		srv.Handle("Stall", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Sleep(time.Second); w.Ack("") })
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range 10 {
-			if err := n.Submit(t.Context(), ami.NewAction("Stall"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), n, ami.NewAction("Stall"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -218,6 +218,34 @@ func TestDegraded(t *testing.T) {
 		time.Sleep(ami.DefaultKeepalive + 3*ami.DefaultPingTimeout + time.Second)
 		if st := n.Stats(); st.Lost != 1 || !strings.Contains(st.Cause, ami.ErrKeepalive.Error()) {
 			t.Errorf("lost %d, cause %q", st.Lost, st.Cause)
+		}
+	})
+}
+
+// What was offered to a subscription that is closed stays in the cluster's figures: a counter never becomes less.
+func TestCountersOfSubscriptionsThatWereClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, ami.ClusterConfig{})
+		defer f.close()
+		s := f.serve("a")
+		f.add("a")
+		f.ready(time.Minute)
+		sub := f.subscribe(ami.SubscribeOptions{})
+		s.Emit(ticks(100, 10)...)
+		synctest.Wait()
+		offered := func() uint64 {
+			st := f.Stats()
+			all := st.PastSubscriptions
+			for _, s := range st.Subscriptions {
+				all.Add(s)
+			}
+			return all.Offered
+		}
+		before := offered()
+		sub.Close()
+		f.subscribe(ami.SubscribeOptions{})
+		if after := offered(); before == 0 || after != before {
+			t.Errorf("%d events had been offered, and then %d", before, after)
 		}
 	})
 }

@@ -33,27 +33,10 @@ func (c *Conn) TryDo(ctx context.Context, a Action) (*Reply, error) {
 	return c.wait(ctx, r, w)
 }
 
-// Submit sends an action without waiting for its answer; its end comes from b.Next under the given tag. It waits for
-// room within ctx. An error means that the action was refused and b will not hear of it. Once accepted, the action is
-// bounded by its timeout, and by ctx's deadline, not by ctx's cancellation.
-func (c *Conn) Submit(ctx context.Context, a Action, b *Batch, tag uint64) error {
+// give sends an action whose end goes to a receiver.
+func (c *Conn) give(ctx context.Context, a *Action, to receiver, mode submitMode) error {
 	c.stats.submitted.Add(1)
-	b.accepted.Add(1)
-	_, err := c.submit(ctx, &a, receiver{batch: b, tag: tag}, submitWait)
-	if err != nil {
-		b.accepted.Add(-1)
-	}
-	return err
-}
-
-// TrySubmit is Submit, but returns ErrBusy at once if there is no room. The action is bounded by its timeout alone.
-func (c *Conn) TrySubmit(a Action, b *Batch, tag uint64) error {
-	c.stats.submitted.Add(1)
-	b.accepted.Add(1)
-	_, err := c.submit(context.Background(), &a, receiver{batch: b, tag: tag}, submitTry)
-	if err != nil {
-		b.accepted.Add(-1)
-	}
+	_, err := c.submit(ctx, a, to, mode)
 	return err
 }
 
@@ -257,7 +240,7 @@ func (c *Conn) refuse(a *Action, err error, mode submitMode, inLine *roomWaiter)
 	if mode != submitInternal {
 		c.stats.rejected.Add(1)
 	}
-	return &OpError{Op: "do", Node: c.cfg.Name, Action: a.Name, Err: err}
+	return &OpError{Op: OpDo, Node: c.cfg.Name, Action: a.Name, Err: err}
 }
 
 // contextCause turns a context's error into the engine's own, which wraps it.
@@ -328,5 +311,5 @@ func (c *Conn) ending(k *call, r callRef, sent Sent, counter *atomic.Uint64) end
 
 // error builds the call's *OpError.
 func (e *ended) error(c *Conn, err error) error {
-	return &OpError{Op: "do", Node: c.cfg.Name, Action: e.action, ActionID: string(c.calls.appendID(nil, e.ref)), Sent: e.sent, Err: err}
+	return &OpError{Op: OpDo, Node: c.cfg.Name, Action: e.action, ActionID: string(c.calls.appendID(nil, e.ref)), Sent: e.sent, Err: err}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -58,7 +57,6 @@ type Subscription struct {
 	more   bool    // lender has more to give
 	next   int
 	handed atomic.Uint64 // events
-	panic  atomic.Uint64
 }
 
 // newSubscription checks the options.
@@ -121,7 +119,7 @@ func (s *Subscription) detach(f *feed) {
 // leave takes a ring out of its feed, and its figures over. Called under mu, so that none of them is missing meanwhile.
 func (s *Subscription) leave(r *ring) {
 	s.members[r].leave(r)
-	s.gone.add(r.stats())
+	s.gone.Add(r.stats())
 	delete(s.members, r)
 }
 
@@ -245,36 +243,17 @@ func (s *Subscription) hand() *Event {
 	return ev
 }
 
-// All iterates over the stream until ctx is done or the subscription is closed.
-func (s *Subscription) All(ctx context.Context) iter.Seq[Event] {
-	return func(yield func(Event) bool) {
+// All iterates over the stream: each event or gap with a nil error. When Next would return an error, All yields that as
+// its last pair, so that a loop sees why the stream is over.
+func (s *Subscription) All(ctx context.Context) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
 		for {
 			ev, err := s.Next(ctx)
-			if err != nil || !yield(ev) {
+			if !yield(ev, err) || err != nil {
 				return
 			}
 		}
 	}
-}
-
-// Handle calls f for every event and gap until ctx is done or the subscription is closed. A panic in f is passed to
-// report with its stack, and costs that one event.
-func (s *Subscription) Handle(ctx context.Context, f func(Event), report func(any, []byte)) {
-	for ev := range s.All(ctx) {
-		s.call(f, ev, report)
-	}
-}
-
-func (s *Subscription) call(f func(Event), ev Event, report func(any, []byte)) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.panic.Add(1)
-			if report != nil {
-				report(p, debug.Stack())
-			}
-		}
-	}()
-	f(ev)
 }
 
 // Close ends the subscription: what is queued is discarded, and a waiting Next returns ErrClosed.
@@ -293,20 +272,20 @@ func (s *Subscription) Close() {
 // SubscriptionStats is a subscription's ledger over all its nodes:
 // Offered = Filtered + Delivered + Dropped + Discarded + Queued at every quiescent point.
 type SubscriptionStats struct {
-	Offered   uint64 // events decoded while it was subscribed
-	Filtered  uint64 // not wanted
-	Delivered uint64 // handed to the consumer
-	Dropped   uint64 // lost for want of room
-	Discarded uint64 // queued when the subscription or its node was closed
-	Queued    uint64
+	Offered   uint64 `json:"offered"`   // events decoded while it was subscribed
+	Filtered  uint64 `json:"filtered"`  // not wanted
+	Delivered uint64 `json:"delivered"` // handed to the consumer
+	Dropped   uint64 `json:"dropped"`   // lost for want of room
+	Discarded uint64 `json:"discarded"` // queued when the subscription or its node was closed
+	Queued    uint64 `json:"queued"`
 
-	QueuedBytes uint64
-	PeakEvents  uint64 // most events queued in one ring; the cap is RingEvents
-	PeakBytes   uint64 // most bytes queued in one ring; the cap is RingBytes
-	Panics      uint64 // of a callback
+	QueuedBytes uint64 `json:"queued_bytes"`
+	PeakEvents  uint64 `json:"peak_events"` // most events queued in one ring; the cap is RingEvents
+	PeakBytes   uint64 `json:"peak_bytes"`  // most bytes queued in one ring; the cap is RingBytes
 }
 
-func (t *SubscriptionStats) add(o SubscriptionStats) {
+// Add adds the figures of another subscription. What is a most is the greater of both.
+func (t *SubscriptionStats) Add(o SubscriptionStats) {
 	t.Offered += o.Offered
 	t.Filtered += o.Filtered
 	t.Delivered += o.Delivered
@@ -316,7 +295,6 @@ func (t *SubscriptionStats) add(o SubscriptionStats) {
 	t.QueuedBytes += o.QueuedBytes
 	t.PeakEvents = max(t.PeakEvents, o.PeakEvents)
 	t.PeakBytes = max(t.PeakBytes, o.PeakBytes)
-	t.Panics += o.Panics
 }
 
 func (r *ring) stats() SubscriptionStats {
@@ -335,7 +313,7 @@ func (s *Subscription) Stats() SubscriptionStats {
 	handed := s.handed.Load() // before the rings are asked, which are ahead of it
 	t := s.gone
 	for r := range s.members {
-		t.add(r.stats())
+		t.Add(r.stats())
 	}
 	left := t.Delivered - handed // pulled from a ring, not handed out
 	t.Delivered = handed
@@ -344,6 +322,5 @@ func (s *Subscription) Stats() SubscriptionStats {
 	} else {
 		t.Queued += left
 	}
-	t.Panics = s.panic.Load()
 	return t
 }

@@ -116,11 +116,11 @@ func TestTLSRecordsAreShort(t *testing.T) {
 		return tap, err
 	}
 	c := mustDial(t, cfg)
-	b := ami.NewBatch(ami.BatchOptions{})
+	b := &ami.Batch[uint64]{}
 	long := strings.Repeat("x", 900)
 	const n = 500
 	for i := range n {
-		if err := c.Submit(t.Context(), ami.NewAction("Ping", "A", long, "B", long, "C", long), b, uint64(i)); err != nil {
+		if err := b.Submit(t.Context(), c, ami.NewAction("Ping", "A", long, "B", long, "C", long), uint64(i)); err != nil {
 			t.Fatal(err)
 		}
 	}

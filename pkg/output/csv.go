@@ -66,7 +66,7 @@ func replyColumn(name string, r *ami.Reply, origin *Origin) string {
 	case "message":
 		return r.Get("Message")
 	case "outcome":
-		return OriginateOutcome(r)
+		return r.Outcome().String()
 	}
 	if v, ok := r.Lookup(name); ok {
 		return v

@@ -118,6 +118,7 @@ type Origin struct {
 	Action string // the action's name
 	ID     string // the caller's own id, "" if it gave none
 	Line   int    // the line of input that asked, counted from 1; 0: none
+	Items  int    // of a list, printed before its reply
 }
 
 // append writes the keys action, id and line that are known.

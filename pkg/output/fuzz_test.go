@@ -66,7 +66,7 @@ func checkReply(t *testing.T, r *ami.Reply, got *replyObject, command bool) {
 	names := []string{"response", "actionid", "eventlist", "message"}
 	if command || follows {
 		names = append(names, "output")
-		if diff := cmp.Diff(append([]string{}, cleanAll(slices.Collect(r.OutputLines()))...), append([]string{}, got.Output...)); diff != "" {
+		if diff := cmp.Diff(append([]string{}, cleanAll(slices.Collect(r.Output()))...), append([]string{}, got.Output...)); diff != "" {
 			t.Errorf("output (-want +got):\n%s", diff)
 		}
 	}

@@ -1,10 +1,6 @@
 package output
 
-import (
-	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
-)
+import "unicode/utf8"
 
 const (
 	lowBits  = 0x0101010101010101
@@ -125,14 +121,4 @@ func appendStringKey(dst []byte, key, value string, lossy *bool) []byte {
 	dst, l := AppendString(appendKey(dst, key), value)
 	*lossy = *lossy || l
 	return dst
-}
-
-// Query evaluates a gjson path on one JSON object: a string as its text, anything else as JSON; ok is false if the
-// path matches nothing.
-func Query(object []byte, path string) (_ string, ok bool) {
-	r := gjson.GetBytes(object, path)
-	if r.Type == gjson.String {
-		return r.Str, r.Exists()
-	}
-	return r.Raw, r.Exists()
 }

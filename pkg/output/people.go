@@ -34,7 +34,7 @@ func (p *Printer) replyText(r *ami.Reply, origin *Origin) {
 		p.buf = append(append(p.buf, line...), '\n')
 	}
 	if wire.EqualFold(origin.Action, "Command") {
-		for line := range r.OutputLines() {
+		for line := range r.Output() {
 			_ = p.Text("", line)
 		}
 	}
@@ -71,8 +71,8 @@ func (p *Printer) headline(r *ami.Reply, origin *Origin) string {
 			s += "s"
 		}
 	}
-	if outcome := OriginateOutcome(r); outcome != "" {
-		s += "  " + outcome
+	if outcome := r.Outcome(); outcome != ami.OutcomeUnknown {
+		s += "  " + outcome.String()
 	}
 	if m := r.Get("Message"); m != "" {
 		s += "  " + Safe(m)

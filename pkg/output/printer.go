@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"github.com/apntalk/amictl/internal/query"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -25,11 +26,12 @@ func (f Format) String() string {
 	return [...]string{"jsonl", "json", "table", "csv", "raw", "none"}[f]
 }
 
-// Options of a Printer.
+// Options of a Printer. In a Query an order against a number or a time compares quantities, though fields are text, and
+// [a,b] holds null where there is nothing.
 type Options struct {
 	Format   Format
 	Fields   []string // columns of CSV; headers to keep in the other formats
-	Query    string   // if not empty: a gjson path evaluated on each object instead of Format
+	Query    string   // if not empty: a gjson path evaluated on each object instead of Format; see below
 	Terminal bool     // the writer is a terminal: nothing reaches it that could command it
 	Width    int      // of the terminal, in columns; 0: no limit
 	Color    bool
@@ -46,9 +48,11 @@ type Printer struct {
 	w    io.Writer
 	o    Options
 	json JSON
-	buf  []byte
-	one  []byte // the object being made, where it is not written as it is
-	err  error
+
+	query query.Path // of o.Query
+	buf   []byte
+	one   []byte // the object being made, where it is not written as it is
+	err   error
 
 	objects int      // in the JSON document so far
 	pending []byte   // its first object, while it may be the only one
@@ -66,6 +70,7 @@ func NewPrinter(w io.Writer, o Options) *Printer {
 	p := &Printer{w: w, o: o, json: JSON{Fields: o.Fields, stamp: new(stamp)}}
 	if o.Query != "" {
 		p.o.Format = JSONLines
+		p.query = query.Compile(o.Query)
 		p.json.Fields = nil
 	}
 	return p
@@ -196,7 +201,7 @@ func (p *Printer) object(o []byte) {
 	p.one = o
 	switch {
 	case p.o.Query != "":
-		if text, ok := Query(o, p.o.Query); ok {
+		if text, ok := p.query.Get(o); ok {
 			_ = p.Text("", text)
 		}
 	case p.o.Format == JSONLines:

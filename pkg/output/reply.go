@@ -18,8 +18,8 @@ func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
 	if message, ok := r.Lookup("Message"); ok {
 		dst = appendStringKey(dst, "message", message, &lossy)
 	}
-	if outcome := OriginateOutcome(r); outcome != "" {
-		dst = appendStringKey(dst, "outcome", outcome, &lossy)
+	if outcome := r.Outcome(); outcome != ami.OutcomeUnknown {
+		dst = appendStringKey(dst, "outcome", outcome.String(), &lossy)
 	}
 	dst = strconv.AppendInt(appendKey(dst, "rtt_us"), r.RTT.Microseconds(), 10)
 	follows := wire.EqualFold(r.Name(), "Follows")
@@ -33,7 +33,7 @@ func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
 	if command {
 		dst = appendOutput(dst, r, &lossy)
 	}
-	return closeObject(j.appendList(dst, r, &lossy), lossy)
+	return closeObject(j.appendList(dst, r, origin.Items, &lossy), lossy)
 }
 
 // lifted tells the headers of a response that have keys of their own, or none because they only serve the protocol.
@@ -57,7 +57,7 @@ func liftedOfCommand(name string) bool {
 func appendOutput(dst []byte, r *ami.Reply, lossy *bool) []byte {
 	dst = append(dst, `,"output":[`...)
 	open := len(dst)
-	for line := range r.OutputLines() {
+	for line := range r.Output() {
 		if len(dst) > open {
 			dst = append(dst, ',')
 		}
@@ -68,8 +68,9 @@ func appendOutput(dst []byte, r *ami.Reply, lossy *bool) []byte {
 	return append(dst, ']')
 }
 
-// appendList appends the items of a list, or the event that told how an Originate ended.
-func (j JSON) appendList(dst []byte, r *ami.Reply, lossy *bool) []byte {
+// appendList appends the items of a list and how many there were, those that were printed before included, or the event that
+// told how an Originate ended.
+func (j JSON) appendList(dst []byte, r *ami.Reply, printed int, lossy *bool) []byte {
 	if IsList(r) {
 		dst = append(dst, `,"events":[`...)
 		for i := range r.Events {
@@ -79,7 +80,7 @@ func (j JSON) appendList(dst []byte, r *ami.Reply, lossy *bool) []byte {
 			dst = j.appendInner(dst, &r.Events[i].Message, lossy)
 		}
 		dst = append(dst, ']')
-		return strconv.AppendInt(appendKey(dst, "items"), int64(len(r.Events)), 10)
+		return strconv.AppendInt(appendKey(dst, "items"), int64(len(r.Events)+printed), 10)
 	}
 	if r.End.Len() > 0 {
 		dst = j.appendInner(appendKey(dst, "end"), &r.End, lossy)
@@ -104,35 +105,6 @@ func IsList(r *ami.Reply) bool {
 		return true
 	}
 	return r.End.Len() > 0 && !wire.EqualFold(r.End.Name(), "OriginateResponse")
-}
-
-// OriginateOutcome says in a word how an Originate that was waited for ended: "answered", "busy", "no-answer",
-// "congestion" or "failed". It is "" if the reply holds no OriginateResponse.
-//
-// The numbers are Asterisk's control frames (frame.h), as pbx_outgoing hands them to OriginateResponse.
-func OriginateOutcome(r *ami.Reply) string {
-	if !wire.EqualFold(r.End.Name(), "OriginateResponse") {
-		return ""
-	}
-	if outcome := OutcomeOf(r.End.Get("Reason")); outcome != "answered" || r.Success() {
-		return outcome
-	}
-	return "failed"
-}
-
-// OutcomeOf says in a word what the Reason of an OriginateResponse means.
-func OutcomeOf(reason string) string {
-	switch reason {
-	case "4":
-		return "answered"
-	case "5":
-		return "busy"
-	case "3":
-		return "no-answer"
-	case "8":
-		return "congestion"
-	}
-	return "failed"
 }
 
 // Failure is what went wrong with a request, for an object of type "error".

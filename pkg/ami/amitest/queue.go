@@ -165,7 +165,7 @@ func memberEvent(name, queue string, m *QueueMember, v Version, extra ...string)
 	hs := m.fields(queue, v)
 	hs[1].Name, hs[2].Name = "MemberName", "Interface"
 	hs = slices.Insert(hs, len(hs)-1, Header{"Ringinuse", "1"})
-	return Event{Name: name, Class: ClassAgent, Headers: append(hs, pairs(extra)...)}
+	return Event{Name: name, Class: classAgent, Headers: append(hs, pairs(extra)...)}
 }
 
 func queueRemove(r *Request, w *ResponseWriter) {

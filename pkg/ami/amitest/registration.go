@@ -20,7 +20,7 @@ func (s *Server) SetRegistration(name, clientURI, serverURI, status string) {
 		}
 		r := &st.registrations[i]
 		r.status = status
-		*evs = append(*evs, Event{Name: "Registry", Class: ClassSystem, Headers: pairs([]string{
+		*evs = append(*evs, Event{Name: "Registry", Class: classSystem, Headers: pairs([]string{
 			"ChannelType", "PJSIP", "Username", r.client, "Domain", r.server, "Status", status,
 		})})
 	})
@@ -82,7 +82,7 @@ func (s *Server) SetContact(endpoint, uri string) {
 }
 
 func contactStatus(e *Endpoint, status string) Event {
-	return Event{Name: "ContactStatus", Class: ClassSystem, Headers: pairs([]string{
+	return Event{Name: "ContactStatus", Class: classSystem, Headers: pairs([]string{
 		"URI", e.Contact, "ContactStatus", status, "AOR", e.Name, "EndpointName", e.Name,
 	})}
 }

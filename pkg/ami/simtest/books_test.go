@@ -80,7 +80,7 @@ func (w *world) check(when string) {
 		if s.PendingPeak > s.PendingCap+4 || s.WritePeak > s.WriteCap+1024 || s.Pending < 0 {
 			w.t.Errorf("%s: %s: pending peak %d of %d, write peak %d of %d", when, n.Name(), s.PendingPeak, s.PendingCap, s.WritePeak, s.WriteCap)
 		}
-		if s.Duplicate != 0 || s.ParseErrors > s.Lost+s.DialFails+s.LoginFails {
+		if s.Duplicate != 0 || s.ParseErrors > s.Lost+s.DialFailures+s.LoginFailures {
 			w.t.Errorf("%s: %s: %d duplicates, %d parse errors", when, n.Name(), s.Duplicate, s.ParseErrors)
 		}
 		sum.Add(s.Ledger)
@@ -103,7 +103,7 @@ func (w *world) check(when string) {
 	if c.BudgetUsed > c.BudgetCap || c.BudgetUsed < 0 {
 		w.t.Errorf("%s: budget %d of %d", when, c.BudgetUsed, c.BudgetCap)
 	}
-	for _, s := range c.Subs {
+	for _, s := range c.Subscriptions {
 		if s.Offered != s.Filtered+s.Delivered+s.Dropped+s.Discarded+s.Queued {
 			w.t.Errorf("%s: subscription %+v", when, s)
 		}

@@ -91,7 +91,7 @@ func with(parts map[string]string, changed ...string) map[string]string {
 // How each part is known is said; what a server lacks, or does not let the user ask, is no error.
 func TestPartsSayHowTheyAreKnown(t *testing.T) {
 	few := amitest.WithUsers(amitest.User{
-		Name: amitest.DefaultUser, Secret: amitest.DefaultSecret, Read: amitest.ClassAll, Write: amitest.ClassCall,
+		Name: amitest.DefaultUser, Secret: amitest.DefaultSecret, Read: amitest.ClassAll, Write: amitest.ParseClass("call"),
 	})
 	tests := []struct {
 		name, mask string

@@ -36,7 +36,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	versions := []amitest.Version{amitest.Version22, amitest.Version22, amitest.Version16, amitest.Version13}
 	for i := range 1 + w.rng.IntN(2) {
 		srv := amitest.NewServer(amitest.WithNetwork(w.net), amitest.WithName(fmt.Sprintf("pbx%d", i)), amitest.WithSeed(seed),
-			amitest.WithVersion(versions[w.rng.IntN(len(versions))]), amitest.WithAuthLimit(1000), amitest.WithSetup(furnish))
+			amitest.WithVersion(versions[w.rng.IntN(len(versions))]), amitest.WithSettings(amitest.Settings{AuthLimit: 1000}), amitest.WithSetup(furnish))
 		srv.DelayEvents(time.Duration(w.rng.Int64N(int64(maxDelay))))
 		w.servers = append(w.servers, srv)
 	}

@@ -1,0 +1,201 @@
+package report
+
+import (
+	"fmt"
+	"html"
+	"math"
+	"strings"
+)
+
+// Size of a chart in SVG units; the page scales it.
+const (
+	chartWidth, chartHeight    = 720.0, 260.0
+	chartLeft, chartRight      = 64.0, 14.0
+	chartTop, chartBottom      = 12.0, 34.0
+	plotWidth, plotHeight      = chartWidth - chartLeft - chartRight, chartHeight - chartTop - chartBottom
+	maxDots                    = 400 // beyond so many points a line has no dots
+	labelHeight, tickLabelDown = 4.0, 16.0
+)
+
+// A series is one line, or one set of bars or dots, of a chart.
+type series struct {
+	name  string
+	class string // of the style sheet: s1 to s5
+	dash  bool
+	x, y  []float64
+	tips  []string // what a pointer on a point shows; may be nil
+}
+
+// A scale maps values to a length between 0 and 1.
+type scale struct {
+	min, max float64
+	log      bool
+}
+
+func (s scale) at(v float64) float64 {
+	if s.log {
+		v = max(v, s.min)
+		return (math.Log10(v) - math.Log10(s.min)) / (math.Log10(s.max) - math.Log10(s.min))
+	}
+	return (v - s.min) / (s.max - s.min)
+}
+
+// linear returns a scale from 0 to a round number of at least top, and its ticks.
+func linear(top float64) (scale, []float64) {
+	if top <= 0 {
+		top = 1
+	}
+	step := math.Pow(10, math.Floor(math.Log10(top/4)))
+	for _, m := range []float64{1, 2, 5, 10} {
+		if top/(step*m) <= 5 {
+			step *= m
+			break
+		}
+	}
+	n := math.Ceil(top/step - 1e-9)
+	var ticks []float64
+	for i := 0.0; i <= n; i++ {
+		ticks = append(ticks, i*step)
+	}
+	return scale{0, n * step, false}, ticks
+}
+
+// powersOfTwo is linear for sizes: steps are powers of two.
+func powersOfTwo(top float64) (scale, []float64) {
+	step := 1.0
+	for top/step > 6 {
+		step *= 2
+	}
+	n := max(1, math.Ceil(top/step))
+	var ticks []float64
+	for i := 0.0; i <= n; i++ {
+		ticks = append(ticks, i*step)
+	}
+	return scale{0, n * step, false}, ticks
+}
+
+// logarithmic returns a scale of whole powers of ten around lo and hi, and its ticks.
+func logarithmic(lo, hi float64) (scale, []float64) {
+	lo, hi = max(lo, 1), max(hi, 1)
+	a, b := math.Floor(math.Log10(lo)), math.Ceil(math.Log10(hi)+1e-9)
+	if b <= a {
+		b = a + 1
+	}
+	var ticks []float64
+	for e := a; e <= b; e++ {
+		ticks = append(ticks, math.Pow(10, e))
+		if b-a <= 2 && e < b {
+			ticks = append(ticks, 2*math.Pow(10, e), 5*math.Pow(10, e))
+		}
+	}
+	return scale{math.Pow(10, a), math.Pow(10, b), true}, ticks
+}
+
+// A chart is drawn as an SVG element whose colours come from the page's style sheet.
+type chart struct {
+	label  string // for those who cannot see it
+	x, y   scale
+	xticks []float64
+	yticks []float64
+	xtext  func(float64) string
+	ytext  func(float64) string
+	xname  string
+	b      strings.Builder
+}
+
+func (c *chart) px(v float64) float64 { return chartLeft + plotWidth*c.x.at(v) }
+func (c *chart) py(v float64) float64 { return chartTop + plotHeight*(1-c.y.at(v)) }
+
+func (c *chart) frame() {
+	fmt.Fprintf(&c.b, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, chartWidth, chartHeight, html.EscapeString(c.label))
+	for _, t := range c.yticks {
+		y := c.py(t)
+		fmt.Fprintf(&c.b, `<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, chartLeft, chartWidth-chartRight, y, y)
+		fmt.Fprintf(&c.b, `<text class="tick" text-anchor="end" x="%g" y="%.1f">%s</text>`, chartLeft-6, y+labelHeight, html.EscapeString(c.ytext(t)))
+	}
+	for _, t := range c.xticks {
+		x, anchor := c.px(t), "middle"
+		if x > chartWidth-chartRight-16 { // beyond it the label would be cut
+			anchor = "end"
+		}
+		fmt.Fprintf(&c.b, `<text class="tick" text-anchor="%s" x="%.1f" y="%g">%s</text>`,
+			anchor, x, chartTop+plotHeight+tickLabelDown, html.EscapeString(c.xtext(t)))
+	}
+	fmt.Fprintf(&c.b, `<text class="tick" text-anchor="end" x="%g" y="%g">%s</text>`,
+		chartWidth-chartRight, chartHeight-2, html.EscapeString(c.xname))
+}
+
+// line draws a series; a value of 0 or less on a logarithmic axis is a hole.
+func (c *chart) line(s series) {
+	var path strings.Builder
+	pen := "M"
+	for i := range s.x {
+		if c.y.log && s.y[i] <= 0 {
+			pen = "M"
+			continue
+		}
+		fmt.Fprintf(&path, "%s%.1f %.1f", pen, c.px(s.x[i]), c.py(s.y[i]))
+		pen = "L"
+	}
+	dash := ""
+	if s.dash {
+		dash = ` stroke-dasharray="5 4"`
+	}
+	fmt.Fprintf(&c.b, `<path class="line %s" d="%s"%s/>`, s.class, path.String(), dash)
+	if len(s.x) > maxDots {
+		return
+	}
+	for i := range s.x {
+		if !c.y.log || s.y[i] > 0 {
+			c.dot(s, i, 2.2)
+		}
+	}
+}
+
+func (c *chart) dot(s series, i int, radius float64) {
+	fmt.Fprintf(&c.b, `<circle class="dot %s" cx="%.1f" cy="%.1f" r="%g">%s</circle>`,
+		s.class, c.px(s.x[i]), c.py(s.y[i]), radius, tip(s, i))
+}
+
+func tip(s series, i int) string {
+	if s.tips == nil {
+		return ""
+	}
+	return "<title>" + html.EscapeString(s.tips[i]) + "</title>"
+}
+
+// bars draws a series as bars of one unit's width, from 0.
+func (c *chart) bars(s series) {
+	width := plotWidth / (c.x.max - c.x.min)
+	gap := min(3, width*0.2)
+	for i := range s.x {
+		top := c.py(s.y[i])
+		fmt.Fprintf(&c.b, `<rect class="bar %s" x="%.2f" y="%.1f" width="%.2f" height="%.1f">%s</rect>`,
+			s.class, c.px(s.x[i])+gap/2, top, max(0.5, width-gap), max(0, chartTop+plotHeight-top), tip(s, i))
+	}
+}
+
+// rule draws a horizontal line at a value, such as a cap or a fair share.
+func (c *chart) rule(v float64, text string) {
+	y := c.py(v)
+	fmt.Fprintf(&c.b, `<line class="rule" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, chartLeft, chartWidth-chartRight, y, y)
+	fmt.Fprintf(&c.b, `<text class="tick over" text-anchor="start" x="%g" y="%.1f">%s</text>`, chartLeft+6, y-4, html.EscapeString(text))
+}
+
+func (c *chart) String() string { return c.b.String() + "</svg>" }
+
+// legend says which line is which, behind the chart.
+func legend(all []series) string {
+	var b strings.Builder
+	b.WriteString(`<p class="legend">`)
+	for _, s := range all {
+		dash := ""
+		if s.dash {
+			dash = ` stroke-dasharray="5 4"`
+		}
+		fmt.Fprintf(&b, `<span><svg viewBox="0 0 22 8" class="key" aria-hidden="true"><path class="line %s" d="M0 4L22 4"%s/></svg>%s</span>`,
+			s.class, dash, html.EscapeString(s.name))
+	}
+	b.WriteString("</p>")
+	return b.String()
+}

@@ -1,0 +1,141 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+	"time"
+
+	"github.com/apntalk/amictl/internal/bench"
+)
+
+// htmlRows is how many nodes the page's table lists.
+const htmlRows = 200
+
+// HTML writes a result as one page that needs nothing else: no script, no font, no request.
+func HTML(w io.Writer, res *bench.Result) error {
+	r := view{res}
+	p := page{
+		Result: res, Headline: r.headline(), Plots: r.plots(), Sentences: r.sentences(), Words: verdictWords(r.Verdict),
+		When: r.Started.UTC().Format(time.RFC3339),
+	}
+	for _, g := range r.grids(htmlRows) {
+		p.Grids = append(p.Grids, pageGrid{g.title, g.head, g.rows})
+	}
+	for _, j := range r.Thresholds {
+		p.Judged = append(p.Judged, pageJudged{j, outcome(j)})
+	}
+	t, f := &r.Total, &r.Fairness
+	p.Cards = []card{
+		{"answered", fmt.Sprintf("%.0f/s", t.Rate), fmt.Sprintf("%d actions", t.Answered())},
+		{"response p50", bench.FormatMicros(t.P50), "service " + bench.FormatMicros(t.ServiceP50)},
+		{"response p99", bench.FormatMicros(t.P99), "service " + bench.FormatMicros(t.ServiceP99)},
+		{"failed", fmt.Sprint(t.Ended.Failed()), fmt.Sprintf("of %d sent", t.Sent)},
+		{"jain", fmt.Sprintf("%.4f", f.Jain), fmt.Sprintf("%d healthy of %d %s", f.Healthy, f.Nodes, plural(f.Nodes, "node"))},
+		{"starvation", orZero(f.Starvation), "longest, a healthy node"},
+	}
+	if m := r.Memory; m != nil {
+		p.Cards = append(p.Cards, card{"resident", m.PeakRSS.String(), m.PerNode.String() + " a node"})
+	}
+	ledger := "exact"
+	if len(r.Ledger.Differences) > 0 {
+		ledger = "DIFFERS"
+	}
+	p.Cards = append(p.Cards, card{"ledger", ledger, fmt.Sprintf("%d accepted", r.Ledger.Engine.Accepted)})
+	if err := pageTemplate.Execute(w, p); err != nil {
+		return fmt.Errorf("bench: html: %w", err)
+	}
+	return nil
+}
+
+type page struct {
+	*bench.Result
+	Headline, Words, When string
+	Cards                 []card
+	Plots                 []plot
+	Grids                 []pageGrid
+	Sentences             []string
+	Judged                []pageJudged
+}
+
+type card struct{ Name, Value, About string }
+
+type pageGrid struct {
+	Title string
+	Head  []string
+	Rows  [][]string
+}
+
+type pageJudged struct {
+	bench.Judgement
+	Outcome string
+}
+
+// The page forbids itself the network, so that a mistake here shows as a missing picture and not as a request.
+//
+
+var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>amictl bench: {{.Verdict}}</title>
+<style>
+:root { --bg:#f7f8fa; --card:#ffffff; --ink:#1b2430; --soft:#5b6675; --grid:#e3e7ec; --edge:#d5dae1;
+  --s1:#1f6fd1; --s2:#c2410c; --s3:#0f766e; --s4:#7c3aed; --s5:#8a93a0; --ok:#15803d; --bad:#b91c1c; --meh:#4b5563; }
+@media (prefers-color-scheme: dark) {
+  :root { --bg:#12161c; --card:#1a2028; --ink:#e4e9f0; --soft:#9aa6b5; --grid:#2a323d; --edge:#313a46;
+    --s1:#62a8ff; --s2:#ff9057; --s3:#3ecfbf; --s4:#b794ff; --s5:#7d8896; --ok:#4ade80; --bad:#ff7b72; --meh:#a9b4c2; }
+}
+* { box-sizing:border-box }
+body { margin:0; background:var(--bg); color:var(--ink); font:15px/1.5 system-ui, sans-serif; }
+main { max-width:1500px; margin:0 auto; padding:24px 20px 48px; }
+h1 { font-size:24px; margin:0 0 4px; } h2 { font-size:16px; margin:0 0 2px; }
+.soft, figcaption { color:var(--soft); } figcaption { font-size:13px; margin-bottom:6px; }
+.verdict { display:inline-block; padding:1px 12px; border-radius:999px; color:var(--card); background:var(--meh); font-weight:650; font-size:18px; vertical-align:2px; }
+.PASS { background:var(--ok) } .FAIL, .INVALID { background:var(--bad) }
+.cards { display:grid; grid-template-columns:repeat(auto-fill, minmax(150px, 1fr)); gap:10px; margin:18px 0; }
+.card, figure, section { background:var(--card); border:1px solid var(--edge); border-radius:10px; }
+.card { padding:10px 14px; } .card b { display:block; font-size:22px; font-weight:620; line-height:1.25; }
+.card span { color:var(--soft); font-size:13px; }
+.plots { display:grid; grid-template-columns:repeat(auto-fit, minmax(min(560px, 100%), 1fr)); gap:14px; }
+figure { margin:0; padding:14px 16px 10px; } section { margin-top:14px; padding:14px 16px; overflow-x:auto; }
+svg { width:100%; height:auto; display:block; }
+.grid { stroke:var(--grid); stroke-width:1 } .rule { stroke:var(--soft); stroke-width:1; stroke-dasharray:3 3 }
+.tick { fill:var(--soft); font:11px system-ui, sans-serif }
+.over { paint-order:stroke; stroke:var(--card); stroke-width:4px; stroke-linejoin:round; fill:var(--ink) }
+.line { fill:none; stroke-width:1.8; stroke-linejoin:round }
+.line.s1 { stroke:var(--s1) } .line.s2 { stroke:var(--s2) } .line.s3 { stroke:var(--s3) } .line.s4 { stroke:var(--s4) } .line.s5 { stroke:var(--s5) }
+.dot.s1, .bar.s1 { fill:var(--s1) } .dot.s2, .bar.s2 { fill:var(--s2) } .dot.s3, .bar.s3 { fill:var(--s3) }
+.dot.s4, .bar.s4 { fill:var(--s4) } .dot.s5, .bar.s5 { fill:var(--s5) }
+.legend { margin:4px 0 0; font-size:13px; color:var(--soft); display:flex; flex-wrap:wrap; gap:2px 18px; }
+.key { display:inline-block; width:22px; height:8px; margin-right:6px; vertical-align:1px; }
+table { border-collapse:collapse; font-size:13px; font-variant-numeric:tabular-nums; white-space:nowrap; }
+th { color:var(--soft); font-weight:600; text-align:right; } td { text-align:right; }
+th, td { padding:3px 10px; border-bottom:1px solid var(--grid); } th:first-child, td:first-child { text-align:left; padding-left:0; }
+ul { margin:6px 0 0; padding-left:20px; } .bad { color:var(--bad); font-weight:600 } code { font-size:13px }
+pre { white-space:pre-wrap; margin:6px 0 0; font-size:13px; }
+</style>
+</head>
+<body><main>
+<h1>amictl bench <span class="verdict {{.Verdict}}">{{.Verdict}}</span></h1>
+<div>{{.Verdict}}{{.Words}}</div>
+<div class="soft">{{.Headline}}</div>
+<div class="soft">{{.When}} · amictl {{.Version}} · seed {{.Seed}} · {{.Machine.CPUs}} processors{{with .Machine.CPU}} ({{.}}){{end}} · {{.Machine.OS}}/{{.Machine.Arch}}{{with .Machine.Go}} · {{.}}{{end}}</div>
+{{if .Reasons}}<ul>{{range .Reasons}}<li class="bad">{{.}}</li>{{end}}</ul>{{end}}
+<div class="cards">{{range .Cards}}<div class="card"><span>{{.Name}}</span><b>{{.Value}}</b><span>{{.About}}</span></div>{{end}}</div>
+{{if .Judged}}<section style="margin:0 0 14px"><h2>Thresholds</h2><table><tr><th>fail if</th><th>measured</th><th></th></tr>
+{{range .Judged}}<tr><td><code>{{.Threshold}}</code></td><td>{{.Value}}</td><td{{if or .Failed .Absent}} class="bad"{{end}}>{{.Outcome}}</td></tr>{{end}}</table></section>{{end}}
+<div class="plots">
+{{range .Plots}}<figure><h2>{{.Title}}</h2><figcaption>{{.About}}</figcaption>{{.SVG}}</figure>
+{{end}}</div>
+{{range .Grids}}<section><h2>{{.Title}}</h2><table><tr>{{range .Head}}<th>{{.}}</th>{{end}}</tr>
+{{range .Rows}}<tr>{{range .}}<td>{{.}}</td>{{end}}</tr>
+{{end}}</table></section>
+{{end}}<section><h2>Findings</h2><pre>{{range .Sentences}}{{.}}
+{{end}}</pre></section>
+</main></body></html>
+`))

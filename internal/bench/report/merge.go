@@ -1,0 +1,293 @@
+package report
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/apntalk/amictl/internal/bench"
+)
+
+// Repeats makes one result of several runs of the same configuration: the run whose p99 is the median, with the
+// figures of all in Repeats and the worst verdict of any.
+func Repeats(runs []*bench.Result) (*bench.Result, error) {
+	if len(runs) == 0 {
+		return nil, errors.New("bench: no runs")
+	}
+	order := slices.Clone(runs)
+	slices.SortStableFunc(order, func(a, b *bench.Result) int { return cmp.Compare(a.Metrics["p99"], b.Metrics["p99"]) })
+	res := *order[(len(order)-1)/2]
+	res.Repeats = nil
+	for i, r := range runs {
+		res.Repeats = append(res.Repeats, r.Metrics)
+		if worse(r.Verdict, res.Verdict) {
+			res.Verdict = r.Verdict
+			res.Reasons = append(slices.Clone(res.Reasons), fmt.Sprintf("repeat %d was %s", i+1, r.Verdict))
+		}
+		res.Partial = res.Partial || r.Partial
+	}
+	return &res, nil
+}
+
+func worse(a, b bench.Verdict) bool {
+	order := []bench.Verdict{bench.Pass, bench.Measured, bench.Fail, bench.Invalid}
+	return slices.Index(order, a) > slices.Index(order, b)
+}
+
+// Merge makes one result of runs that took place at the same time on several machines: counts and rates are added,
+// histograms merged, nodes of the same name put together. Configurations must be equal but for the nodes.
+func Merge(runs []*bench.Result) (*bench.Result, error) {
+	if len(runs) == 0 {
+		return nil, errors.New("bench: no results to merge")
+	}
+	first := *runs[0]
+	res := &first
+	res.Nodes, res.Intervals, res.Repeats, res.Queues = nil, nil, nil, nil
+	res.Total, res.Actions, res.Notes, res.Ledger = bench.Tally{}, nil, nil, bench.Ledger{Differences: []string{}}
+	res.Histograms, res.Memory, res.Lag, res.Events, res.Calls = map[string]string{}, nil, nil, nil, nil
+	m := merger{res: res, full: map[string]*bench.Histogram{}, nodes: map[string]*mergedNode{}}
+	for i, r := range runs {
+		if d := differences(&runs[0].Config, &r.Config); i > 0 && len(d) > 0 {
+			return nil, &DifferentConfigsError{d}
+		}
+		if slices.ContainsFunc(runs[:i], func(o *bench.Result) bool { return r.Run != "" && o.Run == r.Run }) {
+			return nil, fmt.Errorf("bench: run %s is among the results twice", r.Run)
+		}
+		for _, t := range r.Config.FailIf {
+			if !slices.Contains(res.Config.FailIf, t) {
+				res.Config.FailIf = append(slices.Clip(res.Config.FailIf), t)
+			}
+		}
+		if err := m.add(r); err != nil {
+			return nil, err
+		}
+	}
+	if err := m.finish(); err != nil {
+		return nil, err
+	}
+	thresholds, err := bench.ParseThresholds(res.Config.FailIf, false) // those of all
+	if err != nil {
+		return nil, err
+	}
+	res.Decide(thresholds)
+	res.Notes = append(res.Notes, fmt.Sprintf("merged from %d results", len(runs)))
+	return res, nil
+}
+
+type merger struct {
+	res   *bench.Result
+	full  map[string]*bench.Histogram
+	nodes map[string]*mergedNode
+	order []string
+}
+
+type mergedNode struct {
+	bench.NodePart
+	response, service bench.Small
+}
+
+func (m *merger) add(r *bench.Result) error {
+	for name, text := range r.Histograms {
+		h, err := bench.DecodeHistogram(text)
+		if err != nil {
+			return fmt.Errorf("%w (%s)", err, name)
+		}
+		if m.full[name] == nil {
+			m.full[name] = bench.NewHistogram()
+		}
+		m.full[name].Merge(h)
+	}
+	for i := range r.Nodes {
+		if err := m.node(&r.Nodes[i]); err != nil {
+			return err
+		}
+	}
+	res := m.res
+	res.Elapsed = max(res.Elapsed, r.Elapsed)
+	res.Partial = res.Partial || r.Partial
+	if r.Started.Before(res.Started) {
+		res.Started = r.Started
+	}
+	plus(&res.Total, &r.Total)
+	m.actions(r.Actions)
+	m.intervals(r.Intervals)
+	mergeLedger(&res.Ledger, &r.Ledger)
+	m.memory(r)
+	m.events(r)
+	for _, q := range r.Queues {
+		i := slices.IndexFunc(res.Queues, func(o bench.Queue) bool { return o.Name == q.Name })
+		switch {
+		case i < 0:
+			res.Queues = append(res.Queues, q)
+		case q.Fill() > res.Queues[i].Fill():
+			res.Queues[i] = q
+		}
+	}
+	return nil
+}
+
+// plus adds counts and rates; percentiles come from merged histograms.
+func plus(t, o *bench.Tally) {
+	t.Sent += o.Sent
+	t.Ended.Add(o.Ended)
+	t.Rate += o.Rate
+}
+
+func (m *merger) node(n *bench.NodePart) error {
+	response, err := bench.DecodeSmall(n.Response)
+	if err != nil {
+		return fmt.Errorf("%w (%s)", err, n.Node)
+	}
+	service, err := bench.DecodeSmall(n.Service)
+	if err != nil {
+		return fmt.Errorf("%w (%s)", err, n.Node)
+	}
+	o := m.nodes[n.Node]
+	if o == nil {
+		m.order = append(m.order, n.Node)
+		m.nodes[n.Node] = &mergedNode{*n, *response, *service}
+		return nil
+	}
+	o.response.Merge(response)
+	o.service.Merge(service)
+	plus(&o.Tally, &n.Tally)
+	o.Starvation, o.EventStarvation = max(o.Starvation, n.Starvation), max(o.EventStarvation, n.EventStarvation)
+	o.Events += n.Events
+	o.EventDrops += n.EventDrops
+	o.EventGaps += n.EventGaps
+	o.Reconnects += n.Reconnects
+	o.Dropped += n.Dropped
+	return nil
+}
+
+// actions adds counts and rates of the mix's actions. Their percentiles cannot be put together, no histograms of
+// them are kept, so they are left out.
+func (m *merger) actions(parts []bench.ActionPart) {
+	for _, p := range parts {
+		i := slices.IndexFunc(m.res.Actions, func(o bench.ActionPart) bool { return o.Name == p.Name })
+		if i < 0 {
+			i = len(m.res.Actions)
+			m.res.Actions = append(m.res.Actions, bench.ActionPart{Name: p.Name})
+		}
+		plus(&m.res.Actions[i].Tally, &p.Tally)
+	}
+}
+
+// intervals adds up stretches that ended at about the same time. Of their percentiles the worst is kept.
+func (m *merger) intervals(parts []bench.Interval) {
+	for _, p := range parts {
+		i := slices.IndexFunc(m.res.Intervals, func(o bench.Interval) bool { return math.Abs(o.At-p.At) < p.Length/2 })
+		if i < 0 {
+			m.res.Intervals = append(m.res.Intervals, p)
+			continue
+		}
+		o := &m.res.Intervals[i]
+		o.Target += p.Target
+		o.Sent += p.Sent
+		o.Ended += p.Ended
+		o.Failed += p.Failed
+		o.Rate += p.Rate
+		o.P50, o.P99, o.Max = max(o.P50, p.P50), max(o.P99, p.P99), max(o.Max, p.Max)
+		o.ServiceP50, o.ServiceP99 = max(o.ServiceP50, p.ServiceP50), max(o.ServiceP99, p.ServiceP99)
+		o.InFlight += p.InFlight
+		o.Backlog += p.Backlog
+		o.Events += p.Events
+		o.Queued += p.Queued
+		o.Ready += p.Ready
+		o.RSS, o.Heap = max(o.RSS, p.RSS), max(o.Heap, p.Heap)
+		o.Goroutines = max(o.Goroutines, p.Goroutines)
+		o.Channels = max(o.Channels, p.Channels)
+	}
+}
+
+func mergeLedger(l, o *bench.Ledger) {
+	l.Bench.Add(o.Bench)
+	l.Engine.Add(o.Engine)
+	if o.Simulator != nil {
+		if l.Simulator == nil {
+			l.Simulator = &bench.ServerBooks{}
+		}
+		l.Simulator.Add(*o.Simulator)
+	}
+	l.Compared += o.Compared
+	l.Bounded += o.Bounded
+	l.Differences = append(l.Differences, o.Differences...)
+}
+
+func (m *merger) memory(r *bench.Result) {
+	if r.Memory != nil {
+		if m.res.Memory == nil || r.Memory.PeakRSS > m.res.Memory.PeakRSS {
+			m.res.Memory = r.Memory
+		}
+	}
+	if r.Lag != nil {
+		l := *r.Lag
+		if o := m.res.Lag; o != nil {
+			l.P50, l.P99, l.Max = max(l.P50, o.P50), max(l.P99, o.P99), max(l.Max, o.Max)
+			l.Dropped += o.Dropped
+			l.Invalid = l.Invalid || o.Invalid
+		}
+		m.res.Lag = &l
+	}
+}
+
+func (m *merger) events(r *bench.Result) {
+	if e := r.Events; e != nil {
+		if m.res.Events == nil {
+			m.res.Events = &bench.Events{}
+		}
+		o := m.res.Events
+		o.Expected += e.Expected
+		o.Delivered += e.Delivered
+		o.Dropped += e.Dropped
+		o.Gaps += e.Gaps
+		o.Missing += e.Missing
+		o.Disorder += e.Disorder
+		o.HeldUp = max(o.HeldUp, e.HeldUp)
+		o.Rate += e.Rate
+	}
+	if c := r.Calls; c != nil {
+		if m.res.Calls == nil {
+			m.res.Calls = &bench.Calls{}
+		}
+		o := m.res.Calls
+		o.Originated += c.Originated
+		o.Answered += c.Answered
+		o.Failed += c.Failed
+		o.HungUp += c.HungUp
+		o.Left += c.Left
+		o.Peak += c.Peak
+		o.Channels = max(o.Channels, c.Channels)
+	}
+}
+
+func (m *merger) finish() error {
+	res := m.res
+	if r, s := m.full["response"], m.full["service"]; r != nil && s != nil {
+		res.Total.Latency(r.Summary(), s.Summary())
+	}
+	if e := m.full["events"]; e != nil && res.Events != nil {
+		res.Events.Latency(e.Summary())
+	}
+	if h := m.full["hangup"]; h != nil && res.Calls != nil {
+		s := h.Summary()
+		res.Calls.HangupP50, res.Calls.HangupP99, res.Calls.HangupMax = s.P50, s.P99, s.Max
+	}
+	var err error
+	for name, h := range m.full {
+		if res.Histograms[name], err = h.Encode(); err != nil {
+			return err
+		}
+	}
+	for _, name := range m.order {
+		n := m.nodes[name]
+		n.Latency(n.response.Summary(), n.service.Summary())
+		n.Response, n.Service = n.response.Encode(), n.service.Encode()
+		res.Nodes = append(res.Nodes, n.NodePart)
+	}
+	res.Fairness = bench.Judge(res.Nodes)
+	slices.SortStableFunc(res.Intervals, func(a, b bench.Interval) int { return cmp.Compare(a.At, b.At) })
+	return nil
+}

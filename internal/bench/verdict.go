@@ -1,0 +1,80 @@
+package bench
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Verdict is a run's outcome.
+type Verdict string
+
+// Verdicts. Without a threshold a run that held is MEASURED, never PASS: nobody said what would be good.
+const (
+	Pass     Verdict = "PASS"
+	Fail     Verdict = "FAIL"
+	Measured Verdict = "MEASURED"
+	Invalid  Verdict = "INVALID"
+)
+
+// Exit statuses of a verdict.
+const (
+	exitInvalid = 98
+	exitFailed  = 99
+)
+
+// ExitStatus returns the process's exit status for the verdict.
+func (v Verdict) ExitStatus() int {
+	switch v {
+	case Fail:
+		return exitFailed
+	case Invalid:
+		return exitInvalid
+	default:
+		return 0
+	}
+}
+
+// Decide judges a result by thresholds and fills in Metrics, Thresholds, Verdict and Reasons. INVALID wins over FAIL:
+// figures that cannot be trusted prove no failure either. It is INVALID when the generator could not keep up, the
+// ledgers differ, nothing was measured, or a threshold is on a figure that could not be measured.
+func (r *Result) Decide(thresholds []Threshold) {
+	r.Metrics = r.metrics()
+	r.Thresholds, r.Reasons = nil, nil
+	r.Verdict = Measured
+	if len(thresholds) > 0 {
+		r.Verdict = Pass
+	}
+	for i := range thresholds {
+		j := thresholds[i].Judge(r.Metrics)
+		r.Thresholds = append(r.Thresholds, j)
+		switch {
+		case j.Failed:
+			r.because(Fail, j.Threshold+": "+j.Value)
+		case j.Absent:
+			r.because(Invalid, j.Threshold+": was not measured, or by too few samples")
+		}
+	}
+	if r.Config.MaxMemory > 0 && r.Memory != nil && r.Memory.PeakRSS > r.Config.MaxMemory {
+		r.because(Fail, "resident memory reached "+r.Memory.PeakRSS.String()+", --max-memory is "+r.Config.MaxMemory.String())
+	}
+	if why := r.Lag.Why(); why != "" {
+		r.because(Invalid, why)
+	}
+	if len(r.Ledger.Differences) > 0 {
+		r.because(Invalid, "the ledgers differ: "+strings.Join(r.Ledger.Differences, "; "))
+	}
+	if c := r.Calls; c != nil && c.Left > 0 {
+		r.because(Fail, fmt.Sprintf("%d channels of ours were left", c.Left))
+	}
+	if r.Total.Answered() == 0 {
+		r.because(Invalid, "no action was answered")
+	}
+}
+
+// because makes the verdict at least as bad as v, and says why.
+func (r *Result) because(v Verdict, why string) {
+	if r.Verdict != Invalid {
+		r.Verdict = v
+	}
+	r.Reasons = append(r.Reasons, why)
+}

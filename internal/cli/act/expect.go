@@ -1,0 +1,60 @@
+package act
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// TextConditions are what --expect and --reject want of a command's output.
+type TextConditions struct{ expect, reject []*regexp.Regexp }
+
+func NewTextConditions(expect, reject []string) (c TextConditions, err error) {
+	if c.expect, err = compileAll("--expect", expect); err != nil {
+		return c, err
+	}
+	c.reject, err = compileAll("--reject", reject)
+	return c, err
+}
+
+// compileAll compiles expressions in which ^ and $ match at the ends of lines.
+func compileAll(flag string, texts []string) (all []*regexp.Regexp, err error) {
+	for _, s := range texts {
+		re, err := regexp.Compile("(?m)" + s)
+		if err != nil {
+			return nil, fail.Usage("the syntax is RE2's", "%s %q: %s", flag, s, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		}
+		all = append(all, re)
+	}
+	return all, nil
+}
+
+// outputHint says where to look when a condition does not hold.
+const outputHint = "the command's output, on standard output, says why"
+
+// Check returns the error of the first condition that does not hold.
+func (c *TextConditions) Check(node string, r *ami.Reply) error {
+	if len(c.expect)+len(c.reject) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	for line := range r.Output() {
+		b.WriteString(line)
+		b.WriteByte('\n')
+	}
+	text := strings.TrimSuffix(b.String(), "\n")
+	for _, re := range c.expect {
+		if !re.MatchString(text) {
+			return &fail.Error{Code: fail.CodeCondition, Message: fmt.Sprintf("%s: the output does not match --expect '%s'", node, re.String()[len("(?m)"):]), Hint: outputHint}
+		}
+	}
+	for _, re := range c.reject {
+		if found := re.FindString(text); re.MatchString(text) {
+			return &fail.Error{Code: fail.CodeCondition, Message: fmt.Sprintf("%s: the output matches --reject '%s': %s", node, re.String()[len("(?m)"):], found), Hint: outputHint}
+		}
+	}
+	return nil
+}

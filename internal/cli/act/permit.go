@@ -1,0 +1,172 @@
+package act
+
+import (
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/apntalk/amictl/internal/cli/config"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// Aim returns the nodes that an action is for once everything allows it to be sent: several nodes only when that is
+// wanted, a protected context only when somebody agrees. With --dry-run it prints the action instead, and done is true.
+func Aim(r *run.Run, f *target.Fanout, action *ami.Action) (nodes []ami.Config, done bool, err error) {
+	if nodes, err = target.Nodes(r); err != nil {
+		return nil, false, err
+	}
+	if err := f.Check(len(nodes)); err != nil {
+		return nil, false, err
+	}
+	if f.DryRun {
+		return nodes, true, dryRun(r, f, nodes, action)
+	}
+	return nodes, false, Permit(r, f, nodes, action)
+}
+
+// ProtectedBy returns the name of a protected context that has one of the nodes, by name or by address, or "".
+func ProtectedBy(r *run.Run, nodes []ami.Config) string {
+	addrs := make(map[string]bool, len(nodes))
+	for i := range nodes {
+		addrs[strings.ToLower(nodes[i].Addr)] = true
+	}
+	cfg := r.Settings.Config
+	for _, name := range cfg.ContextNames() {
+		c := cfg.Contexts[name]
+		if !c.Protect {
+			continue
+		}
+		for _, n := range c.Nodes {
+			if u, err := config.ParseURL(n.URL); err == nil && addrs[strings.ToLower(u.Addr)] {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// Permit asks, or wants --yes, before an action that may change a protected server.
+func Permit(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action) error {
+	if f.Yes || OnlyReads(action) {
+		return nil
+	}
+	context := ProtectedBy(r, nodes)
+	if context == "" {
+		return nil
+	}
+	refusal := ProtectedError(context, action)
+	in, ok := r.Stdin.(*os.File)
+	if !ok || r.StdinFor != "" || !isatty.IsTerminal(in.Fd()) || !r.StderrIsTerminal() {
+		return refusal
+	}
+	names := make([]string, 0, len(nodes))
+	for i := range nodes {
+		names = append(names, nodes[i].Name)
+	}
+	answer, err := r.Ask(in, "context "+context+" is protected: send "+action.Name+" to "+shorten(names)+"? [y/N] ")
+	if err != nil || !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {
+		return refusal
+	}
+	return nil
+}
+
+func ProtectedError(context string, action *ami.Action) error {
+	return fail.Usage("--yes sends it all the same, --dry-run shows it", "context %s is protected and %s may change something; nothing was sent", context, action.Name)
+}
+
+// OnlyReads reports whether an action is known to change nothing. Of Asterisk's own commands those that show are.
+func OnlyReads(action *ami.Action) bool {
+	if !wire.EqualFold(action.Name, "Command") {
+		return catalog.ReadOnly(action.Name)
+	}
+	words := strings.Fields(strings.ToLower(action.Get("Command")))
+	return len(words) > 0 && words[0] == "help" || len(words) > 1 && (words[1] == "show" || words[1] == "list")
+}
+
+// dryRunID stands for the ActionID, which is another one each time.
+const dryRunID = "1-00000000000000000000-0.1"
+
+// dryRun prints the bytes that would be sent, their secrets hidden.
+func dryRun(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action) error {
+	several := len(nodes) > 1 && f.Route == ""
+	p, err := r.Printer(run.CommandText, several, several)
+	if err != nil {
+		return err
+	}
+	for i := range nodes {
+		if i > 0 && !several {
+			r.Note("dry run: or to another of %d nodes, as --route %s decides", len(nodes), f.Route)
+			break
+		}
+		if err := PrintDry(r, p, &nodes[i], action, 0); err != nil {
+			return err
+		}
+	}
+	return p.Close()
+}
+
+// errDry ends a run that was a dry one.
+var errDry = errors.New("dry run")
+
+// DryRunOnly is dryRun for who has more to prepare than the action: its error is never nil.
+func DryRunOnly(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action) error {
+	if err := dryRun(r, f, nodes, action); err != nil {
+		return err
+	}
+	return errDry
+}
+
+// NotDry returns err, but for the end of a dry run nil.
+func NotDry(err error) error {
+	if errors.Is(err, errDry) {
+		return nil
+	}
+	return err
+}
+
+// PrintDry prints one action for one node; line is the line of input that asked, 0 if there was none.
+func PrintDry(r *run.Run, p *output.Printer, node *ami.Config, action *ami.Action, line int) error {
+	packet, err := wire.AppendAction(nil, action.Name, []byte(dryRunID), action.Fields)
+	if err != nil {
+		return &ami.OpError{Op: ami.OpDo, Action: action.Name, Err: err}
+	}
+	text := r.Redactor().Text(string(packet))
+	if p.Options().Format == output.Raw {
+		r.Note("dry run: to %s (%s)", node.Name, node.Addr)
+		return p.Packet(text)
+	}
+	rec := output.Record{
+		{Key: "type", Value: "dry-run"},
+		{Key: "node", Value: node.Name},
+		{Key: "addr", Value: node.Addr},
+		{Key: "action", Value: action.Name},
+	}
+	if line > 0 {
+		rec = append(rec, output.Pair{Key: "line", Value: line})
+	}
+	return p.Record(append(rec, output.Pair{Key: "packet", Value: text}))
+}
+
+// shorten lists a few of many names.
+func shorten(names []string) string {
+	const most = 5
+	s := ""
+	for i, n := range names {
+		if i == most {
+			return s + ", …"
+		}
+		if i > 0 {
+			s += ", "
+		}
+		s += n
+	}
+	return s
+}

@@ -1,0 +1,2 @@
+// Package bench has the subcommand bench: flags and screens of the load generator in internal/bench.
+package bench

@@ -1,0 +1,91 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// live tells on standard error how a run is going: on a terminal in one line that is updated, elsewhere in plain
+// lines. With -o jsonl each stretch is also an object on standard output.
+type live struct {
+	a        *run.Run
+	prefix   string
+	terminal *os.File // standard error, if it is one
+	lines    bool     // JSON lines on standard output
+	wrote    bool
+}
+
+func newLive(r *run.Run, i, repeats int) *live {
+	l := &live{a: r, lines: r.Settings.Output == run.OutputJSONLines}
+	if f, ok := r.Stderr.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+		l.terminal = f
+	}
+	if repeats > 1 {
+		l.prefix = fmt.Sprintf("%d/%d ", i+1, repeats)
+	}
+	return l
+}
+
+// interval reports a stretch.
+func (l *live) interval(v *bench.Interval) {
+	if l.lines {
+		_ = writeLine(l.a.Stdout, "interval", v) // a reader who is gone ends the run by a signal
+	}
+	if l.a.Flags.Quiet {
+		return
+	}
+	phase := ""
+	if v.WarmUp {
+		phase = " (warm-up)"
+	}
+	s := fmt.Sprintf("%s%5.1fs%s  %.0f/s  p50 %s  p99 %s  failed %d  in flight %d  ready %d  resident %s", l.prefix, v.At, phase, v.Rate,
+		bench.FormatMicros(v.P50), bench.FormatMicros(v.P99), v.Failed, v.InFlight, v.Ready, v.RSS)
+	if v.Backlog > 0 {
+		s += fmt.Sprintf("  waiting %d", v.Backlog)
+	}
+	if l.terminal != nil {
+		if n := run.Width(l.terminal); n > 0 {
+			s = output.Cut(s, n-1) // a line that wraps could not be written over
+		}
+		fmt.Fprintf(l.a.Stderr, "\r\x1b[K%s", s)
+		l.wrote = true
+		return
+	}
+	fmt.Fprintln(l.a.Stderr, s)
+}
+
+// end leaves the line that was updated.
+func (l *live) end() {
+	if l.wrote {
+		fmt.Fprintln(l.a.Stderr)
+	}
+}
+
+// writeLine writes an object of JSON lines, with its type and time first.
+func writeLine(w io.Writer, kind string, v any) error {
+	now := time.Now().UTC()
+	head, err := json.Marshal(struct {
+		Type string  `json:"type"`
+		Time string  `json:"time"`
+		TS   float64 `json:"ts"`
+	}{kind, now.Format("2006-01-02T15:04:05.000000Z"), float64(now.UnixMicro()) / 1e6})
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	line := append(append(head[:len(head)-1], ','), body[1:]...)
+	_, err = w.Write(append(line, '\n'))
+	return err
+}

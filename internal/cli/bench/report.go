@@ -1,0 +1,106 @@
+package bench
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/apntalk/amictl/internal/atomicfile"
+	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/internal/bench/report"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
+)
+
+// benchReport shows results again: as a table, as Markdown, as JSON, as a page.
+func reportFiles(r *run.Run, f *options, files []string) error {
+	if len(files) == 0 {
+		return fail.Usage("such as `amictl bench report new.json`", "bench report needs a FILE")
+	}
+	if f.html != "" && len(files) > 1 && !f.merge {
+		return fail.Usage("--merge makes one result of them", "--html shows one result, and there are %d files", len(files))
+	}
+	results := make([]*bench.Result, len(files))
+	for i, name := range files {
+		res, err := bench.ReadResultFile(name)
+		if err != nil {
+			return fail.Input("`amictl bench --out FILE` writes one", "%s", fail.Cause(err))
+		}
+		results[i] = res
+	}
+	if f.merge {
+		res, err := report.Merge(results)
+		if err != nil {
+			return usage(err)
+		}
+		results = []*bench.Result{res}
+	}
+	for i, res := range results {
+		if err := show(r, f, res, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// show writes one result.
+func show(r *run.Run, f *options, res *bench.Result, i int) error {
+	if f.html == "-" {
+		return report.HTML(r.Stdout, res)
+	}
+	if f.html != "" {
+		return atomicfile.Write(f.html, atomicfile.Public, func(w io.Writer) error { return report.HTML(w, res) })
+	}
+	switch r.Settings.Output {
+	case run.OutputNone:
+		return nil
+	case run.OutputJSON:
+		return res.Write(r.Stdout)
+	case run.OutputJSONLines:
+		return writeLine(r.Stdout, "result", res)
+	}
+	if f.markdown {
+		return report.Markdown(r.Stdout, res)
+	}
+	if i > 0 {
+		if _, err := io.WriteString(r.Stdout, "\n"); err != nil {
+			return err
+		}
+	}
+	return report.Table(r.Stdout, res, r.Columns())
+}
+
+// compare holds a result against another.
+func compare(r *run.Run, f *options, files []string) error {
+	if len(files) != 2 {
+		return fail.Usage("such as `amictl bench compare base.json new.json --fail-if 'p99>+10%'`", "bench compare needs two files, and got %d", len(files))
+	}
+	thresholds, err := bench.ParseThresholds(f.failIf, true)
+	if err != nil {
+		return usage(err)
+	}
+	var pair [2]*bench.Result
+	for i, name := range files {
+		if pair[i], err = bench.ReadResultFile(name); err != nil {
+			return fail.Input("`amictl bench --out FILE` writes one", "%s", fail.Cause(err))
+		}
+	}
+	c, err := report.Compare(pair[0], pair[1], thresholds, f.force)
+	if err != nil {
+		return usage(err)
+	}
+	switch r.Settings.Output {
+	case run.OutputNone:
+	case run.OutputJSON:
+		e := json.NewEncoder(r.Stdout)
+		e.SetIndent("", "  ")
+		err = e.Encode(c)
+	case run.OutputJSONLines:
+		err = writeLine(r.Stdout, "comparison", c)
+	default:
+		err = c.WriteTable(r.Stdout)
+	}
+	if err != nil {
+		return err
+	}
+	return verdictError(c.Verdict)
+}

@@ -1,0 +1,153 @@
+package check
+
+import (
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/apntalk/amictl/internal/cli/act"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// A profile is what `amictl check` looks at beyond connection, login, boot and Ping.
+type profile struct {
+	Banner    string         `toml:"banner"`
+	TLSDays   int            `toml:"tls_days"`
+	Classes   []string       `toml:"classes"`
+	Actions   []string       `toml:"actions"`
+	Modules   []string       `toml:"modules"`
+	Endpoints []string       `toml:"endpoints"`
+	Queues    []string       `toml:"queues"`
+	Commands  []commandCheck `toml:"command"`
+	Call      *callCheck     `toml:"call"`
+
+	banner *regexp.Regexp
+}
+
+// A commandCheck is a command of Asterisk's own, and what its output must and must not match.
+type commandCheck struct {
+	Run    string `toml:"run"`
+	Expect string `toml:"expect"`
+	Reject string `toml:"reject"`
+
+	wanted act.TextConditions
+}
+
+// A callCheck is a test call, made as `amictl originate` does.
+type callCheck struct {
+	Channel     string `toml:"channel"`
+	Exten       string `toml:"exten"`
+	Context     string `toml:"context"`
+	Application string `toml:"application"`
+	Data        string `toml:"data"`
+	Ring        string `toml:"ring"`
+
+	ring time.Duration
+}
+
+const defaultTLSDays = 14
+
+func defaultProfile() *profile {
+	return &profile{TLSDays: defaultTLSDays, banner: regexp.MustCompile(`^Asterisk Call Manager/`)}
+}
+
+// longestProfile bounds what is read of a profile, in bytes.
+const longestProfile = 1 << 20
+
+// readProfile reads and checks a profile; "-" is standard input.
+func readProfile(r *run.Run, path string) (*profile, error) {
+	in, err := r.Open(path, "check "+path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = in.Close() }()
+	text, err := io.ReadAll(io.LimitReader(in, longestProfile))
+	if err != nil {
+		return nil, fail.Usage(fail.ReadHint, "%s: %v", path, err)
+	}
+	return parseProfile(path, string(text))
+}
+
+func parseProfile(path, text string) (*profile, error) {
+	const hint = "see `amictl check --help` for an example"
+	p := defaultProfile()
+	meta, err := toml.Decode(text, p)
+	if err != nil {
+		var parse toml.ParseError
+		if errors.As(err, &parse) {
+			return nil, fail.Config(hint, "%s, line %d: %s", path, parse.Position.Line, parse.Message)
+		}
+		return nil, fail.Config(hint, "%s: %s", path, strings.TrimPrefix(err.Error(), "toml: "))
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return nil, fail.Config(fail.NearHint(unknown[0][len(unknown[0])-1], profileKeys, hint), "%s: unknown key %s", path, unknown[0])
+	}
+	if p.Banner != "" {
+		if p.banner, err = regexp.Compile(p.Banner); err != nil {
+			return nil, fail.Config("the syntax is RE2's", "%s: banner: %v", path, err)
+		}
+	}
+	for i := range p.Commands {
+		if err := p.Commands[i].prepare(path); err != nil {
+			return nil, err
+		}
+	}
+	if p.Call != nil {
+		err = p.Call.prepare(path)
+	}
+	return p, err
+}
+
+// sends are the actions of a profile that a protected context may not want: its call, and commands that do not show.
+func (p *profile) sends() (actions []ami.Action) {
+	if p.Call != nil {
+		actions = append(actions, ami.NewAction("Originate"))
+	}
+	for i := range p.Commands {
+		actions = append(actions, ami.NewAction("Command", "Command", p.Commands[i].Run))
+	}
+	return actions
+}
+
+var profileKeys = []string{
+	"banner", "tls_days", "classes", "actions", "modules", "endpoints", "queues", "command", "call", "run", "expect", "reject",
+	"channel", "exten", "context", "application", "data", "ring",
+}
+
+func (c *commandCheck) prepare(path string) (err error) {
+	if strings.TrimSpace(c.Run) == "" {
+		return fail.Config("such as run = \"core show uptime\"", "%s: a [[command]] without run", path)
+	}
+	var expect, reject []string
+	if c.Expect != "" {
+		expect = []string{c.Expect}
+	}
+	if c.Reject != "" {
+		reject = []string{c.Reject}
+	}
+	c.wanted, err = act.NewTextConditions(expect, reject)
+	return err
+}
+
+func (c *callCheck) prepare(path string) (err error) {
+	switch {
+	case c.Channel == "":
+		return fail.Config("such as channel = \"Local/100@default\"", "%s: [call] has no channel", path)
+	case (c.Exten == "") == (c.Application == ""):
+		return fail.Config("such as exten = \"200\", or application = \"Wait\"", "%s: [call] needs either exten or application", path)
+	}
+	c.ring = 10 * time.Second
+	if c.Ring != "" {
+		if c.ring, err = flags.ParseDuration(c.Ring); err != nil {
+			return fail.Config("such as ring = \"10s\"", "%s: [call] ring %q: %v", path, c.Ring, err)
+		}
+	}
+	return nil
+}

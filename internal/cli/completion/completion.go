@@ -1,0 +1,243 @@
+package completion
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
+)
+
+const help = `Examples:
+  source <(amictl completion bash)                     # in ~/.bashrc
+  amictl completion zsh > "${fpath[1]}/_amictl"        # then a new zsh
+  amictl completion fish > ~/.config/fish/completions/amictl.fish
+  amictl completion pwsh | Out-String | iex            # in $PROFILE
+  amictl completion fish -- send Queue                 # what may follow
+
+Prints the script that lets a shell complete subcommands, flags and their values, contexts, nodes, actions, their
+parameters, and events. ` + "`make install`" + ` puts it where bash, zsh and fish look for it. No server is asked.
+
+Behind ` + "`--`" + ` stand the words of an unfinished command line, the last one to be completed (bash: the line as it is, and the
+characters that end a word there); the candidates come one a line, a tab and what each is behind them, and at the end a
+line that says what may follow: ":done", ":nospace" or ":files".`
+
+// scripts are what `completion SHELL` prints. They know nothing of amictl: each asks it.
+var scripts = map[string]string{
+	"bash": `# amictl: completion for bash. Made by "amictl completion bash".
+_amictl() {
+    local line
+    COMPREPLY=()
+    while IFS= read -r line; do
+        case $line in
+        :done) ;;
+        :nospace) compopt -o nospace 2>/dev/null ;;
+        :files) compopt -o default 2>/dev/null ;;
+        *) COMPREPLY+=("${line%%$'\t'*}") ;;
+        esac
+    done < <("${1:-amictl}" completion bash -- "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2>/dev/null)
+}
+complete -F _amictl amictl
+`,
+	"zsh": `#compdef amictl
+# amictl: completion for zsh. Made by "amictl completion zsh".
+_amictl() {
+    local -a lines values shown suffix
+    local line value
+    integer widest=0
+    lines=("${(@f)$(amictl completion zsh -- "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
+    case ${lines[-1]} in
+    :files)
+        compset -P '*='
+        _files
+        return
+        ;;
+    :nospace) suffix=(-S '') ;;
+    esac
+    for line in "${(@)lines[1,-2]}"; do
+        value=${line%%$'\t'*}
+        values+=("$value")
+        (( ${#value} > widest )) && widest=${#value}
+    done
+    for line in "${(@)lines[1,-2]}"; do
+        value=${line%%$'\t'*}
+        if [[ $line == *$'\t'?* ]]; then
+            value="${(r:widest:)value}  ${line#*$'\t'}"
+        fi
+        shown+=("${value[1,COLUMNS-1]}")
+    done
+    if [[ "${lines[*]}" == *$'\t'?* ]]; then
+        compadd -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}' "${suffix[@]}" -l -d shown -a values
+    else
+        compadd -M 'm:{[:lower:][:upper:]}={[:upper:][:lower:]}' "${suffix[@]}" -a values
+    fi
+}
+if [[ $funcstack[1] == _amictl ]]; then
+    _amictl "$@"
+else
+    compdef _amictl amictl
+fi
+`,
+	"fish": `# amictl: completion for fish. Made by "amictl completion fish".
+function __amictl_complete
+    set -l words (commandline -opc)
+    set -e words[1]
+    set -l word (commandline -ct)
+    set -l lines (amictl completion fish -- $words "$word" 2>/dev/null)
+    if test "$lines[-1]" = :files
+        set -l before (string match -r '^[^=]*=' -- $word)
+        for path in (__fish_complete_path (string replace -r '^[^=]*=' '' -- $word))
+            printf '%s\n' "$before$path"
+        end
+        return
+    end
+    set -e lines[-1]
+    printf '%s\n' $lines
+end
+complete -c amictl -f -a '(__amictl_complete)'
+`,
+	"pwsh": `# amictl: completion for PowerShell. Made by "amictl completion pwsh".
+Register-ArgumentCompleter -Native -CommandName amictl -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $words = @($commandAst.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursorPosition } |
+            Select-Object -Skip 1 | ForEach-Object { if ($_.Value) { $_.Value } else { $_.ToString() } })
+    amictl completion pwsh -- @words ".$wordToComplete" 2>$null | ForEach-Object {
+        $value, $about = $_ -split "` + "`" + `t", 2
+        if ($value -eq ':files') {
+            $before = if ($wordToComplete -match '^[^=]*=') { $Matches[0] } else { '' }
+            [System.Management.Automation.CompletionCompleters]::CompleteFilename($wordToComplete.Substring($before.Length)) |
+                ForEach-Object {
+                    [System.Management.Automation.CompletionResult]::new($before + $_.CompletionText, $_.ListItemText, $_.ResultType, $_.ToolTip)
+                }
+        } elseif ($value -notmatch '^:(done|nospace)$') {
+            if (-not $about) { $about = $value }
+            $word = if ($value -match '[^\w=:@./,+-]') { "'" + $value.Replace("'", "''") + "'" } else { $value }
+            [System.Management.Automation.CompletionResult]::new($word, $value, 'ParameterValue', $about)
+        }
+    }
+}
+`,
+}
+
+var shells = []string{"bash", "zsh", "fish", "pwsh"}
+
+func Command(r *run.Run, commands func() *cli.Command) *cli.Command {
+	return r.Tell(&cli.Command{
+		Name:        "completion",
+		Usage:       "print the completion script of a shell",
+		ArgsUsage:   "bash|zsh|fish|pwsh",
+		Description: help,
+		Action: func(_ context.Context, c *cli.Command) error {
+			shell := c.Args().First()
+			script, ok := scripts[shell]
+			if !ok || c.Args().Len() != 1 {
+				return fail.Usage("such as `amictl completion bash`", "completion takes the name of one shell: %s", strings.Join(shells, ", "))
+			}
+			if r.HasTo {
+				script = Candidates(r, commands(), shell, r.Rest)
+			}
+			_, err := io.WriteString(r.Stdout, script)
+			return err
+		},
+	}, run.About{Rest: true, Config: run.ConfigMayBeBroken, Words: func() []string { return shells }})
+}
+
+// Candidates answers a completion script: one candidate a line, then what may follow.
+func Candidates(r *run.Run, root *cli.Command, shell string, words []string) string {
+	cut, quote := 0, func(s string) string { return s }
+	switch shell {
+	case "bash": // bash hands over its line, and replaces only what follows the last of its word breaks
+		line, breaks := "", ""
+		if len(words) > 0 {
+			line = words[0]
+		}
+		if len(words) > 1 {
+			breaks = words[1]
+		}
+		words = SplitLine(line)
+		if last := words[len(words)-1]; !strings.ContainsAny(last, "'\"\\") {
+			cut = strings.LastIndexAny(last, keep(breaks, "=:@")) + 1
+		}
+		words, quote = words[1:], quoteBash
+	case "pwsh": // which drops empty words: the last one has a dot before it
+		if n := len(words); n > 0 {
+			words[n-1] = strings.TrimPrefix(words[n-1], ".")
+		}
+	}
+	if len(words) == 0 {
+		return ":done\n"
+	}
+	c := &completer{run: r, root: root}
+	c.complete(words[:len(words)-1], words[len(words)-1])
+	var b strings.Builder
+	for _, v := range c.found {
+		value := quote(v.value[min(cut, len(v.value)):])
+		b.WriteString(value)
+		if v.about != "" {
+			b.WriteString("\t" + v.about)
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString(c.follows() + "\n")
+	return b.String()
+}
+
+// keep returns the characters of want that are in s.
+func keep(s, want string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(s, r) {
+			return r
+		}
+		return -1
+	}, want)
+}
+
+// SplitLine splits a line as bash does, quotes and backslashes removed, down to the word at its end, which may be
+// unfinished or empty. There are always two words at least: the program and what is to be completed.
+func SplitLine(line string) []string {
+	words, word, open := []string{}, strings.Builder{}, false
+	var quote rune
+	escaped := false
+	for _, r := range line {
+		switch {
+		case escaped:
+			word.WriteRune(r)
+			escaped = false
+		case r == '\\' && quote != '\'':
+			escaped, open = true, true
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote == 0 && (r == '\'' || r == '"'):
+			quote, open = r, true
+		case quote == 0 && (r == ' ' || r == '\t' || r == '\n'):
+			if open {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			open = false
+		default:
+			word.WriteRune(r)
+			open = true
+		}
+	}
+	words = append(words, word.String())
+	if len(words) < 2 {
+		words = append(words, "")
+	}
+	return words
+}
+
+// quoteBash escapes what bash would take for more than itself.
+func quoteBash(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strings.ContainsRune(" \t'\"\\$`&|;()<>*?[]{}!#~", r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,64 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/apntalk/amictl/internal/atomicfile"
+	"github.com/apntalk/amictl/internal/cli/fail"
+)
+
+// contextLine is the top-level line that names the context in force.
+var contextLine = regexp.MustCompile(`(?m)^[ \t]*(?:context|"context"|'context')[ \t]*=[^\r\n]*`)
+
+// PreviousSuffix ends the name of the file beside the configuration that names the context that was in force before.
+const PreviousSuffix = ".previous"
+
+// WithContextLine names the context in force in a configuration's text.
+func WithContextLine(text, name string) string {
+	line := "context = " + TomlString(name)
+	text, marked := strings.CutPrefix(text, byteOrderMark)
+	top, rest := text, ""
+	if i := regexp.MustCompile(`(?m)^[ \t]*\[`).FindStringIndex(top); i != nil {
+		top, rest = top[:i[0]], top[i[0]:]
+	}
+	if contextLine.MatchString(top) {
+		top = contextLine.ReplaceAllLiteralString(top, line)
+	} else {
+		top = line + "\n\n" + top
+	}
+	if marked {
+		top = byteOrderMark + top
+	}
+	return top + rest
+}
+
+// byteOrderMark is what some editors begin a file with.
+const byteOrderMark = "\ufeff"
+
+// EditConfig changes the text of a configuration. Whoever else edits it waits meanwhile, and what would be no valid
+// configuration is not written.
+func EditConfig(path string, change func(text string) string) error {
+	unlock, err := lock(path)
+	if err != nil {
+		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)
+	}
+	defer unlock()
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fail.Config(fail.ReadHint, "the config cannot be read: %v", err)
+	}
+	text := change(string(old))
+	if _, err := toml.Decode(text, new(File)); err != nil {
+		return fail.Config("make the change with an editor", "config %s: it would not be valid any more, so nothing was written: %s", path, strings.TrimPrefix(err.Error(), "toml: "))
+	}
+	if err := atomicfile.WriteFile(path, atomicfile.Private, []byte(text)); err != nil {
+		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)
+	}
+	return nil
+}

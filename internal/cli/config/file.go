@@ -1,0 +1,144 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
+)
+
+// File is the configuration file. Secrets are in it by reference only.
+//
+//	context = "lab"
+//	redact = ['\+49[0-9]{6,}']
+//	[contexts.lab]
+//	user = "admin"
+//	secret = "file:~/.config/amictl/lab.secret"
+//	[contexts.lab.nodes.pbx1]
+//	url = "ami://127.0.0.1:5038"
+//	labels = { site = "fra" }
+type File struct {
+	Path string
+
+	Context        string              `toml:"context"` // the one in force
+	Output         string              `toml:"output"`
+	Timeout        string              `toml:"timeout"`
+	ConnectTimeout string              `toml:"connect_timeout"`
+	Color          string              `toml:"color"`
+	Redact         []string            `toml:"redact"` // patterns of what traces, logs and records hide
+	Contexts       map[string]*Context `toml:"contexts"`
+}
+
+// Context is a named set of nodes with what they share.
+type Context struct {
+	Output         string           `toml:"output"`
+	Timeout        string           `toml:"timeout"`
+	ConnectTimeout string           `toml:"connect_timeout"`
+	Color          string           `toml:"color"`
+	Protect        bool             `toml:"protect"`
+	User           string           `toml:"user"`
+	Secret         string           `toml:"secret"`
+	Auth           string           `toml:"auth"`
+	CA             string           `toml:"ca"`
+	Nodes          map[string]*Node `toml:"nodes"`
+}
+
+// Node is one server.
+type Node struct {
+	URL     string            `toml:"url"`
+	User    string            `toml:"user"`
+	Secret  string            `toml:"secret"`
+	Auth    string            `toml:"auth"` // auto, md5 or plain
+	CA      string            `toml:"ca"`
+	TLSName string            `toml:"tls_name"`
+	Pin     string            `toml:"pin"` // SHA-256 of the certificate, hex
+	Labels  map[string]string `toml:"labels"`
+	Filters []string          `toml:"filters"`
+}
+
+// Load reads and checks a configuration file.
+func Load(path string) (*File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		return nil, fail.Config("check the permissions of the file and of the folders above it", "the config cannot be read: %v", err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fail.Config("it must be a file that you may read", "the config cannot be read: %v", err)
+	}
+	c := &File{Path: path}
+	meta, err := toml.Decode(string(text), c)
+	if err != nil {
+		var parse toml.ParseError
+		if errors.As(err, &parse) {
+			return nil, fail.Config("see `amictl context --help` for an example", "config %s, line %d: %s", path, parse.Position.Line, parse.Message)
+		}
+		return nil, fail.Config("see `amictl context --help` for an example", "config %s: %s", path, strings.TrimPrefix(err.Error(), "toml: "))
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return nil, fail.Config(fail.NearHint(unknown[0][len(unknown[0])-1], configKeys, "see `amictl context --help` for an example"),
+			"config %s: unknown key %s", path, unknown[0])
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		return nil, fail.Config("chmod o-w "+path, "config %s may be written by everybody, so by somebody else", path)
+	}
+	if _, err := redact.New(redact.Config{Patterns: c.Redact}); err != nil {
+		return nil, fail.Config(`each is an RE2 expression, such as '\+49[0-9]{6,}'`, "config %s: redact: %s", path, fail.Cause(err))
+	}
+	return c, c.checkSecrets(info)
+}
+
+// configKeys are all keys but names.
+var configKeys = []string{
+	"context", "output", "timeout", "connect_timeout", "color", "contexts", "protect", "user", "secret", "auth", "ca", "nodes", "url",
+	"tls_name", "pin", "labels", "filters", "redact",
+}
+
+// checkSecrets refuses a file that holds a secret itself, all the more when others may read it.
+func (c *File) checkSecrets(info os.FileInfo) error {
+	check := func(where, secret string) error {
+		if secret == "" || IsReference(secret) {
+			return nil
+		}
+		hint := "write it to a file of mode 600 and put secret = \"file:PATH\" (or env:, cmd:, cred:) here"
+		if Readable(info) || info.Mode().Perm()&0o040 != 0 {
+			return fail.Config("chmod 600 "+c.Path+", change the secret, then "+hint, "config %s holds a secret (%s) and others may read it", c.Path, where)
+		}
+		return fail.Config(hint, "config %s holds a secret itself (%s)", c.Path, where)
+	}
+	for _, name := range c.ContextNames() {
+		ctx := c.Contexts[name]
+		if err := check("contexts."+name+".secret", ctx.Secret); err != nil {
+			return err
+		}
+		for _, node := range ctx.NodeNames() {
+			if err := check("contexts."+name+".nodes."+node+".secret", ctx.Nodes[node].Secret); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *File) ContextNames() []string { return slices.Sorted(maps.Keys(c.Contexts)) }
+
+func (c *Context) NodeNames() []string { return slices.Sorted(maps.Keys(c.Nodes)) }
+
+// Matches reports whether a word is a node's name, or a glob of it if no node is called so.
+func (c *Context) Matches(word, name string) bool {
+	if c.Nodes[word] != nil {
+		return word == name
+	}
+	return ami.MatchGlob(word, name)
+}

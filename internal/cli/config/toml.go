@@ -1,0 +1,35 @@
+package config
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+func TomlKey(s string) string {
+	if bareKey.MatchString(s) {
+		return s
+	}
+	return TomlString(s)
+}
+
+// TomlString writes a basic string. TOML knows neither \x nor \a, which strconv would write for controls.
+func TomlString(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			b.WriteString(`\u00` + strconv.FormatInt(0x100+int64(r), 16)[1:])
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

@@ -1,0 +1,304 @@
+package contexts
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mattn/go-isatty"
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/config"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+const addHelp = `Examples:
+  amictl context add lab                   asks for what it needs
+  amictl context add lab --node ami://admin@10.0.0.5 -l site=fra
+  amictl context add prod --node amis://ops@pbx2 --ca ca.pem --protect
+  amictl context add prod --node ami://ops@pbx3 --secret 'cmd:pass pbx3'
+
+Adds a server to a context of the configuration, and makes the context if there is none. The connection is
+tried first, and nothing is written when it fails. What is stored is where the secret is, not the secret; one
+that is typed goes into a file of its own that only you can read.`
+
+// addOptions are those of context add.
+type addOptions struct {
+	name, secret         string
+	protect, use, noTest bool
+}
+
+func addCommand(r *run.Run) *cli.Command {
+	f := &addOptions{}
+	return r.Tell(&cli.Command{
+		Name: "add", Usage: "add a server to a context, or make one", ArgsUsage: "CONTEXT", Description: addHelp,
+		Flags: []cli.Flag{
+			flags.Text("name", "", "the server's `NAME` in the context (its host)", &f.name),
+			flags.Text("secret", "", "`WHERE` the secret is: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &f.secret),
+			&cli.BoolFlag{Name: "protect", Usage: "what may change something will ask, or need --yes (new contexts)", Destination: &f.protect},
+			&cli.BoolFlag{Name: "use", Usage: "make it the context in force", Destination: &f.use},
+			&cli.BoolFlag{Name: "no-test", Usage: "do not try the connection", Destination: &f.noTest},
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if c.Args().Len() != 1 {
+				return fail.Usage("such as `amictl context add lab`", "context add takes one name")
+			}
+			return add(ctx, r, f, c.Args().First())
+		},
+	}, run.About{Config: run.ConfigMayBeNew})
+}
+
+// A newNode is what context add has gathered.
+type newNode struct {
+	context, name string
+	config        config.Node
+	typed         ami.Secret // a secret that was typed, to be stored in a file
+	file          string     // that file
+}
+
+func add(ctx context.Context, r *run.Run, f *addOptions, name string) error {
+	n, err := gatherNode(r, f, name)
+	if err != nil {
+		return err
+	}
+	existing := r.Settings.Config.Contexts[n.context]
+	if existing != nil && existing.Nodes[n.name] != nil {
+		return fail.Usage("--name gives it another one", "context %s has a node %q already", n.context, n.name)
+	}
+	if existing != nil && f.protect && !existing.Protect {
+		return fail.Usage("write `protect = true` under [contexts."+n.context+"]", "context %s exists, and --protect is for new ones", n.context)
+	}
+	if !f.noTest {
+		if err := tryNode(ctx, r, n); err != nil {
+			return err
+		}
+	}
+	if n.file != "" {
+		if err := n.storeSecret(); err != nil {
+			return err
+		}
+	}
+	if err := storeNode(r, n, existing == nil, f); err != nil {
+		return err
+	}
+	r.Note("%s: node %s added to context %s", r.Settings.Config.Path, n.name, n.context)
+	return nil
+}
+
+// storeSecret writes a secret that was typed to a new file: one that is there may be another node's, for different names
+// can become the same.
+func (n *newNode) storeSecret() error {
+	if err := os.MkdirAll(filepath.Dir(n.file), 0o700); err != nil {
+		return fail.Config(fail.WriteHint, "the secret cannot be stored: %v", err)
+	}
+	stem := strings.TrimSuffix(n.file, secretSuffix)
+	f, err := os.OpenFile(n.file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	for i := 2; errors.Is(err, fs.ErrExist) && i < 100; i++ {
+		n.file = stem + "-" + strconv.Itoa(i) + secretSuffix
+		f, err = os.OpenFile(n.file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	}
+	if err == nil {
+		_, err = f.WriteString(n.typed.Reveal() + "\n")
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return fail.Config(fail.WriteHint, "the secret cannot be stored: %v", err)
+	}
+	n.config.Secret = "file:" + n.file
+	return nil
+}
+
+const secretSuffix = ".secret"
+
+// gatherNode takes what the flags say and asks for the rest, if there is somebody to ask.
+func gatherNode(r *run.Run, f *addOptions, name string) (*newNode, error) {
+	if len(r.Flags.Nodes) > 1 || r.Flags.Local {
+		return nil, fail.Usage("call it once for each", "context add takes one --node, and no --local")
+	}
+	n := &newNode{context: name}
+	in, err := questions(r)
+	if err != nil && len(r.Flags.Nodes) == 0 {
+		return nil, fail.Usage("such as --node ami://admin@10.0.0.5", "--node is missing, and there is no terminal to ask on")
+	}
+	n.config.URL = r.Flags.Nodes.String()
+	if n.config.URL == "" {
+		if n.config.URL, err = askURL(r, in); err != nil {
+			return nil, err
+		}
+	}
+	u, err := config.ParseURL(n.config.URL)
+	if err != nil {
+		return nil, err
+	}
+	if u.User == "" {
+		return nil, fail.Usage("write it as ami://user@host", "%s names no user", n.config.URL)
+	}
+	host, _, _ := net.SplitHostPort(u.Addr) // parseNodeURL has joined them
+	n.name = cmp.Or(f.name, host)
+	n.config.CA, n.config.TLSName = absolute(r, r.Flags.CA), r.Flags.TLSName
+	if !u.Tls && (n.config.CA != "" || n.config.TLSName != "") {
+		return nil, fail.Usage("write amis://", "--ca and --tls-name have no use with %s, which is not TLS", n.config.URL)
+	}
+	n.config.Labels = make(map[string]string)
+	for _, l := range r.Flags.Labels {
+		key, value, found := strings.Cut(l, "=")
+		if !found || key == "" {
+			return nil, fail.Usage("such as -l site=fra", "--label %q is not KEY=VALUE", l)
+		}
+		n.config.Labels[key] = value
+	}
+	return n, gatherSecret(r, f, n, in)
+}
+
+// askURL asks where the server is, and for whom; whoever types a host alone means AMI on its usual port.
+func askURL(r *run.Run, in *os.File) (string, error) {
+	nothing := fail.Usage("run it again, or give --node ami://user@host", "nothing was added")
+	for {
+		typed, err := r.Ask(in, "URL of the server, or its host (amis://host:5039 for TLS): ")
+		if err != nil {
+			return "", nothing
+		}
+		scheme, rest, found := strings.Cut(typed, "://")
+		if !found {
+			scheme, rest = "ami", typed
+		}
+		u, err := config.ParseURL(scheme + "://" + rest)
+		if err != nil {
+			r.Complain(fail.Classify(err))
+			continue
+		}
+		if u.User != "" {
+			return scheme + "://" + rest, nil
+		}
+		user, err := r.Ask(in, "User (a section of its manager.conf): ")
+		if err != nil || user == "" {
+			return "", nothing
+		}
+		return scheme + "://" + url.User(user).String() + "@" + rest, nil
+	}
+}
+
+// gatherSecret finds a reference to the secret: --secret, --secret-file (or its variable), or what is typed.
+func gatherSecret(r *run.Run, f *addOptions, n *newNode, in *os.File) error {
+	switch file := r.Settings.SecretFile; {
+	case f.secret != "" && !config.IsReference(f.secret):
+		return fail.Usage("file:PATH, env:NAME, cmd:COMMAND or cred:NAME: arguments are seen by every user of the host", "--secret takes where the secret is, not the secret")
+	case f.secret != "":
+		n.config.Secret = f.secret
+	case file != "":
+		n.config.Secret = "file:" + absolute(r, file)
+	case in == nil:
+		return fail.Usage("--secret-file FILE, or --secret env:NAME", "where the secret is was not given, and there is no terminal to ask on")
+	default:
+		typed, err := r.AskSecret(in, "Secret (it is not shown; it goes to a file that only you can read): ")
+		if err != nil || len(typed) == 0 {
+			return fail.Usage("type it, or say where it is with --secret-file FILE or --secret env:NAME", "no secret was given; nothing was added")
+		}
+		n.typed = ami.NewSecret(typed)
+		n.file = filepath.Join(filepath.Dir(r.Settings.Config.Path), safeFileName(n.context+"-"+n.name)+secretSuffix)
+		n.config.Secret = "file:" + n.file
+	}
+	return nil
+}
+
+func safeFileName(s string) string {
+	return regexp.MustCompile(`[^A-Za-z0-9._-]`).ReplaceAllString(s, "_")
+}
+
+// questions returns the terminal to ask on, or an error.
+func questions(r *run.Run) (*os.File, error) {
+	in, ok := r.Stdin.(*os.File)
+	if !ok || !isatty.IsTerminal(in.Fd()) || !r.StderrIsTerminal() {
+		return nil, errors.New("no terminal")
+	}
+	return in, nil
+}
+
+func absolute(r *run.Run, path string) string {
+	if path == "" {
+		return ""
+	}
+	if abs, err := filepath.Abs(target.ExpandHome(r, path)); err == nil {
+		return abs
+	}
+	return path
+}
+
+// tryNode logs in once.
+func tryNode(ctx context.Context, r *run.Run, n *newNode) error {
+	cfg, err := target.Node(r, n.name, &n.config, &config.Context{})
+	if err != nil && n.file == "" {
+		return err
+	}
+	if n.file != "" {
+		cfg.Secret = ami.StaticSecret(n.typed.Reveal())
+	}
+	target.Watched(r, &cfg)
+	c, err := target.Dial(ctx, r, cfg)
+	if err != nil {
+		f := fail.Classify(err)
+		return &fail.Error{Code: f.Code, Message: f.Message, Hint: f.Hint + "; --no-test stores it all the same"}
+	}
+	r.Note("%s: logged in, %s", n.name, c.Banner())
+	target.Leave(ctx, c)
+	return nil
+}
+
+// storeNode appends the node to the configuration, whose other lines stay as they are.
+func storeNode(r *run.Run, n *newNode, fresh bool, f *addOptions) error {
+	path := r.Settings.Config.Path
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)
+	}
+	return config.EditConfig(path, func(old string) string { return withNode(r, old, n, fresh, f) })
+}
+
+// withNode adds the node to a configuration's text.
+func withNode(r *run.Run, old string, n *newNode, fresh bool, f *addOptions) string {
+	var b strings.Builder
+	b.WriteString(old)
+	if len(old) > 0 {
+		if !strings.HasSuffix(old, "\n") {
+			b.WriteByte('\n')
+		}
+		b.WriteByte('\n')
+	}
+	prefix := "contexts." + config.TomlKey(n.context)
+	if fresh && f.protect {
+		b.WriteString("[" + prefix + "]\nprotect = true\n\n")
+	}
+	b.WriteString("[" + prefix + ".nodes." + config.TomlKey(n.name) + "]\n")
+	for _, line := range []struct{ key, value string }{
+		{"url", n.config.URL}, {"secret", n.config.Secret}, {"ca", n.config.CA}, {"tls_name", n.config.TLSName},
+	} {
+		if line.value != "" {
+			b.WriteString(line.key + " = " + config.TomlString(line.value) + "\n")
+		}
+	}
+	if len(n.config.Labels) > 0 {
+		var words []string
+		for _, k := range slices.Sorted(maps.Keys(n.config.Labels)) {
+			words = append(words, config.TomlKey(k)+" = "+config.TomlString(n.config.Labels[k]))
+		}
+		b.WriteString("labels = { " + strings.Join(words, ", ") + " }\n")
+	}
+	text := b.String()
+	if f.use || r.Settings.Config.Context == "" && len(r.Settings.Config.Contexts) == 0 {
+		text = config.WithContextLine(text, n.context)
+	}
+	return text
+}

@@ -1,0 +1,112 @@
+package contexts
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/config"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+func ConfigCommand(r *run.Run) *cli.Command {
+	return &cli.Command{
+		Name:        "config",
+		Usage:       "explain the settings in force",
+		Description: "Examples:\n  amictl config explain",
+		Commands: []*cli.Command{{
+			Name: "explain", Usage: "show every setting and where its value came from",
+			Description: "Examples:\n  amictl config explain\n  amictl -C lab config explain\n\nA flag wins over the environment, that over the context, that over the file, that over the default.\nOf each node that is selected it shows address, user, where the secret is, and how its certificate is verified.",
+			Action: func(_ context.Context, c *cli.Command) error {
+				if err := flags.NoArguments(c); err != nil {
+					return err
+				}
+				p, err := r.Printer(run.Records, false, true)
+				if err != nil {
+					return err
+				}
+				for _, s := range explain(r) {
+					rec := output.Record{{Key: "setting", Value: s.Name}, {Key: "value", Value: config.HidePassword(s.Value)}, {Key: "source", Value: cmp.Or(s.Source, "-")}}
+					if err := p.Record(rec); err != nil {
+						return err
+					}
+				}
+				return p.Close()
+			},
+		}},
+	}
+}
+
+// explain returns the settings of the run, and those of each node that it would be about.
+func explain(r *run.Run) (all []run.Setting) {
+	for _, s := range r.Settings.Explain() {
+		if s.Name == "connect-timeout" && s.Value == "" {
+			s.Value, s.Source = ami.DefaultDialTimeout.String()+", and "+ami.DefaultLoginTimeout.String()+" for the login", "default"
+		}
+		all = append(all, s)
+	}
+	c := r.Settings.Config.Contexts[r.Settings.Context]
+	if c == nil || r.Flags.Local || r.Flags.ManagerConf != "" {
+		return all
+	}
+	for _, name := range c.NodeNames() {
+		if selects(r, name, c) {
+			all = append(all, explainNode(r, name, c.Nodes[name], c)...)
+		}
+	}
+	return all
+}
+
+// selects reports whether --node, its variable and -l choose a node of a context.
+func selects(r *run.Run, name string, c *config.Context) bool {
+	words := []string(r.Flags.Nodes)
+	if v, _ := r.Env("AMICTL_NODE"); v != "" && len(words) == 0 {
+		words = []string{v}
+	}
+	chosen := len(words) == 0
+	for _, word := range words {
+		chosen = chosen || c.Matches(word, name)
+	}
+	return chosen && target.HasLabels(c.Nodes[name].Labels, r.Flags.Labels)
+}
+
+// explainNode tells where a node's own values come from: the first that says one wins.
+func explainNode(r *run.Run, name string, n *config.Node, c *config.Context) (all []run.Setting) {
+	user := ""
+	if u, err := config.ParseURL(n.URL); err == nil {
+		user = u.User
+	}
+	file, fileFrom := r.Settings.SecretFile, r.Settings.SecretFileFrom
+	if file != "" {
+		file = "file:" + file
+	}
+	if r.Flags.SecretStdin {
+		file, fileFrom = "standard input", "flag"
+	}
+	type candidate struct{ value, source string }
+	for _, v := range []struct {
+		key string
+		of  []candidate
+	}{
+		{"url", []candidate{{n.URL, "context"}}},
+		{"user", []candidate{{user, "url"}, {n.User, "node"}, {c.User, "context"}}},
+		{"secret", []candidate{{file, fileFrom}, {n.Secret, "node"}, {c.Secret, "context"}}},
+		{"auth", []candidate{{n.Auth, "node"}, {c.Auth, "context"}}},
+		{"ca", []candidate{{r.Flags.CA, "flag"}, {n.CA, "node"}, {c.CA, "context"}}},
+		{"tls_name", []candidate{{r.Flags.TLSName, "flag"}, {n.TLSName, "node"}}},
+		{"pin", []candidate{{n.Pin, "node"}}},
+	} {
+		for _, from := range v.of {
+			if from.value != "" {
+				all = append(all, run.Setting{Name: "nodes." + name + "." + v.key, Value: from.value, Source: from.source})
+				break
+			}
+		}
+	}
+	return all
+}

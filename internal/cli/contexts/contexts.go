@@ -1,0 +1,169 @@
+package contexts
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/config"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+const help = `Examples:
+  amictl context list
+  amictl context add lab
+  amictl context use lab
+  amictl context use -             back to the one before
+  amictl context check
+
+A context is a named set of servers in the configuration (~/.config/amictl/config.toml):
+
+  context = "lab"                  # the one in force
+  redact = ['\+49[0-9]{6,}']       # RE2; hidden in traces, logs, records
+
+  [contexts.lab]
+  user = "admin"
+  secret = "file:~/lab.secret"     # or env:NAME, cmd:COMMAND, cred:NAME
+  protect = true                   # what may change something asks
+
+  [contexts.lab.nodes.pbx1]
+  url = "ami://127.0.0.1:5038"
+  labels = { site = "fra" }
+
+  [contexts.lab.nodes.pbx2]
+  url = "amis://pbx2.example.com"
+  ca = "/etc/amictl/ca.pem"
+
+A secret is never in the configuration itself.`
+
+func Command(r *run.Run) *cli.Command {
+	return &cli.Command{
+		Name:        "context",
+		Usage:       "sets of servers under a name: list, use, show, add, check",
+		Description: help,
+		Commands: []*cli.Command{
+			{
+				Name: "list", Usage: "list the contexts", Description: "Examples:\n  amictl context list",
+				Action: func(_ context.Context, c *cli.Command) error { return list(r, c) },
+			},
+			{
+				Name: "use", Usage: "choose the context in force", ArgsUsage: "NAME | -", Description: "Examples:\n  amictl context use lab\n  amictl context use -        the one before",
+				Action: func(_ context.Context, c *cli.Command) error { return use(r, c) },
+			},
+			{
+				Name: "show", Usage: "show the nodes of a context", ArgsUsage: "[NAME]", Description: "Examples:\n  amictl context show\n  amictl context show lab",
+				Action: func(_ context.Context, c *cli.Command) error { return show(r, c) },
+			},
+			addCommand(r),
+			checkCommand(r),
+		},
+	}
+}
+
+func list(r *run.Run, c *cli.Command) error {
+	if err := flags.NoArguments(c); err != nil {
+		return err
+	}
+	p, err := r.Printer(run.Records, false, true)
+	if err != nil {
+		return err
+	}
+	cfg := r.Settings.Config
+	for _, name := range cfg.ContextNames() {
+		inForce := name == r.Settings.Context
+		rec := output.Record{
+			{Key: "context", Value: name},
+			{Key: "in_force", Value: inForce, Text: run.Yes(inForce)},
+			{Key: "nodes", Value: len(cfg.Contexts[name].Nodes)},
+			{Key: "protect", Value: cfg.Contexts[name].Protect, Text: run.Yes(cfg.Contexts[name].Protect)},
+		}
+		if err := p.Record(rec); err != nil {
+			return err
+		}
+	}
+	if len(cfg.Contexts) == 0 {
+		r.Note("%s has no contexts; see `amictl context --help`", cfg.Path)
+	}
+	return p.Close()
+}
+
+func show(r *run.Run, c *cli.Command) error {
+	if c.Args().Len() > 1 {
+		return fail.Usage("call it once for each", "context show takes one name, and got %q too", c.Args().Get(1))
+	}
+	name := cmp.Or(c.Args().First(), r.Settings.Context)
+	if name == "" {
+		return fail.Usage("`amictl context list` shows all", "no context is in force")
+	}
+	chosen := r.Settings.Config.Contexts[name]
+	if chosen == nil {
+		return fail.Usage(fail.NearHint(name, r.Settings.Config.ContextNames(), "`amictl context list` shows all"), "there is no context %q", name)
+	}
+	p, err := r.Printer(run.Records, false, true)
+	if err != nil {
+		return err
+	}
+	for _, node := range chosen.NodeNames() {
+		n := chosen.Nodes[node]
+		labels := n.Labels
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		rec := output.Record{
+			{Key: "context", Value: name},
+			{Key: "node", Value: node},
+			{Key: "url", Value: config.HidePassword(n.URL)},
+			{Key: "user", Value: cmp.Or(n.User, chosen.User)},
+			{Key: "secret", Value: cmp.Or(n.Secret, chosen.Secret), Look: output.Prose},
+			{Key: "labels", Value: labels, Text: labelText(labels)},
+		}
+		if err := p.Record(rec); err != nil {
+			return err
+		}
+	}
+	return p.Close()
+}
+
+func labelText(labels map[string]string) string {
+	var words []string
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		words = append(words, k+"="+labels[k])
+	}
+	return strings.Join(words, " ")
+}
+
+// use writes the name into the configuration, changing that one line and nothing else.
+func use(r *run.Run, c *cli.Command) error {
+	cfg, name := r.Settings.Config, c.Args().First()
+	if c.Args().Len() != 1 {
+		return fail.Usage("`amictl context list` shows all", "context use takes one name")
+	}
+	if name == "-" {
+		before, err := os.ReadFile(cfg.Path + config.PreviousSuffix)
+		if name = strings.TrimSpace(string(before)); err != nil || name == "" {
+			return fail.Usage("`amictl context list` shows all", "no other context was in force before")
+		}
+	}
+	if cfg.Contexts[name] == nil {
+		return fail.Usage(fail.NearHint(name, cfg.ContextNames(), "`amictl context list` shows all"), "there is no context %q", name)
+	}
+	err := config.EditConfig(cfg.Path, func(text string) string { return config.WithContextLine(text, name) })
+	if err != nil {
+		return err
+	}
+	if cfg.Context != "" && cfg.Context != name {
+		if err := os.WriteFile(cfg.Path+config.PreviousSuffix, []byte(cfg.Context+"\n"), 0o600); err != nil {
+			r.Note("`context use -` will not work: %v", err)
+		}
+	}
+	r.Note("context %s is in force", name)
+	return nil
+}

@@ -1,0 +1,345 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/schema"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+var updateDocs = flag.Bool("update", false, "write the generated pages of docs/ anew")
+
+// The pages of docs/ that are made from the commands are as the commands are. `go test ./cmd/amictl -run TestGenerated
+// -update` writes them.
+func TestGenerated(t *testing.T) {
+	root := Commands(run.New(nil, nil, nil, nil, noEnv))
+	want := map[string][]byte{"reference.md": reference(root)}
+	for c := range everyCommand(root) {
+		want["man/"+manName(c)+".1"] = manPage(root, c)
+	}
+	for _, name := range schema.Names() {
+		want["schema/"+name+".json"] = schema.Document(name)
+	}
+	docs := filepath.Join("..", "..", "docs")
+	for _, dir := range []string{"man", "schema"} {
+		if *updateDocs {
+			if err := os.MkdirAll(filepath.Join(docs, dir), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		there, _ := os.ReadDir(filepath.Join(docs, dir))
+		for _, f := range there {
+			name := dir + "/" + f.Name()
+			if _, ok := want[name]; ok {
+				continue
+			}
+			if !*updateDocs {
+				t.Errorf("docs/%s is of nothing that exists", name)
+			} else if err := os.Remove(filepath.Join(docs, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, text := range want {
+		path := filepath.Join(docs, name)
+		if *updateDocs {
+			if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // everybody may read it
+				t.Fatal(err)
+			}
+			continue
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Errorf("%v; run with -update", err)
+		} else if diff := cmp.Diff(string(got), string(text)); diff != "" {
+			t.Errorf("docs/%s is not as the commands are; run with -update (-there +made):\n%s", name, diff)
+		}
+	}
+}
+
+// everyCommand yields a command and all below it, in order; hidden ones are left out.
+func everyCommand(c *cli.Command) func(yield func(*cli.Command) bool) {
+	return func(yield func(*cli.Command) bool) {
+		_ = c.Walk(func(c *cli.Command) error {
+			if !c.Hidden && !yield(c) {
+				return context.Canceled
+			}
+			return nil
+		})
+	}
+}
+
+func manName(c *cli.Command) string { return strings.ReplaceAll(c.UsageText, " ", "-") }
+
+// A passage is a piece of a command's description: text, or lines to be shown as they are.
+type passage struct {
+	head  string // "Examples" if the line "Examples:" stands before it
+	lines []string
+	plain bool // lines as they are
+}
+
+// passages takes a description apart. Lines that begin with two spaces are shown as they are.
+func passages(description string) (all []passage) {
+	head := ""
+	for line := range strings.SplitSeq(strings.TrimSpace(description), "\n") {
+		plain := strings.HasPrefix(line, "  ")
+		last := len(all) - 1
+		switch {
+		case line == "Examples:":
+			head = "Examples"
+		case line == "":
+			if last >= 0 && all[last].plain { // a blank line among plain ones
+				all[last].lines = append(all[last].lines, "")
+			} else {
+				all = append(all, passage{})
+			}
+		case last >= 0 && all[last].plain == plain && head == "" && (plain || len(all[last].lines) > 0):
+			all[last].lines = append(all[last].lines, strings.TrimPrefix(line, "  "))
+		default:
+			all = append(all, passage{head: head, lines: []string{strings.TrimPrefix(line, "  ")}, plain: plain})
+			head = ""
+		}
+	}
+	for i := range all {
+		for n := len(all[i].lines); n > 0 && all[i].lines[n-1] == ""; n-- {
+			all[i].lines = all[i].lines[:n-1]
+		}
+	}
+	return slices.DeleteFunc(all, func(p passage) bool { return len(p.lines) == 0 })
+}
+
+func description(root, c *cli.Command) string {
+	if c == root {
+		return rootHelp
+	}
+	return c.Description
+}
+
+// flagDoc returns a flag's names with the name of its value, and what it is for.
+func flagDoc(f cli.Flag) (names, about string) {
+	var all []string
+	for _, n := range f.Names() {
+		if len(n) == 1 {
+			all = append([]string{"-" + n}, all...)
+		} else {
+			all = append(all, "--"+n)
+		}
+	}
+	names = strings.Join(all, ", ")
+	if doc, ok := f.(cli.DocGenerationFlag); ok {
+		value, text := flags.UnquoteUsage(doc.GetUsage())
+		if about = text; value != "" {
+			names += " " + value
+		}
+	}
+	return names, about
+}
+
+// exitStatuses are what every page says about them.
+var exitStatuses = []struct{ status, meaning string }{
+	{"0", "ok"},
+	{"1", "the server said Error, the call failed, or a condition was false"},
+	{"2", "usage, configuration, or input refused before anything was sent"},
+	{"3", "cannot connect, or a timeout with nothing sent: nothing was executed, safe to retry"},
+	{"4", "login or permission refused: nothing was executed"},
+	{"5", "timed out: may have run"},
+	{"6", "several nodes or lines, and they ended differently; one common failure keeps its own status"},
+	{"7", "connection lost after bytes may have left, or events are missing: may have run"},
+	{"70", "a bug in amictl"},
+	{"98", "bench: the result is invalid"},
+	{"99", "bench: a threshold failed"},
+	{"signal", "cleaned up, then died by the signal itself"},
+}
+
+var environment = []struct{ name, About string }{
+	{"AMICTL_CONFIG", "the configuration file"},
+	{"AMICTL_CONTEXT", "the context in force"},
+	{"AMICTL_NODE", "the node, as --node takes it"},
+	{"AMICTL_OUTPUT", "the output format"},
+	{"AMICTL_TIMEOUT", "the time for one action or wait"},
+	{"AMICTL_SECRET_FILE", "the file with the secret"},
+	{"NO_COLOR", "no colour, if it is not empty"},
+	{"TERM", "no colour, if it is dumb"},
+	{"XDG_CONFIG_HOME", "where amictl/config.toml is; ~/.config if absent"},
+	{"CREDENTIALS_DIRECTORY", "where systemd puts the secrets that cred:NAME refers to"},
+}
+
+// manPage makes the man page of a command.
+func manPage(root, c *cli.Command) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, ".\\\" Made from the commands; see TestGenerated.\n.TH %s 1 \"\" amictl \"User Commands\"\n.SH NAME\n%s \\- %s\n",
+		strings.ToUpper(manName(c)), roff(manName(c)), roff(c.Usage))
+	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(synopsis(c)))
+	section := ""
+	for _, p := range passages(description(root, c)) {
+		want := "DESCRIPTION"
+		if p.head == "Examples" || p.plain && section == "EXAMPLES" {
+			want = "EXAMPLES"
+		}
+		if want != section {
+			section = want
+			b.WriteString(".SH " + want + "\n")
+		} else {
+			b.WriteString(".PP\n")
+		}
+		if !p.plain {
+			b.WriteString(roffLine(strings.Join(p.lines, " ")) + "\n")
+			continue
+		}
+		b.WriteString(".nf\n")
+		for _, line := range p.lines {
+			b.WriteString(roffLine(line) + "\n")
+		}
+		b.WriteString(".fi\n")
+	}
+	if len(c.Commands) > 0 {
+		b.WriteString(".SH COMMANDS\n")
+		for _, sub := range c.Commands {
+			if !sub.Hidden {
+				fmt.Fprintf(&b, ".TP\n.BR %s (1)\n%s\n", roff(manName(sub)), roffLine(sub.Usage))
+			}
+		}
+	}
+	manFlags(&b, root, c)
+	manEnd(&b, root, c)
+	return b.Bytes()
+}
+
+func manFlags(b *bytes.Buffer, root, c *cli.Command) {
+	flags := c.Flags
+	if c == root {
+		b.WriteString(".SH \"GLOBAL FLAGS\"\nThey may stand anywhere before \\-\\-.\n")
+	} else if len(flags) > 0 {
+		b.WriteString(".SH FLAGS\n")
+	}
+	for _, f := range flags {
+		names, about := flagDoc(f)
+		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", roff(names), roffLine(about))
+	}
+	if c != root {
+		b.WriteString(".PP\nGlobal flags, such as \\-\\-node, \\-\\-context, \\-\\-output and \\-\\-timeout, the environment\nand the files are in\n.BR amictl (1).\n")
+	}
+}
+
+func manEnd(b *bytes.Buffer, root, c *cli.Command) {
+	b.WriteString(".SH \"EXIT STATUS\"\n")
+	for _, e := range exitStatuses {
+		if c == root || c.Name == "bench" || !strings.HasPrefix(e.meaning, "bench:") {
+			fmt.Fprintf(b, ".TP\n.B %s\n%s\n", e.status, roffLine(e.meaning))
+		}
+	}
+	if c == root {
+		b.WriteString(".SH ENVIRONMENT\n")
+		for _, e := range environment {
+			fmt.Fprintf(b, ".TP\n.B %s\n%s\n", e.name, roffLine(e.About))
+		}
+		b.WriteString(".SH FILES\n.TP\n.I ~/.config/amictl/config.toml\nsettings and contexts; see\n.BR amictl-context (1)\n.TP\n.I /etc/asterisk/manager.conf\nwith \\-\\-local: users and secrets of this host\\(aqs own Asterisk\n")
+		return
+	}
+	b.WriteString(".SH \"SEE ALSO\"\n.BR amictl (1)\n")
+}
+
+var roffEscapes = strings.NewReplacer(`\`, `\e`, `-`, `\-`, `'`, `\(aq`, "`", "\\`", `"`, `\(dq`, `^`, `\(ha`, `~`, `\(ti`)
+
+func roff(s string) string { return roffEscapes.Replace(s) }
+
+// roffLine escapes a line of text, and a dot at its beginning, which would be a request.
+func roffLine(s string) string {
+	if strings.HasPrefix(s, ".") {
+		return `\&` + roff(s)
+	}
+	return roff(s)
+}
+
+// reference makes the Markdown page of all commands.
+func reference(root *cli.Command) []byte {
+	var b bytes.Buffer
+	b.WriteString("# Reference\n\nMade from the commands; `amictl COMMAND --help` and the man pages say the same.\n\n")
+	for c := range everyCommand(root) {
+		if c != root {
+			fmt.Fprintf(&b, "- [`%s`](#%s): %s\n", c.UsageText, strings.ReplaceAll(c.UsageText, " ", "-"), c.Usage)
+		}
+	}
+	b.WriteString("\n## Global flags\n\nThey may stand anywhere before `--`.\n\n")
+	markdownFlags(&b, root.Flags)
+	b.WriteString("\n## Exit status\n\n| status | meaning |\n|---|---|\n")
+	for _, e := range exitStatuses {
+		fmt.Fprintf(&b, "| %s | %s |\n", e.status, e.meaning)
+	}
+	b.WriteString("\n## Environment\n\nA flag wins over the environment, that over the context, that over the file, that over the default.\n\n| variable | what |\n|---|---|\n")
+	for _, e := range environment {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", e.name, e.About)
+	}
+	for c := range everyCommand(root) {
+		if c == root {
+			continue
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s.\n\n    %s\n", c.UsageText, strings.ToUpper(c.Usage[:1])+c.Usage[1:], synopsis(c))
+		for _, p := range passages(c.Description) {
+			switch {
+			case p.plain:
+				b.WriteString("\n```\n" + strings.Join(p.lines, "\n") + "\n```\n")
+			default:
+				b.WriteString("\n" + strings.Join(p.lines, "\n") + "\n")
+			}
+		}
+		if len(c.Flags) > 0 {
+			b.WriteByte('\n')
+			markdownFlags(&b, c.Flags)
+		}
+	}
+	return b.Bytes()
+}
+
+func markdownFlags(b *bytes.Buffer, flags []cli.Flag) {
+	b.WriteString("| flag | what |\n|---|---|\n")
+	for _, f := range flags {
+		names, about := flagDoc(f)
+		fmt.Fprintf(b, "| `%s` | %s |\n", names, strings.ReplaceAll(about, "|", `\|`))
+	}
+}
+
+// What the pages say about statuses is what the program does.
+func TestExitStatusesAreDocumented(t *testing.T) {
+	for code, status := range fail.ExitOf {
+		if !slices.ContainsFunc(exitStatuses, func(e struct{ status, meaning string }) bool { return e.status == fmt.Sprint(status) }) {
+			t.Errorf("status %d of %s is in no page", status, code)
+		}
+	}
+}
+
+// Help fits a terminal of 80 columns, and so does a man page, which indents by seven.
+func TestHelpFits(t *testing.T) {
+	root := Commands(run.New(nil, nil, nil, nil, noEnv))
+	for c := range everyCommand(root) {
+		for _, p := range passages(description(root, c)) {
+			for _, line := range p.lines {
+				if w := output.Width(line); p.plain && w > 80-7 {
+					t.Errorf("%s: %d columns: %s", c.UsageText, w, line)
+				}
+			}
+		}
+		for _, width := range []int{60, 80} {
+			for line := range strings.Lines(helpText(root, c, width)) {
+				line = strings.TrimSuffix(line, "\n")
+				if w := output.Width(line); w > width && !strings.Contains(description(root, c), line) && !strings.HasPrefix(line, "Usage:") {
+					t.Errorf("%s --help: %d columns at %d: %s", c.UsageText, w, width, line)
+				}
+			}
+		}
+	}
+}

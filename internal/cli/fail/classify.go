@@ -1,0 +1,329 @@
+package fail
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/apntalk/amictl/internal/cond"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// The exit statuses.
+const (
+	ExitOK        = 0
+	ExitFailed    = 1  // the server said Error, the call failed, or a condition was false
+	ExitUsage     = 2  // usage, config, or input refused before anything was sent
+	ExitConnect   = 3  // cannot connect, or a timeout with nothing sent: safe to retry
+	ExitLogin     = 4  // login or permission refused: nothing was executed
+	ExitTimeout   = 5  // timed out: may have run
+	ExitMixed     = 6  // several nodes or lines, and they ended differently
+	ExitLost      = 7  // connection lost after bytes may have left, or a gap: may have run
+	ExitBug       = 70 // a bug in amictl
+	exitInvalid   = 98 // bench: the generator could not keep up, or the ledgers differ
+	exitThreshold = 99 // bench: a threshold failed
+)
+
+// A Code names a kind of failure in JSON. The list is closed.
+type Code string
+
+const (
+	CodeRefused    Code = "refused"      // the server answered Error
+	CodeCall       Code = "call-failed"  // the call that was originated failed
+	CodeCondition  Code = "condition"    // a condition was false
+	CodeUsage      Code = "usage"        // the command line is wrong
+	CodeConfig     Code = "config"       // the configuration is wrong or cannot be read
+	CodeInput      Code = "input"        // an action or a line of input was refused before anything was sent
+	codeDNS        Code = "dns"          // the host's name cannot be resolved
+	CodeConnect    Code = "connect"      // no TCP connection
+	codeTLS        Code = "tls"          // the TLS handshake failed
+	codeBanner     Code = "banner"       // what answered is no Asterisk manager
+	CodeUnsent     Code = "unsent"       // nothing was sent in time
+	codeLogin      Code = "login"        // the login was refused
+	CodePermission Code = "permission"   // the user lacks a class
+	CodeTimeout    Code = "timeout"      // no complete answer in time; may have run
+	codeMixed      Code = "mixed"        // several ended differently
+	CodeLost       Code = "disconnected" // the connection was lost; may have run
+	codeTruncated  Code = "truncated"    // the answer was over a limit; it ran
+	CodeGap        Code = "gap"          // events are missing
+	codeSignal     Code = "signal"       // stopped by a signal
+	codeBug        Code = "bug"
+	codeInvalid    Code = "invalid"   // bench
+	codeThreshold  Code = "threshold" // bench
+)
+
+// ExitOf is the one place where a code becomes an exit status.
+var ExitOf = map[Code]int{
+	CodeRefused: ExitFailed, CodeCall: ExitFailed, CodeCondition: ExitFailed,
+	CodeUsage: ExitUsage, CodeConfig: ExitUsage, CodeInput: ExitUsage,
+	codeDNS: ExitConnect, CodeConnect: ExitConnect, codeTLS: ExitConnect, codeBanner: ExitConnect, CodeUnsent: ExitConnect,
+	codeLogin: ExitLogin, CodePermission: ExitLogin,
+	CodeTimeout: ExitTimeout, codeMixed: ExitMixed,
+	CodeLost: ExitLost, codeTruncated: ExitLost, CodeGap: ExitLost, codeSignal: ExitLost,
+	codeBug: ExitBug, codeInvalid: exitInvalid, codeThreshold: exitThreshold,
+}
+
+// A Failure is what the user gets to see of an error.
+type Failure struct {
+	Code    Code
+	Exit    int
+	Message string
+	Hint    string
+	Sent    string // of an action: "no", "maybe", "yes"
+	Silent  bool   // it has been said already
+}
+
+// Error is an error of the command line's own making.
+type Error struct {
+	Code    Code
+	Message string
+	Hint    string
+	silent  bool
+	Sent    string
+	Exit    int // overrides the code's status if not 0
+}
+
+func (e *Error) Error() string { return e.Message }
+
+func Usage(hint, format string, args ...any) error {
+	return &Error{Code: CodeUsage, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+func Config(hint, format string, args ...any) error {
+	return &Error{Code: CodeConfig, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+func Input(hint, format string, args ...any) error {
+	return &Error{Code: CodeInput, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// Silent is the error of a run whose failures have been printed already.
+func Silent(exit int) error {
+	return &Error{Code: codeMixed, silent: true, Exit: exit, Message: "failed"}
+}
+
+// Classify turns any error into what the user sees. No error is a failure with status 0.
+func Classify(err error) Failure {
+	if err == nil {
+		return Failure{}
+	}
+	f := Failure{Message: strings.TrimPrefix(err.Error(), "ami: ")}
+	var own *Error
+	var op *ami.OpError
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &own):
+		f.Code, f.Hint, f.Silent, f.Message, f.Sent = own.Code, own.Hint, own.silent, own.Message, own.Sent
+		f.Exit = own.Exit
+	case errors.As(err, &op):
+		f.ofOperation(op)
+	case errors.Is(err, context.DeadlineExceeded):
+		f.Code, f.Message, f.Hint = CodeTimeout, "the --deadline is over", "it is for the whole run, and what was sent may have run; allow more, or look first"
+	case errors.Is(err, context.Canceled):
+		f.Code, f.Message = codeSignal, "stopped"
+	case errors.Is(err, syscall.EPIPE):
+		f.Code, f.Silent = codeSignal, true
+	case errors.As(err, &path):
+		f.ofPath(path)
+	case errors.As(err, new(*ami.WhereError)):
+		f.Code, f.Hint = CodeUsage, `a condition is FIELD OP VALUE, such as --where 'Cause!=16 && Channel=~^PJSIP/'; amictl tail --help has all of it`
+	default:
+		f.Code = CodeUsage
+	}
+	if f.Exit == 0 {
+		f.Exit = ExitOf[f.Code]
+	}
+	if f.Hint == "" {
+		f.Hint = HintOf[f.Code]
+	}
+	return f
+}
+
+// ofPath classifies a file's error. What was written to is output: that it is not whole says nothing of what ran.
+func (f *Failure) ofPath(e *fs.PathError) {
+	if e.Op != "write" {
+		f.Code, f.Message, f.Hint = CodeConfig, e.Error(), "check the path, and who may use it"
+		return
+	}
+	name := e.Path
+	if name == os.Stdout.Name() {
+		name = "standard output"
+	}
+	f.Code, f.Message = CodeLost, fmt.Sprintf("%s cannot be written: %v", name, e.Err)
+	f.Hint = "the output is not whole, and what was asked for may have run: look before you try again"
+}
+
+// ofOperation classifies an error of the engine by the operation that failed.
+func (f *Failure) ofOperation(op *ami.OpError) {
+	where := op.Node
+	switch op.Op {
+	case "dial":
+		f.ofDial(op, where)
+	case "tls":
+		f.ofTLS(op, where)
+	case "banner":
+		f.Code = codeBanner
+		f.Message = fmt.Sprintf("%s: no Asterisk manager answers there: %s", where, Cause(op.Err))
+		f.Hint = bannerHint(op.Err)
+	case "login":
+		f.ofLogin(op, where)
+	case "connect":
+		f.ofConnect(op, where)
+	case "setup":
+		f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: the session's setup failed: %s", where, Cause(op.Err))
+		f.Hint = "filters need the class system in write="
+	default:
+		f.ofAction(op, where)
+	}
+}
+
+// ofConnect classifies the wait for a node's session: by what its attempts came to, if that is known.
+func (f *Failure) ofConnect(op *ami.OpError, where string) {
+	var attempt *ami.OpError
+	if errors.As(op.Err, &attempt) {
+		f.ofOperation(attempt)
+		return
+	}
+	f.Code, f.Message = CodeConnect, where+": there was no session in time"
+	f.Hint = "the server neither refused nor answered: is it overloaded, or a firewall in the way? --connect-timeout allows more time"
+}
+
+func (f *Failure) ofDial(op *ami.OpError, where string) {
+	var dns *net.DNSError
+	f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: cannot connect: %s", where, dialCause(op.Err))
+	switch {
+	case errors.As(op.Err, &dns) && !dns.IsTimeout:
+		f.Code, f.Hint = codeDNS, "check the host's name; `getent hosts NAME` must find it"
+		f.Message = fmt.Sprintf("%s: cannot connect: the name %s is unknown", where, dns.Name)
+	case errors.Is(op.Err, syscall.EMFILE):
+		f.Hint = "too many connections for this process; `ulimit -n` raises the limit"
+	case errors.Is(op.Err, syscall.ECONNREFUSED):
+		f.Hint = "is Asterisk running, and manager.conf enabled=yes with this bindaddr and port?"
+	case errors.Is(op.Err, ami.ErrTimeout), errors.Is(op.Err, context.DeadlineExceeded), errors.Is(op.Err, os.ErrDeadlineExceeded):
+		f.Hint = "a firewall may drop the packets; --connect-timeout allows more time"
+	default:
+		f.Hint = "check address and port, and the way to them"
+	}
+}
+
+func (f *Failure) ofTLS(op *ami.OpError, where string) {
+	f.Code, f.Message = codeTLS, fmt.Sprintf("%s: %s", where, Cause(op.Err))
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(op.Err, &unknown):
+		f.Hint = "give the certificate or its authority with --ca FILE, or pin it in the config"
+	case errors.As(op.Err, &name):
+		f.Hint = "give the name that the certificate holds with --tls-name NAME"
+	case errors.As(op.Err, &record):
+		f.Hint = "this port does not speak TLS; amis:// is for manager.conf's tlsbindaddr, ami:// for the plain port"
+	default:
+		f.Hint = "is this the TLS port (tlsbindaddr in manager.conf)?"
+	}
+}
+
+func (f *Failure) ofLogin(op *ami.OpError, where string) {
+	var own *Error
+	switch {
+	case errors.As(op.Err, &own):
+		f.Code, f.Message, f.Hint = own.Code, where+": "+own.Message, own.Hint
+	case errors.Is(op.Err, ami.ErrUnauthorized):
+		f.Code = codeLogin
+		f.Message = fmt.Sprintf("%s: %s", where, Cause(op.Err))
+		f.Hint = "check user and secret, and the permit and deny lines of that user in manager.conf; all of them fail alike"
+	case errors.Is(op.Err, ami.ErrTimeout):
+		f.Code, f.Message = CodeUnsent, fmt.Sprintf("%s: %s", where, Cause(op.Err))
+		f.Hint = "the server took the connection and does not answer; is it overloaded?"
+	default:
+		f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: the connection was lost during the login: %s", where, Cause(op.Err))
+		f.Hint = "Asterisk closes connections at once beyond authlimit, see manager.conf"
+	}
+}
+
+// ofAction classifies what happened to an action, or to a session that was waited for.
+func (f *Failure) ofAction(op *ami.OpError, where string) {
+	f.Sent = op.Sent.String()
+	name := cmp.Or(op.Action, "an action without a name")
+	f.Message = fmt.Sprintf("%s: %s: %s", where, name, Cause(op.Err))
+	var refused *ami.ResponseError
+	var field *wire.FieldError
+	var attempt *ami.OpError // to make a session
+	switch {
+	case errors.As(op.Err, &refused):
+		f.ofRefusal(refused, where)
+	case errors.As(op.Err, &field):
+		f.Code, f.Message = CodeInput, fmt.Sprintf("%s: %s", name, strings.TrimPrefix(field.Error(), "wire: "))
+		if errors.Is(field.Err, wire.ErrHeaders) {
+			f.Message = fmt.Sprintf("%s: %s %v", name, field.Header, field.Err)
+		}
+		f.Hint = fieldHint(field)
+	case errors.Is(op.Err, ami.ErrReservedAction):
+		f.Code, f.Message, f.Hint = CodeInput, name+" is amictl's own and cannot be sent", "it logs in and off by itself"
+	case errors.Is(op.Err, ami.ErrListTooLong):
+		f.Code, f.Hint = codeTruncated, "ask for less, or raise list_items in the config"
+	case op.Sent == ami.SentNo && errors.As(op.Err, &attempt):
+		f.ofOperation(attempt)
+		f.Sent = op.Sent.String()
+		f.Message = fmt.Sprintf("%s: %s was not sent: %s", where, name, strings.TrimPrefix(f.Message, where+": "))
+	case errors.Is(op.Err, ami.ErrTimeout) && op.Sent == ami.SentNo:
+		f.Code, f.Hint = CodeUnsent, "nothing was sent: safe to try again"
+	case errors.Is(op.Err, ami.ErrTimeout):
+		f.Code, f.Hint = CodeTimeout, "it may have run; --timeout allows more time"
+	case errors.Is(op.Err, ami.ErrCancelled):
+		f.Code = codeSignal
+	case op.Sent == ami.SentNo:
+		f.Code, f.Hint = CodeUnsent, "nothing was sent: safe to try again"
+	default:
+		f.Code, f.Hint = CodeLost, "it may have run: look before you try again"
+	}
+}
+
+func (f *Failure) ofRefusal(refused *ami.ResponseError, where string) {
+	f.Code, f.Message = CodeRefused, fmt.Sprintf("%s: %s: %s", where, refused.Action, refused.Error())
+	switch {
+	case refused.Outcome != ami.OutcomeUnknown:
+		f.Code = CodeCall
+		f.Message, f.Hint = where+": the call failed", callHint(refused.Outcome)
+		if refused.Outcome != ami.OutcomeFailed {
+			f.Message += ": " + refused.Outcome.String()
+		}
+	case strings.HasPrefix(refused.Message, "Permission denied"):
+		f.Code, f.Hint = CodePermission, permissionHint(refused.Action)
+	case strings.HasPrefix(refused.Message, "Invalid/unknown command"):
+		f.Hint = unknownActionHint(refused.Action)
+	case cond.MeansEmpty(refused.Message):
+		f.Hint = "Asterisk calls an empty list of this kind an Error; `amictl send --empty-ok` does not"
+	}
+}
+
+// Cause returns the text of an error without the prefixes of the packages it came through.
+func Cause(err error) string {
+	s := err.Error()
+	for _, prefix := range []string{"ami: ", "wire: "} {
+		s = strings.ReplaceAll(s, prefix, "")
+	}
+	return s
+}
+
+// dialCause shortens what the net package says: the address is known already.
+func dialCause(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil {
+		var call *os.SyscallError
+		if errors.As(op.Err, &call) {
+			return call.Err.Error()
+		}
+		return op.Err.Error()
+	}
+	return Cause(err)
+}

@@ -1,0 +1,101 @@
+package fail
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// HintOf is what to do about failures that nobody knows more of.
+var HintOf = map[Code]string{
+	CodeUsage:     "see `amictl --help`",
+	CodeConfig:    "`amictl config explain` shows the settings in force, and where each comes from",
+	CodeInput:     "`amictl actions NAME` shows what an action takes",
+	CodeTimeout:   "it may have run; --timeout allows more time",
+	CodeLost:      "it may have run: look before you try again",
+	CodeUnsent:    "nothing was sent: safe to try again",
+	CodeConnect:   "check address and port, and the way to them",
+	CodeRefused:   "these are the server's own words; its log may say more",
+	codeInvalid:   "take a smaller load, or a machine with nothing else to do",
+	CodeGap:       "it may have happened meanwhile: look before you try again",
+	codeThreshold: "the figures are on standard output",
+}
+
+// Hints for files.
+const (
+	ReadHint  = "check the path, and that you may read it"
+	WriteHint = "check the path, that you may write there, and that there is room"
+)
+
+func bannerHint(err error) string {
+	var banner *wire.BannerError
+	switch {
+	case !errors.As(err, &banner):
+		return "is this the manager's port (5038)? A TLS port needs amis://"
+	case strings.HasPrefix(banner.Got, "HTTP/"):
+		return "that is an HTTP server; the manager's port is 5038 as a rule"
+	case strings.HasPrefix(banner.Got, "SSH-"):
+		return "that is an SSH server; the manager's port is 5038 as a rule"
+	case strings.HasPrefix(banner.Got, "\x15\x03"):
+		return "that is a TLS port: use amis://"
+	}
+	return "the manager's port is 5038 as a rule"
+}
+
+// callHint says what an outcome of a call means for who made it.
+func callHint(outcome ami.Outcome) string {
+	switch outcome {
+	case ami.OutcomeBusy:
+		return "the far end is in another call, or refuses calls: try again later"
+	case ami.OutcomeNoAnswer:
+		return "nobody took it; --ring allows more time"
+	case ami.OutcomeCongestion:
+		return "a trunk or the far end has no room, or does not know the number"
+	}
+	return "Asterisk gives no reason: is there such a channel, endpoint or extension, and is it registered? Its console tells, with `core set verbose 3`"
+}
+
+func permissionHint(action string) string {
+	a, ok := catalog.Lookup(action)
+	if !ok || len(a.Classes) == 0 {
+		return "the user's write= in manager.conf lacks a class that this action needs"
+	}
+	return "the user's write= in manager.conf needs one of: " + strings.Join(a.Classes, ", ")
+}
+
+func unknownActionHint(action string) string {
+	var names []string
+	for _, a := range catalog.Actions() {
+		if wire.EqualFold(a.Name, action) {
+			return "the module that has it is not loaded there, or not yet; `amictl send ListCommands` shows what is"
+		}
+		names = append(names, a.Name)
+	}
+	if near := Nearest(action, names); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return "`amictl actions` lists the known ones, `amictl send ListCommands` those of this server"
+}
+
+func fieldHint(e *wire.FieldError) string {
+	switch {
+	case errors.Is(e.Err, wire.ErrNewline), errors.Is(e.Err, wire.ErrNUL):
+		return "a value is one line of text"
+	case errors.Is(e.Err, wire.ErrLineTooLong):
+		return "Asterisk reads no longer line; a long value has to reach it another way, such as AstDB or a file"
+	case errors.Is(e.Err, wire.ErrHeaders):
+		return "send fewer headers in one action"
+	case errors.Is(e.Err, wire.ErrLeadingSpace):
+		return "leave the white space out"
+	case errors.Is(e.Err, wire.ErrEmpty):
+		return "such as `amictl send CoreStatus`"
+	case errors.Is(e.Err, wire.ErrName):
+		return "Key=Value, and Key a name such as Variable"
+	case errors.Is(e.Err, wire.ErrReserved):
+		return "amictl numbers its actions itself; give your own id with `send -`"
+	}
+	return ""
+}

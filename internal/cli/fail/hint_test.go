@@ -1,0 +1,124 @@
+package fail
+
+import (
+	"context"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// Every error that the command line makes says what to do next.
+func TestErrorsAreMadeWithHints(t *testing.T) {
+	made := 0
+	err := filepath.WalkDir("..", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if f := ofThisPackage(n.Fun); f != "Usage" && f != "Config" && f != "Input" {
+					return true
+				}
+				made++
+				if text, ok := n.Args[0].(*ast.BasicLit); ok && text.Value == `""` {
+					t.Errorf("%s: an error without a hint", set.Position(n.Pos()))
+				}
+			case *ast.CompositeLit:
+				if ofThisPackage(n.Type) == "Error" {
+					made++
+					if !hasField(n, "Hint") && !hasField(n, "Silent") {
+						t.Errorf("%s: an error without a hint", set.Position(n.Pos()))
+					}
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made < 100 {
+		t.Errorf("only %d errors were looked at", made)
+	}
+}
+
+// ofThisPackage returns the name of what an expression takes from package fail, else "".
+func ofThisPackage(e ast.Expr) string {
+	if s, ok := e.(*ast.SelectorExpr); ok {
+		if x, ok := s.X.(*ast.Ident); ok && x.Name == "fail" {
+			return s.Sel.Name
+		}
+	}
+	return ""
+}
+
+func hasField(c *ast.CompositeLit, name string) bool {
+	for _, e := range c.Elts {
+		if kv, ok := e.(*ast.KeyValueExpr); ok {
+			if key, ok := kv.Key.(*ast.Ident); ok && key.Name == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// So does what the engine and the system report.
+func TestClassifiedErrorsHaveHints(t *testing.T) {
+	op := func(op ami.Op, sent ami.Sent, err error) error {
+		return &ami.OpError{Op: op, Node: "n", Action: "Ping", Sent: sent, Err: err}
+	}
+	for name, err := range map[string]error{
+		"dial":               op("dial", ami.SentNo, syscall.ECONNREFUSED),
+		"dial, other":        op("dial", ami.SentNo, errors.New("x")),
+		"tls":                op("tls", ami.SentNo, errors.New("x")),
+		"banner":             op("banner", ami.SentNo, errors.New("x")),
+		"login":              op("login", ami.SentNo, ami.ErrUnauthorized),
+		"login, cut":         op("login", ami.SentNo, errors.New("x")),
+		"connect":            op("connect", ami.SentNo, ami.ErrTimeout),
+		"connect, cause":     op("connect", ami.SentNo, op("banner", ami.SentNo, ami.ErrTimeout)),
+		"setup":              op("setup", ami.SentNo, errors.New("x")),
+		"refused":            op("do", ami.SentYes, &ami.ResponseError{Action: "QueueStatus", Message: "No such queue"}),
+		"permission":         op("do", ami.SentYes, &ami.ResponseError{Action: "Ping", Message: "Permission denied"}),
+		"unknown":            op("do", ami.SentYes, &ami.ResponseError{Action: "Pong", Message: "Invalid/unknown command: Pong"}),
+		"call":               op("do", ami.SentYes, &ami.ResponseError{Action: "Originate", Outcome: ami.OutcomeFailed}),
+		"busy":               op("do", ami.SentYes, &ami.ResponseError{Action: "Originate", Outcome: ami.OutcomeBusy}),
+		"timeout":            op("do", ami.SentYes, ami.ErrTimeout),
+		"timeout, unsent":    op("do", ami.SentNo, ami.ErrTimeout),
+		"lost":               op("do", ami.SentMaybe, errors.New("x")),
+		"list":               op("do", ami.SentYes, ami.ErrListTooLong),
+		"empty":              op("do", ami.SentNo, &wire.FieldError{Header: "Action", Err: wire.ErrEmpty}),
+		"leading space":      op("do", ami.SentNo, &wire.FieldError{Header: "A", Err: wire.ErrLeadingSpace}),
+		"name":               op("do", ami.SentNo, &wire.FieldError{Header: "A b", Err: wire.ErrName}),
+		"deadline":           context.DeadlineExceeded,
+		"file":               &fs.PathError{Op: "open", Path: "x", Err: fs.ErrNotExist},
+		"full":               &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC},
+		"anything":           errors.New("x"),
+		"unsent, away":       op("do", ami.SentNo, op("dial", ami.SentNo, syscall.ECONNREFUSED)),
+		"unsent, bad secret": op("do", ami.SentNo, op("login", ami.SentNo, ami.ErrUnauthorized)),
+	} {
+		f := Classify(err)
+		if f.Hint == "" {
+			t.Errorf("%s: no hint: %s", name, f.Message)
+		}
+		if f.Exit == 0 || f.Code == "" || strings.Contains(f.Message, "the operation") {
+			t.Errorf("%s: code %q, status %d: %s", name, f.Code, f.Exit, f.Message)
+		}
+	}
+}

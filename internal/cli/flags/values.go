@@ -1,0 +1,89 @@
+package flags
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+)
+
+// Text is a flag with a string value.
+func Text(name, short, usage string, to *string) cli.Flag {
+	f := &cli.StringFlag{Name: name, Usage: usage, Value: *to, Destination: to, HideDefault: true}
+	if short != "" {
+		f.Aliases = []string{short}
+	}
+	return f
+}
+
+// List is a flag that may repeat. Commas and spaces are part of a value.
+type List []string
+
+func (l *List) Set(s string) error { *l = append(*l, s); return nil }
+func (l *List) String() string     { return strings.Join(*l, " ") }
+func (l *List) Get() any           { return []string(*l) }
+
+// Duration is a flag with a time. A bare number is refused: it would be guessed.
+type Duration struct {
+	Value time.Duration
+	Given bool
+}
+
+func (d *Duration) Set(s string) error {
+	v, err := ParseDuration(s)
+	if err != nil {
+		return err
+	}
+	d.Value, d.Given = v, true
+	return nil
+}
+
+func (d *Duration) String() string {
+	if !d.Given {
+		return ""
+	}
+	return d.Value.String()
+}
+
+func (d *Duration) Get() any { return d.Value }
+
+func ParseDuration(s string) (time.Duration, error) {
+	if _, err := strconv.ParseFloat(s, 64); err == nil {
+		return 0, fmt.Errorf("needs a unit, such as %ss or %sms", s, s)
+	}
+	v, err := time.ParseDuration(s)
+	switch {
+	case err != nil:
+		return 0, errors.New("not a time such as 500ms, 10s or 2m")
+	case v <= 0:
+		return 0, errors.New("must be more than 0")
+	}
+	return v, nil
+}
+
+// Count is a flag with a whole number of at least 1.
+type Count struct {
+	Value int
+	Given bool
+}
+
+func (c *Count) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return errors.New("not a whole number of at least 1")
+	}
+	c.Value, c.Given = n, true
+	return nil
+}
+
+func (c *Count) String() string {
+	if !c.Given {
+		return ""
+	}
+	return strconv.Itoa(c.Value)
+}
+
+func (c *Count) Get() any { return c.Value }

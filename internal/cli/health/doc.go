@@ -1,0 +1,2 @@
+// Package health has the subcommand health: can each node be reached, and how does it do.
+package health

@@ -1,0 +1,146 @@
+package health
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/metrics"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// The statuses of a Nagios plugin.
+const (
+	nagiosOK       = 0
+	nagiosWarning  = 1
+	nagiosCritical = 2
+	nagiosUnknown  = 3
+)
+
+// level is the whole check's status. With --min-ready that many nodes are ok, however the others are. A node whose own
+// settings are wrong was not looked at: it is unknown, and matters less than one that is down.
+func (r *look) level(found []checkup) int {
+	if r.need > 0 && up(found) >= r.need {
+		return nagiosOK
+	}
+	level := nagiosOK
+	for i := range found {
+		switch h := &found[i]; {
+		case h.err != nil && fail.Classify(h.err).Exit == fail.ExitUsage:
+			level = nagiosUnknown
+		case h.err != nil || h.critical:
+			return nagiosCritical
+		case h.degraded != "" && level == nagiosOK:
+			level = nagiosWarning
+		}
+	}
+	return level
+}
+
+// nagiosFailure is the status line of a check that could not be made.
+func nagiosFailure(f fail.Failure) []byte {
+	return []byte("AMI UNKNOWN - " + nagiosText(f.Message) + "\n")
+}
+
+// reportFailure makes a failure of the run UNKNOWN where Nagios asks.
+func reportFailure(form run.Output, f fail.Failure) (text []byte, status int) {
+	if form != run.OutputNagios {
+		return nil, 0
+	}
+	return nagiosFailure(f), nagiosUnknown
+}
+
+// nagios writes a status line with performance data, and a line for each node that is not ready.
+func (r *look) nagios(found []checkup) []byte {
+	down, degraded, calls, channels := 0, 0, 0, 0
+	var slowest time.Duration
+	var why []string
+	for i := range found {
+		h := &found[i]
+		switch {
+		case h.err != nil:
+			down++
+		case h.degraded != "":
+			degraded++
+		}
+		if text := h.reason(); text != "" {
+			if !strings.HasPrefix(text, h.node+":") {
+				text = h.node + ": " + text
+			}
+			why = append(why, nagiosText(text))
+		}
+		calls += max(h.calls, 0)
+		channels += max(h.channels, 0)
+		slowest = max(slowest, h.ping)
+	}
+	level := r.level(found)
+	ready := len(found) - down - degraded
+	line := fmt.Sprintf("AMI %s - %d of %d nodes ready", [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[level], ready, len(found))
+	if len(why) > 0 {
+		line += "; " + why[0]
+	}
+	line += fmt.Sprintf(" | ready=%d;;;0;%d degraded=%d down=%d calls=%d channels=%d ping_max=%ss;;;0\n",
+		ready, len(found), degraded, down, calls, channels, strconv.FormatFloat(slowest.Seconds(), 'f', -1, 64))
+	for _, text := range why[min(1, len(why)):] {
+		line += text + "\n"
+	}
+	return []byte(line)
+}
+
+// nagiosText keeps text from being taken for performance data or another line.
+func nagiosText(s string) string { return strings.ReplaceAll(output.Safe(s), "|", "/") }
+
+// families are the metrics of a checkup beside the engine's own.
+var families = []struct {
+	name, help string
+	value      func(h *checkup) float64
+}{
+	{"ami_health_ready", "Whether the node is ready and meets no --warn or --crit.", func(h *checkup) float64 { return metrics.Bool(h.state() == "ready") }},
+	{"ami_health_degraded", "Whether the node takes actions, but is degraded or critical.", func(h *checkup) float64 { return metrics.Bool(h.err == nil && h.degraded != "") }},
+	{"ami_health_login_refused", "Whether the server refused the login.", func(h *checkup) float64 { return metrics.Bool(h.state() == "login-refused") }},
+	{"ami_health_login_seconds", "Dial to login answer.", func(h *checkup) float64 { return seconds(h.login, h.login > 0) }},
+	{"ami_health_ping_seconds", "Round trip of a Ping.", func(h *checkup) float64 { return seconds(h.ping, h.ping > 0) }},
+	{"ami_health_uptime_seconds", "Time since the server started.", func(h *checkup) float64 { return seconds(h.uptime, h.uptime >= 0) }},
+	{"ami_health_calls", "Calls that the server has now.", func(h *checkup) float64 { return figure(h.calls) }},
+	{"ami_health_channels", "Channels that the server has now.", func(h *checkup) float64 { return figure(h.channels) }},
+	{"ami_health_time_seconds", "When the node was looked at, since the epoch.", func(h *checkup) float64 { return float64(h.at.UnixMicro()) / 1e6 }},
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// promFamilies returns the engine's own metrics of each node, then what was found. A figure that is not known has no sample.
+func promFamilies(found []checkup) []metrics.Family {
+	var stats ami.ClusterStats
+	for i := range found {
+		stats.Nodes = append(stats.Nodes, found[i].stats)
+	}
+	all := metrics.Of(&stats)
+	for _, m := range families {
+		f := metrics.Family{Name: m.name, Kind: metrics.Gauge, Help: m.help, Labels: []string{"node"}}
+		for i := range found {
+			if v := m.value(&found[i]); v == v { // not NaN
+				f.Add(v, found[i].node)
+			}
+		}
+		all = append(all, f)
+	}
+	info := metrics.Family{
+		Name: "ami_health_info", Kind: metrics.Gauge, Help: "The server's release and its manager's version.",
+		Labels: []string{"node", "version", "banner"},
+	}
+	for i := range found {
+		if h := &found[i]; h.err == nil {
+			info.Add(1, h.node, h.version, h.banner)
+		}
+	}
+	return append(all, info)
+}

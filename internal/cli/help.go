@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// helpWidth is how wide help is at most, and where there is no terminal.
+const helpWidth = 100
+
+// help writes a command's help to standard output: what it does, examples first, then its flags.
+func help(r *run.Run, root, c *cli.Command) error {
+	width := helpWidth
+	if n := r.Columns(); n > 0 {
+		width = min(width, n)
+	}
+	_, err := io.WriteString(r.Stdout, helpText(root, c, width))
+	return err
+}
+
+// helpText is a command's help in lines of a width.
+func helpText(root, c *cli.Command, width int) string {
+	var b strings.Builder
+	writeParagraph(&b, "", c.UsageText+": "+c.Usage, width)
+	b.WriteByte('\n')
+	if c == root {
+		b.WriteString(rootHelp)
+	} else {
+		writeDescription(&b, c.Description, width)
+	}
+	fmt.Fprintf(&b, "\nUsage: %s\n", synopsis(c))
+	if len(c.Commands) > 0 {
+		b.WriteString("\nCommands:\n")
+		for _, sub := range c.Commands {
+			writeParagraph(&b, fmt.Sprintf("  %-12s ", sub.Name), sub.Usage, width)
+		}
+	}
+	if c == root {
+		b.WriteString("\nGlobal flags, anywhere before `--`:\n")
+		writeFlags(&b, root.Flags, width)
+		b.WriteString("\n`amictl COMMAND --help` shows a command's own flags.\n")
+	} else {
+		if len(c.Flags) > 0 {
+			b.WriteString("\nFlags:\n")
+			writeFlags(&b, c.Flags, width)
+		}
+		b.WriteString("\nGlobal flags, which `amictl --help` explains:\n")
+		writeParagraph(&b, "  ", flagNames(root.Flags), width)
+	}
+	return b.String()
+}
+
+// synopsis is how a command is written.
+func synopsis(c *cli.Command) string {
+	s := c.UsageText
+	if len(c.Commands) > 0 {
+		s += " COMMAND"
+	}
+	return strings.TrimSpace(s + " [FLAG]... " + c.ArgsUsage)
+}
+
+// writeDescription writes text anew in lines of the width. What begins with two spaces stays as it is, and so does the end of
+// a line behind a full stop or a colon.
+func writeDescription(b *strings.Builder, text string, width int) {
+	paragraph := ""
+	end := func() {
+		if paragraph != "" {
+			writeParagraph(b, "", paragraph, width)
+		}
+		paragraph = ""
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		if line == "" || strings.HasPrefix(line, "  ") || strings.HasSuffix(paragraph, ":") || strings.HasSuffix(paragraph, ".") {
+			end()
+		}
+		switch {
+		case line == "" || strings.HasPrefix(line, "  "):
+			b.WriteString(line + "\n")
+		case paragraph == "":
+			paragraph = line
+		default:
+			paragraph += " " + line
+		}
+	}
+	end()
+}
+
+// writeParagraph writes text behind its head, as wide as is allowed, the lines below the first indented as far as that.
+func writeParagraph(b *strings.Builder, head, text string, width int) {
+	for _, line := range output.Wrap(text, max(width-len(head), helpNarrowest)) {
+		b.WriteString(head + line + "\n")
+		head = strings.Repeat(" ", len(head))
+	}
+}
+
+// helpNarrowest is how narrow a column of text gets; on a narrower terminal its lines are broken by that.
+const helpNarrowest = 20
+
+// flagNames are the names of flags in one line.
+func flagNames(list []cli.Flag) string {
+	var all []string
+	for _, f := range list {
+		name := ""
+		for _, n := range f.Names() {
+			if len(n) == 1 {
+				name = "-" + n
+			} else if name == "" {
+				name = "--" + n
+			}
+		}
+		all = append(all, name)
+	}
+	return strings.Join(all, " ")
+}
+
+const rootHelp = `Examples:
+  amictl health --node ami://admin@127.0.0.1 --secret-file ~/pbx.secret
+  amictl send QueueStatus | jq '.events[].fields'
+  amictl command core show channels
+  amictl originate --channel PJSIP/100 --exten 200
+  amictl tail Hangup --where 'Cause!=16' --count 3
+`
+
+func writeFlags(b *strings.Builder, list []cli.Flag, width int) {
+	for _, f := range list {
+		names, value, usage := "", "", ""
+		for _, n := range f.Names() {
+			if len(n) == 1 {
+				names = "-" + n + ", " + names
+			} else {
+				names += "--" + n
+			}
+		}
+		if doc, ok := f.(cli.DocGenerationFlag); ok {
+			value, usage = flags.UnquoteUsage(doc.GetUsage())
+		}
+		if value != "" {
+			names += " " + value
+		}
+		if !strings.HasPrefix(names, "-") || strings.HasPrefix(names, "--") {
+			names = "    " + names
+		}
+		writeParagraph(b, fmt.Sprintf("  %-30s ", names), usage, width)
+	}
+}

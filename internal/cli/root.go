@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/bench"
+	"github.com/apntalk/amictl/internal/cli/catalog"
+	"github.com/apntalk/amictl/internal/cli/check"
+	"github.com/apntalk/amictl/internal/cli/command"
+	"github.com/apntalk/amictl/internal/cli/completion"
+	"github.com/apntalk/amictl/internal/cli/contexts"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/health"
+	"github.com/apntalk/amictl/internal/cli/originate"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/schema"
+	"github.com/apntalk/amictl/internal/cli/send"
+	"github.com/apntalk/amictl/internal/cli/sim"
+	"github.com/apntalk/amictl/internal/cli/tail"
+	"github.com/apntalk/amictl/internal/cli/version"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// Execute parses the arguments, runs the subcommand, reports its error and returns the exit status.
+func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(r.Stderr, "amictl: a bug: %s\nhint: please report it with the stack below\n%s", output.Safe(fmt.Sprint(p)), debug.Stack())
+			status = fail.ExitBug
+		}
+	}()
+	root := Commands(r, more...)
+	err := dispatch(ctx, r, root)
+	for _, p := range r.Printers {
+		r.NoteLeft(p)
+	}
+	if err == nil {
+		return fail.ExitOK
+	}
+	f := fail.Classify(err)
+	if run.BySignal(ctx) {
+		return f.Exit // the signal says it all
+	}
+	if !f.Silent {
+		r.Complain(f)
+		if text, status := ownReport(r, root, f); text != nil {
+			_, _ = r.Stdout.Write(text)
+			return status
+		}
+	}
+	return f.Exit
+}
+
+// dispatch finds the subcommand and runs it under --deadline.
+func dispatch(ctx context.Context, r *run.Run, root *cli.Command) error {
+	line, err := arrange(r, root, r.Args)
+	if err != nil {
+		return err
+	}
+	if line.help != nil {
+		return help(r, root, line.help)
+	}
+	if r.HasTo && !r.About(line.command).Rest {
+		return fail.Usage("see `"+flags.HelpFor(line.command)+"`", "%s takes nothing behind `--`", line.command.UsageText)
+	}
+	err = root.Run(ctx, line.args)
+	return flagError(line.command, err)
+}
+
+// subcommands are those of every program, in the order in which help lists them.
+var subcommands = []Subcommand{
+	send.Command, command.Command, originate.Command, tail.Command, tail.WaitCommand, health.Command, check.Command, sim.Command,
+	bench.Command, contexts.Command, contexts.ConfigCommand, catalog.ActionsCommand, catalog.EventsCommand, schema.Command,
+}
+
+// Commands is the whole command line, with more subcommands than all programs have.
+func Commands(r *run.Run, more ...Subcommand) *cli.Command {
+	root := &cli.Command{
+		Name:            "amictl",
+		Usage:           "drive Asterisk servers over the Manager Interface",
+		Flags:           r.GlobalFlagList(),
+		HideHelp:        true,
+		HideHelpCommand: true,
+		HideVersion:     true,
+		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // Execute decides the status
+		Writer:          r.Stderr,                                      // only our own help goes to standard output
+		ErrWriter:       r.Stderr,
+	}
+	for _, make := range slices.Concat(subcommands, more) {
+		root.Commands = append(root.Commands, make(r))
+	}
+	root.Commands = append(root.Commands, completion.Command(r, func() *cli.Command { return root }), version.Command(r))
+	namePaths(root, "")
+	_ = root.Walk(func(c *cli.Command) error { // urfave/cli inherits none of these
+		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err }
+		c.DisableSliceFlagSeparator = true
+		if action := c.Action; action != nil {
+			c.Action = func(ctx context.Context, c *cli.Command) error { return prepared(ctx, r, c, action) }
+		}
+		return nil
+	})
+	return root
+}
+
+// namePaths writes each command's whole name into its UsageText: FullName knows the parents only once it runs.
+func namePaths(c *cli.Command, parent string) {
+	c.UsageText = strings.TrimSpace(parent + " " + c.Name)
+	for _, sub := range c.Commands {
+		namePaths(sub, c.UsageText)
+	}
+}
+
+// prepared runs a subcommand with its settings resolved and its deadline set.
+func prepared(ctx context.Context, r *run.Run, c *cli.Command, action cli.ActionFunc) error {
+	s, err := r.ResolveSettings(r.About(c).Config)
+	if err != nil {
+		return err
+	}
+	r.Settings = s
+	if d := r.Flags.Deadline.Value; d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	r.Stopped = ctx.Done()
+	return action(ctx, c)
+}
+
+// ownReport is a failure in the output format of its subcommand, where it has one of its own. The command line may be one
+// that could not be parsed: Nagios would take the status of a usage error for CRITICAL.
+func ownReport(r *run.Run, root *cli.Command, f fail.Failure) (text []byte, status int) {
+	var form string
+	var command *cli.Command
+	for i := 0; i < len(r.Args); i++ {
+		arg := r.Args[i]
+		if len(arg) < 2 || arg[0] != '-' {
+			if command == nil {
+				command = root.Command(arg)
+			}
+			continue
+		}
+		name, value, has := strings.Cut(arg, "=")
+		flag, _ := flags.LookupFlag(root, root, arg)
+		if flag != nil && !flags.IsBool(flag) && !has && i+1 < len(r.Args) {
+			i++
+			value = r.Args[i]
+		}
+		if name == "-o" || name == "--output" {
+			form = value
+		}
+	}
+	if form == "" {
+		form, _ = r.Env("AMICTL_OUTPUT")
+	}
+	if form == "" && r.Settings != nil {
+		form = string(r.Settings.Output)
+	}
+	if report := r.About(command).Failed; report != nil {
+		return report(run.Output(form), f)
+	}
+	return nil, 0
+}

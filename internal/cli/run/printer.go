@@ -1,0 +1,88 @@
+package run
+
+import (
+	"strings"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// NoteLeft tells which columns of a table did not fit, and which of CSV held nothing: a name may be mistyped.
+func (r *Run) NoteLeft(p *output.Printer) {
+	if empty := p.Empty(); len(empty) > 0 {
+		r.Note("nothing printed has a value for %s; names are as the server spells them", strings.Join(empty, ", "))
+	}
+	switch left := p.Left(); len(left) {
+	case 0:
+	case 1:
+		r.Note("the column %q did not fit; --fields chooses", left[0])
+	default:
+		r.Note("%d columns did not fit, such as %q; --fields chooses", len(left), left[0])
+	}
+}
+
+// A Stream is the kind of output that a subcommand makes.
+type Stream uint8
+
+const (
+	Answers     Stream = iota // what servers answer
+	Endless                   // it may never end: no JSON document
+	CommandText               // text unless another format is asked for
+	Records                   // objects of our own: no raw
+)
+
+// Printer returns the printer that the flags ask for, on standard output.
+func (r *Run) Printer(kind Stream, severalNodes, many bool) (*output.Printer, error) {
+	o, err := r.OutputOptions(kind)
+	if err != nil {
+		return nil, err
+	}
+	o.Nodes, o.Many = severalNodes, many
+	p := output.NewPrinter(r.Stdout, o)
+	r.Printers = append(r.Printers, p)
+	return p, nil
+}
+
+// OutputOptions is what the flags say of the output.
+func (r *Run) OutputOptions(kind Stream) (output.Options, error) {
+	name := r.Settings.Output
+	o := output.Options{Query: r.Flags.Query, Terminal: isTerminal(r.Stdout)}
+	if r.Flags.Fields != "" {
+		for f := range strings.SplitSeq(r.Flags.Fields, ",") {
+			o.Fields = append(o.Fields, strings.TrimSpace(f))
+		}
+	}
+	if o.Query != "" && r.Flags.Output != "" {
+		return o, fail.Usage("leave one of them out", "--query and --output do not go together")
+	}
+	if name == OutputAuto {
+		name = OutputJSONLines
+		if o.Terminal && o.Query == "" {
+			name = OutputTable
+		}
+		if kind == CommandText && o.Query == "" {
+			name = OutputRaw
+		}
+	}
+	formats := map[Output]output.Format{
+		OutputJSONLines: output.JSONLines, OutputJSON: output.JSONDocument, OutputTable: output.TableText,
+		OutputCSV: output.CSV, OutputRaw: output.Raw, OutputNone: output.None,
+	}
+	f, ok := formats[name]
+	switch {
+	case !ok:
+		return o, fail.Usage("see --help", "output format %q does not fit this subcommand", name)
+	case f == output.JSONDocument && kind == Endless:
+		return o, fail.Usage("-o jsonl prints one object a line", "-o json is one document and this has no end")
+	case f == output.CSV && len(o.Fields) == 0 && kind == Records:
+		return o, fail.Usage("the keys that -o jsonl shows, such as --fields node,time", "-o csv needs --fields")
+	case f == output.CSV && len(o.Fields) == 0:
+		return o, fail.Usage("such as --fields node,event,Channel", "-o csv needs --fields")
+	case f == output.Raw && kind == Records:
+		return o, fail.Usage("-o jsonl is for programs", "-o raw is for what a server sends; this is not")
+	}
+	o.Format = f
+	o.Width = r.Columns()
+	o.Color = r.color(o.Terminal)
+	return o, nil
+}

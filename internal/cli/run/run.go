@@ -1,0 +1,83 @@
+package run
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// Run is one run of the program: its streams, its environment and what the global flags said.
+type Run struct {
+	Args   []string
+	Rest   []string // behind the first `--`
+	HasTo  bool     // there was a `--`
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+	Env    func(string) (string, bool)
+
+	Flags    Globals
+	Settings *Settings
+	abouts   map[*cli.Command]About // see tell
+	StdinFor string                 // who reads standard input, "" nobody
+	Secret   ami.SecretProvider     // of the flags or the environment, nil none
+
+	Stopped  <-chan struct{}   // closed when the run is to end: a signal, --deadline
+	Printers []*output.Printer // what may have left out columns, see noteLeft
+	Patience patience          // of whoever sent a signal
+
+	Dropped uint64 // events that tail or wait was too slow for
+
+	hideOnce, logOnce sync.Once
+	hide              *redact.Redactor // see redactor
+	log               *slog.Logger     // see logger
+}
+
+// New returns a run of a command line, args without the program's name. env looks a variable up, as os.LookupEnv does.
+func New(args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) *Run {
+	a := &Run{Stdin: stdin, Stdout: stdout, Stderr: stderr, Env: env}
+	a.Args, a.Rest, a.HasTo = splitAtDashes(args)
+	return a
+}
+
+// Complain writes an error as one line, and a hint as another.
+func (r *Run) Complain(f fail.Failure) {
+	fmt.Fprintf(r.Stderr, "amictl: %s\n", output.Safe(f.Message))
+	if f.Hint != "" {
+		fmt.Fprintf(r.Stderr, "hint: %s\n", output.Safe(f.Hint))
+	}
+}
+
+// ComplainAll writes what went wrong on several nodes; a hint that they share stands once, behind the last of them.
+func (r *Run) ComplainAll(failures []fail.Failure) {
+	for i, f := range failures {
+		if i+1 < len(failures) && failures[i+1].Hint == f.Hint {
+			f.Hint = ""
+		}
+		r.Complain(f)
+	}
+}
+
+// Note writes a line that is neither data nor an error, unless --quiet.
+func (r *Run) Note(format string, args ...any) {
+	if !r.Flags.Quiet {
+		fmt.Fprintf(r.Stderr, "amictl: %s\n", output.Safe(fmt.Sprintf(format, args...)))
+	}
+}
+
+// splitAtDashes cuts the arguments at the first `--`, which urfave/cli would drop.
+func splitAtDashes(args []string) (before, behind []string, found bool) {
+	if i := slices.Index(args, "--"); i >= 0 {
+		return args[:i], args[i+1:], true
+	}
+	return args, nil, false
+}

@@ -1,0 +1,200 @@
+package run
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/apntalk/amictl/internal/cli/config"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+)
+
+// Settings are what a run uses, each from the first that says it: flag, environment, context, file or default.
+type Settings struct {
+	Config         *config.File
+	Context        string // the name of the context that is used, "" none
+	Output         Output
+	Timeout        time.Duration // for one action or wait
+	ConnectTimeout time.Duration // for a connection, login included; 0: the engine's defaults hold
+	Color          Color
+	SecretFile     string // "" none
+	SecretFileFrom string // who named it
+
+	sources []Setting
+}
+
+// A Setting is a value as it was given, and by whom.
+type Setting struct{ Name, Value, Source string }
+
+// Explain returns every setting as it was given, in the order in which `config explain` shows them.
+func (s *Settings) Explain() []Setting { return s.sources }
+
+// Output is what --output and its like ask for.
+type Output string
+
+// The output formats. Each subcommand takes some of them.
+const (
+	OutputAuto       Output = "auto"
+	OutputTable      Output = "table"
+	OutputJSONLines  Output = "jsonl"
+	OutputJSON       Output = "json"
+	OutputCSV        Output = "csv"
+	OutputRaw        Output = "raw"
+	OutputNone       Output = "none"
+	OutputNagios     Output = "nagios"
+	OutputPrometheus Output = "prometheus"
+	OutputJUnit      Output = "junit"
+)
+
+var outputs = []Output{
+	OutputAuto, OutputTable, OutputJSONLines, OutputJSON, OutputCSV, OutputRaw, OutputNone, OutputNagios, OutputPrometheus, OutputJUnit,
+}
+
+// Color is when to colour.
+type Color string
+
+// The choices of --color.
+const (
+	ColorAuto   Color = "auto"
+	ColorAlways Color = "always"
+	ColorNever  Color = "never"
+)
+
+// ResolveSettings reads the configuration and decides every setting.
+func (r *Run) ResolveSettings(need configNeed) (*Settings, error) {
+	path, source := r.ConfigPath()
+	cfg, err := config.Load(path)
+	if need == ConfigMayBeBroken {
+		if err == nil {
+			if s, err := r.decideSettings(cfg, source, cfg.Contexts[r.contextName(cfg)]); err == nil {
+				return s, nil
+			}
+		}
+		return r.decideSettings(&config.File{Path: path}, source, nil)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && (source == "default" || need == ConfigMayBeNew):
+		cfg, err = &config.File{Path: path}, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fail.Config("give an existing file; `amictl context --help` shows what is in one", "the config %s does not exist", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	name := r.contextName(cfg)
+	c := cfg.Contexts[name]
+	if c == nil && name != "" && !r.Flags.Local {
+		return nil, fail.Config(fail.NearHint(name, cfg.ContextNames(), "`amictl context list` shows them"), "there is no context %q in %s", name, path)
+	}
+	return r.decideSettings(cfg, source, c)
+}
+
+// contextName is the context in force, "" for none.
+func (r *Run) contextName(cfg *config.File) string {
+	name, _ := r.First(r.Flags.Context, "AMICTL_CONTEXT", "", cfg.Context, "")
+	return name
+}
+
+// decideSettings takes each setting from the first that says it. The context may be nil.
+func (r *Run) decideSettings(cfg *config.File, source string, c *config.Context) (*Settings, error) {
+	if c == nil || r.Flags.Local {
+		c = &config.Context{}
+	}
+	s := &Settings{Config: cfg}
+	s.sources = append(s.sources, Setting{"config", cfg.Path, source})
+	var wrong error
+	decide := func(name string, take func(value string) error, flag, env, context, file, def string) (from string) {
+		value, from := r.First(flag, env, context, file, def)
+		s.sources = append(s.sources, Setting{name, value, from})
+		if value == "" {
+			return from
+		}
+		if err := take(value); err != nil && wrong == nil {
+			wrong = fail.Usage(settingHint(name), "%s %q (%s): %v", name, value, from, err)
+		}
+		return from
+	}
+	decide("context", text(&s.Context), r.Flags.Context, "AMICTL_CONTEXT", "", cfg.Context, "")
+	decide("output", s.takeOutput, r.Flags.Output, "AMICTL_OUTPUT", c.Output, cfg.Output, string(OutputAuto))
+	decide("timeout", duration(&s.Timeout), r.Flags.Timeout.String(), "AMICTL_TIMEOUT", c.Timeout, cfg.Timeout, "30s")
+	decide("connect-timeout", duration(&s.ConnectTimeout), r.Flags.connect.String(), "", c.ConnectTimeout, cfg.ConnectTimeout, "")
+	decide("color", s.takeColor, r.Flags.color, "", c.Color, cfg.Color, string(ColorAuto))
+	s.SecretFileFrom = decide("secret-file", text(&s.SecretFile), r.Flags.SecretFile, "AMICTL_SECRET_FILE", "", "", "")
+	decide("node", text(new(string)), r.Flags.Nodes.String(), "AMICTL_NODE", "", "", "") // package target decides which nodes
+	return s, wrong
+}
+
+func text(to *string) func(string) error {
+	return func(value string) error { *to = value; return nil }
+}
+
+func duration(to *time.Duration) func(string) error {
+	return func(value string) (err error) { *to, err = flags.ParseDuration(value); return err }
+}
+
+func (s *Settings) takeOutput(value string) error {
+	if !slices.Contains(outputs, Output(value)) {
+		return errors.New("not one of auto, table, jsonl, json, csv, raw, none")
+	}
+	s.Output = Output(value)
+	return nil
+}
+
+func (s *Settings) takeColor(value string) error {
+	if c := Color(value); c != ColorAuto && c != ColorAlways && c != ColorNever {
+		return errors.New("not one of auto, always, never")
+	}
+	s.Color = Color(value)
+	return nil
+}
+
+// settingHint says what a setting may be.
+func settingHint(name string) string {
+	switch name {
+	case "output":
+		return "auto, table, jsonl, json, csv, raw or none; health has nagios and prometheus, and check has junit"
+	case "color":
+		return "auto, always or never"
+	}
+	return "such as 500ms, 10s or 2m"
+}
+
+// First returns the first value that is given, and by whom.
+func (r *Run) First(flag, env, context, file, def string) (value, source string) {
+	if flag != "" {
+		return flag, "flag"
+	}
+	if env != "" {
+		if v, ok := r.Env(env); ok && v != "" {
+			return v, env
+		}
+	}
+	switch {
+	case context != "":
+		return context, "context"
+	case file != "":
+		return file, "file"
+	case def != "":
+		return def, "default"
+	}
+	return "", ""
+}
+
+// ConfigPath returns where the configuration is.
+func (r *Run) ConfigPath() (path, source string) {
+	if r.Flags.Config != "" {
+		return r.Flags.Config, "flag"
+	}
+	if p, ok := r.Env("AMICTL_CONFIG"); ok && p != "" {
+		return p, "AMICTL_CONFIG"
+	}
+	dir, ok := r.Env("XDG_CONFIG_HOME")
+	if !ok || dir == "" {
+		home, _ := r.Env("HOME")
+		dir = filepath.Join(home, ".config")
+	}
+	return filepath.Join(dir, "amictl", "config.toml"), "default"
+}

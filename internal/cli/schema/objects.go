@@ -1,0 +1,325 @@
+package schema
+
+import (
+	"encoding"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/internal/bench/report"
+)
+
+// Schemas are the objects that amictl prints, by name.
+var Schemas = map[string]func() *schema{
+	"event":            eventSchema,
+	"item":             itemSchema,
+	"gap":              gapSchema,
+	"reply":            replySchema,
+	"error":            errorSchema,
+	"health":           healthSchema,
+	"stats":            statsSchema,
+	"call":             callSchema,
+	"check":            checkSchema,
+	"context-check":    contextCheckSchema,
+	"dry-run":          dryRunSchema,
+	"live-action":      liveActionSchema,
+	"version":          versionSchema,
+	"action":           actionSchema,
+	"event-name":       eventNameSchema,
+	"schema-name":      schemaNameSchema,
+	"context":          contextSchema,
+	"context-node":     contextNodeSchema,
+	"setting":          settingSchema,
+	"sim":              simSchema,
+	"control":          controlSchema,
+	"scenario":         scenarioSchema,
+	"bench-result":     benchResultSchema,
+	"bench-interval":   benchIntervalSchema,
+	"bench-comparison": benchComparisonSchema,
+	"bench-file":       benchFileSchema,
+}
+
+const (
+	aboutNode   = "The node's name. Absent if it came from a raw capture."
+	aboutFields = "The headers as the server spelled them, each with its first value. An absent key was not sent, an empty string was an empty header."
+)
+
+// stamped are the keys that begin every object of a server's.
+func stamped(typ string) []member {
+	return []member{
+		must("type", constant(typ)),
+		may("node", str(aboutNode)),
+		may("time", when("When it was received.")),
+		may("ts", decimal("The same as seconds since 1970.")),
+	}
+}
+
+func origin() []member {
+	return []member{
+		may("action", str("The action that it belongs to.")),
+		may("id", str("The caller's own id, from a line of `send -`.")),
+		may("line", whole("The line of standard input that asked, counted from 1.")),
+	}
+}
+
+func headers() []member {
+	return []member{
+		must("fields", mapOf(str(""), aboutFields)),
+		may("multi", mapOf(listOf(str(""), ""), "All values of each header that repeats.")),
+		may("text", listOf(str(""), "Lines of the packet that are no header.")),
+	}
+}
+
+func lossy() member {
+	return may("lossy", &schema{Const: true, Description: "It held bytes that are not UTF-8; each became U+FFFD."})
+}
+
+func keys(lists ...[]member) (all []member) {
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+func eventSchema() *schema {
+	return object("An event", "What `tail` and `wait` print.",
+		keys(stamped("event"), []member{must("event", str("The event's name as the server spells it."))}, headers(), []member{lossy()})...)
+}
+
+func itemSchema() *schema {
+	return object("An element of a list", "What `send --items` prints as it arrives.",
+		keys(stamped("item"), origin(), []member{may("event", str("The name of the event that carries it."))}, headers(), []member{lossy()})...)
+}
+
+func gapSchema() *schema {
+	return object("Missing events", "It stands where they are missing.", keys(stamped("gap"), []member{
+		must("reason", oneOf("overflow: the reader was too slow; disconnect: the connection was lost, and how many are missing cannot be known.", "overflow", "disconnect")),
+		may("dropped", whole("How many, of an overflow.")),
+		may("since", when("When the connection was lost.")),
+		may("until", when("When the stream resumed; absent while it has not.")),
+		lossy(),
+	})...)
+}
+
+func replySchema() *schema {
+	inner := object("", "", keys([]member{may("event", str(""))}, headers())...)
+	return object("The complete answer to an action", "What `send`, `originate` and, with -o, `command` print.",
+		keys(stamped("reply"), origin(), []member{
+			must("response", str("The Response header: Success, Error, Goodbye, Follows, Pong…")),
+			may("message", str("The Message header.")),
+			may("outcome", oneOf("How an Originate that was waited for ended.", "answered", "busy", "no-answer", "congestion", "failed")),
+			must("rtt_us", whole("Microseconds from the write to the answer's end.")),
+		}, headers(), []member{
+			may("output", listOf(str(""), "Of Command: the lines of its text.")),
+			may("events", listOf(inner, "Of a list: its elements, without the end event. Absent with --items.")),
+			may("items", whole("Of a list: how many elements are in events.")),
+			may("end", inner),
+			lossy(),
+		})...)
+}
+
+func errorSchema() *schema {
+	return object("A failure", "Printed for each failure of `send -` and of several nodes; one action to one node fails on standard error alone.",
+		keys(stamped("error"), origin(), []member{
+			must("code", oneOf("What kind of failure. The list is closed.", codes()...)),
+			must("exit", whole("The exit status that it stands for.")),
+			may("sent", oneOf("Whether the action left amictl: whether it may have run.", "no", "maybe", "yes")),
+			must("message", str("")),
+			may("hint", str("What to do about it.")),
+			lossy(),
+		})...)
+}
+
+func healthSchema() *schema {
+	return object("A node's health", "What `health` prints. What is unknown is absent.",
+		must("type", constant("health")),
+		must("node", str("")),
+		must("time", when("")),
+		must("state", oneOf("", "ready", "degraded", "critical", "login-refused", "down")),
+		may("breaker", oneOf("Of a node that --watch follows.", "closed", "open", "half-open")),
+		may("login_us", whole("Microseconds from dial to the login's answer.")),
+		may("ping_us", whole("Microseconds of a Ping.")),
+		may("version", str("Of Asterisk.")),
+		may("uptime_s", whole("Seconds since Asterisk started, by its local time.")),
+		may("calls", whole("")),
+		may("channels", whole("")),
+		may("banner", str("The version of the manager protocol.")),
+		may("code", oneOf("Why it is not ready, as in an error.", codes()...)),
+		may("reason", str("The same in words.")), lossy())
+}
+
+func statsSchema() *schema {
+	return object("A count of events", "What `tail --stats` prints, the largest first. The event (dropped) counts what was lost, and (other) what came under more than 250,000 names.",
+		must("type", constant("stats")), may("node", str("Absent for a raw capture.")), must("event", str("")), must("count", whole("")), may("rate", decimal("A second; absent for a replay of one instant.")), lossy())
+}
+
+func callSchema() *schema {
+	return object("A call's end", "What `originate --wait hangup` prints behind the reply.",
+		must("type", constant("call")), must("node", str("")), must("time", when("Of the Hangup.")), must("channel", str("")), must("uniqueid", str("")),
+		must("outcome", constant("answered")), must("cause", str("The number of the hangup's cause (causes.h).")), must("cause_text", str("")),
+		must("duration_us", whole("Microseconds from the answer to the Hangup.")), lossy())
+}
+
+func contextCheckSchema() *schema {
+	return object("A node of a context, tried out", "What `context check` prints.",
+		must("type", constant("context-check")), must("context", str("")), must("node", str("")), must("time", when("")), must("ok", yesNo("")),
+		must("url", str("")), may("secret", str("A reference, never the secret.")), may("code", oneOf("Why not, as in an error.", codes()...)), may("reason", str("The same in words.")), lossy())
+}
+
+func checkSchema() *schema {
+	return object("A check of a node", "What `check` prints.", must("type", constant("check")), must("node", str("")), must("time", when("")),
+		must("check", str("What was looked at.")), must("status", oneOf("", "pass", "fail", "skip")), must("took_us", whole("Microseconds.")),
+		may("code", oneOf("Why it failed, as in an error.", codes()...)), may("detail", str("What was found, in words.")), lossy())
+}
+
+func dryRunSchema() *schema {
+	return object("An action that was not sent", "What --dry-run prints.", must("type", constant("dry-run")), must("node", str("")), must("addr", str("")),
+		must("action", str("")), may("line", whole("The line of standard input that asked.")), must("packet", str("The bytes, without secrets.")), lossy())
+}
+
+func liveActionSchema() *schema {
+	return object("An action that a server has", "What `actions --live` prints.", must("type", constant("live-action")), must("node", str("")), must("action", str("")),
+		must("classes", listOf(str(""), "A user needs one of them in write=; none if empty.")), must("in_catalogue", yesNo("")), must("summary", str("")), lossy())
+}
+
+func versionSchema() *schema {
+	return object("The version of amictl", "", must("type", constant("version")), must("version", str("")), may("commit", str("")),
+		must("go", str("Of the compiler.")), must("platform", str("Such as linux/amd64.")))
+}
+
+func actionSchema() *schema {
+	return object("An action of the catalogue", "What `actions` prints.",
+		must("action", str("")),
+		must("classes", listOf(str(""), "A user needs one of them in write=; none if empty.")),
+		must("read_only", yesNo("It changes nothing on the server.")),
+		must("legacy", yesNo("Gone from current releases.")),
+		may("end_event", str("The event that ends its list.")),
+		must("params", listOf(str(""), "The headers that it understands.")),
+		must("required", listOf(str(""), "Those that it needs.")))
+}
+
+func eventNameSchema() *schema {
+	return object("An event of the catalogue", "What `events` prints.", must("event", str("")),
+		may("ends", listOf(str(""), "The actions whose list it ends.")))
+}
+
+func schemaNameSchema() *schema {
+	return object("A schema", "What `schema` prints without a name.", must("schema", str("")), must("title", str("")))
+}
+
+func contextSchema() *schema {
+	return object("A context", "What `context list` prints.", must("context", str("")), must("in_force", yesNo("")), must("nodes", whole("")),
+		must("protect", yesNo("What is not read-only asks, or needs --yes.")))
+}
+
+func contextNodeSchema() *schema {
+	return object("A node of a context", "What `context show` prints.", must("context", str("")), must("node", str("")), must("url", str("")),
+		must("user", str("")), must("secret", str("A reference, never the secret.")), must("labels", mapOf(str(""), "")))
+}
+
+func settingSchema() *schema {
+	return object("A setting", "What `config explain` prints.", must("setting", str("")), must("value", str("")),
+		must("source", str("flag, the environment variable, context, file or default.")))
+}
+
+func simSchema() *schema {
+	node := object("", "", must("name", str("")), must("addr", str("")), must("url", str("")))
+	return object("A simulated cluster", "What `sim` prints once all servers listen.",
+		must("type", constant("sim")), must("version", str("")), must("user", str("")), must("config", str("A configuration file for amictl.")),
+		must("secret_file", str("")), may("ca", str("")), may("control", str("")), must("nodes", listOf(node, "")))
+}
+
+func controlSchema() *schema {
+	return object("The answer to a control line of sim", "", must("type", oneOf("", "control", "error")), must("line", str("")), may("servers", whole("")),
+		may("ledger", mapOf(whole(""), "What the servers counted.")), may("code", oneOf("", codes()...)), may("message", str("")))
+}
+
+func scenarioSchema() *schema {
+	return object("A scenario's result", "What `sim check` prints.", must("type", constant("scenario")), must("name", str("")), must("result", str("")),
+		must("checks", whole("")), must("actions", whole("")), must("events", whole("")), must("took_us", whole("")), must("failures", listOf(str(""), "")))
+}
+
+func benchFileSchema() *schema {
+	s := schemaOf(reflect.TypeFor[bench.Result]())
+	s.Title, s.Description = "A bench result as a file", "What `bench --out` writes and `bench -o json` prints. Microseconds, bytes, a second."
+	return s
+}
+
+func benchResultSchema() *schema {
+	s := benchFileSchema()
+	s.Title, s.Description = "A bench result", "What `bench -o jsonl` prints at the end."
+	return typed("result", s)
+}
+
+func benchIntervalSchema() *schema {
+	s := schemaOf(reflect.TypeFor[bench.Interval]())
+	s.Title, s.Description = "A stretch of a bench run", "What `bench -o jsonl` prints while it runs."
+	return typed("interval", s)
+}
+
+func benchComparisonSchema() *schema {
+	s := schemaOf(reflect.TypeFor[report.Comparison]())
+	s.Title, s.Description = "A bench result against another", "What `bench compare -o jsonl` prints."
+	return typed("comparison", s)
+}
+
+func typed(name string, s *schema) *schema {
+	s.Properties = append(members{must("type", constant(name)), must("time", when("")), must("ts", decimal(""))}, s.Properties...)
+	s.Required = append([]string{"type", "time", "ts"}, s.Required...)
+	return s
+}
+
+// schemaOf describes what encoding/json makes of a type.
+func schemaOf(t reflect.Type) *schema {
+	if t.Kind() == reflect.Pointer {
+		return schemaOf(t.Elem())
+	}
+	if t == reflect.TypeFor[time.Time]() {
+		return str("RFC 3339.")
+	}
+	zero := reflect.New(t)
+	_, marshals := zero.Interface().(json.Marshaler)
+	if _, text := zero.Interface().(encoding.TextMarshaler); text || marshals {
+		if b, err := json.Marshal(zero.Interface()); err == nil && len(b) > 0 && b[0] == '"' {
+			return str("")
+		}
+		return &schema{}
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return object("", "", fieldsOf(t)...)
+	case reflect.Slice:
+		return listOf(schemaOf(t.Elem()), "")
+	case reflect.Map:
+		return mapOf(schemaOf(t.Elem()), "")
+	case reflect.String:
+		return str("")
+	case reflect.Bool:
+		return yesNo("")
+	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Uint64, reflect.Uint, reflect.Uint32:
+		return &schema{Type: "integer"}
+	case reflect.Float64:
+		return decimal("")
+	}
+	return &schema{}
+}
+
+// fieldsOf are the keys of a struct, those of embedded ones among them.
+func fieldsOf(t reflect.Type) (all []member) {
+	for f := range t.Fields() {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case name == "-" || !f.IsExported() && !f.Anonymous:
+		case f.Anonymous && name == "":
+			all = append(all, fieldsOf(f.Type)...)
+		default:
+			if name == "" {
+				name = f.Name
+			}
+			all = append(all, member{key: name, schema: schemaOf(f.Type), optional: strings.Contains(options, "omit")})
+		}
+	}
+	return all
+}

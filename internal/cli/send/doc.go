@@ -1,0 +1,2 @@
+// Package send has the subcommand send: an action from the command line, or many from lines of standard input.
+package send

@@ -1,0 +1,143 @@
+package send
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/act"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/cond"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+const help = `Examples:
+  amictl send CoreStatus
+  amictl send QueueStatus Queue=support -o json
+  amictl send Setvar Variable=DEVICE Value=1234
+  amictl send DBPut Family=cid Key=100 Val@=name.txt   value from a file
+  amictl send PJSIPShowEndpoints --query 'events.#.fields.ObjectName'
+  amictl send CoreStatus --all                         on every node
+  amictl send QueueReload --all --batch 5 --pause 10s --max-fail 1
+  amictl send CoreShowChannels --where 'Duration>10m'  only the items that meet a condition
+  amictl send PJSIPShowRegistrationsOutbound --where 'Status!=Registered' --found none
+  amictl send QueuePause Interface=PJSIP/100 Paused=true --dry-run
+  jq -c '{action:"Hangup",fields:{Channel:.}}' chans | amictl send -  many
+
+An answer is one JSON object: response, message, fields, and events for a list. The first "=" of
+Key=Value splits; order and repeats are kept; "Key=" sends an empty value.
+
+--where leaves the items out that do not meet a condition. --found any|all|none|N|N..M then counts those that do, in each
+answer, and decides: exit status 0, or 1. An answer that is no list counts as one thing.
+
+With "-" each line of standard input is an action:
+  {"action":"Hangup","fields":{"Channel":"PJSIP/100-1"},"id":"7"}
+"node" and "timeout" may be there too. An array repeats a header. Answers come as they arrive, each with its line and the id given.
+
+` + cond.Grammar
+
+// options are those of send.
+type options struct {
+	target.Fanout
+	items     bool
+	where     flags.List
+	found     cond.Found
+	minItems  flags.Count
+	emptyOK   bool
+	parallel  flags.Count
+	rate      flags.Count
+	keepGoing bool
+}
+
+func Command(r *run.Run) *cli.Command {
+	f := &options{}
+	return &cli.Command{
+		Name:        "send",
+		Usage:       "send an action, or many from standard input",
+		ArgsUsage:   "ACTION [Key=Value]... | -",
+		Description: help,
+		Flags: slices.Concat([]cli.Flag{
+			&cli.BoolFlag{Name: "items", Usage: "print each element of a list as it arrives", Destination: &f.items},
+			&cli.GenericFlag{Name: "where", Usage: "only items that meet the `CONDITION`; may repeat, all must hold", Value: &f.where},
+			&cli.GenericFlag{Name: "found", Usage: "fail unless so many are left: `HOW` is any, all, none, N or N..M", Value: &f.found},
+			&cli.GenericFlag{Name: "min-items", Usage: "fail unless the list has at least `N` items: --found N..", Value: &f.minItems},
+			&cli.BoolFlag{Name: "empty-ok", Usage: "an Error that only says that a list is empty is no failure", Destination: &f.emptyOK},
+			&cli.GenericFlag{Name: "parallel", Usage: "with -: at most `N` actions in flight (2000)", Value: &f.parallel},
+			&cli.GenericFlag{Name: "rate", Usage: "with -: at most `N` actions a second", Value: &f.rate},
+			&cli.BoolFlag{Name: "keep-going", Usage: "with -: go on after a failure", Destination: &f.keepGoing},
+		}, f.Fanout.Flags(), f.Rolling()),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if c.Args().Len() == 1 && c.Args().First() == "-" {
+				if len(f.where) > 0 || f.found.Asks() || f.minItems.Given || f.emptyOK || f.Batch.Given || f.Pause.Given || f.MaxFail.Given {
+					return fail.Usage("leave them out, or send that action by itself", "--where, --found, --min-items, --empty-ok, --batch, --pause and --max-fail are for one action")
+				}
+				return sendLines(ctx, r, f)
+			}
+			if f.parallel.Given || f.rate.Given || f.keepGoing {
+				return fail.Usage("`amictl send -` reads them from standard input", "--parallel, --rate and --keep-going are for many actions")
+			}
+			action, err := act.ParseAction(r, c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			return sendAction(ctx, r, f, action)
+		},
+	}
+}
+
+// sendAction sends one action to the nodes selected and prints the answers.
+func sendAction(ctx context.Context, r *run.Run, f *options, action ami.Action) error {
+	judge, err := newJudge(r, f)
+	if err != nil {
+		return err
+	}
+	nodes, done, err := act.Aim(r, &f.Fanout, &action)
+	if err == nil {
+		act.WarnUnknown(r, &action)
+	}
+	if err != nil || done {
+		return err
+	}
+	several := len(nodes) > 1 && f.Route == ""
+	if f.items && several {
+		return fail.Usage("choose one with --node", "--items is for one node")
+	}
+	p, err := r.Printer(run.Answers, len(nodes) > 1, several || f.items)
+	if err != nil {
+		return err
+	}
+	origin := output.Origin{Action: action.Name}
+	ask := func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) {
+		reply, err := c.Do(ctx, action)
+		return reply, judge.answer(c.Name(), reply, err)
+	}
+	if f.items {
+		ask = func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) {
+			s := streamed{judge: judge, out: p, origin: &origin}
+			return s.do(ctx, c, action)
+		}
+	}
+	var t target.Tally
+	var failed error
+	target.Each(ctx, r, nodes, &f.Fanout, ask, func(e target.Ending) {
+		if e.Err == nil && f.items && r.Flags.Query != "" { // its items are what was asked for
+			t.Add(fail.ExitOK)
+			return
+		}
+		failed = errors.Join(failed, target.Report(r, p, e, origin, several, &t))
+	})
+	act.NoteMissing(r, judge.where)
+	if err := p.Close(); err != nil {
+		return err
+	}
+	if failed != nil {
+		return failed
+	}
+	return t.Err()
+}

@@ -1,0 +1,84 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/apntalk/amictl/internal/cli/config"
+	"github.com/apntalk/amictl/internal/cli/fail"
+)
+
+// A node is one server in the document that sim prints.
+type node struct {
+	Name string `json:"name"`
+	Addr string `json:"addr"`
+	URL  string `json:"url"`
+}
+
+// describe writes the private folder with config, secret and certificate, and returns the document.
+func (s *simulation) describe(f *options) ([]byte, error) {
+	if f.replay != "" {
+		if _, err := os.ReadFile(f.replay); err != nil {
+			return nil, fail.Usage(fail.ReadHint, "--replay: %v", err)
+		}
+	}
+	var err error
+	if s.dir, err = os.MkdirTemp("", "amictl-sim-"); err != nil {
+		return nil, err
+	}
+	scheme, nodes := "ami", make([]node, 0, len(s.servers))
+	if s.tls != nil {
+		scheme = "amis"
+	}
+	for _, srv := range s.servers {
+		nodes = append(nodes, node{srv.Name(), srv.Addr(), scheme + "://" + srv.Addr()})
+	}
+	files := map[string]string{"secret": s.secret + "\n", "config.toml": s.config(nodes)}
+	if s.tls != nil {
+		files["ca.pem"] = string(s.tls.pem)
+	}
+	doc, err := json.Marshal(struct {
+		Type       string `json:"type"`
+		Version    string `json:"version"`
+		User       string `json:"user"`
+		Config     string `json:"config"`
+		SecretFile string `json:"secret_file"`
+		CA         string `json:"ca,omitempty"`
+		Control    string `json:"control,omitempty"`
+		Nodes      []node `json:"nodes"`
+	}{"sim", f.version, s.user, s.path("config.toml"), s.path("secret"), s.ca(), f.control, nodes})
+	if err != nil {
+		return nil, err
+	}
+	files["sim.json"] = string(doc) + "\n"
+	for name, text := range files {
+		if err := os.WriteFile(s.path(name), []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return doc, nil
+}
+
+func (s *simulation) path(name string) string { return s.dir + string(os.PathSeparator) + name }
+
+func (s *simulation) ca() string {
+	if s.tls == nil {
+		return ""
+	}
+	return s.path("ca.pem")
+}
+
+// config is a configuration of amictl with all servers in its one context.
+func (s *simulation) config(nodes []node) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "context = \"sim\"\n[contexts.sim]\nuser = %s\nsecret = %s\n", config.TomlString(s.user), config.TomlString("file:"+s.path("secret")))
+	if s.tls != nil {
+		fmt.Fprintf(&b, "ca = %s\n", config.TomlString(s.ca()))
+	}
+	for _, n := range nodes {
+		fmt.Fprintf(&b, "[contexts.sim.nodes.%s]\nurl = %s\n", config.TomlString(n.Name), config.TomlString(n.URL))
+	}
+	return b.String()
+}

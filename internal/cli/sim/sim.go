@@ -1,0 +1,341 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/config"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/scenario"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
+)
+
+const help = `Examples:
+  amictl sim --nodes 3 -- amictl health
+  amictl sim --calls-per-second 5 -- amictl tail Hangup --count 10
+  amictl sim --nodes 100 --control /tmp/sim.sock
+  echo 'on pbx1 flood rate=5000 count=20000' | amictl sim --until-eof
+  amictl sim check testdata/scenarios/*.toml
+
+Starts simulated Asterisks, pbx1, pbx2…, on free ports of 127.0.0.1, and prints one line of JSON once all listen: names,
+addresses, and a config for amictl. User "admin" gets in with secret "secret" unless --user and --secret-from say
+otherwise. It stops at Ctrl-C, at the line "stop", and at the end of standard input if that is a terminal or --until-eof
+is given.
+
+With a command behind ` + "`--`" + ` it runs that, with AMICTL_CONFIG pointing at the simulated cluster and AMICTL_SIM at a file
+with the line of JSON, then stops and exits as the command did. Signals go to the command.
+
+Lines on standard input, or from connections to --control, make the servers misbehave:
+  [on PATTERN] FAULT [Key=Value…]    latency fixed=20ms, stall for=2s, rst,
+                                     flood rate=5000 count=20000, halfopen,
+                                     restart for=1s, truncate now, garbage,
+                                     reorder window=10, authlimit times=3 …
+  [on PATTERN] kick|down|up|clear|deny|allow|booted
+  [on PATTERN] emit EVENT [Key=Value…]
+  [on PATTERN] ledger                what the servers counted
+  stop
+Each is answered by one line of JSON.
+
+` + "`sim check FILE…`" + ` runs scenario files through the engine, on real sockets, and exits 1 if one is not as it says.`
+
+// options are those of sim.
+type options struct {
+	nodes          flags.Count
+	version        string
+	scenario       string
+	replay         string
+	speed          rate
+	user, secret   string
+	tls            bool
+	calls, events  rate
+	seed           uint64
+	control        string
+	untilEOF       bool
+	ring, talkTime flags.Duration
+}
+
+// rate is a flag with a number of at least 0, such as events a second.
+type rate struct{ r float64 }
+
+func (r *rate) Set(s string) error {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || v < 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+		return errors.New("not a number of at least 0")
+	}
+	r.r = v
+	return nil
+}
+
+func (r *rate) String() string { return strconv.FormatFloat(r.r, 'g', -1, 64) }
+func (r *rate) Get() any       { return r.r }
+
+func Command(r *run.Run) *cli.Command {
+	f := &options{version: "22", speed: rate{1}}
+	return r.Tell(&cli.Command{
+		Name:        "sim",
+		Usage:       "simulate a cluster of Asterisks, or run a command against one",
+		ArgsUsage:   "[check FILE…] [-- COMMAND [ARG…]]",
+		Description: help,
+		Flags: []cli.Flag{
+			&cli.GenericFlag{Name: "nodes", Usage: "`NUMBER` of servers; 1 if absent", Value: &f.nodes},
+			flags.Text("version", "", "Asterisk `SERIES`: 22, 16 or 13", &f.version),
+			flags.Text("scenario", "", "the servers, answers and faults of a scenario `FILE`; its time begins at the first login", &f.scenario),
+			flags.Text("replay", "", "send the events of a recording or raw capture `FILE` from each server's first login on", &f.replay),
+			&cli.GenericFlag{Name: "replay-speed", Usage: "`TIMES` as fast as recorded; 0 is as fast as they are taken", Value: &f.speed},
+			flags.Text("user", "", "`NAME` of the user that may log in, with every class", &f.user),
+			flags.Text("secret-from", "", "the user's secret by `REFERENCE`: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &f.secret),
+			&cli.BoolFlag{Name: "tls", Usage: "speak TLS, with a certificate made for the occasion", Destination: &f.tls},
+			&cli.GenericFlag{Name: "calls-per-second", Usage: "`NUMBER` of calls that each server starts", Value: &f.calls},
+			&cli.GenericFlag{Name: "events-per-second", Usage: "`NUMBER` of events that each server sends", Value: &f.events},
+			&cli.GenericFlag{Name: "ring", Usage: "mean `TIME` that calls ring; 3s if absent", Value: &f.ring},
+			&cli.GenericFlag{Name: "talk", Usage: "mean `TIME` that calls last; 30s if absent", Value: &f.talkTime},
+			&cli.Uint64Flag{Name: "seed", Usage: "`NUMBER` that decides all that is random", Destination: &f.seed, HideDefault: true},
+			flags.Text("control", "", "take control lines from connections to the Unix `SOCKET`, too", &f.control),
+			&cli.BoolFlag{Name: "until-eof", Usage: "stop when standard input ends", Destination: &f.untilEOF},
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if c.Args().First() == "check" {
+				return runFiles(ctx, r, c.Args().Tail())
+			}
+			if c.Args().Present() {
+				return fail.Usage("a command goes behind `--`, and `amictl sim check FILE…` runs scenarios", "sim does not know %q", c.Args().First())
+			}
+			return sim(ctx, r, f)
+		},
+	}, run.About{Rest: true, Words: func() []string { return []string{"check"} }})
+}
+
+// A simulation is a running simulated cluster.
+type simulation struct {
+	servers []*amitest.Server
+	close   func()
+	world   *scenario.World // nil without --scenario
+	user    string
+	secret  string
+	tls     *certificate // nil in the clear
+	dir     string       // private; removed at the end
+	gone    sync.WaitGroup
+	stop    context.CancelFunc
+	control *control
+}
+
+// sim runs the simulated cluster until it is told to stop, or until its command is done.
+func sim(ctx context.Context, r *run.Run, f *options) error {
+	s, err := start(ctx, r, f)
+	if err != nil {
+		return err
+	}
+	defer s.end()
+	doc, err := s.describe(f)
+	if err != nil {
+		return err
+	}
+	control := newControl(s)
+	s.control = control
+	if f.control != "" {
+		if err := control.listen(f.control); err != nil {
+			return err
+		}
+	}
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = cancel
+	s.traffic(work, f, r.Note)
+	if r.HasTo {
+		if len(r.Rest) == 0 {
+			return fail.Usage("such as `amictl sim -- amictl health`", "there is no command behind `--`")
+		}
+		return runAgainst(ctx, r, s, f.control)
+	}
+	if _, err := r.Stdout.Write(append(doc, '\n')); err != nil {
+		return err
+	}
+	in, err := r.ClaimStdin("sim")
+	if err != nil {
+		return err
+	}
+	ignoreBackgroundReads()
+	go control.readStdin(in, r.Stdout, f.untilEOF || isTerminal(in))
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-control.stopped:
+		return nil
+	case <-hangup():
+		s.end()
+		run.DieBySignal(&run.SignalError{Signal: syscall.SIGHUP})
+		return nil
+	}
+}
+
+// start checks the flags and starts the servers.
+func start(ctx context.Context, r *run.Run, f *options) (*simulation, error) {
+	version, err := amitest.ParseVersion(f.version)
+	if err != nil {
+		return nil, fail.Usage("such as --version 22", "--version %s is not one of 22, 16, 13", f.version)
+	}
+	s := &simulation{user: amitest.DefaultUser, secret: amitest.DefaultSecret}
+	if f.user != "" {
+		s.user = f.user
+	}
+	if err := resolveSecret(ctx, r, f, s); err != nil {
+		return nil, err
+	}
+	var opts []amitest.Option
+	if f.tls {
+		if s.tls, err = newCertificate(); err != nil {
+			return nil, err
+		}
+		opts = append(opts, amitest.WithTLS(s.tls.config))
+	}
+	if f.seed != 0 {
+		opts = append(opts, amitest.WithSeed(f.seed))
+	}
+	if f.scenario != "" {
+		err = s.startScenario(f, opts)
+	} else {
+		nodes := max(f.nodes.Value, 1)
+		if err = enoughDescriptors(nodes); err == nil {
+			opts = append(opts, amitest.WithVersion(version), amitest.WithSetup(showState),
+				amitest.WithUsers(amitest.User{Name: s.user, Secret: s.secret, Read: amitest.ClassAll, Write: amitest.ClassAll}))
+			err = s.startCluster(nodes, opts)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// resolveSecret resolves --secret-from.
+func resolveSecret(ctx context.Context, r *run.Run, f *options, s *simulation) error {
+	if f.secret == "" {
+		return nil
+	}
+	if !config.IsReference(f.secret) {
+		return fail.Usage("such as file:PATH or env:NAME: what stands in an argument, everybody can read", "--secret-from is not a reference")
+	}
+	from, err := target.SecretFrom(r, f.secret)
+	if err != nil {
+		return err
+	}
+	secret, err := from(ctx)
+	if err != nil {
+		return err
+	}
+	s.secret = secret.Reveal()
+	return nil
+}
+
+func (s *simulation) startScenario(f *options, opts []amitest.Option) error {
+	if f.nodes.Given || f.user != "" || f.secret != "" {
+		return fail.Usage("the scenario file says which servers there are", "--scenario does not go with --nodes, --user and --secret-from")
+	}
+	file, err := scenario.Load(f.scenario)
+	if err != nil {
+		return fail.Input("`amictl sim check FILE` shows more", "%v", err)
+	}
+	if s.world, err = file.Start(nil, opts...); err != nil {
+		return fail.Input("`amictl sim check FILE` shows more", "%v", err)
+	}
+	s.servers, s.close = s.world.Servers(), s.world.Close
+	return nil
+}
+
+// startCluster starts servers that are alike. amitest panics if it cannot listen.
+func (s *simulation) startCluster(nodes int, opts []amitest.Option) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &fail.Error{Code: fail.CodeConnect, Message: fmt.Sprintf("the simulator cannot listen: %v", p), Hint: "`ulimit -n` is the number of sockets that a process may have"}
+		}
+	}()
+	c := amitest.NewCluster(nodes, opts...)
+	s.servers, s.close = c.Servers(), c.Close
+	return nil
+}
+
+// showState is what every server has to show: a few endpoints, a queue, an extension for each outcome of a call.
+func showState(srv *amitest.Server) {
+	st := srv.State()
+	for exten, outcome := range map[string]string{"100": "answer", "200": "answer", "300": "busy", "301": "congestion", "302": "noanswer"} {
+		st.AddExtension(amitest.Extension{Context: "default", Exten: exten, Outcome: outcome})
+	}
+	st.AddQueue(amitest.Queue{Name: "support", Strategy: "ringall", Members: []amitest.QueueMember{{Name: "Agent One", Interface: "Local/100@default"}}})
+}
+
+// traffic starts calls, events, the replay and the scenario's faults.
+func (s *simulation) traffic(ctx context.Context, f *options, tell func(format string, args ...any)) {
+	var recording []byte
+	if f.replay != "" {
+		recording, _ = os.ReadFile(f.replay) // describe has read it once
+	}
+	for _, srv := range s.servers {
+		if f.calls.r > 0 || f.events.r > 0 {
+			s.gone.Go(func() {
+				srv.Traffic(ctx, amitest.TrafficConfig{CallsPerSecond: f.calls.r, EventsPerSecond: f.events.r, Ring: f.ring.Value, Talk: f.talkTime.Value, Seed: f.seed})
+			})
+		}
+		if recording != nil {
+			s.gone.Go(func() {
+				if !untilLogin(ctx, srv) {
+					return
+				}
+				if _, err := srv.Replay(ctx, bytes.NewReader(recording), f.speed.r); err != nil && ctx.Err() == nil {
+					tell("%s: --replay ends here: %s", srv.Name(), strings.TrimPrefix(err.Error(), "amitest: replay: "))
+				}
+			})
+		}
+	}
+	if s.world != nil {
+		s.gone.Go(func() {
+			if untilLogin(ctx, s.servers...) {
+				s.world.RunFaults(ctx)
+			}
+		})
+	}
+}
+
+// untilLogin waits until somebody has logged in at one of the servers.
+func untilLogin(ctx context.Context, servers ...*amitest.Server) bool {
+	const poll = 10 * time.Millisecond
+	for {
+		for _, srv := range servers {
+			if srv.Ledger().Logins > 0 {
+				return true
+			}
+		}
+		select {
+		case <-time.After(poll):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// end stops everything and removes the private folder.
+func (s *simulation) end() {
+	if s.stop != nil {
+		s.stop()
+	}
+	if s.control != nil {
+		s.control.closeSocket()
+	}
+	s.close()
+	s.gone.Wait()
+	if s.dir != "" {
+		_ = os.RemoveAll(s.dir)
+	}
+}

@@ -1,0 +1,147 @@
+package tail
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// screenEvery is the time between two drawings of counts on a terminal.
+const screenEvery = time.Second
+
+// A statScreen shows counts on a terminal while they grow: it draws over what it drew before, and leaves the lines above
+// alone.
+type statScreen struct {
+	due atomic.Bool // set by a ticker; who counts draws then
+
+	out   io.Writer
+	o     output.Options
+	size  func() (width, height int)
+	drawn time.Time // the last time
+	lines int       // that it took
+}
+
+// watchStats has the counts drawn again and again, if they go to a terminal, until stop is called. nudge makes who waits
+// for events call flush.
+func (t *tailer) watchStats(nudge func()) (stop func()) {
+	if t.stats == nil {
+		return func() {}
+	}
+	t.stats.since = time.Now()
+	o := t.out.Options()
+	if !t.run.Redraws(o) {
+		return func() {}
+	}
+	s := &statScreen{out: t.run.Stdout, o: o, drawn: time.Now(), size: func() (int, int) {
+		columns, rows := run.Size(t.run.Stdout)
+		return cmp.Or(columns, o.Width), rows
+	}}
+	t.stats.screen = s
+	ended := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(screenEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				s.due.Store(true)
+				nudge()
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return func() { close(ended) }
+}
+
+// draw shows the counts if it is time.
+func (s *eventStats) draw() {
+	if s == nil || s.screen == nil || !s.screen.due.Swap(false) {
+		return
+	}
+	s.drawAt(time.Now())
+}
+
+func (s *eventStats) drawAt(now time.Time) {
+	c := s.screen
+	width, height := c.size()
+	var b bytes.Buffer
+	c.back(&b)
+	since := now.Sub(c.drawn).Seconds()
+	b.WriteString(output.Cut(s.summary(now, since), max(width, 1)) + "\n")
+	o := c.o
+	o.Width = width
+	p := output.NewPrinter(&b, o)
+	keys := s.keys()
+	shown := keys
+	if room := height - 4; height > 0 && len(keys) > room { // the summary, the table's head, the rest, and the cursor's own line
+		shown = keys[:max(room, 0)]
+	}
+	for _, k := range shown {
+		_ = p.Record(s.row(k, now, since)) // to a buffer
+	}
+	_ = p.Close()
+	if left := len(keys) - len(shown); left > 0 {
+		fmt.Fprintf(&b, "… %d more\n", left)
+	}
+	for _, n := range s.counts {
+		n.shown = n.n
+	}
+	s.total.shown = s.total.n
+	c.lines, c.drawn = bytes.Count(b.Bytes(), []byte("\n")), now
+	_, _ = c.out.Write(b.Bytes()) // the counts at the end report what is wrong with the terminal
+}
+
+// summary is the first line: how long, how many, how fast on the whole and since the last drawing.
+func (s *eventStats) summary(now time.Time, since float64) string {
+	words := []string{output.Duration(now.Sub(s.since).Truncate(time.Second)), fmt.Sprintf("%d events", s.total.n)}
+	if seconds := s.seconds(now); seconds > 0 {
+		words = append(words, perSecond(float64(s.total.n)/seconds))
+	}
+	words = append(words, "now "+perSecond(float64(s.total.n-s.total.shown)/max(since, 1e-3)))
+	if s.dropped > 0 {
+		words = append(words, fmt.Sprintf("%d dropped", s.dropped))
+	}
+	return strings.Join(words, "  ")
+}
+
+// row is a line of the table.
+func (s *eventStats) row(k statKey, now time.Time, since float64) output.Record {
+	c := s.counts[k]
+	r := output.Record{
+		{Key: "node", Value: run.OrNil(k.node)},
+		{Key: "event", Value: k.event},
+		{Key: "count", Value: c.n},
+		{Key: "rate"},
+		{Key: "now", Value: float64(c.n-c.shown) / max(since, 1e-3)},
+	}
+	r[4].Text = perSecond(r[4].Value.(float64))
+	if seconds := s.seconds(now); seconds > 0 {
+		rate := float64(c.n) / seconds
+		r[3].Value, r[3].Text = rate, perSecond(rate)
+	}
+	return r
+}
+
+// back moves the cursor to where the last drawing began, and clears what is below.
+func (c *statScreen) back(w io.Writer) {
+	if c.lines > 0 {
+		fmt.Fprintf(w, "\x1b[%dA\r\x1b[J", c.lines)
+		c.lines = 0
+	}
+}
+
+// clear takes the drawing off the terminal.
+func (s *eventStats) clear() {
+	if s.screen != nil {
+		s.screen.back(s.screen.out)
+		s.screen = nil
+	}
+}

@@ -1,0 +1,121 @@
+package tail
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// eventStats counts events by node and name. Asterisk compares names without regard to case; so does this.
+type eventStats struct {
+	since       time.Time
+	replayed    bool
+	first, last time.Time              // of the events' own times, when they are replayed
+	counts      map[statKey]*statCount // pointers: assigning to an entry would replace its key by the borrowed one
+	total       statCount
+	dropped     uint64
+	screen      *statScreen // nil: nobody watches
+}
+
+type statKey struct{ node, event string }
+
+// A statCount is how many there were, and how many when that was last shown.
+type statCount struct{ n, shown uint64 }
+
+// droppedEvents is the name under which lost events are counted.
+const droppedEvents = "(dropped)"
+
+// Of more than mostNames names over all nodes, which only a hostile server has, the further ones are counted together, as otherEvents.
+const (
+	mostNames   = 250_000
+	otherEvents = "(other)"
+)
+
+// newEventStats begins to count now.
+func newEventStats(replayed bool) *eventStats {
+	return &eventStats{since: time.Now(), replayed: replayed, counts: make(map[statKey]*statCount)}
+}
+
+func (s *eventStats) add(ev *ami.Event) {
+	if s.replayed && !ev.Received.IsZero() {
+		if s.first.IsZero() {
+			s.first = ev.Received
+		}
+		s.last = ev.Received
+	}
+	key := statKey{ev.Node, ev.Name()}
+	c := s.counts[key]
+	if c == nil && len(s.counts) >= mostNames {
+		key.event = otherEvents
+		c = s.counts[key]
+	}
+	if c == nil {
+		c = new(statCount)
+		s.counts[statKey{ev.Node, strings.Clone(key.event)}] = c // the map must not hold whole events
+	}
+	c.n++
+	s.total.n++
+	if s.screen != nil && s.screen.due.Load() { // in a flood nothing else looks
+		s.draw()
+	}
+}
+
+func (s *eventStats) gap(ev *ami.Event) {
+	if ev.Gap.Dropped > 0 {
+		key := statKey{ev.Node, droppedEvents}
+		if s.counts[key] == nil {
+			s.counts[key] = new(statCount)
+		}
+		s.counts[key].n += ev.Gap.Dropped
+		s.dropped += ev.Gap.Dropped
+	}
+}
+
+// seconds is the time that the counts are of: of a replay as it happened, not as fast as it was read.
+func (s *eventStats) seconds(now time.Time) float64 {
+	if s.replayed {
+		return s.last.Sub(s.first).Seconds()
+	}
+	return max(now.Sub(s.since).Seconds(), 1e-3)
+}
+
+// keys are in the order they are shown in, the largest count first.
+func (s *eventStats) keys() []statKey {
+	keys := make([]statKey, 0, len(s.counts))
+	for k := range s.counts {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b statKey) int {
+		return cmp.Or(cmp.Compare(s.counts[b].n, s.counts[a].n), cmp.Compare(a.node, b.node), cmp.Compare(a.event, b.event))
+	})
+	return keys
+}
+
+// records are the counts.
+func (s *eventStats) records() []output.Record {
+	keys, seconds := s.keys(), s.seconds(time.Now())
+	rows := make([]output.Record, 0, len(keys))
+	for _, k := range keys {
+		row := output.Record{
+			{Key: "type", Value: "stats"},
+			{Key: "node", Value: run.OrNil(k.node)},
+			{Key: "event", Value: k.event},
+			{Key: "count", Value: s.counts[k].n},
+			{Key: "rate"},
+		}
+		if seconds > 0 { // a replay of one instant has none
+			rate := float64(s.counts[k].n) / seconds
+			row[4].Value, row[4].Text = rate, perSecond(rate)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func perSecond(rate float64) string { return fmt.Sprintf("%.1f/s", rate) }

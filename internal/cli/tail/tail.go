@@ -1,0 +1,401 @@
+package tail
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/act"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/cond"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+const help = `Examples:
+  amictl tail
+  amictl tail Hangup 'Queue*' --count 3
+  amictl tail Hangup --where 'Cause!=16 && Channel=~^PJSIP/'
+  amictl tail --for 1m --stats             how many of which, and how fast
+  amictl tail 'Queue*' -- QueuePause Interface=PJSIP/100 Paused=true
+  amictl tail --from capture.txt Hangup | jq .fields.Cause
+  amictl tail --from events.jsonl --since 09:00 --until 09:30 --speed 10
+  amictl tail --record events.jsonl -q -o none
+
+An action behind "--" is sent once the events are subscribed to, so none of its own is missed.
+A lost connection is made again; a gap marks what is missing. --for begins with the first session. On a
+terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
+a time of today (09:30), or how long ago (10m).
+
+` + cond.Grammar + "\n\n" + cond.Globs
+
+// options are those of tail; wait shares most.
+type options struct {
+	target.Fanout
+	where     flags.List
+	count     flags.Count
+	length    flags.Duration
+	stats     bool
+	failOnGap bool
+	record    string
+	from      string
+	require   string
+	since     string
+	until     string
+	speed     string
+
+	span replaySpan // what since, until and speed say
+}
+
+func Command(r *run.Run) *cli.Command {
+	f := &options{}
+	return r.Tell(&cli.Command{
+		Name:        "tail",
+		Usage:       "follow events",
+		ArgsUsage:   "[EVENT]... [-- ACTION [Key=Value]...]",
+		Description: help,
+		Flags: append([]cli.Flag{
+			whereFlag(&f.where),
+			&cli.GenericFlag{Name: "count", Usage: "end after `N` events", Value: &f.count},
+			&cli.GenericFlag{Name: "for", Usage: "end after `TIME`", Value: &f.length},
+			&cli.BoolFlag{Name: "stats", Usage: "count instead of printing, and show the counts at the end", Destination: &f.stats},
+			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
+			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
+			flags.Text("from", "", "read a record or a raw capture from `FILE` (- is standard input) instead of a server", &f.from),
+			flags.Text("since", "", "with --from: only events from `TIME` on", &f.since),
+			flags.Text("until", "", "only events before `TIME`; a live tail ends then", &f.until),
+			flags.Text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &f.speed),
+			flags.Text("require", "", "start when `N` nodes are ready, or all (1)", &f.require),
+		}, f.Fanout.Flags()...),
+		Action: func(ctx context.Context, c *cli.Command) error { return tail(ctx, r, f, c.Args().Slice()) },
+	}, run.About{Rest: true})
+}
+
+func whereFlag(to *flags.List) cli.Flag {
+	return &cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only events that meet `CONDITION`, such as Cause!=16; may repeat, all must hold", Value: to}
+}
+
+func tail(ctx context.Context, r *run.Run, f *options, names []string) (err error) {
+	run.FavourStreams()
+	if f.span, err = newReplaySpan(f, time.Now()); err != nil {
+		return err
+	}
+	t, err := newTailer(r, f, names, run.Endless)
+	if err != nil {
+		return act.NotDry(err)
+	}
+	defer func() { err = errors.Join(err, t.closeRecord()) }()
+	if f.from == "" && !f.span.until.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, f.span.until, errForIsOver)
+		defer cancel()
+	}
+	if f.from != "" {
+		err = t.replay(ctx)
+	} else {
+		err = t.live(ctx)
+	}
+	err = errors.Join(notOver(ctx, err), t.end())
+	if r.Dropped > 0 && f.from == "" {
+		r.Note("%d events were dropped: what reads this output, or this host, was too slow", r.Dropped)
+	}
+	return err
+}
+
+// errForIsOver is why a run ends whose --for or --until is over.
+var errForIsOver = errors.New("--for is over")
+
+// notOver returns err, but nil for the end that --for or --until brings.
+func notOver(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errForIsOver) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	return err
+}
+
+// limit begins --for, which counts what was followed and not the way to a session.
+func (f *options) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !f.length.Given {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, f.length.Value, errForIsOver)
+}
+
+// need returns how many nodes must be ready at the start.
+func (f *options) need(nodes int) (int, error) {
+	switch f.require {
+	case "":
+		return 1, nil
+	case "all":
+		return nodes, nil
+	}
+	n, err := strconv.Atoi(f.require)
+	if err != nil || n < 1 || n > nodes {
+		return 0, fail.Usage("such as --require all", "--require %q is neither all nor a number from 1 to %d", f.require, nodes)
+	}
+	return n, nil
+}
+
+// errEnough ends a tail whose --count is reached.
+var errEnough = errors.New("enough")
+
+// A tailer takes the events of a tail or a wait: it prints, records and counts them.
+type tailer struct {
+	run     *run.Run
+	flags   *options
+	names   []string
+	where   *ami.Where
+	action  *ami.Action
+	nodes   []ami.Config
+	out     *output.Printer
+	record  *output.Printer
+	file    *os.File
+	stats   *eventStats
+	matched int
+	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
+	quietReply bool
+	gaps       int
+	acted      target.Tally // how the action ended on several nodes
+}
+
+func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer, error) {
+	t := &tailer{run: r, flags: f, names: names}
+	var err error
+	if t.where, err = act.ParseWhere(r, f.where); err != nil {
+		return nil, err
+	}
+	act.WarnEvents(r, names)
+	if r.HasTo {
+		action, err := act.ParseAction(r, r.Rest)
+		if err != nil {
+			return nil, err
+		}
+		t.action = &action
+	}
+	if f.DryRun && !r.HasTo {
+		return nil, fail.Usage("-- ACTION [Key=Value]...", "--dry-run shows the action behind `--`, and there is none")
+	}
+	if f.from != "" {
+		if err := checkReplay(r, f); err != nil {
+			return nil, err
+		}
+	} else {
+		if t.nodes, err = target.Nodes(r); err != nil {
+			return nil, err
+		}
+		if t.action != nil {
+			if err := f.Check(len(t.nodes)); err != nil {
+				return nil, err
+			}
+			if f.DryRun {
+				return nil, act.DryRunOnly(r, &f.Fanout, t.nodes, t.action)
+			}
+			if err := act.Permit(r, &f.Fanout, t.nodes, t.action); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if f.stats {
+		kind = run.Records
+		t.stats = newEventStats(f.from != "")
+	}
+	if t.out, err = r.Printer(kind, len(t.nodes) > 1, true); err != nil {
+		return nil, err
+	}
+	if f.record != "" {
+		err = t.openRecord()
+	}
+	return t, err
+}
+
+// take handles one event or gap. It returns errEnough when --count is reached.
+func (t *tailer) take(ev *ami.Event) error {
+	if ev.Gap != nil {
+		return t.gap(ev)
+	}
+	t.matched++
+	if t.record != nil {
+		if err := t.writeRecord(ev); err != nil {
+			return err
+		}
+	}
+	if t.stats != nil {
+		t.stats.add(ev)
+	} else if err := t.out.Event(ev); err != nil {
+		return err
+	}
+	if t.flags.count.Given && t.matched >= t.flags.count.Value {
+		return errEnough
+	}
+	return nil
+}
+
+func (t *tailer) gap(ev *ami.Event) error {
+	t.gaps++
+	t.run.Dropped += ev.Gap.Dropped
+	if t.record != nil {
+		if err := t.record.Event(ev); err != nil {
+			return err
+		}
+	}
+	if t.stats != nil {
+		t.stats.gap(ev)
+	} else if err := t.out.Event(ev); err != nil {
+		return err
+	}
+	if ev.Gap.Reason == ami.GapDisconnect && ev.Gap.Until.IsZero() {
+		t.run.Note("%s: the connection was lost; trying to get it back", ev.Node)
+	}
+	if t.flags.failOnGap {
+		return &fail.Error{Code: fail.CodeGap, Message: ev.Node + ": events are missing (" + string(ev.Gap.Reason) + ")", Hint: "a slow reader, or a lost connection; without --fail-on-gap tail goes on"}
+	}
+	return nil
+}
+
+func (t *tailer) flush() error {
+	t.stats.draw()
+	if t.record != nil {
+		if err := t.record.Flush(); err != nil {
+			return err
+		}
+	}
+	return t.out.Flush()
+}
+
+// end prints what is left: the counts, or the end of a document.
+func (t *tailer) end() error {
+	act.NoteMissing(t.run, t.where)
+	if t.stats != nil {
+		t.stats.clear()
+		for _, r := range t.stats.records() {
+			if err := t.out.Record(r); err != nil {
+				return err
+			}
+		}
+	}
+	return t.out.Close()
+}
+
+// live follows the servers.
+func (t *tailer) live(ctx context.Context) error {
+	for i := range t.nodes {
+		t.nodes[i].Events = "on"
+	}
+	c, err := target.Cluster(t.run, nil)
+	if err != nil {
+		return err
+	}
+	defer target.Finish(ctx, c)
+	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: target.RingEvents, RingBytes: target.RingBytes, Throttle: true})
+	if err != nil {
+		return fail.Usage("names may hold * and ?", "%s", fail.Cause(err))
+	}
+	defer sub.Close()
+	for _, n := range t.nodes {
+		if _, err := c.Add(n); err != nil {
+			return fail.Usage("`amictl context show` lists the nodes", "%s", fail.Cause(err))
+		}
+	}
+	need, err := t.flags.need(len(t.nodes))
+	if err != nil {
+		return err
+	}
+	if err := target.Await(ctx, t.run, c, need); err != nil {
+		return err
+	}
+	if err := t.beginRecord(); err != nil {
+		return err
+	}
+	if t.quietReply && t.action != nil {
+		if err := settle(ctx, c, sub); err != nil {
+			return err
+		}
+	}
+	limited, cancel := t.flags.limit(ctx)
+	defer cancel()
+	sent := newSender(limited, t.run, c, &t.flags.Fanout, t.action)
+	defer t.watchStats(sent.nudge)()
+	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) && notOver(limited, err) != nil {
+		return err
+	}
+	if err := t.lastAnswers(sent); err != nil {
+		return err
+	}
+	return t.flush() // before the sessions end
+}
+
+// lastAnswers waits for the answers that are still to come: an end by --count must not hide how the action went, nor one
+// by --for or --until, which gives up what has no answer by then, that nobody knows. A wait looks at its events alone.
+func (t *tailer) lastAnswers(sent *sender) error {
+	if t.quietReply {
+		return nil
+	}
+	sent.open.Wait()
+	err := t.answers(sent)
+	if err == nil {
+		return t.acted.Err()
+	}
+	f := fail.Classify(err)
+	return &fail.Error{Code: f.Code, Exit: f.Exit, Sent: f.Sent, Message: f.Message, Hint: f.Hint}
+}
+
+// follow takes events until there are enough, ctx is done or the action failed. It writes whenever nothing is at hand.
+func (t *tailer) follow(ctx context.Context, sub *ami.Subscription, sent *sender) error {
+	for {
+		ev, ok := sub.PollBorrowed()
+		if !ok {
+			if err := t.answers(sent); err != nil {
+				return err
+			}
+			if err := t.flush(); err != nil {
+				return err
+			}
+			var err error
+			ev, err = sub.NextBorrowed(sent.wait)
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case err != nil && sent.wait.Err() != nil:
+				continue
+			case err != nil:
+				return err
+			}
+		}
+		if err := t.take(ev); err != nil {
+			return err
+		}
+	}
+}
+
+// answers prints the replies to the action that have come.
+func (t *tailer) answers(sent *sender) error {
+	for _, e := range sent.take() {
+		origin := output.Origin{Action: t.action.Name}
+		if e.Err != nil {
+			if len(t.nodes) == 1 || t.flags.Route != "" {
+				return e.Err
+			}
+			f := fail.Classify(e.Err)
+			t.acted.Add(f.Exit)
+			t.run.Complain(f)
+			if err := t.out.Failure(target.JsonFailure(f, e.Node, origin)); err != nil {
+				return err
+			}
+			continue
+		}
+		t.acted.Add(fail.ExitOK)
+		if t.stats == nil && !t.quietReply {
+			if err := t.out.Reply(e.Reply, &origin); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

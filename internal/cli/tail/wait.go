@@ -1,0 +1,180 @@
+package tail
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/act"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+const waitHelp = `Examples:
+  amictl wait Hangup --where 'Cause=16' --timeout 60s
+  amictl wait QueueMemberPause -- QueuePause Interface=PJSIP/1 Paused=true
+  amictl wait --ready --timeout 2m         until a booting server is ready
+  amictl wait --until CoreCurrentCalls=0 --timeout 1h -- CoreStatus
+
+Subscribes first and then sends the action, so the event cannot be missed; events from before the action do
+not count. Prints what it waited for and exits 0; 5 when --timeout is over; 7 when it is over and events are
+missing; 3 or 4 when there was no session. --ready waits through refused connections and a boot, not through
+a refused login.
+--until sends the action again and again, until its answer (the response, an item of its list, or the event
+that ends the list) meets the condition; of several nodes (--all), until all of them do. --found none waits until nothing
+meets it, all until everything does, N..M until so many do.
+` + "`amictl tail --help`" + ` explains conditions.`
+
+func WaitCommand(r *run.Run) *cli.Command {
+	f := &options{count: flags.Count{Value: 1, Given: true}}
+	u := &untilOptions{every: flags.Duration{Value: 5 * time.Second}}
+	ready := false
+	return r.Tell(&cli.Command{
+		Name:        "wait",
+		Usage:       "wait for events, or for a server to be ready",
+		ArgsUsage:   "[EVENT]... [-- ACTION [Key=Value]...]",
+		Description: waitHelp,
+		Flags: append([]cli.Flag{
+			whereFlag(&f.where),
+			&cli.GenericFlag{Name: "count", Usage: "wait for `N` events (1)", Value: &f.count},
+			&cli.BoolFlag{Name: "ready", Usage: "wait until every node has booted", Destination: &ready},
+			&cli.GenericFlag{Name: "until", Usage: "send the action until its answer meets `CONDITION`, such as CoreCurrentCalls=0; may repeat", Value: &u.conditions},
+			&cli.GenericFlag{Name: "found", Usage: "with --until: how much of an answer must meet it: `HOW` is any (if absent), all, none, N or N..M", Value: &u.found},
+			&cli.GenericFlag{Name: "every", Usage: "with --until: ask each `TIME` (5s)", Value: &u.every},
+		}, f.Fanout.Flags()...),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if ready {
+				if c.Args().Present() || r.HasTo || len(f.where) > 0 || len(u.conditions) > 0 || u.every.Given || u.found.Asks() || f.DryRun || f.Route != "" {
+					return fail.Usage("`amictl wait --ready && amictl wait …` does one after the other", "--ready goes with nothing else")
+				}
+				return waitReady(ctx, r)
+			}
+			if len(u.conditions) > 0 {
+				if c.Args().Present() || len(f.where) > 0 {
+					return fail.Usage("an event is waited for without --until", "--until goes with neither events nor --where")
+				}
+				return waitUntil(ctx, r, u, &f.Fanout)
+			}
+			if u.every.Given || u.found.Asks() {
+				return fail.Usage("such as --until CoreCurrentCalls=0 --every 5s -- CoreStatus", "--every and --found go with --until")
+			}
+			return waitEvents(ctx, r, f, c.Args().Slice())
+		},
+	}, run.About{Rest: true})
+}
+
+// waitEvents waits within --timeout for as many events as --count says.
+func waitEvents(ctx context.Context, r *run.Run, f *options, names []string) error {
+	t, err := newTailer(r, f, names, run.Answers)
+	if err != nil {
+		return act.NotDry(err)
+	}
+	limited, cancel := context.WithTimeout(ctx, r.Settings.Timeout)
+	defer cancel()
+	t.quietReply = true
+	err = t.live(limited)
+	if end := t.end(); err == nil {
+		err = end
+	}
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		return err
+	}
+	if t.gaps > 0 {
+		return &fail.Error{Code: fail.CodeGap, Message: "it was not seen within " + r.Settings.Timeout.String() + ", but events are missing", Hint: "it may have happened meanwhile: look before you try again"}
+	}
+	return &fail.Error{Code: fail.CodeTimeout, Message: "it was not seen within " + r.Settings.Timeout.String(), Hint: "--timeout allows more time; the user's read= in manager.conf must allow the event's classes"}
+}
+
+// waitSession waits for a session, through all failures but a refused login.
+func waitSession(ctx context.Context, n *ami.Node) error {
+	for {
+		short, cancel := context.WithTimeout(ctx, bootPause)
+		err := n.WaitReady(short)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if _, last := n.State(); last != nil && target.IsLogin(last) {
+			return last
+		}
+		if short.Err() == nil {
+			return err
+		}
+	}
+}
+
+// bootPause is the time between two looks at a server that boots.
+const bootPause = 250 * time.Millisecond
+
+// waitReady waits until all nodes have booted, through refused connections and refused actions.
+func waitReady(ctx context.Context, r *run.Run) error {
+	nodes, err := target.Nodes(r)
+	if err != nil {
+		return err
+	}
+	for i := range nodes {
+		nodes[i].Events = "system"
+		nodes[i].BackoffMax = 2 * time.Second
+		nodes[i].BreakerFailures = 1 << 20
+	}
+	c, err := target.Cluster(r, nodes)
+	if err != nil {
+		return err
+	}
+	defer target.Finish(ctx, c)
+	limited, cancel := context.WithTimeout(ctx, r.Settings.Timeout)
+	defer cancel()
+	for _, n := range c.Nodes() {
+		if err := waitBooted(limited, n); err != nil {
+			if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+				return err
+			}
+			return notReady(r, n)
+		}
+	}
+	return nil
+}
+
+// notReady is the error of a wait --ready whose time is over: why the node's last attempt failed, or how far it came.
+func notReady(r *run.Run, n *ami.Node) error {
+	state, last := n.State()
+	why := fail.Failure{Message: "it has not finished booting", Hint: "its own log says what it waits for; --timeout allows more time"}
+	switch {
+	case last != nil:
+		why = fail.Classify(last)
+	case state != ami.StateReady && state != ami.StateDegraded:
+		why = fail.Failure{Message: "it takes the connection and does not answer", Hint: "is this the manager's port (5038)? --timeout allows more time"}
+	}
+	return &fail.Error{Code: fail.CodeTimeout, Message: n.Name() + " was not ready within " + r.Settings.Timeout.String() + ": " + why.Message, Hint: why.Hint}
+}
+
+// waitBooted waits for FullyBooted, or for the time of the last boot in CoreStatus on a user without the class system.
+// A refused login ends it: Asterisk knows its users before it listens, so that waiting would not help.
+func waitBooted(ctx context.Context, n *ami.Node) error {
+	for {
+		if err := waitSession(ctx, n); err != nil {
+			return err
+		}
+		if n.Booted() {
+			return nil
+		}
+		r, err := n.Do(ctx, ami.NewAction("CoreStatus"))
+		if err == nil && r.Get("CoreStartupTime") != "" {
+			return nil
+		}
+		select {
+		case <-time.After(bootPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if refused := (*ami.ResponseError)(nil); errors.As(err, &refused) && wire.EqualFold(refused.Message, "Permission denied") {
+			return nil // it answers with knowledge of its classes; there is no more to learn
+		}
+	}
+}

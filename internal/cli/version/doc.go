@@ -1,0 +1,2 @@
+// Package version has the subcommand version.
+package version
