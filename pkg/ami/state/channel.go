@@ -25,8 +25,8 @@ type Channel struct {
 	Priority        int       `json:"priority,omitempty"`
 	Application     string    `json:"application,omitempty"`
 	Data            string    `json:"data,omitempty"`
-	Bridge          string    `json:"bridge,omitempty"` // the ID of the bridge that it is in
-	Hold            bool      `json:"hold,omitempty"`
+	Bridge          string    `json:"bridge,omitempty"`  // the ID of the bridge that it is in
+	Hold            bool      `json:"hold,omitempty"`    // only events tell it: false behind a gap
 	Created         time.Time `json:"created,omitzero"`  // to the second if a list told it
 	Answered        time.Time `json:"answered,omitzero"` // unknown if it was up when it was first listed
 }
@@ -294,7 +294,7 @@ func coreShowChannel(s *server, m *wire.Message, from source) {
 		if age == 0 {
 			age = clock(m.Get("Seconds"))
 		}
-		born = s.now.Add(-age)
+		born = s.when.Add(-age)
 	}
 	was := next
 	s.write(r, next, &p, born, func(c *Channel, e *edit) {

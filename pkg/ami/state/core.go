@@ -66,7 +66,11 @@ func (c *core) event(node string, session uint64, m *wire.Message, received time
 	if s == nil {
 		return
 	}
-	s.at(stamp(m, received), received)
+	s.at(received)
+	if when, ok := stamp(m); ok {
+		s.ahead = when.Sub(received)
+		s.when = when
+	}
 	s.join(session)
 	h(s, m)
 	s.flush()
@@ -75,7 +79,7 @@ func (c *core) event(node string, session uint64, m *wire.Message, received time
 // gap tells that events are missing here.
 func (c *core) gap(node string, at time.Time) {
 	if s := c.server(node); s != nil {
-		s.at(at, at)
+		s.at(at)
 		s.stale()
 	}
 }
@@ -86,7 +90,7 @@ func (c *core) list(node string, session uint64, l *listing, a answer, audit boo
 	if s == nil {
 		return
 	}
-	s.at(received, received)
+	s.at(received)
 	s.join(session)
 	s.list(l, a, audit)
 	s.flush()
@@ -95,7 +99,7 @@ func (c *core) list(node string, session uint64, l *listing, a answer, audit boo
 // synced tells that all listings have been applied without a gap in between.
 func (c *core) synced(node string, at time.Time) {
 	if s := c.server(node); s != nil {
-		s.at(at, at)
+		s.at(at)
 		s.fresh()
 	}
 }
@@ -103,7 +107,7 @@ func (c *core) synced(node string, at time.Time) {
 // tick lets what waits for an event run out.
 func (c *core) tick(now time.Time) {
 	for _, s := range c.servers {
-		s.at(now, now)
+		s.at(now)
 		s.tick(now)
 	}
 }
@@ -111,7 +115,7 @@ func (c *core) tick(now time.Time) {
 // forget removes all that is held of a node.
 func (c *core) forget(node string, at time.Time) {
 	if s := c.servers[node]; s != nil {
-		s.at(at, at)
+		s.at(at)
 		s.clear()
 		delete(c.servers, node)
 	}

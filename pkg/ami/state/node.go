@@ -40,9 +40,10 @@ type server struct {
 	core     *core
 	name     string
 	session  uint64
-	when     time.Time // of the packet at hand, as the server says
-	now      time.Time // when that was received
-	lists    uint32    // the list at hand or the last one
+	when     time.Time     // of the packet at hand, by the server's clock if its events tell it
+	now      time.Time     // when that was received
+	ahead    time.Duration // of our clock: the server's, as far as its events tell
+	lists    uint32        // the list at hand or the last one
 	auditing bool
 	listing  bool // a list is at hand, not an event
 	unlisted bool // a part could not be listed: only what this session showed is kept of it
@@ -79,11 +80,12 @@ func newServer(c *core, name string) *server {
 	}
 }
 
-// at sets the time of the packet at hand.
-func (s *server) at(when, received time.Time) {
-	s.when, s.now = when, received
+// at sets the time of the packet at hand: microseconds, in UTC.
+func (s *server) at(received time.Time) {
+	s.now = received.UTC().Truncate(time.Microsecond)
+	s.when = s.now.Add(s.ahead).Truncate(time.Microsecond)
 	if s.next.Since.IsZero() {
-		s.next.Since = received
+		s.next.Since = s.now
 	}
 }
 
@@ -129,7 +131,7 @@ func (s *server) forget() {
 	s.endDying()
 }
 
-// stale notes a gap. Tombstones wait for events that may be lost in it.
+// stale notes a gap. Tombstones wait for events that may be lost in it, and what only events tell is not known any more.
 func (s *server) stale() {
 	s.forget()
 	s.next.Gaps++
@@ -137,6 +139,20 @@ func (s *server) stale() {
 		r.seen = 0
 		if l := s.legs[id]; l != nil {
 			l.call.partial = true
+		}
+		if r.obj.Hold {
+			var e edit
+			next := *r.obj
+			set(&e, &next.Hold, false, "hold")
+			s.saveChannel(r, next, &e)
+		}
+	}
+	for _, r := range s.endpoints.rows {
+		if r.obj.Reach != "" && r.from == fromPJSIP { // the others' lists tell it
+			var e edit
+			next := *r.obj
+			e.word(&next.Reach, "", "reach")
+			s.endpoints.save(s, r, next, &e)
 		}
 	}
 	unsee(&s.bridges)
@@ -251,6 +267,6 @@ func (s *server) flushAt(now time.Time) {
 	if s == nil {
 		return
 	}
-	s.at(now, now)
+	s.at(now)
 	s.flush()
 }

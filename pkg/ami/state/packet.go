@@ -11,17 +11,14 @@ import (
 // unknown is what Asterisk writes for a number or name that it does not have.
 const unknown = "<unknown>"
 
-// stamp returns when Asterisk made the event: its Timestamp header (timestampevents=yes), which stands close to the top,
-// else the time of receipt.
-func stamp(m *wire.Message, received time.Time) time.Time {
+// stamp returns when Asterisk made the event: its Timestamp header (timestampevents=yes), which stands close to the top.
+func stamp(m *wire.Message) (time.Time, bool) {
 	for i := 1; i < min(m.Len(), 4); i++ {
 		if name, value := m.Line(i); name == "Timestamp" {
-			if t, ok := epoch(value); ok {
-				return t
-			}
+			return epoch(value)
 		}
 	}
-	return received
+	return time.Time{}, false
 }
 
 // epoch reads seconds since 1970 with up to six decimals.

@@ -13,6 +13,12 @@ import (
 const (
 	retryMin = 500 * time.Millisecond // after a survey that failed
 	retryMax = 30 * time.Second
+	// calm is the least time between the beginnings of surveys, so that a node whose stream overflows all the time is
+	// not made busier by them.
+	calm = time.Second
+	// tries is how many surveys a list may end, before it is left out until the next audit: some handlers close the
+	// session when they fail.
+	tries = 3
 	// settling is how long after a module was reloaded everything is listed.
 	settling = 2 * time.Second
 )
@@ -30,6 +36,10 @@ type tender struct {
 
 	epoch        uint64 // guarded by f.mu: gaps so far
 	session, seq uint64 // guarded by f.mu: the first answer of the last survey
+
+	// The tender's own.
+	last  time.Time        // when the last survey began
+	fails map[*listing]int // surveys in a row that ended with this list
 }
 
 // resurvey asks for everything to be listed again.
@@ -47,6 +57,7 @@ func signal(c chan struct{}) {
 // run tends the node until ctx is done or the node is removed.
 func (t *tender) run(ctx context.Context) {
 	defer t.stop()
+	t.fails = make(map[*listing]int)
 	retry := retryMin
 	next := t.firstAudit()
 	audit := false
@@ -78,14 +89,15 @@ func (t *tender) firstAudit() time.Time {
 	return time.Now().Add(every/2 + time.Duration(h.Sum64()%uint64(every)))
 }
 
-// rest waits until everything is to be listed again: after pause, if that is not 0, when something happened, or for an
-// audit.
+// rest waits until everything is to be listed again: after pause, if that is not 0, else when something happened, or for
+// an audit.
 func (t *tender) rest(ctx context.Context, pause time.Duration, next *time.Time) (audit, ok bool) {
 	var alarm <-chan time.Time
+	again := t.again
 	if pause > 0 {
 		timer := time.NewTimer(pause)
 		defer timer.Stop()
-		alarm = timer.C
+		alarm, again = timer.C, nil
 	} else if !next.IsZero() {
 		timer := time.NewTimer(time.Until(*next))
 		defer timer.Stop()
@@ -100,8 +112,14 @@ func (t *tender) rest(ctx context.Context, pause time.Duration, next *time.Time)
 				*next = time.Now().Add(t.f.options.Audit)
 			}
 			return audit, true
-		case <-t.again:
-			return false, true
+		case <-again:
+			wait := time.Until(t.last.Add(calm))
+			if wait <= 0 {
+				return false, true
+			}
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			alarm, audit, again = timer.C, false, nil
 		case <-t.soon:
 			timer := time.NewTimer(settling)
 			defer timer.Stop()
@@ -120,6 +138,7 @@ func (t *tender) survey(ctx context.Context, audit bool) bool {
 	case <-t.again:
 	default:
 	}
+	t.last = time.Now()
 	var last *ami.Reply
 	whole := true
 	for i := range listings {
@@ -127,10 +146,20 @@ func (t *tender) survey(ctx context.Context, audit bool) bool {
 		if !f.core.wantsList(l) { // what is asked for does not change
 			continue
 		}
+		if t.fails[l] >= tries && !audit {
+			f.apply(func(c *core) {
+				if s := c.servers[t.name]; s != nil {
+					s.part(l.part, Absent)
+				}
+			})
+			continue
+		}
 		reply, a, err := t.ask(ctx, l)
 		if err != nil {
+			t.fails[l]++
 			return false
 		}
+		delete(t.fails, l)
 		if last != nil && last.Session != reply.Session {
 			t.resurvey()
 			return false
