@@ -55,6 +55,11 @@ func (st *State) newBridge(b bridge, evs *[]Event) *bridge {
 // (ast_bridge_channel_update_linkedids), of which only the newcomer's event tells; mu is held.
 func (st *State) enter(b *bridge, c *Channel, evs *[]Event) {
 	st.leave(c, evs)
+	for _, q := range st.queues { // who is taken out of a queue leaves it without an event [live]
+		if at := q.position(c); at > 0 {
+			q.callers = slices.Delete(q.callers, at-1, at)
+		}
+	}
 	in := st.within(b.id)
 	if b.kind == "basic" {
 		oldest := c.Linkedid

@@ -19,6 +19,7 @@ func (s *Server) JoinQueue(queue, channel string) {
 		if q == nil || c == nil || slices.ContainsFunc(st.queues, func(o *Queue) bool { return o.position(c) > 0 }) {
 			return
 		}
+		st.leave(c, evs)
 		q.callers = append(q.callers, queueCaller{c, time.Now()})
 		n := strconv.Itoa(len(q.callers))
 		*evs = append(*evs, Event{Name: "QueueCallerJoin", Headers: append(c.snapshot(""),

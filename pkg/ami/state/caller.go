@@ -51,12 +51,16 @@ func (c *Caller) begin(s *server, queue string, p *snap, e *edit) {
 	c.Node = s.name
 	e.str(&c.Queue, queue, "queue")
 	e.str(&c.Uniqueid, p.uniqueid, "uniqueid")
+	if r := s.channels.rows[p.uniqueid]; r != nil { // QueueStatus and CoreShowChannels may differ about the names
+		e.word(&c.Linkedid, r.obj.Linkedid, "linkedid")
+		e.word(&c.Channel, r.obj.Name, "channel")
+		e.word(&c.Number, r.obj.CallerNumber, "number")
+		e.word(&c.Name, r.obj.CallerName, "name")
+		return
+	}
 	e.str(&c.Channel, p.name, "channel")
 	e.str(&c.Number, known(p.callerNumber), "number")
 	e.str(&c.Name, unescape(known(p.callerName)), "name")
-	if r := s.channels.rows[p.uniqueid]; r != nil {
-		e.word(&c.Linkedid, r.obj.Linkedid, "linkedid")
-	}
 }
 
 func (s *server) saveCaller(r *row[Caller], next Caller, e *edit) {
@@ -102,6 +106,19 @@ func queueCallerLeave(s *server, m *wire.Message) {
 	if r := s.callers.end(s, key); r != nil {
 		s.uncaller(key, r.obj)
 		s.shift(queue, r.obj.Position, -1)
+	}
+}
+
+// quitQueues ends the wait of a channel that is in a bridge. Who is taken out of a queue by a masquerade (the actions Bridge
+// and Park) leaves it without an event; who is connected has left it by then.
+func (s *server) quitQueues(id string) {
+	for _, queue := range slices.Clone(s.queuesOf[id]) {
+		key := memberKey(queue, id)
+		if r := s.callers.rows[key]; r != nil {
+			s.callers.remove(s, key, r)
+			s.uncaller(key, r.obj)
+			s.shift(queue, r.obj.Position, -1)
+		}
 	}
 }
 

@@ -197,12 +197,23 @@ func hangup(s *server, m *wire.Message) {
 	if r := s.channels.end(s, id); r != nil {
 		s.vacate(r.obj)
 	}
+	if usable(id) && len(s.gone) < s.core.limit {
+		s.gone[strings.Clone(id)] = s.now
+	}
 }
 
 // upsert makes a channel what a block of headers says. born is when it began, zero if the event does not tell.
 func (s *server) upsert(p *snap, born time.Time) { s.upsertWith(p, born, nil) }
 
+// upsertWith is upsert for an event that says more. Asterisk tells of channels that it has hung up already, a NewCallerid
+// as a rule: they stay away.
 func (s *server) upsertWith(p *snap, born time.Time, more func(*Channel, *edit)) {
+	if len(s.gone) > 0 {
+		if _, over := s.gone[p.uniqueid]; over && born.IsZero() {
+			return
+		}
+		delete(s.gone, p.uniqueid)
+	}
 	r, next := s.channels.open(s, p.uniqueid)
 	if r == nil {
 		return
@@ -283,6 +294,7 @@ func (s *server) vacate(c *Channel) {
 // coreShowChannel is an item of CoreShowChannels, or of Status, which more users may ask for.
 func coreShowChannel(s *server, m *wire.Message, from source) {
 	p := readSnap(m, "")
+	delete(s.gone, p.uniqueid)
 	r, next := s.channels.listed(s, p.uniqueid, from)
 	if r == nil {
 		return

@@ -16,6 +16,7 @@ var handlers = map[string]handler{
 	"newexten":             newexten,
 	"newcallerid":          snapshot,
 	"newconnectedline":     snapshot,
+	"newaccountcode":       snapshot,
 	"rename":               rename,
 	"hold":                 hold,
 	"unhold":               unhold,

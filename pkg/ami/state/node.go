@@ -64,8 +64,9 @@ type server struct {
 	conferences   table[Conference, *Conference]
 	parked        table[Parked, *Parked]
 
-	calls    map[string]*call // by Linkedid
-	legs     map[string]*leg  // by Uniqueid: of channels that are up, or whose Hangup is due
+	gone     map[string]time.Time // channels that were hung up → when
+	calls    map[string]*call     // by Linkedid
+	legs     map[string]*leg      // by Uniqueid: of channels that are up, or whose Hangup is due
 	joined   map[string]*party
 	waiting  map[string]*line    // by queue
 	queuesOf map[string][]string // the Uniqueid of who waits → his queue; two while a late event contradicts a list
@@ -74,7 +75,7 @@ type server struct {
 
 func newServer(c *core, name string) *server {
 	return &server{
-		core: c, name: name, next: Node{Node: name, Stale: true, Parts: map[string]string{}},
+		core: c, name: name, gone: make(map[string]time.Time), next: Node{Node: name, Stale: true, Parts: map[string]string{}},
 		calls: make(map[string]*call), legs: make(map[string]*leg), joined: make(map[string]*party), waiting: make(map[string]*line),
 		rooms: make(map[string]string), queuesOf: make(map[string][]string),
 	}
@@ -128,6 +129,7 @@ func (s *server) forget() {
 	s.registrations.forget()
 	s.conferences.forget()
 	s.parked.forget()
+	clear(s.gone)
 	s.endDying()
 }
 
@@ -236,6 +238,11 @@ func (s *server) tick(now time.Time) {
 	d += s.endpoints.tick(now, nil) + s.devices.tick(now, nil) + s.hints.tick(now, nil)
 	d += s.registrations.tick(now, nil) + s.conferences.tick(now, nil) + s.parked.tick(now, nil)
 	s.next.Drift += d
+	for id, since := range s.gone {
+		if now.Sub(since) > goneTime {
+			delete(s.gone, id)
+		}
+	}
 	s.publish()
 }
 

@@ -48,10 +48,17 @@ func (s *server) savePark(r *row[Parked], next Parked, p *snap, m *wire.Message)
 			next.Timeout = s.when.Add(left)
 		}
 	}
-	e.str(&next.Linkedid, p.linkedid, "linkedid")
-	e.str(&next.Channel, p.name, "channel")
-	e.str(&next.Number, known(p.callerNumber), "number")
-	e.str(&next.Name, unescape(known(p.callerName)), "name")
+	if r := s.channels.rows[p.uniqueid]; r != nil { // ParkedCalls and CoreShowChannels may differ about the names
+		e.word(&next.Linkedid, r.obj.Linkedid, "linkedid")
+		e.word(&next.Channel, r.obj.Name, "channel")
+		e.word(&next.Number, r.obj.CallerNumber, "number")
+		e.word(&next.Name, r.obj.CallerName, "name")
+	} else {
+		e.str(&next.Linkedid, p.linkedid, "linkedid")
+		e.str(&next.Channel, p.name, "channel")
+		e.str(&next.Number, known(p.callerNumber), "number")
+		e.str(&next.Name, unescape(known(p.callerName)), "name")
+	}
 	e.str(&next.Lot, m.Get("Parkinglot"), "lot")
 	e.str(&next.Space, m.Get("ParkingSpace"), "space")
 	e.str(&next.By, m.Get("ParkerDialString"), "by")

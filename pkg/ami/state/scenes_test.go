@@ -51,6 +51,13 @@ var scenes = []scene{
 	{name: "talk", play: func(w *world, srv *amitest.Server) { w.talk(srv) }},
 	{name: "answer", play: func(w *world, srv *amitest.Server) { srv.Answer(w.channel(srv)) }},
 	{name: "hangup", play: func(w *world, srv *amitest.Server) { srv.Hangup(w.channel(srv), 16) }},
+	{name: "hangup and an echo", play: func(w *world, srv *amitest.Server) { // Asterisk tells of channels that are gone [live]
+		if cs := srv.State().Channels(); len(cs) > 0 {
+			c := cs[w.rng.IntN(len(cs))]
+			srv.Hangup(c.Uniqueid, 16)
+			srv.EmitEvent("NewCallerid", "Channel", c.Name, "ChannelState", "6", "Uniqueid", c.Uniqueid, "Linkedid", c.Linkedid)
+		}
+	}},
 	{name: "hangup more", play: func(w *world, srv *amitest.Server) {
 		for range w.rng.IntN(5) {
 			srv.Hangup(w.channel(srv), 17)

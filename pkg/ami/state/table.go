@@ -8,6 +8,8 @@ import (
 const (
 	// tombTime is how long a tombstone stands if the end that it waits for never comes.
 	tombTime = 5 * time.Minute
+	// goneTime is how long a channel is remembered that was hung up.
+	goneTime = 10 * time.Second
 	// driftTime is how long after an audit an event may still explain what it found.
 	driftTime = 30 * time.Second
 )
