@@ -160,8 +160,8 @@ func (q *Member) describe(m *wire.Message, e *edit) {
 	}
 	e.word(&q.State, state, "state")
 	set(e, &q.Paused, yes(m.Get("Paused")), "paused")
-	reason := m.Get("PausedReason")
-	if reason == "" {
+	reason, ok := m.Lookup("PausedReason")
+	if !ok { // before 13.9; 16 has both, and Reason is who unpaused's, too
 		reason = m.Get("Reason")
 	}
 	e.str(&q.PausedReason, reason, "paused_reason")
