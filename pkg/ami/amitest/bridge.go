@@ -55,11 +55,7 @@ func (st *State) newBridge(b bridge, evs *[]Event) *bridge {
 // (ast_bridge_channel_update_linkedids), of which only the newcomer's event tells; mu is held.
 func (st *State) enter(b *bridge, c *Channel, evs *[]Event) {
 	st.leave(c, evs)
-	for _, q := range st.queues { // who is taken out of a queue leaves it without an event [live]
-		if at := q.position(c); at > 0 {
-			q.callers = slices.Delete(q.callers, at-1, at)
-		}
-	}
+	st.takeOut(c)
 	in := st.within(b.id)
 	if b.kind == "basic" {
 		oldest := c.Linkedid
@@ -75,6 +71,15 @@ func (st *State) enter(b *bridge, c *Channel, evs *[]Event) {
 	}
 	c.bridge = b.id
 	*evs = append(*evs, Event{Name: "BridgeEnter", Headers: append(b.snapshot(st), c.snapshot("")...)})
+}
+
+// takeOut takes a channel out of the queue in which it waits, as a masquerade does: without an event [live]. mu is held.
+func (st *State) takeOut(c *Channel) {
+	for _, q := range st.queues {
+		if at := q.position(c); at > 0 {
+			q.callers = slices.Delete(q.callers, at-1, at)
+		}
+	}
 }
 
 // older compares unique IDs: SECONDS.NUMBER.

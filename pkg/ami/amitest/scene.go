@@ -109,6 +109,7 @@ func (s *Server) Execute(channel, exten, app, data string) {
 		if c == nil {
 			return
 		}
+		st.takeOut(c)
 		c.Exten, c.Application, c.Data = exten, app, data
 		c.Priority++
 		*evs = append(*evs, Event{Name: "Newexten", Headers: append(c.snapshot(""),

@@ -109,8 +109,8 @@ func queueCallerLeave(s *server, m *wire.Message) {
 	}
 }
 
-// quitQueues ends the wait of a channel that is in a bridge. Who is taken out of a queue by a masquerade (the actions Bridge
-// and Park) leaves it without an event; who is connected has left it by then.
+// quitQueues ends the wait of a channel that is in a bridge, runs another application or is gone. Who is taken out of a
+// queue by a masquerade (the actions Bridge, Park, Redirect) leaves it without an event; all others have left it by then.
 func (s *server) quitQueues(id string) {
 	for _, queue := range slices.Clone(s.queuesOf[id]) {
 		key := memberKey(queue, id)

@@ -162,6 +162,9 @@ func snapshot(s *server, m *wire.Message) {
 
 func newexten(s *server, m *wire.Message) {
 	p := readSnap(m, "")
+	if !strings.EqualFold(m.Get("Application"), "Queue") {
+		s.quitQueues(p.uniqueid)
+	}
 	s.upsertWith(&p, time.Time{}, func(c *Channel, e *edit) {
 		e.str(&c.Application, m.Get("Application"), "application")
 		e.str(&c.Data, m.Get("AppData"), "data")
@@ -285,6 +288,7 @@ func (s *server) tellNames(before, now *Channel) {
 
 // vacate takes a channel that is gone out of what it was in.
 func (s *server) vacate(c *Channel) {
+	s.quitQueues(c.Uniqueid)
 	if c.Bridge != "" {
 		s.leaveBridge(c.Bridge, c.Uniqueid)
 		s.remaining(c.Bridge)
