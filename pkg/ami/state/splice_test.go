@@ -166,6 +166,27 @@ func TestSplice(t *testing.T) {
 			{event("QueueCallerJoin", channel("3", "6", "Queue", "q", "Position", "1")...), "2 waits 2, 3 waits 1"},
 			{event("QueueCallerLeave", channel("3", "6", "Queue", "q", "Position", "1")...), "2 waits 1"},
 		}},
+		{"who is taken out of a queue leaves it without an event: into a bridge", []step{
+			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
+			{event("QueueCallerJoin", channel("2", "6", "Queue", "q", "Position", "2")...), "1 waits 1, 2 waits 2"},
+			{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up b, 2 waits 1, b has 1"},
+		}},
+		{"or by a Redirect", []step{
+			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
+			{event("Newexten", channel("1", "6", "Application", "Queue")...), "1 up, 1 waits 1"},
+			{event("Newexten", channel("1", "6", "Application", "Wait")...), "1 up"},
+		}},
+		{"who is hung up waits no more", []step{
+			{event("Newchannel", channel("1", "6")...), "1 up"},
+			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 up, 1 waits 1"},
+			{event("Hangup", channel("1", "6")...), ""},
+		}},
+		{"Asterisk tells of channels that it has hung up", []step{
+			{event("Newchannel", channel("1", "6")...), "1 up"},
+			{event("Hangup", channel("1", "6")...), ""},
+			{event("NewCallerid", channel("1", "6")...), ""},
+			{event("Newchannel", channel("1", "4")...), "1 ring"}, // an Originate may use an ID again
+		}},
 		{"a device that no list has is not told of again", []step{
 			{event("DeviceStateChange", "Device", "Custom:x", "State", "INUSE"), "Custom:x in-use"},
 			{listed("devices", 0), ""},
