@@ -88,36 +88,54 @@ func (t *tailer) wants(node string, m *wire.Message) bool {
 }
 
 // replayCapture decodes what a server sent. Responses and text are passed over: they are no events.
-func (t *tailer) replayCapture(ctx context.Context, in io.Reader) error {
-	d := wire.NewDecoder(wire.Limits{})
+func (t *tailer) replayCapture(ctx context.Context, in *bufio.Reader) error {
 	packets := 0
-	for {
-		n, err := in.Read(d.Space())
-		d.Wrote(n)
-		if taken := t.drain(ctx, d, &packets); taken != nil {
-			return taken
-		}
+	pausing := &flushingReader{in: in, flush: t.flush}
+	for m, err := range wire.NewReader(pausing, wire.Limits{}).All() {
+		var cut *wire.TruncatedError
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, io.EOF):
-			var cut *wire.TruncatedError
-			if end := d.End(); errors.As(end, &cut) {
-				if packets == 0 {
-					return t.notReplayable()
-				}
-				t.app.note("--from: the capture ends inside a packet, %d bytes are left over", cut.Bytes)
+		case pausing.failed != nil:
+			return pausing.failed
+		case errors.As(err, &cut):
+			if packets == 0 {
+				return t.notReplayable()
 			}
+			t.app.note("--from: the capture ends inside a packet, %d bytes are left over", cut.Bytes)
 			return nil
+		case errors.As(err, new(*wire.LimitError)):
+			t.app.note("--from: %v; it is left out", cause(err))
+			continue
 		case err != nil:
 			return usageError(readHint, "--from: %v", err)
 		}
-		if in, ok := in.(*bufio.Reader); ok && in.Buffered() == 0 {
-			if err := t.flush(); err != nil { // a pipe may pause here
-				return err
-			}
+		packets++
+		if m.Kind() != wire.Event || !t.wants("", &m) {
+			continue
+		}
+		ev := ami.Event{Message: m, Received: packetTime(m.Get("Timestamp"))} // borrowed: it is not kept
+		if err := t.play(ctx, &ev); err != nil {
+			return err
 		}
 	}
+	return ctx.Err()
+}
+
+// A flushingReader writes out what there is before it reads from a pipe, which may pause here.
+type flushingReader struct {
+	in     *bufio.Reader
+	flush  func() error
+	failed error // of flush
+}
+
+func (r *flushingReader) Read(p []byte) (int, error) {
+	if r.in.Buffered() == 0 {
+		if r.failed = r.flush(); r.failed != nil {
+			return 0, r.failed
+		}
+	}
+	return r.in.Read(p)
 }
 
 // notReplayable is the error of a file that holds nothing of what --from reads.
@@ -134,31 +152,6 @@ func (t *tailer) tellTimeless() {
 		t.app.note("--from: 1 event without a time was left out; timestampevents=yes in manager.conf puts it into captures")
 	default:
 		t.app.note("--from: %d events without a time were left out; timestampevents=yes in manager.conf puts it into captures", n)
-	}
-}
-
-// drain takes all whole packets that the decoder holds, and counts them.
-func (t *tailer) drain(ctx context.Context, d *wire.Decoder, packets *int) error {
-	for {
-		m, err := d.Next()
-		switch {
-		case errors.Is(err, wire.ErrMore):
-			return ctx.Err()
-		case err != nil:
-			t.app.note("--from: %v; it is left out", cause(err))
-			continue
-		case m.Kind() != wire.Event:
-			*packets++
-			continue
-		}
-		*packets++
-		if !t.wants("", &m) {
-			continue
-		}
-		ev := ami.Event{Message: m, Received: packetTime(m.Get("Timestamp"))} // borrowed: it is not kept
-		if err := t.play(ctx, &ev); err != nil {
-			return err
-		}
 	}
 }
 
@@ -260,11 +253,8 @@ func packetText(object gjson.Result) string {
 
 // decodeOne returns the one packet in text, owned.
 func decodeOne(text string) (wire.Message, bool) {
-	d := wire.NewDecoder(wire.Limits{})
-	d.Feed([]byte(text))
-	m, err := d.Next()
-	if err != nil {
-		return wire.Message{}, false
+	for m, err := range wire.NewReader(strings.NewReader(text), wire.Limits{}).All() {
+		return m.Clone(), err == nil
 	}
-	return m.Clone(), true
+	return wire.Message{}, false
 }

@@ -10,20 +10,22 @@ import (
 func TestImportArrows(t *testing.T) {
 	const module = "github.com/apntalk/amictl/"
 	allowed := map[string]string{ // package → what of the module it may import
-		"pkg/ami/wire":     "",
-		"pkg/ami/redact":   "pkg/ami/wire",
-		"pkg/ami/catalog":  "pkg/ami/wire",
-		"pkg/ami":          "pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
-		"pkg/ami/amitest":  "pkg/ami/wire",
-		"internal/metrics": "pkg/ami",
-		"pkg/ami/amiprom":  "pkg/ami internal/metrics",
-		"pkg/output":       "pkg/ami pkg/ami/wire",
-		"pkg/scenario":     "pkg/ami pkg/ami/wire pkg/ami/amitest",
-		"pkg/bench":        "pkg/ami pkg/ami/wire pkg/ami/amitest",
-		"cmd/amictl":       "pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/catalog pkg/ami/amitest pkg/output pkg/bench pkg/scenario internal/metrics",
+		"internal/packet":        "",
+		"pkg/ami/wire":           "internal/packet",
+		"internal/packet/inside": "internal/packet pkg/ami/wire",
+		"pkg/ami/redact":         "pkg/ami/wire",
+		"pkg/ami/catalog":        "pkg/ami/wire",
+		"pkg/ami":                "internal/packet internal/packet/inside pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
+		"pkg/ami/amitest":        "pkg/ami/wire",
+		"internal/metrics":       "pkg/ami",
+		"pkg/ami/amiprom":        "pkg/ami internal/metrics",
+		"pkg/output":             "pkg/ami pkg/ami/wire internal/packet/inside",
+		"pkg/scenario":           "pkg/ami pkg/ami/wire pkg/ami/amitest",
+		"pkg/bench":              "pkg/ami pkg/ami/wire pkg/ami/amitest",
+		"cmd/amictl":             "pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/catalog pkg/ami/amitest pkg/output pkg/bench pkg/scenario internal/metrics",
 	}
 	// The library stands on the standard library and golang.org/x alone.
-	pure := map[string]bool{"pkg/ami/wire": true, "pkg/ami/redact": true, "pkg/ami/catalog": true, "pkg/ami": true, "pkg/ami/amitest": true}
+	pure := map[string]bool{"internal/packet": true, "internal/packet/inside": true, "pkg/ami/wire": true, "pkg/ami/redact": true, "pkg/ami/catalog": true, "pkg/ami": true, "pkg/ami/amitest": true}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -213,9 +214,9 @@ func TestCapsOfAList(t *testing.T) {
 		}
 		bytes := 0
 		for _, ev := range whole.Events {
-			bytes += ev.Size()
+			bytes += inside.Of(&ev.Message).Size()
 		}
-		last := whole.Events[items-1].Size()
+		last := inside.Of(&whole.Events[items-1].Message).Size()
 		check := untouched(t, n)
 		for _, tt := range []struct {
 			name         string
@@ -300,7 +301,7 @@ func TestCapOfManyListsTogether(t *testing.T) {
 			}
 			if r.Reply != nil {
 				for _, ev := range r.Reply.Events {
-					held += ev.Size()
+					held += inside.Of(&ev.Message).Size()
 				}
 			}
 		}

@@ -177,6 +177,9 @@ func (c *Config) validate() error {
 	case c.ListItems < 1 || c.ListBytes < 1 || c.Unauthorized < 1:
 		return errors.New("ami: ListItems, ListBytes and Unauthorized need at least 1")
 	}
+	if err := c.Limits.Check(); err != nil {
+		return fmt.Errorf("ami: node %s: %w", c.Name, err)
+	}
 	for _, filter := range c.Filters {
 		if err := wire.CheckAction("Filter", append([]Field{{Name: "Operation", Value: "Add"}}, filter...)); err != nil {
 			return fmt.Errorf("ami: node %s: filter: %w", c.Name, err)

@@ -2,6 +2,7 @@ package ami_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,12 +69,15 @@ func TestConfigRefusesWhatCannotWork(t *testing.T) {
 		"Unauthorized":  func(c *ami.Config) { c.Unauthorized = -1 },
 		"Pending":       func(c *ami.Config) { c.Pending = -1 },
 		"ActionTimeout": func(c *ami.Config) { c.ActionTimeout = -1 },
+		"Line":          func(c *ami.Config) { c.Limits.Line = -1 },
+		"large Packet":  func(c *ami.Config) { c.Limits.Packet = 9 << 20 },
+		"large Output":  func(c *ami.Config) { c.Limits.Output = 17 << 20 },
 	} {
 		cfg := ami.Config{Addr: "pbx:5038", Username: "u"}
 		set(&cfg)
 		cluster := ami.NewCluster(ami.ClusterConfig{})
-		if _, err := cluster.Add(cfg); err == nil {
-			t.Errorf("a negative %s was taken", name)
+		if _, err := cluster.Add(cfg); err == nil || !strings.Contains(err.Error(), name[strings.Index(name, " ")+1:]) {
+			t.Errorf("%s is not refused by its name: %v", name, err)
 		}
 		_ = cluster.Close()
 	}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -208,13 +209,13 @@ func TestEndlessList(t *testing.T) {
 					t.Fatal(err)
 				}
 				if r.Item != nil {
-					held += r.Item.Size()
+					held += inside.Of(&r.Item.Message).Size()
 					continue
 				}
 				wantOp(t, r.Err, "do", ami.ErrListTooLong)
 				if r.Reply != nil {
 					for _, ev := range r.Reply.Events {
-						held += ev.Size()
+						held += inside.Of(&ev.Message).Size()
 					}
 				}
 				break

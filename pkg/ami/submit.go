@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -198,7 +199,7 @@ func (c *Conn) accept(ctx context.Context, a *Action, to receiver, now, due int6
 	k, r := c.calls.alloc()
 	var id [wire.MaxActionID]byte
 	before := len(c.out.buf)
-	buf := wire.AppendChecked(c.out.buf, a.Name, c.calls.appendID(id[:0], r), a.Fields)
+	buf := packet.AppendAction(c.out.buf, a.Name, c.calls.appendID(id[:0], r), a.Fields)
 	k.start = c.out.end
 	c.out.buf = buf
 	c.out.appended(len(buf) - before)

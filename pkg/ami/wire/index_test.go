@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/apntalk/amictl/internal/packet"
 )
 
 // Lines on both sides of 64 KiB, where a packet's index becomes a wide one: whatever lines there are, the packet comes
@@ -57,14 +59,14 @@ func TestIndexOfALongPacket(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s, %d bytes in pieces of %d: %v", first.name, len(text), piece, err)
 				}
-				dst := make([]byte, m.Size())
-				packed := m.Pack(dst)
-				for kind, m := range map[string]Message{"borrowed": m, "owned": m.Clone(), "packed": packed.Message(dst)} {
+				dst := make([]byte, m.p.Size())
+				packed := m.p.Pack(dst)
+				for kind, m := range map[string]Message{"borrowed": m, "owned": m.Clone(), "packed": {packed.Packet(dst)}} {
 					if m.Text() != text || m.Len() != len(lines) {
 						t.Fatalf("%s of %d bytes: %d lines in %d bytes, want %d", kind, len(text), m.Len(), len(m.Text()), len(lines))
 					}
 					for i, want := range lines {
-						name, value, whole := m.Parts(i)
+						name, value, whole := m.p.Parts(i)
 						if name != want.name || value != want.value || !strings.HasPrefix(whole, name) || !strings.HasSuffix(whole, value) {
 							t.Fatalf("%s of %d bytes, line %d: %q: %q, want %q: %q", kind, len(text), i, name, value, want.name, want.value)
 						}
@@ -77,8 +79,8 @@ func TestIndexOfALongPacket(t *testing.T) {
 						t.Fatalf("%s of %d bytes: %s is %q", kind, len(text), last.name, value)
 					}
 				}
-				if m.wide != (start > maxRefStart) {
-					t.Errorf("%d bytes, the last line at %d, a wide index: %v", len(text), start, m.wide)
+				if m.p.Wide != (start > packet.MaxRefStart) {
+					t.Errorf("%d bytes, the last line at %d, a wide index: %v", len(text), start, m.p.Wide)
 				}
 			}
 		}
@@ -140,9 +142,9 @@ func TestPacketsAbout64KiB(t *testing.T) {
 					}
 					break
 				}
-				buf := make([]byte, m.Size())
-				p := m.Pack(buf)
-				own := p.Message(buf)
+				buf := make([]byte, m.p.Size())
+				p := m.p.Pack(buf)
+				own := Message{p.Packet(buf)}
 				got = append(got, own.Clone())
 			}
 		}
@@ -153,7 +155,7 @@ func TestPacketsAbout64KiB(t *testing.T) {
 			t.Fatalf("round %d: %d lines, want %d", round, got[0].Len(), len(want))
 		}
 		for i, w := range want {
-			_, _, line := got[0].Parts(i)
+			_, _, line := got[0].p.Parts(i)
 			name, value := got[0].Line(i)
 			wn, wv, ok := strings.Cut(w, ":")
 			if !ok || wn == "" || len(wn) > 4095 {
