@@ -235,9 +235,9 @@ func (a *app) node(name string, n *nodeConfig, c *contextConfig) (ami.Config, er
 
 // limitTimes applies the timeouts in force.
 func (a *app) limitTimes(cfg *ami.Config) {
-	cfg.ActionTimeout = a.timeout()
+	cfg.Timeouts.Action = a.timeout()
 	if d := a.connectTimeout(); d > 0 {
-		cfg.DialTimeout, cfg.LoginTimeout = d, d
+		cfg.Timeouts.Dial, cfg.Timeouts.Login = d, d
 	}
 }
 

@@ -113,8 +113,8 @@ func (a *app) waitReady(ctx context.Context) error {
 	}
 	for i := range nodes {
 		nodes[i].Events = "system"
-		nodes[i].BackoffMax = 2 * time.Second
-		nodes[i].BreakerFailures = 1 << 20
+		nodes[i].Redial.BackoffMax = 2 * time.Second
+		nodes[i].Redial.BreakerFailures = 1 << 20
 	}
 	c, err := a.cluster(nodes)
 	if err != nil {

@@ -194,7 +194,7 @@ func TestEndlessList(t *testing.T) {
 				}
 				p.drain()
 			})
-			cfg.ListBytes = 1 << 20
+			cfg.Limits.ListBytes = 1 << 20
 			check := untouched(t, n)
 			c := mustDial(t, cfg)
 			b := &ami.Batch[uint64]{Items: items}
@@ -220,8 +220,8 @@ func TestEndlessList(t *testing.T) {
 				}
 				break
 			}
-			if held > cfg.ListBytes || held < cfg.ListBytes/2 {
-				t.Errorf("items %v: %d bytes were held, the cap is %d", items, held, cfg.ListBytes)
+			if held > cfg.Limits.ListBytes || held < cfg.Limits.ListBytes/2 {
+				t.Errorf("items %v: %d bytes were held, the cap is %d", items, held, cfg.Limits.ListBytes)
 			}
 			check()
 			if c.Err() != nil {

@@ -46,7 +46,7 @@ func TestIdleCost(t *testing.T) {
 	}
 	defer sub.Close()
 	for i := range nodes {
-		if _, err := cl.Add(ami.Config{Name: fmt.Sprint(i), Addr: s.Addr().String(), Username: "u", Secret: ami.StaticSecret("s"), Keepalive: 2 * time.Second}); err != nil {
+		if _, err := cl.Add(ami.Config{Name: fmt.Sprint(i), Addr: s.Addr().String(), Username: "u", Secret: ami.StaticSecret("s"), Keepalive: ami.Keepalive{Interval: 2 * time.Second}}); err != nil {
 			t.Fatal(err)
 		}
 	}

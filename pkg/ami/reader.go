@@ -253,7 +253,7 @@ func (c *Conn) isBareItem(m *wire.Message) bool {
 func (c *Conn) collect(k *call, r callRef, ev Event) bool {
 	l := k.list
 	size := inside.Of(&ev.Message).Size()
-	if c.listItems >= c.cfg.ListItems || c.listHeld+size > c.cfg.ListBytes {
+	if c.listItems >= c.cfg.Limits.ListItems || c.listHeld+size > c.cfg.Limits.ListBytes {
 		reply := c.newReply(k)
 		reply.Message, reply.Events = l.response, l.events
 		err := fmt.Errorf("%w: cut off after %d items", ErrListTooLong, l.items)

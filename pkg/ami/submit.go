@@ -176,9 +176,9 @@ func (c *Conn) refusal(mode submitMode) error {
 // hasRoom reports whether pending table and write buffer take the action. Called under mu.
 func (c *Conn) hasRoom(a *Action, mode submitMode) bool {
 	if mode == submitInternal {
-		return c.calls.used < c.cfg.Pending+internalRoom
+		return c.calls.used < c.cfg.Limits.Pending+internalRoom
 	}
-	return c.calls.used < c.cfg.Pending && c.held()+encodedSize(a) <= c.cfg.WriteBuffer
+	return c.calls.used < c.cfg.Limits.Pending && c.held()+encodedSize(a) <= c.cfg.Limits.WriteBuffer
 }
 
 // held returns the bytes that wait for the network: in the buffer, and in a write that has not returned. Called under mu.
@@ -228,7 +228,7 @@ func (c *Conn) timeout(a *Action) time.Duration {
 	if a.Timeout > 0 {
 		return a.Timeout
 	}
-	return c.cfg.ActionTimeout
+	return c.cfg.Timeouts.Action
 }
 
 // refuse books a refused action, takes it out of the line if it stood there, and wraps the reason.

@@ -45,8 +45,8 @@ func NewCluster(targets []Target, o EngineOptions) (*Cluster, error) {
 			if s > 0 {
 				cfg.Name += "/" + strconv.Itoa(s+1)
 			}
-			if cfg.Pending == 0 && o.Window > ami.DefaultPending {
-				cfg.Pending = o.Window // else it would refuse what the window lets through
+			if cfg.Limits.Pending == 0 && o.Window > ami.DefaultPending {
+				cfg.Limits.Pending = o.Window // else it would refuse what the window lets through
 			}
 			if o.Events != "" {
 				cfg.Events = o.Events

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // A Launch is a run with everything around it: simulator, engine, memory watch.
@@ -189,7 +188,7 @@ func SimTargets(sim Simulator) []Target {
 	var out []Target
 	for _, n := range sim.Nodes() {
 		out = append(out, Target{Node: n.Name, Config: ami.Config{
-			Addr: n.Addr, Username: simUser, Secret: ami.StaticSecret(simSecret), Limits: wire.Limits{},
+			Addr: n.Addr, Username: simUser, Secret: ami.StaticSecret(simSecret),
 		}})
 	}
 	return out
