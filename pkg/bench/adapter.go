@@ -96,7 +96,7 @@ func (b clusterBatch) Wait(ctx context.Context) (End, error) {
 func end(r *ami.Result[Flight]) End {
 	e := End{Flight: r.Value}
 	if r.Reply != nil {
-		e.Received, e.Service = r.Reply.Received, r.Reply.RTT
+		e.Received, e.Service, e.Outcome = r.Reply.Received, r.Reply.RTT, r.Reply.Outcome()
 	}
 	if r.Err != nil {
 		e.Kind = kindOf(r.Err)

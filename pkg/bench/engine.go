@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -58,6 +59,7 @@ type End struct {
 	Kind     EndKind
 	Received time.Time     // when the answer was read; zero without one
 	Service  time.Duration // from the write to Received
+	Outcome  ami.Outcome   // of an Originate that was awaited
 }
 
 // A Batch gathers the ends of actions. It is for one goroutine.

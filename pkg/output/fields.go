@@ -181,7 +181,7 @@ func (w *fieldWriter) text(dst []byte) []byte {
 
 func (w *fieldWriter) value(dst []byte, i int) []byte {
 	_, value := w.m.Line(i)
-	dst, lossy := AppendString(dst, value)
+	dst, lossy := appendString(dst, value)
 	w.lossy = w.lossy || lossy
 	return dst
 }
