@@ -75,7 +75,7 @@ func idleNodes(n int) int {
 // openable bounds a number of nodes by the descriptors there are: both ends of two connections each.
 func openable(nodes int) int {
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Cur < uint64(4*nodes+200) {
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && float64(limit.Cur) < float64(4*nodes+200) {
 		return int(limit.Cur-200) / 4
 	}
 	return nodes
