@@ -30,7 +30,7 @@ func TestNodeHangingResolverHurtsNobodyElse(t *testing.T) {
 			}
 		}
 		f.serve("b")
-		a := f.add("a", func(c *ami.Config) { c.Dial = hang; c.DialTimeout = 30 * time.Second })
+		a := f.add("a", func(c *ami.Config) { c.Dial = hang; c.Timeouts.Dial = 30 * time.Second })
 		start := time.Now()
 		b := f.add("b")
 		if err := b.WaitReady(t.Context()); err != nil || time.Since(start) != 0 {
@@ -162,7 +162,7 @@ func TestNodePlannedShutdownIsNoPenalty(t *testing.T) {
 		f := newFleet(t, ami.ClusterConfig{})
 		defer f.close()
 		srv := f.serve("pbx")
-		n := f.add("pbx", func(c *ami.Config) { c.BreakerFailures = 1 })
+		n := f.add("pbx", func(c *ami.Config) { c.Redial.BreakerFailures = 1 })
 		f.ready(time.Second)
 		time.Sleep(time.Second) // not yet stable: without the announcement this would open the breaker
 		srv.Shutdown(true)

@@ -91,7 +91,7 @@ func (n *Node) session(ctx context.Context, a *Action) (*Conn, error) {
 	if a.WaitReady {
 		timeout := a.Timeout
 		if timeout <= 0 {
-			timeout = n.cfg.ActionTimeout
+			timeout = n.cfg.Timeouts.Action
 		}
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(ctx, timeout)

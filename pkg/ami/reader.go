@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -149,7 +150,7 @@ func (c *Conn) response(m *wire.Message) {
 		c.answeredLate(k, r)
 		return
 	}
-	if k.to.queue != nil && m.Size() <= mostPacked && wire.EqualFold(m.Name(), "Success") {
+	if k.to.queue != nil && inside.Of(m).Size() <= mostPacked && wire.EqualFold(m.Name(), "Success") {
 		c.completePacked(k, r, m)
 		return
 	}
@@ -251,8 +252,8 @@ func (c *Conn) isBareItem(m *wire.Message) bool {
 // collect adds an item to a call's list. A list over its limits ends the call with what has arrived.
 func (c *Conn) collect(k *call, r callRef, ev Event) bool {
 	l := k.list
-	size := ev.Size()
-	if c.listItems >= c.cfg.ListItems || c.listHeld+size > c.cfg.ListBytes {
+	size := inside.Of(&ev.Message).Size()
+	if c.listItems >= c.cfg.Limits.ListItems || c.listHeld+size > c.cfg.Limits.ListBytes {
 		reply := c.newReply(k)
 		reply.Message, reply.Events = l.response, l.events
 		err := fmt.Errorf("%w: cut off after %d items", ErrListTooLong, l.items)
@@ -322,9 +323,9 @@ func (c *Conn) complete(k *call, r callRef, reply *Reply) {
 // completePacked is complete for a plain success that a batch takes: the reply is bytes until it is handed out.
 func (c *Conn) completePacked(k *call, r callRef, m *wire.Message) {
 	if a := c.stage(k, r); a != nil {
-		start, size := len(c.packed), m.Size()
+		start, size := len(c.packed), inside.Of(m).Size()
 		c.packed = slices.Grow(c.packed, size)[:start+size]
-		a.end = end{packed: m.Pack(c.packed[start:]), start: start, slot: k.to.slot, seq: c.seq, rtt: c.rtt(k)}
+		a.end = end{packed: inside.Of(m).Pack(c.packed[start:]), start: start, slot: k.to.slot, seq: c.seq, rtt: c.rtt(k)}
 		c.book(k, r, a.end.rtt, nil)
 	}
 }

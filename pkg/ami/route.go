@@ -95,7 +95,7 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 	timeout := a.Timeout
 	if timeout <= 0 { // that of the node, which is not known yet: the longest
 		for _, n := range candidates {
-			timeout = max(timeout, n.cfg.ActionTimeout)
+			timeout = max(timeout, n.cfg.Timeouts.Action)
 		}
 	}
 	start := time.Now()
@@ -111,7 +111,7 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 			n, err := c.pick(r)
 			if err == nil { // one deadline for the wait and the answer
 				if a.Timeout <= 0 {
-					timeout = n.cfg.ActionTimeout
+					timeout = n.cfg.Timeouts.Action
 				}
 				a.Timeout = max(timeout-time.Since(start), 1)
 			}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -175,9 +176,9 @@ func (c *Conn) refusal(mode submitMode) error {
 // hasRoom reports whether pending table and write buffer take the action. Called under mu.
 func (c *Conn) hasRoom(a *Action, mode submitMode) bool {
 	if mode == submitInternal {
-		return c.calls.used < c.cfg.Pending+internalRoom
+		return c.calls.used < c.cfg.Limits.Pending+internalRoom
 	}
-	return c.calls.used < c.cfg.Pending && c.held()+encodedSize(a) <= c.cfg.WriteBuffer
+	return c.calls.used < c.cfg.Limits.Pending && c.held()+encodedSize(a) <= c.cfg.Limits.WriteBuffer
 }
 
 // held returns the bytes that wait for the network: in the buffer, and in a write that has not returned. Called under mu.
@@ -198,7 +199,7 @@ func (c *Conn) accept(ctx context.Context, a *Action, to receiver, now, due int6
 	k, r := c.calls.alloc()
 	var id [wire.MaxActionID]byte
 	before := len(c.out.buf)
-	buf := wire.AppendChecked(c.out.buf, a.Name, c.calls.appendID(id[:0], r), a.Fields)
+	buf := packet.AppendAction(c.out.buf, a.Name, c.calls.appendID(id[:0], r), a.Fields)
 	k.start = c.out.end
 	c.out.buf = buf
 	c.out.appended(len(buf) - before)
@@ -227,7 +228,7 @@ func (c *Conn) timeout(a *Action) time.Duration {
 	if a.Timeout > 0 {
 		return a.Timeout
 	}
-	return c.cfg.ActionTimeout
+	return c.cfg.Timeouts.Action
 }
 
 // refuse books a refused action, takes it out of the line if it stood there, and wraps the reason.

@@ -31,7 +31,7 @@ func (f Format) String() string {
 type Options struct {
 	Format   Format
 	Fields   []string // columns of CSV; headers to keep in the other formats
-	Query    string   // if not empty: a gjson path evaluated on each object instead of Format; see below
+	Query    string   // if not empty: a gjson path evaluated on each object instead of Format
 	Terminal bool     // the writer is a terminal: nothing reaches it that could command it
 	Width    int      // of the terminal, in columns; 0: no limit
 	Color    bool
@@ -57,7 +57,7 @@ type Printer struct {
 	objects int      // in the JSON document so far
 	pending []byte   // its first object, while it may be the only one
 	left    []string // columns that did not fit
-	table   *Table   // of records
+	table   *table   // of records
 	columns []string // its keys
 	spaced  bool     // a reply's tables stand above: the next reply keeps away from them
 	headed  bool     // the CSV header was written
@@ -103,7 +103,7 @@ func (p *Printer) Event(ev *ami.Event) error {
 	case p.o.Format == JSONLines || p.o.Format == JSONDocument:
 		p.object(p.json.AppendEvent(p.one[:0], ev))
 	case p.o.Format == TableText:
-		p.buf = AppendEventLine(p.buf, ev, LineStyle{Node: p.o.Nodes, Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
+		p.buf = appendEventLine(p.buf, ev, lineStyle{Node: p.o.Nodes, Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
 	case ev.Gap != nil:
 	case p.o.Format == CSV:
 		p.row(ev, "event")
@@ -140,7 +140,7 @@ func (p *Printer) Item(ev *ami.Event, origin *Origin) error {
 	case JSONLines, JSONDocument:
 		p.object(p.json.AppendItem(p.one[:0], ev, origin))
 	case TableText:
-		p.buf = AppendEventLine(p.buf, ev, LineStyle{Node: p.o.Nodes, Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
+		p.buf = appendEventLine(p.buf, ev, lineStyle{Node: p.o.Nodes, Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
 	case CSV:
 		p.row(ev, "item")
 	case Raw:
@@ -185,7 +185,7 @@ func (p *Printer) Packet(text string) error {
 func (p *Printer) Text(prefix, line string) error {
 	p.buf = append(p.buf, prefix...)
 	if p.o.Terminal {
-		p.buf = AppendSafe(p.buf, StripColor(line))
+		p.buf = AppendSafe(p.buf, stripColor(line))
 	} else {
 		p.buf = append(p.buf, line...)
 	}
@@ -287,7 +287,7 @@ func (p *Printer) row(ev *ami.Event, typ string) {
 }
 
 func (p *Printer) replyRows(r *ami.Reply, origin *Origin) {
-	if IsList(r) {
+	if isList(r) {
 		p.csvHead()
 		for i := range r.Events {
 			p.row(&r.Events[i], "item")

@@ -62,7 +62,7 @@ func appendOutput(dst []byte, r *ami.Reply, lossy *bool) []byte {
 			dst = append(dst, ',')
 		}
 		var l bool
-		dst, l = AppendString(dst, line)
+		dst, l = appendString(dst, line)
 		*lossy = *lossy || l
 	}
 	return append(dst, ']')
@@ -71,7 +71,7 @@ func appendOutput(dst []byte, r *ami.Reply, lossy *bool) []byte {
 // appendList appends the items of a list and how many there were, those that were printed before included, or the event that
 // told how an Originate ended.
 func (j JSON) appendList(dst []byte, r *ami.Reply, printed int, lossy *bool) []byte {
-	if IsList(r) {
+	if isList(r) {
 		dst = append(dst, `,"events":[`...)
 		for i := range r.Events {
 			if i > 0 {
@@ -96,8 +96,8 @@ func (j JSON) appendInner(dst []byte, m *wire.Message, lossy *bool) []byte {
 	return append(dst, '}')
 }
 
-// IsList reports whether the server answered with a list, empty or not.
-func IsList(r *ami.Reply) bool {
+// isList reports whether the server answered with a list, empty or not.
+func isList(r *ami.Reply) bool {
 	if len(r.Events) > 0 {
 		return true
 	}

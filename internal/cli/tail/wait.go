@@ -120,8 +120,8 @@ func waitReady(ctx context.Context, r *run.Run) error {
 	}
 	for i := range nodes {
 		nodes[i].Events = "system"
-		nodes[i].BackoffMax = 2 * time.Second
-		nodes[i].BreakerFailures = 1 << 20
+		nodes[i].Redial.BackoffMax = 2 * time.Second
+		nodes[i].Redial.BreakerFailures = 1 << 20
 	}
 	c, err := target.Cluster(r, nodes)
 	if err != nil {

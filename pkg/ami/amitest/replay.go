@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // recorded is one event of a recording.
@@ -28,7 +31,8 @@ type recorded struct {
 // the context's error if it was cut short.
 func (s *Server) Replay(ctx context.Context, r io.Reader, speed float64) (int, error) {
 	br := bufio.NewReaderSize(r, 64<<10)
-	next := func() (recorded, error) { return nextRaw(br) }
+	next, stop := rawEvents(br)
+	defer stop()
 	if first, err := br.Peek(1); err == nil && first[0] == '{' {
 		next = func() (recorded, error) { return nextJSON(br) }
 	}
@@ -61,38 +65,27 @@ func (s *Server) Replay(ctx context.Context, r io.Reader, speed float64) (int, e
 	}
 }
 
-// nextRaw reads the next event of a raw capture, passing over everything else.
-func nextRaw(r *bufio.Reader) (recorded, error) {
-	for {
-		var text []byte
+// rawEvents returns a function that reads the next event of a raw capture, passing over everything else, and one that
+// ends it.
+func rawEvents(r io.Reader) (next func() (recorded, error), stop func()) {
+	pull, stop := iter.Pull2(wire.NewReader(r, wire.Limits{}).All())
+	return func() (recorded, error) {
 		for {
-			line, err := r.ReadSlice('\n')
-			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+			m, err, more := pull()
+			switch {
+			case !more, errors.As(err, new(*wire.TruncatedError)): // what is cut off is thrown away
+				return recorded{}, io.EOF
+			case err != nil:
 				return recorded{}, err
 			}
-			blank := len(bytes.TrimRight(line, "\r\n")) == 0
-			if !blank {
-				text = append(text, line...)
+			class, ok := m.Lookup("Privilege")
+			if m.Kind() != wire.Event || !ok {
+				continue
 			}
-			if errors.Is(err, io.EOF) {
-				return recorded{}, io.EOF // what is cut off is thrown away
-			}
-			if blank && len(text) > 0 {
-				break
-			}
+			text := []byte(strings.TrimRight(m.Text(), "\r\n") + "\r\n")
+			return recorded{at: epoch(m.Get("Timestamp")), class: privClass(class), text: text}, nil
 		}
-		if i := bytes.Index(text, []byte("Event: ")); i > 0 && bytes.HasPrefix(text, []byte("Asterisk Call Manager/")) {
-			text = text[i:] // no blank line follows the banner
-		}
-		priv := eventHeader(text, "Privilege")
-		if !bytes.HasPrefix(text, []byte("Event:")) || priv == nil {
-			continue
-		}
-		if bytes.HasSuffix(text, []byte("\n")) && !bytes.HasSuffix(text, []byte("\r\n")) {
-			text = append(text[:len(text)-1], '\r', '\n')
-		}
-		return recorded{at: epoch(string(eventHeader(text, "Timestamp"))), class: privClass(string(priv)), text: text}, nil
-	}
+	}, stop
 }
 
 // privClass reads a Privilege header: its ",all" stands for nothing.

@@ -102,7 +102,7 @@ func (k *worker) job() job {
 		j.timeout = time.Duration(1 + r.Int64N(int64(maxTimeout)))
 		j.action.Timeout = j.timeout
 	} else {
-		j.timeout = k.w.p.config.ActionTimeout
+		j.timeout = k.w.p.config.Timeouts.Action
 	}
 	j.action.WaitReady = r.IntN(3) == 0
 	return j
