@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -114,7 +115,7 @@ func (a *app) waitReady(ctx context.Context) error {
 	for i := range nodes {
 		nodes[i].Events = "system"
 		nodes[i].BackoffMax = 2 * time.Second
-		nodes[i].BreakerFailures = 1 << 20
+		nodes[i].BreakerAfter = math.MaxInt64
 	}
 	c, err := a.cluster(nodes)
 	if err != nil {

@@ -22,8 +22,7 @@ const (
 	DefaultKeepaliveMisses = 3
 	DefaultBackoffMin      = 100 * time.Millisecond
 	DefaultBackoffMax      = 30 * time.Second
-	DefaultBreakerFailures = 5
-	DefaultBreakerOpen     = 30 * time.Second
+	DefaultBreakerAfter    = 30 * time.Second // without a session: before, redials are 2 s apart at most; then the backoff grows
 	DefaultLoginBackoffMin = 30 * time.Second // after a refused login
 	DefaultLoginBackoffMax = 10 * time.Minute
 	DefaultStableAfter     = 10 * time.Second // a session this old was a success: the backoff starts anew
@@ -84,8 +83,7 @@ type Config struct {
 	KeepaliveMisses int
 	BackoffMin      time.Duration
 	BackoffMax      time.Duration
-	BreakerFailures int
-	BreakerOpen     time.Duration
+	BreakerAfter    time.Duration
 	LoginBackoffMin time.Duration
 	LoginBackoffMax time.Duration
 	StableAfter     time.Duration
@@ -126,7 +124,7 @@ func (c Config) withDefaults() (Config, error) {
 		{&c.PingTimeout, DefaultPingTimeout},
 		{&c.BackoffMin, DefaultBackoffMin},
 		{&c.BackoffMax, DefaultBackoffMax},
-		{&c.BreakerOpen, DefaultBreakerOpen},
+		{&c.BreakerAfter, DefaultBreakerAfter},
 		{&c.LoginBackoffMin, DefaultLoginBackoffMin},
 		{&c.LoginBackoffMax, DefaultLoginBackoffMax},
 		{&c.StableAfter, DefaultStableAfter},
@@ -140,7 +138,6 @@ func (c Config) withDefaults() (Config, error) {
 		def   int
 	}{
 		{&c.KeepaliveMisses, DefaultKeepaliveMisses},
-		{&c.BreakerFailures, DefaultBreakerFailures},
 		{&c.Pending, DefaultPending},
 		{&c.WriteBuffer, DefaultWriteBuffer},
 		{&c.ListItems, DefaultListItems},
@@ -172,8 +169,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("ami: node %s: Pending %d is not in 1…%d", c.Name, c.Pending, maxPending)
 	case c.WriteBuffer < minWriteBuffer:
 		return fmt.Errorf("ami: node %s: WriteBuffer %d is under %d, the size of the largest action", c.Name, c.WriteBuffer, minWriteBuffer)
-	case c.KeepaliveMisses < 1 || c.BreakerFailures < 1:
-		return errors.New("ami: KeepaliveMisses and BreakerFailures need at least 1")
+	case c.KeepaliveMisses < 1:
+		return errors.New("ami: KeepaliveMisses needs at least 1")
 	case c.ListItems < 1 || c.ListBytes < 1 || c.Unauthorized < 1:
 		return errors.New("ami: ListItems, ListBytes and Unauthorized need at least 1")
 	}
@@ -182,7 +179,7 @@ func (c *Config) validate() error {
 			return fmt.Errorf("ami: node %s: filter: %w", c.Name, err)
 		}
 	}
-	for _, d := range []time.Duration{c.DialTimeout, c.LoginTimeout, c.ActionTimeout, c.PingTimeout, c.BackoffMin, c.BreakerOpen, c.LoginBackoffMin, c.StableAfter} {
+	for _, d := range []time.Duration{c.DialTimeout, c.LoginTimeout, c.ActionTimeout, c.PingTimeout, c.BackoffMin, c.BreakerAfter, c.LoginBackoffMin, c.StableAfter} {
 		if d < 0 {
 			return fmt.Errorf("ami: node %s: a negative duration (%v)", c.Name, d)
 		}

@@ -27,7 +27,7 @@ func TestDefaults(t *testing.T) {
 		DialTimeout: 5 * time.Second, LoginTimeout: 10 * time.Second, ActionTimeout: 30 * time.Second,
 		Keepalive: 15 * time.Second, PingTimeout: 10 * time.Second, KeepaliveMisses: 3,
 		BackoffMin: 100 * time.Millisecond, BackoffMax: 30 * time.Second,
-		BreakerFailures: 5, BreakerOpen: 30 * time.Second,
+		BreakerAfter:    30 * time.Second,
 		LoginBackoffMin: 30 * time.Second, LoginBackoffMax: 10 * time.Minute, StableAfter: 10 * time.Second,
 		Pending: 4096, WriteBuffer: 1 << 20, ListItems: 100_000, ListBytes: 64 << 20, Unauthorized: 64 << 10,
 	}

@@ -55,7 +55,7 @@ func newFaultLoad(t *testing.T, count int, host string, port int) *faultLoad {
 			Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret), Auth: ami.AuthPlain,
 			DialTimeout: 2 * time.Second, LoginTimeout: 3 * time.Second, ActionTimeout: faultActionTimeout,
 			Keepalive: faultKeepalive, PingTimeout: faultPingTimeout, KeepaliveMisses: faultMisses,
-			BackoffMin: 50 * time.Millisecond, BackoffMax: time.Second, BreakerOpen: 2 * time.Second, StableAfter: time.Second,
+			BackoffMin: 50 * time.Millisecond, BackoffMax: time.Second, BreakerAfter: 2 * time.Second, StableAfter: time.Second,
 		})
 		if err != nil {
 			t.Fatal(err)

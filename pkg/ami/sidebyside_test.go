@@ -58,7 +58,7 @@ var troubles = []trouble{
 	{
 		kind: "flap", slices: int(sideArm / (10 * time.Millisecond)),
 		change: func(c *ami.Config) {
-			c.BackoffMin, c.BackoffMax, c.BreakerFailures = time.Millisecond, time.Millisecond, 1<<30
+			c.BackoffMin, c.BackoffMax, c.BreakerAfter = time.Millisecond, time.Millisecond, time.Hour
 		},
 	},
 	{

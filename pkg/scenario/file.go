@@ -44,8 +44,7 @@ type Engine struct {
 	KeepaliveMisses int      `toml:"keepalive_misses"`
 	BackoffMin      Span     `toml:"backoff_min"`
 	BackoffMax      Span     `toml:"backoff_max"`
-	BreakerFailures int      `toml:"breaker_failures"`
-	BreakerOpen     Span     `toml:"breaker_open"`
+	BreakerAfter    Span     `toml:"breaker_after"`
 	LoginBackoffMin Span     `toml:"login_backoff_min"`
 	LoginBackoffMax Span     `toml:"login_backoff_max"`
 	StableAfter     Span     `toml:"stable_after"`

@@ -106,7 +106,7 @@ func (x *run) config(node string, srv *amitest.Server) ami.Config {
 		Auth:   map[string]ami.AuthMethod{"md5": ami.AuthMD5, "plain": ami.AuthPlain}[e.Auth],
 		Events: e.Events, DialTimeout: e.DialTimeout.D(), LoginTimeout: e.LoginTimeout.D(), ActionTimeout: e.ActionTimeout.D(),
 		Keepalive: e.Keepalive.D(), PingTimeout: e.PingTimeout.D(), KeepaliveMisses: e.KeepaliveMisses,
-		BackoffMin: e.BackoffMin.D(), BackoffMax: e.BackoffMax.D(), BreakerFailures: e.BreakerFailures, BreakerOpen: e.BreakerOpen.D(),
+		BackoffMin: e.BackoffMin.D(), BackoffMax: e.BackoffMax.D(), BreakerAfter: e.BreakerAfter.D(),
 		LoginBackoffMin: e.LoginBackoffMin.D(), LoginBackoffMax: e.LoginBackoffMax.D(), StableAfter: e.StableAfter.D(),
 		Pending: e.Pending, WriteBuffer: e.WriteBuffer, ListItems: e.ListItems, ListBytes: e.ListBytes,
 		Limits: wire.Limits{Packet: e.Packet, Line: e.Line, Headers: e.Headers, Output: e.Output},
