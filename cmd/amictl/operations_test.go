@@ -87,9 +87,8 @@ var limits = []struct {
 	{"Banner", wire.DefaultBanner, "256"},
 	{"Line", wire.DefaultLine, "1MiB"},
 	{"Headers", wire.DefaultHeaders, "1,024"},
-	{"ResponseHeaders", wire.DefaultResponseHeaders, "65,536"},
 	{"Packet", wire.DefaultPacket, "1MiB"},
-	{"Output", wire.DefaultOutput, "16MiB"},
+	{"Answer", wire.DefaultAnswer, "16MiB"},
 }
 
 // The operations guide names every default of the library, with its value.

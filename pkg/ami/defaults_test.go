@@ -50,8 +50,7 @@ func TestDefaults(t *testing.T) {
 		{"bytes in a log sink", ami.DefaultLogQueueBytes, 4 << 20},
 		{"bytes of a packet", wire.DefaultPacket, 1 << 20},
 		{"headers of an event", wire.DefaultHeaders, 1024},
-		{"headers of a response", wire.DefaultResponseHeaders, 64 << 10},
-		{"bytes of a Command's output", wire.DefaultOutput, 16 << 20},
+		{"bytes of an answer", wire.DefaultAnswer, 16 << 20},
 		{"bytes of a banner", wire.DefaultBanner, 256},
 	} {
 		if d.got != d.want {

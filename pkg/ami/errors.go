@@ -18,7 +18,7 @@ var (
 	ErrNoNode         = errors.New("no such node")
 	ErrReservedAction = errors.New("the action is reserved to the session")
 	ErrKeepalive      = errors.New("the server no longer answers")
-	ErrListTooLong    = errors.New("the list is over its limit")
+	ErrListTooLong    = errors.New("the answer is over its limit")
 	ErrUnauthorized   = errors.New("the server refused the login")
 	ErrStopping       = errors.New("the server is stopping")
 	ErrLoginInUse     = errors.New("the user is logged in already, and allowmultiplelogin=no in manager.conf allows no second session")

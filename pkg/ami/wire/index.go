@@ -70,10 +70,13 @@ type index struct {
 
 func (x *index) empty() bool { return len(x.refs) == 0 }
 
+// keptIndex is how many bytes of an index are kept for the next packet.
+const keptIndex = 32 << 10
+
 // reset empties the index, and lets a large one go.
 func (x *index) reset() {
 	x.wide = false
-	if x.refs = x.refs[:0]; cap(x.refs) > wideBytes*4*DefaultHeaders {
+	if x.refs = x.refs[:0]; cap(x.refs) > keptIndex {
 		x.refs = nil
 	}
 }

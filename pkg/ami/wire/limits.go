@@ -7,22 +7,20 @@ import (
 
 // Limits caps what a decoder accepts from a server. A zero field takes its default.
 type Limits struct {
-	Banner          int // bytes of the greeting line
-	Line            int // bytes of one line, its end not counted
-	Headers         int // lines of an event or of raw text
-	ResponseHeaders int // lines of a response other than Output: GetConfig answers one header a line of the file
-	Packet          int // bytes of a packet, Output lines not counted
-	Output          int // bytes of a Command's output, line ends and header names included; a line counts at least 8
+	Banner  int // bytes of the greeting line
+	Line    int // bytes of one line of an event, its end not counted
+	Headers int // lines of an event
+	Packet  int // bytes of an event
+	Answer  int // bytes of a response or of raw text; beyond the first 64 KiB a line counts at least 8
 }
 
 // Defaults of [Limits].
 const (
-	DefaultBanner          = 256
-	DefaultLine            = 1 << 20
-	DefaultHeaders         = 1024
-	DefaultResponseHeaders = 64 << 10
-	DefaultPacket          = 1 << 20
-	DefaultOutput          = 16 << 20
+	DefaultBanner  = 256
+	DefaultLine    = 1 << 20
+	DefaultHeaders = 1024
+	DefaultPacket  = 1 << 20
+	DefaultAnswer  = 16 << 20 // GetConfig answers one header a line of the file, Command one a line of output
 )
 
 func (l Limits) withDefaults() Limits {
@@ -35,9 +33,8 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Banner, DefaultBanner, maxText/4)
 	def(&l.Line, DefaultLine, maxText/4)
 	def(&l.Headers, DefaultHeaders, maxText/8)
-	def(&l.ResponseHeaders, DefaultResponseHeaders, maxText/8)
 	def(&l.Packet, DefaultPacket, maxText/4)
-	def(&l.Output, DefaultOutput, maxText/2+1)
+	def(&l.Answer, DefaultAnswer, maxText/2+1)
 	return l
 }
 
@@ -45,10 +42,11 @@ func (l Limits) withDefaults() Limits {
 var ErrMore = errors.New("wire: more bytes needed")
 
 // A LimitError says that a server sent more than a limit allows. The decoder can go on: it throws the rest of that
-// packet away and decodes the next one. A session had better end, for it lost something it cannot name.
+// packet away and decodes the next one. A session had better end, unless Head names what it lost.
 type LimitError struct {
-	What  string // "banner", "line", "headers", "packet" or "output"
+	What  string // "banner", "line", "headers", "packet" or "answer"
 	Limit int    // in bytes; for "headers" in lines
+	Head  string // the packet's beginning, at most 512 bytes
 }
 
 func (e *LimitError) Error() string {

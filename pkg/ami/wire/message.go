@@ -162,6 +162,19 @@ func (m *Message) Lookup(name string) (string, bool) {
 	return "", false
 }
 
+// Find returns the first line from that one on that has such a name, whatever its case, or -1.
+func (m *Message) Find(name string, from int) int {
+	for i := from; i < m.Len(); i++ {
+		if m.nameLen(i) != len(name) {
+			continue
+		}
+		if n, _ := m.Line(i); EqualFold(n, name) {
+			return i
+		}
+	}
+	return -1
+}
+
 func (m *Message) nameLen(i int) int {
 	if m.wide {
 		return m.wideRef(i).nameLen()
