@@ -70,27 +70,31 @@ func (c *Conn) fenceText() {
 	}
 }
 
-// oldest finds the call that the server is at: the first that was written and is not answered. There is none if nobody
-// waits for that one any more.
-func (c *Conn) oldest() (*call, callRef, bool) {
+// isAhead reports whether a call may still be what the server is at, for all that has come. Called under mu, by the reader.
+func (c *Conn) isAhead(k *call, state uint64) bool {
+	switch {
+	case state != slotLive && state != slotHeard && state != slotZombie:
+		return false
+	case k.phase == awaitOne || k.phase == awaitOriginate: // it is past their answers
+		return false
+	}
+	return k.list == nil || k.list.held == nil // or past the end, by the look of it
+}
+
+// oldest finds the call that the server is at: the first that was written and is not answered, be it one that nobody
+// waits for any more.
+func (c *Conn) oldest() (k *call, r callRef, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var first *call
-	var ref callRef
-	live := false
 	if c.calls.used == 0 {
-		return nil, ref, false
+		return nil, callRef{}, false
 	}
-	c.calls.each(func(k *call, r callRef, state uint64) {
-		switch {
-		case state != slotLive && state != slotHeard && state != slotZombie:
-		case k.end <= c.answered || c.sent(k) == SentNo:
-		case k.phase == awaitOne || k.phase == awaitOriginate: // it is past their answers
-		case first == nil || k.start < first.start:
-			first, ref, live = k, r, state != slotZombie
+	c.calls.each(func(o *call, ref callRef, state uint64) {
+		if o.end > c.answered && (k == nil || o.start < k.start) && c.isAhead(o, state) && c.sent(o) != SentNo {
+			k, r = o, ref
 		}
 	})
-	return first, ref, live
+	return k, r, k != nil
 }
 
 // stray looks after a packet that names no action: it is kept for the call that it may belong to.
@@ -99,24 +103,25 @@ func (c *Conn) stray(m *wire.Message) {
 	if !ok || k.internal {
 		return
 	}
-	if live, _ := c.hear(k, r); !live {
-		return
-	}
-	if c.listHeld+len(m.Text()) > c.cfg.ListBytes || k.strays != nil && len(k.strays.text)+len(m.Text()) > c.answerLimit() {
-		c.tooLong(k, r, fmt.Errorf("%w: of text that names no action", ErrListTooLong))
+	live, known := c.hear(k, r)
+	if !known {
 		return
 	}
 	if k.strays == nil {
 		k.strays = &strays{}
 	}
-	k.strays.text = append(k.strays.text, m.Text()...)
-	c.listHeld += len(m.Text())
-	if m.Kind() == wire.Response && k.strays.response.Len() == 0 {
-		k.strays.response = m.Clone()
+	if live {
+		if c.listHeld+len(m.Text()) > c.cfg.ListBytes || len(k.strays.text)+len(m.Text()) > c.answerLimit() {
+			c.tooLong(k, r, fmt.Errorf("%w: of text that names no action", ErrListTooLong))
+			return
+		}
+		k.strays.text = append(k.strays.text, m.Text()...)
+		c.listHeld += len(m.Text())
+		if m.Kind() == wire.Response && k.strays.response.Len() == 0 {
+			k.strays.response = m.Clone()
+		}
 	}
-	c.mu.Lock()
-	c.fence(k)
-	c.mu.Unlock()
+	c.suspect(k)
 }
 
 func (c *Conn) answerLimit() int {
@@ -127,33 +132,57 @@ func (c *Conn) answerLimit() int {
 }
 
 // fenced ends the calls ahead of an answered one whose answers name no action.
+//
+// What came while one of several was the oldest may be any of theirs, as far as anybody can tell: the first may have been
+// answered with nothing. No call takes another's answer, so that each of them ends with an error.
 func (c *Conn) fenced(start uint64) {
 	if c.unsure.Load() == 0 {
 		return
 	}
 	type place struct {
-		k *call
-		r callRef
+		k     *call
+		r     callRef
+		start uint64
+		ahead bool
 	}
-	var over []place
+	var past []place
 	left := int32(0)
 	c.mu.Lock()
 	c.calls.each(func(k *call, r callRef, state uint64) {
-		switch {
-		case !k.unsure || state == slotEnding:
-		case k.end <= start && k.phase != awaitOne && k.phase != awaitOriginate:
-			over = append(over, place{k, r})
-		default:
-			left++
+		switch ahead := c.isAhead(k, state); {
+		case k.end > start:
+			if k.unsure {
+				left++
+			}
+		case ahead || k.unsure && state != slotEnding:
+			past = append(past, place{k, r, k.start, ahead})
 		}
 	})
 	c.unsure.Store(left)
 	c.mu.Unlock()
-	slices.SortFunc(over, func(a, b place) int { return cmp.Compare(a.k.start, b.k.start) })
-	for _, o := range over {
-		c.completeFenced(o.k, o.r)
+	slices.SortFunc(past, func(a, b place) int { return cmp.Compare(a.start, b.start) })
+	for i, p := range past {
+		several := slices.ContainsFunc(past[i+1:], func(o place) bool { return o.ahead })
+		if p.k.strays == nil || !p.ahead || !several {
+			continue
+		}
+		for _, o := range past[i:] {
+			if o.ahead {
+				c.fail(o.k, o.r, errMixed)
+			}
+		}
+		past = slices.DeleteFunc(past, func(o place) bool { return o.ahead && o.start >= p.start })
+		break
+	}
+	for _, p := range past {
+		if p.k.unsure {
+			c.completeFenced(p.k, p.r)
+		}
 	}
 }
+
+// errMixed is why calls end whose answers cannot be told apart.
+var errMixed = fmt.Errorf("%w: several actions in a row were answered without their ActionIDs, and which answer is whose cannot be told", ErrProtocol)
 
 // completeFenced ends a call with what has come.
 func (c *Conn) completeFenced(k *call, r callRef) {
@@ -284,9 +313,24 @@ func (c *Conn) tooLong(k *call, r callRef, err error) {
 	if k.list != nil { // given up before; its end is to come
 		return
 	}
+	c.fail(k, r, err)
+}
+
+// fail ends an answered call with an error.
+func (c *Conn) fail(k *call, r callRef, err error) {
+	live, known := c.hear(k, r)
+	if !live {
+		if known {
+			c.answeredLate(k, r)
+		}
+		return
+	}
 	if a := c.stage(k, r); a != nil {
 		reply := c.newReply(k)
 		reply.Incomplete = true
+		if l := k.list; l != nil {
+			reply.Message, reply.Events, reply.Items = l.response, l.events, l.items
+		}
 		e := ended{action: k.action, ref: r, sent: SentYes}
 		a.reply, a.err = reply, e.error(c, err)
 		c.dropList(k)
