@@ -13,7 +13,8 @@ type list struct {
 	many     bool // it has items, and is not just waiting for one event
 	response wire.Message
 	bytes    int    // of items; the reader's
-	held     *Event // an item that may be the end, or hold it; the reader's
+	named    bool   // its items carry its ActionID; the reader's
+	held     *Event // what may be the end, or an item that holds it; the reader's
 	heldCut  int    // the line of held at which the end would begin, 0: its first
 
 	mu     sync.Mutex // guards what whoever ends the call early takes; the reader alone writes it
@@ -57,9 +58,7 @@ func (k *call) inItems() bool { return k.phase == inList || k.phase == inBareLis
 // ends a call must carry its ActionID at its top, for text from a caller can forge a packet, but not that.
 func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool) bool {
 	k, r, whose := c.calls.lookup(id)
-	if id == "" && !broadcast && c.running != nil && c.running.inItems() {
-		// Within a session nothing comes between the items of a list, and only what is sent to everybody says so
-		// (isBroadcast): IAXpeers' items have no ActionID (chan_iax2.c, manager_iax2_show_peers), others' end has none.
+	if id == "" && !broadcast && c.isBare(m) {
 		k, r, whose = c.running, c.runningRef, idOurs
 	}
 	if whose == idStale && !broadcast {
@@ -89,6 +88,15 @@ func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool) bool {
 		c.oneEvent(k, r, m, item)
 	}
 	return !broadcast // OriginateResponse ends a call and is news as well
+}
+
+// isBare reports whether an event without an ActionID belongs to the list that is running: within a session nothing
+// comes between the items of a list, and only what is sent to everybody says so (isBroadcast). IAXpeers' items have no
+// ActionID (chan_iax2.c, manager_iax2_show_peers), nor have some ends. In a list whose items have one, an event without is
+// what a line break in a value makes of an item, unless it may be the end.
+func (c *Conn) isBare(m *wire.Message) bool {
+	k := c.running
+	return k != nil && k.inItems() && k.list != nil && (!k.list.named || lookAtEnd(m, "") == 0)
 }
 
 // oneEvent completes a call that waits for one event.
@@ -132,6 +140,7 @@ func (c *Conn) listPacket(k *call, r callRef, m *wire.Message, id string, done b
 	case id == "" || inner:
 		c.maybeEnd(k, r, m, id)
 	default:
+		k.list.named = true
 		c.collect(k, r, c.ownEvent(m))
 	}
 }
@@ -140,6 +149,7 @@ func (c *Conn) listPacket(k *call, r callRef, m *wire.Message, id string, done b
 func (c *Conn) maybeEnd(k *call, r callRef, m *wire.Message, id string) {
 	ev := c.ownEvent(m)
 	cut := lookAtEnd(m, id)
+	k.list.named = k.list.named || id != ""
 	if cut < 0 {
 		c.collect(k, r, ev)
 		return
@@ -155,13 +165,19 @@ func (c *Conn) suspect(k *call) {
 	c.mu.Unlock()
 }
 
-// release collects an item that was held back, as the list goes on. It reports whether the call does.
+// release lets go of what was held back, as the list goes on: it is an item, or an event that a value forged. It
+// reports whether the call goes on.
 func (c *Conn) release(k *call, r callRef) bool {
-	held := k.list.held
+	l := k.list
+	held := l.held
 	if held == nil {
 		return true
 	}
-	k.list.held = nil
+	l.held = nil
+	if l.named && l.heldCut == 0 {
+		c.feed.offer(&held.Message, held.Received.UnixNano(), held.Seq, c.session)
+		return true
+	}
 	return c.collect(k, r, *held)
 }
 

@@ -55,7 +55,7 @@ type Engine struct {
 	Packet          int      `toml:"packet"` // bytes
 	Line            int      `toml:"line"`   // bytes
 	Headers         int      `toml:"headers"`
-	Output          int      `toml:"output"` // bytes
+	Answer          int      `toml:"answer"` // bytes
 	MaxDials        int      `toml:"max_dials"`
 	RedialRate      int      `toml:"redial_rate"`
 	Budget          int64    `toml:"budget"` // bytes

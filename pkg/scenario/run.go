@@ -109,7 +109,7 @@ func (x *run) config(node string, srv *amitest.Server) ami.Config {
 		BackoffMin: e.BackoffMin.D(), BackoffMax: e.BackoffMax.D(), BreakerAfter: e.BreakerAfter.D(),
 		LoginBackoffMin: e.LoginBackoffMin.D(), LoginBackoffMax: e.LoginBackoffMax.D(), StableAfter: e.StableAfter.D(),
 		Pending: e.Pending, WriteBuffer: e.WriteBuffer, ListItems: e.ListItems, ListBytes: e.ListBytes,
-		Limits: wire.Limits{Packet: e.Packet, Line: e.Line, Headers: e.Headers, Output: e.Output},
+		Limits: wire.Limits{Packet: e.Packet, Line: e.Line, Headers: e.Headers, Answer: e.Answer},
 	}
 	if cfg.Events == "" {
 		cfg.Events = "on"
