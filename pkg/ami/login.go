@@ -52,7 +52,7 @@ func (c *Conn) loginFailed(op string, ctx context.Context, err error) error {
 	case late:
 		err = fmt.Errorf("%w: the login was not answered", ErrTimeout)
 	case op == "banner" && errors.Is(err, ErrDisconnected):
-		err = fmt.Errorf("%w; before the banner, which is what a server does beyond its authlimit (manager.conf)", err)
+		err = fmt.Errorf("%w; a server whose authlimit (manager.conf) is reached ends connections before the banner", err)
 	}
 	return &OpError{Op: op, Node: c.cfg.Name, Err: err}
 }
