@@ -71,6 +71,14 @@ var capTests = []capTest{
 		}
 		return action == "Try"
 	}},
+	{"an event", wire.Limits{Packet: 4000}, 4000, "packet", func(p *peer, action, id string, size int) bool {
+		if action == "Try" {
+			rest := size - len("Event: E\r\n")
+			p.send("Event: E\n%s%s\n\n", strings.Repeat(lineOf(98)+"\n", rest/100-1), lineOf(98+rest%100))
+			p.send("Response: Success\nActionID: %s\n\n", id)
+		}
+		return action == "Try"
+	}},
 	{"an answer", wire.Limits{Line: 200, Headers: 5, Packet: 300, Answer: 4000}, 4000, "answer", answerOf("Response: Success\nActionID: %s\n", "A: ", "")},
 	{"an answer in one line", wire.Limits{Line: 200, Headers: 5, Packet: 300, Answer: 4000}, 4000, "answer", func(p *peer, action, id string, size int) bool {
 		if action == "Try" {

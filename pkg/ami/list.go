@@ -97,7 +97,7 @@ func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool) bool {
 // what a line break in a value makes of an item, unless it may be the end.
 func (c *Conn) isBare(m *wire.Message) bool {
 	k := c.running
-	return k != nil && k.inItems() && k.list != nil && (!k.list.named || lookAtEnd(m, "") == 0)
+	return k != nil && k.inItems() && (k.list == nil || !k.list.named || lookAtEnd(m, "") == 0)
 }
 
 // oneEvent completes a call that waits for one event.
