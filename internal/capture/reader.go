@@ -294,7 +294,8 @@ func hidesMore(text string) bool {
 		}
 		rest = rest[i+1:]
 	}
-	return strings.Contains(text, "Call Manager/")
+	i := strings.Index(text, "Manager/") // an M is rare
+	return i > 0 && strings.HasSuffix(text[:i], "Asterisk Call ")
 }
 
 // skipBlank returns b without the blank lines at its front.
