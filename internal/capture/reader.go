@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	firstBuffer = 64 << 10
+	firstBuffer = 128 << 10                // a read of 64 KiB fits behind the rest of a packet
 	maxLine     = wire.DefaultLine + 4<<10 // with what stands before it
 	enoughClean = 64                       // packets in a row without other text, after which it is taken for a plain capture
 )

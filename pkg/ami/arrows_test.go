@@ -17,13 +17,15 @@ var arrows = map[string]string{
 	"pkg/ami/catalog": "pkg/ami/wire",
 	"pkg/ami":         "pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
 	"pkg/ami/simtest": "",
-	"pkg/ami/amitest": "pkg/ami/wire",
+	"pkg/ami/amitest": "pkg/ami/wire internal/capture",
 	"pkg/ami/amiprom": "pkg/ami internal/metrics",
 	"pkg/output":      "pkg/ami pkg/ami/wire",
 
 	"internal/metrics":      "pkg/ami",
 	"internal/atomicfile":   "",
 	"internal/canary":       "",
+	"internal/capture":      "pkg/ami/wire",
+	"internal/unpack":       "",
 	"internal/scenario":     "pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench/report": "internal/bench",
@@ -45,7 +47,7 @@ const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/
 
 // A subcommand imports no other; what two need is further down.
 const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
-	" internal/atomicfile internal/metrics internal/bench internal/bench/report internal/scenario"
+	" internal/atomicfile internal/capture internal/unpack internal/metrics internal/bench internal/bench/report internal/scenario"
 
 // mayImport returns what a package may import of the module.
 func mayImport(from string) (packages []string, known bool) {
