@@ -130,6 +130,11 @@ func (r *Reader) compact() {
 // Next returns the next packet, borrowed: it is valid until the next call of any method. It returns wire.ErrMore when Fill
 // has to read on, and io.EOF when nothing is left behind End.
 func (r *Reader) Next() (wire.Message, error) {
+	if r.plain && r.mark < 0 {
+		if m, err := r.nextPlain(); err != errOther { //nolint:errorlint // it is never wrapped, and this is what speed hangs on
+			return m, err
+		}
+	}
 	for {
 		if r.mark >= 0 && !r.over {
 			if err := r.join(); err != nil {
@@ -278,24 +283,27 @@ func startsPlain(b []byte) (yes, sure bool) {
 	return string(b[:len(response)]) == response && b[len(response)]|0x20 != 'f', true
 }
 
-// hidesMore reports whether the text of a packet looks as if there was another one in it, or colours.
+// hidesMore reports whether the text of a packet looks as if there was another one in it, or a colour in its first line.
+// It looks for what is rare first.
 func hidesMore(text string) bool {
 	first := strings.IndexByte(text, '\n')
 	if strings.IndexByte(text[:first], '\x1b') >= 0 {
 		return true
 	}
-	for rest := text[first:]; ; {
-		i := strings.Index(rest, "Event:")
+	rest := text[first:]
+	for {
+		i := strings.Index(rest, "vent:")
 		if i < 0 {
 			break
 		}
-		if c := rest[i-1]; c == '\n' || c == 'm' { // a line's first, or behind a colour
+		if i > 1 && rest[i-1]|0x20 == 'e' && (rest[i-2] == '\n' || rest[i-2] == 'm') { // a line's first, or behind a colour
 			return true
 		}
 		rest = rest[i+1:]
 	}
-	i := strings.Index(text, "Manager/") // an M is rare
-	return i > 0 && strings.HasSuffix(text[:i], "Asterisk Call ")
+	rest = text[first:]
+	i := strings.Index(rest, "Manager/")
+	return i > 0 && strings.HasSuffix(rest[:i], "Asterisk Call ")
 }
 
 // skipBlank returns b without the blank lines at its front.
