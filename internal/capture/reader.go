@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -25,6 +26,18 @@ type Place struct {
 type Loss struct {
 	Packets int
 	First   Place
+}
+
+// String is what to say of it.
+func (l Loss) String() string {
+	text := fmt.Sprintf("%d packets are lost, the first at line %d", l.Packets, l.First.Line)
+	if l.Packets == 1 {
+		text = fmt.Sprintf("1 packet is lost, at line %d", l.First.Line)
+	}
+	if l.First.File != "" {
+		text += " of " + l.First.File
+	}
+	return text
 }
 
 // A Reader takes the packets out of one or more inputs. Next hands them out, and Fill reads on when Next asks for more; so

@@ -24,13 +24,19 @@ const (
 type FormatError struct {
 	Format  string
 	convert string
+	layers  []string // by what it is compressed, the outermost first
 }
 
 func (e *FormatError) Error() string { return "it is " + e.Format }
 
 // Convert returns the command that writes the text of a file to standard output.
 func (e *FormatError) Convert(file string) string {
-	return strings.ReplaceAll(e.convert, "FILE", quote(file))
+	line, file := "", quote(file)
+	for _, packed := range e.layers {
+		line += packed + " -dc " + file + " | "
+		file = "-"
+	}
+	return line + strings.ReplaceAll(e.convert, "FILE", file)
 }
 
 // quote writes a file's name as a shell takes it.
@@ -86,6 +92,7 @@ const fromPcap = "tshark -r FILE -Y 'tcp.srcport == 5038 && !tcp.analysis.retran
 // that of reading is a *DamageError or the input's.
 func New(in io.Reader) (text *bufio.Reader, packed string, err error) {
 	text = bufio.NewReaderSize(in, bufferSize)
+	var layers []string
 	for range mostLayers {
 		head, err := text.Peek(6)
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -103,11 +110,16 @@ func New(in io.Reader) (text *bufio.Reader, packed string, err error) {
 			_, err = text.Discard(3)
 			return text, packed, err
 		default:
-			return text, packed, refuse(head)
+			if format := refuse(head); format != nil {
+				format.layers = layers
+				return nil, packed, format
+			}
+			return text, packed, nil
 		}
 		if err != nil {
 			return nil, packed, &DamageError{packed, err}
 		}
+		layers = append(layers, packed)
 		text = bufio.NewReaderSize(&layer{unpacked, packed}, bufferSize)
 	}
 	return text, packed, nil
@@ -118,10 +130,10 @@ func isZstd(head []byte) bool {
 	return bytes.HasPrefix(head, []byte(frame)) || len(head) > 3 && head[0]>>4 == 5 && string(head[1:4]) == skippable
 }
 
-func refuse(head []byte) error {
+func refuse(head []byte) *FormatError {
 	for _, r := range refused {
 		if bytes.HasPrefix(head, []byte(r.magic)) {
-			return &FormatError{r.format, r.convert}
+			return &FormatError{Format: r.format, convert: r.convert}
 		}
 	}
 	if len(head) < 4 {
@@ -129,9 +141,9 @@ func refuse(head []byte) error {
 	}
 	switch even, odd := head[0] == 0 && head[2] == 0, head[1] == 0 && head[3] == 0; { // without its mark
 	case odd && !even:
-		return &FormatError{"UTF-16 text", "iconv -f UTF-16LE -t UTF-8 FILE"}
+		return &FormatError{Format: "UTF-16 text", convert: "iconv -f UTF-16LE -t UTF-8 FILE"}
 	case even && !odd:
-		return &FormatError{"UTF-16 text", "iconv -f UTF-16BE -t UTF-8 FILE"}
+		return &FormatError{Format: "UTF-16 text", convert: "iconv -f UTF-16BE -t UTF-8 FILE"}
 	}
 	return nil
 }
@@ -144,7 +156,7 @@ type layer struct {
 
 func (l *layer) Read(p []byte) (int, error) {
 	n, err := l.in.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = &DamageError{l.packed, err}
 	}
 	return n, err

@@ -97,7 +97,11 @@ func (p *replay) one(ctx context.Context, text *bufio.Reader) error {
 		}
 		return p.replayRecord(ctx, text)
 	}
-	p.packets.Open(text, p.src.name)
+	name := p.src.name
+	if name == "-" {
+		name = "standard input"
+	}
+	p.packets.Open(text, name)
 	for {
 		if err := p.take(ctx); err != nil && !errors.Is(err, wire.ErrMore) {
 			return err
@@ -165,7 +169,7 @@ func (p *replay) verdict() error {
 	lost := p.packets.Lost()
 	switch {
 	case p.found == 0 && lost.Packets > 0 && !p.records:
-		return fail.Input(lostHint, "--from: nothing could be read: %s", describeLoss(lost))
+		return fail.Input(lostHint, "--from: nothing could be read: %s", lost)
 	case p.found == 0 && !p.records && p.damaged != nil:
 		return fail.Input("is the file whole?", "%v", p.damaged)
 	case p.found == 0 && p.text && !p.records && !p.flags.follow:
@@ -174,28 +178,17 @@ func (p *replay) verdict() error {
 		p.tellLost()
 		return &fail.Error{Code: fail.CodeGap, Message: p.damaged.Error(), Hint: "what stands behind that is missing"}
 	case lost.Packets > 0:
-		return &fail.Error{Code: fail.CodeGap, Message: "--from: " + describeLoss(lost), Hint: lostHint}
+		return &fail.Error{Code: fail.CodeGap, Message: "--from: " + lost.String(), Hint: lostHint}
 	}
 	return nil
 }
 
 const lostHint = "such a packet is cut off, has lost its beginning, or is over a limit; all others were read"
 
-func describeLoss(lost capture.Loss) string {
-	file := lost.First.File
-	if file == "-" {
-		file = "standard input"
-	}
-	if lost.Packets == 1 {
-		return fmt.Sprintf("1 packet is lost, at line %d of %s", lost.First.Line, file)
-	}
-	return fmt.Sprintf("%d packets are lost, the first at line %d of %s", lost.Packets, lost.First.Line, file)
-}
-
 // tellLost notes what is lost beside the error that the run ends with.
 func (p *replay) tellLost() {
 	if lost := p.packets.Lost(); lost.Packets > 0 {
-		p.run.Note("--from: %s", describeLoss(lost))
+		p.run.Note("--from: %s", lost)
 	}
 }
 

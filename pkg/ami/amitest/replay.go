@@ -87,7 +87,7 @@ func (r *rawReplay) next() (recorded, error) {
 			}
 		case err != nil:
 			if lost := r.packets.Lost(); lost.Packets > 0 {
-				return recorded{}, fmt.Errorf("%d packets are lost, the first at line %d", lost.Packets, lost.First.Line)
+				return recorded{}, errors.New(lost.String())
 			}
 			return recorded{}, err
 		case m.Kind() == wire.Event:

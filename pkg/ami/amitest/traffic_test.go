@@ -116,7 +116,7 @@ func TestReplayLoose(t *testing.T) {
 func TestReplayTellsLoss(t *testing.T) {
 	s, _ := mem(t, "call")
 	n, err := s.Replay(t.Context(), strings.NewReader("Event: A\nPrivilege: call,all\n\nEvent: B\nX"), 0)
-	if n != 1 || err == nil || !strings.Contains(err.Error(), "1 packets are lost, the first at line 4") {
+	if n != 1 || err == nil || !strings.Contains(err.Error(), "1 packet is lost, at line 4") {
 		t.Errorf("%d events, %v", n, err)
 	}
 }
