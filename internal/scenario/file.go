@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
 // A Scenario is one file.
@@ -114,7 +116,9 @@ type List struct {
 type Fault struct {
 	At *Span  `toml:"at"` // since time began; absent: from the servers' start
 	On string `toml:"on"` // pattern of server names; all if absent
-	Do string `toml:"do"` // a fault of amitest, or kick, down, up, deny, allow, clear
+	Do string `toml:"do"` // a fault as amitest.ParseFault reads it
+
+	fault amitest.Fault // what Do says
 }
 
 // Action is one action that is sent, or many alike.

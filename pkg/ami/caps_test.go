@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -121,7 +122,7 @@ func TestCapsOfAPacket(t *testing.T) {
 			t.Run(fmt.Sprintf("%s of %d", tt.name, size), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					n, cfg := scripted(t, answering(size, tt.reply))
-					cfg.Limits = tt.limits
+					cfg.Limits.Wire = tt.limits
 					check := untouched(t, n)
 					c := mustDial(t, cfg)
 					_, err := c.Do(t.Context(), ami.NewAction("Try"))
@@ -169,7 +170,7 @@ func TestCapOfTheBanner(t *testing.T) {
 					p.send("Response: Success\nActionID: %s\nChallenge: 1\n\n", a["ActionID"])
 				}
 			})
-			cfg.Limits.Banner = limit
+			cfg.Limits.Wire.Banner = limit
 			c, err := ami.Dial(t.Context(), cfg)
 			if size <= limit {
 				if err != nil {
@@ -213,9 +214,9 @@ func TestCapsOfAList(t *testing.T) {
 		}
 		bytes := 0
 		for _, ev := range whole.Events {
-			bytes += ev.Size()
+			bytes += inside.Of(&ev.Message).Size()
 		}
-		last := whole.Events[items-1].Size()
+		last := inside.Of(&whole.Events[items-1].Message).Size()
 		check := untouched(t, n)
 		for _, tt := range []struct {
 			name         string
@@ -230,7 +231,7 @@ func TestCapsOfAList(t *testing.T) {
 			{"bytes, one too many", 0, bytes - 1, items - 1},
 			{"bytes, an item too many", 0, bytes - last, items - 1},
 		} {
-			cfg.ListItems, cfg.ListBytes = tt.items, tt.bytes
+			cfg.Limits.ListItems, cfg.Limits.ListBytes = tt.items, tt.bytes
 			c := mustDial(t, cfg)
 			for range 3 { // what a list held is given back
 				r, err := c.Do(t.Context(), ami.NewAction("QueueStatus"))
@@ -281,11 +282,11 @@ func TestCapOfManyListsTogether(t *testing.T) {
 			}
 			p.drain()
 		})
-		cfg.ListBytes = 100 << 10
+		cfg.Limits.ListBytes = 100 << 10
 		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range 10 {
-			if err := c.Submit(t.Context(), ami.Action{Name: "QueueStatus", Timeout: time.Minute}, b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), c, ami.Action{Name: "QueueStatus", Timeout: time.Minute}, uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -300,11 +301,11 @@ func TestCapOfManyListsTogether(t *testing.T) {
 			}
 			if r.Reply != nil {
 				for _, ev := range r.Reply.Events {
-					held += ev.Size()
+					held += inside.Of(&ev.Message).Size()
 				}
 			}
 		}
-		if held > 10*cfg.ListBytes {
+		if held > 10*cfg.Limits.ListBytes {
 			t.Errorf("the lists held %d bytes", held)
 		}
 	})
@@ -337,11 +338,11 @@ func TestCapOfTheItemsOfManyLists(t *testing.T) {
 			}
 			p.drain()
 		})
-		cfg.ListItems = most
+		cfg.Limits.ListItems = most
 		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range lists {
-			if err := c.Submit(t.Context(), ami.NewAction("QueueStatus"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), c, ami.NewAction("QueueStatus"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -353,10 +354,10 @@ func TestCapOfTheItemsOfManyLists(t *testing.T) {
 			}
 			if errors.Is(r.Err, ami.ErrListTooLong) {
 				if cut++; len(r.Reply.Events) != most/lists {
-					t.Errorf("list %d was cut off after %d items, want %d", r.Tag, len(r.Reply.Events), most/lists)
+					t.Errorf("list %d was cut off after %d items, want %d", r.Value, len(r.Reply.Events), most/lists)
 				}
 			} else if r.Err != nil || len(r.Reply.Events) != most/lists+1 {
-				t.Errorf("list %d: %v, %d items", r.Tag, r.Err, len(r.Reply.Events))
+				t.Errorf("list %d: %v, %d items", r.Value, r.Err, len(r.Reply.Events))
 			}
 		}
 		if cut != 2 { // each makes room for five more items
@@ -386,7 +387,7 @@ func TestCapOfUnauthenticatedBytes(t *testing.T) {
 				p.send("Response: Success\nActionID: %s\n\n", a["ActionID"])
 				p.drain()
 			})
-			cfg.Unauthorized, cfg.Auth = limit, ami.AuthPlain
+			cfg.Limits.Unauthorized, cfg.Auth = limit, ami.AuthPlain
 			c, err := ami.Dial(t.Context(), cfg)
 			if size <= limit {
 				if err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -193,11 +194,11 @@ func TestEndlessList(t *testing.T) {
 				}
 				p.drain()
 			})
-			cfg.ListBytes = 1 << 20
+			cfg.Limits.ListBytes = 1 << 20
 			check := untouched(t, n)
 			c := mustDial(t, cfg)
-			b := ami.NewBatch(ami.BatchOptions{Items: items})
-			if err := c.Submit(t.Context(), ami.Action{Name: "QueueStatus", Timeout: time.Minute}, b, 1); err != nil {
+			b := &ami.Batch[uint64]{Items: items}
+			if err := b.Submit(t.Context(), c, ami.Action{Name: "QueueStatus", Timeout: time.Minute}, 1); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait() // nobody takes what arrives
@@ -208,19 +209,19 @@ func TestEndlessList(t *testing.T) {
 					t.Fatal(err)
 				}
 				if r.Item != nil {
-					held += r.Item.Size()
+					held += inside.Of(&r.Item.Message).Size()
 					continue
 				}
 				wantOp(t, r.Err, "do", ami.ErrListTooLong)
 				if r.Reply != nil {
 					for _, ev := range r.Reply.Events {
-						held += ev.Size()
+						held += inside.Of(&ev.Message).Size()
 					}
 				}
 				break
 			}
-			if held > cfg.ListBytes || held < cfg.ListBytes/2 {
-				t.Errorf("items %v: %d bytes were held, the cap is %d", items, held, cfg.ListBytes)
+			if held > cfg.Limits.ListBytes || held < cfg.Limits.ListBytes/2 {
+				t.Errorf("items %v: %d bytes were held, the cap is %d", items, held, cfg.Limits.ListBytes)
 			}
 			check()
 			if c.Err() != nil {

@@ -16,7 +16,7 @@ import (
 // login takes a fresh connection through banner and login. Events that arrive behind the answer stay in the decoder
 // for the reader: none is dropped.
 func (c *Conn) login(ctx context.Context) error {
-	deadline := time.Now().Add(c.cfg.LoginTimeout)
+	deadline := time.Now().Add(c.cfg.Timeouts.Login)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
@@ -135,8 +135,8 @@ func (c *Conn) readUntil(want func(*wire.Message) bool) (wire.Message, error) {
 	for {
 		m, err := c.dec.Next()
 		if errors.Is(err, wire.ErrMore) {
-			if c.unauthorized > c.cfg.Unauthorized {
-				return wire.Message{}, fmt.Errorf("%w: over %d bytes before the login was answered", ErrProtocol, c.cfg.Unauthorized)
+			if c.unauthorized > c.cfg.Limits.Unauthorized {
+				return wire.Message{}, fmt.Errorf("%w: over %d bytes before the login was answered", ErrProtocol, c.cfg.Limits.Unauthorized)
 			}
 			n, err := c.nc.Read(c.dec.Space())
 			c.dec.Wrote(n)

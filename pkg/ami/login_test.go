@@ -222,7 +222,7 @@ func TestLoginEndings(t *testing.T) {
 
 func TestAuthLimitClosesBeforeTheBanner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, s, cfg := simulate(t, amitest.WithAuthLimit(0))
+		_, s, cfg := simulate(t, amitest.WithSettings(amitest.Settings{AuthLimit: -1}))
 		_, err := ami.Dial(t.Context(), cfg)
 		wantOp(t, err, "banner", ami.ErrDisconnected)
 		synctest.Wait()

@@ -30,7 +30,7 @@ func TestNodeHangingResolverHurtsNobodyElse(t *testing.T) {
 			}
 		}
 		f.serve("b")
-		a := f.add("a", func(c *ami.Config) { c.Dial = hang; c.DialTimeout = 30 * time.Second })
+		a := f.add("a", func(c *ami.Config) { c.Dial = hang; c.Timeouts.Dial = 30 * time.Second })
 		start := time.Now()
 		b := f.add("b")
 		if err := b.WaitReady(t.Context()); err != nil || time.Since(start) != 0 {
@@ -162,7 +162,7 @@ func TestNodePlannedShutdownIsNoPenalty(t *testing.T) {
 		f := newFleet(t, ami.ClusterConfig{})
 		defer f.close()
 		srv := f.serve("pbx")
-		n := f.add("pbx", func(c *ami.Config) { c.BreakerFailures = 1 })
+		n := f.add("pbx", func(c *ami.Config) { c.Redial.BreakerFailures = 1 })
 		f.ready(time.Second)
 		time.Sleep(time.Second) // not yet stable: without the announcement this would open the breaker
 		srv.Shutdown(true)
@@ -205,11 +205,11 @@ func TestNodeDyingSessionTellsWhatWasSent(t *testing.T) {
 		})
 		n := f.add("pbx")
 		f.ready(time.Second)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		const calls = 1000
 		for i := range calls {
 			a := ami.NewAction("UserEvent", "Tag", fmt.Sprint("t", i), "Body", strings.Repeat("x", 60), "Z", "z")
-			if err := n.Submit(t.Context(), a, b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), n, a, uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 			if i%7 == 0 {
@@ -227,15 +227,15 @@ func TestNodeDyingSessionTellsWhatWasSent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if seen[r.Tag] {
-				t.Fatalf("call %d ended twice", r.Tag)
+			if seen[r.Value] {
+				t.Fatalf("call %d ended twice", r.Value)
 			}
-			seen[r.Tag] = true
+			seen[r.Value] = true
 			if !errors.Is(r.Err, ami.ErrDisconnected) || r.Reply != nil {
-				t.Errorf("call %d: %v, %v", r.Tag, r.Reply, r.Err)
+				t.Errorf("call %d: %v, %v", r.Value, r.Reply, r.Err)
 			}
-			ends[r.Tag] = ami.SentState(r.Err)
-			count[ends[r.Tag]]++
+			ends[r.Value] = ami.SentState(r.Err)
+			count[ends[r.Value]]++
 		}
 		if d := time.Since(before); d != 0 {
 			t.Errorf("the calls ended after %v", d)
@@ -288,9 +288,9 @@ func TestNodeWritesNothingOldOnANewSession(t *testing.T) {
 		})
 		n := f.add("pbx")
 		f.ready(time.Second)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range 500 {
-			if err := n.Submit(t.Context(), ami.NewAction("Ping", "Old", "yes"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), n, ami.NewAction("Ping", "Old", "yes"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 			if i == 250 {

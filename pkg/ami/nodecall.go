@@ -73,23 +73,13 @@ func (n *Node) TryDo(ctx context.Context, a Action) (*Reply, error) {
 	return c.TryDo(ctx, a)
 }
 
-// Submit sends an action without waiting for its answer; see [Conn.Submit].
-func (n *Node) Submit(ctx context.Context, a Action, b *Batch, tag uint64) error {
-	c, err := n.session(ctx, &a)
+// give sends an action whose end goes to a receiver, on the present session.
+func (n *Node) give(ctx context.Context, a *Action, to receiver, mode submitMode) error {
+	c, err := n.session(ctx, a)
 	if err != nil {
 		return err
 	}
-	return c.Submit(ctx, a, b, tag)
-}
-
-// TrySubmit is Submit, but returns ErrBusy at once if there is no room, and ErrNotReady without a ready session.
-func (n *Node) TrySubmit(a Action, b *Batch, tag uint64) error {
-	a.WaitReady = false
-	c, err := n.session(context.Background(), &a)
-	if err != nil {
-		return err
-	}
-	return c.TrySubmit(a, b, tag)
+	return c.give(ctx, a, to, mode)
 }
 
 // session returns the session to send an action on, or books the action as rejected.
@@ -101,7 +91,7 @@ func (n *Node) session(ctx context.Context, a *Action) (*Conn, error) {
 	if a.WaitReady {
 		timeout := a.Timeout
 		if timeout <= 0 {
-			timeout = n.cfg.ActionTimeout
+			timeout = n.cfg.Timeouts.Action
 		}
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(ctx, timeout)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -149,7 +150,7 @@ func (c *Conn) response(m *wire.Message) {
 		c.answeredLate(k, r)
 		return
 	}
-	if k.to.batch != nil && m.Size() <= mostPacked && wire.EqualFold(m.Name(), "Success") {
+	if k.to.queue != nil && inside.Of(m).Size() <= mostPacked && wire.EqualFold(m.Name(), "Success") {
 		c.completePacked(k, r, m)
 		return
 	}
@@ -251,8 +252,8 @@ func (c *Conn) isBareItem(m *wire.Message) bool {
 // collect adds an item to a call's list. A list over its limits ends the call with what has arrived.
 func (c *Conn) collect(k *call, r callRef, ev Event) bool {
 	l := k.list
-	size := ev.Size()
-	if c.listItems >= c.cfg.ListItems || c.listHeld+size > c.cfg.ListBytes {
+	size := inside.Of(&ev.Message).Size()
+	if c.listItems >= c.cfg.Limits.ListItems || c.listHeld+size > c.cfg.Limits.ListBytes {
 		reply := c.newReply(k)
 		reply.Message, reply.Events = l.response, l.events
 		err := fmt.Errorf("%w: cut off after %d items", ErrListTooLong, l.items)
@@ -270,7 +271,7 @@ func (c *Conn) collect(k *call, r callRef, ev Event) bool {
 	l.bytes += size
 	c.listHeld += size
 	c.listItems++
-	if k.to.batch != nil && k.to.batch.items {
+	if k.to.items {
 		c.handOut(k, r, &ev)
 	} else {
 		l.events = append(l.events, ev)
@@ -285,10 +286,9 @@ func (c *Conn) handOut(k *call, r callRef, item *Event) {
 		c.mu.Unlock()
 		return
 	}
-	b := k.to.batch
-	first := b.append(Result{Tag: k.to.tag, Node: c.cfg.Name, Item: item})
+	wake := k.to.queue.append(otherEnd{slot: k.to.slot, node: c.cfg.Name, item: item})
 	c.mu.Unlock()
-	b.rouse(first)
+	rouse(wake)
 }
 
 // dropList lets go of a list that nobody waits for.
@@ -323,9 +323,9 @@ func (c *Conn) complete(k *call, r callRef, reply *Reply) {
 // completePacked is complete for a plain success that a batch takes: the reply is bytes until it is handed out.
 func (c *Conn) completePacked(k *call, r callRef, m *wire.Message) {
 	if a := c.stage(k, r); a != nil {
-		start, size := len(c.packed), m.Size()
+		start, size := len(c.packed), inside.Of(m).Size()
 		c.packed = slices.Grow(c.packed, size)[:start+size]
-		a.end = end{packed: m.Pack(c.packed[start:]), start: start, tag: k.to.tag, seq: c.seq, rtt: c.rtt(k)}
+		a.end = end{packed: inside.Of(m).Pack(c.packed[start:]), start: start, slot: k.to.slot, seq: c.seq, rtt: c.rtt(k)}
 		c.book(k, r, a.end.rtt, nil)
 	}
 }
@@ -379,11 +379,11 @@ func (c *Conn) handOver() {
 	c.releaseFreed()
 	for rest := c.answers; len(rest) > 0; {
 		n := 1
-		if b := rest[0].to.batch; b != nil {
-			for n < len(rest) && rest[n].to.batch == b {
+		if q := rest[0].to.queue; q != nil {
+			for n < len(rest) && rest[n].to.queue == q {
 				n++
 			}
-			b.putAll(rest[:n], c.packed, origin{c.cfg.Name, c.session, c.at})
+			q.putAll(rest[:n], c.packed, origin{c.cfg.Name, c.session, c.at})
 		} else {
 			rest[0].to.deliver(rest[0].reply, rest[0].err, c.cfg.Name)
 		}

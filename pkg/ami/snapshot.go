@@ -71,7 +71,7 @@ func (n *Node) Stats() NodeStats {
 	}
 	n.stats.fill(&s)
 	s.Events = n.feed.decoded.Load()
-	s.PendingCap, s.WriteCap = n.cfg.Pending, n.cfg.WriteBuffer
+	s.PendingCap, s.WriteCap = n.cfg.Limits.Pending, n.cfg.Limits.WriteBuffer
 	if c != nil {
 		c.fill(&s)
 	}
@@ -82,7 +82,7 @@ func (n *Node) Stats() NodeStats {
 func (c *Conn) Stats() NodeStats {
 	s := NodeStats{
 		Node: c.cfg.Name, State: StateReady, Since: c.epoch, Banner: c.banner, Breaker: "closed",
-		PendingCap: c.cfg.Pending, WriteCap: c.cfg.WriteBuffer, Events: c.feed.decoded.Load(),
+		PendingCap: c.cfg.Limits.Pending, WriteCap: c.cfg.Limits.WriteBuffer, Events: c.feed.decoded.Load(),
 	}
 	if err := c.Err(); err != nil {
 		s.State, s.Cause = StateClosed, err.Error()

@@ -64,7 +64,7 @@ func (s *supervisor) ready(now time.Time) {
 
 // trouble returns the failures in a row and whether the breaker is open, which a session that stays up ends.
 func (s *supervisor) trouble(now time.Time) (failures int, open bool) {
-	if !s.readyAt.IsZero() && now.Sub(s.readyAt) >= s.cfg.StableAfter {
+	if !s.readyAt.IsZero() && now.Sub(s.readyAt) >= s.cfg.Redial.StableAfter {
 		return 0, false
 	}
 	return s.failures, s.open
@@ -80,12 +80,12 @@ func (s *supervisor) shutdown() { s.planned = true }
 // must not be called in a loop. A refused login backs off on a clock of its own, and says nothing about the network.
 func (s *supervisor) failed(now time.Time, cause error, random float64) (State, time.Duration) {
 	up := !s.readyAt.IsZero()
-	stable := up && now.Sub(s.readyAt) >= s.cfg.StableAfter
+	stable := up && now.Sub(s.readyAt) >= s.cfg.Redial.StableAfter
 	s.readyAt = time.Time{}
 	if errors.Is(cause, ErrUnauthorized) {
 		s.refusals++
 		s.open = false
-		return StateBackoff, jitter(s.cfg.LoginBackoffMin, s.cfg.LoginBackoffMax, s.refusals, 0.5+random/2)
+		return StateBackoff, jitter(s.cfg.Redial.LoginBackoffMin, s.cfg.Redial.LoginBackoffMax, s.refusals, 0.5+random/2)
 	}
 	if stable {
 		s.failures, s.open, s.excused = 0, false, false
@@ -94,16 +94,16 @@ func (s *supervisor) failed(now time.Time, cause error, random float64) (State, 
 		if s.planned { // once: a server that says so after every login is called in a loop no more than another
 			s.excused, s.grace = true, now.Add(plannedRestart)
 		}
-		return StateBackoff, jitter(s.cfg.BackoffMin, s.cfg.BackoffMax, s.failures+1, random)
+		return StateBackoff, jitter(s.cfg.Redial.BackoffMin, s.cfg.Redial.BackoffMax, s.failures+1, random)
 	}
 	if s.failures++; !up && now.Before(s.grace) {
-		s.failures = min(s.failures, s.cfg.BreakerFailures-1)
+		s.failures = min(s.failures, s.cfg.Redial.BreakerFailures-1)
 	}
-	if s.open || s.failures >= s.cfg.BreakerFailures {
+	if s.open || s.failures >= s.cfg.Redial.BreakerFailures {
 		s.open = true // the breaker is the backoff: one probe behind it
-		return StateBreakerOpen, s.cfg.BreakerOpen/2 + time.Duration(random*float64(s.cfg.BreakerOpen)/2)
+		return StateBreakerOpen, s.cfg.Redial.BreakerOpen/2 + time.Duration(random*float64(s.cfg.Redial.BreakerOpen)/2)
 	}
-	return StateBackoff, jitter(s.cfg.BackoffMin, s.cfg.BackoffMax, s.failures, random)
+	return StateBackoff, jitter(s.cfg.Redial.BackoffMin, s.cfg.Redial.BackoffMax, s.failures, random)
 }
 
 // jitter returns a share of low·2^(n-1), at most of high: full jitter, whose cap holds after it.

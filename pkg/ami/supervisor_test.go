@@ -34,7 +34,7 @@ func never(cause error) life { return life{up: -1, cause: cause} }
 
 func decide(t *testing.T, random float64, lives []life) []outcome {
 	t.Helper()
-	cfg, err := Config{Addr: "pbx:5038", BreakerFailures: 3}.withDefaults()
+	cfg, err := Config{Addr: "pbx:5038", Redial: Redial{BreakerFailures: 3}}.withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}

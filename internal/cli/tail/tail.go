@@ -14,6 +14,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -31,7 +32,9 @@ const help = `Examples:
 An action behind "--" is sent once the events are subscribed to, so none of its own is missed.
 A lost connection is made again; a gap marks what is missing. --for begins with the first session. On a
 terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
-a time of today (09:30), or how long ago (10m).`
+a time of today (09:30), or how long ago (10m).
+
+` + cond.Grammar + "\n\n" + cond.Globs
 
 // options are those of tail; wait shares most.
 type options struct {
@@ -127,24 +130,6 @@ func (f *options) limit(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeoutCause(ctx, f.length.Value, errForIsOver)
 }
 
-// parseWhere joins all conditions: several flags mean and.
-func parseWhere(conditions []string) (*ami.Where, error) {
-	joined := ""
-	for i, c := range conditions {
-		if _, err := ami.ParseWhere(c); err != nil { // each by itself, so that the error shows what was written
-			return nil, err
-		}
-		if i > 0 {
-			joined += " && "
-		}
-		joined += c
-	}
-	if joined == "" {
-		return nil, nil
-	}
-	return ami.ParseWhere(joined)
-}
-
 // need returns how many nodes must be ready at the start.
 func (f *options) need(nodes int) (int, error) {
 	switch f.require {
@@ -185,7 +170,7 @@ type tailer struct {
 func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer, error) {
 	t := &tailer{run: r, flags: f, names: names}
 	var err error
-	if t.where, err = parseWhere(f.where); err != nil {
+	if t.where, err = act.ParseWhere(r, f.where); err != nil {
 		return nil, err
 	}
 	act.WarnEvents(r, names)
@@ -288,6 +273,7 @@ func (t *tailer) flush() error {
 
 // end prints what is left: the counts, or the end of a document.
 func (t *tailer) end() error {
+	act.NoteMissing(t.run, t.where)
 	if t.stats != nil {
 		t.stats.clear()
 		for _, r := range t.stats.records() {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/capture"
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -110,7 +111,7 @@ func broadcast(m *wire.Message) (recorded, bool) {
 		rec.class = privClass(priv)
 	}
 	for i := range m.Len() {
-		_, _, line := m.Parts(i)
+		_, _, line := inside.Of(m).Parts(i)
 		rec.text = append(append(rec.text, line...), '\r', '\n')
 		if i == 0 && !public {
 			rec.text = appendHeader(rec.text, "Privilege", privilege(rec.class))

@@ -102,7 +102,7 @@ func (k *worker) job() job {
 		j.timeout = time.Duration(1 + r.Int64N(int64(maxTimeout)))
 		j.action.Timeout = j.timeout
 	} else {
-		j.timeout = k.w.p.config.ActionTimeout
+		j.timeout = k.w.p.config.Timeouts.Action
 	}
 	j.action.WaitReady = r.IntN(3) == 0
 	return j
@@ -157,7 +157,7 @@ func (w *world) send(j job, way, cancelMS int) {
 		reply, err = n.TryDo(ctx, j.action)
 	case 4:
 		kinds := []ami.Route{{Kind: ami.RouteRoundRobin}, {Kind: ami.RouteFailover}, {Kind: ami.RouteLeastPending}, {Node: h.name}}
-		reply, err = w.cluster.Do(ctx, kinds[j.number/len(w.hosts)%len(kinds)], j.action)
+		reply, err = w.cluster.Via(kinds[j.number/len(w.hosts)%len(kinds)]).Do(ctx, j.action)
 	case 5:
 		ctx, cancel := context.WithTimeout(ctx, time.Duration(cancelMS)*time.Millisecond)
 		reply, err = n.Do(ctx, j.action)
@@ -178,7 +178,7 @@ func (w *world) send(j job, way, cancelMS int) {
 
 func (w *world) submit(ctx context.Context, n *ami.Node, j job) {
 	tag := w.jobs.put(j)
-	if err := n.Submit(ctx, j.action, w.batch, tag); err != nil {
+	if err := w.batch.Submit(ctx, n, j.action, tag); err != nil {
 		w.jobs.take(tag)
 		w.books.end(err)
 		w.judge(j, nil, err)
@@ -225,7 +225,7 @@ func (w *world) reap() {
 		if err != nil {
 			break
 		}
-		j, ok := w.jobs.take(r.Tag)
+		j, ok := w.jobs.take(r.Value)
 		if !ok {
 			w.t.Errorf("a submitted action ended twice: %+v", r)
 			continue

@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"io"
+
+	"github.com/apntalk/amictl/internal/packet"
 )
 
 const (
@@ -28,7 +30,7 @@ type Decoder struct {
 	want  int // size the buffer should have, follows the load
 	small int // reads in a row that needed little
 
-	idx         index // of the packet's lines so far
+	idx         packet.Index // of the packet's lines so far
 	kind        Kind
 	phase       phase
 	headers     int  // lines that count against a header limit
@@ -38,8 +40,7 @@ type Decoder struct {
 	needsBanner bool
 	failed      error // a final error, returned for ever
 
-	skip      skipper
-	discarded uint64
+	skip skipper
 }
 
 // phase is where in a packet the decoder stands.
@@ -52,9 +53,10 @@ const (
 	inSkip // throwing the rest of an over-size packet away
 )
 
-// NewDecoder returns a decoder for a stream that may start anywhere between packets, such as a capture.
+// NewDecoder returns a decoder for a stream that may start anywhere between packets. With limits that cannot be honoured
+// (see [Limits.Check]) its Next returns that error and nothing else.
 func NewDecoder(l Limits) *Decoder {
-	return &Decoder{limits: l.withDefaults(), want: smallBuffer}
+	return &Decoder{limits: l.withDefaults(), want: smallBuffer, failed: l.Check()}
 }
 
 // NewSessionDecoder returns a decoder for a fresh connection: the first line must be a banner.
@@ -120,11 +122,8 @@ func (d *Decoder) Feed(p []byte) {
 // Buffered returns how many bytes wait in an incomplete packet or behind it.
 func (d *Decoder) Buffered() int { return d.w - d.r }
 
-// Memory returns the bytes of the decoder's own buffers.
-func (d *Decoder) Memory() int { return cap(d.buf) + cap(d.idx.refs) }
-
-// Discarded returns how many bytes of over-size packets were thrown away so far.
-func (d *Decoder) Discarded() uint64 { return d.discarded }
+// memory returns the bytes of the decoder's own buffers.
+func (d *Decoder) memory() int { return cap(d.buf) + cap(d.idx.Refs) }
 
 // End tells that the stream is over: it returns a *TruncatedError if that was inside a packet, else io.EOF.
 func (d *Decoder) End() error {
@@ -145,8 +144,8 @@ func (d *Decoder) Next() (Message, error) {
 	if d.needsBanner {
 		return d.banner()
 	}
-	if !d.idx.empty() && d.pos == d.r {
-		d.idx.reset() // the last call ended a packet
+	if !d.idx.Empty() && d.pos == d.r {
+		d.idx.Reset() // the last call ended a packet
 	}
 	for {
 		if d.phase == inSkip && !d.skipped() {
@@ -185,8 +184,8 @@ func (d *Decoder) Next() (Message, error) {
 // plain reports whether what comes next may be lines for plainLines: those behind the first, or a first one spelled as
 // Asterisk spells it.
 func (d *Decoder) plain() bool {
-	if !d.idx.empty() {
-		return d.output == 0 && !d.idx.wide
+	if !d.idx.Empty() {
+		return d.output == 0 && !d.idx.Wide
 	}
 	const event, response = "Event: ", "Response: "
 	switch b := d.buf[d.pos:d.w]; {
@@ -204,8 +203,8 @@ func (d *Decoder) plain() bool {
 // whether the packet is whole. It leaves every line that is not well within the limits to line.
 func (d *Decoder) plainLines() (done bool) {
 	p := lines{
-		buf: d.buf[:d.w], start: d.r, pos: d.pos, from: d.scan, idx: d.idx.refs, response: d.kind == Response,
-		most: min(d.w, d.r+d.limits.Packet, d.r+maxRefStart), line: d.limits.Line, left: d.mostHeaders() - d.headers,
+		buf: d.buf[:d.w], start: d.r, pos: d.pos, from: d.scan, idx: d.idx.Refs, response: d.kind == Response,
+		most: min(d.w, d.r+d.limits.Packet, d.r+packet.MaxRefStart), line: d.limits.Line, left: d.mostHeaders() - d.headers,
 	}
 	before := p.left
 	if hasMarks {
@@ -216,7 +215,7 @@ func (d *Decoder) plainLines() (done bool) {
 	}
 	d.headers += before - p.left
 	if p.pos != d.pos {
-		d.pos, d.scan, d.idx.refs = p.pos, p.pos, p.idx
+		d.pos, d.scan, d.idx.Refs = p.pos, p.pos, p.idx
 	}
 	return done
 }
@@ -236,8 +235,8 @@ func (d *Decoder) line(end, next int) (done bool, err error) {
 	}
 	if d.phase == inFollowsHead {
 		name, _ := splitHeader(d.buf[d.pos:end])
-		isID := EqualFold(borrow(name), "ActionID")
-		if !d.sawID && (isID || d.headers == 1 && EqualFold(borrow(name), "Privilege")) {
+		isID := EqualFold(packet.Borrow(name), "ActionID")
+		if !d.sawID && (isID || d.headers == 1 && EqualFold(packet.Borrow(name), "Privilege")) {
 			d.sawID = isID
 			return d.header(end, next)
 		}
@@ -249,7 +248,7 @@ func (d *Decoder) line(end, next int) (done bool, err error) {
 // header takes one line of an ordinary packet.
 func (d *Decoder) header(end, next int) (done bool, err error) {
 	line := d.buf[d.pos:end]
-	first := d.idx.empty()
+	first := d.idx.Empty()
 	if len(line) == 0 {
 		if first { // blank lines between packets: two after SuccessfulAuth and Command, more elsewhere
 			d.r = next
@@ -257,17 +256,17 @@ func (d *Decoder) header(end, next int) (done bool, err error) {
 		}
 		return true, nil
 	}
-	r := newRef(d.buf, d.r, d.pos, end, next, bytes.IndexByte(line, ':'))
-	name, value := line[:r.nameLen()], line[r.nameLen()+r.gap():]
+	r := packet.NewRef(d.buf, d.r, d.pos, end, next, bytes.IndexByte(line, ':'))
+	name, value := line[:r.NameLen()], line[r.NameLen()+r.Gap():]
 	if first {
 		if len(name) == 0 && bytes.HasPrefix(line, []byte(bannerPrefix)) {
 			d.begin(Banner)
-			d.idx.wide = true
+			d.idx.Wide = true
 			return true, d.push(r, end, next)
 		}
 		d.classify(name, value)
 	}
-	if d.kind == Response && len(name) == 6 && EqualFold(borrow(name), "Output") {
+	if d.kind == Response && len(name) == 6 && EqualFold(packet.Borrow(name), "Output") {
 		return false, d.pushOutput(r, end, next)
 	}
 	return false, d.push(r, end, next)
@@ -276,13 +275,13 @@ func (d *Decoder) header(end, next int) (done bool, err error) {
 // classify begins a packet by its first header.
 func (d *Decoder) classify(name, value []byte) {
 	switch {
-	case EqualFold(borrow(name), "Event"):
+	case EqualFold(packet.Borrow(name), "Event"):
 		d.begin(Event)
-	case EqualFold(borrow(name), "Response"):
+	case EqualFold(packet.Borrow(name), "Response"):
 		d.begin(Response)
-		if EqualFold(borrow(value), "Follows") {
+		if EqualFold(packet.Borrow(value), "Follows") {
 			d.phase = inFollowsHead
-			d.idx.wide = true
+			d.idx.Wide = true
 		}
 	default:
 		d.begin(Raw)
@@ -294,7 +293,7 @@ func (d *Decoder) begin(k Kind) {
 }
 
 // push records a line that counts against the header and packet limits.
-func (d *Decoder) push(r ref, end, next int) error {
+func (d *Decoder) push(r packet.Ref, end, next int) error {
 	d.headers++
 	if most := d.mostHeaders(); d.headers > most {
 		return d.over("headers", most)
@@ -302,7 +301,7 @@ func (d *Decoder) push(r ref, end, next int) error {
 	if next-d.r-d.output > d.limits.Packet {
 		return d.over("packet", d.limits.Packet)
 	}
-	d.idx.add(r, d.pos-d.r, end-d.r)
+	d.idx.Add(r, d.pos-d.r, end-d.r)
 	return nil
 }
 
@@ -314,34 +313,34 @@ func (d *Decoder) followsText(end, next int) (done bool, err error) {
 		return true, nil
 	}
 	d.marked = bytes.HasSuffix(d.buf[d.pos:end], []byte(endCommand))
-	return false, d.pushOutput(newRef(d.buf, d.r, d.pos, end, next, -1), end, next)
+	return false, d.pushOutput(packet.NewRef(d.buf, d.r, d.pos, end, next, -1), end, next)
 }
 
 // pushOutput records a line of a Command's output. An empty line costs its eight bytes of index, not one.
-func (d *Decoder) pushOutput(r ref, end, next int) error {
+func (d *Decoder) pushOutput(r packet.Ref, end, next int) error {
 	d.output += max(next-d.pos, 8)
 	if d.output > d.limits.Output {
 		return d.over("output", d.limits.Output)
 	}
-	d.idx.add(r, d.pos-d.r, end-d.r)
+	d.idx.Add(r, d.pos-d.r, end-d.r)
 	return nil
 }
 
 // endMark cuts the end mark off the last line of text, and the line too if it held nothing else.
 func (d *Decoder) endMark() {
-	last := d.idx.last()
-	d.idx.dropLast()
-	if end := last.end() - len(endCommand); end > last.start() {
-		d.idx.add(0, last.start(), end)
+	last := d.idx.Last()
+	d.idx.DropLast()
+	if end := last.End() - len(endCommand); end > last.Start() {
+		d.idx.Add(0, last.Start(), end)
 	}
 }
 
 // packet hands out buf[r:pos] and readies the decoder for the next one; idx lives until then.
 func (d *Decoder) packet() Message {
-	m := Message{text: borrow(d.buf[d.r:d.pos]), idx: borrow(d.idx.refs), kind: d.kind, wide: d.idx.wide}
-	if d.phase != inHeaders {
-		m.form = formFollows
-	}
+	m := Message{packet.Packet{
+		Text: packet.Borrow(d.buf[d.r:d.pos]), Index: packet.Borrow(d.idx.Refs), Kind: uint8(d.kind),
+		Follows: d.phase != inHeaders, Wide: d.idx.Wide,
+	}}
 	d.phase = inHeaders
 	d.r = d.pos
 	return m

@@ -269,7 +269,7 @@ func TestBufferShrinks(t *testing.T) {
 			}
 		}
 	}
-	if got := d.Memory(); got > 2*smallBuffer {
+	if got := d.memory(); got > 2*smallBuffer {
 		t.Errorf("an idle decoder holds %d bytes", got)
 	}
 }

@@ -37,7 +37,7 @@ func FuzzDecoder(f *testing.F) {
 		if diff := cmp.Diff(trim(wantErrs), trim(errs)); diff != "" {
 			t.Fatalf("split into %d, errors (-whole +split):\n%s", piece, diff)
 		}
-		if got := split.Memory(); got > 64<<10 {
+		if got := split.memory(); got > 64<<10 {
 			t.Fatalf("holds %d bytes", got)
 		}
 	})

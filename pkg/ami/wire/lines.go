@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/apntalk/amictl/internal/packet"
 )
 
 // A lines takes the lines of one packet off a buffer, as long as they are well within the limits and refs do for them.
@@ -46,7 +48,7 @@ func (p *lines) take() (done bool) {
 		if p.response && maybeOutput(p.buf[p.pos:], name) {
 			return false
 		}
-		r := newRef(p.buf, p.start, p.pos, end, next, name)
+		r := packet.NewRef(p.buf, p.start, p.pos, end, next, name)
 		p.idx = binary.LittleEndian.AppendUint32(p.idx, uint32(r))
 		p.pos, p.from = next, next
 		p.left--
@@ -86,7 +88,7 @@ scan:
 			if p.response && maybeOutput(buf[pos:], name) {
 				break scan
 			}
-			idx = binary.LittleEndian.AppendUint32(idx, uint32(newRef(buf, p.start, pos, end, next, name)))
+			idx = binary.LittleEndian.AppendUint32(idx, uint32(packet.NewRef(buf, p.start, pos, end, next, name)))
 			co &= ^uint64(1) << n
 			pos, name = next, -1
 			left--

@@ -14,9 +14,8 @@ type skipper struct {
 func (d *Decoder) over(what string, limit int) error {
 	follows := d.phase == inFollowsHead || d.phase == inFollowsText
 	d.skip = skipper{follows: follows, tail: d.skip.tail[:0], empty: true, marked: d.marked}
-	d.discarded += uint64(d.pos - d.r)
 	d.r, d.scan = d.pos, d.pos
-	d.idx.reset()
+	d.idx.Reset()
 	d.phase = inSkip
 	return &LimitError{What: what, Limit: limit}
 }
@@ -30,7 +29,6 @@ func (d *Decoder) skipped() bool {
 			piece = piece[:i+1]
 		}
 		d.r += len(piece)
-		d.discarded += uint64(len(piece))
 		d.pos, d.scan = d.r, d.r
 		if d.skip.take(piece, i >= 0) {
 			d.phase = inHeaders

@@ -1,11 +1,21 @@
-package wire
+package packet_test
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/apntalk/amictl/internal/packet"
+	"github.com/apntalk/amictl/internal/packet/inside"
+	"github.com/apntalk/amictl/pkg/ami/wire"
 )
+
+// unpack returns the message that lies in a buffer.
+func unpack(p *packet.Packed, buf []byte) (m wire.Message) {
+	*inside.Of(&m) = p.Packet(buf)
+	return m
+}
 
 // Lines on both sides of 64 KiB, where a packet's index becomes a wide one: whatever lines there are, the packet comes
 // in whatever pieces, and the message is a borrowed one, an owned one or a packed one.
@@ -47,24 +57,24 @@ func TestIndexOfALongPacket(t *testing.T) {
 			}
 			text += ends[len(lines)%2]
 			for _, piece := range []int{len(text), 4096, 777} {
-				d := NewDecoder(Limits{Headers: 1 << 16, Packet: 1 << 20})
-				var m Message
-				err := ErrMore
-				for at := 0; at < len(text) && err == ErrMore; at += piece { //nolint:errorlint // it is never wrapped
+				d := wire.NewDecoder(wire.Limits{Headers: 1 << 16, Packet: 1 << 20})
+				var m wire.Message
+				err := wire.ErrMore
+				for at := 0; at < len(text) && err == wire.ErrMore; at += piece { //nolint:errorlint // it is never wrapped
 					d.Feed([]byte(text[at:min(at+piece, len(text))]))
 					m, err = d.Next()
 				}
 				if err != nil {
 					t.Fatalf("%s, %d bytes in pieces of %d: %v", first.name, len(text), piece, err)
 				}
-				dst := make([]byte, m.Size())
-				packed := m.Pack(dst)
-				for kind, m := range map[string]Message{"borrowed": m, "owned": m.Clone(), "packed": packed.Message(dst)} {
+				dst := make([]byte, inside.Of(&m).Size())
+				packed := inside.Of(&m).Pack(dst)
+				for kind, m := range map[string]wire.Message{"borrowed": m, "owned": m.Clone(), "packed": unpack(&packed, dst)} {
 					if m.Text() != text || m.Len() != len(lines) {
 						t.Fatalf("%s of %d bytes: %d lines in %d bytes, want %d", kind, len(text), m.Len(), len(m.Text()), len(lines))
 					}
 					for i, want := range lines {
-						name, value, whole := m.Parts(i)
+						name, value, whole := inside.Of(&m).Parts(i)
 						if name != want.name || value != want.value || !strings.HasPrefix(whole, name) || !strings.HasSuffix(whole, value) {
 							t.Fatalf("%s of %d bytes, line %d: %q: %q, want %q: %q", kind, len(text), i, name, value, want.name, want.value)
 						}
@@ -77,8 +87,8 @@ func TestIndexOfALongPacket(t *testing.T) {
 						t.Fatalf("%s of %d bytes: %s is %q", kind, len(text), last.name, value)
 					}
 				}
-				if m.wide != (start > maxRefStart) {
-					t.Errorf("%d bytes, the last line at %d, a wide index: %v", len(text), start, m.wide)
+				if inside.Of(&m).Wide != (start > packet.MaxRefStart) {
+					t.Errorf("%d bytes, the last line at %d, a wide index: %v", len(text), start, inside.Of(&m).Wide)
 				}
 			}
 		}
@@ -122,9 +132,9 @@ func TestPacketsAbout64KiB(t *testing.T) {
 		}
 		text.WriteString(eol())
 		text.WriteString("Event: Next" + eol() + "A: b" + eol() + eol())
-		d := NewDecoder(Limits{})
+		d := wire.NewDecoder(wire.Limits{})
 		rest := text.String()
-		var got []Message
+		var got []wire.Message
 		for len(rest) > 0 {
 			n := min(len(rest), 1+rnd.IntN(30_000))
 			if round%7 == 0 && len(rest) < 1000 {
@@ -135,14 +145,14 @@ func TestPacketsAbout64KiB(t *testing.T) {
 			for {
 				m, err := d.Next()
 				if err != nil {
-					if err != ErrMore {
+					if err != wire.ErrMore {
 						t.Fatal(err)
 					}
 					break
 				}
-				buf := make([]byte, m.Size())
-				p := m.Pack(buf)
-				own := p.Message(buf)
+				buf := make([]byte, inside.Of(&m).Size())
+				p := inside.Of(&m).Pack(buf)
+				own := unpack(&p, buf)
 				got = append(got, own.Clone())
 			}
 		}
@@ -153,7 +163,7 @@ func TestPacketsAbout64KiB(t *testing.T) {
 			t.Fatalf("round %d: %d lines, want %d", round, got[0].Len(), len(want))
 		}
 		for i, w := range want {
-			_, _, line := got[0].Parts(i)
+			_, _, line := inside.Of(&got[0]).Parts(i)
 			name, value := got[0].Line(i)
 			wn, wv, ok := strings.Cut(w, ":")
 			if !ok || wn == "" || len(wn) > 4095 {
