@@ -14,6 +14,7 @@ type JSON struct {
 	Fields []string // if not empty, the headers to keep in fields and multi, whatever their case
 
 	stamp *stamp // a Printer's, for what it writes one behind the other
+	names *names // a Printer's
 }
 
 // AppendEvent appends an event, or the gap that the entry marks, as one JSON object. It does not allocate unless a
@@ -50,18 +51,25 @@ func (j JSON) appendEvent(dst []byte, typ string, ev *ami.Event, origin *Origin)
 func (j JSON) appendNamed(dst []byte, m *wire.Message, answer bool, lossy *bool) []byte {
 	w := fieldWriter{m: m, only: j.Fields}
 	if answer {
-		w.omit = ownNumber
+		w.lift = liftOwnNumber
 	}
 	if m.Kind() == wire.Event {
 		dst = appendStringKey(dst, "event", m.Name(), lossy)
 		w.from = 1
 	}
-	dst = w.append(dst)
+	dst = j.appendFields(dst, &w)
 	*lossy = *lossy || w.lossy
 	return dst
 }
 
-func ownNumber(name string) bool { return wire.EqualFold(name, "ActionID") }
+// appendFields runs w, with a Printer's table of names or one that is free.
+func (j JSON) appendFields(dst []byte, w *fieldWriter) []byte {
+	if w.names = j.names; w.names == nil {
+		w.names, w.passing = freeNames.Get().(*names), len(j.Fields) > 0
+		defer freeNames.Put(w.names)
+	}
+	return w.append(dst)
+}
 
 // AppendGap appends the gap that an entry of a subscription marks.
 func AppendGap(dst []byte, ev *ami.Event) []byte {

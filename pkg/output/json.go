@@ -62,7 +62,8 @@ func AppendString(dst []byte, s string) (_ []byte, lossy bool) {
 func appendEscaped(dst []byte, s string) (_ []byte, lossy bool) {
 	start := 0
 	for i := 0; i < len(s); {
-		if c := s[i]; c < utf8.RuneSelf {
+		c := s[i]
+		if c < utf8.RuneSelf {
 			if special[c] {
 				dst = append(dst, s[start:i]...)
 				dst = appendEscapedByte(dst, c)
@@ -71,20 +72,48 @@ func appendEscaped(dst []byte, s string) (_ []byte, lossy bool) {
 			i++
 			continue
 		}
+		if n := safeRune(s[i:]); n > 0 {
+			i += n
+			continue
+		}
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 || unsafeRune(r) {
-			dst = append(dst, s[start:i]...)
-			if n == 1 {
-				lossy = true
-				dst = append(dst, "\ufffd"...)
-			} else {
-				dst = appendUnicodeEscape(dst, r)
-			}
-			start = i + n
+		dst = append(dst, s[start:i]...)
+		if r == utf8.RuneError && n == 1 {
+			lossy = true
+			dst = append(dst, "\ufffd"...)
+		} else {
+			dst = appendUnicodeEscape(dst, r)
 		}
 		i += n
+		start = i
 	}
 	return append(dst, s[start:]...), lossy
+}
+
+// safeRune returns the length of the rune that s begins with if it is one of two or three bytes, as most are, that is
+// written as it is, else 0 or that of a longer one.
+func safeRune(s string) int {
+	const tail, tailMask = 0x80, 0xc0
+	switch c := s[0]; {
+	case c < 0xc2 || c > 0xf4 || len(s) < 2 || s[1]&tailMask != tail:
+		return 0
+	case c < 0xe0:
+		if unsafeRune(rune(c&0x1f)<<6 | rune(s[1]&0x3f)) {
+			return 0
+		}
+		return 2
+	case c < 0xf0 && len(s) > 2 && s[2]&tailMask == tail:
+		r := rune(c&0x0f)<<12 | rune(s[1]&0x3f)<<6 | rune(s[2]&0x3f)
+		if r < 0x800 || r >= 0xd800 && r < 0xe000 || unsafeRune(r) {
+			return 0
+		}
+		return 3
+	}
+	r, n := utf8.DecodeRuneInString(s)
+	if r == utf8.RuneError || unsafeRune(r) {
+		return 0
+	}
+	return n
 }
 
 const hexDigits = "0123456789abcdef"

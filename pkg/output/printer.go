@@ -63,7 +63,7 @@ type Printer struct {
 
 // NewPrinter returns a printer that writes to w.
 func NewPrinter(w io.Writer, o Options) *Printer {
-	p := &Printer{w: w, o: o, json: JSON{Fields: o.Fields, stamp: new(stamp)}}
+	p := &Printer{w: w, o: o, json: JSON{Fields: o.Fields, stamp: new(stamp), names: new(names)}}
 	if o.Query != "" {
 		p.o.Format = JSONLines
 		p.json.Fields = nil
