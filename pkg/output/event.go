@@ -35,11 +35,8 @@ func (j JSON) AppendItem(dst []byte, ev *ami.Event, origin *Origin) []byte {
 }
 
 func (j JSON) appendEvent(dst []byte, typ string, ev *ami.Event, origin *Origin) []byte {
-	dst = append(dst, `{"type":"`...)
-	dst = append(dst, typ...)
-	dst = append(dst, '"')
 	lossy := false
-	dst = j.appendStamp(dst, ev.Node, ev.Received, &lossy)
+	dst = j.appendOpening(dst, typ, ev.Node, ev.Received, &lossy)
 	if origin != nil {
 		dst = origin.append(dst, &lossy)
 	}
@@ -49,13 +46,12 @@ func (j JSON) appendEvent(dst []byte, typ string, ev *ami.Event, origin *Origin)
 // appendNamed appends the keys event, fields, multi and text. The ActionID of an answer is the session's own number
 // and is left out; that of an event may be somebody else's and stays.
 func (j JSON) appendNamed(dst []byte, m *wire.Message, answer bool, lossy *bool) []byte {
-	w := fieldWriter{m: m, only: j.Fields}
+	w := fieldWriter{m: m, name: m.Name(), only: j.Fields}
 	if answer {
 		w.lift = liftOwnNumber
 	}
 	if m.Kind() == wire.Event {
-		dst = appendStringKey(dst, "event", m.Name(), lossy)
-		w.from = 1
+		w.event, w.from = true, 1
 	}
 	dst = j.appendFields(dst, &w)
 	*lossy = *lossy || w.lossy
@@ -73,9 +69,8 @@ func (j JSON) appendFields(dst []byte, w *fieldWriter) []byte {
 
 // AppendGap appends the gap that an entry of a subscription marks.
 func AppendGap(dst []byte, ev *ami.Event) []byte {
-	dst = append(dst, `{"type":"gap"`...)
 	lossy := false
-	dst = appendStamp(dst, ev.Node, ev.Received, &lossy)
+	dst = appendOpening(dst, "gap", ev.Node, ev.Received, &lossy)
 	dst = appendStringKey(dst, "reason", string(ev.Gap.Reason), &lossy)
 	if ev.Gap.Reason == ami.GapOverflow {
 		dst = strconv.AppendUint(appendKey(dst, "dropped"), ev.Gap.Dropped, 10)
@@ -97,28 +92,35 @@ func appendStamp(dst []byte, node string, t time.Time, lossy *bool) []byte {
 	return appendTime(dst, t)
 }
 
-// A stamp is the text of appendStamp, kept because all that one read of the network brought has it in common.
+// A stamp is what appendOpening writes, kept because all that one read of the network brought has it in common.
 type stamp struct {
+	typ   string
 	node  string
 	time  time.Time
 	text  []byte
 	lossy bool
 }
 
-func (j JSON) appendStamp(dst []byte, node string, t time.Time, lossy *bool) []byte {
+// appendOpening begins an object: its type, where and when.
+func (j JSON) appendOpening(dst []byte, typ, node string, t time.Time, lossy *bool) []byte {
 	s := j.stamp
 	if s == nil {
-		return appendStamp(dst, node, t, lossy)
+		return appendOpening(dst, typ, node, t, lossy)
 	}
-	if s.node != node || s.time != t {
+	if s.typ != typ || s.node != node || s.time != t {
 		if s.node != node {
 			s.node = strings.Clone(node) // it may be borrowed
 		}
-		s.time, s.lossy = t, false
-		s.text = appendStamp(s.text[:0], node, t, &s.lossy)
+		s.typ, s.time, s.lossy = typ, t, false
+		s.text = appendOpening(s.text[:0], typ, node, t, &s.lossy)
 	}
 	*lossy = *lossy || s.lossy
 	return append(dst, s.text...)
+}
+
+func appendOpening(dst []byte, typ, node string, t time.Time, lossy *bool) []byte {
+	dst = append(append(append(dst, `{"type":"`...), typ...), '"')
+	return appendStamp(dst, node, t, lossy)
 }
 
 // Origin says to which request an object belongs.

@@ -6,9 +6,11 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// A fieldWriter appends the keys fields, multi and text of one packet.
+// A fieldWriter appends the keys event, fields, multi and text of one packet.
 type fieldWriter struct {
 	m     *wire.Message
+	name  string   // the packet's
+	event bool     // the name is written as the key event
 	from  int      // the first line that is not lifted out
 	lift  lifting  // which names are lifted out of fields
 	only  []string // if not empty: the names to keep
@@ -18,7 +20,8 @@ type fieldWriter struct {
 	passing  bool // names are shared with writers that keep other fields: nothing can be learned
 
 	names *names
-	bare  bool // there are lines without a name
+	fit   *layout // the packet's, if there is one
+	bare  bool    // there are lines without a name
 }
 
 // append writes the fields; the object must be open and hold a key already.
@@ -26,16 +29,14 @@ func (w *fieldWriter) append(dst []byte) []byte {
 	t := w.names
 	t.m = w.m
 	dst = slices.Grow(dst, len(w.m.Text())+4*w.m.Len()+64) // enough, unless much needs escapes
-	dst = append(dst, `,"fields":{`...)
-	open := len(dst)
 	if w.passing {
 		t.reset()
-		dst = w.unknown(dst, w.from)
+		dst = w.unknown(w.opening(dst), w.from)
 	} else {
 		dst = w.guess(dst)
 	}
-	if len(dst) > open {
-		dst = dst[:len(dst)-1] // the last comma
+	if dst[len(dst)-1] == ',' { // behind the last one
+		dst = dst[:len(dst)-1]
 	}
 	dst = append(dst, '}')
 	if t.repeats() {
@@ -48,25 +49,33 @@ func (w *fieldWriter) append(dst []byte) []byte {
 	return dst
 }
 
+// opening writes the key event and begins fields.
+func (w *fieldWriter) opening(dst []byte) []byte {
+	if w.event {
+		dst = appendStringKey(dst, "event", w.name, &w.lossy)
+	}
+	return append(dst, `,"fields":{`...)
+}
+
 // guess writes the lines by the layout of an earlier packet, and those that are not in it.
 func (w *fieldWriter) guess(dst []byte) []byte {
 	t, i := w.names, w.from
-	place := t.place(w.m, w.lift)
+	place := t.place(w)
 	l := *place
-	fits := l.mayFit(w)
-	if fits {
+	if !l.mayFit(w) {
+		t.reset()
+		dst = w.opening(dst)
+	} else {
 		if dst, i = w.known(dst, l); i == w.m.Len() {
-			l.misses = 0
+			l.misses, l.patience, w.fit = 0, learnAfter, l
 			return dst
 		}
-	}
-	t.reset()
-	if fits {
+		t.reset()
 		t.forget(l, w.from, i)
 	}
 	dst = w.unknown(dst, i)
 	if l != nil {
-		if l.misses++; l.misses < learnAfter {
+		if l.misses++; l.misses < l.patience {
 			return dst
 		}
 	}
@@ -106,8 +115,28 @@ func (w *fieldWriter) unknown(dst []byte, i int) []byte {
 
 // leavesOut reports whether the lines of that name are not in fields.
 func (w *fieldWriter) leavesOut(name string) bool {
-	return w.lift != liftNothing && w.lift.lifts(name) || len(w.only) > 0 && !contains(w.only, name)
+	return w.lift.lifts(name) || len(w.only) > 0 && !contains(w.only, name)
 }
+
+// pair writes what stands before a value, up to its first quote, the value, a quote and a comma.
+func (w *fieldWriter) pair(dst, before []byte, value string) []byte {
+	if !plainASCII(value) {
+		dst = w.escaped(append(dst, before...), value)
+		return append(dst, '"', ',')
+	}
+	at := len(dst)
+	size := len(before) + len(value) + 2
+	if cap(dst)-at < size {
+		dst = slices.Grow(dst, size)
+	}
+	dst = dst[:at+size]
+	copy(dst[at:], before)
+	copy(dst[at+len(before):], value)
+	dst[at+size-2], dst[at+size-1] = '"', ','
+	return dst
+}
+
+var oneQuote = []byte{'"'}
 
 func (w *fieldWriter) escaped(dst []byte, s string) []byte {
 	if plainASCII(s) {
@@ -126,13 +155,14 @@ func (w *fieldWriter) multi(dst []byte) []byte {
 			continue
 		}
 		name, value := w.m.Line(i)
-		dst = append(dst, '"')
-		dst = w.escaped(dst, name)
-		dst = append(dst, '"', ':', '[')
+		if w.fit != nil {
+			dst = append(dst, w.fit.key(i)...)
+		} else {
+			dst = append(w.escaped(append(dst, '"'), name), '"', ':', '"')
+		}
+		dst[len(dst)-1] = '[' // in place of the quote
 		for j := i; ; _, value = w.m.Line(j) {
-			dst = append(dst, '"')
-			dst = w.escaped(dst, value)
-			dst = append(dst, '"', ',')
+			dst = w.pair(dst, oneQuote, value)
 			if j = w.names.next(j); j == 0 {
 				break
 			}

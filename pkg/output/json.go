@@ -1,6 +1,9 @@
 package output
 
 import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -23,18 +26,27 @@ func plainASCII(s string) bool {
 		return true
 	}
 	for i, last := 0, len(s)-8; ; i = min(i+8, last) {
-		p := s[i : i+8]
-		w := uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
-			uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
-		quote, slash := w^('"'*lowBits), w^('\\'*lowBits)
-		// A borrow between bytes can only follow a byte that is already refused.
-		if (w|(w-' '*lowBits)|(w+lowBits)|(quote-lowBits)|(slash-lowBits))&highBits != 0 {
+		if specials(load8(s, i)) != 0 {
 			return false
 		}
 		if i == last {
 			return true
 		}
 	}
+}
+
+// load8 returns the eight bytes of s from i on.
+func load8(s string, i int) uint64 {
+	p := s[i : i+8]
+	return uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+		uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+}
+
+// specials returns a word in which the lowest bit that is set is the top bit of the first special byte of w. Higher bits
+// may be wrong: a borrow between bytes can only follow a byte that is special.
+func specials(w uint64) uint64 {
+	quote, slash := w^('"'*lowBits), w^('\\'*lowBits)
+	return (w | (w - ' '*lowBits) | (w + lowBits) | (quote - lowBits) | (slash - lowBits)) & highBits
 }
 
 // special marks the bytes that plainASCII refuses.
@@ -60,57 +72,77 @@ func AppendString(dst []byte, s string) (_ []byte, lossy bool) {
 
 // appendEscaped is AppendString for what is not plain, without the quotes.
 func appendEscaped(dst []byte, s string) (_ []byte, lossy bool) {
-	start := 0
+	const piece = 1 << 10 // so much is given room at a time, six bytes for each and eight to write beyond the end
 	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if special[c] {
-				dst = append(dst, s[start:i]...)
-				dst = appendEscapedByte(dst, c)
-				start = i + 1
+		end := min(i+piece, len(s))
+		dst = slices.Grow(dst, 6*(end-i+utf8.UTFMax)+8)
+		n, to := len(dst), dst[:cap(dst)]
+		for i < end {
+			if i+8 <= len(s) && s[i] < utf8.RuneSelf {
+				w := load8(s, i)
+				binary.LittleEndian.PutUint64(to[n:], w)
+				plain := 8
+				if m := specials(w); m != 0 {
+					plain = bits.TrailingZeros64(m) / 8
+				}
+				i, n = i+plain, n+plain
+				if plain > 0 {
+					continue
+				}
 			}
-			i++
-			continue
+			if c := s[i]; c < utf8.RuneSelf {
+				if special[c] {
+					n = len(appendEscapedByte(to[:n], c))
+				} else {
+					to[n] = c
+					n++
+				}
+				i++
+				continue
+			}
+			start := i
+			for i < end && s[i] >= utf8.RuneSelf {
+				k := safeRune(s[i:])
+				if k == 0 {
+					break
+				}
+				i += k
+			}
+			if n += copy(to[n:], s[start:i]); i > start {
+				continue
+			}
+			r, k := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && k == 1 {
+				lossy = true
+				n += copy(to[n:], "\ufffd")
+			} else {
+				n = len(appendUnicodeEscape(to[:n], r))
+			}
+			i += k
 		}
-		if n := safeRune(s[i:]); n > 0 {
-			i += n
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		dst = append(dst, s[start:i]...)
-		if r == utf8.RuneError && n == 1 {
-			lossy = true
-			dst = append(dst, "\ufffd"...)
-		} else {
-			dst = appendUnicodeEscape(dst, r)
-		}
-		i += n
-		start = i
+		dst = to[:n]
 	}
-	return append(dst, s[start:]...), lossy
+	return dst, lossy
 }
 
-// safeRune returns the length of the rune that s begins with if it is one of two or three bytes, as most are, that is
-// written as it is, else 0 or that of a longer one.
+// safeRune returns the length of the rune that s begins with, which is not ASCII, or 0 if it is not written as it is.
 func safeRune(s string) int {
-	const tail, tailMask = 0x80, 0xc0
-	switch c := s[0]; {
-	case c < 0xc2 || c > 0xf4 || len(s) < 2 || s[1]&tailMask != tail:
-		return 0
-	case c < 0xe0:
-		if unsafeRune(rune(c&0x1f)<<6 | rune(s[1]&0x3f)) {
-			return 0
+	if len(s) >= 3 { // most are of two or three bytes
+		switch a, b, c := rune(s[0]), rune(s[1]), rune(s[2]); {
+		case a >= 0xc2 && a < 0xe0 && b&0xc0 == 0x80:
+			if r := a&0x1f<<6 | b&0x3f; unsafeLow[r/64]&(1<<(r%64)) != 0 {
+				return 0
+			}
+			return 2
+		case a > 0xe0 && a < 0xed && b&0xc0 == 0x80 && c&0xc0 == 0x80: // U+1000 to U+CFFF
+			if r := a&0xf<<12 | b&0x3f<<6 | c&0x3f; r < lowRunes && unsafeLow[r/64]&(1<<(r%64)) != 0 {
+				return 0
+			}
+			return 3
 		}
-		return 2
-	case c < 0xf0 && len(s) > 2 && s[2]&tailMask == tail:
-		r := rune(c&0x0f)<<12 | rune(s[1]&0x3f)<<6 | rune(s[2]&0x3f)
-		if r < 0x800 || r >= 0xd800 && r < 0xe000 || unsafeRune(r) {
-			return 0
-		}
-		return 3
 	}
 	r, n := utf8.DecodeRuneInString(s)
-	if r == utf8.RuneError || unsafeRune(r) {
+	if r == utf8.RuneError && n == 1 || unsafeRune(r) {
 		return 0
 	}
 	return n

@@ -1,25 +1,31 @@
 package output
 
-import "github.com/apntalk/amictl/pkg/ami/wire"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // A layout is what an earlier packet taught: which names come in which order, how each is written, and which of them
 // repeat. Almost every packet has the layout of one before it, and then a comparison a line says what a hash would.
 //
 // A layout that does not fit costs those comparisons and nothing else. It is replaced when it has not fitted a few times in
-// a row, so that packets which never look alike are not learned for nothing.
+// a row, and ever later if that was for nothing, for there are packets that never look alike.
 type layout struct {
-	event  string
-	from   int
-	lift   lifting
-	lines  []layoutLine
-	text   []byte
-	misses int // in a row
+	event    string
+	from     int
+	lift     lifting
+	opening  []byte // what is written before the first line
+	lossy    bool   // the event's name is not UTF-8
+	lines    []layoutLine
+	text     []byte
+	misses   int // in a row
+	patience int // with misses, before it is replaced
 }
 
 // A layoutLine is one line of a layout. Its places are in the layout's text.
 type layoutLine struct {
 	name, nameEnd uint16 // as it came
-	key, keyEnd   uint16 // as it is written, from its first quote to the first quote of its value
+	key, keyEnd   uint16 // as it is written, see layout.key
 	first         uint16 // the line whose name it repeats
 	kind          lineKind
 	lossy         bool // the name is not UTF-8
@@ -38,22 +44,28 @@ const (
 	maxLayouts     = 128     // of a Printer
 	maxLayoutLines = 512     // of a packet that is learned
 	maxLayoutText  = 8 << 10 // of the names and keys of one
-	learnAfter     = 4       // packets that the layout at hand did not fit
+	learnAfter     = 4       // packets in a row that the layout at hand did not fit
+	mostPatience   = 256
 )
 
 // place returns where the layout of such packets is kept.
-func (t *names) place(m *wire.Message, lift lifting) **layout {
-	h := hashName(m.Name()) + uint32(m.Len())*0x9e3779b1 + uint32(lift)
+func (t *names) place(w *fieldWriter) **layout {
+	h := hashName(w.name) + uint32(w.m.Len())*0x9e3779b1 + uint32(w.lift)
 	return &t.layouts[h%maxLayouts]
 }
 
 // mayFit reports whether the packet has as many lines, of which the same are wanted.
 func (l *layout) mayFit(w *fieldWriter) bool {
-	return l != nil && len(l.lines) == w.m.Len() && l.from == w.from && l.lift == w.lift && l.event == w.m.Name()
+	return l != nil && len(l.lines) == w.m.Len() && l.from == w.from && l.lift == w.lift && l.event == w.name
 }
+
+// key returns the key of a line as it is written, from its first quote to the first quote of its value.
+func (l *layout) key(i int) []byte { return l.text[l.lines[i].key:l.lines[i].keyEnd] }
 
 // known writes the lines of a packet as long as they are those of the layout, and returns the line that is not.
 func (w *fieldWriter) known(dst []byte, l *layout) (_ []byte, i int) {
+	dst = append(dst, l.opening...)
+	w.lossy = l.lossy
 	for i = w.from; i < len(l.lines); i++ {
 		line := &l.lines[i]
 		name, value := w.m.Line(i)
@@ -62,7 +74,7 @@ func (w *fieldWriter) known(dst []byte, l *layout) (_ []byte, i int) {
 		}
 		switch line.kind {
 		case newName:
-			dst = w.pair(dst, l.text[line.key:line.keyEnd], value)
+			dst = w.pair(dst, l.key(i), value)
 			w.lossy = w.lossy || line.lossy
 		case oldName:
 			w.names.link(int(line.first), i)
@@ -74,79 +86,62 @@ func (w *fieldWriter) known(dst []byte, l *layout) (_ []byte, i int) {
 	return dst, i
 }
 
-// pair writes a key with its quotes and colon, a value and a comma.
-func (w *fieldWriter) pair(dst, key []byte, value string) []byte {
-	if !plainASCII(value) {
-		dst = w.escaped(append(dst, key...), value)
-		return append(dst, '"', ',')
-	}
-	at := len(dst)
-	size := len(key) + len(value) + 2
-	if cap(dst)-at < size {
-		dst = append(append(dst, key...), value...)
-		return append(dst, '"', ',')
-	}
-	dst = dst[:at+size]
-	copy(dst[at:], key)
-	copy(dst[at+len(key):], value)
-	dst[at+size-2], dst[at+size-1] = '"', ','
-	return dst
-}
-
 // forget puts the lines before line i into the table, for the layout is not the packet's.
 func (t *names) forget(l *layout, from, i int) {
 	t.links = t.links[:0]
 	for j := from; j < i; j++ {
-		if line := &l.lines[j]; line.kind >= newName {
-			name, _ := t.m.Line(j)
-			t.add(j, name, hashWritten(l.text[line.key+1:line.keyEnd-3]))
+		line := &l.lines[j]
+		if line.kind < newName {
+			continue
 		}
+		name, _ := t.m.Line(j)
+		key := l.key(j)
+		t.add(j, name, hashWritten(key[1:len(key)-len(`":"`)]))
 	}
 }
 
-// learn makes a layout of a packet that was written, unless it is too large for one.
-func (w *fieldWriter) learn(l *layout) *layout {
+// learn makes a layout of a packet that was written, in place of one that did not fit. A packet that is too large has none.
+func (w *fieldWriter) learn(old *layout) *layout {
 	n := w.m.Len()
-	if n > maxLayoutLines {
-		return l
+	if n > maxLayoutLines || len(w.name) > maxLayoutText {
+		return old
 	}
-	if l == nil {
-		l = &layout{}
+	l := &layout{event: strings.Clone(w.name), from: w.from, lift: w.lift, patience: learnAfter}
+	if old != nil {
+		l.lines, l.text, l.opening, l.patience = old.lines[:0], old.text[:0], old.opening[:0], min(2*old.patience, mostPatience)
 	}
-	*l = layout{from: w.from, lift: w.lift, lines: l.lines[:0], text: l.text[:0], event: l.event}
+	l.opening, l.lossy = w.opening(l.opening), w.event && !utf8.ValidString(w.name)
 	for i := range n {
 		name, _ := w.m.Line(i)
-		var line layoutLine
-		switch {
-		case i < w.from || w.leavesOut(name):
-		case name == "":
-			line.kind = noName
-		default:
-			line.kind = newName
-		}
-		line.name = uint16(len(l.text))
-		l.text = append(l.text, name...)
-		line.nameEnd, line.key = uint16(len(l.text)), uint16(len(l.text))
-		if line.kind == newName {
-			l.text, line.lossy = AppendString(l.text, name)
-			l.text = append(l.text, ':', '"')
-		}
-		line.keyEnd = uint16(len(l.text))
+		l.line(name, i >= w.from && !w.leavesOut(name))
 		if len(l.text) > maxLayoutText {
 			return nil
 		}
-		l.lines = append(l.lines, line)
 	}
 	for i := w.from; w.names.repeats() && i < n; i++ {
-		for j := i; w.names.heads(i); {
-			if j = w.names.next(j); j == 0 {
-				break
-			}
+		if !w.names.heads(i) {
+			continue
+		}
+		for j := w.names.next(i); j != 0; j = w.names.next(j) {
 			l.lines[j].kind, l.lines[j].first = oldName, uint16(i)
 		}
 	}
-	if l.event != w.m.Name() {
-		l.event = string([]byte(w.m.Name()))
-	}
 	return l
+}
+
+// line adds a line of that name.
+func (l *layout) line(name string, wanted bool) {
+	line := layoutLine{name: uint16(len(l.text))}
+	l.text = append(l.text, name...)
+	line.nameEnd, line.key = uint16(len(l.text)), uint16(len(l.text))
+	switch {
+	case wanted && name != "":
+		line.kind = newName
+		l.text, line.lossy = AppendString(l.text, name)
+		l.text = append(l.text, ':', '"')
+	case wanted:
+		line.kind = noName
+	}
+	line.keyEnd = uint16(len(l.text))
+	l.lines = append(l.lines, line)
 }

@@ -10,9 +10,8 @@ import (
 
 // AppendReply appends the complete answer to an action. Items that were printed on their own are left out of it.
 func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
-	dst = append(dst, `{"type":"reply"`...)
 	lossy := false
-	dst = j.appendStamp(dst, r.Node, r.Received, &lossy)
+	dst = j.appendOpening(dst, "reply", r.Node, r.Received, &lossy)
 	dst = origin.append(dst, &lossy)
 	dst = appendStringKey(dst, "response", r.Name(), &lossy)
 	if message, ok := r.Lookup("Message"); ok {
@@ -24,7 +23,7 @@ func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
 	dst = strconv.AppendInt(appendKey(dst, "rtt_us"), r.RTT.Microseconds(), 10)
 	follows := wire.EqualFold(r.Name(), "Follows")
 	command := follows || wire.EqualFold(origin.Action, "Command")
-	w := fieldWriter{m: &r.Message, from: 1, lift: liftReply, only: j.Fields, textless: follows}
+	w := fieldWriter{m: &r.Message, name: r.Name(), from: 1, lift: liftReply, only: j.Fields, textless: follows}
 	if command {
 		w.lift = liftCommand
 	}
@@ -158,9 +157,8 @@ type Failure struct {
 
 // AppendError appends a failure as a JSON object.
 func AppendError(dst []byte, f *Failure) []byte {
-	dst = append(dst, `{"type":"error"`...)
 	lossy := false
-	dst = appendStamp(dst, f.Node, f.Time, &lossy)
+	dst = appendOpening(dst, "error", f.Node, f.Time, &lossy)
 	dst = f.Origin.append(dst, &lossy)
 	dst = appendStringKey(dst, "code", f.Code, &lossy)
 	dst = strconv.AppendInt(appendKey(dst, "exit"), int64(f.Exit), 10)
