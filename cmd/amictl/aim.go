@@ -8,6 +8,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -85,7 +86,7 @@ func (a *app) stderrIsTerminal() bool {
 // onlyReads reports whether an action is known to change nothing. Of Asterisk's own commands those that show are.
 func onlyReads(action *ami.Action) bool {
 	if !wire.EqualFold(action.Name, "Command") {
-		return ami.ReadOnly(action.Name)
+		return catalog.ReadOnly(action.Name)
 	}
 	words := strings.Fields(strings.ToLower(action.Get("Command")))
 	return len(words) > 0 && words[0] == "help" || len(words) > 1 && (words[1] == "show" || words[1] == "list")

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
@@ -38,8 +39,8 @@ type app struct {
 	dropped uint64 // events that tail or wait was too slow for
 
 	hideOnce, logOnce sync.Once
-	hide              *ami.Redactor // see redactor
-	log               *slog.Logger  // see logger
+	hide              *redact.Redactor // see redactor
+	log               *slog.Logger     // see logger
 }
 
 func newApp(args []string, stdin io.Reader, stdout *os.File, stderr io.Writer, env func(string) (string, bool)) *app {

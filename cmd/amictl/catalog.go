@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -39,7 +40,7 @@ func (a *app) actionsCommand() *cli.Command {
 			if live {
 				return a.liveActions(ctx, c)
 			}
-			if one, ok := ami.LookupAction(c.Args().First()); ok && c.Args().Len() == 1 {
+			if one, ok := catalog.Lookup(c.Args().First()); ok && c.Args().Len() == 1 {
 				if p, err := a.printer(records, false, false); err == nil && p.Options().Format == output.TableText && len(p.Options().Fields) == 0 {
 					return actionDetail(p, &one)
 				}
@@ -50,7 +51,7 @@ func (a *app) actionsCommand() *cli.Command {
 			}
 			var rows []output.Record
 			var names []string
-			for _, action := range ami.Actions() {
+			for _, action := range catalog.Actions() {
 				names = append(names, action.Name)
 				if !c.Args().Present() || ami.MatchGlob(c.Args().First(), action.Name) {
 					rows = append(rows, row(&action))
@@ -70,7 +71,7 @@ func (a *app) eventsCommand() *cli.Command {
 		Description: eventsHelp,
 		Action: func(_ context.Context, c *cli.Command) error {
 			var rows []output.Record
-			names := ami.EventNames()
+			names := catalog.Events()
 			for _, name := range names {
 				if !c.Args().Present() || ami.MatchGlob(c.Args().First(), name) {
 					rows = append(rows, eventRecord(name))
@@ -84,7 +85,7 @@ func (a *app) eventsCommand() *cli.Command {
 // eventRecord is an event, with the actions whose lists it ends.
 func eventRecord(name string) output.Record {
 	var ends []string
-	for _, action := range ami.Actions() {
+	for _, action := range catalog.Actions() {
 		if wire.EqualFold(action.EndEvent, name) {
 			ends = append(ends, action.Name)
 		}
@@ -99,7 +100,7 @@ func eventRecord(name string) output.Record {
 	}
 }
 
-func actionRecord(action *ami.CatalogAction) output.Record {
+func actionRecord(action *catalog.Action) output.Record {
 	params := make([]string, 0, len(action.Params))
 	required := []string{}
 	for _, p := range action.Params {
@@ -130,7 +131,7 @@ func actionRecord(action *ami.CatalogAction) output.Record {
 }
 
 // actionRow is what a table shows of an action: the same in fewer columns, without the ActionID, which is amictl's own.
-func actionRow(action *ami.CatalogAction) output.Record {
+func actionRow(action *catalog.Action) output.Record {
 	var params []string
 	for _, p := range action.Params {
 		switch {

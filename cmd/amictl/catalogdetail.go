@@ -7,12 +7,13 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
 // actionDetail shows one action to people, a line for each thing that is known.
-func actionDetail(p *output.Printer, action *ami.CatalogAction) error {
+func actionDetail(p *output.Printer, action *catalog.Action) error {
 	required, optional := make([]string, 0, 4), make([]string, 0, len(action.Params))
 	for _, param := range action.Params {
 		switch {
@@ -100,7 +101,7 @@ func (a *app) liveActions(ctx context.Context, c *cli.Command) error {
 func liveRecord(node, name, text string) output.Record {
 	summary, _, _ := strings.Cut(text, "(Priv: ")
 	classes := liveClasses(text)
-	_, inCatalogue := ami.LookupAction(name)
+	_, inCatalogue := catalog.Lookup(name)
 	return output.Record{
 		{Key: "type", Value: "live-action"},
 		{Key: "node", Value: node},

@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 )
 
 // A candidate is a word that may stand where the cursor is.
@@ -255,7 +255,7 @@ func (c *completer) action(before []string, word string) {
 }
 
 func (c *completer) actions(word string) {
-	for _, a := range ami.Actions() {
+	for _, a := range catalog.Actions() {
 		about := ""
 		if len(a.Classes) > 0 {
 			about = "needs " + strings.Join(a.Classes, " or ")
@@ -271,7 +271,7 @@ func (c *completer) params(action string, before []string, word string) {
 		c.files = strings.HasSuffix(name, "@")
 		return
 	}
-	a, _ := ami.LookupAction(action)
+	a, _ := catalog.Lookup(action)
 	for _, p := range a.Params {
 		given := slices.ContainsFunc(before, func(w string) bool {
 			key, _, _ := strings.Cut(w, "=")
@@ -288,7 +288,7 @@ func (c *completer) params(action string, before []string, word string) {
 	}
 }
 
-func (c *completer) events(word string) { c.addAll(word, "", ami.EventNames()...) }
+func (c *completer) events(word string) { c.addAll(word, "", catalog.Events()...) }
 
 // config is the configuration that the words before the cursor choose, empty if it cannot be read.
 func (c *completer) config() *config {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
 )
 
 // config is the configuration file. Secrets are in it by reference only.
@@ -90,7 +90,7 @@ func loadConfig(path string) (*config, error) {
 	if info.Mode().Perm()&0o002 != 0 {
 		return nil, configError("chmod o-w "+path, "config %s may be written by everybody, so by somebody else", path)
 	}
-	if _, err := ami.NewRedactor(ami.RedactorConfig{Patterns: c.Redact}); err != nil {
+	if _, err := redact.New(redact.Config{Patterns: c.Redact}); err != nil {
 		return nil, configError(`each is an RE2 expression, such as '\+49[0-9]{6,}'`, "config %s: redact: %s", path, cause(err))
 	}
 	return c, c.checkSecrets(info)

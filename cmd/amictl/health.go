@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/apntalk/amictl/internal/metrics"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -184,7 +185,7 @@ func (r *healthRun) write(found []checkup) error {
 	case "nagios":
 		text.Write(r.nagios(found))
 	case "prometheus":
-		if err := writeHealthMetrics(&text, found); err != nil {
+		if err := metrics.Write(&text, promFamilies(found)); err != nil {
 			return err
 		}
 	default:

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/apntalk/amictl/internal/metrics"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -122,9 +121,9 @@ var healthFigures = []struct {
 	name, help string
 	value      func(h *checkup) float64
 }{
-	{"ami_health_ready", "Whether the node is ready and meets no --warn or --crit.", func(h *checkup) float64 { return truth(h.state() == "ready") }},
-	{"ami_health_degraded", "Whether the node takes actions, but is degraded or critical.", func(h *checkup) float64 { return truth(h.err == nil && h.degraded != "") }},
-	{"ami_health_login_refused", "Whether the server refused the login.", func(h *checkup) float64 { return truth(h.state() == "login-refused") }},
+	{"ami_health_ready", "Whether the node is ready and meets no --warn or --crit.", func(h *checkup) float64 { return metrics.Bool(h.state() == "ready") }},
+	{"ami_health_degraded", "Whether the node takes actions, but is degraded or critical.", func(h *checkup) float64 { return metrics.Bool(h.err == nil && h.degraded != "") }},
+	{"ami_health_login_refused", "Whether the server refused the login.", func(h *checkup) float64 { return metrics.Bool(h.state() == "login-refused") }},
 	{"ami_health_login_seconds", "Dial to login answer.", func(h *checkup) float64 { return seconds(h.login, h.login > 0) }},
 	{"ami_health_ping_seconds", "Round trip of a Ping.", func(h *checkup) float64 { return seconds(h.ping, h.ping > 0) }},
 	{"ami_health_uptime_seconds", "Time since the server started.", func(h *checkup) float64 { return seconds(h.uptime, h.uptime >= 0) }},
@@ -133,44 +132,32 @@ var healthFigures = []struct {
 	{"ami_health_time_seconds", "When the node was looked at, since the epoch.", func(h *checkup) float64 { return float64(h.at.UnixMicro()) / 1e6 }},
 }
 
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-var promEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
-
-// promLabel makes text a label's value. It is from the server: a byte that is not UTF-8 would cost the whole scrape.
-func promLabel(s string) string { return promEscaper.Replace(strings.ToValidUTF8(s, "\uFFFD")) }
-
-// writeHealthMetrics writes Prometheus' text format: the engine's own metrics of each node, then what was found. A
-// figure that is not known has no sample.
-func writeHealthMetrics(w io.Writer, found []checkup) error {
+// promFamilies returns the engine's own metrics of each node, then what was found. A figure that is not known has no sample.
+func promFamilies(found []checkup) []metrics.Family {
 	var stats ami.ClusterStats
 	for i := range found {
 		stats.Nodes = append(stats.Nodes, found[i].stats)
 	}
-	if err := stats.WritePrometheus(w); err != nil {
-		return err
-	}
-	b := bufio.NewWriter(w)
+	all := metrics.Of(&stats)
 	for _, m := range healthFigures {
-		fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s gauge\n", m.name, m.help, m.name)
+		f := metrics.Family{Name: m.name, Kind: metrics.Gauge, Help: m.help, Labels: []string{"node"}}
 		for i := range found {
 			if v := m.value(&found[i]); v == v { // not NaN
-				fmt.Fprintf(b, "%s{node=\"%s\"} %s\n", m.name, promLabel(found[i].node), strconv.FormatFloat(v, 'f', -1, 64))
+				f.Add(v, found[i].node)
 			}
 		}
+		all = append(all, f)
 	}
-	fmt.Fprint(b, "# HELP ami_health_info The server's release and its manager's version.\n# TYPE ami_health_info gauge\n")
+	info := metrics.Family{
+		Name: "ami_health_info", Kind: metrics.Gauge, Help: "The server's release and its manager's version.",
+		Labels: []string{"node", "version", "banner"},
+	}
 	for i := range found {
 		if h := &found[i]; h.err == nil {
-			fmt.Fprintf(b, "ami_health_info{node=\"%s\",version=\"%s\",banner=\"%s\"} 1\n", promLabel(h.node), promLabel(h.version), promLabel(h.banner))
+			info.Add(1, h.node, h.version, h.banner)
 		}
 	}
-	return b.Flush()
+	return append(all, info)
 }
 
 // replaceOutput writes a file whole or not at all, so that who reads it never sees half of it. A device or a pipe is

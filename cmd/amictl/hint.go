@@ -4,7 +4,7 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -58,7 +58,7 @@ func callHint(outcome string) string {
 }
 
 func permissionHint(action string) string {
-	a, ok := ami.LookupAction(action)
+	a, ok := catalog.Lookup(action)
 	if !ok || len(a.Classes) == 0 {
 		return "the user's write= in manager.conf lacks a class that this action needs"
 	}
@@ -67,7 +67,7 @@ func permissionHint(action string) string {
 
 func unknownActionHint(action string) string {
 	var names []string
-	for _, a := range ami.Actions() {
+	for _, a := range catalog.Actions() {
 		if wire.EqualFold(a.Name, action) {
 			return "the module that has it is not loaded there, or not yet; `amictl send ListCommands` shows what is"
 		}

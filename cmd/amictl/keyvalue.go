@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 )
 
 // parseAction reads an action from arguments: its name, then Key=Value each. The first `=` splits; order and repeats
@@ -68,7 +69,7 @@ func (a *app) readValue(file, who string) (string, error) {
 // warnUnknown tells of a header that the catalogue does not have for the action, as a typing error would be. It is
 // sent all the same: a newer server may know more.
 func (a *app) warnUnknown(action *ami.Action) {
-	known, ok := ami.LookupAction(action.Name)
+	known, ok := catalog.Lookup(action.Name)
 	if !ok || len(known.Params) == 0 || known.Name == "UserEvent" { // whose headers are free
 		return
 	}
@@ -92,7 +93,7 @@ func (a *app) warnUnknown(action *ami.Action) {
 // warnEvents tells of a name that is a typing error away from an event's in the catalogue, and is none. It is waited for
 // all the same: a newer server may send it.
 func (a *app) warnEvents(names []string) {
-	known := ami.EventNames()
+	known := catalog.Events()
 	for _, name := range names {
 		if strings.ContainsAny(name, "*?") || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
 			continue

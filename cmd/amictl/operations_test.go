@@ -17,7 +17,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/apntalk/amictl/internal/metrics"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -34,7 +36,7 @@ func operationsGuide(t *testing.T) string {
 func TestCountersAreExplained(t *testing.T) {
 	var b bytes.Buffer
 	node := ami.NodeStats{Node: "pbx1"}
-	if err := writeHealthMetrics(&b, []checkup{{node: "pbx1", stats: node}}); err != nil {
+	if err := metrics.Write(&b, promFamilies([]checkup{{node: "pbx1", stats: node}})); err != nil {
 		t.Fatal(err)
 	}
 	there, explained := make(map[string]bool), make(map[string]bool)
@@ -82,9 +84,9 @@ var limits = []struct {
 	{"Budget", ami.DefaultBudget, "1GiB"},
 	{"MaxDials", ami.DefaultMaxDials, "64"},
 	{"RedialRate", ami.DefaultRedialRate, "50"},
-	{"LogQueue", ami.DefaultLogQueue, "1,024"},
-	{"LogQueueBytes", ami.DefaultLogQueueBytes, "4MiB"},
-	{"LogCloseTimeout", ami.DefaultLogCloseTimeout, "2s"},
+	{"LogQueue", redact.DefaultQueue, "1,024"},
+	{"LogQueueBytes", redact.DefaultQueueBytes, "4MiB"},
+	{"LogCloseTimeout", redact.DefaultCloseTimeout, "2s"},
 	{"Banner", wire.DefaultBanner, "256"},
 	{"Line", wire.DefaultLine, "1MiB"},
 	{"Headers", wire.DefaultHeaders, "1,024"},

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/internal/metrics"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
@@ -30,7 +31,7 @@ func TestHidePasswordWithoutScheme(t *testing.T) {
 // What a server says cannot spoil a scrape.
 func TestPrometheusLabelsAreUTF8(t *testing.T) {
 	var b strings.Builder
-	if err := writeHealthMetrics(&b, []checkup{{node: "a", version: "2\xff2\"\n", banner: "\xc3"}}); err != nil {
+	if err := metrics.Write(&b, promFamilies([]checkup{{node: "a", version: "2\xff2\"\n", banner: "\xc3"}})); err != nil {
 		t.Fatal(err)
 	}
 	if want := `version="2` + "\uFFFD" + `2\"\n",banner="` + "\uFFFD" + `"`; !strings.Contains(b.String(), want) {

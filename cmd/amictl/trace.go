@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
@@ -45,13 +46,13 @@ func (a *app) watched(cfg *ami.Config) {
 }
 
 // redactor hides secrets, and what the configuration's patterns match, in what the run shows or records.
-func (a *app) redactor() *ami.Redactor {
+func (a *app) redactor() *redact.Redactor {
 	a.hideOnce.Do(func() {
-		cfg := ami.RedactorConfig{}
+		cfg := redact.Config{}
 		if a.settings != nil {
 			cfg.Patterns = a.settings.config.Redact
 		}
-		r, err := ami.NewRedactor(cfg)
+		r, err := redact.New(cfg)
 		if err != nil {
 			panic(err) // loadConfig has tried the patterns
 		}

@@ -6,20 +6,24 @@ import (
 	"testing"
 )
 
-// The house's arrows point down only: cmd → bench, output → ami → wire; amitest → wire.
+// The house's arrows point down only: cmd → bench, output → ami → redact, catalog → wire; amiprom → ami; amitest → wire.
 func TestImportArrows(t *testing.T) {
 	const module = "github.com/apntalk/amictl/"
 	allowed := map[string]string{ // package → what of the module it may import
-		"pkg/ami/wire":    "",
-		"pkg/ami":         "pkg/ami/wire",
-		"pkg/ami/amitest": "pkg/ami/wire",
-		"pkg/output":      "pkg/ami pkg/ami/wire",
-		"pkg/scenario":    "pkg/ami pkg/ami/wire pkg/ami/amitest",
-		"pkg/bench":       "pkg/ami pkg/ami/wire pkg/ami/amitest",
-		"cmd/amictl":      "pkg/ami pkg/ami/wire pkg/ami/amitest pkg/output pkg/bench pkg/scenario",
+		"pkg/ami/wire":     "",
+		"pkg/ami/redact":   "pkg/ami/wire",
+		"pkg/ami/catalog":  "pkg/ami/wire",
+		"pkg/ami":          "pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
+		"pkg/ami/amitest":  "pkg/ami/wire",
+		"internal/metrics": "pkg/ami",
+		"pkg/ami/amiprom":  "pkg/ami internal/metrics",
+		"pkg/output":       "pkg/ami pkg/ami/wire",
+		"pkg/scenario":     "pkg/ami pkg/ami/wire pkg/ami/amitest",
+		"pkg/bench":        "pkg/ami pkg/ami/wire pkg/ami/amitest",
+		"cmd/amictl":       "pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/catalog pkg/ami/amitest pkg/output pkg/bench pkg/scenario internal/metrics",
 	}
 	// The library stands on the standard library and golang.org/x alone.
-	pure := map[string]bool{"pkg/ami/wire": true, "pkg/ami": true, "pkg/ami/amitest": true}
+	pure := map[string]bool{"pkg/ami/wire": true, "pkg/ami/redact": true, "pkg/ami/catalog": true, "pkg/ami": true, "pkg/ami/amitest": true}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -45,5 +49,21 @@ func TestImportArrows(t *testing.T) {
 	}
 	if seen < len(allowed) {
 		t.Errorf("only %d packages were looked at", seen)
+	}
+}
+
+// Shells start amictl thousands of times: Prometheus' client is for the programs that embed the engine.
+func TestTheCommandLineIsLean(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "github.com/apntalk/amictl/cmd/amictl").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range strings.Lines(string(out)) {
+		if strings.Contains(pkg, "prometheus") || strings.Contains(pkg, "protobuf") {
+			t.Errorf("amictl links %s", strings.TrimSpace(pkg))
+		}
+	}
+	if !strings.Contains(string(out), "/pkg/ami\n") {
+		t.Error("the list is not the program's")
 	}
 }

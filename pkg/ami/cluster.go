@@ -9,15 +9,17 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/apntalk/amictl/pkg/ami/redact"
 )
 
 // ClusterConfig holds what the nodes of a cluster share. Zero fields take the documented defaults.
 type ClusterConfig struct {
-	MaxDials   int          // dials and logins at once; one that hangs counts for half a second
-	RedialRate int          // redials a second
-	Budget     int64        // bytes that all subscriptions' rings may hold together
-	Logger     *slog.Logger // nil: silent. It is wrapped in a LogSink, so that it cannot block the engine
-	Redactor   *Redactor    // hides secrets in the log; nil: one that knows the nodes' own and the usual keys
+	MaxDials   int              // dials and logins at once; one that hangs counts for half a second
+	RedialRate int              // redials a second
+	Budget     int64            // bytes that all subscriptions' rings may hold together
+	Logger     *slog.Logger     // nil: silent. It is wrapped in a redact.LogSink, so that it cannot block the engine
+	Redactor   *redact.Redactor // hides secrets in the log; nil: one that knows the nodes' own and the usual keys
 	Hooks      Hooks
 	Rand       func() float64 // jitter, in [0,1); nil: math/rand/v2. It must be safe for concurrent use
 }
@@ -35,7 +37,7 @@ type Hooks struct {
 type Cluster struct {
 	cfg    ClusterConfig
 	log    *slog.Logger
-	sink   *LogSink
+	sink   *redact.LogSink
 	notes  *notifier
 	queue  *dialQueue
 	budget budget
@@ -69,10 +71,10 @@ func NewCluster(cfg ClusterConfig) *Cluster {
 	c := &Cluster{cfg: cfg, queue: newDialQueue(cfg.MaxDials, cfg.RedialRate), ended: make(chan struct{}), log: slog.New(slog.DiscardHandler)}
 	c.budget.limit = cfg.Budget
 	if c.cfg.Redactor == nil {
-		c.cfg.Redactor, _ = NewRedactor(RedactorConfig{}) // without patterns it cannot fail
+		c.cfg.Redactor, _ = redact.New(redact.Config{}) // without patterns it cannot fail
 	}
 	if cfg.Logger != nil {
-		c.sink = NewLogSink(cfg.Logger.Handler(), LogSinkOptions{Redactor: c.cfg.Redactor})
+		c.sink = redact.NewLogSink(cfg.Logger.Handler(), redact.LogSinkOptions{Redactor: c.cfg.Redactor})
 		c.log = slog.New(c.sink)
 	}
 	if cfg.Hooks.StateChanged != nil {
@@ -186,7 +188,7 @@ func (c *Cluster) Subscribe(o SubscribeOptions) (*Subscription, error) {
 	c.subscriptions = append(slices.DeleteFunc(c.subscriptions, func(old *Subscription) bool {
 		over := old.closed()
 		if over {
-			c.past.add(old.Stats())
+			c.past.Add(old.Stats())
 		}
 		return over
 	}), s)

@@ -3,7 +3,6 @@ package ami_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -71,7 +70,7 @@ func TestClusterStorm(t *testing.T) {
 							s.Poll()
 						}
 					case 8:
-						_ = f.Stats().WritePrometheus(io.Discard)
+						_ = f.Stats()
 					}
 				}
 			})

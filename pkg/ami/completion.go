@@ -3,6 +3,7 @@ package ami
 import (
 	"strings"
 
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -40,7 +41,7 @@ func (p phase) onResponse(m *wire.Message, action string, await bool) (next phas
 		return awaitOne, false
 	case wire.EqualFold(action, "WaitEvent"):
 		return inBareList, false
-	case announcesList(m.Get("Message")) && endEvent(action) != "":
+	case announcesList(m.Get("Message")) && listEnd(action) != "":
 		return inBareList, false
 	}
 	return p, true
@@ -83,5 +84,11 @@ func (p phase) onEvent(m *wire.Message, action string) (item, done bool) {
 }
 
 func isEndEvent(event, action string) bool {
-	return strings.HasSuffix(event, "Complete") && wire.EqualFold(event, endEvent(action))
+	return strings.HasSuffix(event, "Complete") && wire.EqualFold(event, listEnd(action))
+}
+
+// listEnd returns the event that ends an action's list as far as the catalogue knows, or "".
+func listEnd(action string) string {
+	a, _ := catalog.Lookup(action)
+	return a.EndEvent
 }

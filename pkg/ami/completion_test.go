@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -203,7 +204,7 @@ func TestCompletionShapes(t *testing.T) {
 // Every list of the catalogue must end by its own end event, with an EventList header and without.
 func TestCompletionOfEveryCataloguedList(t *testing.T) {
 	n := 0
-	for _, a := range Actions() {
+	for _, a := range catalog.Actions() {
 		if a.EndEvent == "" || !strings.HasSuffix(a.EndEvent, "Complete") || a.Name == "WaitEvent" {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -46,8 +47,8 @@ func TestDefaults(t *testing.T) {
 		{"redials a second", ami.DefaultRedialRate, 50},
 		{"events in a ring", ami.DefaultRingEvents, 8192},
 		{"bytes in a ring", ami.DefaultRingBytes, 8 << 20},
-		{"records in a log sink", ami.DefaultLogQueue, 1024},
-		{"bytes in a log sink", ami.DefaultLogQueueBytes, 4 << 20},
+		{"records in a log sink", redact.DefaultQueue, 1024},
+		{"bytes in a log sink", redact.DefaultQueueBytes, 4 << 20},
 		{"bytes of a packet", wire.DefaultPacket, 1 << 20},
 		{"headers of an event", wire.DefaultHeaders, 1024},
 		{"headers of a response", wire.DefaultResponseHeaders, 64 << 10},

@@ -3,6 +3,8 @@ package ami
 import (
 	"errors"
 	"fmt"
+
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 )
 
 // Why an operation failed. They are found with errors.Is in what the engine returns, an *OpError as a rule.
@@ -106,7 +108,7 @@ func Retryable(err error, action string) bool {
 	if !errors.As(err, &op) || op.Op == "do" && op.ActionID == "" && !transient(err) {
 		return false // refused for what it is: it would be refused again
 	}
-	return op.Sent == SentNo || ReadOnly(action)
+	return op.Sent == SentNo || catalog.ReadOnly(action)
 }
 
 // transient reports whether an action that was never accepted might be another time.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
 )
 
 // Hooks and log handlers that block or panic cost the engine nothing.
@@ -179,7 +180,7 @@ func (e exiting) Handle(context.Context, slog.Record) error {
 func TestLogHandlerThatEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var records atomic.Int64
-		sink := ami.NewLogSink(exiting{slog.DiscardHandler, &records}, ami.LogSinkOptions{})
+		sink := redact.NewLogSink(exiting{slog.DiscardHandler, &records}, redact.LogSinkOptions{})
 		for range 3 {
 			slog.New(sink).Info("x")
 			synctest.Wait()

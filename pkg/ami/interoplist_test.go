@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/catalog"
 )
 
 // listHeaders are what an action needs to answer with a list, or an error.
@@ -39,7 +40,7 @@ func TestInteropLists(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen, empty, unknown := 0, 0, 0
-		for _, a := range ami.Actions() {
+		for _, a := range catalog.Actions() {
 			if a.EndEvent == "" || a.Name == "WaitEvent" {
 				continue
 			}

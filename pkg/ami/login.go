@@ -95,7 +95,7 @@ func without(text string, secret Secret) string {
 	if secret.Reveal() == "" {
 		return text
 	}
-	return strings.ReplaceAll(text, secret.Reveal(), hidden)
+	return strings.ReplaceAll(text, secret.Reveal(), secret.String())
 }
 
 // onLoopback reports whether the peer is this host. With a Dial of the caller's it may be a proxy on this host, and the

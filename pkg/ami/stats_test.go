@@ -221,3 +221,31 @@ func TestDegraded(t *testing.T) {
 		}
 	})
 }
+
+// What was offered to a subscription that is closed stays in the cluster's figures: a counter never becomes less.
+func TestCountersOfSubscriptionsThatWereClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, ami.ClusterConfig{})
+		defer f.close()
+		s := f.serve("a")
+		f.add("a")
+		f.ready(time.Minute)
+		sub := f.subscribe(ami.SubscribeOptions{})
+		s.Emit(ticks(100, 10)...)
+		synctest.Wait()
+		offered := func() uint64 {
+			st := f.Stats()
+			all := st.PastSubs
+			for _, s := range st.Subs {
+				all.Add(s)
+			}
+			return all.Offered
+		}
+		before := offered()
+		sub.Close()
+		f.subscribe(ami.SubscribeOptions{})
+		if after := offered(); before == 0 || after != before {
+			t.Errorf("%d events had been offered, and then %d", before, after)
+		}
+	})
+}

@@ -121,7 +121,7 @@ func (s *Subscription) detach(f *feed) {
 // leave takes a ring out of its feed, and its figures over. Called under mu, so that none of them is missing meanwhile.
 func (s *Subscription) leave(r *ring) {
 	s.members[r].leave(r)
-	s.gone.add(r.stats())
+	s.gone.Add(r.stats())
 	delete(s.members, r)
 }
 
@@ -306,7 +306,8 @@ type SubscriptionStats struct {
 	Panics      uint64 // of a callback
 }
 
-func (t *SubscriptionStats) add(o SubscriptionStats) {
+// Add adds the figures of another subscription. What is a most is the greater of both.
+func (t *SubscriptionStats) Add(o SubscriptionStats) {
 	t.Offered += o.Offered
 	t.Filtered += o.Filtered
 	t.Delivered += o.Delivered
@@ -335,7 +336,7 @@ func (s *Subscription) Stats() SubscriptionStats {
 	handed := s.handed.Load() // before the rings are asked, which are ahead of it
 	t := s.gone
 	for r := range s.members {
-		t.add(r.stats())
+		t.Add(r.stats())
 	}
 	left := t.Delivered - handed // pulled from a ring, not handed out
 	t.Delivered = handed

@@ -1,4 +1,4 @@
-package ami
+package redact
 
 import (
 	"bytes"
@@ -262,7 +262,7 @@ func TestLogSinkAbandonsAStuckHandler(t *testing.T) {
 func TestLogSinkRedacts(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	h := newRecorder(nil)
-	r := testRedactor(t, RedactorConfig{Secrets: []Secret{NewSecret("hunter2x")}})
+	r := testRedactor(t, Config{Secrets: []Secret{NewSecret("hunter2x")}})
 	s := NewLogSink(h, LogSinkOptions{Redactor: r})
 	l := slog.New(s)
 	l.Info("the hunter2x", "password", "zzz", "a", "kept")

@@ -1,4 +1,4 @@
-package ami
+package redact
 
 import (
 	"cmp"
@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// RedactorConfig says what a [Redactor] hides beyond what it always does.
-type RedactorConfig struct {
+// Config says what a [Redactor] hides beyond what it always does.
+type Config struct {
 	Keys     []string // more names whose values are hidden; case and punctuation do not count
 	Patterns []string // RE2 expressions; what they match is hidden, each line by itself
 	Secrets  []Secret // known ones, as AddSecret
@@ -20,7 +20,7 @@ type RedactorConfig struct {
 //   - by key: the value of every header, variable, setting or attribute with a telling name. A name tells if it holds
 //     secret, passw, passphrase, passcode, token, credential, apikey, accesskey, privatekey or authpass, has a part (parts
 //     are divided by punctuation or by a capital letter) pass, pwd, psk or pin, ends in pass or pwd, or is md5cred,
-//     authorization, cookie, ha1, ExpectedResponse, ReceivedHash or one of RedactorConfig.Keys; punctuation and case do
+//     authorization, cookie, ha1, ExpectedResponse, ReceivedHash or one of Config.Keys; punctuation and case do
 //     not count. Names that end in exist or file (SecretExist, password_file) do not tell. A Login's Key, and any Key or
 //     Response that is an MD5 sum, is hidden too, and so is the value that goes with a telling name in SetVar, Getvar,
 //     VarSet (Variable, Value), DBPut, DBGet (Key, Val) and UpdateConfig (Var-…, Value-…).
@@ -28,7 +28,7 @@ type RedactorConfig struct {
 //     in a Command's output, "name":"value" in JSON, user:password@host in URLs and dial strings.
 //   - by value: known secrets, wherever they are, also as JSON, Go and URL escape them and in base64. A secret under 4
 //     bytes, or of spaces only, is hidden by key alone: hiding every "1" destroys the text and gives it away.
-//   - by pattern: RedactorConfig.Patterns.
+//   - by pattern: Config.Patterns.
 //
 // Where it cannot tell the end of a secret it hides up to the next NAME= or the end of the line. It does not see a
 // secret that has neither a telling name nor a known value, such as a mailbox's PIN in GetConfig of voicemail.conf.
@@ -38,8 +38,8 @@ type Redactor struct {
 	known    knownSecrets
 }
 
-// NewRedactor returns a Redactor. It refuses patterns that do not compile or that match the empty text.
-func NewRedactor(cfg RedactorConfig) (*Redactor, error) {
+// New returns a Redactor. It refuses patterns that do not compile or that match the empty text.
+func New(cfg Config) (*Redactor, error) {
 	r := &Redactor{keys: make(map[string]struct{}, len(cfg.Keys))}
 	for _, k := range cfg.Keys {
 		var buf [maxKey]byte

@@ -1,4 +1,4 @@
-package ami
+package redact
 
 import (
 	"log/slog"
@@ -18,7 +18,7 @@ func FuzzRedactorHides(f *testing.F) {
 		if len(secret) < minSecret || strings.TrimSpace(secret) == "" {
 			return
 		}
-		r := testRedactor(t, RedactorConfig{Secrets: []Secret{NewSecret(secret)}})
+		r := testRedactor(t, Config{Secrets: []Secret{NewSecret(secret)}})
 		for _, form := range forms(secret) {
 			if strings.Contains(hidden, form) {
 				continue // "[secret]" gives it away to nobody
@@ -60,7 +60,7 @@ func FuzzRedactorKeeps(f *testing.F) {
 		if strings.Contains(text, "@") || len(letters.String()) >= 32 && strings.Contains(letters.String(), "response") {
 			return
 		}
-		r := testRedactor(t, RedactorConfig{Secrets: []Secret{NewSecret("hunter2x")}})
+		r := testRedactor(t, Config{Secrets: []Secret{NewSecret("hunter2x")}})
 		if got := r.Text(text); got != text {
 			t.Fatalf("%q became %q", text, got)
 		}

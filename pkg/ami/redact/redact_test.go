@@ -1,4 +1,4 @@
-package ami
+package redact
 
 import (
 	"bytes"
@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-func testRedactor(t testing.TB, cfg RedactorConfig) *Redactor {
+func testRedactor(t testing.TB, cfg Config) *Redactor {
 	t.Helper()
-	r, err := NewRedactor(cfg)
+	r, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +28,7 @@ func testRedactor(t testing.TB, cfg RedactorConfig) *Redactor {
 }
 
 func TestRedactField(t *testing.T) {
-	r := testRedactor(t, RedactorConfig{Keys: []string{"X-Customer"}, Secrets: []Secret{NewSecret("correct horse battery"), NewSecret("1"), NewSecret("    ")}})
+	r := testRedactor(t, Config{Keys: []string{"X-Customer"}, Secrets: []Secret{NewSecret("correct horse battery"), NewSecret("1"), NewSecret("    ")}})
 	const sum = "0123456789abcdef0123456789ABCDEF"
 	for _, tt := range []struct{ name, value, want string }{
 		// by key
@@ -127,7 +129,7 @@ func TestRedactField(t *testing.T) {
 
 // A Variable header alone, without the rules for assignments in any text, splits as Asterisk does.
 func TestRedactVariables(t *testing.T) {
-	r := testRedactor(t, RedactorConfig{})
+	r := testRedactor(t, Config{})
 	for in, want := range map[string]string{
 		`PASS=2\,b=3,a=1`:    `PASS=[secret],a=1`,
 		`PASS="2,b=3",a=1`:   `PASS=[secret],a=1`,
@@ -147,7 +149,7 @@ func TestRedactVariables(t *testing.T) {
 }
 
 func TestRedactText(t *testing.T) {
-	r := testRedactor(t, RedactorConfig{Secrets: []Secret{NewSecret("hunter2x")}})
+	r := testRedactor(t, Config{Secrets: []Secret{NewSecret("hunter2x")}})
 	for _, tt := range []struct{ in, want string }{
 		{"Action: Login\r\nUsername: bob\r\nSecret: pw\r\n\r\n", "Action: Login\r\nUsername: bob\r\nSecret: [secret]\r\n\r\n"},
 		{"Action: Login\r\nAuthType: MD5\r\nKey: short\r\n\r\nAction: DBGet\r\nKey: a\r\n\r\n", "Action: Login\r\nAuthType: MD5\r\nKey: [secret]\r\n\r\nAction: DBGet\r\nKey: a\r\n\r\n"},
@@ -181,7 +183,7 @@ func TestRedactText(t *testing.T) {
 }
 
 func TestRedactKnownSecrets(t *testing.T) {
-	r := testRedactor(t, RedactorConfig{})
+	r := testRedactor(t, Config{})
 	if got := r.Field("x", "abcdef"); got != "abcdef" {
 		t.Errorf("gave %q", got)
 	}
@@ -221,12 +223,12 @@ func TestRedactKnownSecrets(t *testing.T) {
 }
 
 func TestRedactPatterns(t *testing.T) {
-	r := testRedactor(t, RedactorConfig{Patterns: []string{`\b\d{16}\b`, `(?i)card`}})
+	r := testRedactor(t, Config{Patterns: []string{`\b\d{16}\b`, `(?i)card`}})
 	if got, want := r.Text("A: 1234567812345678 x\nB: my Card\n"), "A: [secret] x\nB: my [secret]\n"; got != want {
 		t.Errorf("gave %q", got)
 	}
-	for _, cfg := range []RedactorConfig{{Patterns: []string{"a", "("}}, {Patterns: []string{"x*"}}, {Keys: []string{"--"}}} {
-		if r, err := NewRedactor(cfg); err == nil || r != nil || !strings.HasPrefix(err.Error(), "ami: redactor: ") {
+	for _, cfg := range []Config{{Patterns: []string{"a", "("}}, {Patterns: []string{"x*"}}, {Keys: []string{"--"}}} {
+		if r, err := New(cfg); err == nil || r != nil || !strings.HasPrefix(err.Error(), "ami: redactor: ") {
 			t.Errorf("%v: %v, %v", cfg, r, err)
 		}
 	}
@@ -253,7 +255,7 @@ type login struct {
 
 // Whatever a record carries, neither of slog's handlers prints a secret of it, and what is none is printed.
 func TestRedactAttr(t *testing.T) {
-	r := testRedactor(t, RedactorConfig{Secrets: []Secret{NewSecret("hunter2x")}})
+	r := testRedactor(t, Config{Secrets: []Secret{NewSecret("hunter2x")}})
 	loop := map[string]any{}
 	loop["next"] = loop
 	for name, attr := range map[string]slog.Attr{
@@ -269,10 +271,10 @@ func TestRedactAttr(t *testing.T) {
 		"map of any":      slog.Any("f", map[string]any{"a": map[string]any{"Secret": 777}, "l": []any{"hunter2x", "kept"}}),
 		"list":            slog.Any("Variable", []string{"PASS=zzz", "a=kept"}),
 		"list under key":  slog.Any("passwords", []string{"zzz"}),
-		"fields":          slog.Any("f", []Field{{Name: "Secret", Value: "zzz"}, {Name: "ok", Value: "kept"}}),
+		"fields":          slog.Any("f", []wire.Field{{Name: "Secret", Value: "zzz"}, {Name: "ok", Value: "kept"}}),
 		"bytes":           slog.Any("f", []byte("Secret: zzz\r\n")),
 		"error":           slog.Any("err", fmt.Errorf("x: %w", errors.New("bad hunter2x"))),
-		"op error":        slog.Any("err", &OpError{Op: "login", Node: "kept", Err: errors.New("Secret=zzz")}),
+		"op error":        slog.Any("err", &wrapped{Op: "login", Node: "kept", Err: errors.New("Secret=zzz")}),
 		"stringer":        slog.Any("s", stringer{"hunter2x"}),
 		"struct":          slog.Any("s", login{User: "kept", Secret: "zzz"}),
 		"pointer":         slog.Any("s", &login{User: "kept", Next: &login{Secret: "zzz"}}),
@@ -316,7 +318,7 @@ func TestRedactAttr(t *testing.T) {
 }
 
 func TestRedactAttrLeavesTheRest(t *testing.T) {
-	r := testRedactor(t, RedactorConfig{Secrets: []Secret{NewSecret("hunter2x")}})
+	r := testRedactor(t, Config{Secrets: []Secret{NewSecret("hunter2x")}})
 	err := errors.New("x")
 	for _, a := range []slog.Attr{
 		slog.String("a", "b"), slog.Int("n", 1), slog.Bool("b", true), slog.Any("err", err), slog.Any("l", login{User: "u"}),
@@ -335,7 +337,7 @@ func TestRedactAttrLeavesTheRest(t *testing.T) {
 
 // Without patterns: a regexp's memory is pooled, and the race detector empties pools at random.
 func TestRedactDoesNotAllocate(t *testing.T) {
-	r := testRedactor(t, RedactorConfig{Keys: []string{"mine"}, Secrets: []Secret{NewSecret("hunter2x")}})
+	r := testRedactor(t, Config{Keys: []string{"mine"}, Secrets: []Secret{NewSecret("hunter2x")}})
 	text := "Event: Hangup\r\nPrivilege: call,all\r\nChannel: Local/100@default-0001;1\r\nVariable: a=1,b=2\r\nContact: a@b:5060\r\nx: hunter2y\r\n\r\n"
 	if n := testing.AllocsPerRun(100, func() {
 		if r.Text(text) != text || r.Field("Variable", "a=1,b=2") != "a=1,b=2" || r.Field("Channel", "PJSIP/100") != "PJSIP/100" {
@@ -347,7 +349,7 @@ func TestRedactDoesNotAllocate(t *testing.T) {
 }
 
 func TestRedactorIsSafeForConcurrentUse(t *testing.T) {
-	r := testRedactor(t, RedactorConfig{})
+	r := testRedactor(t, Config{})
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
@@ -365,7 +367,7 @@ func TestRedactorIsSafeForConcurrentUse(t *testing.T) {
 
 // Hostile text must not take quadratic time: each of these takes minutes if it does.
 func TestRedactTextIsLinear(t *testing.T) {
-	r := testRedactor(t, RedactorConfig{Secrets: []Secret{NewSecret("aaaa")}})
+	r := testRedactor(t, Config{Secrets: []Secret{NewSecret("aaaa")}})
 	const n = 1 << 19
 	for _, s := range []string{"pass=", "pass='", `pass="`, "pass=[", `"pass":"`, "= ", ": ", "pass: x", "://a:", "a", `\"pass\":\"`, "\n", "k:\n"} {
 		r.Text(strings.Repeat(s, n/len(s)))
@@ -374,3 +376,12 @@ func TestRedactTextIsLinear(t *testing.T) {
 	r.Text("pass=x" + strings.Repeat(" ", n))
 	r.Text(strings.Repeat(" ", n/2) + strings.Repeat("pass: ", n/12))
 }
+
+// wrapped is an error with fields and a cause.
+type wrapped struct {
+	Op, Node string
+	Err      error
+}
+
+func (w *wrapped) Error() string { return w.Op + " on " + w.Node + ": " + w.Err.Error() }
+func (w *wrapped) Unwrap() error { return w.Err }

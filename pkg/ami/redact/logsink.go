@@ -1,4 +1,4 @@
-package ami
+package redact
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 
 // Defaults of [LogSinkOptions].
 const (
-	DefaultLogQueue        = 1024            // records
-	DefaultLogQueueBytes   = 4 << 20         // estimated, of all waiting records
-	DefaultLogCloseTimeout = 2 * time.Second // Close's patience with the handler
+	DefaultQueue        = 1024            // records
+	DefaultQueueBytes   = 4 << 20         // estimated, of all waiting records
+	DefaultCloseTimeout = 2 * time.Second // Close's patience with the handler
 )
 
 // LogSinkOptions are what a [LogSink] may be told. Zero fields take the documented defaults.
@@ -40,13 +40,13 @@ type LogSink struct {
 // NewLogSink returns a sink in front of h and starts its goroutine, which Close ends.
 func NewLogSink(h slog.Handler, o LogSinkOptions) *LogSink {
 	if o.Queue <= 0 {
-		o.Queue = DefaultLogQueue
+		o.Queue = DefaultQueue
 	}
 	if o.QueueBytes <= 0 {
-		o.QueueBytes = DefaultLogQueueBytes
+		o.QueueBytes = DefaultQueueBytes
 	}
 	if o.CloseTimeout <= 0 {
-		o.CloseTimeout = DefaultLogCloseTimeout
+		o.CloseTimeout = DefaultCloseTimeout
 	}
 	if o.Level == nil {
 		o.Level = lowestLevel(h)

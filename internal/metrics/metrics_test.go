@@ -1,4 +1,4 @@
-package ami_test
+package metrics_test
 
 import (
 	"bytes"
@@ -7,16 +7,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/apntalk/amictl/internal/metrics"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
 func prometheus(t *testing.T, s ami.ClusterStats) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := s.WritePrometheus(&b); err != nil {
+	if err := metrics.Write(&b, metrics.Of(&s)); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -70,9 +70,10 @@ func TestPrometheusShowsEveryFigure(t *testing.T) {
 // sample twice, counters named so, and whatever a node is called stays inside its quotes.
 func TestPrometheusFormat(t *testing.T) {
 	text := prometheus(t, ami.ClusterStats{
-		Nodes:  []ami.NodeStats{{Node: "pbx1", Ledger: ami.Ledger{Rejected: 10}, PingLast: 1500 * time.Microsecond}, {Node: "a \"b\"\\\nami_node_up 1"}},
-		Subs:   []ami.SubscriptionStats{{Offered: 3, PeakEvents: 5}, {Offered: 4, PeakEvents: 2}},
-		Ledger: ami.Ledger{Rejected: 12},
+		Nodes:    []ami.NodeStats{{Node: "pbx1", Ledger: ami.Ledger{Rejected: 10}, PingLast: 1500 * time.Microsecond}, {Node: "a \"b\"\\\nami_node_up 1"}},
+		Subs:     []ami.SubscriptionStats{{Offered: 3, PeakEvents: 5}, {Offered: 4, PeakEvents: 2}},
+		PastSubs: ami.SubscriptionStats{Offered: 100, PeakEvents: 1},
+		Ledger:   ami.Ledger{Rejected: 12},
 	})
 	help := regexp.MustCompile(`^# HELP (ami_[a-z_]+) [A-Z].*\.$`)
 	kind := regexp.MustCompile(`^# TYPE (ami_[a-z_]+) (counter|gauge)$`)
@@ -97,7 +98,7 @@ func TestPrometheusFormat(t *testing.T) {
 			t.Errorf("what is %q?", line)
 		}
 	}
-	for _, want := range []string{`ami_ping_seconds{node="pbx1"} 0.0015`, `ami_node_up{node="a \"b\"\\\nami_node_up 1"} 0`, "ami_events_offered_total 7", "ami_events_queued_peak 5", "ami_actions_unrouted_total 2"} {
+	for _, want := range []string{`ami_ping_seconds{node="pbx1"} 0.0015`, `ami_node_up{node="a \"b\"\\\nami_node_up 1"} 0`, "ami_events_offered_total 107", "ami_events_queued_peak 5", "ami_actions_unrouted_total 2"} {
 		if !strings.Contains(text, "\n"+want+"\n") {
 			t.Errorf("%s is not there", want)
 		}
@@ -120,34 +121,4 @@ func TestEveryCounterIsExplained(t *testing.T) {
 			t.Errorf("%s is not explained", m[1])
 		}
 	}
-}
-
-// A counter of the metrics never becomes less.
-func TestCountersOfSubscriptionsThatWereClosed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFleet(t, ami.ClusterConfig{})
-		defer f.close()
-		s := f.serve("a")
-		f.add("a")
-		f.ready(time.Minute)
-		sub := f.subscribe(ami.SubscribeOptions{})
-		s.Emit(ticks(100, 10)...)
-		synctest.Wait()
-		offered := func() string {
-			var b bytes.Buffer
-			_ = f.Stats().WritePrometheus(&b)
-			for l := range strings.Lines(b.String()) {
-				if strings.HasPrefix(l, "ami_events_offered_total ") {
-					return strings.TrimSpace(l)
-				}
-			}
-			return ""
-		}
-		before := offered()
-		sub.Close()
-		f.subscribe(ami.SubscribeOptions{})
-		if after := offered(); after != before {
-			t.Errorf("a counter went from %q to %q", before, after)
-		}
-	})
 }

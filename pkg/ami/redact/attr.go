@@ -1,4 +1,4 @@
-package ami
+package redact
 
 import (
 	"encoding"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // maxNesting is how deep groups and maps are followed; what lies deeper is hidden whole.
@@ -110,7 +112,7 @@ func (r *Redactor) plain(key string, x any, facts packetFacts, depth int) any {
 			clean[i] = r.plain(key, e, facts, depth+1)
 		}
 		return clean
-	case []Field:
+	case []wire.Field:
 		return r.fields(x)
 	case map[string]string:
 		return plainMap(r, x, depth)
@@ -147,7 +149,7 @@ func plainMap[V any](r *Redactor, m map[string]V, depth int) any {
 	return clean
 }
 
-func (r *Redactor) fields(fields []Field) []Field {
+func (r *Redactor) fields(fields []wire.Field) []wire.Field {
 	var facts packetFacts
 	for _, f := range fields {
 		facts.note(r, f.Name, f.Value)
