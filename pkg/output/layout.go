@@ -3,6 +3,7 @@ package output
 import (
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // A layout is what an earlier packet taught: which names come in which order, how each is written, and which of them
@@ -41,17 +42,25 @@ const (
 )
 
 const (
-	maxLayouts     = 128     // of a Printer
+	maxLayouts     = 512     // of a Printer
+	maxLayoutBytes = 1 << 20 // of all of them; beyond it all are forgotten
 	maxLayoutLines = 512     // of a packet that is learned
 	maxLayoutText  = 8 << 10 // of the names and keys of one
 	learnAfter     = 4       // packets in a row that the layout at hand did not fit
 	mostPatience   = 256
 )
 
-// place returns where the layout of such packets is kept.
+// place returns where the layout of such packets is kept, or may be: one of two places.
 func (t *names) place(w *fieldWriter) **layout {
 	h := hashName(w.name) + uint32(w.m.Len())*0x9e3779b1 + uint32(w.lift)
-	return &t.layouts[h%maxLayouts]
+	one := &t.layouts[h%maxLayouts]
+	if (*one).mayFit(w) {
+		return one
+	}
+	if two := &t.layouts[(h+1)%maxLayouts]; (*two).mayFit(w) || *one != nil && *two == nil {
+		return two
+	}
+	return one
 }
 
 // mayFit reports whether the packet has as many lines, of which the same are wanted.
@@ -107,7 +116,9 @@ func (w *fieldWriter) learn(old *layout) *layout {
 		return old
 	}
 	l := &layout{event: strings.Clone(w.name), from: w.from, lift: w.lift, patience: learnAfter}
+	forgotten := 0
 	if old != nil {
+		forgotten = old.size()
 		l.lines, l.text, l.opening, l.patience = old.lines[:0], old.text[:0], old.opening[:0], min(2*old.patience, mostPatience)
 	}
 	l.opening, l.lossy = w.opening(l.opening), w.event && !utf8.ValidString(w.name)
@@ -115,7 +126,7 @@ func (w *fieldWriter) learn(old *layout) *layout {
 		name, _ := w.m.Line(i)
 		l.line(name, i >= w.from && !w.leavesOut(name))
 		if len(l.text) > maxLayoutText {
-			return nil
+			return old
 		}
 	}
 	for i := w.from; w.names.repeats() && i < n; i++ {
@@ -126,7 +137,17 @@ func (w *fieldWriter) learn(old *layout) *layout {
 			l.lines[j].kind, l.lines[j].first = oldName, uint16(i)
 		}
 	}
+	t := w.names
+	if t.learned += l.size() - forgotten; t.learned > maxLayoutBytes {
+		t.learned, t.layouts = 0, [maxLayouts]*layout{}
+		return nil
+	}
 	return l
+}
+
+// size is what the layout takes, in bytes.
+func (l *layout) size() int {
+	return int(unsafe.Sizeof(*l)) + len(l.text) + len(l.opening) + len(l.lines)*int(unsafe.Sizeof(layoutLine{}))
 }
 
 // line adds a line of that name.

@@ -22,6 +22,7 @@ type names struct {
 	links []link // of the lines, once a name repeats
 
 	layouts [maxLayouts]*layout
+	learned int // bytes of them, about
 }
 
 // A slot holds the first line of a name.
