@@ -111,8 +111,12 @@ func (t *names) forget(l *layout, from, i int) {
 
 // learn makes a layout of a packet that was written, in place of one that did not fit. A packet that is too large has none.
 func (w *fieldWriter) learn(old *layout) *layout {
-	n := w.m.Len()
-	if n > maxLayoutLines || len(w.name) > maxLayoutText {
+	n, length := w.m.Len(), len(w.name)
+	for i := range min(n, maxLayoutLines) {
+		name, _ := w.m.Line(i)
+		length += 2 * len(name)
+	}
+	if n > maxLayoutLines || length > maxLayoutText {
 		return old
 	}
 	l := &layout{event: strings.Clone(w.name), from: w.from, lift: w.lift, patience: learnAfter}
@@ -125,8 +129,9 @@ func (w *fieldWriter) learn(old *layout) *layout {
 	for i := range n {
 		name, _ := w.m.Line(i)
 		l.line(name, i >= w.from && !w.leavesOut(name))
-		if len(l.text) > maxLayoutText {
-			return old
+		if len(l.text) > maxLayoutText { // for its escapes
+			w.names.learned -= forgotten
+			return nil
 		}
 	}
 	for i := w.from; w.names.repeats() && i < n; i++ {
