@@ -3,6 +3,7 @@ package redact
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,11 +37,12 @@ type Redactor struct {
 	keys     map[string]struct{}
 	patterns []*regexp.Regexp
 	known    knownSecrets
+	names    names
 }
 
 // New returns a Redactor. It refuses patterns that do not compile or that match the empty text.
 func New(cfg Config) (*Redactor, error) {
-	r := &Redactor{keys: make(map[string]struct{}, len(cfg.Keys))}
+	r := &Redactor{keys: make(map[string]struct{}, len(cfg.Keys)), names: names{seed: maphash.MakeSeed()}}
 	for _, k := range cfg.Keys {
 		var buf [maxKey]byte
 		n := normalKey(buf[:0], k)

@@ -1,0 +1,195 @@
+package redact
+
+import (
+	"hash/maphash"
+	"strings"
+	"sync/atomic"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// MayHide reports whether [Redactor.Text] may change a message's text; false is certain. It costs a fraction of Text: what a
+// header's name says is remembered, and most values need no more than a look for the three bytes without which there is no
+// secret in them. It does not allocate but for names that it has not seen before.
+func (r *Redactor) MayHide(m *wire.Message) bool {
+	if len(r.patterns) > 0 || m.Kind() != wire.Event {
+		return true
+	}
+	if r.known.within(m.Text()) {
+		return true
+	}
+	var facts packetFacts
+	linked := false // there are lines whose value others may tell about
+	for i := range m.Len() {
+		name, value, line := m.Parts(i)
+		v := r.verdict(name)
+		if v&(tells|odd) == tells && value != "" {
+			return true
+		}
+		if v&notes != 0 {
+			facts.note(r, name, value)
+		}
+		linked = linked || v&told != 0
+		if v&odd != 0 {
+			if name == "" && strings.IndexByte(line, ':') > 0 { // a name too long for the decoder
+				return true
+			}
+			if len(r.lineSpans(nil, 0, packetFacts{}, line)) > 0 {
+				return true
+			}
+			continue
+		}
+		if v&commanded == 0 && harmless(value) {
+			continue
+		}
+		if r.valueMayHide(v, value, line, len(name)+1) {
+			return true
+		}
+	}
+	return linked && r.linesTold(m, facts)
+}
+
+// linesTold reports whether what the rest of the packet says, or being a digest, hides a value.
+func (r *Redactor) linesTold(m *wire.Message, facts packetFacts) bool {
+	for i := range m.Len() {
+		name, value := m.Line(i)
+		if name = strings.TrimSpace(name); value != "" && facts.hides(name, value) {
+			return true
+		}
+	}
+	return false
+}
+
+// valueMayHide looks at a value that holds = or : or @, or is a command. rest is where line goes on behind its first colon.
+func (r *Redactor) valueMayHide(v verdict, value, line string, rest int) bool {
+	var few [4]span
+	switch {
+	case v&listed != 0 && len(r.variables(few[:0], 0, value)) > 0:
+		return true
+	case v&assigned != 0 && len(r.assignment(few[:0], 0, value)) > 0:
+		return true
+	case v&commanded != 0 && len(r.command(few[:0], 0, value)) > 0:
+		return true
+	}
+	for i := rest; i < len(line); i++ {
+		if c := line[i]; c != '=' && c != ':' {
+			continue
+		}
+		if start, end := nameBefore(line, i); start < end && r.secretKey(line[start:end]) {
+			return true // unless it ends there: Text knows
+		}
+	}
+	return mayHoldUserinfo(line)
+}
+
+// harmless reports whether a value holds none of the bytes = : @, without which nothing in it is an assignment or a URL.
+func harmless(s string) bool {
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		p := s[i : i+8]
+		w := uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+			uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+		eq, colon, at := w^('='*low), w^(':'*low), w^('@'*low)
+		if ((eq-low)&^eq|(colon-low)&^colon|(at-low)&^at)&high != 0 {
+			return false
+		}
+	}
+	for ; i < len(s); i++ {
+		if c := s[i]; c == '=' || c == ':' || c == '@' {
+			return false
+		}
+	}
+	return true
+}
+
+// A verdict is what a name says about the redaction of its value; all but tells is for headers.
+type verdict uint8
+
+const (
+	tells     verdict = 1 << iota // the value is to be hidden
+	notes                         // the value may tell about others: packetFacts.note
+	told                          // others may tell about the value: packetFacts.hides
+	listed                        // the value is a list of variables
+	assigned                      // the value is an assignment
+	commanded                     // the value is a command
+	odd                           // no name as Asterisk makes them, or none at all: the line is to be looked at whole
+)
+
+// names keeps the verdicts of names. A name that came first stays in its place, and one that finds both its
+// places taken is judged each time, so that names made up for the purpose cost no memory.
+type names struct {
+	seed  maphash.Seed
+	slots [namesKept]atomic.Pointer[judged]
+}
+
+const (
+	namesKept   = 4096
+	longestKept = 64
+)
+
+type judged struct {
+	name    string
+	verdict verdict
+}
+
+func (r *Redactor) verdict(name string) verdict {
+	if len(name) > longestKept {
+		return r.judge(name)
+	}
+	at := maphash.String(r.names.seed, name) % namesKept
+	for range 2 {
+		slot := &r.names.slots[at]
+		j := slot.Load()
+		if j != nil && j.name == name {
+			return j.verdict
+		}
+		if j == nil {
+			j = &judged{strings.Clone(name), r.judge(name)}
+			slot.CompareAndSwap(nil, j)
+			return j.verdict
+		}
+		at ^= 1
+	}
+	return r.judge(name)
+}
+
+func (r *Redactor) judge(name string) (v verdict) {
+	if r.judgeKey(name) {
+		v |= tells
+	}
+	if !plainName(name) {
+		if v |= odd | told; foldPrefix(name, "Var-") { // what is told is compared without spaces around
+			v |= notes
+		}
+		return v
+	}
+	switch {
+	case foldEqual(name, "Variable"):
+		v |= notes | listed
+	case foldEqual(name, "Key"):
+		v |= notes | told
+	case foldEqual(name, "Action"), foldPrefix(name, "Var-"):
+		v |= notes
+	case foldEqual(name, "Response"), foldEqual(name, "Value"), foldEqual(name, "Val"), foldPrefix(name, "Value-"), foldPrefix(name, "Match-"):
+		v |= told
+	case chanVariable(name), foldPrefix(name, "Line-"), foldEqual(name, "Output"):
+		v |= assigned
+	case foldEqual(name, "Command"):
+		v |= commanded
+	}
+	return v
+}
+
+// plainName reports whether nameBefore, too, takes the name for a whole one.
+func plainName(name string) bool {
+	if name == "" || len(name) >= maxName {
+		return false
+	}
+	for i := range len(name) {
+		if !nameByte(name[i]) {
+			return false
+		}
+	}
+	return true
+}
