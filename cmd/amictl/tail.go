@@ -172,7 +172,7 @@ type tailer struct {
 	action  *ami.Action
 	nodes   []ami.Config
 	out     *output.Printer
-	record  *output.Printer
+	record  *output.Recorder
 	file    *os.File
 	stats   *eventStats
 	matched int
@@ -239,7 +239,7 @@ func (t *tailer) take(ev *ami.Event) error {
 	}
 	t.matched++
 	if t.record != nil {
-		if err := t.writeRecord(ev); err != nil {
+		if err := t.record.Event(ev); err != nil {
 			return err
 		}
 	}

@@ -79,7 +79,9 @@ func distinct() (all []Shape) {
 			}
 			return p.end()
 		}},
-		Shape{"one header", func(i int) string { return event("Reload").add("Privilege", "system,all").addf("Status", "%d", i).end() }},
+		Shape{"one header", func(i int) string {
+			return event("Reload").add("Privilege", "system,all").addf("Status", "%d", i).end()
+		}},
 	)
 }
 
