@@ -1,6 +1,7 @@
 package output
 
 import (
+	"errors"
 	"io"
 
 	"github.com/apntalk/amictl/pkg/ami"
@@ -21,22 +22,37 @@ func NewRecorder(w io.Writer, hide *redact.Redactor) *Recorder {
 }
 
 // Event records an event or a gap.
-func (r *Recorder) Event(ev *ami.Event) error {
+func (r *Recorder) Event(ev *ami.Event) error { return r.p.Event(r.safe(ev)) }
+
+// EventAnd records an event or a gap and prints it with p. What both write is made once.
+func (r *Recorder) EventAnd(p *Printer, ev *ami.Event) error {
+	safe := r.safe(ev)
+	if safe != ev || !p.line() || len(p.o.Fields) > 0 {
+		return errors.Join(r.p.Event(safe), p.Event(ev))
+	}
+	at := len(r.p.buf)
+	r.p.buf = append(r.p.json.AppendEvent(r.p.buf, ev), '\n')
+	p.buf = append(p.buf, r.p.buf[at:]...)
+	return errors.Join(r.p.flushFull(), p.flushFull())
+}
+
+// safe returns the event, or one without its secrets.
+func (r *Recorder) safe(ev *ami.Event) *ami.Event {
 	if ev.Gap != nil || !r.hide.MayHide(&ev.Message) {
-		return r.p.Event(ev)
+		return ev
 	}
-	safe := r.hide.Text(ev.Text())
-	if safe == ev.Text() {
-		return r.p.Event(ev)
+	text := r.hide.Text(ev.Text())
+	if text == ev.Text() {
+		return ev
 	}
-	hidden := ami.Event{Node: ev.Node, Received: ev.Received}
-	r.dec.Feed([]byte(safe))
+	safe := &ami.Event{Node: ev.Node, Received: ev.Received}
+	r.dec.Feed([]byte(text))
 	var err error
-	if hidden.Message, err = r.dec.Next(); err != nil || r.dec.Buffered() > 0 { // one is missing rather than a secret told
+	if safe.Message, err = r.dec.Next(); err != nil || r.dec.Buffered() > 0 { // one is missing rather than a secret told
 		r.dec = wire.NewDecoder(wire.Limits{})
-		hidden.Gap = &ami.Gap{Reason: ami.GapOverflow, Dropped: 1}
+		safe.Message, safe.Gap = wire.Message{}, &ami.Gap{Reason: ami.GapOverflow, Dropped: 1}
 	}
-	return r.p.Event(&hidden)
+	return safe
 }
 
 // Flush writes what is buffered.

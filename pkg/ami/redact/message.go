@@ -19,17 +19,36 @@ func (r *Redactor) MayHide(m *wire.Message) bool {
 		return true
 	}
 	var facts packetFacts
-	linked := false // there are lines whose value others may tell about
+	var linked [8]int // the lines whose value others may tell about
+	n := 0
+	before := &r.names.first
 	for i := range m.Len() {
 		name, value, line := m.Parts(i)
-		v := r.verdict(name)
+		var v verdict
+		if j := before.next.Load(); j != nil && j.name == name { // as the last time
+			v, before = j.verdict, j
+		} else if j := r.judged(name); j != nil {
+			before.next.Store(j)
+			v, before = j.verdict, j
+		} else {
+			v = r.judge(name)
+		}
+		if v == 0 && harmless(value) {
+			continue
+		}
 		if v&(tells|odd) == tells && value != "" {
 			return true
 		}
 		if v&notes != 0 {
 			facts.note(r, name, value)
 		}
-		linked = linked || v&told != 0
+		if v&told != 0 {
+			if n == len(linked) {
+				return true
+			}
+			linked[n] = i
+			n++
+		}
 		if v&odd != 0 {
 			if name == "" && strings.IndexByte(line, ':') > 0 { // a name too long for the decoder
 				return true
@@ -46,14 +65,9 @@ func (r *Redactor) MayHide(m *wire.Message) bool {
 			return true
 		}
 	}
-	return linked && r.linesTold(m, facts)
-}
-
-// linesTold reports whether what the rest of the packet says, or being a digest, hides a value.
-func (r *Redactor) linesTold(m *wire.Message, facts packetFacts) bool {
-	for i := range m.Len() {
+	for _, i := range linked[:n] {
 		name, value := m.Line(i)
-		if name = strings.TrimSpace(name); value != "" && facts.hides(name, value) {
+		if value != "" && facts.hides(strings.TrimSpace(name), value) {
 			return true
 		}
 	}
@@ -120,6 +134,7 @@ const (
 // places taken is judged each time, so that names made up for the purpose cost no memory.
 type names struct {
 	seed  maphash.Seed
+	first judged // stands before a packet's first name
 	slots [namesKept]atomic.Pointer[judged]
 }
 
@@ -131,25 +146,37 @@ const (
 type judged struct {
 	name    string
 	verdict verdict
+	next    atomic.Pointer[judged] // the name that followed it in a packet the last time
 }
 
-func (r *Redactor) verdict(name string) verdict {
+// judged returns what is remembered of a name, or nil if it cannot be.
+func (r *Redactor) judged(name string) *judged {
 	if len(name) > longestKept {
-		return r.judge(name)
+		return nil
 	}
 	at := maphash.String(r.names.seed, name) % namesKept
 	for range 2 {
 		slot := &r.names.slots[at]
 		j := slot.Load()
 		if j != nil && j.name == name {
-			return j.verdict
+			return j
 		}
 		if j == nil {
-			j = &judged{strings.Clone(name), r.judge(name)}
-			slot.CompareAndSwap(nil, j)
-			return j.verdict
+			j = &judged{name: strings.Clone(name), verdict: r.judge(name)} // the name may be borrowed
+			if !slot.CompareAndSwap(nil, j) {
+				return nil
+			}
+			return j
 		}
 		at ^= 1
+	}
+	return nil
+}
+
+// verdict returns what a name says.
+func (r *Redactor) verdict(name string) verdict {
+	if j := r.judged(name); j != nil {
+		return j.verdict
 	}
 	return r.judge(name)
 }
@@ -158,27 +185,30 @@ func (r *Redactor) judge(name string) (v verdict) {
 	if r.judgeKey(name) {
 		v |= tells
 	}
-	if !plainName(name) {
-		if v |= odd | told; foldPrefix(name, "Var-") { // what is told is compared without spaces around
-			v |= notes
-		}
-		return v
+	if plainName(name) {
+		return v | judgeHeader(name)
 	}
+	// What is told is compared without the spaces around a name, what is noted with them.
+	return v | odd | judgeHeader(strings.TrimSpace(name))&told | judgeHeader(name)&notes
+}
+
+// judgeHeader is what the names say that have a meaning in the protocol.
+func judgeHeader(name string) verdict {
 	switch {
 	case foldEqual(name, "Variable"):
-		v |= notes | listed
+		return notes | listed
 	case foldEqual(name, "Key"):
-		v |= notes | told
+		return notes | told
 	case foldEqual(name, "Action"), foldPrefix(name, "Var-"):
-		v |= notes
+		return notes
 	case foldEqual(name, "Response"), foldEqual(name, "Value"), foldEqual(name, "Val"), foldPrefix(name, "Value-"), foldPrefix(name, "Match-"):
-		v |= told
+		return told
 	case chanVariable(name), foldPrefix(name, "Line-"), foldEqual(name, "Output"):
-		v |= assigned
+		return assigned
 	case foldEqual(name, "Command"):
-		v |= commanded
+		return commanded
 	}
-	return v
+	return 0
 }
 
 // plainName reports whether nameBefore, too, takes the name for a whole one.
