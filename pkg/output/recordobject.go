@@ -233,7 +233,10 @@ func (o *recordedObject) skip(c byte) bool {
 // plain reads a string that has no escapes.
 func (o *recordedObject) plain() (string, bool) {
 	v, ok := o.string()
-	return o.line[v.from:v.to], ok && !v.escaped
+	if !ok || v.escaped {
+		return "", false
+	}
+	return o.line[v.from:v.to], true
 }
 
 // string reads a string.
