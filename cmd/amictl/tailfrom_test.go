@@ -39,14 +39,22 @@ func replayFiles(b *testing.B) (capture, record string) {
 	if err := os.WriteFile(capture, []byte(strings.Repeat(packets, replayEvents/each+1)), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	var lines bytes.Buffer
+	out, err := os.Create(record)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = out.Close() }()
 	home := b.TempDir()
-	a := newApp([]string{"tail", "--from", capture, "-q"}, strings.NewReader(""), &lines, os.Stderr, func(string) (string, bool) { return home, true })
+	a := newApp([]string{"tail", "--from", capture, "-q"}, strings.NewReader(""), out, os.Stderr, func(name string) (string, bool) { return home, name == "HOME" })
 	if status := a.run(b.Context()); status != exitOK {
 		b.Fatalf("tail ended with %d", status)
 	}
+	lines, err := os.ReadFile(record)
+	if err != nil {
+		b.Fatal(err)
+	}
 	stamp := []byte(`{"type":"event","node":"pbx1","time":"2026-11-23T12:00:00.123456Z","ts":1795435200.123456,`)
-	stamped := bytes.ReplaceAll(lines.Bytes(), []byte(`{"type":"event",`), stamp) // as of a live tail
+	stamped := bytes.ReplaceAll(lines, []byte(`{"type":"event",`), stamp) // as of a live tail
 	if err := os.WriteFile(record, stamped, 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -63,7 +71,7 @@ func benchmarkTailFrom(b *testing.B, file string, args []string) {
 	events := 0
 	start := time.Now()
 	for b.Loop() {
-		a := newApp(append([]string{"tail", "--from", file, "-q"}, args...), strings.NewReader(""), null, os.Stderr, func(string) (string, bool) { return home, true })
+		a := newApp(append([]string{"tail", "--from", file, "-q"}, args...), strings.NewReader(""), null, os.Stderr, func(name string) (string, bool) { return home, name == "HOME" })
 		if status := a.run(b.Context()); status != exitOK {
 			b.Fatalf("tail ended with %d", status)
 		}
