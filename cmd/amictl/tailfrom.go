@@ -142,6 +142,7 @@ func (t *tailer) tellTimeless() {
 
 // drain takes all whole packets that the decoder holds, and counts them.
 func (t *tailer) drain(ctx context.Context, d *wire.Decoder, packets *int) error {
+	var ev ami.Event
 	for {
 		m, err := d.Next()
 		switch {
@@ -158,7 +159,7 @@ func (t *tailer) drain(ctx context.Context, d *wire.Decoder, packets *int) error
 		if !t.wants("", &m) {
 			continue
 		}
-		ev := ami.Event{Message: m, Received: packetTime(m.Get("Timestamp"))} // borrowed: it is not kept
+		ev = ami.Event{Message: m, Received: packetTime(m.Get("Timestamp"))} // borrowed: it is not kept
 		if err := t.play(ctx, &ev); err != nil {
 			return err
 		}

@@ -1,24 +1,42 @@
 package output
 
 import (
+	"bytes"
 	"math/bits"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 	"unsafe"
 )
 
-// A recordedObject is an event's object as this program writes it, taken apart. Its strings are parts of the line.
+// A recordedObject is an event's object as this program writes it, being made into the packet that it came from.
 type recordedObject struct {
 	line string
 	at   int // what is read next
 
-	typ, node, time, event string
-	seen                   uint8 // top-level keys that were read, a bit each
+	head  recordedHead // of this line
+	kept  recordedHead // of an earlier one
+	same  []byte       // that line up to the event's name: what begins so has that head
+	event string
 
-	fields []recordedField
-	multi  []recordedValue // of all repeated names, one behind the other
-	text   []recordedValue
-	names  []recordedName // repeated ones
+	packet []byte
+	first  int      // where its headers begin
+	ends   []uint32 // where each of them ends
+	spare  []byte   // a packet's room
+	header []byte   // of a name that repeats
+
+	names []recordedName  // that repeat
+	multi []recordedValue // the values of all of them, one behind the other
+	text  []recordedValue
+
+	keys  map[string]*recordKey
+	start recordKey // stands before a packet's first name
+}
+
+// A recordedHead is what was read up to some place.
+type recordedHead struct {
+	seen            uint8 // top-level keys, a bit each
+	typ, node, time recordedValue
 }
 
 // A recordedValue is a string of the line without its quotes.
@@ -27,12 +45,17 @@ type recordedValue struct {
 	escaped  bool // it holds escapes
 }
 
-type recordedField struct{ name, value recordedValue }
-
 // A recordedName is a key of multi with the place of its first value and that behind its last in recordedObject.multi.
 type recordedName struct {
 	name     recordedValue
 	from, to uint32
+}
+
+// A recordKey is a header's name as it comes in lines and in packets. Most names follow the one that they followed before.
+type recordKey struct {
+	raw    string // with its quotes, a colon and the first quote of its value
+	header string // with a colon and a space
+	next   *recordKey
 }
 
 // What reading an object came to.
@@ -41,7 +64,7 @@ type objectState uint8
 const (
 	objectForeign  objectState = iota // not written as here, or no event: gjson may know more
 	objectUnwanted                    // passed over
-	objectWhole
+	objectWhole                       // packet is the event's
 )
 
 // Keys of an event's object.
@@ -55,77 +78,93 @@ const (
 	seenText
 )
 
-const keptFields = 4096 // that there is room for between lines
+const (
+	keptItems  = 256 << 10 // of a list, between lines
+	keptKeys   = 4096
+	longestKey = 128 // that is kept
+)
 
 // read takes a line apart. When its head was read, wants says whether the rest is.
 func (o *recordedObject) read(line []byte, wants func(*recordedObject) bool) objectState {
-	*o = recordedObject{
-		line:   unsafe.String(unsafe.SliceData(line), len(line)), // the line stays as it is until the object is made
-		fields: room(o.fields), multi: room(o.multi), text: room(o.text), names: room(o.names),
-	}
+	o.line = unsafe.String(unsafe.SliceData(line), len(line)) // the line stays as it is until the object is made
+	o.ends, o.multi, o.text, o.names = room(o.ends), room(o.multi), room(o.text), room(o.names)
+	o.at, o.head, o.event = 1, recordedHead{}, ""
 	if n := len(line); n < 2 || line[0] != '{' || line[n-1] != '}' {
 		return objectForeign
 	}
-	for o.at = 1; ; {
+	if len(o.same) > 0 && bytes.HasPrefix(line, o.same) {
+		o.at, o.head = len(o.same), o.kept
+		if !o.readEvent() || !o.skip(',') {
+			return objectForeign
+		}
+	}
+	for {
 		key, ok := o.plain()
 		if !ok || !o.skip(':') {
 			return objectForeign
 		}
-		if key == "fields" && o.seen&(seenType|seenEvent) == seenType|seenEvent && o.isEvent() && !wants(o) {
-			return objectUnwanted
+		if key == "fields" {
+			if typ := o.part(o.head.typ); o.event == "" || typ != "event" && typ != "item" {
+				return objectForeign
+			}
+			if !wants(o) {
+				return objectUnwanted
+			}
 		}
-		if !o.value(key) {
+		switch {
+		case !o.value(key):
 			return objectForeign
-		}
-		if o.skip(',') {
-			continue
-		}
-		if !o.skip('}') || o.at != len(line) || !o.isEvent() || o.seen&seenEvent == 0 {
+		case o.skip(','):
+		case !o.skip('}') || o.at != len(line) || o.head.seen&seenFields == 0 || !o.finish():
 			return objectForeign
+		default:
+			return objectWhole
 		}
-		return objectWhole
 	}
 }
 
+// room empties a list, and lets a large one go.
 func room[T any](s []T) []T {
-	if cap(s) > keptFields {
+	if cap(s) > keptItems {
 		return nil
 	}
 	return s[:0]
 }
 
-func (o *recordedObject) isEvent() bool { return o.typ == "event" || o.typ == "item" }
+func (o *recordedObject) part(v recordedValue) string { return o.line[v.from:v.to] }
 
 // value reads what stands behind a top-level key. A key that comes twice is not ours.
 func (o *recordedObject) value(key string) (ok bool) {
+	h := &o.head
 	var bit uint8
 	switch key {
 	case "type":
-		bit = seenType
-		o.typ, ok = o.plain()
+		bit, ok = seenType, o.plainInto(&h.typ)
 	case "node":
-		bit = seenNode
-		o.node, ok = o.plain()
+		bit, ok = seenNode, o.plainInto(&h.node)
 	case "time":
-		bit = seenTime
-		o.time, ok = o.plain()
+		bit, ok = seenTime, o.plainInto(&h.time)
 	case "event":
-		bit = seenEvent
-		o.event, ok = o.plain()
+		o.kept, o.same = *h, append(o.same[:0], o.line[:o.at]...)
+		return h.seen&seenEvent == 0 && o.readEvent()
 	case "fields":
-		bit = seenFields
-		ok = o.readFields()
+		bit, ok = seenFields, o.readFields()
 	case "multi":
-		bit = seenMulti
-		ok = o.readMulti()
+		bit, ok = seenMulti, o.readMulti()
 	case "text":
 		bit = seenText
 		o.text, ok = o.strings(o.text)
 	default:
 		return o.other()
 	}
-	ok = ok && o.seen&bit == 0
-	o.seen |= bit
+	ok = ok && h.seen&bit == 0
+	h.seen |= bit
+	return ok
+}
+
+func (o *recordedObject) readEvent() (ok bool) {
+	o.event, ok = o.plain()
+	o.head.seen |= seenEvent
 	return ok
 }
 
@@ -154,25 +193,69 @@ func (o *recordedObject) other() bool {
 	return digits > 0 && dot != o.at-1 && (o.line[start] != '0' || digits == 1 || dot == start+1)
 }
 
+// readFields begins the packet, and writes a header for each field.
 func (o *recordedObject) readFields() bool {
-	if !o.skip('{') {
+	if !o.skip('{') || o.head.seen&seenFields != 0 {
 		return false
 	}
+	dst := append(room(o.packet), "Event: "...)
+	dst = append(append(dst, o.event...), '\r', '\n')
+	o.first = len(dst)
+	key, ok := &o.start, true
 	for !o.skip('}') {
-		name, ok := o.string()
-		if !ok || !o.skip(':') {
+		if next := key.next; next != nil && strings.HasPrefix(o.line[o.at:], next.raw) {
+			key = next
+			o.at += len(key.raw)
+		} else if key, ok = o.readKey(key); !ok {
 			return false
 		}
-		value, ok := o.string()
+		value, ok := o.rest()
 		if !ok {
 			return false
 		}
-		o.fields = append(o.fields, recordedField{name, value})
+		if key.header != "" || value.from < value.to { // a blank line would end the packet
+			dst = append(dst, key.header...)
+			if dst, ok = o.appendValue(dst, value); !ok {
+				return false
+			}
+		}
+		o.ends = append(o.ends, uint32(len(dst)))
 		if !o.between('}') {
 			return false
 		}
 	}
+	o.packet = dst
 	return true
+}
+
+// readKey reads a field's name and what stands before its value. before is the one that stood before it.
+func (o *recordedObject) readKey(before *recordKey) (*recordKey, bool) {
+	start := o.at
+	name, ok := o.string()
+	if !ok || !o.skip(':') || !o.skip('"') {
+		return nil, false
+	}
+	raw := o.line[start:o.at]
+	if key := o.keys[raw]; key != nil {
+		before.next = key
+		return key, true
+	}
+	header, ok := appendUnescaped(nil, o.part(name))
+	if !ok || bytes.ContainsAny(header, ":\r\n") { // no header's name
+		return nil, false
+	}
+	if len(header) > 0 {
+		header = append(header, ':', ' ')
+	}
+	key := &recordKey{raw: strings.Clone(raw), header: string(header)}
+	if len(o.keys) < keptKeys && len(raw) <= longestKey {
+		if o.keys == nil {
+			o.keys = make(map[string]*recordKey)
+		}
+		o.keys[key.raw] = key
+		before.next = key
+	}
+	return key, true
 }
 
 func (o *recordedObject) readMulti() bool {
@@ -232,11 +315,18 @@ func (o *recordedObject) skip(c byte) bool {
 
 // plain reads a string that has no escapes.
 func (o *recordedObject) plain() (string, bool) {
-	v, ok := o.string()
-	if !ok || v.escaped {
-		return "", false
+	var v recordedValue
+	ok := o.plainInto(&v)
+	return o.part(v), ok
+}
+
+func (o *recordedObject) plainInto(v *recordedValue) bool {
+	s, ok := o.string()
+	if !ok || s.escaped {
+		return false
 	}
-	return o.line[v.from:v.to], true
+	*v = s
+	return true
 }
 
 // string reads a string.
@@ -244,6 +334,11 @@ func (o *recordedObject) string() (v recordedValue, ok bool) {
 	if !o.skip('"') {
 		return v, false
 	}
+	return o.rest()
+}
+
+// rest reads a string behind its first quote.
+func (o *recordedObject) rest() (v recordedValue, ok bool) {
 	s, i := o.line, o.at
 	v.from = uint32(i)
 	for {
@@ -275,59 +370,69 @@ func inString(s string, i int) int {
 	return min(i, len(s))
 }
 
-// appendPacket appends the packet that the object was made of. It is false if an escape is none.
-func (o *recordedObject) appendPacket(dst []byte) (_ []byte, ok bool) {
-	dst = appendLine(dst, "Event", o.event)
-	repeated := 0
-	for i := range o.fields {
-		f := &o.fields[i]
-		if repeated < len(o.names) && o.same(f.name, o.names[repeated].name) {
-			n := o.names[repeated]
-			repeated++
-			for _, v := range o.multi[n.from:n.to] {
-				if dst, ok = o.appendLine(dst, f.name, v); !ok {
-					return dst, false
-				}
-			}
-			continue
-		}
-		if dst, ok = o.appendLine(dst, f.name, f.value); !ok {
-			return dst, false
-		}
-	}
-	if repeated < len(o.names) {
-		return dst, false // in another order
+// finish writes what comes behind the fields, and the end of the packet.
+func (o *recordedObject) finish() (ok bool) {
+	if len(o.names) > 0 && !o.repeat() {
+		return false
 	}
 	for _, v := range o.text {
-		if dst, ok = o.appendLine(dst, recordedValue{}, v); !ok {
-			return dst, false
+		if v.from == v.to { // a blank line would end the packet
+			continue
+		}
+		if o.packet, ok = o.appendValue(o.packet, v); !ok {
+			return false
 		}
 	}
-	return append(dst, '\r', '\n'), true
+	o.packet = append(o.packet, '\r', '\n')
+	return true
 }
 
-func (o *recordedObject) same(a, b recordedValue) bool {
-	return o.line[a.from:a.to] == o.line[b.from:b.to]
+// repeat writes the packet anew, all values of a name that repeats in place of its first one. It is false if the names
+// come in another order than in the fields.
+func (o *recordedObject) repeat() bool {
+	dst, done, field := room(o.spare), 0, 0
+	for _, n := range o.names {
+		header, ok := appendUnescaped(o.header[:0], o.part(n.name))
+		if !ok || len(header) == 0 {
+			return false
+		}
+		header = append(header, ':', ' ')
+		o.header = header
+		for ; field < len(o.ends) && !bytes.HasPrefix(o.packet[o.begin(field):], header); field++ {
+		}
+		if field == len(o.ends) {
+			return false
+		}
+		from := o.begin(field)
+		dst = append(dst, o.packet[done:from]...)
+		for _, v := range o.multi[n.from:n.to] {
+			if dst, ok = o.appendValue(append(dst, header...), v); !ok {
+				return false
+			}
+		}
+		done = int(o.ends[field])
+		field++
+	}
+	dst = append(dst, o.packet[done:]...)
+	o.packet, o.spare = dst, o.packet
+	return true
 }
 
-func (o *recordedObject) appendLine(dst []byte, name, value recordedValue) ([]byte, bool) {
-	if !name.escaped && !value.escaped {
-		if name.from == name.to && value.from == value.to {
-			return dst, true
-		}
-		if name.from < name.to {
-			dst = append(append(dst, o.line[name.from:name.to]...), ':', ' ')
-		}
-		return append(append(dst, o.line[value.from:value.to]...), '\r', '\n'), true
+// begin returns where a field's header begins in the packet.
+func (o *recordedObject) begin(field int) int {
+	if field == 0 {
+		return o.first
 	}
-	start, ok := len(dst), true
-	if dst, ok = appendUnescaped(dst, o.line[name.from:name.to]); !ok {
-		return dst, false
+	return int(o.ends[field-1])
+}
+
+// appendValue appends a value and a line end.
+func (o *recordedObject) appendValue(dst []byte, v recordedValue) (_ []byte, ok bool) {
+	if !v.escaped {
+		return append(append(dst, o.part(v)...), '\r', '\n'), true
 	}
-	if name.from < name.to {
-		dst = append(dst, ':', ' ')
-	}
-	if dst, ok = appendUnescaped(dst, o.line[value.from:value.to]); !ok {
+	start := len(dst)
+	if dst, ok = appendUnescaped(dst, o.part(v)); !ok {
 		return dst, false
 	}
 	return endLine(dst, start), true

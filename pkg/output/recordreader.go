@@ -29,7 +29,6 @@ type RecordReader struct {
 
 	object  recordedObject
 	wants   func(*recordedObject) bool
-	packet  []byte // of the event being made
 	dec     *wire.Decoder
 	node    string
 	second  string    // the last time read, without its fraction
@@ -48,7 +47,9 @@ func (e *RecordError) Error() string { return fmt.Sprintf("line %d is not JSON",
 // NewRecordReader returns a reader of the record that in holds.
 func NewRecordReader(in *bufio.Reader) *RecordReader {
 	r := &RecordReader{in: in, dec: wire.NewDecoder(wire.Limits{})}
-	r.wants = func(o *recordedObject) bool { return r.Wants == nil || r.Wants(o.node, o.event, r.parseTime(o.time)) }
+	r.wants = func(o *recordedObject) bool {
+		return r.Wants == nil || r.Wants(o.part(o.head.node), o.event, r.parseTime(o.part(o.head.time)))
+	}
 	return r
 }
 
@@ -67,17 +68,11 @@ func (r *RecordReader) Next() (*ami.Event, error) {
 		if len(line) > longestRecord {
 			return nil, &RecordError{r.line}
 		}
-		state := r.object.read(line, r.wants)
-		if state == objectWhole {
-			var ok bool
-			if r.packet, ok = r.object.appendPacket(r.packet[:0]); !ok {
-				state = objectForeign
-			}
-		}
-		switch state {
+		o := &r.object
+		switch o.read(line, r.wants) {
 		case objectWhole:
 			r.objects++
-			if r.make() {
+			if r.make(o.part(o.head.node), o.part(o.head.time), o.packet) {
 				return &r.ev, nil
 			}
 		case objectUnwanted:
@@ -122,25 +117,17 @@ func withoutEnd(line []byte) []byte {
 	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte{'\n'}), []byte{'\r'})
 }
 
-// make makes the event of the object and the packet.
-func (r *RecordReader) make() bool {
-	if o := &r.object; r.node != o.node {
-		r.node = strings.Clone(o.node)
+// make makes the event of a packet.
+func (r *RecordReader) make(node, at string, packet []byte) bool {
+	if r.node != node {
+		r.node = strings.Clone(node)
 	}
-	r.ev = ami.Event{Node: r.node, Received: r.parseTime(r.object.time)}
-	return r.decode()
-}
-
-// decode makes a message of the packet.
-func (r *RecordReader) decode() (ok bool) {
-	r.dec.Feed(r.packet)
+	r.ev = ami.Event{Node: r.node, Received: r.parseTime(at)}
+	r.dec.Feed(packet)
 	var err error
 	r.ev.Message, err = r.dec.Next()
 	if err != nil || r.dec.Buffered() > 0 { // what is left over is not the next event's
 		r.dec = wire.NewDecoder(wire.Limits{})
-	}
-	if cap(r.packet) > 4*flushAt {
-		r.packet = nil
 	}
 	return err == nil
 }
@@ -181,25 +168,22 @@ func (r *RecordReader) foreign(line string) (ok bool, err error) {
 	if typ.Exists() {
 		r.objects++
 	}
-	at := r.parseTime(object.Get("time").Str)
-	r.ev = ami.Event{Node: object.Get("node").Str, Received: at}
+	node, stamp := object.Get("node").Str, object.Get("time").Str
 	switch typ.Str {
 	case "gap":
 		gap := &ami.Gap{Reason: ami.GapReason(object.Get("reason").Str), Dropped: object.Get("dropped").Uint()}
 		gap.Since, _ = time.Parse(time.RFC3339Nano, object.Get("since").Str)
 		gap.Until, _ = time.Parse(time.RFC3339Nano, object.Get("until").Str)
-		r.ev.Gap = gap
+		r.ev = ami.Event{Node: node, Received: r.parseTime(stamp), Gap: gap}
 		return true, nil
 	case "event", "item":
 	default:
 		return false, nil
 	}
-	name := object.Get("event").Str
-	if r.Wants != nil && !r.Wants(r.ev.Node, name, at) {
+	if r.Wants != nil && !r.Wants(node, object.Get("event").Str, r.parseTime(stamp)) {
 		return false, nil
 	}
-	r.packet = appendForeign(r.packet[:0], object)
-	return r.decode(), nil
+	return r.make(node, stamp, appendForeign(nil, object)), nil
 }
 
 // appendForeign appends the packet that an event's JSON came from; the values of a repeated header follow one another.

@@ -197,10 +197,6 @@ func FuzzRecordReader(f *testing.F) {
 		if o.read([]byte(line), func(*recordedObject) bool { return true }) != objectWhole {
 			return
 		}
-		got, ok := o.appendPacket(nil)
-		if !ok {
-			return
-		}
 		if !gjson.Valid(line) {
 			t.Fatalf("%q is no JSON", line)
 		}
@@ -208,7 +204,7 @@ func FuzzRecordReader(f *testing.F) {
 		if repeatsKey(object.Get("fields")) || repeatsKey(object.Get("multi")) {
 			return // what comes twice means nothing
 		}
-		if diff := cmp.Diff(string(appendForeign(nil, object)), string(got)); diff != "" {
+		if diff := cmp.Diff(string(appendForeign(nil, object)), string(o.packet)); diff != "" {
 			t.Errorf("%q (-gjson +read):\n%s", line, diff)
 		}
 	})
