@@ -201,23 +201,20 @@ func (o *recordedObject) readFields() bool {
 	dst := append(room(o.packet), "Event: "...)
 	dst = append(append(dst, o.event...), '\r', '\n')
 	o.first = len(dst)
-	key, ok := &o.start, true
+	line, key, ok := o.line, &o.start, true
 	for !o.skip('}') {
-		if next := key.next; next != nil && strings.HasPrefix(o.line[o.at:], next.raw) {
+		if next := key.next; next != nil && strings.HasPrefix(line[o.at:], next.raw) {
 			key = next
 			o.at += len(key.raw)
 		} else if key, ok = o.readKey(key); !ok {
 			return false
 		}
-		value, ok := o.rest()
-		if !ok {
+		if end := inString(line, o.at); end > o.at && end < len(line) && line[end] == '"' {
+			dst = append(append(dst, key.header...), line[o.at:end]...)
+			dst = append(dst, '\r', '\n')
+			o.at = end + 1
+		} else if dst, ok = o.readValue(dst, key.header); !ok {
 			return false
-		}
-		if key.header != "" || value.from < value.to { // a blank line would end the packet
-			dst = append(dst, key.header...)
-			if dst, ok = o.appendValue(dst, value); !ok {
-				return false
-			}
 		}
 		o.ends = append(o.ends, uint32(len(dst)))
 		if !o.between('}') {
@@ -226,6 +223,15 @@ func (o *recordedObject) readFields() bool {
 	}
 	o.packet = dst
 	return true
+}
+
+// readValue reads a value that is empty or holds escapes, and appends its header.
+func (o *recordedObject) readValue(dst []byte, header string) ([]byte, bool) {
+	value, ok := o.rest()
+	if !ok || header == "" && value.from == value.to { // a blank line would end the packet
+		return dst, ok
+	}
+	return o.appendValue(append(dst, header...), value)
 }
 
 // readKey reads a field's name and what stands before its value. before is the one that stood before it.
