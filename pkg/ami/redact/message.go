@@ -25,14 +25,7 @@ func (r *Redactor) MayHide(m *wire.Message) bool {
 	for i := range m.Len() {
 		name, value, line := m.Parts(i)
 		var v verdict
-		if j := before.next.Load(); j != nil && j.name == name { // as the last time
-			v, before = j.verdict, j
-		} else if j := r.judged(name); j != nil {
-			before.next.Store(j)
-			v, before = j.verdict, j
-		} else {
-			v = r.judge(name)
-		}
+		v, before = r.judged(before, name)
 		if v == 0 && harmless(value) {
 			continue
 		}
@@ -149,9 +142,21 @@ type judged struct {
 	next    atomic.Pointer[judged] // the name that followed it in a packet the last time
 }
 
-// judged returns what is remembered of a name, or nil if it cannot be.
-func (r *Redactor) judged(name string) *judged {
-	if len(name) > longestKept {
+// judged returns what a name says that comes behind another one in a packet, and what is remembered of it for the next.
+func (r *Redactor) judged(before *judged, name string) (verdict, *judged) {
+	if j := before.next.Load(); j != nil && j.name == name {
+		return j.verdict, j
+	}
+	if j := r.remembered(name); j != nil {
+		before.next.Store(j)
+		return j.verdict, j
+	}
+	return r.judge(name), before
+}
+
+// remembered returns what is remembered of a name, or nil if it cannot be.
+func (r *Redactor) remembered(name string) *judged {
+	if len(name) > longestKept || !plainName(name) { // prose has no end of names
 		return nil
 	}
 	at := maphash.String(r.names.seed, name) % namesKept
@@ -175,7 +180,7 @@ func (r *Redactor) judged(name string) *judged {
 
 // verdict returns what a name says.
 func (r *Redactor) verdict(name string) verdict {
-	if j := r.judged(name); j != nil {
+	if j := r.remembered(name); j != nil {
 		return j.verdict
 	}
 	return r.judge(name)

@@ -1,0 +1,37 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// BenchmarkSendDry is `send - --dry-run`, a line with two fields an operation. It costs no more than sending does
+// (BenchmarkSendLines).
+func BenchmarkSendDry(b *testing.B) {
+	dir := b.TempDir()
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = null.Close() }()
+	env := func(name string) (string, bool) { return dir, name == "HOME" }
+	line := `{"action":"Ping","fields":{"Channel":"PJSIP/100-00000001","Variable":"CAMPAIGN=spring"}}` + "\n"
+	args := []string{"send", "-", "--dry-run", "--node", "ami://admin@127.0.0.1:9", "--secret-file", secret, "-o", "jsonl", "-q"}
+	a := newApp(args, strings.NewReader(strings.Repeat(line, b.N)), null, os.Stderr, env)
+	b.ResetTimer()
+	start, used := time.Now(), processorTime(b)
+	if status := a.run(b.Context()); status != exitOK {
+		b.Fatalf("send ended with %d", status)
+	}
+	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "actions/s")
+	b.ReportMetric(float64(processorTime(b)-used)/float64(b.N), "cpu-ns/op")
+}
