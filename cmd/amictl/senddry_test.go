@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// BenchmarkSendDry is `send - --dry-run`, a line with two fields an operation. It costs no more than sending does
-// (BenchmarkSendLines).
+// BenchmarkSendDry is `send - --dry-run` of the lines of BenchmarkSendLines/fields: it costs no more than sending them.
 func BenchmarkSendDry(b *testing.B) {
 	dir := b.TempDir()
 	secret := filepath.Join(dir, "secret")
@@ -24,7 +23,7 @@ func BenchmarkSendDry(b *testing.B) {
 	}
 	defer func() { _ = null.Close() }()
 	env := func(name string) (string, bool) { return dir, name == "HOME" }
-	line := `{"action":"Ping","fields":{"Channel":"PJSIP/100-00000001","Variable":"CAMPAIGN=spring"}}` + "\n"
+	line := `{"action":"Ping","fields":{"Channel":"PJSIP/100-00000001","Variable":"CALLERID(num)"},"id":"7"}` + "\n"
 	args := []string{"send", "-", "--dry-run", "--node", "ami://admin@127.0.0.1:9", "--secret-file", secret, "-o", "jsonl", "-q"}
 	a := newApp(args, strings.NewReader(strings.Repeat(line, b.N)), null, os.Stderr, env)
 	b.ResetTimer()
