@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 )
@@ -34,6 +35,26 @@ func plainASCII(s string) bool {
 		}
 	}
 }
+
+// plainWord is plainASCII for a text that holds no space either.
+func plainWord(s string) bool {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := load8(s, i)
+		if (specials(w)|(w-('!'*lowBits)))&highBits != 0 {
+			return false
+		}
+	}
+	for ; i < len(s); i++ {
+		if s[i] == ' ' || special[s[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+// view returns b as a string that is valid until b changes.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // load8 returns the eight bytes of s from i on.
 func load8(s string, i int) uint64 {

@@ -67,6 +67,14 @@ func AppendSafe(dst []byte, s string) []byte {
 	return append(dst, s[start:]...)
 }
 
+// appendSafe is AppendSafe for what mostly needs no escape.
+func appendSafe(dst []byte, s string) []byte {
+	if plainASCII(s) {
+		return append(dst, s...)
+	}
+	return AppendSafe(dst, s)
+}
+
 // Safe is AppendSafe for a string.
 func Safe(s string) string {
 	if plainASCII(s) {
