@@ -15,6 +15,8 @@ type JSON struct {
 
 	stamp *stamp // a Printer's, for what it writes one behind the other
 	names *names // a Printer's
+
+	spread bool // for a Printer's document: laid out, an element of an array. It has names and a stamp, too
 }
 
 // AppendEvent appends an event, or the gap that the entry marks, as one JSON object. It does not allocate unless a
@@ -40,13 +42,20 @@ func (j JSON) appendEvent(dst []byte, typ string, ev *ami.Event, origin *Origin)
 	if origin != nil {
 		dst = origin.append(dst, &lossy)
 	}
-	return closeObject(j.appendNamed(dst, &ev.Message, origin != nil, &lossy), lossy)
+	dst = j.appendNamed(dst, &ev.Message, origin != nil, &lossy)
+	if !j.spread {
+		return closeObject(dst, lossy)
+	}
+	if lossy {
+		dst = appendSpread(dst, `,"lossy":true`, spreadFields-1)
+	}
+	return append(appendNewline(dst, spreadFields-2), '}')
 }
 
 // appendNamed appends the keys event, fields, multi and text. The ActionID of an answer is the session's own number
 // and is left out; that of an event may be somebody else's and stays.
 func (j JSON) appendNamed(dst []byte, m *wire.Message, answer bool, lossy *bool) []byte {
-	w := fieldWriter{m: m, name: m.Name(), only: j.Fields}
+	w := fieldWriter{m: m, name: m.Name(), only: j.Fields, spread: j.spread}
 	if answer {
 		w.lift = liftOwnNumber
 	}
@@ -113,6 +122,9 @@ func (j JSON) appendOpening(dst []byte, typ, node string, t time.Time, lossy *bo
 		}
 		s.typ, s.time, s.lossy = typ, t, false
 		s.text = appendOpening(s.text[:0], typ, node, t, &s.lossy)
+		if j.spread {
+			s.text = appendSpread(nil, string(s.text), spreadFields-2)
+		}
 	}
 	*lossy = *lossy || s.lossy
 	return append(dst, s.text...)

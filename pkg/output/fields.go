@@ -19,9 +19,10 @@ type fieldWriter struct {
 	textless bool // the bare lines are a Command's output, written elsewhere
 	passing  bool // names are shared with writers that keep other fields: nothing can be learned
 
-	names *names
-	fit   *layout // the packet's, if there is one
-	bare  bool    // there are lines without a name
+	names  *names
+	fit    *layout // the packet's, if there is one
+	spread bool    // laid out for people, in a document that is an array
+	bare   bool    // there are lines without a name
 }
 
 // append writes the fields; the object must be open and hold a key already.
@@ -35,26 +36,70 @@ func (w *fieldWriter) append(dst []byte) []byte {
 	} else {
 		dst = w.guess(dst)
 	}
+	if w.spread {
+		return w.endSpread(dst)
+	}
 	if dst[len(dst)-1] == ',' { // behind the last one
 		dst = dst[:len(dst)-1]
 	}
-	dst = append(dst, '}')
-	if t.repeats() {
+	return w.rest(append(dst, '}'))
+}
+
+// rest writes what stands behind the fields, and ends the packet.
+func (w *fieldWriter) rest(dst []byte) []byte {
+	if w.names.repeats() {
 		dst = w.multi(dst)
 	}
-	t.release()
+	w.names.release()
 	if w.bare && !w.textless {
 		dst = w.text(dst)
 	}
 	return dst
 }
 
+// endSpread ends the fields, and writes what stands behind them.
+func (w *fieldWriter) endSpread(dst []byte) []byte {
+	comma := len(spreadComma) - 1
+	if dst[len(dst)-comma] == ',' {
+		dst = appendNewline(dst[:len(dst)-comma], spreadFields-1)
+	} else { // there are none
+		dst = dst[:len(dst)-len("\n")-2*spreadFields]
+	}
+	dst = append(dst, '}')
+	w.fit = nil // its keys are laid out already
+	rest := w.rest(w.names.rest[:0])
+	if w.names.rest = rest; cap(rest) > flushAt {
+		w.names.rest = nil
+	}
+	return appendSpread(dst, view(rest), spreadFields-1)
+}
+
 // opening writes the key event and begins fields.
 func (w *fieldWriter) opening(dst []byte) []byte {
+	start := len(dst)
 	if w.event {
 		dst = appendStringKey(dst, "event", w.name, &w.lossy)
 	}
-	return append(dst, `,"fields":{`...)
+	dst = append(dst, `,"fields":{`...)
+	if w.spread {
+		dst = appendSpread(dst[:start], string(dst[start:]), spreadFields-1)
+	}
+	return dst
+}
+
+// colon stands between a key and its string, and comma behind that, with their quotes.
+func (w *fieldWriter) colon() string {
+	if w.spread {
+		return spreadColon
+	}
+	return plainColon
+}
+
+func (w *fieldWriter) comma() string {
+	if w.spread {
+		return spreadComma
+	}
+	return plainComma
 }
 
 // guess writes the lines by the layout of an earlier packet, and those that are not in it.
@@ -71,7 +116,7 @@ func (w *fieldWriter) guess(dst []byte) []byte {
 			return dst
 		}
 		t.reset()
-		t.forget(l, w.from, i)
+		t.forget(l, w.from, i, len(w.colon()))
 	}
 	dst = w.unknown(dst, i)
 	if l != nil {
@@ -85,6 +130,7 @@ func (w *fieldWriter) guess(dst []byte) []byte {
 
 // unknown writes the lines from line i on by the table of names.
 func (w *fieldWriter) unknown(dst []byte, i int) []byte {
+	colon, comma := w.colon(), w.comma()
 	for n := w.m.Len(); i < n; i++ {
 		name, value, line := w.m.Parts(i)
 		if name == "" {
@@ -97,8 +143,8 @@ func (w *fieldWriter) unknown(dst []byte, i int) []byte {
 		start := len(dst)
 		if plainASCII(line) {
 			if w.names.add(i, name, hashName(name)) {
-				dst = append(append(append(dst, '"'), name...), '"', ':', '"')
-				dst = append(append(dst, value...), '"', ',')
+				dst = append(append(append(dst, '"'), name...), colon...)
+				dst = append(append(dst, value...), comma...)
 			}
 			continue
 		}
@@ -107,8 +153,7 @@ func (w *fieldWriter) unknown(dst []byte, i int) []byte {
 			dst = dst[:start]
 			continue
 		}
-		dst = w.escaped(append(dst, '"', ':', '"'), value)
-		dst = append(dst, '"', ',')
+		dst = append(w.escaped(append(dst, colon...), value), comma...)
 	}
 	return dst
 }
@@ -119,20 +164,19 @@ func (w *fieldWriter) leavesOut(name string) bool {
 }
 
 // pair writes what stands before a value, up to its first quote, the value, a quote and a comma.
-func (w *fieldWriter) pair(dst, before []byte, value string) []byte {
+func (w *fieldWriter) pair(dst, before []byte, value, comma string) []byte {
 	if !plainASCII(value) {
-		dst = w.escaped(append(dst, before...), value)
-		return append(dst, '"', ',')
+		return append(w.escaped(append(dst, before...), value), comma...)
 	}
 	at := len(dst)
-	size := len(before) + len(value) + 2
+	size := len(before) + len(value) + len(comma)
 	if cap(dst)-at < size {
 		dst = slices.Grow(dst, size)
 	}
 	dst = dst[:at+size]
 	copy(dst[at:], before)
 	copy(dst[at+len(before):], value)
-	dst[at+size-2], dst[at+size-1] = '"', ','
+	copy(dst[at+len(before)+len(value):], comma)
 	return dst
 }
 
@@ -162,7 +206,7 @@ func (w *fieldWriter) multi(dst []byte) []byte {
 		}
 		dst[len(dst)-1] = '[' // in place of the quote
 		for j := i; ; _, value = w.m.Line(j) {
-			dst = w.pair(dst, oneQuote, value)
+			dst = w.pair(dst, oneQuote, value, plainComma)
 			if j = w.names.next(j); j == 0 {
 				break
 			}

@@ -75,6 +75,7 @@ func (l *layout) key(i int) []byte { return l.text[l.lines[i].key:l.lines[i].key
 func (w *fieldWriter) known(dst []byte, l *layout) (_ []byte, i int) {
 	dst = append(dst, l.opening...)
 	w.lossy = l.lossy
+	comma := w.comma()
 	for i = w.from; i < len(l.lines); i++ {
 		line := &l.lines[i]
 		name, value := w.m.Line(i)
@@ -83,7 +84,7 @@ func (w *fieldWriter) known(dst []byte, l *layout) (_ []byte, i int) {
 		}
 		switch line.kind {
 		case newName:
-			dst = w.pair(dst, l.key(i), value)
+			dst = w.pair(dst, l.key(i), value, comma)
 			w.lossy = w.lossy || line.lossy
 		case oldName:
 			w.names.link(int(line.first), i)
@@ -95,8 +96,8 @@ func (w *fieldWriter) known(dst []byte, l *layout) (_ []byte, i int) {
 	return dst, i
 }
 
-// forget puts the lines before line i into the table, for the layout is not the packet's.
-func (t *names) forget(l *layout, from, i int) {
+// forget puts the lines before line i into the table, for the layout is not the packet's. Its keys end in a colon so long.
+func (t *names) forget(l *layout, from, i, colon int) {
 	t.links = t.links[:0]
 	for j := from; j < i; j++ {
 		line := &l.lines[j]
@@ -105,7 +106,7 @@ func (t *names) forget(l *layout, from, i int) {
 		}
 		name, _ := t.m.Line(j)
 		key := l.key(j)
-		t.add(j, name, hashWritten(key[1:len(key)-len(`":"`)]))
+		t.add(j, name, hashWritten(key[1:len(key)-colon]))
 	}
 }
 
@@ -128,7 +129,7 @@ func (w *fieldWriter) learn(old *layout) *layout {
 	l.opening, l.lossy = w.opening(l.opening), w.event && !utf8.ValidString(w.name)
 	for i := range n {
 		name, _ := w.m.Line(i)
-		l.line(name, i >= w.from && !w.leavesOut(name))
+		l.line(name, i >= w.from && !w.leavesOut(name), w.colon())
 		if len(l.text) > maxLayoutText { // for its escapes
 			w.names.learned -= forgotten
 			return nil
@@ -156,7 +157,7 @@ func (l *layout) size() int {
 }
 
 // line adds a line of that name.
-func (l *layout) line(name string, wanted bool) {
+func (l *layout) line(name string, wanted bool, colon string) {
 	line := layoutLine{name: uint16(len(l.text))}
 	l.text = append(l.text, name...)
 	line.nameEnd, line.key = uint16(len(l.text)), uint16(len(l.text))
@@ -164,7 +165,7 @@ func (l *layout) line(name string, wanted bool) {
 	case wanted && name != "":
 		line.kind = newName
 		l.text, line.lossy = AppendString(l.text, name)
-		l.text = append(l.text, ':', '"')
+		l.text = append(l.text[:len(l.text)-1], colon...)
 	case wanted:
 		line.kind = noName
 	}

@@ -23,6 +23,8 @@ type names struct {
 
 	layouts [maxLayouts]*layout
 	learned int // bytes of them, about
+
+	rest []byte // room for what stands behind fields
 }
 
 // A slot holds the first line of a name.
