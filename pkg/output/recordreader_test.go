@@ -179,6 +179,7 @@ func TestRecordReaderDoesNotAllocate(t *testing.T) {
 // A record of this program reads back as it was written, and any line as gjson reads it.
 func FuzzRecordReader(f *testing.F) {
 	f.Add("X: 1\r\nX: 2\r\nY\"\\: \x1b\u202e漢\r\nlast", `{"type":"event","event":"A","fields":{"X":"\ud83d\udcde"}}`)
+	f.Add("X: 1\r\nX: 2\r\nY: \r\nX: 3\r\nY: 漢", `{"type":"event","event":"A","multi":{},"fields":{}}`)
 	f.Add("\ufffd: \r\nX.y|z:  lead", `{"type":"item","line":0.5,"event":"A","fields":{"a":"\u0041"},"multi":{"a":["1"]},"text":["x"],"lossy":true}`)
 	f.Fuzz(func(t *testing.T, headers, line string) {
 		if m, ok := decoded("Event: A\r\n"+headers+"\r\n\r\n", wire.Event); ok {
