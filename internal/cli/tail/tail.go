@@ -44,6 +44,7 @@ type options struct {
 	length    flags.Duration
 	stats     bool
 	failOnGap bool
+	packets   bool
 	record    string
 	from      flags.List
 	follow    bool
@@ -67,6 +68,7 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "count", Usage: "end after `N` events", Value: &f.count},
 			&cli.GenericFlag{Name: "for", Usage: "end after `TIME`", Value: &f.length},
 			&cli.BoolFlag{Name: "stats", Usage: "count instead of printing, and show the counts at the end", Destination: &f.stats},
+			&cli.BoolFlag{Name: "packets", Usage: "show what is neither an event nor an answer, too", Destination: &f.packets},
 			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
 			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
 			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &f.from},
@@ -303,7 +305,7 @@ func (t *tailer) live(ctx context.Context) error {
 		return err
 	}
 	defer target.Finish(ctx, c)
-	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: target.RingEvents, RingBytes: target.RingBytes, Throttle: true})
+	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: target.RingEvents, RingBytes: target.RingBytes, Throttle: true, Packets: t.flags.packets})
 	if err != nil {
 		return fail.Usage("names may hold * and ?", "%s", fail.Cause(err))
 	}
@@ -338,7 +340,26 @@ func (t *tailer) live(ctx context.Context) error {
 	if err := t.lastAnswers(sent); err != nil {
 		return err
 	}
+	t.notePackets(c)
 	return t.flush() // before the sessions end
+}
+
+// notePackets says what came and was not shown, for it was neither an event nor an answer.
+func (t *tailer) notePackets(c *ami.Cluster) {
+	if t.flags.packets || t.quietReply {
+		return
+	}
+	var n uint64
+	for _, s := range c.Stats().Nodes {
+		n += s.Raw + s.Foreign + s.Unmatched
+	}
+	switch n {
+	case 0:
+	case 1:
+		t.run.Note("1 packet was neither an event nor an answer; --packets shows it")
+	default:
+		t.run.Note("%d packets were neither events nor answers; --packets shows them", n)
+	}
 }
 
 // lastAnswers waits for the answers that are still to come: an end by --count must not hide how the action went, nor one
