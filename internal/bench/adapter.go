@@ -42,8 +42,8 @@ func newCluster(targets []Target, o engineOptions) (*cluster, error) {
 			if s > 0 {
 				cfg.Name += "/" + strconv.Itoa(s+1)
 			}
-			if cfg.Pending == 0 && o.Window > ami.DefaultPending {
-				cfg.Pending = o.Window // else it would refuse what the window lets through
+			if cfg.Limits.Pending == 0 && o.Window > ami.DefaultPending {
+				cfg.Limits.Pending = o.Window // else it would refuse what the window lets through
 			}
 			if o.Events != "" {
 				cfg.Events = o.Events
@@ -93,7 +93,7 @@ func (b clusterBatch) Wait(ctx context.Context) (ending, error) {
 func end(r *ami.Result[flight]) ending {
 	e := ending{Flight: r.Value}
 	if r.Reply != nil {
-		e.Received, e.Service = r.Reply.Received, r.Reply.RTT
+		e.Received, e.Service, e.Outcome = r.Reply.Received, r.Reply.RTT, r.Reply.Outcome()
 	}
 	if r.Err != nil {
 		e.Kind = kindOf(r.Err)

@@ -59,6 +59,7 @@ type ending struct {
 	Kind     endKind
 	Received time.Time     // when the answer was read; zero without one
 	Service  time.Duration // from the write to Received
+	Outcome  ami.Outcome   // of an Originate that was awaited
 }
 
 // A batch gathers the ends of actions. It is for one goroutine.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // A Launch is a run with everything around it: simulator, engine, memory watch.
@@ -205,7 +204,7 @@ func simTargets(sim simulator) []Target {
 	var out []Target
 	for _, n := range sim.Nodes() {
 		out = append(out, Target{Node: n.Name, Config: ami.Config{
-			Addr: n.Addr, Username: simUser, Secret: ami.StaticSecret(simSecret), Limits: wire.Limits{},
+			Addr: n.Addr, Username: simUser, Secret: ami.StaticSecret(simSecret),
 		}})
 	}
 	return out

@@ -207,7 +207,7 @@ func (w *worker) end(e ending) {
 		w.measured(f, e, at)
 	}
 	if c := w.run.calls; c != nil {
-		c.answered(f.number, e.Kind)
+		c.answered(f.number, e.Kind, e.Outcome)
 	}
 	w.refill(l)
 }

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"slices"
 	"sync/atomic"
+
+	"github.com/apntalk/amictl/internal/packet/inside"
 )
 
 // A Result is the end of one submitted action, or one item of its list.
@@ -184,7 +186,7 @@ func (b *Batch[T]) PollBorrowed() (*Result[T], bool) {
 	}
 	b.ended.Add(1)
 	o, reply := &b.pulled.origins[e.origin], &b.reply
-	reply.Message = e.packed.Message(b.pulled.text[e.start:])
+	*inside.Of(&reply.Message) = e.packed.Packet(b.pulled.text[e.start:])
 	reply.Node, reply.Session, reply.Received, reply.Seq, reply.RTT = o.node, o.session, o.received, e.seq, e.rtt
 	r.Node, r.Reply, r.Err, r.Item = o.node, reply, nil, nil
 	return r, true

@@ -61,7 +61,7 @@ func TestBatch(t *testing.T) {
 func TestSubmitOutlivesItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, cfg := stalledPeer(t)
-		cfg.Keepalive = -1
+		cfg.Keepalive.Interval = -1
 		c := mustDial(t, cfg)
 		b := &ami.Batch[uint64]{}
 		start := time.Now()

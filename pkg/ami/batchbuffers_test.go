@@ -3,6 +3,7 @@ package ami
 import (
 	"testing"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -15,8 +16,8 @@ func packedPong(t *testing.T) (answer, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := make([]byte, m.Size())
-	return answer{end: end{packed: m.Pack(text)}}, text
+	text := make([]byte, inside.Of(&m).Size())
+	return answer{end: end{packed: inside.Of(&m).Pack(text)}}, text
 }
 
 // A putter is a batch into which a test puts answers to actions that nobody sent.

@@ -54,7 +54,7 @@ func TestListsOnTheSimulator(t *testing.T) {
 func TestDoDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, cfg := stalledPeer(t)
-		cfg.ActionTimeout, cfg.Keepalive = 9*time.Second, -1
+		cfg.Timeouts.Action, cfg.Keepalive.Interval = 9*time.Second, -1
 		c := mustDial(t, cfg)
 		for _, tt := range []struct {
 			name              string

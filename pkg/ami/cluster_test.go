@@ -161,9 +161,9 @@ func TestClusterCloseLeavesNothing(t *testing.T) {
 		f.add("backs-off", counted)
 		f.serve("hangs")
 		f.net.Partition("hangs")
-		f.add("hangs", counted, func(c *ami.Config) { c.DialTimeout = time.Hour })
+		f.add("hangs", counted, func(c *ami.Config) { c.Timeouts.Dial = time.Hour })
 		f.script("silent", func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) })
-		f.add("silent", counted, func(c *ami.Config) { c.LoginTimeout = time.Hour })
+		f.add("silent", counted, func(c *ami.Config) { c.Timeouts.Login = time.Hour })
 		f.serve("sets-up")
 		f.add("sets-up", counted, func(c *ami.Config) {
 			c.OnReady = func(ctx context.Context, _ *ami.Conn) error { <-ctx.Done(); return ctx.Err() }
@@ -296,7 +296,7 @@ func TestStateIsTrueWithoutBackoff(t *testing.T) {
 			name := fmt.Sprint("n", i)
 			f.serve(name)
 			f.add(name, func(c *ami.Config) {
-				c.StableAfter = time.Nanosecond
+				c.Redial.StableAfter = time.Nanosecond
 				if i%2 == 0 {
 					c.OnReady = func(ctx context.Context, c *ami.Conn) error { return nil }
 				}

@@ -39,7 +39,7 @@ func TestClusterStorm(t *testing.T) {
 					switch rnd.IntN(9) {
 					case 0, 1:
 						cfg := f.config(name)
-						cfg.BackoffMin, cfg.BackoffMax = time.Millisecond, time.Millisecond
+						cfg.Redial.BackoffMin, cfg.Redial.BackoffMax = time.Millisecond, time.Millisecond
 						if rnd.IntN(2) == 0 {
 							cfg.OnReady = func(ctx context.Context, c *ami.Conn) error {
 								_, err := c.Do(ctx, ami.NewAction("CoreShowChannels"))

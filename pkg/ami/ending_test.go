@@ -89,7 +89,7 @@ func TestCloseAgainstDo(t *testing.T) {
 			}
 		}
 	})
-	cfg := ami.Config{Addr: "fake:5038", Username: "x", Secret: ami.StaticSecret("x"), Dial: n.DialContext, Auth: ami.AuthPlain, Pending: 8}
+	cfg := ami.Config{Addr: "fake:5038", Username: "x", Secret: ami.StaticSecret("x"), Dial: n.DialContext, Auth: ami.AuthPlain, Limits: ami.Limits{Pending: 8}}
 	var ended atomic.Int64
 	for round := range rounds {
 		c, err := ami.Dial(t.Context(), cfg)
@@ -180,7 +180,7 @@ func chaos(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	n, cfg := scripted(t, func(p *peer) { chaosServer(p, rand.New(rand.NewPCG(seed, 3))) })
 	n.SetBuffer(1 << (10 + rng.IntN(8)))
-	cfg.Pending, cfg.WriteBuffer = 1+rng.IntN(64), 160<<10
+	cfg.Limits.Pending, cfg.Limits.WriteBuffer = 1+rng.IntN(64), 160<<10
 	c := mustDial(t, cfg)
 	var count tally
 	var wg sync.WaitGroup

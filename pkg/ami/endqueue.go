@@ -5,7 +5,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/apntalk/amictl/pkg/ami/wire"
+	"github.com/apntalk/amictl/internal/packet"
 )
 
 // An endQueue is what sessions put the ends of a batch's actions into. Its zero value is ready.
@@ -28,7 +28,7 @@ type results struct {
 type end struct {
 	other  uint32 // one more than its place; 0: packed
 	origin uint32 // place
-	packed wire.Packed
+	packed packet.Packed
 	start  int    // in text
 	slot   uint32 // of the batch's values
 	seq    uint64

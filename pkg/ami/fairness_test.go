@@ -212,7 +212,7 @@ func TestStallingNode(t *testing.T) {
 			greetAndAccept(c)
 			time.Sleep(24 * time.Hour) // reads nothing
 		})
-		bad := f.add("bad", func(c *ami.Config) { c.Pending = 100 })
+		bad := f.add("bad", func(c *ami.Config) { c.Limits.Pending = 100 })
 		f.ready(time.Second)
 		b := &ami.Batch[uint64]{}
 		for i := range 100 {

@@ -41,7 +41,7 @@ func pipeServer(t *testing.T, flood func(w net.Conn, prefix string)) *Conn {
 		flood(server, id[:strings.LastIndexByte(id, '-')+1])
 	}()
 	c, err := Dial(t.Context(), Config{
-		Addr: "x:1", Username: "u", Secret: StaticSecret("s"), Auth: AuthPlain, Keepalive: -1,
+		Addr: "x:1", Username: "u", Secret: StaticSecret("s"), Auth: AuthPlain, Keepalive: Keepalive{Interval: -1},
 		Dial: func(context.Context, string, string) (net.Conn, error) { return client, nil },
 	})
 	if err != nil {

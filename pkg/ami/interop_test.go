@@ -120,7 +120,7 @@ func TestInteropLogin(t *testing.T) {
 // pipeline sends n Pings through a batch and wants every one of them answered, in order.
 func pipeline(t *testing.T, cfg ami.Config, n int) {
 	t.Helper()
-	cfg.ActionTimeout = 2 * time.Minute
+	cfg.Timeouts.Action = 2 * time.Minute
 	c := mustDial(t, cfg)
 	b := &ami.Batch[uint64]{}
 	refused := make(chan error, 1)

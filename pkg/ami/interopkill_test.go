@@ -22,7 +22,7 @@ func TestInteropKillUnderLoad(t *testing.T) {
 	cluster := ami.NewCluster(ami.ClusterConfig{})
 	defer cluster.Close()
 	cfg := l.config("admin")
-	cfg.Events, cfg.BackoffMax = "on", time.Second
+	cfg.Events, cfg.Redial.BackoffMax = "on", time.Second
 	n, err := cluster.Add(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 func TestTryDoBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, cfg := stalledPeer(t)
-		cfg.Pending, cfg.Keepalive = 2, -1
+		cfg.Limits.Pending, cfg.Keepalive.Interval = 2, -1
 		c := mustDial(t, cfg)
 		var wg sync.WaitGroup
 		for range 2 {
@@ -58,7 +58,7 @@ func stuckNetwork(t *testing.T) (*ami.Conn, *ami.Batch[uint64]) {
 	t.Helper()
 	_, n, cfg := stalledPeer(t)
 	n.SetBuffer(4096)
-	cfg.WriteBuffer, cfg.Keepalive = stuckWriteBuffer, -1
+	cfg.Limits.WriteBuffer, cfg.Keepalive.Interval = stuckWriteBuffer, -1
 	return mustDial(t, cfg), &ami.Batch[uint64]{}
 }
 
@@ -89,7 +89,7 @@ func TestTryDoBusyByBytes(t *testing.T) {
 func TestDoGivesUpWaitingForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, cfg := stalledPeer(t)
-		cfg.Pending, cfg.Keepalive = 1, -1
+		cfg.Limits.Pending, cfg.Keepalive.Interval = 1, -1
 		c := mustDial(t, cfg)
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = c.Do(t.Context(), ami.Action{Name: "Ping", Timeout: time.Hour}) })
@@ -120,7 +120,7 @@ func TestDoGivesUpWaitingForRoom(t *testing.T) {
 func TestZombiesCountAgainstTheCap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, cfg := stalledPeer(t)
-		cfg.Pending, cfg.Keepalive = 2, -1
+		cfg.Limits.Pending, cfg.Keepalive.Interval = 2, -1
 		c := mustDial(t, cfg)
 		for range 2 {
 			a := marked("late", 0)
@@ -169,7 +169,7 @@ func TestDoWaitsForRoomInTurn(t *testing.T) {
 				p.send("Response: Success\nActionID: %s\n\n", a["ActionID"])
 			}
 		})
-		cfg.Pending = 2
+		cfg.Limits.Pending = 2
 		c := mustDial(t, cfg)
 		var wg sync.WaitGroup
 		var want []string
@@ -192,7 +192,7 @@ func TestDoWaitsForRoomInTurn(t *testing.T) {
 // A slot is free when Do returns: who sends one action at a time needs room for one.
 func TestRoomIsFreeWhenDoReturns(t *testing.T) {
 	_, _, cfg := simulate(t)
-	cfg.Pending = 1
+	cfg.Limits.Pending = 1
 	c := mustDial(t, cfg)
 	for i := range 3000 {
 		if _, err := c.TryDo(t.Context(), ami.NewAction("Ping")); err != nil {
@@ -221,7 +221,7 @@ func TestWriteBufferCapHoldsWhatTheWriterTook(t *testing.T) {
 			}
 		})
 		n.SetBuffer(4096)
-		cfg.WriteBuffer, cfg.Keepalive = stuckWriteBuffer, -1
+		cfg.Limits.WriteBuffer, cfg.Keepalive.Interval = stuckWriteBuffer, -1
 		c := mustDial(t, cfg)
 		b := &ami.Batch[uint64]{}
 		fill := func() (taken int) {

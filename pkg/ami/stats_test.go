@@ -99,7 +99,7 @@ func TestEngineAndServerCountAlike(t *testing.T) {
 		for i := range nodes {
 			name := fmt.Sprint("n", i)
 			f.serve(name, amitest.WithActionIDs(1<<20))
-			f.add(name, func(c *ami.Config) { c.Keepalive = -1 })
+			f.add(name, func(c *ami.Config) { c.Keepalive.Interval = -1 })
 		}
 		f.ready(time.Second)
 		synctest.Wait()

@@ -70,7 +70,7 @@ func TestTLSToAPlainPort(t *testing.T) {
 
 func TestPlainToATLSPort(t *testing.T) {
 	s, cfg := tlsServer(t)
-	cfg.TLS, cfg.LoginTimeout = nil, 200*time.Millisecond
+	cfg.TLS, cfg.Timeouts.Login = nil, 200*time.Millisecond
 	_, err := ami.Dial(t.Context(), cfg)
 	wantOp(t, err, "banner", ami.ErrTimeout)
 	if !strings.Contains(err.Error(), "TLS") {

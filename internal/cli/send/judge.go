@@ -38,7 +38,7 @@ func (j *judge) answer(node string, r *ami.Reply, err error) error {
 	}
 	var count cond.Count
 	count.Reply(j.where, r)
-	if j.where != nil && output.IsList(r) {
+	if j.where != nil && len(r.Events) > 0 {
 		r.Events = slices.DeleteFunc(r.Events, func(ev ami.Event) bool { return !j.where.Match(node, &ev.Message) })
 	}
 	return j.count(node, count)

@@ -25,8 +25,8 @@ const help = `Examples:
   amictl send PJSIPShowEndpoints --query 'events.#.fields.ObjectName'
   amictl send CoreStatus --all                         on every node
   amictl send QueueReload --all --batch 5 --pause 10s --max-fail 1
-  amictl send CoreShowChannels --where 'Duration>10m'  only the items that meet a condition
-  amictl send PJSIPShowRegistrationsOutbound --where 'Status!=Registered' --found none
+  amictl send CoreShowChannels --where 'Duration>10m'  only the long ones
+  amictl send PJSIPShowContacts --where Status!=Reachable --found none
   amictl send QueuePause Interface=PJSIP/100 Paused=true --dry-run
   jq -c '{action:"Hangup",fields:{Channel:.}}' chans | amictl send -  many
 

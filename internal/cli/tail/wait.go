@@ -3,6 +3,7 @@ package tail
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -120,8 +121,8 @@ func waitReady(ctx context.Context, r *run.Run) error {
 	}
 	for i := range nodes {
 		nodes[i].Events = "system"
-		nodes[i].BackoffMax = 2 * time.Second
-		nodes[i].BreakerFailures = 1 << 20
+		nodes[i].Redial.BackoffMax = 2 * time.Second
+		nodes[i].Redial.BreakerAfter = math.MaxInt64
 	}
 	c, err := target.Cluster(r, nodes)
 	if err != nil {

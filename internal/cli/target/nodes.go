@@ -193,9 +193,9 @@ func Node(r *run.Run, name string, n *config.Node, c *config.Context) (ami.Confi
 
 // limitTimes applies the timeouts in force.
 func limitTimes(r *run.Run, cfg *ami.Config) {
-	cfg.ActionTimeout = r.Settings.Timeout
+	cfg.Timeouts.Action = r.Settings.Timeout
 	if d := r.Settings.ConnectTimeout; d > 0 {
-		cfg.DialTimeout, cfg.LoginTimeout = d, d
+		cfg.Timeouts.Dial, cfg.Timeouts.Login = d, d
 	}
 }
 

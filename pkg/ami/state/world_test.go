@@ -73,7 +73,7 @@ func (w *world) connect() *ami.Cluster {
 	for _, srv := range w.servers {
 		_, err := c.Add(ami.Config{
 			Name: srv.Name(), Addr: srv.Addr(), Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret),
-			Events: "on", Dial: w.net.DialContext, ActionTimeout: 3 * time.Second, BackoffMax: time.Second, BreakerOpen: time.Second,
+			Events: "on", Dial: w.net.DialContext, Timeouts: ami.Timeouts{Action: 3 * time.Second}, Redial: ami.Redial{BackoffMax: time.Second},
 		})
 		if err != nil {
 			w.t.Fatal(err)
