@@ -288,7 +288,7 @@ func (c *completer) params(action string, before []string, word string) {
 	}
 }
 
-func (c *completer) events(word string) { c.addAll(word, "", catalog.Events()...) }
+func (c *completer) events(word string) { c.addAll(word, "", catalog.EventNames()...) }
 
 // config is the configuration that the words before the cursor choose, empty if it cannot be read.
 func (c *completer) config() *config.File {
