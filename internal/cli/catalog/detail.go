@@ -43,7 +43,7 @@ func actionDetail(p *output.Printer, action *catalog.Action) error {
 		{"optional", cmp.Or(strings.Join(optional, " "), "-")},
 		{"classes", cmp.Or(strings.Join(action.Classes, " or "), "none") + " (in write= of the user in manager.conf)"},
 		{"answer", answer(action)},
-		{"but", oddAnswers[action.Odd]},
+		{"odd", oddAnswers[action.Odd]},
 		{"only reads", run.Yes(action.ReadOnly)},
 		{"example", example},
 		{"legacy", legacy},
@@ -69,10 +69,10 @@ func answer(action *catalog.Action) string {
 
 // oddAnswers say how an answer is unlike others.
 var oddAnswers = map[catalog.Oddity]string{
-	catalog.Unnamed:      "no ActionID: what comes before the answer to the next action is its answer, text as a rule",
-	catalog.UnnamedEnd:   "no ActionID in the event that ends the list",
-	catalog.UnnamedItems: "no ActionID in the items",
-	catalog.Glued:        "no blank line between the items",
+	catalog.Unnamed:      "without an ActionID: it is what comes before the answer to the next action",
+	catalog.UnnamedEnd:   "without an ActionID in the event that ends the list",
+	catalog.UnnamedItems: "without an ActionID in the items",
+	catalog.Glued:        "without a blank line between the items",
 }
 
 // detail shows one thing to people, a line for each thing that is known of it; what is empty is left out.

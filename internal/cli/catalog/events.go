@@ -98,8 +98,7 @@ func eventRow(e *catalog.Event) output.Record {
 		{Key: "event", Value: e.Name},
 		{Key: "needs", Value: strings.Join(e.Classes, ",")},
 		{Key: "versions", Value: versions(e)},
-		{Key: "in answers to", Value: strings.Join(e.Answers, " ")},
-		{Key: "ends", Value: strings.Join(ends(e.Name), " "), Look: output.Minor},
+		{Key: "in answers to", Value: strings.Join(append(ends(e.Name), e.Answers...), " "), Look: output.Minor},
 	}
 }
 
@@ -157,7 +156,7 @@ func example(e *catalog.Event) string {
 	if len(e.Classes) > 0 {
 		return "amictl tail " + e.Name
 	}
-	for _, action := range append(append([]string{}, e.Answers...), ends(e.Name)...) {
+	for _, action := range append(ends(e.Name), e.Answers...) {
 		return "amictl send " + action
 	}
 	return ""
