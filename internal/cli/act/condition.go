@@ -1,6 +1,8 @@
 package act
 
 import (
+	"iter"
+	"slices"
 	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -37,7 +39,7 @@ func WarnLacking(r *run.Run, where *ami.Where, events []string) {
 	if where == nil || r.Flags.Quiet {
 		return
 	}
-	for _, lack := range cond.Lacking(where, events, catalogued) {
+	for _, lack := range cond.Lacking(where, events, catalogued(events)) {
 		near := ""
 		if len(lack.Near) > 0 {
 			near = "; did you mean " + strings.Join(lack.Near, " or ") + "?"
@@ -50,17 +52,23 @@ func WarnLacking(r *run.Run, where *ami.Where, events []string) {
 	}
 }
 
-// catalogued yields the events of the catalogue with their headers; with none if there may be any.
-func catalogued(yield func(string, []string) bool) {
-	for _, e := range catalog.Events() {
-		var headers []string
-		for _, h := range e.Headers {
-			if !e.Open {
-				headers = append(headers, h.Name)
+// catalogued yields the events of the catalogue that one of the globs names, with their headers; without, if any may be there.
+func catalogued(globs []string) iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		for _, name := range catalog.EventNames() {
+			if !slices.ContainsFunc(globs, func(glob string) bool { return ami.MatchGlob(glob, name) }) {
+				continue
 			}
-		}
-		if !yield(e.Name, headers) {
-			return
+			var headers []string
+			e, _ := catalog.LookupEvent(name)
+			for _, h := range e.Headers {
+				if !e.Open {
+					headers = append(headers, h.Name)
+				}
+			}
+			if !yield(name, headers) {
+				return
+			}
 		}
 	}
 }

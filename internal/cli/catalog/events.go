@@ -17,7 +17,7 @@ import (
 const eventsHelp = `Examples:
   amictl events
   amictl events 'Queue*'
-  amictl events Hangup                       what read= it needs, its headers
+  amictl events Hangup                       its classes and headers
   amictl events --query ends.0 QueueStatusComplete   whose list it ends
 
 The events that Asterisk is known to send, without asking a server. Needs: the classes that the user must have in read=,

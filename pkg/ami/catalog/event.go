@@ -43,27 +43,32 @@ var snapshots = map[string]string{
 	"end": "ActionID?,EventList,ListItems",
 }
 
-type events struct {
-	all    []Event
-	byName map[string]*Event // by lower-case name
+// eventLines are the lines of the table by lower-case name. Events are read from them as they are asked for: most programs
+// ask for few.
+var eventLines = sync.OnceValue(func() map[string]string {
+	lines := make(map[string]string, strings.Count(eventTable, "\n"))
+	for name, line := range eachEvent {
+		lines[strings.ToLower(name)] = line
+	}
+	return lines
+})
+
+// eachEvent yields the names of the events and their lines.
+func eachEvent(yield func(name, line string) bool) {
+	for line := range strings.Lines(eventTable) {
+		name, _, ok := strings.Cut(line, "\t")
+		if ok && !strings.HasPrefix(name, "#") && !yield(name, strings.TrimSuffix(line, "\n")) {
+			return
+		}
+	}
 }
 
-var loadEvents = sync.OnceValue(func() *events {
-	c := &events{byName: make(map[string]*Event)}
-	for line := range strings.Lines(eventTable) {
-		col := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if strings.HasPrefix(line, "#") || len(col) != 6 {
-			continue
-		}
-		e := Event{Name: col[0], Classes: words(col[1]), Since: col[2], Removed: col[3], Answers: words(col[4])}
-		e.addHeaders(col[5], "", false)
-		c.all = append(c.all, e)
-	}
-	for i := range c.all {
-		c.byName[strings.ToLower(c.all[i].Name)] = &c.all[i]
-	}
-	return c
-})
+func parseEvent(line string) Event {
+	col := strings.Split(line, "\t")
+	e := Event{Name: col[0], Classes: words(col[1]), Since: col[2], Removed: col[3], Answers: words(col[4])}
+	e.addHeaders(col[5], "", false)
+	return e
+}
 
 // words splits at commas; nothing has no words.
 func words(s string) []string {
@@ -99,26 +104,30 @@ func (e *Event) addHeaders(list, prefix string, optional bool) {
 	}
 }
 
+var allEvents = sync.OnceValue(func() (all []Event) {
+	for _, line := range eachEvent {
+		all = append(all, parseEvent(line))
+	}
+	return all
+})
+
 // Events returns all events of the catalogue by name. The caller must not change it.
-func Events() []Event { return loadEvents().all }
+func Events() []Event { return allEvents() }
 
 // LookupEvent finds an event by name, whatever its case: the server sends Newexten where its documentation says NewExten.
-// The caller must not change its slices.
+// It reads the table each time: a caller with many of one kind keeps what it got.
 func LookupEvent(name string) (Event, bool) {
-	e, ok := loadEvents().byName[strings.ToLower(name)]
+	line, ok := eventLines()[strings.ToLower(name)]
 	if !ok {
 		return Event{}, false
 	}
-	return *e, true
+	return parseEvent(line), true
 }
 
-// EventNames returns the names of all known events, sorted without regard to case. It does less than Events.
-func EventNames() []string {
-	var names []string
-	for line := range strings.Lines(eventTable) {
-		if name, _, ok := strings.Cut(line, "\t"); ok && !strings.HasPrefix(line, "#") {
-			names = append(names, name)
-		}
+// EventNames returns the names of all known events, sorted without regard to case. It does far less than Events.
+func EventNames() (names []string) {
+	for name := range eachEvent {
+		names = append(names, name)
 	}
 	return names
 }
