@@ -41,7 +41,7 @@ var arrows = map[string]string{
 	"internal/cli/config": "internal/atomicfile internal/cli/fail pkg/ami pkg/ami/redact",
 	"internal/cli/run":    "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
 	"internal/cli/target": floor + " pkg/ami/redact",
-	"internal/cli/act":    floor + " internal/cli/target pkg/ami/catalog",
+	"internal/cli/act":    floor + " internal/cli/target internal/cond pkg/ami/catalog",
 	"internal/cli/call":   floor + " internal/cli/target internal/cli/act",
 	"internal/cli":        "", // see mayImport
 	"cmd/amictl":          "internal/cli",

@@ -176,6 +176,7 @@ func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer
 		return nil, err
 	}
 	act.WarnEvents(r, names)
+	act.WarnLacking(r, t.where, names)
 	if r.HasTo {
 		action, err := act.ParseAction(r, r.Rest)
 		if err != nil {
