@@ -1,18 +1,15 @@
 package check
 
 import (
-	"errors"
-	"io"
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/BurntSushi/toml"
 
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/tomlfile"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -58,9 +55,6 @@ func defaultProfile() *profile {
 	return &profile{TLSDays: defaultTLSDays, banner: regexp.MustCompile(`^Asterisk Call Manager/`)}
 }
 
-// longestProfile bounds what is read of a profile, in bytes.
-const longestProfile = 1 << 20
-
 // readProfile reads and checks a profile; "-" is standard input.
 func readProfile(r *run.Run, path string) (*profile, error) {
 	in, err := r.Open(path, "check "+path)
@@ -68,23 +62,19 @@ func readProfile(r *run.Run, path string) (*profile, error) {
 		return nil, err
 	}
 	defer func() { _ = in.Close() }()
-	text, err := io.ReadAll(io.LimitReader(in, longestProfile))
+	text, err := tomlfile.Read(in)
 	if err != nil {
 		return nil, fail.Usage(fail.ReadHint, "%s: %v", path, err)
 	}
-	return parseProfile(path, string(text))
+	return parseProfile(path, text)
 }
 
 func parseProfile(path, text string) (*profile, error) {
 	const hint = "see `amictl check --help` for an example"
 	p := defaultProfile()
-	meta, err := toml.Decode(text, p)
+	meta, err := tomlfile.Decode(text, p)
 	if err != nil {
-		var parse toml.ParseError
-		if errors.As(err, &parse) {
-			return nil, fail.Config(hint, "%s, line %d: %s", path, parse.Position.Line, parse.Message)
-		}
-		return nil, fail.Config(hint, "%s: %s", path, strings.TrimPrefix(err.Error(), "toml: "))
+		return nil, fail.Config(hint, "%s, %s", path, tomlfile.Explain(err))
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return nil, fail.Config(fail.NearHint(unknown[0][len(unknown[0])-1], profileKeys, hint), "%s: unknown key %s", path, unknown[0])

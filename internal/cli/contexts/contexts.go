@@ -90,7 +90,7 @@ func list(r *run.Run, c *cli.Command) error {
 		}
 	}
 	if len(cfg.Contexts) == 0 {
-		r.Note("%s has no contexts; see `amictl context --help`", cfg.Path)
+		r.Note("%s has no contexts; see `amictl context --help`", cmp.Or(cfg.Path, "the config"))
 	}
 	return p.Close()
 }
@@ -145,6 +145,9 @@ func use(r *run.Run, c *cli.Command) error {
 	cfg, name := r.Settings.Config, c.Args().First()
 	if c.Args().Len() != 1 {
 		return fail.Usage("`amictl context list` shows all", "context use takes one name")
+	}
+	if err := config.CheckPlace(cfg.Path); err != nil {
+		return err
 	}
 	if name == "-" {
 		before, err := os.ReadFile(cfg.Path + config.PreviousSuffix)

@@ -26,7 +26,8 @@ func SecretFrom(r *run.Run, reference string) (ami.SecretProvider, error) {
 	}
 	switch kind {
 	case "file":
-		return fileSecret(ExpandHome(r, what)), nil
+		path, err := ExpandHome(r, what)
+		return fileSecret(path), err
 	case "env":
 		return func(context.Context) (ami.Secret, error) {
 			v, ok := r.Env(what)
@@ -159,13 +160,19 @@ func flagSecret(r *run.Run) (ami.SecretProvider, error) {
 	if file == "" {
 		return nil, nil
 	}
-	return fileSecret(ExpandHome(r, file)), nil
+	path, err := ExpandHome(r, file)
+	return fileSecret(path), err
 }
 
-func ExpandHome(r *run.Run, path string) string {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		home, _ := r.Env("HOME")
-		return filepath.Join(home, rest)
+// ExpandHome puts the home folder in the place of a leading ~.
+func ExpandHome(r *run.Run, path string) (string, error) {
+	rest, ok := strings.CutPrefix(path, "~/")
+	if !ok {
+		return path, nil
 	}
-	return path
+	home := r.Home()
+	if home == "" {
+		return "", fail.Config("set HOME, or write the whole path", "%s: there is no home folder", path)
+	}
+	return filepath.Join(home, rest), nil
 }
