@@ -2,10 +2,12 @@ package check
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/act"
+	"github.com/apntalk/amictl/internal/cli/call"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -95,15 +97,45 @@ func parseProfile(path, text string) (*profile, error) {
 	return p, err
 }
 
-// sends are the actions of a profile that a protected context may not want: its call, and commands that do not show.
-func (p *profile) sends() (actions []ami.Action) {
+// sends are the actions of a profile that a protected context may not want: its call, and commands that do not show. What no
+// server could be asked is an error, before one is.
+func (p *profile) sends(r *run.Run) (actions []ami.Action, err error) {
 	if p.Call != nil {
-		actions = append(actions, ami.NewAction("Originate"))
+		action, err := p.Call.action(r)
+		if err != nil {
+			return nil, err
+		}
+		actions = append(actions, action)
 	}
 	for i := range p.Commands {
-		actions = append(actions, ami.NewAction("Command", "Command", p.Commands[i].Run))
+		actions = append(actions, p.Commands[i].action())
 	}
-	return actions
+	all := slices.Clone(actions)
+	for _, name := range p.Modules {
+		all = append(all, moduleCheck(name))
+	}
+	for _, name := range p.Queues {
+		all = append(all, queueStatus(name))
+	}
+	for i := range all {
+		if err := act.CheckAction(&all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return actions, nil
+}
+
+func moduleCheck(name string) ami.Action {
+	return ami.NewAction("ModuleCheck", "Module", strings.TrimSuffix(name, ".so"))
+}
+
+func queueStatus(name string) ami.Action { return ami.NewAction("QueueStatus", "Queue", name) }
+
+func (c *commandCheck) action() ami.Action { return ami.NewAction("Command", "Command", c.Run) }
+
+func (c *callCheck) action(r *run.Run) (ami.Action, error) {
+	f := &call.Options{Wait: "answer", Channel: c.Channel, Exten: c.Exten, Context: c.Context, Application: c.Application, Data: c.Data, Ring: flags.Duration{Value: c.ring}}
+	return call.Action(r, f, nil)
 }
 
 var profileKeys = []string{

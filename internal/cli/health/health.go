@@ -96,7 +96,7 @@ func health(ctx context.Context, r *run.Run, f *options) error {
 	if h.form == run.OutputNagios && err != nil && !fail.Classify(err).Silent {
 		_ = h.deliver(nagiosFailure(fail.Classify(err)))
 		r.Complain(fail.Classify(err))
-		return fail.Silent(nagiosUnknown)
+		return fail.Foreign(nagiosUnknown)
 	}
 	return err
 }
@@ -294,7 +294,7 @@ func (r *look) status(found []checkup) error {
 		return nil
 	case r.form == run.OutputNagios:
 		if level := r.level(found); level != nagiosOK {
-			return fail.Silent(level)
+			return fail.Foreign(level)
 		}
 		return nil
 	case r.need > 0 && up(found) >= r.need:

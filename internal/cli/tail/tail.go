@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -42,6 +43,7 @@ type options struct {
 	stats     bool
 	failOnGap bool
 	record    string
+	appends   bool // to the record
 	from      string
 	require   string
 	since     string
@@ -65,6 +67,7 @@ func Command(r *run.Run) *cli.Command {
 			&cli.BoolFlag{Name: "stats", Usage: "count instead of printing, and show the counts at the end", Destination: &f.stats},
 			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
 			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
+			&cli.BoolFlag{Name: "append", Usage: "with --record: add to a file that holds something already", Destination: &f.appends},
 			flags.Text("from", "", "read a record or a raw capture from `FILE` (- is standard input) instead of a server", &f.from),
 			flags.Text("since", "", "with --from: only events from `TIME` on", &f.since),
 			flags.Text("until", "", "only events before `TIME`; a live tail ends then", &f.until),
@@ -171,7 +174,9 @@ type tailer struct {
 	nodes   []ami.Config
 	out     *output.Printer
 	record  *output.Printer
-	file    *os.File
+	file    *os.File               // of the record
+	reopen  atomic.Bool            // it is to be opened anew
+	nudge   atomic.Pointer[func()] // makes whoever waits for events look
 	stats   *eventStats
 	matched int
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
@@ -224,8 +229,11 @@ func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer
 	if t.out, err = r.Printer(kind, len(t.nodes) > 1, true); err != nil {
 		return nil, err
 	}
-	if f.record != "" {
+	switch {
+	case f.record != "":
 		err = t.openRecord()
+	case f.appends:
+		err = fail.Usage("such as --record events.jsonl --append", "--append goes with --record")
 	}
 	return t, err
 }
@@ -277,7 +285,7 @@ func (t *tailer) gap(ev *ami.Event) error {
 func (t *tailer) flush() error {
 	t.stats.draw()
 	if t.record != nil {
-		if err := t.record.Flush(); err != nil {
+		if err := errors.Join(t.reopenRecord(), t.record.Flush()); err != nil {
 			return err
 		}
 	}
@@ -335,7 +343,9 @@ func (t *tailer) live(ctx context.Context) error {
 	limited, cancel := t.flags.limit(ctx)
 	defer cancel()
 	sent := newSender(limited, t.run, c, &t.flags.Fanout, t.action)
-	defer t.watchStats(sent.nudge)()
+	nudge := sent.nudge
+	t.nudge.Store(&nudge)
+	defer t.watchStats(nudge)()
 	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) && notOver(limited, err) != nil {
 		return err
 	}
