@@ -19,5 +19,8 @@ func HasTerminal() bool { return true }
 // Stderr is standard error: a write to one that nobody reads is an error here, and no more.
 func Stderr() *os.File { return os.Stderr }
 
+// ChildStderr is where a process that we start may complain.
+func (r *Run) ChildStderr() *os.File { return os.Stderr }
+
 // DieBySignal exits with the status that shells give to a death by that signal.
 func DieBySignal(e *SignalError) { os.Exit(128 + int(e.Signal)) }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -93,6 +94,27 @@ func Stderr() *os.File {
 		return os.Stderr
 	}
 	return os.NewFile(uintptr(fd), os.Stderr.Name())
+}
+
+var nowhere = sync.OnceValue(func() *os.File {
+	null, _ := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	return null
+})
+
+// ChildStderr is where a process that we start may complain: where we do, unless nobody reads that any more. A write to it
+// would be the end of the process.
+func (r *Run) ChildStderr() *os.File {
+	f, ok := r.Stderr.(*os.File)
+	if !ok {
+		return os.Stderr
+	}
+	fds := []unix.PollFd{{Fd: int32(f.Fd())}} // no events: POLLERR alone is reported
+	if n, err := unix.Poll(fds, 0); err == nil && n > 0 && fds[0].Revents&unix.POLLERR != 0 {
+		if null := nowhere(); null != nil {
+			return null
+		}
+	}
+	return f
 }
 
 // DieBySignal ends the process by the signal itself, without a core file. For a broken pipe that is a write to it: the Go
