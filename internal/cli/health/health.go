@@ -27,7 +27,8 @@ const help = `Examples:
 
 For each node: can it be reached, does the login work, how long does a Ping take, version, channels, calls.
 --watch keeps the sessions and looks again and again; only then is there a breaker to tell of.
---warn and --crit compare ping, login, uptime, calls or channels with a value; what is not known meets none.
+--warn and --crit compare ping, login, uptime, calls or channels with a value; what is not known meets none, and
+is told of. For Nagios it is UNKNOWN, and its performance data U.
 
 Exits 0 when all are ready, 1 when one is degraded or meets a --warn or --crit, 6 when some cannot be reached,
 3 or 4 when none can. With --min-ready it is 0 when that many are up and none of those counted is critical.
@@ -269,8 +270,13 @@ func (r *look) complain(found []checkup) {
 	r.run.ComplainAll(failures)
 }
 
-// tellRights notes, once a node, why some of what a table usually shows is missing.
+// tellRights notes, once a node, why some of what a table usually shows is missing, and what was not judged for that.
 func (r *look) tellRights(h *checkup) {
+	if len(h.unjudged) > 0 && r.form != run.OutputNagios && !r.told[h.node] {
+		r.told[h.node] = true
+		r.run.Note("%s: %s", h.node, h.doubt())
+		return
+	}
 	if h.refused && r.form == "" && !r.told[h.node] {
 		r.told[h.node] = true
 		r.run.Note("%s: version, uptime, calls and channels are unknown: the user's write= in manager.conf needs system or reporting", h.node)
