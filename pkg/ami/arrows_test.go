@@ -27,7 +27,7 @@ var arrows = map[string]string{
 	"internal/tomlfile":     "",
 	"internal/scenario":     "internal/tomlfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
-	"internal/bench/report": "internal/bench",
+	"internal/bench/report": "internal/bench pkg/output",
 
 	"internal/cli/fail":   "pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
 	"internal/cli/flags":  "internal/cli/fail",

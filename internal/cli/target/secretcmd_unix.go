@@ -58,7 +58,7 @@ func outputOf(ctx context.Context, command string, stderr *os.File) ([]byte, err
 			got, read = &r, nil
 		case status := <-j.ended:
 			_ = unix.Kill(-j.pid, unix.SIGKILL) // what it left in its group
-			if j.interrupted { // the signal is on its way to whoever watches for it
+			if j.interrupted {                  // the signal is on its way to whoever watches for it
 				select {
 				case <-ctx.Done():
 				case <-time.After(time.Second):
