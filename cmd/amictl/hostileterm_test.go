@@ -112,8 +112,8 @@ func TestHostileTextOnATerminal(t *testing.T) {
 			case <-stop:
 				return
 			case <-time.After(20 * time.Millisecond):
-				s.EmitRaw(amitest.ClassUser, []byte("Event: UserEvent\r\nPrivilege: user,all\r\nUserEvent: "+hostile+"\r\nKey"+hostile+": "+hostile+"\r\n\r\n"))
-				s.EmitRaw(amitest.ClassUser, []byte("Event: Evil"+hostile+"\r\nPrivilege: user,all\r\nX: y\r\n\r\n"))
+				s.EmitRaw(amitest.ParseClass("user"), []byte("Event: UserEvent\r\nPrivilege: user,all\r\nUserEvent: "+hostile+"\r\nKey"+hostile+": "+hostile+"\r\n\r\n"))
+				s.EmitRaw(amitest.ParseClass("user"), []byte("Event: Evil"+hostile+"\r\nPrivilege: user,all\r\nX: y\r\n\r\n"))
 			}
 		}
 	}()

@@ -43,8 +43,8 @@ func newCluster(targets []Target, o engineOptions) (*cluster, error) {
 			if s > 0 {
 				cfg.Name += "/" + strconv.Itoa(s+1)
 			}
-			if cfg.Pending == 0 && o.Window > ami.DefaultPending {
-				cfg.Pending = o.Window // else it would refuse what the window lets through
+			if cfg.Limits.Pending == 0 && o.Window > ami.DefaultPending {
+				cfg.Limits.Pending = o.Window // else it would refuse what the window lets through
 			}
 			if o.Events != "" {
 				cfg.Events = o.Events
@@ -69,10 +69,10 @@ func (c *cluster) Lanes() []laneName { return c.lanes }
 func (c *cluster) Ready(lane int) bool { return c.nodes[lane].Ready() }
 
 // clusterBatch is the batch over an ami.Batch.
-type clusterBatch struct{ b *ami.Batch }
+type clusterBatch struct{ b *ami.Batch[flight] }
 
 // NewBatch implements engine.
-func (c *cluster) NewBatch() batch { return clusterBatch{ami.NewBatch(ami.BatchOptions{})} }
+func (c *cluster) NewBatch() batch { return clusterBatch{new(ami.Batch[flight])} }
 
 // Poll implements batch.
 func (b clusterBatch) Poll() (ending, bool) {
@@ -92,10 +92,10 @@ func (b clusterBatch) Wait(ctx context.Context) (ending, error) {
 	return end(r), nil
 }
 
-func end(r *ami.Result) ending {
-	e := ending{Tag: r.Tag}
+func end(r *ami.Result[flight]) ending {
+	e := ending{Flight: r.Value}
 	if r.Reply != nil {
-		e.Received, e.Service = r.Reply.Received, r.Reply.RTT
+		e.Received, e.Service, e.Outcome = r.Reply.Received, r.Reply.RTT, r.Reply.Outcome()
 	}
 	if r.Err != nil {
 		e.Kind = kindOf(r.Err)
@@ -124,10 +124,10 @@ func kindOf(err error) endKind {
 }
 
 // Submit implements engine.
-func (c *cluster) Submit(lane int, a *action, b batch, tag uint64) bool {
-	err := c.nodes[lane].TrySubmit(ami.Action{
+func (c *cluster) Submit(lane int, a *action, b batch, f flight) bool {
+	err := b.(clusterBatch).b.TrySubmit(c.nodes[lane], ami.Action{
 		Name: a.Name, Fields: a.Fields, Timeout: a.Timeout, AwaitOriginate: a.Await,
-	}, b.(clusterBatch).b, tag)
+	}, f)
 	return err == nil
 }
 
@@ -200,7 +200,7 @@ type clusterStream struct {
 	s *ami.Subscription
 }
 
-// stream implements engine.
+// Stream implements engine.
 func (c *cluster) Stream() (stream, error) {
 	s, err := c.cluster.Subscribe(ami.SubscribeOptions{})
 	if err != nil {

@@ -186,7 +186,7 @@ func (r *run) reconcile() Ledger {
 	}
 	nodes := make([]nodeBooks, len(r.nodes))
 	for i, n := range r.nodes {
-		nb := nodeBooks{Node: n.name, Stalled: n.state.Stall}
+		nb := nodeBooks{Node: n.name, Stalled: n.state.Hangs}
 		for _, l := range n.lanes {
 			s := r.Engine.Stats(l)
 			nb.Engine.Add(s.Books)

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
 )
 
 // A callBook follows the calls that a run makes, so that it can bound how many there are and leave none behind.
@@ -25,7 +27,6 @@ type callBook struct {
 type openCall struct {
 	lane     int
 	intended time.Duration
-	answered bool
 }
 
 func newCallBook(r *run) *callBook {
@@ -61,18 +62,15 @@ func (b *callBook) refused(number uint64) {
 	b.mu.Unlock()
 }
 
-// answered books the end of the call's Originate. A refused call has no channel; of one that timed out nobody knows.
-func (b *callBook) answered(number uint64, kind endKind) {
+// answered books the end of the call's Originate. A call that was refused, or that nobody took, has no channel; of one
+// that timed out nobody knows.
+func (b *callBook) answered(number uint64, kind endKind, outcome ami.Outcome) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	call := b.open[number]
-	switch kind {
-	case endReply:
+	switch {
+	case outcome == ami.OutcomeAnswered:
 		b.c.Answered++
-		if call != nil {
-			call.answered = true
-		}
-	case endError, endUnsent:
+	case outcome != ami.OutcomeUnknown, kind == endError, kind == endUnsent:
 		b.c.Failed++
 		delete(b.open, number)
 	default:
@@ -200,7 +198,7 @@ func (b *callBook) hangUpAll() int {
 			continue
 		}
 		a := action{Name: "Hangup", Timeout: hangupTimeout, Fields: []field{{Name: "Channel", Value: b.run.channelID(n)}}}
-		if b.run.Engine.Submit(call.lane, &a, batch, n) {
+		if b.run.Engine.Submit(call.lane, &a, batch, flight{number: n}) {
 			flying++
 		} else {
 			b.book(endRejected)
@@ -216,7 +214,7 @@ func (b *callBook) hangUpAll() int {
 		}
 		b.book(e.Kind)
 		if e.Kind == endError {
-			b.gone(e.Tag)
+			b.gone(e.Flight.number)
 		}
 	}
 	return len(numbers)

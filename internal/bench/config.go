@@ -29,7 +29,7 @@ const (
 	defaultChannel  = "Local/s@default"
 )
 
-// workloads that a run can have.
+// Workloads that a run can have.
 const (
 	WorkloadActions    = "actions"
 	WorkloadCalls      = "calls"

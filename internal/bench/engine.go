@@ -55,10 +55,11 @@ func (k endKind) Answered() bool { return k <= endError }
 
 // An ending is the end of one action.
 type ending struct {
-	Tag      uint64
+	Flight   flight // as given to Submit
 	Kind     endKind
 	Received time.Time     // when the answer was read; zero without one
 	Service  time.Duration // from the write to Received
+	Outcome  ami.Outcome   // of an Originate that was awaited
 }
 
 // A batch gathers the ends of actions. It is for one goroutine.
@@ -78,7 +79,7 @@ type engine interface {
 	NewBatch() batch
 	// Submit sends an action and never waits. It reports whether the action was accepted; if so its end comes from b.
 	// An action that was not accepted is booked by the engine as rejected.
-	Submit(lane int, a *action, b batch, tag uint64) bool
+	Submit(lane int, a *action, b batch, f flight) bool
 	// Login opens a session of its own to the lane's server, logs in and off again.
 	Login(ctx context.Context, lane int) endKind
 	Stream() (stream, error) // of all lanes' events

@@ -7,10 +7,10 @@ import (
 	"math"
 	"os/exec"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // A Launch is a run with everything around it: simulator, engine, memory watch.
@@ -38,7 +38,7 @@ const (
 	simSecret   = "secret"
 )
 
-// run checks what was asked, makes servers or takes the targets, runs the load, and cleans up. An error means that
+// Run checks what was asked, makes servers or takes the targets, runs the load, and cleans up. An error means that
 // there is no result; what could not be cleaned up is a note in the result.
 func (l *Launch) Run(ctx context.Context) (*Result, error) {
 	c := &l.Config
@@ -186,8 +186,11 @@ func (c *Config) Simulated(seed uint64) (simSpec, error) {
 	}
 	for i := range s.Conditions {
 		s.Conditions[i] = p.Node(i, c.Nodes)
-		if s.Conditions[i].Flood > 0 {
-			s.Conditions[i].Flood = max(s.Conditions[i].Flood, math.Ceil(2*c.EventPace))
+		s.Conditions[i].Faults = slices.Clone(s.Conditions[i].Faults)
+		for k := range s.Conditions[i].Faults {
+			if f := &s.Conditions[i].Faults[k]; f.Kind == "flood" {
+				f.Rate = max(f.Rate, math.Ceil(2*c.EventPace)) // more than the consumer takes
+			}
 		}
 	}
 	if p.Storm > 0 && c.WarmUp > 0 {
@@ -201,7 +204,7 @@ func simTargets(sim simulator) []Target {
 	var out []Target
 	for _, n := range sim.Nodes() {
 		out = append(out, Target{Node: n.Name, Config: ami.Config{
-			Addr: n.Addr, Username: simUser, Secret: ami.StaticSecret(simSecret), Limits: wire.Limits{},
+			Addr: n.Addr, Username: simUser, Secret: ami.StaticSecret(simSecret),
 		}})
 	}
 	return out

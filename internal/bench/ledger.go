@@ -121,16 +121,18 @@ func reconcile(bench Ended, nodes []nodeBooks) Ledger {
 func (n *nodeBooks) exact() bool { return n.Lost == 0 }
 
 // against says how the engine's books contradict the simulator's, or "". What the engine wrote is what it accepted,
-// less what never left; an action that ended by timeout, by cancelling, or by a lost session may not have arrived.
+// less what never left; an action that ended by timeout or by cancelling may never have left either, unless its answer
+// came late, and one that ended by a lost session may not have arrived.
 func (n *nodeBooks) against() string {
 	e, s := &n.Engine, n.Server
 	most := e.Accepted - e.DisconnectedUnsent + e.Internal
-	least := most
-	if !n.exact() {
-		least -= min(least, e.DisconnectedMaybe+e.Cancelled+e.TimedOut+n.Lost)
-	} else if n.Stalled {
-		least -= min(least, e.Cancelled+e.TimedOut)
+	unproven := e.Cancelled + e.TimedOut
+	if n.exact() {
+		unproven -= min(unproven, e.Late)
+	} else {
+		unproven += e.DisconnectedMaybe + n.Lost
 	}
+	least := most - min(most, unproven)
 	if s.Received < least || s.Received > most {
 		return fmt.Sprintf("the engine wrote %s actions, the simulator read %d", between(least, most), s.Received)
 	}

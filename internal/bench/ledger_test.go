@@ -38,6 +38,8 @@ func TestReconcile(t *testing.T) {
 		{"a lost session explains one not read", func(_ *Ended, n *nodeBooks) { n.Server.Received--; n.Lost = 1 }, ""},
 		{"but not one more than was written", func(_ *Ended, n *nodeBooks) { n.Server.Received++; n.Lost = 1 }, "the simulator read 107"},
 		{"nor many", func(_ *Ended, n *nodeBooks) { n.Server.Received -= 9; n.Lost = 1 }, "the simulator read 97"},
+		{"a timeout that never left the process", func(_ *Ended, n *nodeBooks) { n.Engine.Late--; n.Server.Received--; n.Server.Replied-- }, ""},
+		{"but not two", func(_ *Ended, n *nodeBooks) { n.Engine.Late--; n.Server.Received -= 2; n.Server.Replied-- }, "the simulator read 104"},
 		{"a stalled node owes answers", func(_ *Ended, n *nodeBooks) { n.Server.Replied = 103; n.Stalled = true }, ""},
 		{"a real server", func(_ *Ended, n *nodeBooks) { n.Server = nil }, ""},
 	} {

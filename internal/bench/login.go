@@ -77,14 +77,14 @@ func (b *loginBatch) put(e ending) {
 }
 
 // Submit implements engine: it starts a login.
-func (s *loginStorm) Submit(lane int, a *action, b batch, tag uint64) bool {
+func (s *loginStorm) Submit(lane int, a *action, b batch, f flight) bool {
 	books, timeout := &s.books[lane], a.Timeout
 	books.accepted.Add(1)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		defer cancel()
 		start := time.Now()
-		e := ending{Tag: tag, Kind: s.Login(ctx, lane)}
+		e := ending{Flight: f, Kind: s.Login(ctx, lane)}
 		switch e.Kind {
 		case endReply:
 			books.replied.Add(1)

@@ -95,7 +95,7 @@ type sampler struct {
 // maxSamples bounds what a sampler keeps; when they are full every second one is forgotten.
 const maxSamples = 1 << 14
 
-// startSampler takes footprints every SampleEvery until Stop. Resident memory above limit, if that is not 0, is
+// startSampler takes footprints every sampleEvery until Stop. Resident memory above limit, if that is not 0, is
 // sent to over once, without waiting.
 func startSampler(read func() footprint, limit Bytes, over chan<- footprint) *sampler {
 	s := &sampler{

@@ -2,11 +2,12 @@ package bench
 
 import (
 	"fmt"
-	"slices"
 	"time"
+
+	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
-// allProfiles of the simulated cluster.
+// Profiles of the simulated cluster.
 const (
 	profileEven        = "even"
 	profileOneSlow     = "one-slow"
@@ -20,14 +21,10 @@ const (
 // A condition is how a simulated node behaves. The zero value is a healthy one.
 type condition struct {
 	Name string `json:"name,omitempty"` // "" for healthy, else what reports call it
-	// Delay is added to every answer.
-	Delay time.Duration `json:"delay,omitempty"`
-	// Flood is how many events a second the node sends besides the numbered ones.
-	Flood float64 `json:"flood,omitempty"`
-	// Stall makes the node stop reading, as a hung process does: the kernel takes what is sent until it is full.
-	Stall bool `json:"stall,omitempty"`
-	// Flap closes all sessions of the node this often.
-	Flap time.Duration `json:"flap,omitempty"`
+	// Faults strike when the measurement begins.
+	Faults []amitest.Fault `json:"faults,omitempty"`
+	// Hangs: the faults outlast the end of the load, and not all that the node reads is answered.
+	Hangs bool `json:"hangs,omitempty"`
 }
 
 // Healthy reports whether the profile leaves the node alone.
@@ -35,11 +32,22 @@ func (c condition) Healthy() bool { return c.Name == "" }
 
 // Conditions of nodes.
 var (
-	slow     = condition{Name: "slow", Delay: 20 * time.Millisecond}
-	flooding = condition{Name: "flooding", Flood: 20_000}
-	stalled  = condition{Name: "stalled", Stall: true}
-	flaps    = condition{Name: "flapping", Flap: 300 * time.Millisecond}
+	slow     = condition{Name: "slow", Faults: []amitest.Fault{{Kind: "latency", Fixed: 20 * time.Millisecond}}}
+	flooding = condition{Name: "flooding", Faults: []amitest.Fault{{Kind: "flood", Event: "UserEvent", Rate: 20_000, Times: forever}}}
+	flaps    = condition{Name: "flapping", Faults: []amitest.Fault{{Kind: "rst", Period: 300 * time.Millisecond, Times: forever}}}
+	// A hung process keeps its sessions, and its port takes new ones that nobody serves.
+	stalled = condition{Name: "stalled", Hangs: true, Faults: []amitest.Fault{
+		{Kind: "halfopen"},
+		{Kind: "halfopen", Action: "Challenge", Times: forever},
+		{Kind: "halfopen", Action: "Login", Times: forever},
+	}}
 )
+
+// forever is the Times of a fault without end.
+const forever = -1
+
+// storm is what strikes all nodes of the storm profile at once.
+var storm = amitest.Fault{Kind: "rst"}
 
 // A profile says which nodes of a simulated cluster are in which condition.
 type profile struct {
@@ -96,9 +104,6 @@ func mixed(i, n int) condition {
 	}
 	return []condition{slow, flooding, stalled, flaps}[i/(n/4)]
 }
-
-// allProfiles returns all profiles.
-func allProfiles() []profile { return slices.Clone(profiles) }
 
 // profileByName returns the profile of that name, or a *ConfigError that lists them.
 func profileByName(name string) (*profile, error) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/pkg/ami/amitest"
 	"go.uber.org/goleak"
 )
 
@@ -105,7 +106,7 @@ func slowed(d time.Duration) func(*Launch) {
 	return func(l *Launch) {
 		l.simulate = func(s simSpec) (simulator, error) {
 			for i := range s.Conditions {
-				s.Conditions[i].Delay = d
+				s.Conditions[i].Faults = []amitest.Fault{{Kind: "latency", Fixed: d}}
 			}
 			return simulateHere(s)
 		}

@@ -107,7 +107,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // Total returns how many actions the schedule has.
 func (s *schedule) Total() uint64 { return s.total }
 
-// ending returns when the schedule is over, counted from its start.
+// End returns when the schedule is over, counted from its start.
 func (s *schedule) End() time.Duration { return s.end }
 
 // At returns when action n, from 0, is meant to start, counted from the schedule's start.

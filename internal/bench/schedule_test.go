@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -133,29 +132,6 @@ func TestScheduleRefuses(t *testing.T) {
 	if _, err := newSchedule(10, 0, nil, 0); !errors.As(err, &ce) {
 		t.Errorf("no end: %v", err)
 	}
-}
-
-func TestClockWaitsForTheOffset(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		c, done := newClock(start), make(chan struct{})
-		for _, offset := range []time.Duration{0, 30 * time.Millisecond, 20 * time.Millisecond, 2 * time.Hour} {
-			want := max(c.Since(), offset)
-			if !c.Wait(offset, done) {
-				t.Fatal("Wait gave up")
-			}
-			if got := time.Since(start); got != want {
-				t.Errorf("waited until %s, want %s", got, want)
-			}
-		}
-		time.AfterFunc(time.Second, func() { close(done) })
-		if c.Wait(5*time.Hour, done) || time.Since(start) != 2*time.Hour+time.Second {
-			t.Errorf("Wait ended at %s, want false right when done was closed", time.Since(start))
-		}
-		if c.Wait(0, done) {
-			t.Error("Wait for a time gone by is true though done is closed")
-		}
-	})
 }
 
 func TestLagDecidesInvalid(t *testing.T) {

@@ -73,7 +73,6 @@ func ServeSimulator(ctx context.Context, r io.Reader, w io.Writer) error {
 type simHost struct {
 	spec  simSpec
 	nodes []*simServer
-	begun atomic.Bool
 
 	once sync.Once
 	quit chan struct{} // ends what start began
@@ -83,13 +82,18 @@ type simHost struct {
 
 type simServer struct {
 	*amitest.Server
-	listener  *simListener
 	condition condition
 	seq       atomic.Uint64 // numbered events emitted
 }
 
-func newSimHost(spec simSpec) (*simHost, error) {
-	h := &simHost{spec: spec, quit: make(chan struct{})}
+func newSimHost(spec simSpec) (h *simHost, err error) {
+	h = &simHost{spec: spec, quit: make(chan struct{})}
+	defer func() {
+		if p := recover(); p != nil { // amitest panics if it cannot listen, as httptest does
+			h.close()
+			h, err = nil, fmt.Errorf("bench: simulator: %v", p)
+		}
+	}()
 	for i := range spec.Nodes {
 		var c condition
 		if i < len(spec.Conditions) {
@@ -97,7 +101,7 @@ func newSimHost(spec simSpec) (*simHost, error) {
 		}
 		opts := []amitest.Option{
 			amitest.WithName(fmt.Sprintf("sim%0*d", width(spec.Nodes), i+1)),
-			amitest.WithSeed(spec.Seed + uint64(i)), amitest.WithoutListener(),
+			amitest.WithSeed(spec.Seed + uint64(i)),
 		}
 		if spec.Hold > 0 {
 			opts = append(opts, amitest.WithCallTimes(10*time.Millisecond, time.Duration(spec.Hold)))
@@ -105,15 +109,7 @@ func newSimHost(spec simSpec) (*simHost, error) {
 		if spec.List > 0 {
 			opts = append(opts, amitest.WithSetup(func(s *amitest.Server) { fillQueue(s, spec.List) }))
 		}
-		n := &simServer{Server: amitest.NewServer(opts...), condition: c}
-		h.nodes = append(h.nodes, n)
-		l, err := listenSim(c, &h.begun)
-		if err != nil {
-			h.close()
-			return nil, err
-		}
-		n.listener = l
-		n.Serve(l)
+		h.nodes = append(h.nodes, &simServer{Server: amitest.NewServer(opts...), condition: c})
 	}
 	return h, nil
 }
@@ -134,7 +130,7 @@ func fillQueue(s *amitest.Server, members int) {
 func (h *simHost) addresses() []simNode {
 	var out []simNode
 	for _, n := range h.nodes {
-		out = append(out, simNode{Name: n.Name(), Addr: n.listener.Addr().String()})
+		out = append(out, simNode{Name: n.Name(), Addr: n.Addr()})
 	}
 	return out
 }
@@ -154,16 +150,12 @@ func (h *simHost) books() []simBooks {
 // start lets conditions take hold and events flow.
 func (h *simHost) start() {
 	h.once.Do(func() {
-		h.begun.Store(true)
 		if h.spec.EventRate > 0 {
 			h.wg.Go(h.number)
 		}
 		for _, n := range h.nodes {
-			if n.condition.Flood > 0 {
-				h.wg.Go(func() { h.flood(n) })
-			}
-			if n.condition.Flap > 0 {
-				h.wg.Go(func() { h.flap(n) })
+			for _, f := range n.condition.Faults {
+				n.Inject(f)
 			}
 		}
 		if h.spec.Storm > 0 {
@@ -175,6 +167,11 @@ func (h *simHost) start() {
 // stop ends events and disturbances; the servers go on, and a node that hung stays so.
 func (h *simHost) stop() {
 	h.halt.Do(func() { close(h.quit) })
+	for _, n := range h.nodes {
+		if !n.condition.Hangs {
+			n.ClearFaults()
+		}
+	}
 	h.wg.Wait()
 }
 
@@ -217,44 +214,6 @@ func (h *simHost) number() {
 	}
 }
 
-// flood sends events at a rate without looking back; a session that does not read them is the server's to drop.
-func (h *simHost) flood(n *simServer) {
-	ev := amitest.NewEvent("UserEvent", "UserEvent", floodEvent, "Padding", "a flood of events that nobody asked for")
-	evs := make([]amitest.Event, 0, 512)
-	start, sent := time.Now(), 0.0
-	tick := time.NewTicker(simSlice)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-h.quit:
-			return
-		}
-		due := time.Since(start).Seconds() * n.condition.Flood
-		for sent < due {
-			evs = evs[:0]
-			for ; sent < due && len(evs) < cap(evs); sent++ {
-				evs = append(evs, ev)
-			}
-			n.Emit(evs...)
-		}
-	}
-}
-
-// flap loses the node's sessions again and again.
-func (h *simHost) flap(n *simServer) {
-	tick := time.NewTicker(n.condition.Flap)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			n.Kick()
-		case <-h.quit:
-			return
-		}
-	}
-}
-
 // storm loses every session of every node at once, one time.
 func (h *simHost) storm() {
 	select {
@@ -263,6 +222,6 @@ func (h *simHost) storm() {
 		return
 	}
 	for _, n := range h.nodes {
-		n.Kick()
+		n.Inject(storm)
 	}
 }

@@ -17,11 +17,8 @@ const (
 	headerSent = "Sent" // when it was emitted: nanoseconds since 1970
 )
 
-// Names of the UserEvents that a simulator sends for a run.
-const (
-	numberedEvent = "AmictlNumber"
-	floodEvent    = "AmictlFlood"
-)
+// numberedEvent is the name of the UserEvents that a simulator sends for a run.
+const numberedEvent = "AmictlNumber"
 
 // A tap is the run's consumer of events. It takes all nodes' events from one stream, at the run's pace, and looks for
 // what is missing, late or out of order.

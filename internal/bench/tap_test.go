@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// numberedEvent is a numbered event as it comes off the wire.
+// numberedMessage is a numbered event as it comes off the wire.
 func numberedMessage(t *testing.T, seq int) *wire.Message {
 	t.Helper()
 	d := wire.NewDecoder(wire.Limits{})

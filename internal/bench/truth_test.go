@@ -37,7 +37,7 @@ func (e *scripted) Lanes() []laneName   { return e.lanes }
 func (e *scripted) Ready(lane int) bool { return e.ready == nil || e.ready(lane) }
 func (e *scripted) NewBatch() batch     { return &loginBatch{wake: make(chan struct{}, 1)} }
 
-func (e *scripted) Submit(lane int, _ *action, b batch, tag uint64) bool {
+func (e *scripted) Submit(lane int, _ *action, b batch, f flight) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	k := &e.books[lane]
@@ -53,7 +53,7 @@ func (e *scripted) Submit(lane int, _ *action, b batch, tag uint64) bool {
 	time.AfterFunc(d, func() {
 		e.mu.Lock()
 		k.InFlight--
-		end := ending{Tag: tag, Kind: kind}
+		end := ending{Flight: f, Kind: kind}
 		switch kind {
 		case endReply:
 			k.Replied++

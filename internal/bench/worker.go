@@ -53,7 +53,7 @@ func (l *lane) pop() time.Duration {
 	return at
 }
 
-// A flight is an action in flight. Its place in the worker's slice is its tag.
+// A flight is what a driver wants to know of an action at its end. An engine hands it back as it is.
 type flight struct {
 	lane     *lane
 	number   uint64
@@ -88,13 +88,11 @@ type worker struct {
 	flying  atomic.Int64 // in flight
 	waiting atomic.Int64 // due and not sent
 
-	mu      sync.Mutex // guards all below and the lanes' and nodes' records
-	flights []flight
-	free    []uint32
-	parked  []*lane
-	next    uint64 // open loop: number of the next arrival to look at
-	fields  []field
-	action  action
+	mu     sync.Mutex // guards all below and the lanes' and nodes' records
+	parked []*lane
+	next   uint64 // open loop: number of the next arrival to look at
+	fields []field
+	action action
 
 	response, service, lag *Histogram
 	kinds                  []kindRecord
@@ -188,7 +186,7 @@ func (w *worker) collect() bool {
 
 // end books an action's end and lets its lane send the next one.
 func (w *worker) end(e ending) {
-	f := &w.flights[e.Tag]
+	f := &e.Flight
 	l := f.lane
 	at := e.Received.Sub(w.run.epoch)
 	if e.Received.IsZero() {
@@ -209,9 +207,8 @@ func (w *worker) end(e ending) {
 		w.measured(f, e, at)
 	}
 	if c := w.run.calls; c != nil {
-		c.answered(f.number, e.Kind)
+		c.answered(f.number, e.Kind, e.Outcome)
 	}
-	w.free = append(w.free, uint32(e.Tag))
 	w.refill(l)
 }
 
@@ -415,14 +412,13 @@ func (w *worker) send(l *lane, intended time.Duration) bool {
 	if w.action.Timeout == 0 {
 		w.action.Timeout = time.Duration(r.Config.Timeout)
 	}
-	tag := w.slot()
-	w.flights[tag] = flight{lane: l, number: number, intended: intended, kind: int32(which), measured: intended >= r.warm}
+	f := flight{lane: l, number: number, intended: intended, kind: int32(which), measured: intended >= r.warm}
 	if c := r.calls; c != nil {
 		c.begin(l.index, number, intended)
 	}
 	w.now.sent++
-	accepted := r.Engine.Submit(l.index, &w.action, w.batch, uint64(tag))
-	if w.flights[tag].measured {
+	accepted := r.Engine.Submit(l.index, &w.action, w.batch, f)
+	if f.measured {
 		w.lastSent = r.now()
 		l.node.sent++
 		w.kinds[which].sent++
@@ -433,7 +429,6 @@ func (w *worker) send(l *lane, intended time.Duration) bool {
 	}
 	if !accepted {
 		w.all.add(endRejected)
-		w.free = append(w.free, tag)
 		if c := r.calls; c != nil {
 			c.refused(number)
 		}
@@ -443,16 +438,6 @@ func (w *worker) send(l *lane, intended time.Duration) bool {
 	w.flying.Add(1)
 	l.node.gap.Start(max(r.warm, intended))
 	return true
-}
-
-func (w *worker) slot() uint32 {
-	if n := len(w.free); n > 0 {
-		tag := w.free[n-1]
-		w.free = w.free[:n-1]
-		return tag
-	}
-	w.flights = append(w.flights, flight{})
-	return uint32(len(w.flights) - 1)
 }
 
 // take moves the worker's current stretch into sum.

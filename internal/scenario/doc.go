@@ -14,7 +14,7 @@
 //	[[fault]]
 //	at = "1s"
 //	on = "pbx*"
-//	do = "latency fixed=20ms"      # amitest's faults, or kick, down, up, deny, allow, clear
+//	do = "latency fixed=20ms"      # a fault, as amitest.Fault describes them
 //
 //	[[action]]                     # sent through the engine
 //	name = "refused"

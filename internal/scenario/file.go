@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/apntalk/amictl/internal/tomlfile"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
 // A Scenario is one file.
@@ -43,8 +44,7 @@ type Engine struct {
 	KeepaliveMisses int      `toml:"keepalive_misses"`
 	BackoffMin      Span     `toml:"backoff_min"`
 	BackoffMax      Span     `toml:"backoff_max"`
-	BreakerFailures int      `toml:"breaker_failures"`
-	BreakerOpen     Span     `toml:"breaker_open"`
+	BreakerAfter    Span     `toml:"breaker_after"`
 	LoginBackoffMin Span     `toml:"login_backoff_min"`
 	LoginBackoffMax Span     `toml:"login_backoff_max"`
 	StableAfter     Span     `toml:"stable_after"`
@@ -55,7 +55,7 @@ type Engine struct {
 	Packet          int      `toml:"packet"` // bytes
 	Line            int      `toml:"line"`   // bytes
 	Headers         int      `toml:"headers"`
-	Output          int      `toml:"output"` // bytes
+	Answer          int      `toml:"answer"` // bytes
 	MaxDials        int      `toml:"max_dials"`
 	RedialRate      int      `toml:"redial_rate"`
 	Budget          int64    `toml:"budget"` // bytes
@@ -113,7 +113,9 @@ type List struct {
 type Fault struct {
 	At *Span  `toml:"at"` // since time began; absent: from the servers' start
 	On string `toml:"on"` // pattern of server names; all if absent
-	Do string `toml:"do"` // a fault of amitest, or kick, down, up, deny, allow, clear
+	Do string `toml:"do"` // a fault as amitest.ParseFault reads it
+
+	fault amitest.Fault // what Do says
 }
 
 // Action is one action that is sent, or many alike.

@@ -30,7 +30,7 @@ func TestParseRefuses(t *testing.T) {
 		{"sent of no failure", action + "expect = { replied = 1, sent = \"no\" }\n", "none is expected"},
 		{"items of no reply", action + "expect = { timeout = 1, items = 3 }\n", "none is expected"},
 		{"on nobody", action + "on = \"pbx2\"\nexpect = { replied = 1 }\n", "names nobody"},
-		{"bad pattern", action + "on = \"[\"\nexpect = { replied = 1 }\n", "not a pattern"},
+		{"pattern of nobody", action + "on = \"[\"\nexpect = { replied = 1 }\n", "names nobody"},
 		{"same name twice", action + "expect = { replied = 1 }\n[[action]]\nname = \"a\"\naction = \"Ping\"\nexpect = { replied = 1 }\n", "used twice"},
 		{"bare duration", action + "at = 5\nexpect = { replied = 1 }\n", "not a time"},
 		{"bad range", action + "expect = { replied = \"3..1\" }\n", "no range"},

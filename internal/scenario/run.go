@@ -103,13 +103,18 @@ func (x *run) config(node string, srv *amitest.Server) ami.Config {
 	e := &x.s.Engine
 	cfg := ami.Config{
 		Name: node, Addr: srv.Addr(), Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret),
-		Auth:   map[string]ami.AuthMethod{"md5": ami.AuthMD5, "plain": ami.AuthPlain}[e.Auth],
-		Events: e.Events, DialTimeout: e.DialTimeout.D(), LoginTimeout: e.LoginTimeout.D(), ActionTimeout: e.ActionTimeout.D(),
-		Keepalive: e.Keepalive.D(), PingTimeout: e.PingTimeout.D(), KeepaliveMisses: e.KeepaliveMisses,
-		BackoffMin: e.BackoffMin.D(), BackoffMax: e.BackoffMax.D(), BreakerFailures: e.BreakerFailures, BreakerOpen: e.BreakerOpen.D(),
-		LoginBackoffMin: e.LoginBackoffMin.D(), LoginBackoffMax: e.LoginBackoffMax.D(), StableAfter: e.StableAfter.D(),
-		Pending: e.Pending, WriteBuffer: e.WriteBuffer, ListItems: e.ListItems, ListBytes: e.ListBytes,
-		Limits: wire.Limits{Packet: e.Packet, Line: e.Line, Headers: e.Headers, Output: e.Output},
+		Auth:      map[string]ami.AuthMethod{"md5": ami.AuthMD5, "plain": ami.AuthPlain}[e.Auth],
+		Events:    e.Events,
+		Timeouts:  ami.Timeouts{Dial: e.DialTimeout.D(), Login: e.LoginTimeout.D(), Action: e.ActionTimeout.D()},
+		Keepalive: ami.Keepalive{Interval: e.Keepalive.D(), Timeout: e.PingTimeout.D(), Misses: e.KeepaliveMisses},
+		Redial: ami.Redial{
+			BackoffMin: e.BackoffMin.D(), BackoffMax: e.BackoffMax.D(), BreakerAfter: e.BreakerAfter.D(),
+			LoginBackoffMin: e.LoginBackoffMin.D(), LoginBackoffMax: e.LoginBackoffMax.D(), StableAfter: e.StableAfter.D(),
+		},
+		Limits: ami.Limits{
+			Pending: e.Pending, WriteBuffer: e.WriteBuffer, ListItems: e.ListItems, ListBytes: e.ListBytes,
+			Wire: wire.Limits{Packet: e.Packet, Line: e.Line, Headers: e.Headers, Answer: e.Answer},
+		},
 	}
 	if cfg.Events == "" {
 		cfg.Events = "on"

@@ -129,15 +129,18 @@ func (j *job) do(ctx context.Context, node *ami.Node, n int) {
 
 // submit sends the copies without waiting, and gathers their ends from a batch.
 func (j *job) submit(ctx context.Context, node *ami.Node) {
-	b := ami.NewBatch(ami.BatchOptions{})
-	started := make([]time.Time, j.a.Count)
+	type copied struct {
+		n       int
+		started time.Time
+	}
+	var b ami.Batch[copied]
 	for i := range j.a.Count {
 		if i > 0 && !pause(ctx, j.a.Every.D()) {
 			break
 		}
-		started[i] = time.Now()
-		if err := node.Submit(ctx, j.action(i+1, node.Name()), b, uint64(i)); err != nil {
-			j.end(end{node: node.Name(), n: i + 1, err: err, took: time.Since(started[i])})
+		one := copied{n: i + 1, started: time.Now()}
+		if err := b.Submit(ctx, node, j.action(one.n, node.Name()), one); err != nil {
+			j.end(end{node: node.Name(), n: one.n, err: err, took: time.Since(one.started)})
 		}
 	}
 	for b.Outstanding() > 0 {
@@ -145,8 +148,7 @@ func (j *job) submit(ctx context.Context, node *ami.Node) {
 		if err != nil {
 			return
 		}
-		i := int(r.Tag)
-		j.end(end{node: node.Name(), n: i + 1, reply: r.Reply, err: r.Err, took: time.Since(started[i])})
+		j.end(end{node: node.Name(), n: r.Value.n, reply: r.Reply, err: r.Err, took: time.Since(r.Value.started)})
 	}
 }
 

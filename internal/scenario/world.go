@@ -3,7 +3,6 @@ package scenario
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -84,29 +83,23 @@ func (v *Server) options(name string, s *Scenario) []amitest.Option {
 	if v.Write != "" {
 		user.Write = amitest.ParseClass(v.Write)
 	}
-	opts = append(opts, amitest.WithUsers(user))
+	opts = append(opts, amitest.WithUsers(user), amitest.WithSettings(amitest.Settings{
+		AuthLimit: v.AuthLimit, AuthTimeout: v.AuthTimeout.D(), WriteTimeout: v.WriteTimeout.D(),
+	}))
 	if v.Version != "" {
 		version, _ := amitest.ParseVersion(v.Version) // checked when the file was read
 		opts = append(opts, amitest.WithVersion(version))
 	}
-	if v.AuthLimit > 0 {
-		opts = append(opts, amitest.WithAuthLimit(v.AuthLimit))
-	}
 	if v.NotBooted {
 		opts = append(opts, amitest.WithoutBoot())
 	}
-	for _, o := range []struct {
-		span   Span
-		option func(time.Duration) amitest.Option
-	}{{v.AuthTimeout, amitest.WithAuthTimeout}, {v.WriteTimeout, amitest.WithWriteTimeout}, {v.FailDelay, amitest.WithFailDelay}} {
-		if o.span > 0 {
-			opts = append(opts, o.option(o.span.D()))
-		}
+	if v.FailDelay > 0 {
+		opts = append(opts, amitest.WithFailDelay(v.FailDelay.D()))
 	}
 	for i := range s.Faults {
 		f := &s.Faults[i]
 		if f.At == nil && len(matching(f.On, []string{name})) > 0 {
-			opts = append(opts, amitest.WithSetup(func(srv *amitest.Server) { f.strike(srv) }))
+			opts = append(opts, amitest.WithSetup(func(srv *amitest.Server) { srv.Inject(f.fault) }))
 		}
 	}
 	return opts
@@ -141,11 +134,13 @@ func (w *World) RunFaults(ctx context.Context) {
 		if !pause(ctx, time.Until(start.Add(f.At.D()))) {
 			return
 		}
+		var all sync.WaitGroup // one that is slow to go down holds up none of the others
 		for _, srv := range w.servers {
 			if len(matching(f.On, []string{srv.Name()})) > 0 {
-				f.strike(srv)
+				all.Go(func() { srv.Inject(f.fault) })
 			}
 		}
+		all.Wait()
 	}
 }
 
@@ -163,27 +158,3 @@ func pause(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 }
-
-// deeds are what can happen to a server besides amitest's faults.
-var deeds = map[string]func(*amitest.Server){
-	"kick":   (*amitest.Server).Kick,
-	"clear":  (*amitest.Server).ClearFaults,
-	"down":   func(s *amitest.Server) { s.SetDown(true) },
-	"up":     func(s *amitest.Server) { s.SetDown(false) },
-	"booted": (*amitest.Server).SetBooted,
-	"deny":   func(s *amitest.Server) { s.Deny(true) },
-	"allow":  func(s *amitest.Server) { s.Deny(false) },
-}
-
-func deedNames() []string { return slices.Sorted(maps.Keys(deeds)) }
-
-// Strike does to a server what text says: a fault, or one of kick, clear, down, up, booted, deny and allow.
-func Strike(srv *amitest.Server, text string) error {
-	if deed := deeds[text]; deed != nil {
-		deed(srv)
-		return nil
-	}
-	return srv.InjectText(text)
-}
-
-func (f *Fault) strike(srv *amitest.Server) { _ = Strike(srv, f.Do) } // checked when the file was read

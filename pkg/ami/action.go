@@ -19,7 +19,7 @@ type Action struct {
 	Name   string
 	Fields []Field
 
-	// Timeout bounds the wait for the complete answer; 0 means the node's ActionTimeout. A context that ends earlier
+	// Timeout bounds the wait for the complete answer; 0 means the node's Timeouts.Action. A context that ends earlier
 	// wins. A Ping behind the action has that time too, so a dead server is found no sooner.
 	Timeout time.Duration
 

@@ -12,24 +12,31 @@ const module = "github.com/apntalk/amictl/"
 // arrows say what of the module each package may import; a name stands for the package alone. Whatever is not listed fails:
 // a new package finds its place here first. Tests' own imports are free.
 var arrows = map[string]string{
-	"pkg/ami/wire":    "",
+	"internal/packet":        "",
+	"internal/packet/inside": "internal/packet pkg/ami/wire",
+
+	"pkg/ami/wire":    "internal/packet",
 	"pkg/ami/redact":  "pkg/ami/wire",
 	"pkg/ami/catalog": "pkg/ami/wire",
-	"pkg/ami":         "pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
+	"pkg/ami":         "internal/packet internal/packet/inside pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
 	"pkg/ami/simtest": "",
-	"pkg/ami/amitest": "pkg/ami/wire",
+	"pkg/ami/amitest": "pkg/ami/wire internal/capture internal/packet/inside",
 	"pkg/ami/amiprom": "pkg/ami internal/metrics",
-	"pkg/output":      "pkg/ami pkg/ami/wire",
+	"pkg/output":      "pkg/ami pkg/ami/wire internal/query internal/packet/inside",
 
 	"internal/metrics":      "pkg/ami",
+	"internal/query":        "pkg/ami",
+	"internal/cond":         "pkg/ami pkg/ami/wire",
 	"internal/atomicfile":   "",
 	"internal/canary":       "",
 	"internal/tomlfile":     "",
+	"internal/capture":      "pkg/ami/wire internal/packet/inside",
+	"internal/unpack":       "",
 	"internal/scenario":     "internal/tomlfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench/report": "internal/bench pkg/output",
 
-	"internal/cli/fail":   "pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
+	"internal/cli/fail":   "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
 	"internal/cli/flags":  "internal/cli/fail",
 	"internal/cli/config": "internal/atomicfile internal/tomlfile internal/cli/fail pkg/ami pkg/ami/redact",
 	"internal/cli/run":    "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
@@ -46,7 +53,7 @@ const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/
 
 // A subcommand imports no other; what two need is further down.
 const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
-	" internal/atomicfile internal/tomlfile internal/metrics internal/bench internal/bench/report internal/scenario"
+	" internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
 
 // mayImport returns what a package may import of the module.
 func mayImport(from string) (packages []string, known bool) {
@@ -59,7 +66,7 @@ func mayImport(from string) (packages []string, known bool) {
 
 // The house's arrows point down only, and the library stands on the standard library and golang.org/x alone.
 func TestImportArrows(t *testing.T) {
-	pure := []string{"pkg/ami/wire", "pkg/ami/redact", "pkg/ami/catalog", "pkg/ami", "pkg/ami/amitest"}
+	pure := []string{"internal/packet", "internal/packet/inside", "pkg/ami/wire", "pkg/ami/redact", "pkg/ami/catalog", "pkg/ami", "pkg/ami/amitest"}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
 		t.Fatal(err)

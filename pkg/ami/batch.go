@@ -2,167 +2,146 @@ package ami
 
 import (
 	"context"
-	"sync"
+	"errors"
+	"iter"
+	"slices"
 	"sync/atomic"
-	"time"
-	"unsafe"
 
-	"github.com/apntalk/amictl/pkg/ami/wire"
+	"github.com/apntalk/amictl/internal/packet/inside"
 )
 
 // A Result is the end of one submitted action, or one item of its list.
-type Result struct {
-	Tag   uint64 // as given to Submit
+type Result[T any] struct {
+	Value T // as given to Submit
 	Node  string
 	Reply *Reply // nil if none came
 	Err   error  // an *OpError; with a Reply it wraps a *ResponseError
 	Item  *Event // not nil: a list item, not the end
 }
 
-// BatchOptions changes what a Batch hands out.
-type BatchOptions struct {
-	// Items hands list items out as they arrive; the Reply's Events are then empty.
+// A Batch gathers the ends of many actions in flight, on any nodes, in the order they ended, each with a value of the
+// caller's. Its zero value is ready; it must not be copied. Submit is safe for concurrent use; what takes results is for
+// one goroutine at a time.
+//
+// An action that was accepted ends once in its batch, whatever becomes of its session: a loop until Outstanding is 0 has
+// seen all of them. Results wait until they are taken.
+type Batch[T any] struct {
+	// Items hands list items out as they arrive; the Reply's Events are then empty. It is set before the first Submit.
 	Items bool
-}
 
-// A Batch gathers the ends of many actions in flight, on any nodes, in the order they ended. Submit is safe for
-// concurrent use; what takes results is for one goroutine at a time.
-type Batch struct {
-	items bool
-	wake  chan struct{}
-
+	queue    endQueue
+	values   valueTable[T]
 	accepted atomic.Int64 // actions; the submitters'
 	_        cacheLine
 	ended    atomic.Int64 // handed out; the consumer's
 
 	// The consumer's own.
 	pulled results
+	given  []T // the values of pulled.ends
 	next   int
-	packed Result // what is handed out where that was packed
-	reply  Reply  // its reply
+	result Result[T] // what is handed out
+	reply  Reply     // its reply where that was packed
 	fit    bufferFit
-
-	mu    sync.Mutex
-	queue results // guarded by mu
 }
 
-// Results are ends that wait to be handed out. Small replies wait as bytes, so that neither an allocation nor the
-// collector has a part in them.
-type results struct {
-	ends    []end
-	text    []byte   // of packed replies, one behind the other
-	origins []origin // of packed replies
-	others  []Result
+// Submit sends an action without waiting for its answer; its end comes from Next, with the value. It waits for room
+// within ctx. An error means that the action was refused and the batch will not hear of it. Once accepted, the action is
+// bounded by its timeout, and by ctx's deadline, not by ctx's cancellation.
+//
+// A Doer of the caller's own does the action in a goroutine of its own. It refuses nothing, and its list comes whole.
+func (b *Batch[T]) Submit(ctx context.Context, to Doer, a Action, value T) error {
+	return b.submit(ctx, to, &a, value, submitWait)
 }
 
-// An end is a packed reply, or says which of the others it is. It holds no pointer.
-type end struct {
-	other  uint32 // one more than its place; 0: packed
-	origin uint32 // place
-	packed wire.Packed
-	start  int // in text
-	tag    uint64
-	seq    uint64
-	rtt    time.Duration
+// TrySubmit is Submit, but returns ErrBusy at once if there is no room, and ErrNotReady without a ready session. The
+// action is bounded by its timeout alone.
+func (b *Batch[T]) TrySubmit(to Doer, a Action, value T) error {
+	a.WaitReady = false
+	return b.submit(context.Background(), to, &a, value, submitTry)
 }
 
-// An origin is what the replies of one read have in common.
-type origin struct {
-	node     string
-	session  uint64
-	received time.Time
-}
-
-const (
-	endBytes    = int(unsafe.Sizeof(end{}))
-	mostPacked  = 2 << 10  // bytes of a reply that is packed
-	keptResults = 64 << 10 // bytes that a batch keeps room for in any case
-)
-
-// NewBatch returns an empty batch.
-func NewBatch(o BatchOptions) *Batch {
-	return &Batch{items: o.Items, wake: make(chan struct{}, 1)}
-}
-
-func (b *Batch) put(r Result) { b.rouse(b.append(r)) }
-
-// append is put without waking Next; it reports whether that must be done.
-func (b *Batch) append(r Result) (first bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	first = len(b.queue.ends) == 0
-	b.queue.add(r)
-	return first
-}
-
-// putAll is put for the answers that one read brought. text holds their packed replies.
-func (b *Batch) putAll(answers []answer, text []byte, o origin) {
-	b.mu.Lock()
-	q := &b.queue
-	first := len(q.ends) == 0
-	q.origins = append(q.origins, o)
-	for i := range answers {
-		a := &answers[i]
-		if a.reply != nil {
-			q.add(Result{Tag: a.to.tag, Node: o.node, Reply: a.reply, Err: a.err})
-			continue
-		}
-		from := a.end.start
-		a.end.start, a.end.origin = len(q.text), uint32(len(q.origins)-1)
-		q.text = append(q.text, text[from:from+a.end.packed.Size()]...)
-		q.ends = append(q.ends, a.end)
+func (b *Batch[T]) submit(ctx context.Context, to Doer, a *Action, value T, mode submitMode) error {
+	b.accepted.Add(1)
+	r := receiver{queue: &b.queue, slot: b.values.put(value), items: b.Items}
+	var err error
+	switch d := to.(type) {
+	case *Conn:
+		err = d.give(ctx, a, r, mode)
+	case *Node:
+		err = d.give(ctx, a, r, mode)
+	case *Via:
+		err = d.give(ctx, a, r, mode)
+	default:
+		doAside(ctx, d, *a, r)
 	}
-	b.mu.Unlock()
-	b.rouse(first)
-}
-
-// add appends a result that is not packed.
-func (q *results) add(r Result) {
-	q.others = append(q.others, r)
-	q.ends = append(q.ends, end{other: uint32(len(q.others))})
-}
-
-// held returns the bytes of the buffers.
-func (q *results) held() int { return cap(q.ends)*endBytes + cap(q.text) }
-
-// rouse wakes Next if there was nothing for it before.
-func (b *Batch) rouse(first bool) {
-	if first {
-		select {
-		case b.wake <- struct{}{}:
-		default:
-		}
+	if err != nil {
+		b.values.drop(r.slot)
+		b.accepted.Add(-1)
 	}
+	return err
+}
+
+// doAside lets somebody else's Doer do an action.
+func doAside(ctx context.Context, d Doer, a Action, r receiver) {
+	cancel := context.CancelFunc(func() {})
+	own := context.WithoutCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		own, cancel = context.WithDeadline(own, deadline)
+	}
+	go func() {
+		defer cancel()
+		reply, err := d.Do(own, a)
+		node := ""
+		var failed *OpError
+		if reply != nil {
+			node = reply.Node
+		} else if errors.As(err, &failed) {
+			node = failed.Node
+		}
+		r.deliver(reply, err, node)
+	}()
 }
 
 // Outstanding returns how many accepted actions have not been handed out.
-func (b *Batch) Outstanding() int {
+func (b *Batch[T]) Outstanding() int {
 	ended := b.ended.Load()
 	return int(b.accepted.Load() - ended)
 }
 
+// Values iterates over the values of the actions whose ends have not been handed out, in no order: what is still
+// missing. Those that wait for room are among them. It is for the goroutine that takes results.
+func (b *Batch[T]) Values() iter.Seq[T] {
+	left := b.values.all()
+	for i := b.next; i < len(b.pulled.ends); i++ {
+		if e := b.pulled.ends[i]; e.other == 0 || b.pulled.others[e.other-1].item == nil {
+			left = append(left, b.given[i])
+		}
+	}
+	return slices.Values(left)
+}
+
 // Poll returns the next result if there is one, without waiting.
-func (b *Batch) Poll() (Result, bool) {
+func (b *Batch[T]) Poll() (Result[T], bool) {
 	r, ok := b.PollBorrowed()
 	if !ok {
-		return Result{}, false
+		return Result[T]{}, false
 	}
 	return b.own(r), true
 }
 
 // Next waits for the next result, or until ctx is done.
-func (b *Batch) Next(ctx context.Context) (Result, error) {
+func (b *Batch[T]) Next(ctx context.Context) (Result[T], error) {
 	r, err := b.NextBorrowed(ctx)
 	if err != nil {
-		return Result{}, err
+		return Result[T]{}, err
 	}
 	return b.own(r), nil
 }
 
 // own copies what is borrowed of the result just handed out.
-func (b *Batch) own(r *Result) Result {
+func (b *Batch[T]) own(r *Result[T]) Result[T] {
 	own := *r
-	if r == &b.packed {
+	if r.Reply == &b.reply {
 		reply := b.reply
 		reply.Message = b.reply.Clone()
 		own.Reply = &reply
@@ -170,60 +149,69 @@ func (b *Batch) own(r *Result) Result {
 	return own
 }
 
-// PollBorrowed is Poll without a copy; the result is valid as NextBorrowed says.
-func (b *Batch) PollBorrowed() (*Result, bool) {
-	if b.next == len(b.pulled.ends) && !b.pull() {
-		return nil, false
-	}
-	e := &b.pulled.ends[b.next]
-	b.next++
-	if e.other > 0 {
-		r := &b.pulled.others[e.other-1]
-		if r.Item == nil {
-			b.ended.Add(1)
-		}
-		return r, true
-	}
-	b.ended.Add(1)
-	o := &b.pulled.origins[e.origin]
-	r := &b.reply
-	r.Message = e.packed.Message(b.pulled.text[e.start:])
-	r.Node, r.Session, r.Received, r.Seq, r.RTT = o.node, o.session, o.received, e.seq, e.rtt
-	b.packed.Tag, b.packed.Node, b.packed.Reply = e.tag, o.node, r
-	return &b.packed, true
-}
-
 // NextBorrowed is Next without a copy: the result, its reply and every string taken from that are valid until the next
 // call of one of the batch's methods that take results.
-func (b *Batch) NextBorrowed(ctx context.Context) (*Result, error) {
+func (b *Batch[T]) NextBorrowed(ctx context.Context) (*Result[T], error) {
 	for {
 		if r, ok := b.PollBorrowed(); ok {
 			return r, nil
 		}
+		wake, fresh := b.queue.waker()
+		if fresh {
+			continue // an end may have come meanwhile
+		}
 		select {
-		case <-b.wake:
+		case <-wake:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
 }
 
+// PollBorrowed is Poll without a copy; the result is valid as NextBorrowed says.
+func (b *Batch[T]) PollBorrowed() (*Result[T], bool) {
+	if b.next == len(b.pulled.ends) && !b.pull() {
+		return nil, false
+	}
+	e, r := &b.pulled.ends[b.next], &b.result
+	r.Value = b.given[b.next]
+	b.next++
+	if e.other > 0 {
+		o := &b.pulled.others[e.other-1]
+		r.Node, r.Reply, r.Err, r.Item = o.node, o.reply, o.err, o.item
+		if o.item == nil {
+			b.ended.Add(1)
+		}
+		return r, true
+	}
+	b.ended.Add(1)
+	o, reply := &b.pulled.origins[e.origin], &b.reply
+	*inside.Of(&reply.Message) = e.packed.Packet(b.pulled.text[e.start:])
+	reply.Node, reply.Session, reply.Received, reply.Seq, reply.RTT = o.node, o.session, o.received, e.seq, e.rtt
+	r.Node, r.Reply, r.Err, r.Item = o.node, reply, nil, nil
+	return r, true
+}
+
 // pull takes all that waits, and reports whether that is anything.
-func (b *Batch) pull() bool {
+func (b *Batch[T]) pull() bool {
 	busy := len(b.pulled.ends) > 0
 	b.fit.used(len(b.pulled.ends)*endBytes + len(b.pulled.text))
 	clear(b.pulled.others) // let the replies go
+	clear(b.given)
 	spare := results{ends: b.pulled.ends[:0], text: b.pulled.text[:0], origins: b.pulled.origins[:0], others: b.pulled.others[:0]}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.pulled, b.queue = b.queue, spare
-	b.next = 0
+	held := spare.held()
+	b.pulled = b.queue.swap(spare)
+	b.given, b.next = b.given[:0], 0
 	if len(b.pulled.ends) > 0 {
+		b.given = b.values.take(b.given, &b.pulled)
 		return true
 	}
-	held := max(b.pulled.held(), b.queue.held()) // they take turns
+	b.result, b.reply = Result[T]{}, Reply{}
+	held = max(held, b.pulled.held()) // they take turns
 	if busy && held > keptResults && !b.fit.wanted(held) {
-		b.pulled, b.queue = results{}, results{}
+		b.pulled, b.given = results{}, nil
+		b.queue.shrink()
+		b.values.shrink()
 	}
 	return false
 }

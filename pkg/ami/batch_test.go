@@ -15,7 +15,7 @@ func TestBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, s, cfg := simulate(t)
 		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		const n = 20_000
 		go func() {
 			for i := range n {
@@ -23,21 +23,21 @@ func TestBatch(t *testing.T) {
 				if i%10 == 0 {
 					name = "NoSuch"
 				}
-				if err := c.Submit(t.Context(), ami.NewAction(name), b, uint64(i)); err != nil {
+				if err := b.Submit(t.Context(), c, ami.NewAction(name), uint64(i)); err != nil {
 					t.Error(err)
 				}
 			}
 		}()
 		for i := range n { // a serial server answers in order
 			r, err := b.Next(t.Context())
-			if err != nil || r.Tag != uint64(i) || r.Reply == nil || (r.Err != nil) != (i%10 == 0) {
+			if err != nil || r.Value != uint64(i) || r.Reply == nil || (r.Err != nil) != (i%10 == 0) {
 				t.Fatalf("result %d: %+v %v", i, r, err)
 			}
 		}
 		if b.Outstanding() != 0 {
 			t.Errorf("outstanding %d", b.Outstanding())
 		}
-		if err := c.Submit(t.Context(), ami.NewAction("Login"), b, 1); err == nil || b.Outstanding() != 0 {
+		if err := b.Submit(t.Context(), c, ami.NewAction("Login"), 1); err == nil || b.Outstanding() != 0 {
 			t.Errorf("a refused action: %v, outstanding %d", err, b.Outstanding())
 		}
 		l := c.Stats().Ledger
@@ -61,24 +61,24 @@ func TestBatch(t *testing.T) {
 func TestSubmitOutlivesItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, cfg := stalledPeer(t)
-		cfg.Keepalive = -1
+		cfg.Keepalive.Interval = -1
 		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		start := time.Now()
 		ctx, cancel := context.WithCancel(t.Context())
-		_ = c.Submit(ctx, ami.Action{Name: "Ping", Timeout: 20 * time.Second}, b, 1)
+		_ = b.Submit(ctx, c, ami.Action{Name: "Ping", Timeout: 20 * time.Second}, 1)
 		cancel()
 		ctx, cancel = context.WithTimeout(t.Context(), 7*time.Second)
 		defer cancel()
-		_ = c.Submit(ctx, ami.Action{Name: "Ping", Timeout: 20 * time.Second}, b, 2)
+		_ = b.Submit(ctx, c, ami.Action{Name: "Ping", Timeout: 20 * time.Second}, 2)
 		for _, want := range []struct {
 			tag   uint64
 			after time.Duration
 		}{{2, 7 * time.Second}, {1, 20 * time.Second}} {
 			r, _ := b.Next(t.Context())
 			d := time.Since(start)
-			if r.Tag != want.tag || !errors.Is(r.Err, ami.ErrTimeout) || d < want.after || d > want.after+100*time.Millisecond {
-				t.Errorf("tag %d after %v: %v; want tag %d after %v", r.Tag, d, r.Err, want.tag, want.after)
+			if r.Value != want.tag || !errors.Is(r.Err, ami.ErrTimeout) || d < want.after || d > want.after+100*time.Millisecond {
+				t.Errorf("tag %d after %v: %v; want tag %d after %v", r.Value, d, r.Err, want.tag, want.after)
 			}
 		}
 		close(s.resume)
@@ -95,7 +95,7 @@ func TestBatchBorrowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, cfg := simulate(t)
 		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		const n = 300
 		want := make([]*ami.Reply, n)
 		action := func(i int) ami.Action {
@@ -107,8 +107,8 @@ func TestBatchBorrowed(t *testing.T) {
 			}
 			return ami.NewAction("Ping")
 		}
-		same := func(i int, r *ami.Result) error {
-			if r.Tag != uint64(i) || r.Node != c.Name() || r.Item != nil || r.Reply == nil {
+		same := func(i int, r *ami.Result[uint64]) error {
+			if r.Value != uint64(i) || r.Node != c.Name() || r.Item != nil || r.Reply == nil {
 				return fmt.Errorf("result %d: %+v", i, r)
 			}
 			if (r.Err != nil) != (i%10 == 3) || r.Reply.Success() != (i%10 != 3) {
@@ -125,14 +125,14 @@ func TestBatchBorrowed(t *testing.T) {
 		}
 		submit := func() {
 			for i := range n {
-				if err := c.Submit(t.Context(), action(i), b, uint64(i)); err != nil {
+				if err := b.Submit(t.Context(), c, action(i), uint64(i)); err != nil {
 					t.Fatal(err)
 				}
 			}
 			synctest.Wait()
 		}
 		submit()
-		var kept []ami.Result
+		var kept []ami.Result[uint64]
 		for i := range n {
 			r, err := b.Next(t.Context())
 			if err != nil {

@@ -69,7 +69,7 @@ func BenchmarkActions256(b *testing.B) { benchCallers(b, 256) }
 func BenchmarkActionsBatch(b *testing.B) { benchBatch(b, newBenchServer(b, pong).addr(), borrowed) }
 
 func BenchmarkActionsBatchOwned(b *testing.B) {
-	benchBatch(b, newBenchServer(b, pong).addr(), (*ami.Batch).Next)
+	benchBatch(b, newBenchServer(b, pong).addr(), (*ami.Batch[uint64]).Next)
 }
 
 func BenchmarkActionsBatchPlainServer(b *testing.B) {
@@ -82,24 +82,24 @@ func BenchmarkReferenceRawPipelinePlainServer(b *testing.B) {
 	benchRawPipeline(b, newBenchServer(b, readLines).addr())
 }
 
-func borrowed(b *ami.Batch, ctx context.Context) (ami.Result, error) {
+func borrowed(b *ami.Batch[uint64], ctx context.Context) (ami.Result[uint64], error) {
 	r, err := b.NextBorrowed(ctx)
 	if err != nil {
-		return ami.Result{}, err
+		return ami.Result[uint64]{}, err
 	}
 	return *r, nil
 }
 
-func benchBatch(b *testing.B, addr string, next func(*ami.Batch, context.Context) (ami.Result, error)) {
+func benchBatch(b *testing.B, addr string, next func(*ami.Batch[uint64], context.Context) (ami.Result[uint64], error)) {
 	c := benchConn(b, addr, "off")
 	ctx := context.Background()
 	ping := ami.NewAction("Ping")
-	batch := ami.NewBatch(ami.BatchOptions{})
+	batch := &ami.Batch[uint64]{}
 	b.ReportAllocs()
 	b.ResetTimer()
 	go func() {
 		for i := range b.N {
-			if err := c.Submit(ctx, ping, batch, uint64(i)); err != nil {
+			if err := batch.Submit(ctx, c, ping, uint64(i)); err != nil {
 				b.Error(err)
 			}
 		}

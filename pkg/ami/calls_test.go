@@ -30,13 +30,13 @@ func TestListsOnTheSimulator(t *testing.T) {
 						t.Fatalf("item %d is %s", i, ev.Text())
 					}
 				}
-				b := ami.NewBatch(ami.BatchOptions{Items: true})
-				if err := c.Submit(t.Context(), ami.NewAction("QueueStatus"), b, 9); err != nil {
+				b := &ami.Batch[uint64]{Items: true}
+				if err := b.Submit(t.Context(), c, ami.NewAction("QueueStatus"), 9); err != nil {
 					t.Fatal(err)
 				}
 				for i := range 51 {
 					res, err := b.Next(t.Context())
-					if err != nil || res.Tag != 9 || (res.Item != nil) != (i < 50) {
+					if err != nil || res.Value != 9 || (res.Item != nil) != (i < 50) {
 						t.Fatalf("result %d: %+v %v", i, res, err)
 					}
 					if i == 50 && (res.Err != nil || len(res.Reply.Events) != 0) {
@@ -54,7 +54,7 @@ func TestListsOnTheSimulator(t *testing.T) {
 func TestDoDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, cfg := stalledPeer(t)
-		cfg.ActionTimeout, cfg.Keepalive = 9*time.Second, -1
+		cfg.Timeouts.Action, cfg.Keepalive.Interval = 9*time.Second, -1
 		c := mustDial(t, cfg)
 		for _, tt := range []struct {
 			name              string

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -34,6 +35,20 @@ func answering(size int, reply func(p *peer, action, id string, size int) (known
 // lineOf returns a header line of exactly n bytes, its end not counted.
 func lineOf(n int) string { return "A: " + strings.Repeat("x", n-3) }
 
+// answerOf answers Try with exactly size bytes, the blank line at the end not counted.
+func answerOf(head, line, mark string) func(p *peer, action, id string, size int) bool {
+	return func(p *peer, action, id string, size int) bool {
+		if action != "Try" {
+			return false
+		}
+		text := fmt.Sprintf(head, id)
+		rest := size - len(text) - strings.Count(text, "\n")
+		text += strings.Repeat(line+strings.Repeat("x", 98-len(line))+"\n", rest/100-1)
+		p.send("%s%s\n\n", text, line+strings.Repeat("y", 98+rest%100-len(line)-len(mark))+mark)
+		return true
+	}
+}
+
 // A capTest sends exactly size of what a cap counts.
 type capTest struct {
 	name   string
@@ -44,12 +59,6 @@ type capTest struct {
 }
 
 var capTests = []capTest{
-	{"line of a response", wire.Limits{Line: 2000}, 2000, "line", func(p *peer, action, id string, size int) bool {
-		if action == "Try" {
-			p.send("Response: Success\nActionID: %s\n%s\n\n", id, lineOf(size))
-		}
-		return action == "Try"
-	}},
 	{"line of an event", wire.Limits{Line: 2000}, 2000, "line", func(p *peer, action, id string, size int) bool {
 		if action == "Try" {
 			p.send("Event: E\n%s\n\nResponse: Success\nActionID: %s\n\n", lineOf(size), id)
@@ -62,42 +71,24 @@ var capTests = []capTest{
 		}
 		return action == "Try"
 	}},
-	{"headers of a response", wire.Limits{ResponseHeaders: 20}, 20, "headers", func(p *peer, action, id string, size int) bool {
+	{"an event", wire.Limits{Packet: 4000}, 4000, "packet", func(p *peer, action, id string, size int) bool {
 		if action == "Try" {
-			p.send("Response: Success\nActionID: %s\n%s\n", id, strings.Repeat("A: b\n", size-2))
+			rest := size - len("Event: E\r\n")
+			p.send("Event: E\n%s%s\n\n", strings.Repeat(lineOf(98)+"\n", rest/100-1), lineOf(98+rest%100))
+			p.send("Response: Success\nActionID: %s\n\n", id)
 		}
 		return action == "Try"
 	}},
-	{"lines of raw text", wire.Limits{Headers: 20}, 20, "headers", func(p *peer, action, id string, size int) bool {
-		if action == "Try" {
-			p.send("%s\nResponse: Success\nActionID: %s\n\n", strings.Repeat("text\n", size), id)
-		}
-		return action == "Try"
-	}},
-	{"packet", wire.Limits{Packet: 4000}, 4000, "packet", func(p *peer, action, id string, size int) bool {
+	{"an answer", wire.Limits{Line: 200, Headers: 5, Packet: 300, Answer: 4000}, 4000, "answer", answerOf("Response: Success\nActionID: %s\n", "A: ", "")},
+	{"an answer in one line", wire.Limits{Line: 200, Headers: 5, Packet: 300, Answer: 4000}, 4000, "answer", func(p *peer, action, id string, size int) bool {
 		if action == "Try" {
 			head := "Response: Success\nActionID: " + id + "\n"
-			n := size - len(head) - 2 // two CRs
-			head += strings.Repeat(lineOf(98)+"\n", n/100-1)
-			p.send("%s%s\n\n", head, lineOf(100+n%100-2))
+			p.send("%s%s\n\n", head, lineOf(size-len(head)-2-2))
 		}
 		return action == "Try"
 	}},
-	{"output of a Command", wire.Limits{Output: 4000}, 4000, "output", func(p *peer, action, id string, size int) bool {
-		if action == "Try" {
-			p.send("Response: Success\nActionID: %s\nMessage: Command output follows\n%sOutput: %s\n\n", id,
-				strings.Repeat("Output: "+strings.Repeat("x", 90)+"\n", size/100-1), strings.Repeat("y", 90+size%100))
-		}
-		return action == "Try"
-	}},
-	{"text of an old Command", wire.Limits{Output: 4000}, 4000, "output", func(p *peer, action, id string, size int) bool {
-		if action == "Try" {
-			mark := "--END COMMAND--"
-			p.send("Response: Follows\nPrivilege: Command\nActionID: %s\n%s%s%s\n\n", id,
-				strings.Repeat(strings.Repeat("x", 98)+"\n", size/100-1), strings.Repeat("y", 98+size%100-len(mark)), mark)
-		}
-		return action == "Try"
-	}},
+	{"output of a Command", wire.Limits{Answer: 4000}, 4000, "answer", answerOf("Response: Success\nActionID: %s\n", "Output: ", "")},
+	{"text of an old Command", wire.Limits{Answer: 4000}, 4000, "answer", answerOf("Response: Follows\nPrivilege: Command\nActionID: %s\n", "", "--END COMMAND--")},
 }
 
 // A node beside a hostile one must not notice.
@@ -121,7 +112,7 @@ func TestCapsOfAPacket(t *testing.T) {
 			t.Run(fmt.Sprintf("%s of %d", tt.name, size), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					n, cfg := scripted(t, answering(size, tt.reply))
-					cfg.Limits = tt.limits
+					cfg.Limits.Wire = tt.limits
 					check := untouched(t, n)
 					c := mustDial(t, cfg)
 					_, err := c.Do(t.Context(), ami.NewAction("Try"))
@@ -140,6 +131,16 @@ func TestCapsOfAPacket(t *testing.T) {
 						t.Fatalf("over the limit of %d: %v", tt.cap, err)
 					}
 					oe := wantOp(t, err, "do", ami.ErrProtocol)
+					if tt.what == "answer" { // which names the call: the session goes on
+						if !errors.Is(err, ami.ErrListTooLong) || oe.Sent != ami.SentYes {
+							t.Errorf("%v (sent %v)", err, oe.Sent)
+						}
+						if _, err := c.Do(t.Context(), ami.NewAction("Ping")); err != nil {
+							t.Errorf("behind it: %v", err)
+						}
+						exact(t, c.Stats())
+						return
+					}
 					if !errors.Is(err, ami.ErrDisconnected) || oe.Sent != ami.SentYes {
 						t.Errorf("%v (sent %v)", err, oe.Sent)
 					}
@@ -169,7 +170,7 @@ func TestCapOfTheBanner(t *testing.T) {
 					p.send("Response: Success\nActionID: %s\nChallenge: 1\n\n", a["ActionID"])
 				}
 			})
-			cfg.Limits.Banner = limit
+			cfg.Limits.Wire.Banner = limit
 			c, err := ami.Dial(t.Context(), cfg)
 			if size <= limit {
 				if err != nil {
@@ -213,9 +214,9 @@ func TestCapsOfAList(t *testing.T) {
 		}
 		bytes := 0
 		for _, ev := range whole.Events {
-			bytes += ev.Size()
+			bytes += inside.Of(&ev.Message).Size()
 		}
-		last := whole.Events[items-1].Size()
+		last := inside.Of(&whole.Events[items-1].Message).Size()
 		check := untouched(t, n)
 		for _, tt := range []struct {
 			name         string
@@ -230,7 +231,7 @@ func TestCapsOfAList(t *testing.T) {
 			{"bytes, one too many", 0, bytes - 1, items - 1},
 			{"bytes, an item too many", 0, bytes - last, items - 1},
 		} {
-			cfg.ListItems, cfg.ListBytes = tt.items, tt.bytes
+			cfg.Limits.ListItems, cfg.Limits.ListBytes = tt.items, tt.bytes
 			c := mustDial(t, cfg)
 			for range 3 { // what a list held is given back
 				r, err := c.Do(t.Context(), ami.NewAction("QueueStatus"))
@@ -281,11 +282,11 @@ func TestCapOfManyListsTogether(t *testing.T) {
 			}
 			p.drain()
 		})
-		cfg.ListBytes = 100 << 10
+		cfg.Limits.ListBytes = 100 << 10
 		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range 10 {
-			if err := c.Submit(t.Context(), ami.Action{Name: "QueueStatus", Timeout: time.Minute}, b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), c, ami.Action{Name: "QueueStatus", Timeout: time.Minute}, uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -300,11 +301,11 @@ func TestCapOfManyListsTogether(t *testing.T) {
 			}
 			if r.Reply != nil {
 				for _, ev := range r.Reply.Events {
-					held += ev.Size()
+					held += inside.Of(&ev.Message).Size()
 				}
 			}
 		}
-		if held > 10*cfg.ListBytes {
+		if held > 10*cfg.Limits.ListBytes {
 			t.Errorf("the lists held %d bytes", held)
 		}
 	})
@@ -337,11 +338,11 @@ func TestCapOfTheItemsOfManyLists(t *testing.T) {
 			}
 			p.drain()
 		})
-		cfg.ListItems = most
+		cfg.Limits.ListItems = most
 		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range lists {
-			if err := c.Submit(t.Context(), ami.NewAction("QueueStatus"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), c, ami.NewAction("QueueStatus"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -353,10 +354,10 @@ func TestCapOfTheItemsOfManyLists(t *testing.T) {
 			}
 			if errors.Is(r.Err, ami.ErrListTooLong) {
 				if cut++; len(r.Reply.Events) != most/lists {
-					t.Errorf("list %d was cut off after %d items, want %d", r.Tag, len(r.Reply.Events), most/lists)
+					t.Errorf("list %d was cut off after %d items, want %d", r.Value, len(r.Reply.Events), most/lists)
 				}
 			} else if r.Err != nil || len(r.Reply.Events) != most/lists+1 {
-				t.Errorf("list %d: %v, %d items", r.Tag, r.Err, len(r.Reply.Events))
+				t.Errorf("list %d: %v, %d items", r.Value, r.Err, len(r.Reply.Events))
 			}
 		}
 		if cut != 2 { // each makes room for five more items
@@ -386,7 +387,7 @@ func TestCapOfUnauthenticatedBytes(t *testing.T) {
 				p.send("Response: Success\nActionID: %s\n\n", a["ActionID"])
 				p.drain()
 			})
-			cfg.Unauthorized, cfg.Auth = limit, ami.AuthPlain
+			cfg.Limits.Unauthorized, cfg.Auth = limit, ami.AuthPlain
 			c, err := ami.Dial(t.Context(), cfg)
 			if size <= limit {
 				if err != nil {

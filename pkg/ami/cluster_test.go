@@ -98,12 +98,12 @@ func TestRemoveDuringTraffic(t *testing.T) {
 			srv := f.serve("goes")
 			n := f.add("goes")
 			f.ready(time.Second)
-			b := ami.NewBatch(ami.BatchOptions{})
+			b := &ami.Batch[uint64]{}
 			var accepted int
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				for i := range 300 {
-					if n.Submit(context.Background(), ami.NewAction("Ping"), b, uint64(i)) == nil {
+					if b.Submit(context.Background(), n, ami.NewAction("Ping"), uint64(i)) == nil {
 						accepted++
 					}
 					if i%10 == 0 {
@@ -161,9 +161,9 @@ func TestClusterCloseLeavesNothing(t *testing.T) {
 		f.add("backs-off", counted)
 		f.serve("hangs")
 		f.net.Partition("hangs")
-		f.add("hangs", counted, func(c *ami.Config) { c.DialTimeout = time.Hour })
+		f.add("hangs", counted, func(c *ami.Config) { c.Timeouts.Dial = time.Hour })
 		f.script("silent", func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) })
-		f.add("silent", counted, func(c *ami.Config) { c.LoginTimeout = time.Hour })
+		f.add("silent", counted, func(c *ami.Config) { c.Timeouts.Login = time.Hour })
 		f.serve("sets-up")
 		f.add("sets-up", counted, func(c *ami.Config) {
 			c.OnReady = func(ctx context.Context, _ *ami.Conn) error { <-ctx.Done(); return ctx.Err() }
@@ -217,12 +217,12 @@ func TestClusterDrainFinishesWhatWasAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := trio(t)
 		defer f.close()
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for _, s := range f.servers {
 			s.Handle("Slow", func(_ *amitest.Request, w *amitest.ResponseWriter) { time.Sleep(time.Second); w.Ack("") })
 		}
 		for i := range 12 {
-			if err := f.Submit(t.Context(), ami.Route{Kind: ami.RouteRoundRobin}, ami.NewAction("Slow"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), f.Via(ami.Route{Kind: ami.RouteRoundRobin}), ami.NewAction("Slow"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -265,9 +265,9 @@ func TestClusterDrainIsBounded(t *testing.T) {
 		defer f.close()
 		defer close(release)
 		f.servers["b"].Handle("Slow", func(_ *amitest.Request, w *amitest.ResponseWriter) { <-release; w.Ack("") })
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		n, _ := f.Node("b")
-		if err := n.Submit(t.Context(), ami.Action{Name: "Slow", Timeout: time.Hour}, b, 1); err != nil {
+		if err := b.Submit(t.Context(), n, ami.Action{Name: "Slow", Timeout: time.Hour}, 1); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -296,7 +296,7 @@ func TestStateIsTrueWithoutBackoff(t *testing.T) {
 			name := fmt.Sprint("n", i)
 			f.serve(name)
 			f.add(name, func(c *ami.Config) {
-				c.StableAfter = time.Nanosecond
+				c.Redial.StableAfter = time.Nanosecond
 				if i%2 == 0 {
 					c.OnReady = func(ctx context.Context, c *ami.Conn) error { return nil }
 				}

@@ -24,7 +24,7 @@ func TestClusterStorm(t *testing.T) {
 		for g := range 6 {
 			wg.Go(func() {
 				rnd := rand.New(rand.NewPCG(seed, uint64(g)))
-				b := ami.NewBatch(ami.BatchOptions{Items: g%2 == 0})
+				b := &ami.Batch[uint64]{Items: g%2 == 0}
 				var subs []*ami.Subscription
 				for {
 					select {
@@ -39,7 +39,7 @@ func TestClusterStorm(t *testing.T) {
 					switch rnd.IntN(9) {
 					case 0, 1:
 						cfg := f.config(name)
-						cfg.BackoffMin, cfg.BackoffMax = time.Millisecond, time.Millisecond
+						cfg.Redial.BackoffMin, cfg.Redial.BackoffMax = time.Millisecond, time.Millisecond
 						if rnd.IntN(2) == 0 {
 							cfg.OnReady = func(ctx context.Context, c *ami.Conn) error {
 								_, err := c.Do(ctx, ami.NewAction("CoreShowChannels"))
@@ -51,10 +51,10 @@ func TestClusterStorm(t *testing.T) {
 						_ = f.Remove(name)
 					case 3:
 						ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rnd.IntN(2000))*time.Microsecond)
-						_, _ = f.Do(ctx, ami.Route{Kind: ami.RouteRoundRobin}, ami.Action{Name: "CoreShowChannels", WaitReady: true})
+						_, _ = f.Via(ami.Route{Kind: ami.RouteRoundRobin}).Do(ctx, ami.Action{Name: "CoreShowChannels", WaitReady: true})
 						cancel()
 					case 4:
-						_ = f.Submit(context.Background(), ami.Route{Kind: ami.RouteLeastPending}, ami.NewAction("QueueStatus"), b, 1)
+						_ = b.Submit(context.Background(), f.Via(ami.Route{Kind: ami.RouteLeastPending}), ami.NewAction("QueueStatus"), 1)
 						b.Poll()
 					case 5:
 						if s, err := f.Subscribe(ami.SubscribeOptions{}); err == nil {

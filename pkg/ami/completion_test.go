@@ -14,16 +14,14 @@ import (
 // packets decodes a stream written with bare LFs.
 func packets(t *testing.T, stream string) []wire.Message {
 	t.Helper()
-	d := wire.NewDecoder(wire.Limits{})
-	d.Feed([]byte(strings.ReplaceAll(stream, "\n", "\r\n")))
 	var all []wire.Message
-	for {
-		m, err := d.Next()
+	for m, err := range wire.NewReader(strings.NewReader(strings.ReplaceAll(stream, "\n", "\r\n")), wire.Limits{}).All() {
 		if err != nil {
-			return all
+			t.Fatal(err)
 		}
 		all = append(all, m.Clone())
 	}
+	return all
 }
 
 // A shape is one kind of answer: packets, and which of them, by number, the call takes as items and which ends it.

@@ -3,7 +3,6 @@ package ami
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -22,8 +21,7 @@ const (
 	DefaultKeepaliveMisses = 3
 	DefaultBackoffMin      = 100 * time.Millisecond
 	DefaultBackoffMax      = 30 * time.Second
-	DefaultBreakerFailures = 5
-	DefaultBreakerOpen     = 30 * time.Second
+	DefaultBreakerAfter    = 30 * time.Second // without a session: before, redials are 2 s apart at most; then the backoff grows
 	DefaultLoginBackoffMin = 30 * time.Second // after a refused login
 	DefaultLoginBackoffMax = 10 * time.Minute
 	DefaultStableAfter     = 10 * time.Second // a session this old was a success: the backoff starts anew
@@ -76,26 +74,52 @@ type Config struct {
 	// Wrap is put between the session and its connection, on top of TLS: a place to trace the wire. nil: nothing.
 	Wrap func(net.Conn) net.Conn
 
-	DialTimeout     time.Duration
-	LoginTimeout    time.Duration
-	ActionTimeout   time.Duration
-	Keepalive       time.Duration // negative: none, but for a Ping behind a table full of what is never answered
-	PingTimeout     time.Duration
-	KeepaliveMisses int
-	BackoffMin      time.Duration
-	BackoffMax      time.Duration
-	BreakerFailures int
-	BreakerOpen     time.Duration
-	LoginBackoffMin time.Duration
-	LoginBackoffMax time.Duration
-	StableAfter     time.Duration
+	Timeouts  Timeouts
+	Keepalive Keepalive
+	Redial    Redial
+	Limits    Limits
+}
 
-	Limits       wire.Limits
-	Pending      int
-	WriteBuffer  int
-	ListItems    int
-	ListBytes    int
-	Unauthorized int // bytes before the login is answered
+// Timeouts bound what a session waits for.
+type Timeouts struct {
+	Dial   time.Duration // name resolution, TCP and TLS handshake together; 0: DefaultDialTimeout
+	Login  time.Duration // banner to login answer; 0: DefaultLoginTimeout
+	Action time.Duration // an action's complete answer, if the action says nothing; 0: DefaultActionTimeout
+}
+
+// Keepalive says how a server is found out that no longer answers.
+type Keepalive struct {
+	// Interval is the silence after which a Ping is sent; 0: DefaultKeepalive. Negative: none is, but behind a table full of
+	// what is never answered.
+	Interval time.Duration
+	Timeout  time.Duration // for a Ping's answer, counted from when the actions ahead of it are due; 0: DefaultPingTimeout
+	Misses   int           // in a row, at which the session is given up; 0: DefaultKeepaliveMisses
+}
+
+// Redial says when a node tries again whose session was lost or never came up. A Dial of one session has no use for it.
+type Redial struct {
+	BackoffMin time.Duration // 0: DefaultBackoffMin
+	BackoffMax time.Duration // 0: DefaultBackoffMax
+
+	// BreakerAfter is how long a server may be away before the breaker opens: until then a node tries again each 2 s at the
+	// latest, from then on its backoff grows to BackoffMax and calls fail at once. 0: DefaultBreakerAfter.
+	BreakerAfter time.Duration
+
+	LoginBackoffMin time.Duration // after a refused login; 0: DefaultLoginBackoffMin
+	LoginBackoffMax time.Duration // 0: DefaultLoginBackoffMax
+
+	// StableAfter is the age at which a session was a success: the backoff starts anew. 0: DefaultStableAfter.
+	StableAfter time.Duration
+}
+
+// Limits bound what a session holds, and what it accepts of a server.
+type Limits struct {
+	Wire         wire.Limits // of one packet
+	Pending      int         // actions in flight; 0: DefaultPending
+	WriteBuffer  int         // bytes not yet handed to the network; 0: DefaultWriteBuffer
+	ListItems    int         // of all lists that are being collected; 0: DefaultListItems
+	ListBytes    int         // of the same; 0: DefaultListBytes
+	Unauthorized int         // bytes before the login is answered; 0: DefaultUnauthorized
 }
 
 // withDefaults returns the config with every zero field set, or an error that says which field is wrong.
@@ -115,43 +139,53 @@ func (c Config) withDefaults() (Config, error) {
 	if err := wire.CheckField("Events", c.Events); err != nil || strings.Contains(c.Events, " ") {
 		return c, fmt.Errorf("ami: node %s: event mask %q is not on, off or class names joined by commas", c.Name, c.Events)
 	}
-	for _, d := range []struct {
-		field *time.Duration
-		def   time.Duration
-	}{
-		{&c.DialTimeout, DefaultDialTimeout},
-		{&c.LoginTimeout, DefaultLoginTimeout},
-		{&c.ActionTimeout, DefaultActionTimeout},
-		{&c.Keepalive, DefaultKeepalive},
-		{&c.PingTimeout, DefaultPingTimeout},
-		{&c.BackoffMin, DefaultBackoffMin},
-		{&c.BackoffMax, DefaultBackoffMax},
-		{&c.BreakerOpen, DefaultBreakerOpen},
-		{&c.LoginBackoffMin, DefaultLoginBackoffMin},
-		{&c.LoginBackoffMax, DefaultLoginBackoffMax},
-		{&c.StableAfter, DefaultStableAfter},
-	} {
+	for _, d := range c.durations() {
 		if *d.field == 0 {
 			*d.field = d.def
 		}
 	}
-	for _, n := range []struct {
-		field *int
-		def   int
-	}{
-		{&c.KeepaliveMisses, DefaultKeepaliveMisses},
-		{&c.BreakerFailures, DefaultBreakerFailures},
-		{&c.Pending, DefaultPending},
-		{&c.WriteBuffer, DefaultWriteBuffer},
-		{&c.ListItems, DefaultListItems},
-		{&c.ListBytes, DefaultListBytes},
-		{&c.Unauthorized, DefaultUnauthorized},
-	} {
+	for _, n := range c.numbers() {
 		if *n.field == 0 {
 			*n.field = n.def
 		}
 	}
 	return c, c.validate()
+}
+
+// A setting is a field with its default. A negative one is refused.
+type setting[T time.Duration | int] struct {
+	name  string
+	field *T
+	def   T
+}
+
+func (c *Config) durations() []setting[time.Duration] {
+	t, k, r := &c.Timeouts, &c.Keepalive, &c.Redial
+	return []setting[time.Duration]{
+		{"Timeouts.Dial", &t.Dial, DefaultDialTimeout},
+		{"Timeouts.Login", &t.Login, DefaultLoginTimeout},
+		{"Timeouts.Action", &t.Action, DefaultActionTimeout},
+		{"Keepalive.Interval", &k.Interval, DefaultKeepalive},
+		{"Keepalive.Timeout", &k.Timeout, DefaultPingTimeout},
+		{"Redial.BackoffMin", &r.BackoffMin, DefaultBackoffMin},
+		{"Redial.BackoffMax", &r.BackoffMax, DefaultBackoffMax},
+		{"Redial.BreakerAfter", &r.BreakerAfter, DefaultBreakerAfter},
+		{"Redial.LoginBackoffMin", &r.LoginBackoffMin, DefaultLoginBackoffMin},
+		{"Redial.LoginBackoffMax", &r.LoginBackoffMax, DefaultLoginBackoffMax},
+		{"Redial.StableAfter", &r.StableAfter, DefaultStableAfter},
+	}
+}
+
+func (c *Config) numbers() []setting[int] {
+	l := &c.Limits
+	return []setting[int]{
+		{"Keepalive.Misses", &c.Keepalive.Misses, DefaultKeepaliveMisses},
+		{"Limits.Pending", &l.Pending, DefaultPending},
+		{"Limits.WriteBuffer", &l.WriteBuffer, DefaultWriteBuffer},
+		{"Limits.ListItems", &l.ListItems, DefaultListItems},
+		{"Limits.ListBytes", &l.ListBytes, DefaultListBytes},
+		{"Limits.Unauthorized", &l.Unauthorized, DefaultUnauthorized},
+	}
 }
 
 func (c *Config) wrap(nc net.Conn) net.Conn {
@@ -161,30 +195,35 @@ func (c *Config) wrap(nc net.Conn) net.Conn {
 	return c.Wrap(nc)
 }
 
-// validate refuses what contradicts itself.
+// validate refuses what contradicts itself or cannot be honoured.
 func (c *Config) validate() error {
+	for _, d := range c.durations() {
+		if *d.field < 0 && d.field != &c.Keepalive.Interval {
+			return fmt.Errorf("ami: node %s: %s is negative (%v)", c.Name, d.name, *d.field)
+		}
+	}
+	for _, n := range c.numbers() {
+		if *n.field < 0 {
+			return fmt.Errorf("ami: node %s: %s is negative (%d)", c.Name, n.name, *n.field)
+		}
+	}
+	r, l := &c.Redial, &c.Limits
 	switch {
-	case c.BackoffMin > c.BackoffMax:
-		return fmt.Errorf("ami: node %s: BackoffMin %v is over BackoffMax %v", c.Name, c.BackoffMin, c.BackoffMax)
-	case c.LoginBackoffMin > c.LoginBackoffMax:
-		return fmt.Errorf("ami: node %s: LoginBackoffMin %v is over LoginBackoffMax %v", c.Name, c.LoginBackoffMin, c.LoginBackoffMax)
-	case c.Pending < 1 || c.Pending > maxPending:
-		return fmt.Errorf("ami: node %s: Pending %d is not in 1…%d", c.Name, c.Pending, maxPending)
-	case c.WriteBuffer < minWriteBuffer:
-		return fmt.Errorf("ami: node %s: WriteBuffer %d is under %d, the size of the largest action", c.Name, c.WriteBuffer, minWriteBuffer)
-	case c.KeepaliveMisses < 1 || c.BreakerFailures < 1:
-		return errors.New("ami: KeepaliveMisses and BreakerFailures need at least 1")
-	case c.ListItems < 1 || c.ListBytes < 1 || c.Unauthorized < 1:
-		return errors.New("ami: ListItems, ListBytes and Unauthorized need at least 1")
+	case r.BackoffMin > r.BackoffMax:
+		return fmt.Errorf("ami: node %s: Redial.BackoffMin %v is over BackoffMax %v", c.Name, r.BackoffMin, r.BackoffMax)
+	case r.LoginBackoffMin > r.LoginBackoffMax:
+		return fmt.Errorf("ami: node %s: Redial.LoginBackoffMin %v is over LoginBackoffMax %v", c.Name, r.LoginBackoffMin, r.LoginBackoffMax)
+	case l.Pending > maxPending:
+		return fmt.Errorf("ami: node %s: Limits.Pending %d is over %d", c.Name, l.Pending, maxPending)
+	case l.WriteBuffer < minWriteBuffer:
+		return fmt.Errorf("ami: node %s: Limits.WriteBuffer %d is under %d, the size of the largest action", c.Name, l.WriteBuffer, minWriteBuffer)
+	}
+	if err := l.Wire.Check(); err != nil {
+		return fmt.Errorf("ami: node %s: %w", c.Name, err)
 	}
 	for _, filter := range c.Filters {
 		if err := wire.CheckAction("Filter", append([]Field{{Name: "Operation", Value: "Add"}}, filter...)); err != nil {
 			return fmt.Errorf("ami: node %s: filter: %w", c.Name, err)
-		}
-	}
-	for _, d := range []time.Duration{c.DialTimeout, c.LoginTimeout, c.ActionTimeout, c.PingTimeout, c.BackoffMin, c.BreakerOpen, c.LoginBackoffMin, c.StableAfter} {
-		if d < 0 {
-			return fmt.Errorf("ami: node %s: a negative duration (%v)", c.Name, d)
 		}
 	}
 	return nil

@@ -17,6 +17,16 @@ import (
 //
 // All methods are safe for concurrent use.
 type Conn struct {
+	// Who may touch what, and when. While it dials and logs in, a session belongs to that goroutine alone. Afterwards it
+	// has two of its own: the reader, which decodes, completes calls and hands over events and answers, and the writer,
+	// which takes what is in the buffer and writes it. What is marked as the reader's or the writer's own, nobody else
+	// touches. Both meet callers and the timer under mu, which guards the rest and under which nobody waits or calls back.
+	// How a call ends is not decided by mu but by its word (pending.go): whoever swaps it away from live or heard owns the
+	// end, books it, and delivers it once, without mu. An answer is the reader's swap, to ending, without a lock; a
+	// timeout, a cancel or a lost session swaps under mu, to ending if the writer had not taken the bytes, else to zombie,
+	// and a zombie is the reader's again. A call's fields are written under mu before its word says live, and read by
+	// whoever owns its end. Its slot returns to the table under mu, when its word is free and of no use to anybody.
+	// Anyone may kill the session; then the writer ends, and the reader settles what is owed.
 	cfg     *Config
 	session uint64
 	stats   *counters
@@ -43,6 +53,7 @@ type Conn struct {
 	reapAt       int64  // when to look for dead zombies again
 	running      *call  // whose list is running, for items without an ActionID; nil: none
 	runningRef   callRef
+	skipFrom     uint64              // what the decoder had thrown away when it last began to
 	onEvent      func(*wire.Message) // the node's, for events that concern it; nil: none
 
 	done chan struct{} // closed when nothing of the session is left
@@ -52,6 +63,7 @@ type Conn struct {
 	writerDone chan struct{}
 	wake       chan struct{} // the writer's, room for one
 	acks       chan struct{} // TLS: an action was answered, room for one
+	unsure     atomic.Int32  // at most so many calls' answers may name no action
 	acked      atomic.Uint64 // TLS: stream offset behind the last action that was answered
 	pacing     uint64        // the writer's own: stream offset of the batch it is at
 
@@ -71,6 +83,7 @@ type Conn struct {
 	timer     *time.Timer
 	timerAt   int64 // 0: not armed
 	ping      keepalive
+	fenceRef  callRef       // the last fence
 	empty     chan struct{} // Drain's: closed when no call is live but the engine's own
 }
 
@@ -140,13 +153,14 @@ func open(ctx context.Context, o opening) (*Conn, error) {
 	}()
 	c := &Conn{
 		cfg: o.cfg, session: o.session, stats: o.stats, feed: o.feed, onEvent: o.onEvent, epoch: time.Now(), raw: raw, nc: nc,
-		dec: wire.NewSessionDecoder(o.cfg.Limits), calls: newCallTable(o.number), idle: true,
+		dec: wire.NewSessionDecoder(o.cfg.Limits.Wire), calls: newCallTable(o.number), idle: true,
 		done: make(chan struct{}), writerDone: make(chan struct{}), wake: make(chan struct{}, 1), acks: make(chan struct{}, 1),
 	}
 	if err := c.login(ctx); err != nil {
 		return nil, err
 	}
 	opened = true
+	c.dec.Own(c.calls.prefix)
 	c.lastHeard.Store(c.now())
 	go c.write()
 	c.mu.Lock()
@@ -158,7 +172,7 @@ func open(ctx context.Context, o opening) (*Conn, error) {
 // dial opens the transport within the dial timeout; with a name that does not resolve, to the last good address.
 func (o *opening) dial(ctx context.Context) (raw, nc net.Conn, err error) {
 	for _, addr := range []string{o.cfg.Addr, o.lastGood} {
-		dialCtx, cancel := context.WithTimeout(ctx, o.cfg.DialTimeout)
+		dialCtx, cancel := context.WithTimeout(ctx, o.cfg.Timeouts.Dial)
 		raw, nc, err = dialTransport(dialCtx, o.cfg, addr)
 		cancel()
 		if o.lastGood == "" || !errors.As(err, new(*net.DNSError)) {
@@ -265,7 +279,7 @@ func (c *Conn) settle() {
 	}
 	c.mu.Unlock()
 	for _, e := range owed {
-		e.to.deliver(nil, e.error(c, fmt.Errorf("%w: %w", ErrDisconnected, cause)), c.cfg.Name)
+		e.to.deliver(e.reply, e.error(c, fmt.Errorf("%w: %w", ErrDisconnected, cause)), c.cfg.Name)
 	}
 }
 

@@ -2,6 +2,7 @@ package ami_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,12 +26,13 @@ func TestDefaults(t *testing.T) {
 	got.Dial = nil
 	want := ami.Config{
 		Name: "nowhere:5038", Addr: "nowhere:5038", Events: "off",
-		DialTimeout: 5 * time.Second, LoginTimeout: 10 * time.Second, ActionTimeout: 30 * time.Second,
-		Keepalive: 15 * time.Second, PingTimeout: 10 * time.Second, KeepaliveMisses: 3,
-		BackoffMin: 100 * time.Millisecond, BackoffMax: 30 * time.Second,
-		BreakerFailures: 5, BreakerOpen: 30 * time.Second,
-		LoginBackoffMin: 30 * time.Second, LoginBackoffMax: 10 * time.Minute, StableAfter: 10 * time.Second,
-		Pending: 4096, WriteBuffer: 1 << 20, ListItems: 100_000, ListBytes: 64 << 20, Unauthorized: 64 << 10,
+		Timeouts:  ami.Timeouts{Dial: 5 * time.Second, Login: 10 * time.Second, Action: 30 * time.Second},
+		Keepalive: ami.Keepalive{Interval: 15 * time.Second, Timeout: 10 * time.Second, Misses: 3},
+		Redial: ami.Redial{
+			BackoffMin: 100 * time.Millisecond, BackoffMax: 30 * time.Second, BreakerAfter: 30 * time.Second,
+			LoginBackoffMin: 30 * time.Second, LoginBackoffMax: 10 * time.Minute, StableAfter: 10 * time.Second,
+		},
+		Limits: ami.Limits{Pending: 4096, WriteBuffer: 1 << 20, ListItems: 100_000, ListBytes: 64 << 20, Unauthorized: 64 << 10},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a node's defaults (-want +got):\n%s", diff)
@@ -51,8 +53,7 @@ func TestDefaults(t *testing.T) {
 		{"bytes in a log sink", redact.DefaultQueueBytes, 4 << 20},
 		{"bytes of a packet", wire.DefaultPacket, 1 << 20},
 		{"headers of an event", wire.DefaultHeaders, 1024},
-		{"headers of a response", wire.DefaultResponseHeaders, 64 << 10},
-		{"bytes of a Command's output", wire.DefaultOutput, 16 << 20},
+		{"bytes of an answer", wire.DefaultAnswer, 16 << 20},
 		{"bytes of a banner", wire.DefaultBanner, 256},
 	} {
 		if d.got != d.want {
@@ -63,17 +64,20 @@ func TestDefaults(t *testing.T) {
 
 func TestConfigRefusesWhatCannotWork(t *testing.T) {
 	for name, set := range map[string]func(*ami.Config){
-		"ListItems":     func(c *ami.Config) { c.ListItems = -1 },
-		"ListBytes":     func(c *ami.Config) { c.ListBytes = -1 },
-		"Unauthorized":  func(c *ami.Config) { c.Unauthorized = -1 },
-		"Pending":       func(c *ami.Config) { c.Pending = -1 },
-		"ActionTimeout": func(c *ami.Config) { c.ActionTimeout = -1 },
+		"ListItems":       func(c *ami.Config) { c.Limits.ListItems = -1 },
+		"ListBytes":       func(c *ami.Config) { c.Limits.ListBytes = -1 },
+		"Unauthorized":    func(c *ami.Config) { c.Limits.Unauthorized = -1 },
+		"Pending":         func(c *ami.Config) { c.Limits.Pending = -1 },
+		"Timeouts.Action": func(c *ami.Config) { c.Timeouts.Action = -1 },
+		"Line":            func(c *ami.Config) { c.Limits.Wire.Line = -1 },
+		"large Packet":    func(c *ami.Config) { c.Limits.Wire.Packet = 9 << 20 },
+		"large Answer":    func(c *ami.Config) { c.Limits.Wire.Answer = 17 << 20 },
 	} {
 		cfg := ami.Config{Addr: "pbx:5038", Username: "u"}
 		set(&cfg)
 		cluster := ami.NewCluster(ami.ClusterConfig{})
-		if _, err := cluster.Add(cfg); err == nil {
-			t.Errorf("a negative %s was taken", name)
+		if _, err := cluster.Add(cfg); err == nil || !strings.Contains(err.Error(), name[strings.Index(name, " ")+1:]) {
+			t.Errorf("%s is not refused by its name: %v", name, err)
 		}
 		_ = cluster.Close()
 	}

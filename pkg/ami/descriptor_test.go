@@ -62,7 +62,8 @@ func endings(t *testing.T) {
 	add := func(name, addr string, change func(*ami.Config)) *ami.Node {
 		cfg := ami.Config{
 			Name: name, Addr: addr, Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret),
-			DialTimeout: 100 * time.Millisecond, LoginTimeout: 50 * time.Millisecond, BackoffMax: 100 * time.Millisecond,
+			Timeouts: ami.Timeouts{Dial: 100 * time.Millisecond, Login: 50 * time.Millisecond},
+			Redial:   ami.Redial{BackoffMax: 100 * time.Millisecond},
 		}
 		change(&cfg)
 		n, err := c.Add(cfg)
@@ -72,7 +73,7 @@ func endings(t *testing.T) {
 		return n
 	}
 	same := func(*ami.Config) {}
-	good := []*ami.Node{add("plain", plain.Addr(), same), add("TLS", secure.Addr(), func(c *ami.Config) { c.TLS, c.LoginTimeout = insecure, time.Second })}
+	good := []*ami.Node{add("plain", plain.Addr(), same), add("TLS", secure.Addr(), func(c *ami.Config) { c.TLS, c.Timeouts.Login = insecure, time.Second })}
 	bad := []*ami.Node{
 		add("mute", mute.Addr().String(), same),
 		add("TLS to a plain port", plain.Addr(), func(c *ami.Config) { c.TLS = insecure }),

@@ -109,7 +109,7 @@ func TestFailedDialsGiveTheirPlaceBack(t *testing.T) {
 		f := newFleet(t, ami.ClusterConfig{MaxDials: 1, RedialRate: 1})
 		defer f.close()
 		for i := range 100 {
-			f.add(fmt.Sprint("refused", i), func(c *ami.Config) { c.BackoffMin, c.BackoffMax = time.Hour, time.Hour })
+			f.add(fmt.Sprint("refused", i), func(c *ami.Config) { c.Redial.BackoffMin, c.Redial.BackoffMax = time.Hour, time.Hour })
 		}
 		f.serve("fine")
 		n := f.add("fine")
@@ -189,7 +189,7 @@ func TestHangingDialsHoldUpOthersBriefly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, ami.ClusterConfig{})
 		defer f.close()
-		f.addHanging(200, func(c *ami.Config) { c.DialTimeout = time.Hour })
+		f.addHanging(200, func(c *ami.Config) { c.Timeouts.Dial = time.Hour })
 		f.serve("fine")
 		n := f.add("fine")
 		start := time.Now()
@@ -218,9 +218,9 @@ func TestHangingRedialsHoldUpNobody(t *testing.T) {
 		f.ready(time.Second)
 		// 1,000 that hang 30 s a time keep the line busy: 33 redials a second, and 1,000 at once in their dials.
 		f.addHanging(1000, func(c *ami.Config) {
-			c.DialTimeout, c.BreakerFailures = 30*time.Second, 1<<30
-			c.BackoffMax = time.Millisecond
-			c.BackoffMin = time.Millisecond
+			c.Timeouts.Dial, c.Redial.BreakerAfter = 30*time.Second, time.Hour
+			c.Redial.BackoffMax = time.Millisecond
+			c.Redial.BackoffMin = time.Millisecond
 		})
 		time.Sleep(10 * time.Minute)
 		for range 20 {

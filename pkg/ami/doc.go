@@ -10,6 +10,10 @@
 //	…
 //	reply, err := node.Do(ctx, ami.NewAction("Originate", "Channel", "Local/100@default", "Async", "true"))
 //
+// What all three do is [Doer]: Do sends an action and waits for its answer. A [Batch] has many actions in flight, and a
+// [Subscription] follows events. Package wire has the messages, redact keeps secrets out of logs, catalog knows the
+// actions and events there are, amiprom shows a cluster to Prometheus, amitest is a server for tests.
+//
 // What it promises: nothing shared ever waits for one node; every accepted action ends exactly once, and an error says
 // whether bytes left the process ([Sent]); every buffer has a cap, and what overflows is counted and marked in the
 // stream ([Gap]); no value can inject a header; secrets never appear. docs/DESIGN.md in the repository names the test

@@ -187,7 +187,7 @@ func TestSecondDrainOfACluster(t *testing.T) {
 		})
 		cluster := ami.NewCluster(ami.ClusterConfig{})
 		defer cluster.Close()
-		cfg.Keepalive = -1
+		cfg.Keepalive.Interval = -1
 		n, err := cluster.Add(cfg)
 		if err != nil || n.WaitReady(t.Context()) != nil {
 			t.Fatal(err)

@@ -89,21 +89,21 @@ func TestCloseAgainstDo(t *testing.T) {
 			}
 		}
 	})
-	cfg := ami.Config{Addr: "fake:5038", Username: "x", Secret: ami.StaticSecret("x"), Dial: n.DialContext, Auth: ami.AuthPlain, Pending: 8}
+	cfg := ami.Config{Addr: "fake:5038", Username: "x", Secret: ami.StaticSecret("x"), Dial: n.DialContext, Auth: ami.AuthPlain, Limits: ami.Limits{Pending: 8}}
 	var ended atomic.Int64
 	for round := range rounds {
 		c, err := ami.Dial(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		var wg sync.WaitGroup
 		var accepted atomic.Int64
 		for i := range 3 {
 			wg.Go(func() {
 				for {
 					if i == 0 {
-						if c.Submit(t.Context(), ami.Action{Name: "Ping"}, b, 0) != nil {
+						if b.Submit(t.Context(), c, ami.Action{Name: "Ping"}, 0) != nil {
 							return
 						}
 						accepted.Add(1)
@@ -180,11 +180,11 @@ func chaos(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	n, cfg := scripted(t, func(p *peer) { chaosServer(p, rand.New(rand.NewPCG(seed, 3))) })
 	n.SetBuffer(1 << (10 + rng.IntN(8)))
-	cfg.Pending, cfg.WriteBuffer = 1+rng.IntN(64), 160<<10
+	cfg.Limits.Pending, cfg.Limits.WriteBuffer = 1+rng.IntN(64), 160<<10
 	c := mustDial(t, cfg)
 	var count tally
 	var wg sync.WaitGroup
-	b := ami.NewBatch(ami.BatchOptions{})
+	b := &ami.Batch[uint64]{}
 	tags := make(map[uint64]int)
 	var mu sync.Mutex
 	accepted := 0
@@ -208,7 +208,7 @@ func chaos(t *testing.T, seed uint64) {
 					count.count(t, reply, err)
 				default:
 					tag := uint64(who*1000 + i)
-					if err := c.Submit(ctx, a, b, tag); err != nil {
+					if err := b.Submit(ctx, c, a, tag); err != nil {
 						count.count(t, nil, err)
 					} else {
 						mu.Lock()
@@ -234,8 +234,8 @@ func chaos(t *testing.T, seed uint64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if tags[r.Tag]--; tags[r.Tag] < 0 {
-			t.Errorf("seed %d: tag %d ended twice", seed, r.Tag)
+		if tags[r.Value]--; tags[r.Value] < 0 {
+			t.Errorf("seed %d: tag %d ended twice", seed, r.Value)
 		}
 		count.count(t, r.Reply, r.Err)
 	}

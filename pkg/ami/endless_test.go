@@ -39,7 +39,7 @@ func TestEndlessPingTimeout(t *testing.T) {
 				}
 			}
 		})
-		cfg.PingTimeout = math.MaxInt64
+		cfg.Keepalive.Timeout = math.MaxInt64
 		c := mustDial(t, cfg)
 		start := time.Now()
 		select {
@@ -59,7 +59,7 @@ func TestEndlessKeepalive(t *testing.T) {
 				p.drain()
 			}
 		})
-		cfg.Keepalive = math.MaxInt64
+		cfg.Keepalive.Interval = math.MaxInt64
 		c := mustDial(t, cfg)
 		time.Sleep(100 * time.Millisecond)
 		end := make(chan error, 1)

@@ -42,7 +42,7 @@ func (d *dialer) call(ctx context.Context, id, number string) (string, error) {
 		"Application", "Wait", "Data", "60", "Timeout", "20000", "Async", "true")
 	action.AwaitOriginate = true      // end with the call's outcome, not with the acknowledgement
 	action.Timeout = 30 * time.Second // more than the 20 s that it may ring
-	reply, err := d.cluster.Do(ctx, ami.Route{Kind: ami.RouteLeastPending}, action)
+	reply, err := d.cluster.Via(ami.Route{Kind: ami.RouteLeastPending}).Do(ctx, action)
 	var refused *ami.ResponseError
 	var failed *ami.OpError
 	switch {
@@ -108,7 +108,7 @@ func (d *dialer) watch(ctx context.Context, events *ami.Subscription) {
 // alone.
 func (d *dialer) resync(ctx context.Context, node string) error {
 	gone := d.on(node)
-	reply, err := d.cluster.Do(ctx, ami.Route{Node: node}, ami.NewAction("CoreShowChannels"))
+	reply, err := d.cluster.Via(ami.Route{Node: node}).Do(ctx, ami.NewAction("CoreShowChannels"))
 	if err != nil {
 		return err
 	}

@@ -87,8 +87,8 @@ func ExampleOpError() {
 	// sent: no
 }
 
-// Many actions in flight at once, their ends gathered in one place.
-func ExampleConn_Submit() {
+// Many actions in flight at once, their ends gathered in one place, each with the value that it was given.
+func ExampleBatch() {
 	cfg, server := exampleServer()
 	defer server.Close()
 	ctx := context.Background()
@@ -99,10 +99,10 @@ func ExampleConn_Submit() {
 	}
 	defer conn.Close()
 
-	batch := ami.NewBatch(ami.BatchOptions{})
-	for i := range 3 {
-		action := ami.NewAction("DBPut", "Family", "seats", "Key", fmt.Sprint(i), "Val", "free")
-		if err := conn.Submit(ctx, action, batch, uint64(i)); err != nil {
+	var batch ami.Batch[string]
+	for _, seat := range []string{"1A", "1B", "2A"} {
+		action := ami.NewAction("DBPut", "Family", "seats", "Key", seat, "Val", "free")
+		if err := batch.Submit(ctx, conn, action, seat); err != nil {
 			fmt.Println(err)
 		}
 	}
@@ -112,12 +112,12 @@ func ExampleConn_Submit() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(result.Tag, result.Reply.Get("Message"), result.Err)
+		fmt.Println(result.Value, result.Reply.Get("Message"), result.Err)
 	}
 	// Output:
-	// 0 Updated database successfully <nil>
-	// 1 Updated database successfully <nil>
-	// 2 Updated database successfully <nil>
+	// 1A Updated database successfully <nil>
+	// 1B Updated database successfully <nil>
+	// 2A Updated database successfully <nil>
 }
 
 // An Originate that ends with what became of the call.
@@ -169,7 +169,7 @@ func ExampleCluster() {
 		fmt.Println(err)
 		return
 	}
-	_, err = cluster.Do(ctx, ami.Route{Node: "pbx1"}, ami.NewAction("UserEvent", "UserEvent", "Greeting", "Text", "hello"))
+	_, err = cluster.Via(ami.Route{Node: "pbx1"}).Do(ctx, ami.NewAction("UserEvent", "UserEvent", "Greeting", "Text", "hello"))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -212,11 +212,11 @@ func TestStallingNode(t *testing.T) {
 			greetAndAccept(c)
 			time.Sleep(24 * time.Hour) // reads nothing
 		})
-		bad := f.add("bad", func(c *ami.Config) { c.Pending = 100 })
+		bad := f.add("bad", func(c *ami.Config) { c.Limits.Pending = 100 })
 		f.ready(time.Second)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range 100 {
-			if err := bad.Submit(t.Context(), ami.NewAction("Ping"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), bad, ami.NewAction("Ping"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -53,9 +53,9 @@ func newFaultLoad(t *testing.T, count int, host string, port int) *faultLoad {
 		n, err := f.cluster.Add(ami.Config{
 			Name: fmt.Sprintf("pbx%d", i), Addr: net.JoinHostPort(host, strconv.Itoa(port+i)), Events: "user",
 			Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret), Auth: ami.AuthPlain,
-			DialTimeout: 2 * time.Second, LoginTimeout: 3 * time.Second, ActionTimeout: faultActionTimeout,
-			Keepalive: faultKeepalive, PingTimeout: faultPingTimeout, KeepaliveMisses: faultMisses,
-			BackoffMin: 50 * time.Millisecond, BackoffMax: time.Second, BreakerOpen: 2 * time.Second, StableAfter: time.Second,
+			Timeouts:  ami.Timeouts{Dial: 2 * time.Second, Login: 3 * time.Second, Action: faultActionTimeout},
+			Keepalive: ami.Keepalive{Interval: faultKeepalive, Timeout: faultPingTimeout, Misses: faultMisses},
+			Redial:    ami.Redial{BackoffMin: 50 * time.Millisecond, BackoffMax: time.Second, BreakerAfter: 2 * time.Second, StableAfter: time.Second},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -38,7 +38,7 @@ func serveFaults(value string) error {
 		if err != nil {
 			return err
 		}
-		s := amitest.NewServer(amitest.WithoutListener(), amitest.WithEventNumbers(), amitest.WithWriteTimeout(10*time.Second))
+		s := amitest.NewServer(amitest.WithoutListener(), amitest.WithEventNumbers(), amitest.WithSettings(amitest.Settings{WriteTimeout: 10 * time.Second}))
 		defer s.Close()
 		s.Serve(l)
 		servers = append(servers, s)

@@ -41,7 +41,7 @@ func pipeServer(t *testing.T, flood func(w net.Conn, prefix string)) *Conn {
 		flood(server, id[:strings.LastIndexByte(id, '-')+1])
 	}()
 	c, err := Dial(t.Context(), Config{
-		Addr: "x:1", Username: "u", Secret: StaticSecret("s"), Auth: AuthPlain, Keepalive: -1,
+		Addr: "x:1", Username: "u", Secret: StaticSecret("s"), Auth: AuthPlain, Keepalive: Keepalive{Interval: -1},
 		Dial: func(context.Context, string, string) (net.Conn, error) { return client, nil },
 	})
 	if err != nil {
@@ -55,9 +55,9 @@ func pipeServer(t *testing.T, flood func(w net.Conn, prefix string)) *Conn {
 func TestForgedAnswerFreesNoOtherCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipeServer(t, func(net.Conn, string) {})
-		b := NewBatch(BatchOptions{})
+		b := &Batch[uint64]{}
 		for i := range 2 { // the first is read by the server; the writer stands still in the second
-			if err := c.Submit(t.Context(), NewAction("Ping"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), c, NewAction("Ping"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
@@ -127,9 +127,9 @@ func TestForgedAnswersBeforeTheWrite(t *testing.T) {
 		}
 	})
 	defer close(stop)
-	b := NewBatch(BatchOptions{})
+	b := &Batch[uint64]{}
 	for i := range 2 {
-		if err := c.Submit(t.Context(), Action{Name: "Ping", Timeout: time.Hour}, b, uint64(i)); err != nil {
+		if err := b.Submit(t.Context(), c, Action{Name: "Ping", Timeout: time.Hour}, uint64(i)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(50 * time.Millisecond)

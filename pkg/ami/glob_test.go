@@ -30,9 +30,32 @@ func TestMatchGlob(t *testing.T) {
 		{"", "a", false},
 		{"*", "", true},
 		{"**", "x", true},
-		{"[ab]", "a", false}, // no character classes
-		{"[ab]", "[AB]", true},
-		{"a@", "a`", false}, // only letters fold
+		{"[ab]", "a", true},
+		{"[ab]", "B", true},
+		{"[ab]", "[AB]", true}, // it is spelled so
+		{"[::1]:5038", "[::1]:5038", true},
+		{"pbx[1-3]", "pbx2", true},
+		{"pbx[1-3]", "pbx4", false},
+		{"pbx[!1-3]", "pbx4", true},
+		{"pbx[^1-3]*", "pbx2x", false},
+		{"x[A-C]", "Xb", true},
+		{"x[]-]", "x]", true},
+		{"x[]-]", "x-", true},
+		{"x[a-]", "x-", true},
+		{"x[\\]]", "x]", true},
+		{"x[", "x[", true},
+		{"*x[", "ax[", true},
+		{"x[a", "xa", false},
+		{"\\*", "*", true},
+		{"\\*", "a", false},
+		{"\\a", "A", true},
+		{"a\\", "a\\", true},
+		{"f?rth", "fürth", true}, // ? is a character, not a byte
+		{"f??rth", "fürth", false},
+		{"f[ü]rth", "fürth", true},
+		{"*?h", "\xffh", true},
+		{"fra/*", "fra/1/2", true}, // a slash is a letter
+		{"a@", "a`", false},        // only letters fold
 	} {
 		if got := MatchGlob(tt.pattern, tt.name); got != tt.want {
 			t.Errorf("MatchGlob(%q, %q) = %v", tt.pattern, tt.name, got)
@@ -58,6 +81,7 @@ func TestNameSet(t *testing.T) {
 		{[]string{"*"}, []string{"Hangup", ""}, nil, ""},
 		{[]string{"Hangup", "newexten"}, []string{"hangup", "Newexten"}, []string{"Hangu", "Hangups", "Newextem", ""}, ""},
 		{[]string{"Hangup", "Queue*", "?ial"}, []string{"HANGUP", "queuejoin", "Dial"}, []string{"DialBegin", "Bridge"}, ""},
+		{[]string{"Dial[BE]*"}, []string{"dialbegin", "DialEnd"}, []string{"DialState", "Dial"}, ""},
 		{[]string{"Hangup", ""}, nil, nil, "empty"},
 		{[]string{"Hangup\r\nX"}, nil, nil, "control"},
 		{[]string{strings.Repeat("x", 1023)}, nil, nil, "1023 bytes"},

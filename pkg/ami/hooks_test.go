@@ -45,7 +45,7 @@ func TestHooksAndLoggersHarmNobody(t *testing.T) {
 			for i := range 20 {
 				name := fmt.Sprint("n", i)
 				f.serve(name)
-				f.add(name, func(c *ami.Config) { c.StableAfter, c.BackoffMin = time.Nanosecond, time.Millisecond })
+				f.add(name, func(c *ami.Config) { c.Redial.StableAfter, c.Redial.BackoffMin = time.Nanosecond, time.Millisecond })
 			}
 			f.ready(20 * time.Second)
 			for round := range 5 {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -32,16 +33,16 @@ func TestEndless(t *testing.T) {
 		{"one line before the login", false, "Asterisk Call Manager/1\r\nA: ", x, "login", ami.ErrProtocol, mib},
 		{"blank lines before the login", false, "Asterisk Call Manager/1\r\n", strings.Repeat("\r\n", 1000), "login", ami.ErrProtocol, mib},
 		{"responses before the login", false, "Asterisk Call Manager/1\r\n", strings.Repeat("Response: Success\r\nActionID: x\r\n\r\n", 1000), "login", ami.ErrProtocol, mib},
-		{"header", true, "Response: Success\r\nA: ", x, "do", ami.ErrProtocol, 4 * mib},
+		{"header", true, "Response: Success\r\nA: ", x, "do", ami.ErrProtocol, 20 * mib},
 		{"header name", true, "Event: A\r\n", x, "do", ami.ErrProtocol, 4 * mib},
-		{"packet", true, "Response: Success\r\n", strings.Repeat("A: b\r\n", 1000), "do", ami.ErrProtocol, 4 * mib},
+		{"packet", true, "Response: Success\r\n", strings.Repeat("A: b\r\n", 1000), "do", ami.ErrProtocol, 20 * mib},
 		{"event", true, "Event: A\r\n", strings.Repeat("A: b\r\n", 1000), "do", ami.ErrProtocol, 4 * mib},
-		{"raw text", true, "Text\r\n", strings.Repeat("text\r\n", 1000), "do", ami.ErrProtocol, 4 * mib},
+		{"raw text", true, "Text\r\n", strings.Repeat("text\r\n", 1000), "do", ami.ErrProtocol, 20 * mib},
 		{"Command, new form", true, "Response: Success\r\nMessage: Command output follows\r\n", strings.Repeat("Output: x\r\n", 1000), "do", ami.ErrProtocol, 20 * mib},
 		{"Command, old form", true, "Response: Follows\r\nPrivilege: Command\r\nActionID: 1\r\n", strings.Repeat("text\r\n", 1000), "do", ami.ErrProtocol, 20 * mib},
 		{"old Command without a line end", true, "Response: Follows\r\nPrivilege: Command\r\nActionID: 1\r\n", x, "do", ami.ErrProtocol, 20 * mib},
 		{"blank lines", true, "", strings.Repeat("\r\n", 1000), "do", ami.ErrTimeout, 0},
-		{"stray responses", true, "", strings.Repeat("Response: Success\r\n\r\n", 1000), "do", ami.ErrTimeout, 0},
+		{"stray responses", true, "", strings.Repeat("Response: Success\r\n\r\n", 1000), "do", ami.ErrListTooLong, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var peak atomic.Uint64
@@ -193,11 +194,11 @@ func TestEndlessList(t *testing.T) {
 				}
 				p.drain()
 			})
-			cfg.ListBytes = 1 << 20
+			cfg.Limits.ListBytes = 1 << 20
 			check := untouched(t, n)
 			c := mustDial(t, cfg)
-			b := ami.NewBatch(ami.BatchOptions{Items: items})
-			if err := c.Submit(t.Context(), ami.Action{Name: "QueueStatus", Timeout: time.Minute}, b, 1); err != nil {
+			b := &ami.Batch[uint64]{Items: items}
+			if err := b.Submit(t.Context(), c, ami.Action{Name: "QueueStatus", Timeout: time.Minute}, 1); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait() // nobody takes what arrives
@@ -208,19 +209,19 @@ func TestEndlessList(t *testing.T) {
 					t.Fatal(err)
 				}
 				if r.Item != nil {
-					held += r.Item.Size()
+					held += inside.Of(&r.Item.Message).Size()
 					continue
 				}
 				wantOp(t, r.Err, "do", ami.ErrListTooLong)
 				if r.Reply != nil {
 					for _, ev := range r.Reply.Events {
-						held += ev.Size()
+						held += inside.Of(&ev.Message).Size()
 					}
 				}
 				break
 			}
-			if held > cfg.ListBytes || held < cfg.ListBytes/2 {
-				t.Errorf("items %v: %d bytes were held, the cap is %d", items, held, cfg.ListBytes)
+			if held > cfg.Limits.ListBytes || held < cfg.Limits.ListBytes/2 {
+				t.Errorf("items %v: %d bytes were held, the cap is %d", items, held, cfg.Limits.ListBytes)
 			}
 			check()
 			if c.Err() != nil {

@@ -39,8 +39,8 @@ func TestRandomHostileSessions(t *testing.T) {
 				mu.Unlock()
 				hostile(p, own)
 			})
-			cfg.Limits = wire.Limits{Banner: 128, Line: 4096, Headers: 64, ResponseHeaders: 64, Packet: 16 << 10, Output: 16 << 10}
-			cfg.ListItems, cfg.ListBytes, cfg.Unauthorized, cfg.Pending = 50, 16<<10, 8<<10, 16
+			cfg.Limits.Wire = wire.Limits{Banner: 128, Line: 4096, Headers: 64, Packet: 16 << 10, Answer: 16 << 10}
+			cfg.Limits.ListItems, cfg.Limits.ListBytes, cfg.Limits.Unauthorized, cfg.Limits.Pending = 50, 16<<10, 8<<10, 16
 			check := untouched(t, n)
 			var wg sync.WaitGroup
 			for range each {
@@ -66,12 +66,12 @@ func victim(t *testing.T, seed uint64, cfg ami.Config) {
 		}
 		return
 	}
-	b := ami.NewBatch(ami.BatchOptions{Items: seed%2 == 0})
+	b := &ami.Batch[uint64]{Items: seed%2 == 0}
 	open := 0
 	for i, name := range []string{"Ping", "QueueStatus", "Command", "Originate", "IAXpeers", "FAXStats", "WaitEvent"} {
 		a := ami.NewAction(name, "Async", "true")
 		a.Timeout, a.AwaitOriginate = 5*time.Second, i%2 == 1
-		if c.Submit(t.Context(), a, b, uint64(i)) == nil {
+		if b.Submit(t.Context(), c, a, uint64(i)) == nil {
 			open++
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)

@@ -46,7 +46,7 @@ func TestIdleCost(t *testing.T) {
 	}
 	defer sub.Close()
 	for i := range nodes {
-		if _, err := cl.Add(ami.Config{Name: fmt.Sprint(i), Addr: s.Addr().String(), Username: "u", Secret: ami.StaticSecret("s"), Keepalive: 2 * time.Second}); err != nil {
+		if _, err := cl.Add(ami.Config{Name: fmt.Sprint(i), Addr: s.Addr().String(), Username: "u", Secret: ami.StaticSecret("s"), Keepalive: ami.Keepalive{Interval: 2 * time.Second}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -75,7 +75,7 @@ func idleNodes(n int) int {
 // openable bounds a number of nodes by the descriptors there are: both ends of two connections each.
 func openable(nodes int) int {
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Cur < uint64(4*nodes+200) {
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && float64(limit.Cur) < float64(4*nodes+200) {
 		return int(limit.Cur-200) / 4
 	}
 	return nodes

@@ -120,13 +120,13 @@ func TestInteropLogin(t *testing.T) {
 // pipeline sends n Pings through a batch and wants every one of them answered, in order.
 func pipeline(t *testing.T, cfg ami.Config, n int) {
 	t.Helper()
-	cfg.ActionTimeout = 2 * time.Minute
+	cfg.Timeouts.Action = 2 * time.Minute
 	c := mustDial(t, cfg)
-	b := ami.NewBatch(ami.BatchOptions{})
+	b := &ami.Batch[uint64]{}
 	refused := make(chan error, 1)
 	go func() {
 		for i := range n {
-			if err := c.Submit(t.Context(), ami.NewAction("Ping"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), c, ami.NewAction("Ping"), uint64(i)); err != nil {
 				refused <- err
 				return
 			}
@@ -135,7 +135,7 @@ func pipeline(t *testing.T, cfg ami.Config, n int) {
 	}()
 	for i := range n {
 		r, err := b.Next(t.Context())
-		if err != nil || r.Err != nil || r.Tag != uint64(i) || r.Reply.Get("Ping") != "Pong" {
+		if err != nil || r.Err != nil || r.Value != uint64(i) || r.Reply.Get("Ping") != "Pong" {
 			t.Fatalf("of %d Pings number %d: %v %+v", n, i, err, r)
 		}
 	}

@@ -22,7 +22,7 @@ func TestInteropKillUnderLoad(t *testing.T) {
 	cluster := ami.NewCluster(ami.ClusterConfig{})
 	defer cluster.Close()
 	cfg := l.config("admin")
-	cfg.Events, cfg.BackoffMax = "on", time.Second
+	cfg.Events, cfg.Redial.BackoffMax = "on", time.Second
 	n, err := cluster.Add(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func TestInteropKillUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Close()
-	b := ami.NewBatch(ami.BatchOptions{})
+	b := &ami.Batch[uint64]{}
 	stop, stopped := make(chan struct{}), make(chan uint64)
 	go func() { // load, through the death and the new life
 		accepted := uint64(0)
@@ -46,7 +46,7 @@ func TestInteropKillUnderLoad(t *testing.T) {
 				return
 			default:
 			}
-			if n.Submit(t.Context(), ami.NewAction("Ping"), b, accepted) == nil {
+			if b.Submit(t.Context(), n, ami.NewAction("Ping"), accepted) == nil {
 				accepted++
 			} else {
 				time.Sleep(time.Millisecond)
@@ -54,8 +54,8 @@ func TestInteropKillUnderLoad(t *testing.T) {
 		}
 	}()
 	ended, byKind := uint64(0), map[string]uint64{}
-	take := func(r ami.Result) {
-		if r.Tag >= 1<<62 {
+	take := func(r ami.Result[uint64]) {
+		if r.Value >= 1<<62 {
 			t.Error("a tag never given")
 		}
 		ended++

@@ -48,8 +48,8 @@ func later(at int64, d time.Duration) int64 {
 
 // armKeepalive arms the timer for the next look at the server's life. Called under mu.
 func (c *Conn) armKeepalive() {
-	if c.cfg.Keepalive > 0 {
-		c.armAt(later(c.lastHeard.Load(), c.cfg.Keepalive))
+	if c.cfg.Keepalive.Interval > 0 {
+		c.armAt(later(c.lastHeard.Load(), c.cfg.Keepalive.Interval))
 	}
 }
 
@@ -83,7 +83,7 @@ func (c *Conn) tick() {
 	c.drained()
 	c.mu.Unlock()
 	for _, e := range due {
-		e.to.deliver(nil, e.error(c, ErrTimeout), c.cfg.Name)
+		e.to.deliver(e.reply, e.error(c, ErrTimeout), c.cfg.Name)
 	}
 	if dead {
 		c.kill(ErrKeepalive)
@@ -95,8 +95,8 @@ func (c *Conn) tick() {
 // (horizon): a long Originate does not kill its session. Called under mu.
 func (c *Conn) pulse(now, horizon int64) (dead bool) {
 	// Where calls that timed out fill the table, only the answer to something later makes room.
-	full := c.calls.used >= c.cfg.Pending && c.calls.used > c.calls.live
-	watched := c.cfg.Keepalive > 0
+	full := c.calls.used >= c.cfg.Limits.Pending && c.calls.used > c.calls.live
+	watched := c.cfg.Keepalive.Interval > 0
 	if !watched && !c.ping.out && !full {
 		return false
 	}
@@ -114,7 +114,7 @@ func (c *Conn) pulse(now, horizon int64) (dead bool) {
 		if watched && heard <= c.ping.sentAt {
 			c.ping.misses++
 			c.stats.missedPings.Add(1)
-			if c.ping.misses >= c.cfg.KeepaliveMisses {
+			if c.ping.misses >= c.cfg.Keepalive.Misses {
 				return true
 			}
 		}
@@ -122,7 +122,7 @@ func (c *Conn) pulse(now, horizon int64) (dead bool) {
 	if heard > c.ping.sentAt {
 		c.ping.misses = 0
 	}
-	if c.ping.misses == 0 && !(watched && now-heard >= int64(c.cfg.Keepalive)) && !full {
+	if c.ping.misses == 0 && !(watched && now-heard >= int64(c.cfg.Keepalive.Interval)) && !full {
 		c.armKeepalive()
 		return false
 	}
@@ -132,7 +132,7 @@ func (c *Conn) pulse(now, horizon int64) (dead bool) {
 
 // sendPing writes a Ping of the engine's own. Called under mu.
 func (c *Conn) sendPing(now, horizon int64) {
-	a := Action{Name: pingAction, Timeout: time.Duration(later(horizon-now, c.cfg.PingTimeout))}
+	a := Action{Name: pingAction, Timeout: time.Duration(later(horizon-now, c.cfg.Keepalive.Timeout))}
 	if !c.hasRoom(&a, submitInternal) { // as good as one that is not answered
 		c.ping.out, c.ping.ref, c.ping.sentAt, c.ping.until = true, callRef{}, now, later(now, a.Timeout)
 		c.armAt(c.ping.until)

@@ -38,7 +38,7 @@ func TestDeadPeerIsFound(t *testing.T) {
 	for _, busy := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			n, s, cfg := simulate(t)
-			cfg.Keepalive, cfg.PingTimeout, cfg.KeepaliveMisses = 15*time.Second, 10*time.Second, 3
+			cfg.Keepalive.Interval, cfg.Keepalive.Timeout, cfg.Keepalive.Misses = 15*time.Second, 10*time.Second, 3
 			c := mustDial(t, cfg)
 			time.Sleep(time.Hour) // a quiet and healthy one
 			if c.Err() != nil {
@@ -54,8 +54,8 @@ func TestDeadPeerIsFound(t *testing.T) {
 				}
 			}
 			mustDie(t, c)
-			d, bound := time.Since(start), cfg.Keepalive+3*cfg.PingTimeout+time.Second
-			if d > bound || d < 3*cfg.PingTimeout {
+			d, bound := time.Since(start), cfg.Keepalive.Interval+3*cfg.Keepalive.Timeout+time.Second
+			if d > bound || d < 3*cfg.Keepalive.Timeout {
 				t.Errorf("a dead peer was found after %v, want within %v", d, bound)
 			}
 			if !errors.Is(c.Err(), ami.ErrKeepalive) {
@@ -80,7 +80,7 @@ func TestKeepaliveIsQuietWhileEventsFlow(t *testing.T) {
 		if st := c.Stats(); st.Pings+st.PingsMissed != 0 || st.Internal != 2 && st.Internal != 1 {
 			t.Errorf("%d Pings though something was heard every 10 s (%d internal actions)", st.Pings, st.Internal)
 		}
-		cfg.Keepalive = -1
+		cfg.Keepalive.Interval = -1
 		c = mustDial(t, cfg)
 		time.Sleep(time.Hour)
 		if st := c.Stats(); st.Pings != 0 {
@@ -114,7 +114,7 @@ func TestMissedPingIsForgiven(t *testing.T) {
 func TestKeepaliveWithAFullTable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, s, cfg := simulate(t)
-		cfg.Pending = 1
+		cfg.Limits.Pending = 1
 		s.Handle("Hold", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Sleep(time.Hour); w.Ack("") })
 		c := mustDial(t, cfg)
 		_, err := c.Do(t.Context(), ami.Action{Name: "Hold", Timeout: time.Second})
@@ -137,7 +137,7 @@ func TestDeadServerBehindAFullTable(t *testing.T) {
 				p.drain()
 			}
 		})
-		cfg.Pending, cfg.KeepaliveMisses = 1, 6
+		cfg.Limits.Pending, cfg.Keepalive.Misses = 1, 6
 		c := mustDial(t, cfg)
 		_, err := c.Do(t.Context(), ami.Action{Name: "Ping", Timeout: time.Second})
 		wantOp(t, err, "do", ami.ErrTimeout)
@@ -171,17 +171,15 @@ func TestUnansweredActionsOfATalkingServer(t *testing.T) {
 				if !ok {
 					return
 				}
-				if a["Action"] == "Queues" {
-					p.send("No queues.\n\n")
-				} else {
+				if a["Action"] != "Silent" {
 					p.send("Response: Success\nActionID: %s\n\n", a["ActionID"])
 				}
 			}
 		})
-		cfg.Pending = 4
+		cfg.Limits.Pending = 4
 		c := mustDial(t, cfg)
 		for range 4 {
-			_, err := c.Do(t.Context(), ami.Action{Name: "Queues", Timeout: time.Second})
+			_, err := c.Do(t.Context(), ami.Action{Name: "Silent", Timeout: time.Second})
 			wantOp(t, err, "do", ami.ErrTimeout)
 		}
 		start := time.Now()
@@ -196,12 +194,10 @@ func TestUnansweredActionsOfATalkingServer(t *testing.T) {
 	})
 }
 
-// neverQueues is a server that answers everything but Queues, whose answer has no ActionID.
-func neverQueues(p *peer) {
+// neverSilent is a server that answers everything but Silent.
+func neverSilent(p *peer) {
 	p.serve(func(a map[string]string, id string) {
-		if a["Action"] == "Queues" {
-			p.send("No queues.\n\n")
-		} else {
+		if a["Action"] != "Silent" {
 			p.send("Response: Success\nActionID: %s\n\n", id)
 		}
 	})
@@ -210,11 +206,11 @@ func neverQueues(p *peer) {
 // Without a keepalive a table full of what is never answered is emptied all the same.
 func TestUnansweredActionsWithoutKeepalive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, cfg := scripted(t, neverQueues)
-		cfg.Pending, cfg.Keepalive = 4, -1
+		_, cfg := scripted(t, neverSilent)
+		cfg.Limits.Pending, cfg.Keepalive.Interval = 4, -1
 		c := mustDial(t, cfg)
 		for range 4 {
-			_, err := c.Do(t.Context(), ami.Action{Name: "Queues", Timeout: time.Second})
+			_, err := c.Do(t.Context(), ami.Action{Name: "Silent", Timeout: time.Second})
 			wantOp(t, err, "do", ami.ErrTimeout)
 		}
 		for range 100 {
@@ -229,13 +225,13 @@ func TestUnansweredActionsWithoutKeepalive(t *testing.T) {
 // What fills the table again within a second of the last look is found too.
 func TestTableFilledTwiceInASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, cfg := scripted(t, neverQueues)
-		cfg.Pending = 4
+		_, cfg := scripted(t, neverSilent)
+		cfg.Limits.Pending = 4
 		c := mustDial(t, cfg)
 		fill := func() {
-			b := ami.NewBatch(ami.BatchOptions{})
+			b := &ami.Batch[uint64]{}
 			for i := range 4 {
-				if err := c.Submit(t.Context(), ami.Action{Name: "Queues", Timeout: 100 * time.Millisecond}, b, uint64(i)); err != nil {
+				if err := b.Submit(t.Context(), c, ami.Action{Name: "Silent", Timeout: 100 * time.Millisecond}, uint64(i)); err != nil {
 					t.Fatal(err)
 				}
 			}

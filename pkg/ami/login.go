@@ -16,7 +16,7 @@ import (
 // login takes a fresh connection through banner and login. Events that arrive behind the answer stay in the decoder
 // for the reader: none is dropped.
 func (c *Conn) login(ctx context.Context) error {
-	deadline := time.Now().Add(c.cfg.LoginTimeout)
+	deadline := time.Now().Add(c.cfg.Timeouts.Login)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
@@ -51,6 +51,8 @@ func (c *Conn) loginFailed(op Op, ctx context.Context, err error) error {
 		err = fmt.Errorf("%w: the server did not greet; it may speak another protocol or want TLS", ErrTimeout)
 	case late:
 		err = fmt.Errorf("%w: the login was not answered", ErrTimeout)
+	case op == "banner" && errors.Is(err, ErrDisconnected):
+		err = fmt.Errorf("%w; a server whose authlimit (manager.conf) is reached ends connections before the banner", err)
 	}
 	return &OpError{Op: op, Node: c.cfg.Name, Err: err}
 }
@@ -75,7 +77,7 @@ func (c *Conn) authenticate(ctx context.Context) error {
 		}
 		challenge := answer.Get("Challenge")
 		if !wire.EqualFold(answer.Name(), "Success") || challenge == "" {
-			return fmt.Errorf("%w: no MD5 challenge: %s", ErrUnauthorized, without(answer.Get("Message"), secret))
+			return fmt.Errorf("no MD5 challenge: %w", c.refusedLogin(&answer, secret))
 		}
 		sum := md5.Sum([]byte(challenge + secret.Reveal())) //nolint:gosec // the protocol's own
 		proof = []Field{{Name: "AuthType", Value: "MD5"}, {Name: "Username", Value: c.cfg.Username}, {Name: "Key", Value: hex.EncodeToString(sum[:])}}
@@ -85,9 +87,24 @@ func (c *Conn) authenticate(ctx context.Context) error {
 		return err
 	}
 	if !wire.EqualFold(answer.Name(), "Success") {
-		return fmt.Errorf("%w: %s", ErrUnauthorized, without(answer.Get("Message"), secret))
+		return c.refusedLogin(&answer, secret)
 	}
 	return nil
+}
+
+// refusedLogin says what a server's refusal of a login means. One that is stopping refuses everything; one that allows a
+// user one session (manager.c, process_message) may still hold an earlier one of ours, whose end it has not seen yet.
+func (c *Conn) refusedLogin(answer *wire.Message, secret Secret) error {
+	message := answer.Get("Message")
+	switch {
+	case isStopping(message):
+		return fmt.Errorf("%w: %s", ErrStopping, message)
+	case message == "Login Already In Use" && c.stats.sessions.Load() > 0:
+		return fmt.Errorf("%s: %w; the other session may be our own of before", message, ErrLoginInUse)
+	case message == "Login Already In Use":
+		return fmt.Errorf("%w: %s: %w", ErrUnauthorized, message, ErrLoginInUse)
+	}
+	return fmt.Errorf("%w: %s", ErrUnauthorized, without(message, secret))
 }
 
 // without hides the secret in a server's words, in case it repeats what it was sent.
@@ -135,8 +152,8 @@ func (c *Conn) readUntil(want func(*wire.Message) bool) (wire.Message, error) {
 	for {
 		m, err := c.dec.Next()
 		if errors.Is(err, wire.ErrMore) {
-			if c.unauthorized > c.cfg.Unauthorized {
-				return wire.Message{}, fmt.Errorf("%w: over %d bytes before the login was answered", ErrProtocol, c.cfg.Unauthorized)
+			if c.unauthorized > c.cfg.Limits.Unauthorized {
+				return wire.Message{}, fmt.Errorf("%w: over %d bytes before the login was answered", ErrProtocol, c.cfg.Limits.Unauthorized)
 			}
 			n, err := c.nc.Read(c.dec.Space())
 			c.dec.Wrote(n)

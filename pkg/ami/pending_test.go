@@ -207,10 +207,10 @@ func TestAppendHex(t *testing.T) {
 
 // An item that was read before its call's time was up is not handed out behind the end.
 func TestNoItemBehindTheEnd(t *testing.T) {
-	b := NewBatch(BatchOptions{Items: true})
-	c := &Conn{cfg: &Config{Name: "pbx", ListItems: 10, ListBytes: 1000}, stats: &counters{}, calls: newCallTable(1)}
+	b := &Batch[uint64]{Items: true}
+	c := &Conn{cfg: &Config{Name: "pbx", Limits: Limits{ListItems: 10, ListBytes: 1000}}, stats: &counters{}, calls: newCallTable(1)}
 	k, r := c.calls.alloc()
-	k.to = receiver{batch: b, tag: 7}
+	k.to = receiver{queue: &b.queue, slot: b.values.put(7), items: true}
 	k.publish(r)
 	if live, known := c.hear(k, r); !live || !known {
 		t.Fatal(live, known)

@@ -3,8 +3,9 @@ package ami
 // A receiver is where a call's end goes: to a waiting Do, to a Batch, or nowhere.
 type receiver struct {
 	waiter *waiter
-	batch  *Batch
-	tag    uint64
+	queue  *endQueue // a batch's
+	slot   uint32    // of the batch's values
+	items  bool      // the batch takes them as they arrive
 }
 
 // deliver hands a call's end over; it never blocks.
@@ -13,8 +14,8 @@ func (r receiver) deliver(reply *Reply, err error, node string) {
 	case r.waiter != nil:
 		r.waiter.reply, r.waiter.err = reply, err
 		r.waiter.ch <- struct{}{} // one call, one end: there is room
-	case r.batch != nil:
-		r.batch.put(Result{Tag: r.tag, Node: node, Reply: reply, Err: err})
+	case r.queue != nil:
+		r.queue.put(otherEnd{slot: r.slot, node: node, reply: reply, err: err})
 	}
 }
 

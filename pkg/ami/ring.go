@@ -5,6 +5,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -68,14 +69,14 @@ type ring struct {
 
 // offer stages a borrowed event that the subscription wants.
 func (r *ring) offer(m *wire.Message, at int64, seq, session uint64) {
-	if eventCost(m.Size()) > r.sub.ringBytes {
+	if eventCost(inside.Of(m).Size()) > r.sub.ringBytes {
 		r.refuse()
 		return
 	}
-	if r.open == nil || !r.open.fits(m.Size()) {
+	if r.open == nil || !r.open.fits(inside.Of(m).Size()) {
 		r.flush()
 		r.mu.Lock()
-		r.open = r.segs.take(m.Size())
+		r.open = r.segs.take(inside.Of(m).Size())
 		r.mu.Unlock()
 	}
 	r.open.add(m, at, seq, session)
@@ -255,7 +256,8 @@ func (r *ring) pull(dst []Event) (out []Event, events int, more bool) {
 		if e.lost != 0 {
 			dst = seg.loss(e).appendGaps(dst, r.node)
 		}
-		dst = append(dst, Event{Message: seg.message(e), Node: r.node, Session: e.session, Seq: e.seq, Received: time.Unix(0, e.at)})
+		dst = append(dst, Event{Node: r.node, Session: e.session, Seq: e.seq, Received: time.Unix(0, e.at)})
+		seg.message(e, &dst[len(dst)-1].Message)
 		events++
 	}
 	r.pulled += uint64(events)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -217,11 +218,11 @@ func TestRingTurnsAreBounded(t *testing.T) {
 		if !ok {
 			break
 		}
-		share[ev.Node] += ev.Size()
+		share[ev.Node] += inside.Of(&ev.Message).Size()
 		if ev.Node != node {
 			run, node = 0, ev.Node
 		}
-		run += ev.Size()
+		run += inside.Of(&ev.Message).Size()
 		longest = max(longest, run)
 	}
 	// Both had something to say all the time. A turn is 64 KiB and up to what one event is over it.

@@ -18,7 +18,7 @@ import (
 func TestTryDoBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, cfg := stalledPeer(t)
-		cfg.Pending, cfg.Keepalive = 2, -1
+		cfg.Limits.Pending, cfg.Keepalive.Interval = 2, -1
 		c := mustDial(t, cfg)
 		var wg sync.WaitGroup
 		for range 2 {
@@ -54,12 +54,12 @@ func TestTryDoBusy(t *testing.T) {
 const stuckWriteBuffer = 256 << 10
 
 // stuckNetwork returns a session whose network takes 4 KiB and no more, and a batch.
-func stuckNetwork(t *testing.T) (*ami.Conn, *ami.Batch) {
+func stuckNetwork(t *testing.T) (*ami.Conn, *ami.Batch[uint64]) {
 	t.Helper()
 	_, n, cfg := stalledPeer(t)
 	n.SetBuffer(4096)
-	cfg.WriteBuffer, cfg.Keepalive = stuckWriteBuffer, -1
-	return mustDial(t, cfg), ami.NewBatch(ami.BatchOptions{})
+	cfg.Limits.WriteBuffer, cfg.Keepalive.Interval = stuckWriteBuffer, -1
+	return mustDial(t, cfg), &ami.Batch[uint64]{}
 }
 
 // The write buffer is bounded in bytes, whatever its place: bytes that wait for a stuck network count.
@@ -72,7 +72,7 @@ func TestTryDoBusyByBytes(t *testing.T) {
 		for ; ; n1++ {
 			a := marked("x", 1000)
 			a.Timeout = time.Hour
-			if err := c.Submit(ctx, a, b, 0); err != nil {
+			if err := b.Submit(ctx, c, a, 0); err != nil {
 				wantOp(t, err, "do", ami.ErrCancelled)
 				break
 			}
@@ -89,7 +89,7 @@ func TestTryDoBusyByBytes(t *testing.T) {
 func TestDoGivesUpWaitingForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, cfg := stalledPeer(t)
-		cfg.Pending, cfg.Keepalive = 1, -1
+		cfg.Limits.Pending, cfg.Keepalive.Interval = 1, -1
 		c := mustDial(t, cfg)
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = c.Do(t.Context(), ami.Action{Name: "Ping", Timeout: time.Hour}) })
@@ -120,7 +120,7 @@ func TestDoGivesUpWaitingForRoom(t *testing.T) {
 func TestZombiesCountAgainstTheCap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, cfg := stalledPeer(t)
-		cfg.Pending, cfg.Keepalive = 2, -1
+		cfg.Limits.Pending, cfg.Keepalive.Interval = 2, -1
 		c := mustDial(t, cfg)
 		for range 2 {
 			a := marked("late", 0)
@@ -169,7 +169,7 @@ func TestDoWaitsForRoomInTurn(t *testing.T) {
 				p.send("Response: Success\nActionID: %s\n\n", a["ActionID"])
 			}
 		})
-		cfg.Pending = 2
+		cfg.Limits.Pending = 2
 		c := mustDial(t, cfg)
 		var wg sync.WaitGroup
 		var want []string
@@ -192,7 +192,7 @@ func TestDoWaitsForRoomInTurn(t *testing.T) {
 // A slot is free when Do returns: who sends one action at a time needs room for one.
 func TestRoomIsFreeWhenDoReturns(t *testing.T) {
 	_, _, cfg := simulate(t)
-	cfg.Pending = 1
+	cfg.Limits.Pending = 1
 	c := mustDial(t, cfg)
 	for i := range 3000 {
 		if _, err := c.TryDo(t.Context(), ami.NewAction("Ping")); err != nil {
@@ -221,16 +221,16 @@ func TestWriteBufferCapHoldsWhatTheWriterTook(t *testing.T) {
 			}
 		})
 		n.SetBuffer(4096)
-		cfg.WriteBuffer, cfg.Keepalive = stuckWriteBuffer, -1
+		cfg.Limits.WriteBuffer, cfg.Keepalive.Interval = stuckWriteBuffer, -1
 		c := mustDial(t, cfg)
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		fill := func() (taken int) {
 			for {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(time.Second, cancel)
 				a := marked("x", 1000)
 				a.Timeout = time.Hour
-				err := c.Submit(ctx, a, b, 0)
+				err := b.Submit(ctx, c, a, 0)
 				cancel()
 				if err != nil {
 					return taken
@@ -269,7 +269,7 @@ func TestSmallActionDoesNotOvertake(t *testing.T) {
 			case 100:
 				a.Timeout = 10 * time.Second // leaves a hole that a small action fits into
 			}
-			if err := c.Submit(ctx, a, b, 0); err != nil {
+			if err := b.Submit(ctx, c, a, 0); err != nil {
 				break
 			}
 		}

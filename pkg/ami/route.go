@@ -92,10 +92,13 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 	if listErr != nil || len(candidates) == 0 {
 		return nil, err
 	}
+	if err := allLeftAlone(candidates); err != nil {
+		return nil, err
+	}
 	timeout := a.Timeout
 	if timeout <= 0 { // that of the node, which is not known yet: the longest
 		for _, n := range candidates {
-			timeout = max(timeout, n.cfg.ActionTimeout)
+			timeout = max(timeout, n.cfg.Timeouts.Action)
 		}
 	}
 	start := time.Now()
@@ -111,7 +114,7 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 			n, err := c.pick(r)
 			if err == nil { // one deadline for the wait and the answer
 				if a.Timeout <= 0 {
-					timeout = n.cfg.ActionTimeout
+					timeout = n.cfg.Timeouts.Action
 				}
 				a.Timeout = max(timeout-time.Since(start), 1)
 			}
@@ -123,26 +126,46 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 	return nil, fmt.Errorf("%w: %w", ErrNotReady, err)
 }
 
-// Do sends an action to the node that the route chooses and waits for its answer; see [Node.Do].
-func (c *Cluster) Do(ctx context.Context, r Route, a Action) (*Reply, error) {
-	n, err := c.route(ctx, r, &a)
-	if err != nil {
-		return nil, c.unrouted(&a, err)
+// allLeftAlone returns why an action waits for none of the nodes, or nil if there is one to wait for.
+func allLeftAlone(nodes []*Node) (err error) {
+	for _, n := range nodes {
+		if err = leftAlone(n.look()); err == nil {
+			return nil
+		}
 	}
-	return n.Do(ctx, a)
-}
-
-// Submit sends an action to the node that the route chooses without waiting for its answer; see [Conn.Submit].
-func (c *Cluster) Submit(ctx context.Context, r Route, a Action, b *Batch, tag uint64) error {
-	n, err := c.route(ctx, r, &a)
-	if err != nil {
-		return c.unrouted(&a, err)
-	}
-	return n.Submit(ctx, a, b, tag)
+	return err
 }
 
 // unrouted books an action that no node got.
 func (c *Cluster) unrouted(a *Action, err error) error {
 	c.unroutedActions.Add(1)
 	return &OpError{Op: OpDo, Action: a.Name, Err: err}
+}
+
+// A Via is a cluster seen through a route. It is safe for concurrent use.
+type Via struct {
+	cluster *Cluster
+	route   Route
+}
+
+// Via returns the cluster as a [Doer] whose actions go where the route says. It may be kept and used again.
+func (c *Cluster) Via(r Route) *Via { return &Via{c, r} }
+
+// Do sends an action to the node that the route chooses and waits for its answer; see [Node.Do]. If none can be chosen,
+// the error's Node is empty.
+func (v *Via) Do(ctx context.Context, a Action) (*Reply, error) {
+	n, err := v.cluster.route(ctx, v.route, &a)
+	if err != nil {
+		return nil, v.cluster.unrouted(&a, err)
+	}
+	return n.Do(ctx, a)
+}
+
+// give sends an action whose end goes to a receiver, to the node that the route chooses.
+func (v *Via) give(ctx context.Context, a *Action, to receiver, mode submitMode) error {
+	n, err := v.cluster.route(ctx, v.route, a)
+	if err != nil {
+		return v.cluster.unrouted(a, err)
+	}
+	return n.give(ctx, a, to, mode)
 }

@@ -33,7 +33,7 @@ func (f *fleet) routed(r ami.Route, times int) map[string]int {
 	f.t.Helper()
 	got := map[string]int{}
 	for range times {
-		reply, err := f.Do(context.Background(), r, ami.NewAction("Ping"))
+		reply, err := f.Via(r).Do(context.Background(), ami.NewAction("Ping"))
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestRoutes(t *testing.T) {
 		synctest.Wait()
 		check("failover, first away", ami.Route{Kind: ami.RouteFailover, Nodes: []string{"b", "a"}}, map[string]int{"a": 5})
 		check("round robin goes round the one away", ami.Route{Kind: ami.RouteRoundRobin, Nodes: []string{"b", "c"}}, map[string]int{"c": 10})
-		if _, err := f.Do(t.Context(), ami.Route{Node: "b"}, ami.NewAction("Ping")); !errors.Is(err, ami.ErrNotReady) || ami.SentState(err) != ami.SentNo {
+		if _, err := f.Via(ami.Route{Node: "b"}).Do(t.Context(), ami.NewAction("Ping")); !errors.Is(err, ami.ErrNotReady) || ami.SentState(err) != ami.SentNo {
 			t.Errorf("a named node that is away: %v", err)
 		}
 		for _, name := range []string{"a", "c"} {
@@ -75,13 +75,13 @@ func TestRoutes(t *testing.T) {
 		synctest.Wait()
 		refusals := 0
 		for _, r := range []ami.Route{{Kind: ami.RouteRoundRobin}, {Kind: ami.RouteFailover}, {Kind: ami.RouteLeastPending}} {
-			if _, err := f.Do(t.Context(), r, ami.NewAction("Ping")); !errors.Is(err, ami.ErrNotReady) {
+			if _, err := f.Via(r).Do(t.Context(), ami.NewAction("Ping")); !errors.Is(err, ami.ErrNotReady) {
 				t.Errorf("kind %d with all away: %v", r.Kind, err)
 			}
 			refusals++
 		}
 		for _, r := range []ami.Route{{Node: "z"}, {}, {Kind: ami.RouteFailover, Nodes: []string{"a", "z"}}} {
-			if _, err := f.Do(t.Context(), r, ami.NewAction("Ping")); !errors.Is(err, ami.ErrNoNode) {
+			if _, err := f.Via(r).Do(t.Context(), ami.NewAction("Ping")); !errors.Is(err, ami.ErrNoNode) {
 				t.Errorf("%+v: %v", r, err)
 			}
 			refusals++
@@ -120,9 +120,9 @@ func TestLeastPendingAvoidsTheBusy(t *testing.T) {
 		for _, name := range []string{"a", "c"} {
 			f.servers[name].Handle("Slow", func(_ *amitest.Request, w *amitest.ResponseWriter) { <-release; w.Ack("") })
 			n, _ := f.Node(name)
-			b := ami.NewBatch(ami.BatchOptions{})
+			b := &ami.Batch[uint64]{}
 			for i := range 3 {
-				if err := n.Submit(t.Context(), ami.NewAction("Slow"), b, uint64(i)); err != nil {
+				if err := b.Submit(t.Context(), n, ami.NewAction("Slow"), uint64(i)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -143,9 +143,9 @@ func TestLeastPendingSharesEvenly(t *testing.T) {
 		for _, s := range f.servers {
 			s.Handle("Slow", func(_ *amitest.Request, w *amitest.ResponseWriter) { <-release; w.Ack("") })
 		}
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range 300 {
-			if err := f.Submit(t.Context(), ami.Route{Kind: ami.RouteLeastPending}, ami.NewAction("Slow"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), f.Via(ami.Route{Kind: ami.RouteLeastPending}), ami.NewAction("Slow"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -170,7 +170,7 @@ func TestRoutesWaitForReady(t *testing.T) {
 		defer f.close()
 		for _, name := range []string{"a", "b"} {
 			f.serve(name).Close()
-			f.add(name, func(c *ami.Config) { c.BreakerFailures = 1000; c.BackoffMax = time.Second })
+			f.add(name, func(c *ami.Config) { c.Redial.BreakerAfter = time.Hour; c.Redial.BackoffMax = time.Second })
 		}
 		time.Sleep(time.Minute)
 		go func() {
@@ -193,7 +193,7 @@ func TestRoutesWaitForReady(t *testing.T) {
 			{ami.Route{Node: "a"}, "a", 10 * time.Second, 11 * time.Second},
 		} {
 			go func() {
-				r, err := f.Do(context.Background(), tt.r, wait)
+				r, err := f.Via(tt.r).Do(context.Background(), wait)
 				if d := time.Since(start); err != nil || r.Node != tt.node || d < tt.lo || d > tt.hi+50*time.Millisecond {
 					t.Errorf("%+v: %v, after %v", tt.r, err, d)
 				}
@@ -211,7 +211,7 @@ func TestRoutesWaitForReady(t *testing.T) {
 		synctest.Wait()
 		start = time.Now()
 		wait.Timeout = 3 * time.Second
-		if _, err := f.Do(t.Context(), ami.Route{Kind: ami.RouteFailover}, wait); !errors.Is(err, ami.ErrTimeout) || !errors.Is(err, ami.ErrNotReady) || time.Since(start) != 3*time.Second {
+		if _, err := f.Via(ami.Route{Kind: ami.RouteFailover}).Do(t.Context(), wait); !errors.Is(err, ami.ErrTimeout) || !errors.Is(err, ami.ErrNotReady) || time.Since(start) != 3*time.Second {
 			t.Errorf("nobody came, after %v: %v", time.Since(start), err)
 		}
 		if l := f.Stats().Ledger; !l.Exact() {
@@ -225,12 +225,12 @@ func TestRoutedWaitEndsWithTheCluster(t *testing.T) {
 		f := newFleet(t, ami.ClusterConfig{})
 		defer f.close()
 		f.serve("a").Close()
-		f.add("a", func(c *ami.Config) { c.BreakerFailures = 1000 })
+		f.add("a", func(c *ami.Config) { c.Redial.BreakerAfter = time.Hour })
 		start := time.Now()
 		done := make(chan error, 2)
 		for _, r := range []ami.Route{{Node: "a"}, {Kind: ami.RouteRoundRobin}} {
 			go func() {
-				_, err := f.Do(context.Background(), r, ami.Action{Name: "Ping", WaitReady: true, Timeout: time.Hour})
+				_, err := f.Via(r).Do(context.Background(), ami.Action{Name: "Ping", WaitReady: true, Timeout: time.Hour})
 				done <- fmt.Errorf("%w (after %v)", err, time.Since(start))
 			}()
 		}
@@ -252,17 +252,17 @@ func TestRoutedActionHasTheNodesTimeout(t *testing.T) {
 			w.Sleep(time.Minute)
 			w.Ack("Originate successfully queued")
 		})
-		cfg.ActionTimeout = 5 * time.Minute
+		cfg.Timeouts.Action = 5 * time.Minute
 		cluster := ami.NewCluster(ami.ClusterConfig{})
 		defer cluster.Close()
 		if _, err := cluster.Add(cfg); err != nil {
 			t.Fatal(err)
 		}
-		_, err := cluster.Do(t.Context(), ami.Route{Kind: ami.RouteRoundRobin}, ami.Action{Name: "Originate", WaitReady: true})
+		_, err := cluster.Via(ami.Route{Kind: ami.RouteRoundRobin}).Do(t.Context(), ami.Action{Name: "Originate", WaitReady: true})
 		if err != nil {
 			t.Errorf("it waited for the node: %v", err)
 		}
-		_, err = cluster.Do(t.Context(), ami.Route{Kind: ami.RouteRoundRobin}, ami.Action{Name: "Originate", WaitReady: true})
+		_, err = cluster.Via(ami.Route{Kind: ami.RouteRoundRobin}).Do(t.Context(), ami.Action{Name: "Originate", WaitReady: true})
 		if err != nil {
 			t.Errorf("it did not: %v", err)
 		}

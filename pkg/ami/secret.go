@@ -13,7 +13,7 @@ type Secret = redact.Secret
 func NewSecret(value string) Secret { return redact.NewSecret(value) }
 
 // A SecretProvider is asked for the password at each login, so that a rotated one is picked up. It runs in the node's
-// own goroutine, within LoginTimeout: its ctx ends then.
+// own goroutine, within Timeouts.Login: its ctx ends then.
 type SecretProvider func(ctx context.Context) (Secret, error)
 
 // StaticSecret returns a provider of one unchanging password.

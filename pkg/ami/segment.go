@@ -3,6 +3,8 @@ package ami
 import (
 	"sync"
 
+	"github.com/apntalk/amictl/internal/packet"
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -15,7 +17,7 @@ const (
 
 // An entry is one event waiting in a segment. It holds no pointer, so that the collector does not look at queues.
 type entry struct {
-	packed  wire.Packed
+	packed  packet.Packed
 	start   uint32 // in the segment's text
 	lost    uint32 // what was lost before it: one more than its place in the segment's losses, or 0
 	at      int64  // received, nanoseconds since 1970
@@ -54,8 +56,8 @@ func (s *segment) fits(size int) bool {
 
 // add copies an event behind the others.
 func (s *segment) add(m *wire.Message, at int64, seq, session uint64) {
-	s.entries[s.staged] = entry{packed: m.Pack(s.text[s.written:]), start: uint32(s.written), at: at, seq: seq, session: session}
-	s.written += m.Size()
+	s.entries[s.staged] = entry{packed: inside.Of(m).Pack(s.text[s.written:]), start: uint32(s.written), at: at, seq: seq, session: session}
+	s.written += inside.Of(m).Size()
 	s.staged++
 }
 
@@ -65,8 +67,10 @@ func (s *segment) publish() *entry {
 	return &s.entries[s.published-1]
 }
 
-// message returns an entry's event, borrowed from the segment.
-func (s *segment) message(e *entry) wire.Message { return e.packed.Message(s.text[e.start:]) }
+// message makes m an entry's event, borrowed from the segment.
+func (s *segment) message(e *entry, m *wire.Message) {
+	*inside.Of(m) = e.packed.Packet(s.text[e.start:])
+}
 
 // loss returns what was lost before an entry, for the caller to add to.
 func (s *segment) loss(e *entry) *loss {

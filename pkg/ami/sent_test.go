@@ -104,7 +104,7 @@ func TestSentInEveryEnding(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, n, cfg := stalledPeer(t)
 				n.SetBuffer(4096)
-				cfg.Keepalive = -1
+				cfg.Keepalive.Interval = -1
 				c := mustDial(t, cfg)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -151,7 +151,7 @@ func TestCutWorkIsNeverWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, n, cfg := stalledPeer(t)
 		n.SetBuffer(4096)
-		cfg.Keepalive = -1
+		cfg.Keepalive.Interval = -1
 		c := mustDial(t, cfg)
 		block := marked("block", 8000)
 		go c.Do(t.Context(), block)
@@ -214,7 +214,7 @@ func (g *gatedConn) Read(p []byte) (int, error) {
 func TestCancelBehindAFailedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, n, cfg := stalledPeer(t)
-		cfg.Keepalive = -1
+		cfg.Keepalive.Interval = -1
 		conn := &gatedConn{writes: make(chan error), reads: make(chan struct{})}
 		cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			var err error

@@ -58,17 +58,17 @@ var troubles = []trouble{
 	{
 		kind: "flap", slices: int(sideArm / (10 * time.Millisecond)),
 		change: func(c *ami.Config) {
-			c.BackoffMin, c.BackoffMax, c.BreakerFailures = time.Millisecond, time.Millisecond, 1<<30
+			c.Redial.BackoffMin, c.Redial.BackoffMax, c.Redial.BreakerAfter = time.Millisecond, time.Millisecond, time.Hour
 		},
 	},
 	{
 		kind: "stall", slices: 1,
-		change: func(c *ami.Config) { c.ActionTimeout = stallTimeout },
+		change: func(c *ami.Config) { c.Timeouts.Action = stallTimeout },
 		make: func(s *sideBySide, bad *ami.Node) { // fills the pending table and the write buffer, and keeps them full
-			b := ami.NewBatch(ami.BatchOptions{})
+			b := &ami.Batch[uint64]{}
 			big := ami.NewAction("UserEvent", "UserEvent", "big", "Body", strings.Repeat("x", 900))
 			for time.Since(s.start) < sideArm {
-				if bad.TrySubmit(big, b, 0) != nil {
+				if b.TrySubmit(bad, big, 0) != nil {
 					time.Sleep(time.Millisecond)
 				}
 				b.Poll()

@@ -51,7 +51,8 @@ type NodeStats struct {
 
 // Stats returns a snapshot of the node.
 func (n *Node) Stats() NodeStats {
-	state, _, cause := n.look()
+	l := n.look()
+	state, cause := l.state, l.cause
 	n.mu.Lock()
 	s := NodeStats{
 		Node: n.cfg.Name, State: state, Since: n.since, Banner: n.banner,
@@ -60,7 +61,7 @@ func (n *Node) Stats() NodeStats {
 	failures, open := n.sup.trouble(time.Now())
 	if s.Failures = failures; open {
 		s.Breaker = "half-open"
-		if state == StateBreakerOpen {
+		if state == StateBreakerOpen || state == StateStopping {
 			s.Breaker = "open"
 		}
 	}
@@ -71,7 +72,7 @@ func (n *Node) Stats() NodeStats {
 	}
 	n.stats.fill(&s)
 	s.Events = n.feed.decoded.Load()
-	s.PendingCap, s.WriteCap = n.cfg.Pending, n.cfg.WriteBuffer
+	s.PendingCap, s.WriteCap = n.cfg.Limits.Pending, n.cfg.Limits.WriteBuffer
 	if c != nil {
 		c.fill(&s)
 	}
@@ -82,7 +83,7 @@ func (n *Node) Stats() NodeStats {
 func (c *Conn) Stats() NodeStats {
 	s := NodeStats{
 		Node: c.cfg.Name, State: StateReady, Since: c.epoch, Banner: c.banner, Breaker: "closed",
-		PendingCap: c.cfg.Pending, WriteCap: c.cfg.WriteBuffer, Events: c.feed.decoded.Load(),
+		PendingCap: c.cfg.Limits.Pending, WriteCap: c.cfg.Limits.WriteBuffer, Events: c.feed.decoded.Load(),
 	}
 	if err := c.Err(); err != nil {
 		s.State, s.Cause = StateClosed, err.Error()

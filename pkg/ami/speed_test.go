@@ -40,15 +40,15 @@ func TestAllocations(t *testing.T) {
 			t.Errorf("an action costs %.2f allocations, want 2", got)
 		}
 	})
-	results := func(next func(*ami.Batch, context.Context) error, want float64) func(*testing.T) {
+	results := func(next func(*ami.Batch[uint64], context.Context) error, want float64) func(*testing.T) {
 		return func(t *testing.T) {
 			c := benchConn(t, newBenchServer(t, pong).addr(), "off")
-			b := ami.NewBatch(ami.BatchOptions{})
+			b := &ami.Batch[uint64]{}
 			ping := ami.NewAction("Ping")
 			round := func() {
 				for left := n; left > 0; {
 					for b.Outstanding() < 100 && left > 0 {
-						if err := c.Submit(ctx, ping, b, 0); err != nil {
+						if err := b.Submit(ctx, c, ping, 0); err != nil {
 							t.Fatal(err)
 						}
 						left--
@@ -69,11 +69,11 @@ func TestAllocations(t *testing.T) {
 			}
 		}
 	}
-	t.Run("action of a batch", results(func(b *ami.Batch, ctx context.Context) error {
+	t.Run("action of a batch", results(func(b *ami.Batch[uint64], ctx context.Context) error {
 		_, err := b.Next(ctx)
 		return err
 	}, 2))
-	t.Run("action of a batch, borrowed", results(func(b *ami.Batch, ctx context.Context) error {
+	t.Run("action of a batch, borrowed", results(func(b *ami.Batch[uint64], ctx context.Context) error {
 		_, err := b.NextBorrowed(ctx)
 		return err
 	}, 0))

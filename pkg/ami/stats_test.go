@@ -58,9 +58,9 @@ func TestLedgerOfEveryEnd(t *testing.T) {
 			t.Errorf("cancelled: %v", err)
 		}
 		time.Sleep(15 * time.Second) // the late answers come
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range 3 {
-			if err := n.Submit(ctx, ami.NewAction("Stall"), b, uint64(i)); err != nil {
+			if err := b.Submit(ctx, n, ami.NewAction("Stall"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -99,7 +99,7 @@ func TestEngineAndServerCountAlike(t *testing.T) {
 		for i := range nodes {
 			name := fmt.Sprint("n", i)
 			f.serve(name, amitest.WithActionIDs(1<<20))
-			f.add(name, func(c *ami.Config) { c.Keepalive = -1 })
+			f.add(name, func(c *ami.Config) { c.Keepalive.Interval = -1 })
 		}
 		f.ready(time.Second)
 		synctest.Wait()
@@ -118,7 +118,7 @@ func TestEngineAndServerCountAlike(t *testing.T) {
 			all.Go(func() {
 				for i := range each {
 					a := ami.NewAction([]string{"Ping", "CoreStatus", "QueueStatus", "NoSuch"}[i%4])
-					_, err := f.Do(context.Background(), ami.Route{Kind: ami.RouteRoundRobin}, a)
+					_, err := f.Via(ami.Route{Kind: ami.RouteRoundRobin}).Do(context.Background(), a)
 					if (err != nil) != (i%4 == 3) {
 						t.Errorf("%s: %v", a.Name, err)
 					}
@@ -165,9 +165,9 @@ func TestStatsShowTheDepths(t *testing.T) {
 		f, srv, n := one(t)
 		defer f.close()
 		srv.Handle("Stall", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Sleep(time.Second); w.Ack("") })
-		b := ami.NewBatch(ami.BatchOptions{})
+		b := &ami.Batch[uint64]{}
 		for i := range 10 {
-			if err := n.Submit(t.Context(), ami.NewAction("Stall"), b, uint64(i)); err != nil {
+			if err := b.Submit(t.Context(), n, ami.NewAction("Stall"), uint64(i)); err != nil {
 				t.Fatal(err)
 			}
 		}

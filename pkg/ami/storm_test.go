@@ -178,7 +178,7 @@ func closeRound(t *testing.T, net *amitest.Network, names []string, servers []*a
 	for _, name := range names {
 		if _, err := c.Add(ami.Config{
 			Name: name, Addr: name + ":5038", Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret),
-			Events: "on", Dial: net.DialContext, BackoffMin: 100 * time.Microsecond, BackoffMax: time.Millisecond, BreakerFailures: 1 << 20,
+			Events: "on", Dial: net.DialContext, Redial: ami.Redial{BackoffMin: 100 * time.Microsecond, BackoffMax: time.Millisecond, BreakerAfter: time.Hour},
 		}); err != nil {
 			t.Error(err)
 			return
@@ -186,7 +186,7 @@ func closeRound(t *testing.T, net *amitest.Network, names []string, servers []*a
 	}
 	nodes := c.Nodes()
 	var work sync.WaitGroup
-	b := ami.NewBatch(ami.BatchOptions{})
+	b := &ami.Batch[uint64]{}
 	var accepted, calls, routed atomic.Int64
 	var left atomic.Int64 // until the end
 	left.Store(1 + rng.Int64N(80))
@@ -210,7 +210,7 @@ func closeRound(t *testing.T, net *amitest.Network, names []string, servers []*a
 				if i == 0 {
 					r = ami.Route{Node: names[0]}
 				}
-				reply, err := c.Do(context.Background(), r, wait)
+				reply, err := c.Via(r).Do(context.Background(), wait)
 				routed.Add(1)
 				if (reply == nil) == (err == nil) || errors.Is(err, ami.ErrTimeout) {
 					t.Errorf("%v, %v", reply, err)
@@ -227,7 +227,7 @@ func closeRound(t *testing.T, net *amitest.Network, names []string, servers []*a
 			for i := uint64(0); going(); i++ {
 				a.WaitReady = n == nodes[0] || i > 20
 				calls.Add(1)
-				if err := n.Submit(context.Background(), a, b, i); err == nil {
+				if err := b.Submit(context.Background(), n, a, i); err == nil {
 					accepted.Add(1)
 				} else if errors.Is(err, ami.ErrClosed) {
 					return

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -15,7 +16,8 @@ const internalRoom = 4
 
 // Do sends an action and waits for its complete answer, within ctx and the action's timeout. If there is no room it
 // waits for that too. The error is an *OpError that says whether bytes left the process; a server's refusal comes as
-// a Reply together with an error that wraps a *ResponseError.
+// a Reply together with an error that wraps a *ResponseError. So does what came of a list that was cut off, by a timeout
+// or the session's end: that Reply is Incomplete.
 func (c *Conn) Do(ctx context.Context, a Action) (*Reply, error) {
 	c.stats.submitted.Add(1)
 	return c.do(ctx, &a, false)
@@ -33,27 +35,10 @@ func (c *Conn) TryDo(ctx context.Context, a Action) (*Reply, error) {
 	return c.wait(ctx, r, w)
 }
 
-// Submit sends an action without waiting for its answer; its end comes from b.Next under the given tag. It waits for
-// room within ctx. An error means that the action was refused and b will not hear of it. Once accepted, the action is
-// bounded by its timeout, and by ctx's deadline, not by ctx's cancellation.
-func (c *Conn) Submit(ctx context.Context, a Action, b *Batch, tag uint64) error {
+// give sends an action whose end goes to a receiver.
+func (c *Conn) give(ctx context.Context, a *Action, to receiver, mode submitMode) error {
 	c.stats.submitted.Add(1)
-	b.accepted.Add(1)
-	_, err := c.submit(ctx, &a, receiver{batch: b, tag: tag}, submitWait)
-	if err != nil {
-		b.accepted.Add(-1)
-	}
-	return err
-}
-
-// TrySubmit is Submit, but returns ErrBusy at once if there is no room. The action is bounded by its timeout alone.
-func (c *Conn) TrySubmit(a Action, b *Batch, tag uint64) error {
-	c.stats.submitted.Add(1)
-	b.accepted.Add(1)
-	_, err := c.submit(context.Background(), &a, receiver{batch: b, tag: tag}, submitTry)
-	if err != nil {
-		b.accepted.Add(-1)
-	}
+	_, err := c.submit(ctx, a, to, mode)
 	return err
 }
 
@@ -192,9 +177,9 @@ func (c *Conn) refusal(mode submitMode) error {
 // hasRoom reports whether pending table and write buffer take the action. Called under mu.
 func (c *Conn) hasRoom(a *Action, mode submitMode) bool {
 	if mode == submitInternal {
-		return c.calls.used < c.cfg.Pending+internalRoom
+		return c.calls.used < c.cfg.Limits.Pending+internalRoom
 	}
-	return c.calls.used < c.cfg.Pending && c.held()+encodedSize(a) <= c.cfg.WriteBuffer
+	return c.calls.used < c.cfg.Limits.Pending && c.held()+encodedSize(a) <= c.cfg.Limits.WriteBuffer
 }
 
 // held returns the bytes that wait for the network: in the buffer, and in a write that has not returned. Called under mu.
@@ -215,7 +200,7 @@ func (c *Conn) accept(ctx context.Context, a *Action, to receiver, now, due int6
 	k, r := c.calls.alloc()
 	var id [wire.MaxActionID]byte
 	before := len(c.out.buf)
-	buf := wire.AppendChecked(c.out.buf, a.Name, c.calls.appendID(id[:0], r), a.Fields)
+	buf := packet.AppendAction(c.out.buf, a.Name, c.calls.appendID(id[:0], r), a.Fields)
 	k.start = c.out.end
 	c.out.buf = buf
 	c.out.appended(len(buf) - before)
@@ -236,6 +221,9 @@ func (c *Conn) accept(ctx context.Context, a *Action, to receiver, now, due int6
 		c.stats.accepted.Add(1)
 	}
 	k.publish(r)
+	if !internal && unnamed(a.Name) {
+		c.fence(k)
+	}
 	c.armAt(k.deadline)
 	return r
 }
@@ -244,7 +232,7 @@ func (c *Conn) timeout(a *Action) time.Duration {
 	if a.Timeout > 0 {
 		return a.Timeout
 	}
-	return c.cfg.ActionTimeout
+	return c.cfg.Timeouts.Action
 }
 
 // refuse books a refused action, takes it out of the line if it stood there, and wraps the reason.
@@ -284,7 +272,7 @@ func (c *Conn) cancel(r callRef, why error) {
 	c.drained()
 	c.mu.Unlock()
 	if ok {
-		e.to.deliver(nil, e.error(c, contextCause(why)), c.cfg.Name)
+		e.to.deliver(e.reply, e.error(c, contextCause(why)), c.cfg.Name)
 	}
 }
 
@@ -315,6 +303,7 @@ type ended struct {
 	action string
 	ref    callRef
 	sent   Sent
+	reply  *Reply // what came of a list
 }
 
 // ending books a call's end and gathers what its delivery needs.
@@ -323,7 +312,7 @@ func (c *Conn) ending(k *call, r callRef, sent Sent, counter *atomic.Uint64) end
 		counter = &c.stats.internalEnded
 	}
 	counter.Add(1)
-	return ended{to: k.to, action: k.action, ref: r, sent: sent}
+	return ended{to: k.to, action: k.action, ref: r, sent: sent, reply: c.partial(k)}
 }
 
 // error builds the call's *OpError.

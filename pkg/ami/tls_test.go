@@ -70,7 +70,7 @@ func TestTLSToAPlainPort(t *testing.T) {
 
 func TestPlainToATLSPort(t *testing.T) {
 	s, cfg := tlsServer(t)
-	cfg.TLS, cfg.LoginTimeout = nil, 200*time.Millisecond
+	cfg.TLS, cfg.Timeouts.Login = nil, 200*time.Millisecond
 	_, err := ami.Dial(t.Context(), cfg)
 	wantOp(t, err, "banner", ami.ErrTimeout)
 	if !strings.Contains(err.Error(), "TLS") {
@@ -116,11 +116,11 @@ func TestTLSRecordsAreShort(t *testing.T) {
 		return tap, err
 	}
 	c := mustDial(t, cfg)
-	b := ami.NewBatch(ami.BatchOptions{})
+	b := &ami.Batch[uint64]{}
 	long := strings.Repeat("x", 900)
 	const n = 500
 	for i := range n {
-		if err := c.Submit(t.Context(), ami.NewAction("Ping", "A", long, "B", long, "C", long), b, uint64(i)); err != nil {
+		if err := b.Submit(t.Context(), c, ami.NewAction("Ping", "A", long, "B", long, "C", long), uint64(i)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -97,9 +97,9 @@ func TestWriteBuffersOfOneBurst(t *testing.T) {
 			<-gate
 			_, _ = io.Copy(io.Discard, w)
 		})
-		b := NewBatch(BatchOptions{})
+		b := &Batch[uint64]{}
 		submit := func() {
-			if err := c.Submit(t.Context(), NewAction("Ping"), b, 0); err != nil {
+			if err := b.Submit(t.Context(), c, NewAction("Ping"), 0); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -45,7 +45,7 @@ func column(name string, ev *ami.Event, typ string) string {
 			return ""
 		}
 		if name == "time" {
-			return strings.Trim(string(AppendTimestamp(nil, ev.Received)), `"`)
+			return strings.Trim(string(appendTimestamp(nil, ev.Received)), `"`)
 		}
 		return epoch(ev.Received)
 	}

@@ -23,7 +23,7 @@ func AppendEvent(dst []byte, ev *ami.Event) []byte { return JSON{}.AppendEvent(d
 // AppendEvent is as the function of that name. Node and time are absent if ev has none: an event from a raw capture.
 func (j JSON) AppendEvent(dst []byte, ev *ami.Event) []byte {
 	if ev.Gap != nil {
-		return AppendGap(dst, ev)
+		return appendGap(dst, ev)
 	}
 	return j.appendEvent(dst, "event", ev, nil)
 }
@@ -63,8 +63,8 @@ func (j JSON) appendNamed(dst []byte, m *wire.Message, answer bool, lossy *bool)
 
 func ownNumber(name string) bool { return wire.EqualFold(name, "ActionID") }
 
-// AppendGap appends the gap that an entry of a subscription marks.
-func AppendGap(dst []byte, ev *ami.Event) []byte {
+// appendGap appends the gap that an entry of a subscription marks.
+func appendGap(dst []byte, ev *ami.Event) []byte {
 	dst = append(dst, `{"type":"gap"`...)
 	lossy := false
 	dst = appendStamp(dst, ev.Node, ev.Received, &lossy)
@@ -73,10 +73,10 @@ func AppendGap(dst []byte, ev *ami.Event) []byte {
 		dst = strconv.AppendUint(appendKey(dst, "dropped"), ev.Gap.Dropped, 10)
 	}
 	if !ev.Gap.Since.IsZero() {
-		dst = AppendTimestamp(appendKey(dst, "since"), ev.Gap.Since)
+		dst = appendTimestamp(appendKey(dst, "since"), ev.Gap.Since)
 	}
 	if !ev.Gap.Until.IsZero() {
-		dst = AppendTimestamp(appendKey(dst, "until"), ev.Gap.Until)
+		dst = appendTimestamp(appendKey(dst, "until"), ev.Gap.Until)
 	}
 	return closeObject(dst, lossy)
 }
@@ -118,6 +118,7 @@ type Origin struct {
 	Action string // the action's name
 	ID     string // the caller's own id, "" if it gave none
 	Line   int    // the line of input that asked, counted from 1; 0: none
+	Items  int    // of a list, printed before its reply
 }
 
 // append writes the keys action, id and line that are known.

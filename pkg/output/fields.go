@@ -3,6 +3,7 @@ package output
 import (
 	"slices"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -28,6 +29,7 @@ type fieldWriter struct {
 
 // append writes the fields; the object must be open and hold a key already.
 func (w *fieldWriter) append(dst []byte) []byte {
+	packet := inside.Of(w.m)
 	n := w.m.Len()
 	if n > manyLines {
 		w.places = make(map[string][]int)
@@ -36,7 +38,7 @@ func (w *fieldWriter) append(dst []byte) []byte {
 	dst = append(dst, `,"fields":{`...)
 	open := len(dst)
 	for i := w.from; i < n; i++ {
-		name, value, line := w.m.Parts(i)
+		name, value, line := packet.Parts(i)
 		if name == "" {
 			w.bare = true
 			continue
@@ -179,7 +181,7 @@ func (w *fieldWriter) text(dst []byte) []byte {
 
 func (w *fieldWriter) value(dst []byte, i int) []byte {
 	_, value := w.m.Line(i)
-	dst, lossy := AppendString(dst, value)
+	dst, lossy := appendString(dst, value)
 	w.lossy = w.lossy || lossy
 	return dst
 }

@@ -75,7 +75,7 @@ func checkReply(t *testing.T, r *ami.Reply, got *replyObject, command bool) {
 		got.Text = bare(&r.Message)
 	}
 	checkHeaders(t, &r.Message, 1, lifted, &got.object)
-	if len(got.Events) != len(r.Events) || IsList(r) != (got.Items != nil) || got.Items != nil && *got.Items != len(r.Events) {
+	if len(got.Events) != len(r.Events) || isList(r) != (got.Items != nil) || got.Items != nil && *got.Items != len(r.Events) {
 		t.Errorf("%d items, want %d", len(got.Events), len(r.Events))
 	}
 	inner := func(name string) bool { return strings.EqualFold(name, "ActionID") }
@@ -119,7 +119,7 @@ func FuzzAppendString(f *testing.F) {
 	f.Add("plain")
 	f.Add("\"\\\r\n\t\x00\x7f\u0085\u202e\u2028\U000e0041\xff\xed\xa0\x80ü漢😀")
 	f.Fuzz(func(t *testing.T, s string) {
-		encoded, lossy := AppendString(nil, s)
+		encoded, lossy := appendString(nil, s)
 		checkEncoding(t, encoded)
 		var got string
 		if err := json.Unmarshal(encoded, &got); err != nil {
@@ -159,8 +159,8 @@ func FuzzEventLine(f *testing.F) {
 		if !ok {
 			return
 		}
-		style := LineStyle{Node: true, Width: width & 255}
-		line := string(AppendEventLine(nil, &ami.Event{Message: m, Node: node, Received: noon}, style))
+		style := lineStyle{Node: true, Width: width & 255}
+		line := string(appendEventLine(nil, &ami.Event{Message: m, Node: node, Received: noon}, style))
 		line = strings.TrimSuffix(line, "\n")
 		for _, r := range line {
 			if r != '\t' && (unicode.IsControl(r) || unsafeRune(r)) || r == utf8.RuneError && !strings.Contains(name+headers+node, "\ufffd") {

@@ -1,10 +1,6 @@
 package output
 
-import (
-	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
-)
+import "unicode/utf8"
 
 const (
 	lowBits  = 0x0101010101010101
@@ -45,10 +41,10 @@ var special = func() (t [256]bool) {
 	return t
 }()
 
-// AppendString appends s as a JSON string and reports whether it held bytes that are not UTF-8, each now U+FFFD.
+// appendString appends s as a JSON string and reports whether it held bytes that are not UTF-8, each now U+FFFD.
 // Whatever a terminal or a reader could take for a command (controls, C1, bidirectional marks, line separators) is
 // written as an escape, so JSON may go to a terminal as it is.
-func AppendString(dst []byte, s string) (_ []byte, lossy bool) {
+func appendString(dst []byte, s string) (_ []byte, lossy bool) {
 	dst = append(dst, '"')
 	if plainASCII(s) {
 		dst = append(dst, s...)
@@ -58,7 +54,7 @@ func AppendString(dst []byte, s string) (_ []byte, lossy bool) {
 	return append(dst, '"'), lossy
 }
 
-// appendEscaped is AppendString for what is not plain, without the quotes.
+// appendEscaped is appendString for what is not plain, without the quotes.
 func appendEscaped(dst []byte, s string) (_ []byte, lossy bool) {
 	start := 0
 	for i := 0; i < len(s); {
@@ -122,17 +118,7 @@ func appendKey(dst []byte, key string) []byte {
 
 // appendStringKey appends a key of our own with a string value.
 func appendStringKey(dst []byte, key, value string, lossy *bool) []byte {
-	dst, l := AppendString(appendKey(dst, key), value)
+	dst, l := appendString(appendKey(dst, key), value)
 	*lossy = *lossy || l
 	return dst
-}
-
-// Query evaluates a gjson path on one JSON object: a string as its text, anything else as JSON; ok is false if the
-// path matches nothing.
-func Query(object []byte, path string) (_ string, ok bool) {
-	r := gjson.GetBytes(object, path)
-	if r.Type == gjson.String {
-		return r.Str, r.Exists()
-	}
-	return r.Raw, r.Exists()
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// A LineStyle says how an event becomes one line of text for people.
-type LineStyle struct {
+// A lineStyle says how an event becomes one line of text for people.
+type lineStyle struct {
 	Node   bool     // name the node
 	Width  int      // columns; longer lines are cut. 0: no limit
 	Color  bool     // ANSI colours
@@ -24,8 +24,8 @@ var nodeColors = [...]string{"36", "35", "32"}
 // A span is text of one colour, "" none.
 type span struct{ text, color string }
 
-// AppendEventLine appends an event as one line: local time, node, name, headers as Name=value.
-func AppendEventLine(dst []byte, ev *ami.Event, s LineStyle) []byte {
+// appendEventLine appends an event as one line: local time, node, name, headers as Name=value.
+func appendEventLine(dst []byte, ev *ami.Event, s lineStyle) []byte {
 	spans := make([]span, 0, 32)
 	if !ev.Received.IsZero() {
 		spans = append(spans, span{ev.Received.Local().Format("15:04:05.000") + "  ", "2"})
@@ -49,7 +49,7 @@ func AppendEventLine(dst []byte, ev *ami.Event, s LineStyle) []byte {
 }
 
 // appendSpans appends the spans, cut as one text would be.
-func appendSpans(dst []byte, spans []span, s LineStyle) []byte {
+func appendSpans(dst []byte, spans []span, s lineStyle) []byte {
 	total := 0
 	for _, p := range spans {
 		total += Width(p.text)

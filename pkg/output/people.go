@@ -39,9 +39,9 @@ func (p *Printer) replyText(r *ami.Reply, origin *Origin) {
 		}
 	}
 	p.itemTables(r)
-	if !IsList(r) && r.End.Len() > 0 {
+	if !isList(r) && r.End.Len() > 0 {
 		ev := ami.Event{Message: r.End, Node: r.Node, Session: r.Session, Seq: r.Seq, Received: r.Received}
-		p.buf = AppendEventLine(p.buf, &ev, LineStyle{Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
+		p.buf = appendEventLine(p.buf, &ev, lineStyle{Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
 	}
 }
 
@@ -65,7 +65,7 @@ func (p *Printer) headline(r *ami.Reply, origin *Origin) string {
 	if r.RTT > 0 {
 		s += "  " + Duration(r.RTT)
 	}
-	if IsList(r) {
+	if isList(r) {
 		s += "  " + strconv.Itoa(len(r.Events)) + " item"
 		if len(r.Events) != 1 {
 			s += "s"
@@ -97,7 +97,7 @@ func (p *Printer) itemTables(r *ami.Reply) {
 		if len(columns) == 0 {
 			columns = itemColumns(items[kind])
 		}
-		t := NewTable(columns...)
+		t := newTable(columns...)
 		filled := false
 		for _, ev := range items[kind] {
 			cells := make([]string, len(columns))
@@ -149,7 +149,7 @@ func (p *Printer) tableRow(r Record) {
 			p.buf = append(p.buf, '\n')
 		}
 		p.columns = head
-		p.table = NewTable(head...)
+		p.table = newTable(head...)
 		p.table.color = p.o.Color
 		for i := range shown {
 			p.table.looks[i] = shown[i].Look

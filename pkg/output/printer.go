@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"github.com/apntalk/amictl/internal/query"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -25,7 +26,8 @@ func (f Format) String() string {
 	return [...]string{"jsonl", "json", "table", "csv", "raw", "none"}[f]
 }
 
-// Options of a Printer.
+// Options of a Printer. In a Query an order against a number or a time compares quantities, though fields are text, and
+// [a,b] holds null where there is nothing.
 type Options struct {
 	Format   Format
 	Fields   []string // columns of CSV; headers to keep in the other formats
@@ -46,14 +48,16 @@ type Printer struct {
 	w    io.Writer
 	o    Options
 	json JSON
-	buf  []byte
-	one  []byte // the object being made, where it is not written as it is
-	err  error
+
+	query query.Path // of o.Query
+	buf   []byte
+	one   []byte // the object being made, where it is not written as it is
+	err   error
 
 	objects int      // in the JSON document so far
 	pending []byte   // its first object, while it may be the only one
 	left    []string // columns that did not fit
-	table   *Table   // of records
+	table   *table   // of records
 	columns []string // its keys
 	spaced  bool     // a reply's tables stand above: the next reply keeps away from them
 	headed  bool     // the CSV header was written
@@ -66,6 +70,7 @@ func NewPrinter(w io.Writer, o Options) *Printer {
 	p := &Printer{w: w, o: o, json: JSON{Fields: o.Fields, stamp: new(stamp)}}
 	if o.Query != "" {
 		p.o.Format = JSONLines
+		p.query = query.Compile(o.Query)
 		p.json.Fields = nil
 	}
 	return p
@@ -98,7 +103,7 @@ func (p *Printer) Event(ev *ami.Event) error {
 	case p.o.Format == JSONLines || p.o.Format == JSONDocument:
 		p.object(p.json.AppendEvent(p.one[:0], ev))
 	case p.o.Format == TableText:
-		p.buf = AppendEventLine(p.buf, ev, LineStyle{Node: p.o.Nodes, Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
+		p.buf = appendEventLine(p.buf, ev, lineStyle{Node: p.o.Nodes, Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
 	case ev.Gap != nil:
 	case p.o.Format == CSV:
 		p.row(ev, "event")
@@ -135,7 +140,7 @@ func (p *Printer) Item(ev *ami.Event, origin *Origin) error {
 	case JSONLines, JSONDocument:
 		p.object(p.json.AppendItem(p.one[:0], ev, origin))
 	case TableText:
-		p.buf = AppendEventLine(p.buf, ev, LineStyle{Node: p.o.Nodes, Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
+		p.buf = appendEventLine(p.buf, ev, lineStyle{Node: p.o.Nodes, Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
 	case CSV:
 		p.row(ev, "item")
 	case Raw:
@@ -180,7 +185,7 @@ func (p *Printer) Packet(text string) error {
 func (p *Printer) Text(prefix, line string) error {
 	p.buf = append(p.buf, prefix...)
 	if p.o.Terminal {
-		p.buf = AppendSafe(p.buf, StripColor(line))
+		p.buf = AppendSafe(p.buf, stripColor(line))
 	} else {
 		p.buf = append(p.buf, line...)
 	}
@@ -196,7 +201,7 @@ func (p *Printer) object(o []byte) {
 	p.one = o
 	switch {
 	case p.o.Query != "":
-		if text, ok := Query(o, p.o.Query); ok {
+		if text, ok := p.query.Get(o); ok {
 			_ = p.Text("", text)
 		}
 	case p.o.Format == JSONLines:
@@ -282,7 +287,7 @@ func (p *Printer) row(ev *ami.Event, typ string) {
 }
 
 func (p *Printer) replyRows(r *ami.Reply, origin *Origin) {
-	if IsList(r) {
+	if isList(r) {
 		p.csvHead()
 		for i := range r.Events {
 			p.row(&r.Events[i], "item")

@@ -94,8 +94,8 @@ func TestDocument(t *testing.T) {
 }
 
 func TestTableFits(t *testing.T) {
-	table := func() *Table {
-		tb := NewTable("name", ">n", "text", "last")
+	table := func() *table {
+		tb := newTable("name", ">n", "text", "last")
 		tb.Add("a", "1", "a long text that is cut first of all", "x")
 		tb.Add("漢字", "1000", "short", "y")
 		return tb
@@ -120,13 +120,13 @@ func TestTableFits(t *testing.T) {
 // A line of an event never exceeds the width nor carries a control character, whatever the event holds.
 func TestEventLine(t *testing.T) {
 	ev := ami.Event{Message: message(t, "Event: Hangup\r\nPrivilege: call,all\r\nChannel: PJSIP/1\r\nEmpty: \r\nText: two words\x1b[0m\r\n\r\n"), Node: "pbx1"}
-	got := string(AppendEventLine(nil, &ev, LineStyle{Node: true}))
+	got := string(appendEventLine(nil, &ev, lineStyle{Node: true}))
 	want := "pbx1          Hangup               Channel=PJSIP/1 Text=\"two words\\x1b[0m\"\n"
 	if got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	for width := 1; width < 80; width++ {
-		if w := Width(strings.TrimSuffix(string(AppendEventLine(nil, &ev, LineStyle{Width: width})), "\n")); w > width {
+		if w := Width(strings.TrimSuffix(string(appendEventLine(nil, &ev, lineStyle{Width: width})), "\n")); w > width {
 			t.Errorf("width %d: %d", width, w)
 		}
 	}
@@ -174,14 +174,14 @@ func TestPrinterKeepsItsError(t *testing.T) {
 // A line that is cut says so at its end, wherever the cut falls; one that fits is whole.
 func TestEventLineMarksItsCut(t *testing.T) {
 	ev := ami.Event{Node: "pbx1", Message: message(t, "Event: FullyBooted\r\nUptime: 12\r\nStatus: Fully Booted\r\nLast: 漢字\r\n\r\n")}
-	whole := strings.TrimSuffix(string(AppendEventLine(nil, &ev, LineStyle{Node: true})), "\n")
+	whole := strings.TrimSuffix(string(appendEventLine(nil, &ev, lineStyle{Node: true})), "\n")
 	for width := 1; width <= Width(whole); width++ {
 		for _, color := range []bool{false, true} {
-			got := strings.TrimSuffix(string(AppendEventLine(nil, &ev, LineStyle{Node: true, Width: width, Color: color})), "\n")
+			got := strings.TrimSuffix(string(appendEventLine(nil, &ev, lineStyle{Node: true, Width: width, Color: color})), "\n")
 			if color && !strings.HasSuffix(got, "m") && strings.LastIndex(got, "\x1b[") > strings.LastIndex(got, "\x1b[0m") {
 				t.Errorf("at %d columns a colour is left on: %q", width, got)
 			}
-			if got = StripColor(got); Width(got) > width {
+			if got = stripColor(got); Width(got) > width {
 				t.Errorf("%d columns at %d: %q", Width(got), width, got)
 			} else if cut := width < Width(whole); cut != strings.HasSuffix(got, "…") || !cut && got != whole {
 				t.Errorf("at %d of %d columns: %q", width, Width(whole), got)

@@ -29,11 +29,11 @@ func (r Record) append(dst []byte) []byte {
 			continue
 		}
 		dst = append(dst, ',')
-		dst, _ = AppendString(dst, p.Key)
+		dst, _ = appendString(dst, p.Key)
 		dst = append(dst, ':')
 		if s, ok := p.Value.(string); ok {
 			var l bool
-			dst, l = AppendString(dst, s)
+			dst, l = appendString(dst, s)
 			lossy = lossy || l
 			continue
 		}
@@ -49,10 +49,10 @@ func (r Record) append(dst []byte) []byte {
 func appendValue(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case string:
-		dst, _ = AppendString(dst, v)
+		dst, _ = appendString(dst, v)
 		return dst
 	case time.Time:
-		return AppendTimestamp(dst, v)
+		return appendTimestamp(dst, v)
 	}
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -33,7 +33,7 @@ func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
 	if command {
 		dst = appendOutput(dst, r, &lossy)
 	}
-	return closeObject(j.appendList(dst, r, &lossy), lossy)
+	return closeObject(j.appendList(dst, r, origin.Items, &lossy), lossy)
 }
 
 // lifted tells the headers of a response that have keys of their own, or none because they only serve the protocol.
@@ -62,15 +62,16 @@ func appendOutput(dst []byte, r *ami.Reply, lossy *bool) []byte {
 			dst = append(dst, ',')
 		}
 		var l bool
-		dst, l = AppendString(dst, line)
+		dst, l = appendString(dst, line)
 		*lossy = *lossy || l
 	}
 	return append(dst, ']')
 }
 
-// appendList appends the items of a list, or the event that told how an Originate ended.
-func (j JSON) appendList(dst []byte, r *ami.Reply, lossy *bool) []byte {
-	if IsList(r) {
+// appendList appends the items of a list and how many there were, those that were printed before included, or the event that
+// told how an Originate ended.
+func (j JSON) appendList(dst []byte, r *ami.Reply, printed int, lossy *bool) []byte {
+	if isList(r) {
 		dst = append(dst, `,"events":[`...)
 		for i := range r.Events {
 			if i > 0 {
@@ -79,7 +80,7 @@ func (j JSON) appendList(dst []byte, r *ami.Reply, lossy *bool) []byte {
 			dst = j.appendInner(dst, &r.Events[i].Message, lossy)
 		}
 		dst = append(dst, ']')
-		return strconv.AppendInt(appendKey(dst, "items"), int64(len(r.Events)), 10)
+		return strconv.AppendInt(appendKey(dst, "items"), int64(len(r.Events)+printed), 10)
 	}
 	if r.End.Len() > 0 {
 		dst = j.appendInner(appendKey(dst, "end"), &r.End, lossy)
@@ -95,8 +96,8 @@ func (j JSON) appendInner(dst []byte, m *wire.Message, lossy *bool) []byte {
 	return append(dst, '}')
 }
 
-// IsList reports whether the server answered with a list, empty or not.
-func IsList(r *ami.Reply) bool {
+// isList reports whether the server answered with a list, empty or not.
+func isList(r *ami.Reply) bool {
 	if len(r.Events) > 0 {
 		return true
 	}

@@ -102,7 +102,7 @@ func TestAppendError(t *testing.T) {
 func TestTimestamp(t *testing.T) {
 	for _, at := range []time.Time{noon, time.Unix(0, 0), time.Date(2000, 2, 29, 23, 59, 59, 999999999, time.UTC), time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("x", 3600))} {
 		want := at.UTC().Truncate(time.Microsecond).Format(`"2006-01-02T15:04:05.000000Z"`)
-		if got := string(AppendTimestamp(nil, at)); got != want {
+		if got := string(appendTimestamp(nil, at)); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// A Table is rows of text under a header, aligned in columns. Cells are made safe for a terminal.
-type Table struct {
+// A table is rows of text under a header, aligned in columns. Cells are made safe for a terminal.
+type table struct {
 	head  []string
 	rows  [][]string
 	right []bool
@@ -39,9 +39,9 @@ const (
 // toneColors can be read on light and on dark grounds.
 var toneColors = [...]string{Good: "32", Doubtful: "35", Bad: "31"}
 
-// NewTable returns a table with these column names. A name that begins with '>' has its cells aligned to the right.
-func NewTable(columns ...string) *Table {
-	t := &Table{}
+// newTable returns a table with these column names. A name that begins with '>' has its cells aligned to the right.
+func newTable(columns ...string) *table {
+	t := &table{}
 	for _, c := range columns {
 		name, right := strings.CutPrefix(c, ">")
 		t.head = append(t.head, Safe(name))
@@ -52,7 +52,7 @@ func NewTable(columns ...string) *Table {
 }
 
 // Add appends a row; missing cells are empty.
-func (t *Table) Add(cells ...string) {
+func (t *table) Add(cells ...string) {
 	row := make([]string, len(t.head))
 	for i := range min(len(cells), len(row)) {
 		row[i] = Safe(cells[i])
@@ -62,10 +62,10 @@ func (t *Table) Add(cells ...string) {
 }
 
 // Len returns the number of rows.
-func (t *Table) Len() int { return len(t.rows) }
+func (t *table) Len() int { return len(t.rows) }
 
 // DropEmpty removes the columns that hold nothing.
-func (t *Table) DropEmpty() {
+func (t *table) DropEmpty() {
 	for i := len(t.head) - 1; i >= 0 && len(t.rows) > 0; i-- {
 		if !slices.ContainsFunc(t.rows, func(row []string) bool { return row[i] != "" }) {
 			t.drop(i)
@@ -74,7 +74,7 @@ func (t *Table) DropEmpty() {
 }
 
 // drop removes a column.
-func (t *Table) drop(i int) {
+func (t *table) drop(i int) {
 	t.head, t.right, t.looks = slices.Delete(t.head, i, i+1), slices.Delete(t.right, i, i+1), slices.Delete(t.looks, i, i+1)
 	for n := range t.rows {
 		t.rows[n], t.tones[n] = slices.Delete(t.rows[n], i, i+1), slices.Delete(t.tones[n], i, i+1)
@@ -93,7 +93,7 @@ const (
 
 // Append appends the table, no line wider than width columns (0: whatever it takes). Minor columns go first, then long
 // cells are cut; if that is not enough, the rightmost columns go. It returns the names of the columns that are gone.
-func (t *Table) Append(dst []byte, width int) (_ []byte, left []string) {
+func (t *table) Append(dst []byte, width int) (_ []byte, left []string) {
 	if width <= 0 {
 		width = unlimited
 	}
@@ -113,7 +113,7 @@ func (t *Table) Append(dst []byte, width int) (_ []byte, left []string) {
 }
 
 // widest is the width that a column would take.
-func (t *Table) widest(i int) int {
+func (t *table) widest(i int) int {
 	w := Width(t.head[i])
 	for _, row := range t.rows {
 		w = max(w, Width(row[i]))
@@ -122,7 +122,7 @@ func (t *Table) widest(i int) int {
 }
 
 // natural is the width that the table would take if prose took no more than its due.
-func (t *Table) natural() int {
+func (t *table) natural() int {
 	total := columnGap * (len(t.head) - 1)
 	for i := range t.head {
 		w := t.widest(i)
@@ -135,7 +135,7 @@ func (t *Table) natural() int {
 }
 
 // fit returns the widths of the columns that are shown.
-func (t *Table) fit(width int) (widths []int, shown int) {
+func (t *table) fit(width int) (widths []int, shown int) {
 	widths = make([]int, len(t.head))
 	total := columnGap * (len(t.head) - 1)
 	for i := range t.head {
@@ -185,7 +185,7 @@ func (t *Table) fit(width int) (widths []int, shown int) {
 }
 
 // row appends a row, with as many lines as its prose takes.
-func (t *Table) row(dst []byte, cells []string, widths []int, tones []Tone) []byte {
+func (t *table) row(dst []byte, cells []string, widths []int, tones []Tone) []byte {
 	for {
 		more := make([]string, len(cells))
 		now, again := slices.Clone(cells), false
@@ -203,7 +203,7 @@ func (t *Table) row(dst []byte, cells []string, widths []int, tones []Tone) []by
 	}
 }
 
-func (t *Table) line(dst []byte, cells []string, widths []int, tones []Tone) []byte {
+func (t *table) line(dst []byte, cells []string, widths []int, tones []Tone) []byte {
 	last := 0 // behind it there is nothing in this line
 	for i := range widths {
 		if cells[i] != "" {

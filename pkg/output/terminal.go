@@ -53,8 +53,8 @@ func Safe(s string) string {
 	return string(AppendSafe(nil, s))
 }
 
-// StripColor removes the colour sequences (ESC [ … m) that a few Asterisk commands print and nothing else.
-func StripColor(s string) string {
+// stripColor removes the colour sequences (ESC [ … m) that a few Asterisk commands print and nothing else.
+func stripColor(s string) string {
 	if !strings.Contains(s, "\x1b[") {
 		return s
 	}

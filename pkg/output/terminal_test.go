@@ -33,8 +33,8 @@ func TestStripColor(t *testing.T) {
 		"end\x1b[1;":                 "end\x1b[1;",
 		"\x1b[m\x1b[\x1b[0mx":        "\x1b[x",
 	} {
-		if got := StripColor(in); got != want {
-			t.Errorf("StripColor(%q) = %q, want %q", in, got, want)
+		if got := stripColor(in); got != want {
+			t.Errorf("stripColor(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

@@ -11,7 +11,7 @@ func appendTime(dst []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return dst
 	}
-	dst = AppendTimestamp(appendKey(dst, "time"), t)
+	dst = appendTimestamp(appendKey(dst, "time"), t)
 	dst = appendKey(dst, "ts")
 	sec := t.Unix()
 	if sec < 0 { // a fraction counts upwards from the second
@@ -20,9 +20,9 @@ func appendTime(dst []byte, t time.Time) []byte {
 	return appendMicros(strconv.AppendInt(dst, sec, 10), t.Nanosecond())
 }
 
-// AppendTimestamp appends t as a JSON string: UTC, RFC 3339, six decimals, the rest cut off. time.AppendFormat costs
+// appendTimestamp appends t as a JSON string: UTC, RFC 3339, six decimals, the rest cut off. time.AppendFormat costs
 // several times as much.
-func AppendTimestamp(dst []byte, t time.Time) []byte {
+func appendTimestamp(dst []byte, t time.Time) []byte {
 	t = t.UTC()
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()

@@ -17,6 +17,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
@@ -256,7 +257,7 @@ func (c *checker) module(ctx context.Context, name string) (string, error) {
 // endpoints wants PJSIP endpoints that can be called: DeviceState is "Unavailable" without a contact.
 func (c *checker) endpoints(ctx context.Context) (string, error) {
 	r, err := c.conn.Do(ctx, ami.NewAction("PJSIPShowEndpoints"))
-	if err != nil && !(r != nil && fail.SaysEmpty(r)) {
+	if err != nil && !(r != nil && cond.SaysEmpty(r)) {
 		return "", err
 	}
 	states := make(map[string]string)

@@ -3,13 +3,13 @@ package config
 import (
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/tomlfile"
+	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/redact"
 )
 
@@ -148,11 +148,10 @@ func (c *File) ContextNames() []string { return slices.Sorted(maps.Keys(c.Contex
 
 func (c *Context) NodeNames() []string { return slices.Sorted(maps.Keys(c.Nodes)) }
 
-// Matches reports whether a word is a node's name, or a pattern of it if no node is called so. A slash in a name is a
-// letter like any other.
-func (c *Context) Matches(word, name string) (bool, error) {
+// Matches reports whether a word is a node's name, or a glob of it if no node is called so.
+func (c *Context) Matches(word, name string) bool {
 	if c.Nodes[word] != nil {
-		return word == name, nil
+		return word == name
 	}
-	return path.Match(strings.ReplaceAll(word, "/", "\x00"), strings.ReplaceAll(name, "/", "\x00"))
+	return ami.MatchGlob(word, name)
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/cli/config"
-	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
@@ -31,11 +30,7 @@ func ConfigCommand(r *run.Run) *cli.Command {
 				if err != nil {
 					return err
 				}
-				all, err := explain(r)
-				if err != nil {
-					return err
-				}
-				for _, s := range all {
+				for _, s := range explain(r) {
 					rec := output.Record{{Key: "setting", Value: s.Name}, {Key: "value", Value: config.HidePassword(s.Value)}, {Key: "source", Value: cmp.Or(s.Source, "-")}}
 					if err := p.Record(rec); err != nil {
 						return err
@@ -48,7 +43,7 @@ func ConfigCommand(r *run.Run) *cli.Command {
 }
 
 // explain returns the settings of the run, and those of each node that it would be about.
-func explain(r *run.Run) (all []run.Setting, err error) {
+func explain(r *run.Run) (all []run.Setting) {
 	for _, s := range r.Settings.Explain() {
 		if s.Name == "connect-timeout" && s.Value == "" {
 			s.Value, s.Source = ami.DefaultDialTimeout.String()+", and "+ami.DefaultLoginTimeout.String()+" for the login", "default"
@@ -57,35 +52,27 @@ func explain(r *run.Run) (all []run.Setting, err error) {
 	}
 	c := r.Settings.Config.Contexts[r.Settings.Context]
 	if c == nil || r.Flags.Local || r.Flags.ManagerConf != "" {
-		return all, nil
+		return all
 	}
 	for _, name := range c.NodeNames() {
-		selected, err := selects(r, name, c)
-		if err != nil {
-			return nil, err
-		}
-		if selected {
+		if selects(r, name, c) {
 			all = append(all, explainNode(r, name, c.Nodes[name], c)...)
 		}
 	}
-	return all, nil
+	return all
 }
 
 // selects reports whether --node, its variable and -l choose a node of a context.
-func selects(r *run.Run, name string, c *config.Context) (bool, error) {
+func selects(r *run.Run, name string, c *config.Context) bool {
 	words := []string(r.Flags.Nodes)
 	if v, _ := r.Env("AMICTL_NODE"); v != "" && len(words) == 0 {
 		words = []string{v}
 	}
 	chosen := len(words) == 0
 	for _, word := range words {
-		ok, err := c.Matches(word, name)
-		if err != nil {
-			return false, fail.Usage("* and ? are wild, [a-z] is a range", "--node %q is not a valid pattern", word)
-		}
-		chosen = chosen || ok
+		chosen = chosen || c.Matches(word, name)
 	}
-	return chosen && target.HasLabels(c.Nodes[name].Labels, r.Flags.Labels), nil
+	return chosen && target.HasLabels(c.Nodes[name].Labels, r.Flags.Labels)
 }
 
 // explainNode tells where a node's own values come from: the first that says one wins.

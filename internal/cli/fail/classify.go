@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
@@ -149,7 +150,7 @@ func Classify(err error) Failure {
 	case errors.As(err, &path):
 		f.ofPath(path)
 	case errors.As(err, new(*ami.WhereError)):
-		f.Code, f.Hint = CodeUsage, `a condition is FIELD(=|!=|=~|!~|<|<=|>|>=)VALUE, such as --where 'Cause!=16'`
+		f.Code, f.Hint = CodeUsage, `a condition is FIELD OP VALUE, such as --where 'Cause!=16 && Channel=~^PJSIP/'; amictl tail --help has all of it`
 	default:
 		f.Code = codeBug
 	}
@@ -321,7 +322,7 @@ func (f *Failure) ofRefusal(refused *ami.ResponseError, where string) {
 		f.Code, f.Hint = CodePermission, permissionHint(refused.Action)
 	case strings.HasPrefix(refused.Message, "Invalid/unknown command"):
 		f.Hint = unknownActionHint(refused.Action)
-	case emptyList.MatchString(strings.TrimSpace(refused.Message)):
+	case cond.MeansEmpty(refused.Message):
 		f.Hint = "Asterisk calls an empty list of this kind an Error; `amictl send --empty-ok` does not"
 	}
 }

@@ -3,7 +3,6 @@ package health
 import (
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,11 +31,6 @@ type checkup struct {
 	refused  bool          // the user's rights leave some of this unknown
 	watched  bool          // by a supervised node, which has a breaker
 	stats    ami.NodeStats // of the session, or of the supervised node
-}
-
-// A doer takes actions: a session, or a supervised node.
-type doer interface {
-	Do(ctx context.Context, a ami.Action) (*ami.Reply, error)
 }
 
 // examine asks one node on a session of its own.
@@ -96,7 +90,7 @@ func (h *checkup) fail(err error) {
 }
 
 // ask fills in what the node answers. A Ping that fails is not followed by more.
-func (h *checkup) ask(ctx context.Context, d doer) {
+func (h *checkup) ask(ctx context.Context, d ami.Doer) {
 	r, err := d.Do(ctx, ami.NewAction("Ping"))
 	if err != nil {
 		h.degraded = "ping: " + fail.Classify(err).Message
@@ -109,13 +103,12 @@ func (h *checkup) ask(ctx context.Context, d doer) {
 		h.note("CoreSettings", err)
 	}
 	if r, err := d.Do(ctx, ami.NewAction("CoreStatus")); err == nil {
-		h.calls = number(r.Get("CoreCurrentCalls"))
 		h.uptime = uptime(r)
 	} else {
 		h.note("CoreStatus", err)
 	}
-	if r, err := d.Do(ctx, ami.NewAction("CoreShowChannels")); err == nil {
-		h.channels = len(r.Events)
+	if calls, channels, err := countChannels(ctx, d); err == nil {
+		h.calls, h.channels = calls, channels
 	} else {
 		h.note("CoreShowChannels", err)
 	}
@@ -174,14 +167,6 @@ func (h *checkup) reason() string {
 		return fail.Classify(h.err).Message
 	}
 	return h.degraded
-}
-
-func number(s string) int {
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		return -1
-	}
-	return n
 }
 
 // uptime compares the startup time with the server's own clock, which Asterisk does not send: it is its local time, so

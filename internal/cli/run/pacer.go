@@ -4,15 +4,15 @@ import (
 	"context"
 	"time"
 
-	xrate "golang.org/x/time/rate"
+	"golang.org/x/time/rate"
 )
 
 // A Pacer spaces calls of Wait evenly. The zero value lets them all through.
-type Pacer struct{ limiter *xrate.Limiter }
+type Pacer struct{ limiter *rate.Limiter }
 
 // NewPacer returns a pacer of so many calls a second. It makes up for no more than a second.
 func NewPacer(perSecond int) Pacer {
-	l := xrate.NewLimiter(xrate.Limit(perSecond), perSecond)
+	l := rate.NewLimiter(rate.Limit(perSecond), perSecond)
 	l.AllowN(time.Now(), perSecond-1) // there is nothing to make up for at the start
 	return Pacer{l}
 }

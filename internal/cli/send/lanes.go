@@ -4,95 +4,269 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
+	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// A lane is where actions for one node, or for the route, wait for their turn.
-type lane struct {
-	node   string // "" for the route
-	submit func(ctx context.Context, a ami.Action, tag uint64) error
-	queue  chan lineRequest // nil: the only lane
-	most   int              // in flight
-	wake   chan struct{}    // room for one
+// Bounds of what one node's lines may hold up.
+const (
+	laneBytes = 8 << 20     // of lines that wait for one node, those in flight included
+	lineBytes = 512         // what a line costs beside its text
+	silence   = time.Second // with no answer for so long a full lane is not waited for
+	forever   = 365 * 24 * time.Hour
+)
 
-	flying int  // guarded by the sender's mu
-	waits  bool // likewise: somebody waits for wake
+// A lane is where actions for one node, or for the route, wait for their turn. A line that nothing is in the way of is sent by
+// the reader itself; others wait in the queue, from which the lane's driver sends them, so that a node that is away or silent
+// holds up its own lines only. Where there is no other lane the reader waits for room instead, and queues only while the node
+// is away.
+type lane struct {
+	node string // "" for the route
+	to   ami.Doer
+	most int  // in flight
+	sole bool // there is no other lane
+
+	// Guarded by the sender's mu.
+	queue  lineQueue
+	flying int       // lines in flight
+	held   int       // bytes of lines in flight
+	since  time.Time // when an answer last came, or the first line that waits for one
+	closed bool      // no more lines come
+	waits  [2]bool   // the driver, the reader: it waits for wake
+	expiry *time.Timer
+
+	wake [2]chan struct{} // for the driver, the reader: something has changed
 }
 
-// A slot remembers the origin of an action in flight; its number is the action's tag. It is written before the action is
-// submitted and read behind its end.
-type slot struct {
+// Who waits for a lane.
+const (
+	driver = iota
+	reader
+)
+
+// A sentLine is what is remembered of a line in flight.
+type sentLine struct {
 	origin output.Origin
 	lane   *lane
+	bytes  int
+
+	answered bool // set at its end
 }
-
-const pageSlots = 64
-
-type slotPage [pageSlots]slot
-
-// laneQueue is how many lines may wait for a node beyond those in flight.
-const laneQueue = 256
 
 func (s *lineSender) addLanes(nodes []ami.Config) {
 	most := defaultParallel
 	if s.flags.parallel.Given {
 		most = s.flags.parallel.Value
 	}
-	newLane := func(submit func(context.Context, ami.Action, uint64) error) *lane {
-		return &lane{submit: submit, most: most, wake: make(chan struct{}, 1)}
+	add := func(node string, to ami.Doer) *lane {
+		l := &lane{node: node, to: to, most: most, sole: len(nodes) == 1}
+		for i := range l.wake {
+			l.wake[i] = make(chan struct{}, 1)
+		}
+		l.expiry = time.AfterFunc(forever, func() { s.expire(l) })
+		s.all = append(s.all, l)
+		return l
 	}
 	for _, n := range nodes {
-		node, ok := s.cluster.Node(n.Name)
-		if !ok {
+		if node, ok := s.cluster.Node(n.Name); ok {
+			s.lanes[n.Name] = add(n.Name, node)
+		}
+	}
+	switch {
+	case len(nodes) == 1:
+		s.route = s.lanes[nodes[0].Name]
+	case s.flags.Route != "":
+		s.route = add("", s.cluster.Via(ami.Route{Kind: target.RouteKinds[s.flags.Route]}))
+	}
+}
+
+// offer sends a line, or puts it into its lane's queue.
+func (s *lineSender) offer(ctx context.Context, l *lane, r lineRequest) {
+	deadline, waited, tried := time.Time{}, false, false
+	for {
+		s.mu.Lock()
+		free := l.queue.empty() && l.flying < l.most && l.held+r.kept() <= laneBytes
+		switch {
+		case free && !tried:
+			l.fly(r)
+			s.mu.Unlock()
+			if waited {
+				r.action.Timeout = max(time.Until(deadline), 1)
+			}
+			if s.sendNow(ctx, l, r) {
+				return
+			}
+			tried = true // it is away, or has no room
+			continue
+		case !l.sole || tried || !l.queue.empty():
+			s.mu.Unlock()
+			if deadline.IsZero() {
+				deadline = time.Now().Add(r.action.Timeout)
+			}
+			s.enqueue(ctx, l, r, deadline)
+			return
+		}
+		l.waits[reader] = true
+		s.mu.Unlock()
+		if !waited {
+			deadline, waited = time.Now().Add(r.action.Timeout), true
+		}
+		if !l.wait(ctx, reader, time.Until(deadline)) {
+			if ctx.Err() == nil {
+				s.refuse(r, l.node, l.lateError(&r))
+			}
+			return
+		}
+	}
+}
+
+// fly books a line as in flight. Called under the sender's mu.
+func (l *lane) fly(r lineRequest) {
+	if l.flying == 0 && l.queue.empty() {
+		l.since = time.Now()
+	}
+	l.flying++
+	l.held += r.kept()
+}
+
+// sendNow submits a line that is booked as in flight. It reports false when there is no session for it, or no room there.
+func (s *lineSender) sendNow(ctx context.Context, l *lane, r lineRequest) bool {
+	err := s.batch.TrySubmit(l.to, r.action, r.sent(l))
+	if err == nil {
+		return true
+	}
+	s.release(r.sent(l))
+	if errors.Is(err, ami.ErrNotReady) || errors.Is(err, ami.ErrBusy) {
+		return false
+	}
+	if ctx.Err() == nil {
+		s.refuse(r, nodeOf(err, r.node), err)
+	}
+	return true
+}
+
+// enqueue puts a line into the queue. A full one is waited for as long as its node answers, or as there is no other lane; a
+// line for a node that has been silent is refused.
+func (s *lineSender) enqueue(ctx context.Context, l *lane, r lineRequest, deadline time.Time) {
+	for {
+		s.mu.Lock()
+		if l.queue.bytes+l.held+r.bytes <= laneBytes || l.queue.empty() && l.held == 0 {
+			if l.flying == 0 && l.queue.empty() {
+				l.since = time.Now()
+			}
+			l.queue.push(r, deadline)
+			l.expireAt()
+			l.rouse(driver)
+			s.mu.Unlock()
+			return
+		}
+		patience := time.Until(deadline)
+		if !l.sole {
+			patience = min(patience, silence-time.Since(l.since))
+		}
+		l.waits[reader] = true
+		s.mu.Unlock()
+		if patience <= 0 || !l.wait(ctx, reader, patience) {
+			if ctx.Err() != nil {
+				return
+			}
+			s.mu.Lock()
+			silent := time.Since(l.since) >= silence
+			s.mu.Unlock()
+			if silent || !time.Now().Before(deadline) {
+				s.refuse(r, l.node, l.fullError(&r))
+				return
+			}
+		}
+	}
+}
+
+// drive sends what is in a lane's queue, in order.
+func (s *lineSender) drive(ctx context.Context, l *lane) {
+	defer l.expiry.Stop()
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		var e *queued
+		if l.flying < l.most {
+			e, _ = l.queue.pop()
+		}
+		if e == nil {
+			if l.closed && l.queue.empty() {
+				s.mu.Unlock()
+				return
+			}
+			l.waits[driver] = true
+			s.mu.Unlock()
+			l.wait(ctx, driver, forever)
 			continue
 		}
-		s.lanes[n.Name] = newLane(func(ctx context.Context, a ami.Action, tag uint64) error {
-			return node.Submit(ctx, a, s.batch, tag)
-		})
-		s.lanes[n.Name].node = n.Name
-		if len(nodes) == 1 {
-			s.route = s.lanes[n.Name]
-		}
-	}
-	if len(nodes) == 1 {
-		return
-	}
-	if s.flags.Route != "" {
-		kind := target.RouteKinds[s.flags.Route]
-		s.route = newLane(func(ctx context.Context, a ami.Action, tag uint64) error {
-			return s.cluster.Submit(ctx, ami.Route{Kind: kind}, a, s.batch, tag)
-		})
-		s.queues = append(s.queues, s.route)
-	}
-	for _, l := range s.lanes {
-		s.queues = append(s.queues, l)
-	}
-	for _, l := range s.queues {
-		l.queue = make(chan lineRequest, laneQueue)
+		l.fly(e.lineRequest)
+		l.expireAt()
+		l.rouse(reader)
+		s.mu.Unlock()
+		s.sendQueued(ctx, l, e)
 	}
 }
 
-// drive submits a lane's lines in order.
-func (s *lineSender) drive(ctx context.Context, l *lane) {
-	for r := range l.queue {
-		s.submit(ctx, l, r)
-	}
-}
-
-// submit sends a line when fewer are in flight than --parallel allows.
-func (s *lineSender) submit(ctx context.Context, l *lane, r lineRequest) {
-	tag, ok := s.take(ctx, l, r)
-	if !ok {
-		return
-	}
-	if err := l.submit(ctx, r.action, tag); err != nil {
-		s.release(tag)
+// sendQueued submits a line that is booked as in flight, and waits for a session and for room until its time is over.
+func (s *lineSender) sendQueued(ctx context.Context, l *lane, e *queued) {
+	waiting, cancel := context.WithDeadline(ctx, e.deadline)
+	defer cancel()
+	e.action.Timeout, e.action.WaitReady = max(time.Until(e.deadline), 1), true
+	if err := s.batch.Submit(waiting, l.to, e.action, e.sent(l)); err != nil {
+		s.release(e.sent(l))
 		if ctx.Err() == nil {
-			s.refuse(r, nodeOf(err, r.node), err)
+			s.refuse(e.lineRequest, nodeOf(err, e.node), err)
 		}
+	}
+}
+
+// expire ends the lines in a queue whose time is over.
+func (s *lineSender) expire(l *lane) {
+	s.mu.Lock()
+	over := l.queue.expired(time.Now())
+	l.expireAt()
+	l.rouse(reader)
+	s.mu.Unlock()
+	s.printing.Lock()
+	defer s.printing.Unlock()
+	for _, e := range over {
+		s.fail(fail.Classify(l.lateError(&e.lineRequest)), l.node, e.origin())
+	}
+	s.flush()
+}
+
+// expireAt sets the timer to the earliest deadline in the queue. Called under the sender's mu.
+func (l *lane) expireAt() {
+	if at, ok := l.queue.next(); ok {
+		l.expiry.Reset(time.Until(at))
+	}
+}
+
+// lateError is that of a line whose time was over before it could be sent, with what is known of why.
+func (l *lane) lateError(r *lineRequest) error {
+	err := ami.ErrTimeout
+	if n, ok := l.to.(*ami.Node); ok {
+		if state, cause := n.State(); state != ami.StateReady {
+			err = fmt.Errorf("%w: %w", err, ami.ErrNotReady)
+			if cause != nil {
+				err = fmt.Errorf("%w: %w", err, cause)
+			}
+		}
+	}
+	return &ami.OpError{Op: ami.OpDo, Node: l.node, Action: r.action.Name, Err: err}
+}
+
+func (l *lane) fullError(r *lineRequest) error {
+	return &fail.Error{
+		Code: fail.CodeUnsent, Sent: ami.SentNo.String(),
+		Message: fmt.Sprintf("line %d: not sent: %s answers nothing, and %d MiB of lines wait for it", r.line, cmp.Or(l.node, "the route"), laneBytes>>20),
+		Hint:    "nothing was sent: safe to try again, once it answers",
 	}
 }
 
@@ -105,57 +279,50 @@ func nodeOf(err error, otherwise string) string {
 	return otherwise
 }
 
-// take finds a slot for a line once its lane has room, or reports that ctx is done.
-func (s *lineSender) take(ctx context.Context, l *lane, r lineRequest) (tag uint64, ok bool) {
-	for ctx.Err() == nil {
-		s.mu.Lock()
-		if l.flying < l.most {
-			l.flying++
-			tag = s.slot(slot{origin: output.Origin{Action: r.action.Name, ID: r.id, Line: r.line}, lane: l})
-			s.mu.Unlock()
-			return tag, true
-		}
-		l.waits = true
-		s.mu.Unlock()
+// wait waits until somebody is roused, for d at most, and reports whether that was so.
+func (l *lane) wait(ctx context.Context, who int, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-l.wake[who]:
+		return true
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// rouse wakes the driver or the reader if it waits. Called under the sender's mu.
+func (l *lane) rouse(who int) {
+	if l.waits[who] {
+		l.waits[who] = false
 		select {
-		case <-l.wake:
-		case <-ctx.Done():
+		case l.wake[who] <- struct{}{}:
+		default: // roused already, and on its way
 		}
 	}
-	return 0, false
 }
 
-// slot puts an entry into a free slot. Called under mu.
-func (s *lineSender) slot(entry slot) (tag uint64) {
-	if len(s.free) == 0 {
-		first := uint64(len(s.slots)) * pageSlots
-		s.slots = append(s.slots, new(slotPage))
-		for i := range pageSlots {
-			s.free = append(s.free, first+uint64(i))
-		}
-	}
-	tag = s.free[len(s.free)-1]
-	s.free = s.free[:len(s.free)-1]
-	*at(s.slots, tag) = entry
-	return tag
-}
-
-func at(slots []*slotPage, tag uint64) *slot {
-	return &slots[tag/pageSlots][tag%pageSlots]
-}
-
-// release empties slots, and lets their lanes know if they wait for one.
-func (s *lineSender) release(tags ...uint64) {
+// close tells a lane's driver that no more lines come.
+func (s *lineSender) close(l *lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, tag := range tags {
-		l := at(s.slots, tag).lane
-		*at(s.slots, tag) = slot{}
-		l.flying--
-		if l.waits {
-			l.waits = false
-			l.wake <- struct{}{} // nobody else waits: there is room
+	l.closed = true
+	l.rouse(driver)
+}
+
+// release books lines that are over, and lets their lanes know.
+func (s *lineSender) release(lines ...sentLine) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range lines {
+		l := lines[i].lane
+		if lines[i].answered {
+			l.since = time.Now()
 		}
+		l.flying--
+		l.held -= lines[i].bytes
+		l.rouse(driver)
+		l.rouse(reader)
 	}
-	s.free = append(s.free, tags...)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // A lineRequest is one line of `send -`.
@@ -19,7 +20,19 @@ type lineRequest struct {
 	id     string
 	node   string
 	action ami.Action
+	bytes  int   // that it holds while it waits
 	err    error // why the line is refused; id is known if it could be read
+}
+
+// kept is how many bytes of a line stay while it is in flight: its values are on the wire then.
+func (r *lineRequest) kept() int { return len(r.id) + lineBytes }
+
+func (r *lineRequest) origin() output.Origin {
+	return output.Origin{Action: r.action.Name, ID: r.id, Line: r.line}
+}
+
+func (r *lineRequest) sent(l *lane) sentLine {
+	return sentLine{origin: r.origin(), lane: l, bytes: r.kept()}
 }
 
 const longLine = 1 << 10
@@ -29,7 +42,7 @@ const lineForm = `a line is {"action":"Ping","fields":{"Key":"value"},"id":"1","
 // parseLine reads one JSON object: action, and optionally fields, node, id, timeout. Numbers and booleans go as they
 // are written, an array repeats a header; null, objects, unknown and repeated keys are errors.
 func parseLine(number int, text string) (r lineRequest) {
-	r.line = number
+	r.line, r.bytes = number, len(text)+lineBytes
 	if !gjson.Valid(text) {
 		r.err = fail.Input(lineForm, "line %d is not JSON", number)
 		return r

@@ -20,30 +20,24 @@ import (
 
 const defaultParallel = 2000
 
-// A lineSender is one run of `send -`: the input is read and spread over lanes, each with a goroutine that submits
-// and waits for room on its own, so that a node that is away holds up its own lines only; a single lane needs none. The
-// answers are gathered in one batch and printed as they come.
+// A lineSender is one run of `send -`: the input is read and spread over lanes. The answers are gathered in one batch and
+// printed as they come.
 type lineSender struct {
 	run     *run.Run
 	flags   *options
 	timeout time.Duration // of a line that names none
 	cluster *ami.Cluster
-	batch   *ami.Batch
+	batch   ami.Batch[sentLine]
 	lanes   map[string]*lane // by node
 	route   *lane            // for lines that name no node, with --route or one node
-	queues  []*lane          // those that have a queue
+	all     []*lane          // each once
 
 	protected *act.Protection    // of the nodes
 	warned    map[[2]string]bool // the reader's own: actions and headers that were looked up
 	stop      context.CancelFunc
 
-	mu    sync.Mutex  // guards these and what is in flight in the lanes
-	slots []*slotPage // grows by the page, so that a slot stays where it is
-	free  []uint64
-
-	// The collector's own.
-	known []*slotPage // slots, when it last looked
-	ended []uint64    // tags of what was printed, to be released
+	mu    sync.Mutex // guards what waits and flies in the lanes
+	ended []sentLine // the collector's own: what was printed, to be released
 
 	printing sync.Mutex // guards all below
 	out      *output.Printer
@@ -90,7 +84,7 @@ func sendLines(ctx context.Context, r *run.Run, f *options) error {
 		return err
 	}
 	s := &lineSender{
-		run: r, flags: f, timeout: r.Settings.Timeout, cluster: c, out: p, batch: ami.NewBatch(ami.BatchOptions{Items: f.items}),
+		run: r, flags: f, timeout: r.Settings.Timeout, cluster: c, out: p, batch: ami.Batch[sentLine]{Items: f.items},
 		lanes: make(map[string]*lane), warned: make(map[[2]string]bool),
 	}
 	if !f.Yes {
@@ -103,18 +97,18 @@ func (s *lineSender) sendAll(ctx context.Context, in io.Reader, nodes []ami.Conf
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	s.stop = stop
-	var lanes sync.WaitGroup
+	var drivers sync.WaitGroup
 	s.addLanes(nodes)
-	for _, l := range s.queues {
-		lanes.Go(func() { s.drive(reading, l) })
+	for _, l := range s.all {
+		drivers.Go(func() { s.drive(reading, l) })
 	}
 	done, submitted := context.WithCancel(ctx)
 	go func() {
 		s.read(reading, run.NewStoppable(in, reading.Done())) // a failure ends it even while nothing comes
-		for _, l := range s.queues {
-			close(l.queue)
+		for _, l := range s.all {
+			s.close(l)
 		}
-		lanes.Wait()
+		drivers.Wait()
 		submitted()
 	}()
 	defer s.run.Progress(func() string {
@@ -134,26 +128,24 @@ func (s *lineSender) sendAll(ctx context.Context, in io.Reader, nodes []ami.Conf
 	return s.tally.Err()
 }
 
-// giveUp prints an error for each line that is in flight when --deadline is over: nobody will know how it ended. Called
-// under printing.
+// giveUp prints an error for each line that is in flight or waits when --deadline is over. Called under printing.
 func (s *lineSender) giveUp() {
+	for line := range s.batch.Values() {
+		f := fail.Failure{
+			Code: fail.CodeTimeout, Exit: fail.ExitTimeout, Sent: ami.SentMaybe.String(), Hint: fail.HintOf[fail.CodeTimeout],
+			Message: "line " + strconv.Itoa(line.origin.Line) + ": no answer before the --deadline was over",
+		}
+		_ = s.out.Failure(target.JsonFailure(f, line.lane.node, line.origin)) // it keeps its error
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ended := make(map[uint64]bool, len(s.ended))
-	for _, tag := range s.ended {
-		ended[tag] = true
-	}
-	for page := range s.slots {
-		for i := range s.slots[page] {
-			e := &s.slots[page][i]
-			if e.lane == nil || ended[uint64(page*pageSlots+i)] {
-				continue
-			}
+	for _, l := range s.all {
+		for e, ok := l.queue.pop(); ok; e, ok = l.queue.pop() {
 			f := fail.Failure{
-				Code: fail.CodeTimeout, Exit: fail.ExitTimeout, Sent: ami.SentMaybe.String(), Hint: fail.HintOf[fail.CodeTimeout],
-				Message: "line " + strconv.Itoa(e.origin.Line) + ": no answer before the --deadline was over",
+				Code: fail.CodeUnsent, Exit: fail.ExitConnect, Sent: ami.SentNo.String(), Hint: fail.HintOf[fail.CodeUnsent],
+				Message: "line " + strconv.Itoa(e.line) + ": not sent before the --deadline was over",
 			}
-			_ = s.out.Failure(target.JsonFailure(f, e.lane.node, e.origin)) // it keeps its error
+			_ = s.out.Failure(target.JsonFailure(f, l.node, e.origin()))
 		}
 	}
 }
@@ -209,7 +201,6 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 	if r.action.Timeout == 0 {
 		r.action.Timeout = s.timeout
 	}
-	r.action.WaitReady = true
 	r.action.AwaitOriginate = false
 	var lanes []*lane
 	switch {
@@ -231,14 +222,7 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 		return
 	}
 	for _, l := range lanes {
-		if l.queue == nil {
-			s.submit(ctx, l, r)
-			continue
-		}
-		select {
-		case l.queue <- r:
-		case <-ctx.Done():
-		}
+		s.offer(ctx, l, r)
 	}
 }
 
@@ -254,11 +238,19 @@ func (s *lineSender) warn(action *ami.Action) {
 	}
 }
 
-// refuse prints the failure of a line that was never in flight.
+// refuse prints the failure of a line that was never in flight, at once: whoever wrote the line may wait for it.
 func (s *lineSender) refuse(r lineRequest, node string, err error) {
 	s.printing.Lock()
 	defer s.printing.Unlock()
-	s.fail(fail.Classify(err), node, output.Origin{Action: r.action.Name, ID: r.id, Line: r.line})
+	s.fail(fail.Classify(err), node, r.origin())
+	s.flush()
+}
+
+// flush writes what is printed; the collector finds a failure again at its next write. Called under printing.
+func (s *lineSender) flush() {
+	if err := s.out.Flush(); err != nil {
+		s.stop()
+	}
 }
 
 // fail prints a failure; without --keep-going no further line is read. Called under printing.
@@ -276,7 +268,7 @@ func (s *lineSender) fail(f fail.Failure, node string, origin output.Origin) {
 	}
 }
 
-// releaseAt is how many lines end before their slots are free again, unless there is a pause: a lane that waits is not
+// releaseAt is how many lines end before their lanes have room again, unless there is a pause: a lane that waits is not
 // woken for each.
 const releaseAt = 64
 
@@ -315,19 +307,15 @@ func (s *lineSender) collect(ctx, submitted context.Context) error {
 	}
 }
 
-func (s *lineSender) print(r *ami.Result) error {
-	if r.Tag/pageSlots >= uint64(len(s.known)) {
-		s.mu.Lock()
-		s.known = s.slots
-		s.mu.Unlock()
-	}
-	origin := &at(s.known, r.Tag).origin
+func (s *lineSender) print(r *ami.Result[sentLine]) error {
+	origin := &r.Value.origin
 	s.printing.Lock()
 	defer s.printing.Unlock()
 	if r.Item != nil {
 		return s.out.Item(r.Item, origin)
 	}
-	s.ended = append(s.ended, r.Tag)
+	r.Value.answered = r.Reply != nil
+	s.ended = append(s.ended, r.Value)
 	if r.Err != nil {
 		s.fail(fail.Classify(r.Err), r.Node, *origin)
 		return nil

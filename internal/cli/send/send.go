@@ -3,7 +3,6 @@ package send
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/urfave/cli/v3"
@@ -13,6 +12,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -25,21 +25,29 @@ const help = `Examples:
   amictl send PJSIPShowEndpoints --query 'events.#.fields.ObjectName'
   amictl send CoreStatus --all                         on every node
   amictl send QueueReload --all --batch 5 --pause 10s --max-fail 1
-  amictl send PJSIPShowContacts --min-items 10         fails on fewer
+  amictl send CoreShowChannels --where 'Duration>10m'  only the long ones
+  amictl send PJSIPShowContacts --where Status!=Reachable --found none
   amictl send QueuePause Interface=PJSIP/100 Paused=true --dry-run
   jq -c '{action:"Hangup",fields:{Channel:.}}' chans | amictl send -  many
 
 An answer is one JSON object: response, message, fields, and events for a list. The first "=" of
 Key=Value splits; order and repeats are kept; "Key=" sends an empty value.
 
+--where leaves the items out that do not meet a condition. --found any|all|none|N|N..M then counts those that do, in each
+answer, and decides: exit status 0, or 1. An answer that is no list counts as one thing.
+
 With "-" each line of standard input is an action:
   {"action":"Hangup","fields":{"Channel":"PJSIP/100-1"},"id":"7"}
-"node" and "timeout" may be there too. An array repeats a header. Answers come as they arrive, each with its line and the id given.`
+"node" and "timeout" may be there too. An array repeats a header. Answers come as they arrive, each with its line and the id given.
+
+` + cond.Grammar
 
 // options are those of send.
 type options struct {
 	target.Fanout
 	items     bool
+	where     flags.List
+	found     cond.Found
 	minItems  flags.Count
 	emptyOK   bool
 	parallel  flags.Count
@@ -56,7 +64,9 @@ func Command(r *run.Run) *cli.Command {
 		Description: help,
 		Flags: slices.Concat([]cli.Flag{
 			&cli.BoolFlag{Name: "items", Usage: "print each element of a list as it arrives", Destination: &f.items},
-			&cli.GenericFlag{Name: "min-items", Usage: "fail unless the list has at least `N` items", Value: &f.minItems},
+			&cli.GenericFlag{Name: "where", Usage: "only items that meet the `CONDITION`; may repeat, all must hold", Value: &f.where},
+			&cli.GenericFlag{Name: "found", Usage: "fail unless so many are left: `HOW` is any, all, none, N or N..M", Value: &f.found},
+			&cli.GenericFlag{Name: "min-items", Usage: "fail unless the list has at least `N` items: --found N..", Value: &f.minItems},
 			&cli.BoolFlag{Name: "empty-ok", Usage: "an Error that only says that a list is empty is no failure", Destination: &f.emptyOK},
 			&cli.GenericFlag{Name: "parallel", Usage: "with -: at most `N` actions in flight (2000)", Value: &f.parallel},
 			&cli.GenericFlag{Name: "rate", Usage: "with -: at most `N` actions a second", Value: &f.rate},
@@ -64,8 +74,8 @@ func Command(r *run.Run) *cli.Command {
 		}, f.Fanout.Flags(), f.Rolling()),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Len() == 1 && c.Args().First() == "-" {
-				if f.minItems.Given || f.emptyOK || f.Batch.Given || f.Pause.Given || f.MaxFail.Given {
-					return fail.Usage("leave them out, or send that action by itself", "--min-items, --empty-ok, --batch, --pause and --max-fail are for one action")
+				if len(f.where) > 0 || f.found.Asks() || f.minItems.Given || f.emptyOK || f.Batch.Given || f.Pause.Given || f.MaxFail.Given {
+					return fail.Usage("leave them out, or send that action by itself", "--where, --found, --min-items, --empty-ok, --batch, --pause and --max-fail are for one action")
 				}
 				return sendLines(ctx, r, f)
 			}
@@ -83,6 +93,10 @@ func Command(r *run.Run) *cli.Command {
 
 // sendAction sends one action to the nodes selected and prints the answers.
 func sendAction(ctx context.Context, r *run.Run, f *options, action ami.Action) error {
+	judge, err := newJudge(r, f)
+	if err != nil {
+		return err
+	}
 	nodes, done, err := act.Aim(r, &f.Fanout, &action)
 	if err == nil {
 		act.WarnUnknown(r, &action)
@@ -91,6 +105,9 @@ func sendAction(ctx context.Context, r *run.Run, f *options, action ami.Action) 
 		return err
 	}
 	several := len(nodes) > 1 && f.Route == ""
+	if f.items && several {
+		return fail.Usage("choose one with --node", "--items is for one node")
+	}
 	p, err := r.Printer(run.Answers, len(nodes) > 1, several || f.items)
 	if err != nil {
 		return err
@@ -98,22 +115,24 @@ func sendAction(ctx context.Context, r *run.Run, f *options, action ami.Action) 
 	origin := output.Origin{Action: action.Name}
 	ask := func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) {
 		reply, err := c.Do(ctx, action)
-		return reply, f.judge(c.Name(), reply, err, 0)
+		return reply, judge.answer(c.Name(), reply, err)
 	}
 	if f.items {
-		if several {
-			return fail.Usage("choose one with --node", "--items is for one node")
-		}
 		ask = func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) {
-			reply, n, err := doItems(ctx, c, action, origin, p)
-			return reply, f.judge(c.Name(), reply, err, n)
+			s := streamed{judge: judge, out: p, origin: &origin}
+			return s.do(ctx, c, action)
 		}
 	}
 	var t target.Tally
 	var failed error
 	target.Each(ctx, r, nodes, &f.Fanout, ask, func(e target.Ending) {
+		if e.Err == nil && f.items && r.Flags.Query != "" { // its items are what was asked for
+			t.Add(fail.ExitOK)
+			return
+		}
 		failed = errors.Join(failed, target.Report(r, p, e, origin, several, &t))
 	})
+	act.NoteMissing(r, judge.where)
 	if err := p.Close(); err != nil {
 		return err
 	}
@@ -121,45 +140,4 @@ func sendAction(ctx context.Context, r *run.Run, f *options, action ami.Action) 
 		return failed
 	}
 	return t.Err()
-}
-
-// judge applies --empty-ok and --min-items to an answer; streamed is how many items were printed before.
-func (f *options) judge(node string, r *ami.Reply, err error, streamed int) error {
-	if f.emptyOK && err != nil && r != nil && fail.SaysEmpty(r) {
-		err = nil
-	}
-	if err != nil || !f.minItems.Given {
-		return err
-	}
-	if n := streamed + len(r.Events); n < f.minItems.Value {
-		return &fail.Error{Code: fail.CodeCondition, Message: fmt.Sprintf("%s: %d items, and --min-items wants %d", node, n, f.minItems.Value), Hint: "the answer is on standard output"}
-	}
-	return nil
-}
-
-// doItems sends an action and prints every item of its list at once. It returns how many there were.
-func doItems(ctx context.Context, c *ami.Conn, action ami.Action, origin output.Origin, p *output.Printer) (_ *ami.Reply, items int, _ error) {
-	b := ami.NewBatch(ami.BatchOptions{Items: true})
-	if err := c.Submit(ctx, action, b, 0); err != nil {
-		return nil, 0, err
-	}
-	for {
-		r, ok := b.Poll()
-		if !ok {
-			if err := p.Flush(); err != nil {
-				return nil, items, err
-			}
-			var err error
-			if r, err = b.Next(ctx); err != nil {
-				return nil, items, err
-			}
-		}
-		if r.Item == nil {
-			return r.Reply, items, r.Err
-		}
-		items++
-		if err := p.Item(r.Item, &origin); err != nil {
-			return nil, items, err
-		}
-	}
 }

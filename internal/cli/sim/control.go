@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path"
 	"strings"
 	"sync"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/scenario"
+	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -98,9 +98,7 @@ func (c *control) execute(line string) answer {
 	}
 	var servers []*amitest.Server
 	for _, srv := range c.s.servers {
-		if ok, err := path.Match(pattern, srv.Name()); err != nil {
-			return fail("on "+pattern+": ", err)
-		} else if ok {
+		if ami.MatchGlob(pattern, srv.Name()) {
 			servers = append(servers, srv)
 		}
 	}
@@ -124,7 +122,7 @@ func (c *control) execute(line string) answer {
 		}
 	default:
 		for _, srv := range servers {
-			if err := scenario.Strike(srv, rest); err != nil {
+			if err := srv.InjectText(rest); err != nil {
 				return fail("", err)
 			}
 		}

@@ -25,8 +25,10 @@ func (t *tailer) openRecord() error {
 	if err != nil {
 		return errors.Join(file.Close(), fail.Usage("give a path that you may write to", "--record: %v", err))
 	}
-	if from, err := os.Stat(t.flags.from); err == nil && os.SameFile(from, to) {
-		return errors.Join(file.Close(), fail.Usage("give the record another name", "--record would add to %s, which --from reads", path))
+	for _, name := range t.flags.from {
+		if from, err := os.Stat(name); err == nil && os.SameFile(from, to) {
+			return errors.Join(file.Close(), fail.Usage("give the record another name", "--record would add to %s, which --from reads", path))
+		}
 	}
 	if to.Mode().IsRegular() && to.Size() > 0 && !t.flags.appends {
 		return errors.Join(file.Close(), fail.Usage("--append adds to it, another name keeps both", "--record: %s holds something already", path))

@@ -33,7 +33,7 @@ func newSender(ctx context.Context, r *run.Run, c *ami.Cluster, f *target.Fanout
 	ask.Timeout, ask.WaitReady = r.Settings.Timeout, true
 	if f.Route != "" && len(c.Nodes()) > 1 {
 		s.open.Go(func() {
-			reply, err := c.Do(ctx, ami.Route{Kind: target.RouteKinds[f.Route]}, ask)
+			reply, err := c.Via(ami.Route{Kind: target.RouteKinds[f.Route]}).Do(ctx, ask)
 			s.put(target.Ending{Node: replyNode(reply), Reply: reply, Err: err})
 		})
 		return s

@@ -15,6 +15,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -32,7 +33,9 @@ const help = `Examples:
 An action behind "--" is sent once the events are subscribed to, so none of its own is missed.
 A lost connection is made again; a gap marks what is missing. --for begins with the first session. On a
 terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
-a time of today (09:30), or how long ago (10m).`
+a time of today (09:30), or how long ago (10m).
+
+` + cond.Grammar + "\n\n" + cond.Globs
 
 // options are those of tail; wait shares most.
 type options struct {
@@ -44,7 +47,8 @@ type options struct {
 	failOnGap bool
 	record    string
 	appends   bool // to the record
-	from      string
+	from      flags.List
+	follow    bool
 	require   string
 	since     string
 	until     string
@@ -68,7 +72,8 @@ func Command(r *run.Run) *cli.Command {
 			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
 			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
 			&cli.BoolFlag{Name: "append", Usage: "with --record: add to a file that holds something already", Destination: &f.appends},
-			flags.Text("from", "", "read a record or a raw capture from `FILE` (- is standard input) instead of a server", &f.from),
+			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &f.from},
+			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, also when it is rotated", Destination: &f.follow},
 			flags.Text("since", "", "with --from: only events from `TIME` on", &f.since),
 			flags.Text("until", "", "only events before `TIME`; a live tail ends then", &f.until),
 			flags.Text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &f.speed),
@@ -92,18 +97,18 @@ func tail(ctx context.Context, r *run.Run, f *options, names []string) (err erro
 		return act.NotDry(err)
 	}
 	defer func() { err = errors.Join(err, t.closeRecord()) }()
-	if f.from == "" && !f.span.until.IsZero() {
+	if len(f.from) == 0 && !f.span.until.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, f.span.until, errForIsOver)
 		defer cancel()
 	}
-	if f.from != "" {
+	if len(f.from) > 0 {
 		err = t.replay(ctx)
 	} else {
 		err = t.live(ctx)
 	}
 	err = errors.Join(notOver(ctx, err), t.end())
-	if r.Dropped > 0 && f.from == "" {
+	if r.Dropped > 0 && len(f.from) == 0 {
 		r.Note("%d events were dropped: what reads this output, or this host, was too slow", r.Dropped)
 	}
 	return err
@@ -126,24 +131,6 @@ func (f *options) limit(ctx context.Context) (context.Context, context.CancelFun
 		return ctx, func() {}
 	}
 	return context.WithTimeoutCause(ctx, f.length.Value, errForIsOver)
-}
-
-// parseWhere joins all conditions: several flags mean and.
-func parseWhere(conditions []string) (*ami.Where, error) {
-	joined := ""
-	for i, c := range conditions {
-		if _, err := ami.ParseWhere(c); err != nil { // each by itself, so that the error shows what was written
-			return nil, err
-		}
-		if i > 0 {
-			joined += " && "
-		}
-		joined += c
-	}
-	if joined == "" {
-		return nil, nil
-	}
-	return ami.ParseWhere(joined)
 }
 
 // need returns how many nodes must be ready at the start.
@@ -188,7 +175,7 @@ type tailer struct {
 func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer, error) {
 	t := &tailer{run: r, flags: f, names: names}
 	var err error
-	if t.where, err = parseWhere(f.where); err != nil {
+	if t.where, err = act.ParseWhere(r, f.where); err != nil {
 		return nil, err
 	}
 	act.WarnEvents(r, names)
@@ -202,7 +189,7 @@ func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer
 	if f.DryRun && !r.HasTo {
 		return nil, fail.Usage("-- ACTION [Key=Value]...", "--dry-run shows the action behind `--`, and there is none")
 	}
-	if f.from != "" {
+	if len(f.from) > 0 {
 		if err := checkReplay(r, f); err != nil {
 			return nil, err
 		}
@@ -224,7 +211,7 @@ func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer
 	}
 	if f.stats {
 		kind = run.Records
-		t.stats = newEventStats(f.from != "")
+		t.stats = newEventStats(len(f.from) > 0)
 	}
 	if t.out, err = r.Printer(kind, len(t.nodes) > 1, true); err != nil {
 		return nil, err
@@ -294,6 +281,7 @@ func (t *tailer) flush() error {
 
 // end prints what is left: the counts, or the end of a document.
 func (t *tailer) end() error {
+	act.NoteMissing(t.run, t.where)
 	if t.stats != nil {
 		t.stats.clear()
 		for _, r := range t.stats.records() {

@@ -12,6 +12,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -19,6 +20,7 @@ import (
 // untilOptions are those of wait --until.
 type untilOptions struct {
 	conditions flags.List
+	found      cond.Found // how much must meet them; any, unless said
 	every      flags.Duration
 }
 
@@ -27,11 +29,12 @@ type untilWait struct {
 	run    *run.Run
 	action ami.Action
 	where  *ami.Where
+	found  cond.Found
 	every  time.Duration
 }
 
 func waitUntil(ctx context.Context, r *run.Run, f *untilOptions, fan *target.Fanout) error {
-	where, err := parseWhere(f.conditions)
+	where, err := act.ParseWhere(r, f.conditions)
 	if err != nil {
 		return err
 	}
@@ -65,7 +68,10 @@ func waitUntil(ctx context.Context, r *run.Run, f *untilOptions, fan *target.Fan
 		return err
 	}
 	action.WaitReady = true
-	u := &untilWait{run: r, action: action, where: where, every: f.every.Value}
+	u := &untilWait{run: r, action: action, where: where, found: f.found, every: f.every.Value}
+	if !u.found.Asks() {
+		u.found = cond.Any
+	}
 	ends, err := u.poll(limited, c)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -125,6 +131,7 @@ func (u *untilWait) tooLate(ends, before []target.Ending) ([]target.Ending, erro
 	if slices.ContainsFunc(ends, func(e target.Ending) bool { return e.Reply != nil }) {
 		hint = "the last answer is on standard output; --timeout allows more time"
 	}
+	act.NoteMissing(u.run, u.where)
 	return ends, &fail.Error{Code: fail.CodeCondition, Exit: fail.ExitTimeout, Message: "the condition did not hold within " + u.run.Settings.Timeout.String(), Hint: hint}
 }
 
@@ -142,15 +149,9 @@ func (u *untilWait) round(ctx context.Context, c *ami.Cluster) []target.Ending {
 	return ends
 }
 
-// holds looks at the response, at every item of a list and at the event that ends it, which tells how many there were.
+// holds looks at the response, or at every item of a list and what is around them.
 func (u *untilWait) holds(r *ami.Reply) bool {
-	if u.where.Match(r.Node, &r.Message) || r.End.Len() > 0 && u.where.Match(r.Node, &r.End) {
-		return true
-	}
-	for i := range r.Events {
-		if u.where.Match(r.Node, &r.Events[i].Message) {
-			return true
-		}
-	}
-	return false
+	var n cond.Count
+	n.Reply(u.where, r)
+	return u.found.Holds(n)
 }

@@ -3,6 +3,7 @@ package tail
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -27,7 +28,9 @@ not count. Prints what it waited for and exits 0; 5 when --timeout is over; 7 wh
 missing; 3 or 4 when there was no session. --ready waits through refused connections and a boot, not through
 a refused login.
 --until sends the action again and again, until its answer (the response, an item of its list, or the event
-that ends the list) meets the condition; of several nodes (--all), until all of them do.`
+that ends the list) meets the condition; of several nodes (--all), until all of them do. --found none waits until nothing
+meets it, all until everything does, N..M until so many do.
+` + "`amictl tail --help`" + ` explains conditions.`
 
 func WaitCommand(r *run.Run) *cli.Command {
 	f := &options{count: flags.Count{Value: 1, Given: true}}
@@ -43,11 +46,12 @@ func WaitCommand(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "count", Usage: "wait for `N` events (1)", Value: &f.count},
 			&cli.BoolFlag{Name: "ready", Usage: "wait until every node has booted", Destination: &ready},
 			&cli.GenericFlag{Name: "until", Usage: "send the action until its answer meets `CONDITION`, such as CoreCurrentCalls=0; may repeat", Value: &u.conditions},
+			&cli.GenericFlag{Name: "found", Usage: "with --until: how much of an answer must meet it: `HOW` is any (if absent), all, none, N or N..M", Value: &u.found},
 			&cli.GenericFlag{Name: "every", Usage: "with --until: ask each `TIME` (5s)", Value: &u.every},
 		}, f.Fanout.Flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if ready {
-				if c.Args().Present() || r.HasTo || len(f.where) > 0 || len(u.conditions) > 0 || u.every.Given || f.DryRun || f.Route != "" {
+				if c.Args().Present() || r.HasTo || len(f.where) > 0 || len(u.conditions) > 0 || u.every.Given || u.found.Asks() || f.DryRun || f.Route != "" {
 					return fail.Usage("`amictl wait --ready && amictl wait …` does one after the other", "--ready goes with nothing else")
 				}
 				return waitReady(ctx, r)
@@ -58,8 +62,8 @@ func WaitCommand(r *run.Run) *cli.Command {
 				}
 				return waitUntil(ctx, r, u, &f.Fanout)
 			}
-			if u.every.Given {
-				return fail.Usage("such as --until CoreCurrentCalls=0 --every 5s -- CoreStatus", "--every goes with --until")
+			if u.every.Given || u.found.Asks() {
+				return fail.Usage("such as --until CoreCurrentCalls=0 --every 5s -- CoreStatus", "--every and --found go with --until")
 			}
 			return waitEvents(ctx, r, f, c.Args().Slice())
 		},
@@ -117,8 +121,8 @@ func waitReady(ctx context.Context, r *run.Run) error {
 	}
 	for i := range nodes {
 		nodes[i].Events = "system"
-		nodes[i].BackoffMax = 2 * time.Second
-		nodes[i].BreakerFailures = 1 << 20
+		nodes[i].Redial.BackoffMax = 2 * time.Second
+		nodes[i].Redial.BreakerAfter = math.MaxInt64
 	}
 	c, err := target.Cluster(r, nodes)
 	if err != nil {

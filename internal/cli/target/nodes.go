@@ -113,9 +113,7 @@ func namedNode(r *run.Run, word string) ([]ami.Config, error) {
 	}
 	var found []ami.Config
 	for _, name := range c.NodeNames() {
-		if ok, err := c.Matches(word, name); err != nil {
-			return nil, fail.Usage("* and ? are wild, [a-z] is a range", "--node %q is not a valid pattern", word)
-		} else if ok {
+		if c.Matches(word, name) {
 			n, err := Node(r, name, c.Nodes[name], c)
 			if err != nil {
 				return nil, err
@@ -200,9 +198,9 @@ func Node(r *run.Run, name string, n *config.Node, c *config.Context) (ami.Confi
 
 // limitTimes applies the timeouts in force.
 func limitTimes(r *run.Run, cfg *ami.Config) {
-	cfg.ActionTimeout = r.Settings.Timeout
+	cfg.Timeouts.Action = r.Settings.Timeout
 	if d := r.Settings.ConnectTimeout; d > 0 {
-		cfg.DialTimeout, cfg.LoginTimeout = d, d
+		cfg.Timeouts.Dial, cfg.Timeouts.Login = d, d
 	}
 }
 

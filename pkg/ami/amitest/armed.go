@@ -1,6 +1,7 @@
 package amitest
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -13,6 +14,8 @@ type armed struct {
 	Fault
 	until time.Time
 
+	cancel context.CancelFunc // of one that has a goroutine, else nil
+
 	mu    sync.Mutex // guards the rest; a leaf
 	rng   *rand.Rand
 	seen  int
@@ -23,16 +26,28 @@ type armed struct {
 // faults are the faults at work, never changed once published.
 type faults struct{ list []*armed }
 
-// Inject makes the server misbehave from now on. Several faults work together.
+// Inject makes the server misbehave from now on. Several faults work together. It
+// panics if there is no such kind: a test whose fault never strikes tests nothing.
 func (s *Server) Inject(f Fault) {
+	if err := f.check(); err != nil {
+		panic("amitest: fault: " + err.Error())
+	}
 	f = f.defaults()
-	s.book.count(func(l *Ledger) *uint64 { return &l.FaultsInjected })
-	if s.strike(f) {
+	if deed := deeds[f.Kind]; deed != nil && f.Period == 0 {
+		deed(s)
 		return
 	}
+	s.book.count(func(l *Ledger) *uint64 { return &l.FaultsInjected })
+	if !s.strike(f) {
+		s.arm(f, nil)
+	}
+}
+
+// arm puts a fault among those at work.
+func (s *Server) arm(f Fault, cancel context.CancelFunc) *armed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := &armed{Fault: f}
+	a := &armed{Fault: f, cancel: cancel}
 	if f.During > 0 {
 		a.until = time.Now().Add(f.During)
 	}
@@ -47,6 +62,32 @@ func (s *Server) Inject(f Fault) {
 	s.injected++
 	a.rng = s.cfg.rng(s.injected)
 	s.faults.Store(&faults{append(list, a)})
+	return a
+}
+
+// work lets a fault with a goroutine of its own work until it is done, cleared, or its
+// time is over.
+func (s *Server) work(f Fault, run func(context.Context, Fault)) {
+	var ctx context.Context
+	var cancel context.CancelFunc
+	if f.During > 0 {
+		ctx, cancel = context.WithTimeout(s.ctx, f.During)
+	} else {
+		ctx, cancel = context.WithCancel(s.ctx)
+	}
+	a := s.arm(f, cancel)
+	s.spawnOpenElse(func() {
+		defer cancel()
+		run(ctx, f)
+		a.finish()
+	}, cancel)
+}
+
+// finish says that the fault is done.
+func (a *armed) finish() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.spent = true
 }
 
 // InjectText injects a fault given as text.
@@ -63,8 +104,15 @@ func (s *Server) InjectText(line string) error {
 // go on.
 func (s *Server) ClearFaults() {
 	s.mu.Lock()
-	s.faults.Store(nil)
+	old := s.faults.Swap(nil)
 	s.mu.Unlock()
+	if old != nil {
+		for _, a := range old.list {
+			if a.cancel != nil {
+				a.cancel()
+			}
+		}
+	}
 	for _, sess := range s.snapshot() {
 		sess.thaw()
 	}
@@ -102,7 +150,7 @@ func (a *armed) fire() bool {
 		return false
 	}
 	a.hits++
-	a.spent = a.Times != Always && a.hits >= a.Times
+	a.spent = a.Times != always && a.hits >= a.Times
 	return true
 }
 
@@ -135,7 +183,7 @@ func (a *armed) draw(n int) []byte {
 }
 
 // pick returns the first fault of that kind that strikes now.
-func (s *Server) pick(kind FaultKind) *armed {
+func (s *Server) pick(kind string) *armed {
 	p := s.faults.Load()
 	if p == nil {
 		return nil

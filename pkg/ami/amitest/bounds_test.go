@@ -97,7 +97,7 @@ func TestAcceptAfterALack(t *testing.T) {
 
 // Deny is for every user, and changes none of their rights.
 func TestDeny(t *testing.T) {
-	srv := amitest.NewServer(amitest.WithUsers(amitest.User{Name: "admin", Secret: "secret", Read: amitest.ClassAll, Write: amitest.ClassSystem}))
+	srv := amitest.NewServer(amitest.WithUsers(amitest.User{Name: "admin", Secret: "secret", Read: amitest.ClassAll, Write: amitest.ParseClass("system")}))
 	defer srv.Close()
 	for _, deny := range []bool{true, false} {
 		srv.Deny(deny)
@@ -126,7 +126,7 @@ func TestDeny(t *testing.T) {
 
 // What a frozen session is to be sent does not grow without end.
 func TestFrozenSessionIsBounded(t *testing.T) {
-	srv := amitest.NewServer(amitest.WithQueueLimit(4 << 10))
+	srv := amitest.NewServer(amitest.WithSettings(amitest.Settings{QueueLimit: 4 << 10}))
 	defer srv.Close()
 	loginAt(t, srv.Addr())
 	if err := srv.InjectText("halfopen"); err != nil {

@@ -161,7 +161,7 @@ func (s *Server) varSet(c *Channel, name, value string) {
 		s.state.mu.Unlock()
 	}
 	hs = append(hs[:len(hs):len(hs)], Header{"Variable", name}, Header{"Value", escapeC(value)})
-	s.emit([]Event{{Name: "VarSet", Class: ClassDialplan, Headers: hs}})
+	s.emit([]Event{{Name: "VarSet", Class: classDialplan, Headers: hs}})
 }
 
 var noChannel = []Header{{"Channel", "none"}, {"Uniqueid", "none"}}

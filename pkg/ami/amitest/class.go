@@ -10,25 +10,25 @@ type Class uint32
 // The classes in the order of Asterisk's perms table (manager.c), which is the
 // order in which a Privilege header lists them.
 const (
-	ClassSystem    Class = 1 << 0
-	ClassCall      Class = 1 << 1
-	ClassLog       Class = 1 << 2
-	ClassVerbose   Class = 1 << 3
-	ClassCommand   Class = 1 << 4
-	ClassAgent     Class = 1 << 5
-	ClassUser      Class = 1 << 6
-	ClassConfig    Class = 1 << 7
-	ClassDTMF      Class = 1 << 8
-	ClassReporting Class = 1 << 9
-	ClassCDR       Class = 1 << 10
-	ClassDialplan  Class = 1 << 11
-	ClassOriginate Class = 1 << 12
-	ClassAGI       Class = 1 << 13
-	ClassCC        Class = 1 << 15
-	ClassAOC       Class = 1 << 16
-	ClassTest      Class = 1 << 17
-	ClassSecurity  Class = 1 << 18
-	ClassMessage   Class = 1 << 19
+	classSystem    Class = 1 << 0
+	classCall      Class = 1 << 1
+	classLog       Class = 1 << 2
+	classVerbose   Class = 1 << 3
+	classCommand   Class = 1 << 4
+	classAgent     Class = 1 << 5
+	classUser      Class = 1 << 6
+	classConfig    Class = 1 << 7
+	classDTMF      Class = 1 << 8
+	classReporting Class = 1 << 9
+	classCDR       Class = 1 << 10
+	classDialplan  Class = 1 << 11
+	classOriginate Class = 1 << 12
+	classAGI       Class = 1 << 13
+	classCC        Class = 1 << 15
+	classAOC       Class = 1 << 16
+	classTest      Class = 1 << 17
+	classSecurity  Class = 1 << 18
+	classMessage   Class = 1 << 19
 
 	// ClassNone is the authority of an action that everyone may run.
 	ClassNone Class = 0
@@ -41,25 +41,25 @@ var classLabels = []struct {
 	bit   Class
 	label string
 }{
-	{ClassSystem, "system"},
-	{ClassCall, "call"},
-	{ClassLog, "log"},
-	{ClassVerbose, "verbose"},
-	{ClassCommand, "command"},
-	{ClassAgent, "agent"},
-	{ClassUser, "user"},
-	{ClassConfig, "config"},
-	{ClassDTMF, "dtmf"},
-	{ClassReporting, "reporting"},
-	{ClassCDR, "cdr"},
-	{ClassDialplan, "dialplan"},
-	{ClassOriginate, "originate"},
-	{ClassAGI, "agi"},
-	{ClassCC, "cc"},
-	{ClassAOC, "aoc"},
-	{ClassTest, "test"},
-	{ClassSecurity, "security"},
-	{ClassMessage, "message"},
+	{classSystem, "system"},
+	{classCall, "call"},
+	{classLog, "log"},
+	{classVerbose, "verbose"},
+	{classCommand, "command"},
+	{classAgent, "agent"},
+	{classUser, "user"},
+	{classConfig, "config"},
+	{classDTMF, "dtmf"},
+	{classReporting, "reporting"},
+	{classCDR, "cdr"},
+	{classDialplan, "dialplan"},
+	{classOriginate, "originate"},
+	{classAGI, "agi"},
+	{classCC, "cc"},
+	{classAOC, "aoc"},
+	{classTest, "test"},
+	{classSecurity, "security"},
+	{classMessage, "message"},
 }
 
 // ParseClass reads a comma-separated list of class labels the way Asterisk's

@@ -20,8 +20,8 @@ import (
 // goroutines, this for descriptors and for how long it takes.
 func TestClose(t *testing.T) {
 	before := descriptors(t)
-	for _, fault := range append(RandomFaults(1, 40), Fault{Kind: FaultHalfOpen}, Fault{Kind: FaultFlood, Count: 1 << 30},
-		Fault{Kind: FaultLatency, Fixed: time.Hour}, Fault{Kind: FaultFlap, Times: Always}, Fault{Kind: FaultRestart, For: time.Hour}) {
+	for _, fault := range append(randomFaults(1, 40), Fault{Kind: faultHalfOpen}, Fault{Kind: faultFlood, Count: 1 << 30},
+		Fault{Kind: faultLatency, Fixed: time.Hour}, Fault{Kind: faultFlap, Times: always}, Fault{Kind: faultRestart, For: time.Hour}) {
 		s := NewServer()
 		var conns []net.Conn
 		for range 3 {

@@ -45,12 +45,3 @@ func (c *Cluster) Close() {
 	}
 	wg.Wait()
 }
-
-// Ledger returns the sum of the servers' ledgers, without the parts by session.
-func (c *Cluster) Ledger() Ledger {
-	var sum Ledger
-	for _, s := range c.servers {
-		sum.add(s.Ledger())
-	}
-	return sum
-}

@@ -48,7 +48,7 @@ func (w *ResponseWriter) CommandOutput(text string, ok bool) {
 	}
 	w.sess.batch.b = append(b, '\r', '\n')
 	w.sess.batch.close(kind)
-	if w.sess.srv.cfg.extraBlanks {
+	if w.sess.srv.cfg.settings.ExtraBlankLines {
 		w.blank()
 	}
 }

@@ -194,11 +194,11 @@ func labTwin(v Version) *Server {
 	user := func(name string, read, write Class) User {
 		return User{Name: name, Secret: "secret", Read: read, Write: write}
 	}
-	small := ClassSystem | ClassUser
+	small := classSystem | classUser
 	s := NewServer(WithVersion(v), WithUsers(
-		user("admin", ClassAll, ClassAll), user("readonly", ClassAll, ClassReporting),
-		user("command", 0, ClassCommand), user("small", small, small),
-		user("nocall", ClassAll&^ClassCall, ClassAll),
+		user("admin", ClassAll, ClassAll), user("readonly", ClassAll, classReporting),
+		user("command", 0, classCommand), user("small", small, small),
+		user("nocall", ClassAll&^classCall, ClassAll),
 		User{
 			Name: "filtered", Secret: "secret", Read: ClassAll, Write: ClassAll,
 			Filters: []string{"Event: UserEvent", "Event: Hangup", "!UserEvent: Hidden"},

@@ -184,7 +184,7 @@ func moduleLoad(r *Request, w *ResponseWriter) {
 // userEvent is action_userevent: the acknowledgement, then an event with every
 // other header of the action as it was sent, to every session.
 func userEvent(r *Request, w *ResponseWriter) {
-	ev := Event{Name: "UserEvent", Class: ClassUser, Headers: []Header{{"UserEvent", r.Get("UserEvent")}}}
+	ev := Event{Name: "UserEvent", Class: classUser, Headers: []Header{{"UserEvent", r.Get("UserEvent")}}}
 	for i := range r.in.lines {
 		line := r.in.line(i)
 		if hasPrefixFold(string(line), "Action:") || hasPrefixFold(string(line), "UserEvent:") {

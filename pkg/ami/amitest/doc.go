@@ -14,6 +14,7 @@
 // is written from its source and unverified. An action that it does not claim is
 // answered as by a server whose module is not loaded.
 //
-// Faults make it misbehave on purpose, Traffic and Replay produce events, and
-// Ledger tells what it received and sent.
+// Faults make it misbehave on purpose. They are data, with a text form that scenario
+// files and the control lines of amictl sim use, too: see Fault. Traffic and Replay
+// produce events, and Ledger tells what the server received and sent.
 package amitest

@@ -117,7 +117,7 @@ func (s *Server) encode(ev *Event) Class {
 func (s *Server) preamble(b []byte, name string, class Class) []byte {
 	b = appendHeader(b, "Event", name)
 	b = appendHeader(b, "Privilege", privilege(class))
-	if s.cfg.timestamps {
+	if s.cfg.settings.Timestamps {
 		now := time.Now()
 		b = append(b, "Timestamp: "...)
 		b = appendSeconds(b, now)
@@ -157,15 +157,15 @@ func appendSeconds(b []byte, t time.Time) []byte {
 // privilege is Class.String without an allocation for the usual single classes.
 func privilege(c Class) string {
 	switch c {
-	case ClassCall:
+	case classCall:
 		return "call,all"
-	case ClassDialplan:
+	case classDialplan:
 		return "dialplan,all"
-	case ClassAgent:
+	case classAgent:
 		return "agent,all"
-	case ClassSystem:
+	case classSystem:
 		return "system,all"
-	case ClassUser:
+	case classUser:
 		return "user,all"
 	}
 	return c.String()
@@ -177,34 +177,34 @@ func classOf(name string) Class {
 	if c, ok := eventClasses[name]; ok {
 		return c
 	}
-	return ClassCall
+	return classCall
 }
 
 // eventClasses has the events whose class is not call (the manager_event calls
 // and manager_*.c of Asterisk 22).
 var eventClasses = map[string]Class{
-	"AGIExecEnd": ClassAGI, "AGIExecStart": ClassAGI,
-	"AsyncAGIStart": ClassAGI, "AsyncAGIExec": ClassAGI, "AsyncAGIEnd": ClassAGI,
-	"AgentCalled": ClassAgent, "AgentComplete": ClassAgent, "AgentConnect": ClassAgent,
-	"AgentDump": ClassAgent, "AgentLogin": ClassAgent, "AgentLogoff": ClassAgent,
-	"AgentRingNoAnswer": ClassAgent,
-	"QueueMemberAdded":  ClassAgent, "QueueMemberPause": ClassAgent, "QueueMemberPenalty": ClassAgent,
-	"QueueMemberRemoved": ClassAgent, "QueueMemberRinginuse": ClassAgent, "QueueMemberStatus": ClassAgent,
-	"QueueCallerAbandon": ClassAgent, "QueueCallerJoin": ClassAgent, "QueueCallerLeave": ClassAgent,
-	"AOC-D": ClassAOC, "AOC-E": ClassAOC, "AOC-S": ClassAOC,
-	"Cdr": ClassCDR, "CEL": ClassCDR,
-	"DTMFBegin": ClassDTMF, "DTMFEnd": ClassDTMF,
-	"Newexten": ClassDialplan, "VarSet": ClassDialplan,
-	"FullyBooted": ClassSystem, "Shutdown": ClassSystem, "Reload": ClassSystem,
-	"Load": ClassSystem, "Unload": ClassSystem, "LogChannel": ClassSystem,
-	"PeerStatus": ClassSystem, "Registry": ClassSystem, "ContactStatus": ClassSystem,
-	"Alarm": ClassSystem, "AlarmClear": ClassSystem,
-	"RTCPReceived": ClassReporting, "RTCPSent": ClassReporting,
-	"UserEvent":               ClassUser,
-	"TestEvent":               ClassTest,
-	"ChallengeResponseFailed": ClassSecurity, "ChallengeSent": ClassSecurity,
-	"FailedACL": ClassSecurity, "InvalidAccountID": ClassSecurity, "InvalidPassword": ClassSecurity,
-	"RequestBadFormat": ClassSecurity, "RequestNotAllowed": ClassSecurity,
-	"RequestNotSupported": ClassSecurity, "SessionLimit": ClassSecurity,
-	"SuccessfulAuth": ClassSecurity, "UnexpectedAddress": ClassSecurity,
+	"AGIExecEnd": classAGI, "AGIExecStart": classAGI,
+	"AsyncAGIStart": classAGI, "AsyncAGIExec": classAGI, "AsyncAGIEnd": classAGI,
+	"AgentCalled": classAgent, "AgentComplete": classAgent, "AgentConnect": classAgent,
+	"AgentDump": classAgent, "AgentLogin": classAgent, "AgentLogoff": classAgent,
+	"AgentRingNoAnswer": classAgent,
+	"QueueMemberAdded":  classAgent, "QueueMemberPause": classAgent, "QueueMemberPenalty": classAgent,
+	"QueueMemberRemoved": classAgent, "QueueMemberRinginuse": classAgent, "QueueMemberStatus": classAgent,
+	"QueueCallerAbandon": classAgent, "QueueCallerJoin": classAgent, "QueueCallerLeave": classAgent,
+	"AOC-D": classAOC, "AOC-E": classAOC, "AOC-S": classAOC,
+	"Cdr": classCDR, "CEL": classCDR,
+	"DTMFBegin": classDTMF, "DTMFEnd": classDTMF,
+	"Newexten": classDialplan, "VarSet": classDialplan,
+	"FullyBooted": classSystem, "Shutdown": classSystem, "Reload": classSystem,
+	"Load": classSystem, "Unload": classSystem, "LogChannel": classSystem,
+	"PeerStatus": classSystem, "Registry": classSystem, "ContactStatus": classSystem,
+	"Alarm": classSystem, "AlarmClear": classSystem,
+	"RTCPReceived": classReporting, "RTCPSent": classReporting,
+	"UserEvent":               classUser,
+	"TestEvent":               classTest,
+	"ChallengeResponseFailed": classSecurity, "ChallengeSent": classSecurity,
+	"FailedACL": classSecurity, "InvalidAccountID": classSecurity, "InvalidPassword": classSecurity,
+	"RequestBadFormat": classSecurity, "RequestNotAllowed": classSecurity,
+	"RequestNotSupported": classSecurity, "SessionLimit": classSecurity,
+	"SuccessfulAuth": classSecurity, "UnexpectedAddress": classSecurity,
 }

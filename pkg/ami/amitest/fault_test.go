@@ -99,7 +99,7 @@ func TestCutAfterBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := mem(t, "off")
 		synctest.Wait()
-		s.Inject(Fault{Kind: FaultReset, After: 25})
+		s.Inject(Fault{Kind: faultReset, After: 25})
 		c.send("Action: Ping\r\n\r\n")
 		got, fate := c.drain(time.Second)
 		if want := "Response: Success\r\nPing: "; got != want || fate != "reset" {
@@ -114,7 +114,7 @@ func TestCutAfterBytes(t *testing.T) {
 func TestReorderKeepsEveryAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := mem(t, "off")
-		s.Inject(Fault{Kind: FaultReorder, Window: 4})
+		s.Inject(Fault{Kind: faultReorder, Window: 4})
 		var b strings.Builder
 		want := map[string]int{}
 		for _, id := range strings.Fields("a b c d e f g h i j") {
@@ -141,7 +141,7 @@ func TestReorderKeepsEveryAnswer(t *testing.T) {
 func TestLatencyPipelines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := mem(t, "off")
-		s.Inject(Fault{Kind: FaultLatency, Fixed: 100 * time.Millisecond})
+		s.Inject(Fault{Kind: faultLatency, Fixed: 100 * time.Millisecond})
 		start := time.Now()
 		for range 10 {
 			c.send("Action: Ping\r\n\r\n")
@@ -173,7 +173,7 @@ func TestLoginFaults(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := NewServer(WithNetwork(n), WithName("pbx1"), WithFaults(f))
+				s := NewServer(WithNetwork(n), WithName("pbx1"), WithSetup(func(s *Server) { s.Inject(f) }))
 				defer s.Close()
 				c := wrap(t, dialMem(t, n, "pbx1:5038"))
 				start := time.Now()
@@ -239,7 +239,7 @@ func TestFloodIsExact(t *testing.T) {
 		s, c := mem(t, "call,dialplan", WithEventNumbers())
 		synctest.Wait()
 		start := time.Now()
-		s.Inject(Fault{Kind: FaultFlood, Rate: 20000, Count: 20000})
+		s.Inject(Fault{Kind: faultFlood, Rate: 20000, Count: 20000})
 		for range 20000 {
 			if got := c.packet(); !strings.HasPrefix(got, "Event: Newexten") {
 				t.Fatalf("got %q", got)
@@ -257,7 +257,7 @@ func TestFloodIsExact(t *testing.T) {
 
 func TestFaultTextRoundTrip(t *testing.T) {
 	for seed := range uint64(50) {
-		for _, f := range RandomFaults(seed, 20) {
+		for _, f := range randomFaults(seed, 20) {
 			got, err := ParseFault(f.String())
 			if err != nil {
 				t.Fatal(err)
@@ -267,7 +267,7 @@ func TestFaultTextRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff(RandomFaults(7, 20), RandomFaults(7, 20)); diff != "" {
+	if diff := cmp.Diff(randomFaults(7, 20), randomFaults(7, 20)); diff != "" {
 		t.Error("the seed does not decide", diff)
 	}
 }
@@ -281,51 +281,4 @@ func TestParseFaultRefuses(t *testing.T) {
 			t.Errorf("%q read as %v", line, f)
 		}
 	}
-}
-
-func TestScript(t *testing.T) {
-	s, err := ParseScript(strings.NewReader(`
-# a comment
-set nodes 3
-at 2s on pbx[12] flood rate=20000 count=100000 event=Newexten
-latency fixed=20ms
-at 1s rst after=1234bytes
-expect pbx1 drops=0
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := Script{
-		Steps: []Step{
-			{Fault: Fault{Kind: FaultLatency, Fixed: 20 * time.Millisecond}, Line: 5},
-			{At: time.Second, Fault: Fault{Kind: FaultReset, After: 1234}, Line: 6},
-			{At: 2 * time.Second, Node: "pbx[12]", Fault: Fault{Kind: FaultFlood, Rate: 20000, Count: 100000, Event: "Newexten"}, Line: 4},
-		},
-		Directives: []Directive{{"set", "nodes 3", 3}, {"expect", "pbx1 drops=0", 7}},
-	}
-	if diff := cmp.Diff(want, s); diff != "" {
-		t.Error(diff)
-	}
-	for _, bad := range []string{"at x rst", "at 1s", "on [ rst", "nosuch", "at 1s on pbx1"} {
-		if _, err := ParseScript(strings.NewReader("\n" + bad)); err == nil || !strings.HasPrefix(err.Error(), "line 2: ") {
-			t.Errorf("%q: %v", bad, err)
-		}
-	}
-}
-
-func TestClusterRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := NewNetwork()
-		c := NewCluster(3, WithNetwork(n))
-		defer c.Close()
-		err := c.Run(t.Context(), Script{Steps: []Step{{At: time.Second, Node: "pbx2", Fault: Fault{Kind: FaultFlood, Count: 10}}}})
-		synctest.Wait()
-		time.Sleep(time.Second)
-		if l1, l2 := c.Server("pbx1").Ledger(), c.Server("pbx2").Ledger(); err != nil || l1.EventsEmitted != 0 || l2.EventsEmitted != 10 {
-			t.Errorf("%v: %d and %d events", err, l1.EventsEmitted, l2.EventsEmitted)
-		}
-		if err := c.Run(t.Context(), Script{Steps: []Step{{Node: "nosuch"}}}); err == nil {
-			t.Error("a step that names no server passed")
-		}
-	})
 }

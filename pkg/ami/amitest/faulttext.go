@@ -2,6 +2,7 @@ package amitest
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -10,17 +11,61 @@ import (
 	"time"
 )
 
-// faultKinds are all kinds, for checking and for random choice.
-var faultKinds = []FaultKind{
-	FaultLatency, FaultSlow, FaultSegment, FaultCoalesce,
-	FaultDup, FaultForeign, FaultWrongID, FaultNoID, FaultDrop, FaultReorder, FaultTruncate, FaultGarbage,
-	FaultOversize, FaultRefuse, FaultNewline,
-	FaultReset, FaultFin, FaultStall, FaultHalfOpen, FaultSlowReader,
-	FaultBanner, FaultSlowLogin, FaultRefuseLogin, FaultAuthLimit, FaultFlood, FaultRestart, FaultFlap,
+// faultKinds are all kinds but the deeds.
+var faultKinds = []string{
+	faultLatency, faultSlow, faultSegment, faultCoalesce,
+	faultDup, faultForeign, faultWrongID, faultNoID, faultDrop, faultReorder, faultTruncate, faultGarbage,
+	faultOversize, faultRefuse, faultNewline,
+	faultReset, faultFin, faultStall, faultHalfOpen, faultSlowReader,
+	faultBanner, faultSlowLogin, faultRefuseLogin, faultAuthLimit, faultFlood, faultRestart, faultFlap,
 }
 
-// FaultKinds returns all kinds.
-func FaultKinds() []FaultKind { return slices.Clone(faultKinds) }
+// deeds are the kinds that set the server to a state.
+var deeds = map[string]func(*Server){
+	deedKick:   (*Server).Kick,
+	deedDown:   func(s *Server) { s.SetDown(true) },
+	deedUp:     func(s *Server) { s.SetDown(false) },
+	deedBooted: (*Server).SetBooted,
+	deedDeny:   func(s *Server) { s.Deny(true) },
+	deedAllow:  func(s *Server) { s.Deny(false) },
+	deedClear:  (*Server).ClearFaults,
+}
+
+// FaultKinds returns the kinds of faults, sorted.
+func FaultKinds() []string {
+	kinds := append(slices.Collect(maps.Keys(deeds)), faultKinds...)
+	slices.Sort(kinds)
+	return kinds
+}
+
+// check returns an error for a kind that there is not, and for what would silently do
+// nothing.
+func (f Fault) check() error {
+	_, deed := deeds[f.Kind]
+	if !deed && !slices.Contains(faultKinds, f.Kind) {
+		return fmt.Errorf("unknown kind %q, known are %s", f.Kind, strings.Join(FaultKinds(), " "))
+	}
+	bare := Fault{Kind: f.Kind}
+	if f.Kind == deedKick {
+		bare.Period, bare.Times, bare.During = f.Period, f.Times, f.During
+	}
+	switch {
+	case deed && f != bare:
+		return fmt.Errorf("%s takes no such key", f.Kind)
+	case f.Period > 0 && !deed && f.Kind != faultFlap && !f.atOnce():
+		return fmt.Errorf("%s takes no period, or not with action or after", f.Kind)
+	}
+	return nil
+}
+
+// atOnce says whether the fault meets the sessions that are open when it is injected.
+func (f Fault) atOnce() bool {
+	switch f.Kind {
+	case faultReset, faultFin, faultStall, faultHalfOpen, faultSlowReader:
+		return f.Action == "" && f.After == 0
+	}
+	return false
+}
 
 // ParseFault reads a fault's text form. Unknown kinds and keys, values that do not
 // fit and repeated keys are errors.
@@ -32,10 +77,7 @@ func ParseFault(line string) (Fault, error) {
 	if len(words) == 0 {
 		return Fault{}, fmt.Errorf("amitest: fault %q: empty", line)
 	}
-	f := Fault{Kind: FaultKind(words[0])}
-	if !slices.Contains(faultKinds, f.Kind) {
-		return Fault{}, fmt.Errorf("amitest: fault %q: unknown kind %q", line, words[0])
-	}
+	f := Fault{Kind: words[0]}
 	seen := make(map[string]bool)
 	for _, w := range words[1:] {
 		key, value, ok := strings.Cut(w, "=")
@@ -49,6 +91,9 @@ func ParseFault(line string) (Fault, error) {
 		if err := f.set(key, value); err != nil {
 			return Fault{}, fmt.Errorf("amitest: fault %q: %w", line, err)
 		}
+	}
+	if err := f.check(); err != nil {
+		return Fault{}, fmt.Errorf("amitest: fault %q: %w", line, err)
 	}
 	return f, nil
 }
@@ -81,7 +126,7 @@ func (f *Fault) set(key, value string) error {
 		*p = d
 	case *int:
 		if key == "times" && value == "always" {
-			*p = Always
+			*p = always
 			return nil
 		}
 		n, err := strconv.Atoi(strings.TrimSuffix(value, "bytes"))
@@ -113,7 +158,7 @@ func (f *Fault) set(key, value string) error {
 // String returns the text form, which ParseFault reads back.
 func (f Fault) String() string {
 	var b strings.Builder
-	b.WriteString(string(f.Kind))
+	b.WriteString(f.Kind)
 	v := reflect.ValueOf(f)
 	for i := range v.NumField() {
 		name := strings.ToLower(v.Type().Field(i).Name)
@@ -124,7 +169,7 @@ func (f Fault) String() string {
 		case time.Duration:
 			fmt.Fprintf(&b, " %s=%v", name, x)
 		case int:
-			if name == "times" && x == Always {
+			if name == "times" && x == always {
 				b.WriteString(" times=always")
 				continue
 			}

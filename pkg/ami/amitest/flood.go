@@ -2,6 +2,7 @@ package amitest
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -13,13 +14,16 @@ const batchBytes = 32 << 10
 const tick = time.Millisecond
 
 // flood emits the events that a fault asks for.
-func (s *Server) flood(f Fault) {
+func (s *Server) flood(ctx context.Context, f Fault) {
+	if f.Times == always {
+		f.Count = math.MaxInt
+	}
 	ev := NewEvent(f.Event,
 		"Channel", "PJSIP/flood-00000001", "ChannelState", "6", "ChannelStateDesc", "Up",
 		"CallerIDNum", "100", "CallerIDName", unknown, "ConnectedLineNum", "200", "ConnectedLineName", unknown,
 		"Language", "en", "AccountCode", "", "Context", "default", "Exten", "200", "Priority", "1",
 		"Uniqueid", "1795460079.1", "Linkedid", "1795460079.1", "Extension", "200", "Application", "Wait", "AppData", "1")
-	_ = s.EmitRepeated(s.ctx, ev, f.Count, f.Rate)
+	_ = s.EmitRepeated(ctx, ev, f.Count, f.Rate)
 }
 
 // EmitRepeated emits an event n times at a rate in events a second; 0 is as fast

@@ -65,7 +65,7 @@ func (s *session) flush(chunks int) {
 func (s *session) writeAll(b []byte) (n int, err error) {
 	for n < len(b) {
 		part := b[n:min(n+maxWrite, len(b))]
-		_ = s.conn.SetWriteDeadline(time.Now().Add(s.srv.cfg.writeTimeout))
+		_ = s.conn.SetWriteDeadline(time.Now().Add(s.srv.cfg.settings.WriteTimeout))
 		k, err := s.conn.Write(part)
 		n += k
 		if err == nil {
@@ -126,8 +126,8 @@ func (s *session) push(run *outbuf, all Class) (over bool) {
 	default:
 		s.pushSome(to, run, allowed)
 	}
-	over = len(s.out.b) > s.srv.cfg.queueLimit
-	if most := heldFactor * s.srv.cfg.queueLimit; s.busy && len(s.held.b) > most || s.frozen && len(s.out.b) > most {
+	over = len(s.out.b) > s.srv.cfg.settings.QueueLimit
+	if most := heldFactor * s.srv.cfg.settings.QueueLimit; s.busy && len(s.held.b) > most || s.frozen && len(s.out.b) > most {
 		s.mu.Unlock()
 		s.srv.book.overflow()
 		s.kill(true)
@@ -171,7 +171,7 @@ func (s *session) pushSome(to, run *outbuf, allowed Class) {
 func (s *session) waitRoom() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for !s.dead && s.flushing && len(s.out.b) > s.srv.cfg.queueLimit {
+	for !s.dead && s.flushing && len(s.out.b) > s.srv.cfg.settings.QueueLimit {
 		s.cond.Wait()
 	}
 }

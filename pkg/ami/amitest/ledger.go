@@ -42,36 +42,6 @@ type Ledger struct {
 	BySession []SessionLedger
 }
 
-// add adds the tallies of o.
-func (l *Ledger) add(o Ledger) {
-	l.ActionsReceived += o.ActionsReceived
-	l.RepliesSent += o.RepliesSent
-	l.ErrorsSent += o.ErrorsSent
-	l.ItemsSent += o.ItemsSent
-	l.EventsEmitted += o.EventsEmitted
-	l.EventsWritten += o.EventsWritten
-	l.JunkWritten += o.JunkWritten
-	l.BytesIn += o.BytesIn
-	l.BytesOut += o.BytesOut
-	l.Accepted += o.Accepted
-	l.Sessions += o.Sessions
-	l.Logins += o.Logins
-	l.LoginsRefused += o.LoginsRefused
-	l.AuthLimited += o.AuthLimited
-	l.AuthTimeouts += o.AuthTimeouts
-	l.SlowReaders += o.SlowReaders
-	l.WriteErrors += o.WriteErrors
-	l.Overflows += o.Overflows
-	l.FaultsInjected += o.FaultsInjected
-	l.IDsDropped += o.IDsDropped
-	for id, n := range o.ByID {
-		if l.ByID == nil {
-			l.ByID = make(map[string]int)
-		}
-		l.ByID[id] += n
-	}
-}
-
 // SessionLedger is what the server knows of one session.
 type SessionLedger struct {
 	ID   uint64

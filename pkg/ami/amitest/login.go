@@ -24,7 +24,7 @@ var sessionActions = []action{
 
 // sendBanner greets the client.
 func (s *session) sendBanner() {
-	if f := s.srv.pick(FaultBanner); f != nil {
+	if f := s.srv.pick(faultBanner); f != nil {
 		s.srv.sleep(f.For)
 		s.batch.b = append(s.batch.b, f.Message...)
 	} else {
@@ -46,6 +46,7 @@ func login(r *Request, w *ResponseWriter) {
 	name := r.Get("Username")
 	u, ok := s.srv.user(name)
 	if ok && u.SingleLogin && s.srv.loggedIn(name) {
+		w.Sleep(s.srv.cfg.failDelay)
 		w.Error("Login Already In Use")
 		w.Close()
 		return
@@ -63,7 +64,7 @@ func login(r *Request, w *ResponseWriter) {
 	}
 	s.admit(u, mask)
 	w.Ack("Authentication accepted")
-	if mask&u.Read&ClassSystem != 0 && s.srv.booted.Load() {
+	if mask&u.Read&classSystem != 0 && s.srv.booted.Load() {
 		s.bootEvent()
 	}
 	s.srv.successfulAuth(s)
@@ -85,6 +86,7 @@ func (s *session) proves(r *Request, u User) bool {
 
 // admit turns the session into a logged-in one.
 func (s *session) admit(u User, mask Class) {
+	s.srv.mu.Lock()
 	s.mu.Lock()
 	s.user, s.read, s.write = u.Name, u.Read, u.Write
 	s.mask, s.authed = mask, true
@@ -94,8 +96,9 @@ func (s *session) admit(u User, mask Class) {
 		}
 	}
 	s.mu.Unlock()
-	s.srv.mu.Lock()
-	s.srv.unauthed--
+	if !s.gone {
+		s.srv.unauthed--
+	}
 	s.srv.mu.Unlock()
 	s.srv.book.count(func(l *Ledger) *uint64 { return &l.Logins })
 }
@@ -103,7 +106,7 @@ func (s *session) admit(u User, mask Class) {
 // bootEvent tells this session alone that the server is up.
 func (s *session) bootEvent() {
 	b := appendHeader(s.batch.b, "Event", "FullyBooted")
-	b = appendHeader(b, "Privilege", privilege(ClassSystem))
+	b = appendHeader(b, "Privilege", privilege(classSystem))
 	fields := s.srv.bootFields()
 	for i := 0; i+1 < len(fields); i += 2 {
 		b = appendHeader(b, fields[i], fields[i+1])
@@ -122,7 +125,7 @@ func (s *Server) bootFields() []string {
 
 // blanks is how many extra blank lines end SuccessfulAuth and Command replies.
 func (s *Server) blanks() int {
-	if s.cfg.extraBlanks {
+	if s.cfg.settings.ExtraBlankLines {
 		return 1
 	}
 	return 0
@@ -133,7 +136,7 @@ func (s *Server) blanks() int {
 func (s *Server) successfulAuth(sess *session) {
 	now := time.Now()
 	tv := eventTV(now)
-	s.emit([]Event{{Name: "SuccessfulAuth", Class: ClassSecurity, Blanks: s.blanks(), Headers: pairs([]string{
+	s.emit([]Event{{Name: "SuccessfulAuth", Class: classSecurity, Blanks: s.blanks(), Headers: pairs([]string{
 		"EventTV", tv, "Severity", "Informational", "Service", "AMI", "EventVersion", "1",
 		"AccountID", sess.user, "SessionID", fmt.Sprintf("0x%x", 0x7f0000000000+sess.id<<4),
 		"LocalAddress", "IPV4/TCP/" + slashed(sess.conn.LocalAddr().String()),
@@ -220,7 +223,7 @@ func events(r *Request, w *ResponseWriter) {
 		s.mask = mask
 		s.mu.Unlock()
 	}
-	broken := s.srv.cfg.brokenEvents
+	broken := s.srv.cfg.settings.BrokenEventsAction
 	switch {
 	case !ok && broken, mask == ClassAll && broken:
 		// No answer at all, as before 1.8.

@@ -18,27 +18,27 @@ func (s *session) before() (run, alive bool) {
 	isLogin := bytes.EqualFold(s.req.action, []byte("Login"))
 	for _, a := range p.list {
 		switch a.Kind {
-		case FaultSlow:
+		case faultSlow:
 			if a.meets(s.req.action) && a.fire() {
 				s.w.Sleep(a.delay())
 			}
-		case FaultSlowLogin:
+		case faultSlowLogin:
 			if isLogin && a.fire() {
 				s.w.Sleep(a.For)
 			}
-		case FaultRefuseLogin:
+		case faultRefuseLogin:
 			if isLogin && a.fire() {
 				s.srv.book.count(func(l *Ledger) *uint64 { return &l.LoginsRefused })
 				s.w.Sleep(s.srv.cfg.failDelay)
 				s.w.Error("Authentication failed")
 				return false, false
 			}
-		case FaultRefuse:
+		case faultRefuse:
 			if !isLogin && a.meets(s.req.action) && a.fire() {
 				s.w.Error(a.Message)
 				return false, true
 			}
-		case FaultStall, FaultHalfOpen, FaultReset, FaultFin, FaultSlowReader:
+		case faultStall, faultHalfOpen, faultReset, faultFin, faultSlowReader:
 			if a.Action != "" && a.meets(s.req.action) && a.fire() {
 				s.suffer(a.Fault)
 				if s.waitThawed(); s.isDead() {
@@ -72,8 +72,8 @@ func (s *session) after(from, mark int) {
 // mangles says whether the fault changes answers.
 func (a *armed) mangles() bool {
 	switch a.Kind {
-	case FaultDup, FaultForeign, FaultWrongID, FaultNoID, FaultDrop, FaultReorder,
-		FaultTruncate, FaultGarbage, FaultOversize:
+	case faultDup, faultForeign, faultWrongID, faultNoID, faultDrop, faultReorder,
+		faultTruncate, faultGarbage, faultOversize:
 		return true
 	}
 	return false
@@ -102,32 +102,32 @@ func (s *session) mangle(a *armed, answer *outbuf) {
 	o := &s.batch
 	id := s.req.id
 	switch a.Kind {
-	case FaultDrop:
-	case FaultDup:
+	case faultDrop:
+	case faultDup:
 		copied := append([]byte(nil), answer.b...)
 		o.move(answer)
 		o.junk(copied)
-	case FaultForeign:
+	case faultForeign:
 		o.junk([]byte("Response: Success\r\nActionID: " + orElse(a.Message, foreignID) + "\r\nMessage: Not yours\r\n\r\n"))
 		o.move(answer)
-	case FaultWrongID:
+	case faultWrongID:
 		answer.replaceID(id, append(append([]byte("ActionID: "), id...), "-wrong\r\n"...))
 		o.move(answer)
-	case FaultNoID:
+	case faultNoID:
 		answer.replaceID(id, nil)
 		o.move(answer)
-	case FaultReorder:
+	case faultReorder:
 		s.shuffle(a, answer)
-	case FaultTruncate:
+	case faultTruncate:
 		keep := a.Bytes
 		if keep == 0 || keep >= len(answer.b) {
 			keep = len(answer.b) / 2
 		}
 		o.junk(ended(answer.b[:keep], a.Raw))
-	case FaultGarbage:
+	case faultGarbage:
 		o.junk(ended(a.draw(a.Bytes), a.Raw))
 		o.move(answer)
-	case FaultOversize:
+	case faultOversize:
 		filler := append([]byte("Filler: "), bytes.Repeat([]byte{'x'}, a.Bytes)...)
 		filler = append(filler, '\r', '\n')
 		if i := bytes.Index(answer.b, packetEnd); i >= 0 {
@@ -229,25 +229,25 @@ func (s *session) inject(o *outbuf) {
 func (s *Server) burst(f Fault) {
 	var b []byte
 	switch f.Kind {
-	case FaultGarbage:
+	case faultGarbage:
 		rng := s.cfg.rng(uint64(f.Bytes))
 		for range f.Bytes {
 			b = append(b, byte(rng.IntN(256)))
 		}
 		b = ended(b, f.Raw)
-	case FaultTruncate:
+	case faultTruncate:
 		b = []byte("Event: Hangup\r\nPrivilege: call,all\r\nChannel: PJSIP/100-00000001\r\nChannelState: 6\r\nChannelSta")
 		if f.Bytes > 0 && f.Bytes < len(b) {
 			b = b[:f.Bytes]
 		}
 		b = ended(b, f.Raw)
-	case FaultOversize:
+	case faultOversize:
 		b = append(b, "Event: UserEvent\r\nPrivilege: user,all\r\nUserEvent: Oversize\r\nFiller: "...)
 		b = append(append(b, bytes.Repeat([]byte{'x'}, f.Bytes)...), packetEnd...)
-	case FaultForeign:
+	case faultForeign:
 		b = []byte("Event: OriginateResponse\r\nPrivilege: call,all\r\nActionID: " + orElse(f.Message, foreignID) +
 			"\r\nResponse: Failure\r\nChannel: PJSIP/nobody\r\nReason: 0\r\nUniqueid: <unknown>\r\n\r\n")
-	case FaultNewline:
+	case faultNewline:
 		b = []byte("Event: UserEvent\r\nPrivilege: user,all\r\nUserEvent: Newline" + strconv.Itoa(len(f.Message)) +
 			"\r\nBody: " + f.Message + "\r\nAfter: x\r\n\r\n")
 	}

@@ -45,9 +45,9 @@ type Link struct {
 	Bandwidth int
 }
 
-// DefaultBuffer is how many bytes each direction of a connection holds before a
+// defaultBuffer is how many bytes each direction of a connection holds before a
 // write waits, as the socket buffers of a kernel do.
-const DefaultBuffer = 256 << 10
+const defaultBuffer = 256 << 10
 
 // NewNetwork returns an empty network.
 func NewNetwork() *Network {
@@ -56,7 +56,7 @@ func NewNetwork() *Network {
 		hosts:     make(map[string]*host),
 		byAddr:    make(map[string]string),
 		lastPort:  40000,
-		buffer:    DefaultBuffer,
+		buffer:    defaultBuffer,
 	}
 }
 

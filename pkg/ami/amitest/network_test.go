@@ -64,7 +64,7 @@ func TestAuthTimeoutIsSilent(t *testing.T) {
 		if err != nil || string(got) != "Asterisk Call Manager/11.0.0\r\n" {
 			t.Errorf("read %q, %v", got, err)
 		}
-		if d := time.Since(start); d != DefaultAuthTimeout {
+		if d := time.Since(start); d != defaultAuthTimeout {
 			t.Errorf("closed after %v", d)
 		}
 	})
@@ -73,7 +73,7 @@ func TestAuthTimeoutIsSilent(t *testing.T) {
 func TestAuthLimitIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := NewNetwork()
-		s := NewServer(WithNetwork(n), WithName("pbx1"), WithAuthLimit(1))
+		s := NewServer(WithNetwork(n), WithName("pbx1"), WithSettings(Settings{AuthLimit: 1}))
 		defer s.Close()
 		dialMem(t, n, "pbx1:5038")
 		synctest.Wait()

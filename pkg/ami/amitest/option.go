@@ -1,28 +1,61 @@
 package amitest
 
 import (
+	"cmp"
 	"crypto/tls"
 	"maps"
 	"math/rand/v2"
 	"time"
 )
 
-// Defaults of manager.conf, and of what is the simulator's own.
+// DefaultUser and DefaultSecret may log in, with every class, unless other users are
+// given.
 const (
-	DefaultAuthTimeout  = 30 * time.Second
-	DefaultAuthLimit    = 50
-	DefaultWriteTimeout = 100 * time.Millisecond
-	// DefaultFailDelay is how long a refused login is kept waiting (the sleep(1)
-	// in action_login).
-	DefaultFailDelay = time.Second
-	// DefaultQueueLimit bounds the bytes waiting for one session. An emitter
-	// waits beyond it; Asterisk would go on queueing.
-	DefaultQueueLimit = 16 << 20
-	// DefaultUser and DefaultSecret may log in, with every class, unless other
-	// users are given.
 	DefaultUser   = "admin"
 	DefaultSecret = "secret"
 )
+
+// Settings are what the [general] section of manager.conf says, as far as it is
+// imitated, and limits of the simulator's own. What is 0 or false has its default.
+type Settings struct {
+	// AuthTimeout is authtimeout, after which a connection that did not log in is
+	// closed silently; 30 s.
+	AuthTimeout time.Duration
+	// AuthLimit is authlimit, the number of sessions not logged in yet beyond which
+	// connections are closed before the banner; 50. Below 0 all are.
+	AuthLimit int
+	// WriteTimeout is writetimeout, the time that a client has to take a string off
+	// the wire before it is dropped; 100 ms.
+	WriteTimeout time.Duration
+	// Timestamps is timestampevents=yes.
+	Timestamps bool
+	// BrokenEventsAction is brokeneventsaction=yes.
+	BrokenEventsAction bool
+	// ExtraBlankLines ends Command replies and SuccessfulAuth with two blank lines
+	// instead of one, as some servers do. The two that the simulator is compared with
+	// do not.
+	ExtraBlankLines bool
+	// QueueLimit bounds the bytes waiting for one session; 16 MiB. Emit waits beyond
+	// it; Asterisk would go on queueing.
+	QueueLimit int
+}
+
+// Defaults, of manager.conf but for the last.
+const (
+	defaultAuthTimeout  = 30 * time.Second
+	defaultAuthLimit    = 50
+	defaultWriteTimeout = 100 * time.Millisecond
+	defaultFailDelay    = time.Second // the sleep(1) in action_login
+	defaultQueueLimit   = 16 << 20
+)
+
+// defaults fills in what was left out.
+func (s *Settings) defaults() {
+	s.AuthTimeout = cmp.Or(s.AuthTimeout, defaultAuthTimeout)
+	s.AuthLimit = max(0, cmp.Or(s.AuthLimit, defaultAuthLimit))
+	s.WriteTimeout = cmp.Or(s.WriteTimeout, defaultWriteTimeout)
+	s.QueueLimit = cmp.Or(s.QueueLimit, defaultQueueLimit)
+}
 
 // User is a section of manager.conf.
 type User struct {
@@ -38,28 +71,21 @@ type User struct {
 }
 
 type config struct {
-	name         string
-	version      Version
-	users        map[string]User
-	authTimeout  time.Duration
-	authLimit    int
-	writeTimeout time.Duration
-	failDelay    time.Duration
-	queueLimit   int
-	ring, talk   time.Duration
-	numbered     bool
-	timestamps   bool
-	brokenEvents bool
-	notBooted    bool
-	extraBlanks  bool
-	actionIDs    int
-	seed         uint64
-	network      *Network
-	tls          *tls.Config
-	selfSigned   bool
-	noListen     bool
-	setup        []func(*Server)
-	faults       []Fault
+	name       string
+	version    Version
+	users      map[string]User
+	settings   Settings
+	failDelay  time.Duration
+	ring, talk time.Duration
+	numbered   bool
+	notBooted  bool
+	actionIDs  int
+	seed       uint64
+	network    *Network
+	tls        *tls.Config
+	selfSigned bool
+	noListen   bool
+	setup      []func(*Server)
 }
 
 // Option changes a new server.
@@ -67,20 +93,17 @@ type Option func(*config)
 
 func newConfig(opts []Option) *config {
 	c := &config{
-		name:         "pbx",
-		version:      Version22,
-		authTimeout:  DefaultAuthTimeout,
-		authLimit:    DefaultAuthLimit,
-		writeTimeout: DefaultWriteTimeout,
-		failDelay:    DefaultFailDelay,
-		queueLimit:   DefaultQueueLimit,
-		ring:         20 * time.Millisecond,
-		talk:         100 * time.Millisecond,
-		seed:         1,
+		name:      "pbx",
+		version:   Version22,
+		failDelay: defaultFailDelay,
+		ring:      20 * time.Millisecond,
+		talk:      100 * time.Millisecond,
+		seed:      1,
 	}
 	for _, o := range opts {
 		o(c)
 	}
+	c.settings.defaults()
 	if c.users == nil {
 		c.users = map[string]User{
 			DefaultUser: {Name: DefaultUser, Secret: DefaultSecret, Read: ClassAll, Write: ClassAll},
@@ -113,23 +136,11 @@ func WithUsers(users ...User) Option {
 	}
 }
 
-// WithAuthTimeout sets authtimeout, after which a connection that did not log in
-// is closed silently.
-func WithAuthTimeout(d time.Duration) Option { return func(c *config) { c.authTimeout = d } }
+// WithSettings replaces the settings of manager.conf.
+func WithSettings(s Settings) Option { return func(c *config) { c.settings = s } }
 
-// WithAuthLimit sets authlimit, the number of sessions not logged in yet beyond
-// which connections are closed before the banner.
-func WithAuthLimit(n int) Option { return func(c *config) { c.authLimit = n } }
-
-// WithWriteTimeout sets writetimeout, the time that a client has to take a
-// string off the wire before it is dropped.
-func WithWriteTimeout(d time.Duration) Option { return func(c *config) { c.writeTimeout = d } }
-
-// WithFailDelay sets how long a refused login waits for its answer.
+// WithFailDelay sets how long a refused login waits for its answer; 1 s.
 func WithFailDelay(d time.Duration) Option { return func(c *config) { c.failDelay = d } }
-
-// WithQueueLimit bounds the bytes waiting for one session before Emit waits.
-func WithQueueLimit(bytes int) Option { return func(c *config) { c.queueLimit = bytes } }
 
 // WithCallTimes sets how long a simulated call rings and how long it talks.
 func WithCallTimes(ring, talk time.Duration) Option {
@@ -139,17 +150,6 @@ func WithCallTimes(ring, talk time.Duration) Option {
 // WithEventNumbers adds a header "Num: n" to every event that no action asked
 // for, counting from 1, and keeps the written numbers in the ledger.
 func WithEventNumbers() Option { return func(c *config) { c.numbered = true } }
-
-// WithTimestamps is timestampevents=yes.
-func WithTimestamps() Option { return func(c *config) { c.timestamps = true } }
-
-// WithBrokenEventsAction is brokeneventsaction=yes.
-func WithBrokenEventsAction() Option { return func(c *config) { c.brokenEvents = true } }
-
-// WithExtraBlankLines ends Command replies and SuccessfulAuth with two blank lines
-// instead of one, as some servers do. The two that the simulator is compared with
-// do not.
-func WithExtraBlankLines() Option { return func(c *config) { c.extraBlanks = true } }
 
 // WithoutBoot starts a server that has not finished booting: no FullyBooted until
 // SetBooted is called.
@@ -179,9 +179,4 @@ func WithoutListener() Option { return func(c *config) { c.noListen = true } }
 // WithSetup calls f with the new server before it listens, to fill its state.
 func WithSetup(f func(*Server)) Option {
 	return func(c *config) { c.setup = append(c.setup, f) }
-}
-
-// WithFaults injects faults before the server listens.
-func WithFaults(faults ...Fault) Option {
-	return func(c *config) { c.faults = append(c.faults, faults...) }
 }

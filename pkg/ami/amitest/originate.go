@@ -189,5 +189,5 @@ func (s *Server) originateResponse(o order, c *Channel, outcome string) {
 		Header{"Uniqueid", uniqueid},
 		Header{"CallerIDNum", orElse(o.cidNum, unknown)},
 		Header{"CallerIDName", orElse(o.cidName, unknown)})
-	s.emit([]Event{{Name: "OriginateResponse", Class: ClassCall, Headers: hs}})
+	s.emit([]Event{{Name: "OriginateResponse", Class: classCall, Headers: hs}})
 }

@@ -153,7 +153,7 @@ func (s *Server) memberEvent(name, queue string, m *QueueMember, extra ...string
 	hs := m.fields(queue, s.cfg.version)
 	hs[1].Name, hs[2].Name = "MemberName", "Interface"
 	hs = slices.Insert(hs, len(hs)-1, Header{"Ringinuse", "1"})
-	s.emit([]Event{{Name: name, Class: ClassAgent, Headers: append(hs, pairs(extra)...)}})
+	s.emit([]Event{{Name: name, Class: classAgent, Headers: append(hs, pairs(extra)...)}})
 }
 
 func queueRemove(r *Request, w *ResponseWriter) {

@@ -32,7 +32,7 @@ type Server struct {
 	denied   atomic.Bool // no login is let in
 	stopping atomic.Bool // answers "Asterisk is shutting down"
 
-	mu        sync.Mutex // guards what follows; a leaf but for session.mu
+	mu        sync.Mutex // guards what follows; a leaf but for session.mu and book.mu
 	listeners []net.Listener
 	addr      net.Addr
 	users     map[string]User
@@ -75,9 +75,6 @@ func start(cfg *config, name string) *Server {
 	}
 	for _, f := range cfg.setup {
 		f(s)
-	}
-	for _, f := range cfg.faults {
-		s.Inject(f)
 	}
 	return s
 }
@@ -196,7 +193,7 @@ func (s *Server) ServeConn(conn net.Conn) {
 		s.mu.Unlock()
 		_ = conn.Close()
 		return
-	case s.unauthed >= s.cfg.authLimit, s.pick(FaultAuthLimit) != nil:
+	case s.unauthed >= s.cfg.settings.AuthLimit, s.pick(faultAuthLimit) != nil:
 		s.mu.Unlock()
 		s.book.count(func(l *Ledger) *uint64 { return &l.AuthLimited })
 		_ = conn.Close() // silently, before the banner (session_do in manager.c)
@@ -212,6 +209,7 @@ func (s *Server) ServeConn(conn net.Conn) {
 	go func() {
 		defer s.wg.Done()
 		sess.run()
+		s.book.session(&sess.tally)
 		s.remove(sess)
 	}()
 }
@@ -226,15 +224,19 @@ func (s *Server) snapshot() []*session {
 
 func (s *Server) replaceSessions(list []*session) { s.list.Store(&list) }
 
+// remove takes a session that is dead from the list, once.
 func (s *Server) remove(sess *session) {
-	s.book.session(&sess.tally)
-	s.book.closed(sess.ledger(false))
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sess.gone {
+		return
+	}
+	sess.gone = true
+	s.book.closed(sess.ledger(false))
 	if !sess.isAuthed() {
 		s.unauthed--
 	}
 	s.replaceSessions(slices.DeleteFunc(slices.Clone(s.snapshot()), func(o *session) bool { return o == sess }))
-	s.mu.Unlock()
 }
 
 // spawn runs f in a goroutine that Close waits for.
@@ -314,11 +316,33 @@ func (s *Server) Close() {
 	s.wg.Wait()
 }
 
-// Kick closes every session at once, with a reset where the transport can.
+// Kick closes every session at once, with a reset where the transport can. When it
+// returns they are gone.
 func (s *Server) Kick() {
 	for _, sess := range s.snapshot() {
-		sess.kill(true)
+		sess.drop(true)
 	}
+}
+
+// SetDown makes the server drop its sessions and refuse connections, or come back.
+// The sessions first have 200 ms to send what they have to; when SetDown returns they
+// are gone, and nothing that is emitted from then on reaches anybody. Connections are
+// accepted and closed at once: the port stays taken.
+func (s *Server) SetDown(down bool) {
+	s.mu.Lock()
+	s.down = down
+	s.mu.Unlock()
+	if !down {
+		return
+	}
+	var all sync.WaitGroup
+	for _, sess := range s.snapshot() {
+		all.Go(func() {
+			sess.settle()
+			sess.drop(false)
+		})
+	}
+	all.Wait()
 }
 
 // SetBooted says that the server finished booting; sessions get FullyBooted.

@@ -98,7 +98,7 @@ func (c *client) ask(action string) string {
 func TestRefusals(t *testing.T) {
 	s := NewServer(WithUsers(
 		User{Name: "admin", Secret: "secret", Read: ClassAll, Write: ClassAll},
-		User{Name: "small", Secret: "secret", Read: ClassSystem, Write: ClassSystem},
+		User{Name: "small", Secret: "secret", Read: classSystem, Write: classSystem},
 	))
 	defer s.Close()
 	for _, tt := range []struct {

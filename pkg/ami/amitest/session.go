@@ -48,6 +48,8 @@ type session struct {
 	wrote    numbers  // of the events written completely
 	shuffled []outbuf // a fault: answers kept back
 
+	gone bool // taken from the server's list; guarded by the server's mu
+
 	// Of whoever flushes.
 	cutBy   *armed
 	cutLeft int
@@ -72,7 +74,7 @@ func (s *session) run() {
 	started := time.Now()
 	if t, ok := s.conn.(*stallConn); ok {
 		// Before the first write, whose time limit would count for it.
-		_ = s.conn.SetDeadline(started.Add(s.srv.cfg.authTimeout))
+		_ = s.conn.SetDeadline(started.Add(s.srv.cfg.settings.AuthTimeout))
 		if t.handshake() != nil {
 			s.end()
 			return
@@ -126,7 +128,7 @@ func (s *session) fill(buf []byte, big bool, started time.Time) (int, error) {
 	var until time.Time
 	switch {
 	case !s.authed: // set by this goroutine only, so read without the lock
-		until = started.Add(s.srv.cfg.authTimeout)
+		until = started.Add(s.srv.cfg.settings.AuthTimeout)
 	case big:
 		until = time.Now().Add(burstIdle)
 	}
@@ -207,7 +209,7 @@ func (s *session) pass(busy bool) {
 	}
 	if s.flushing || s.frozen || s.out.empty() {
 		s.cond.Broadcast()
-		for len(s.out.b) > s.srv.cfg.queueLimit && !s.dead {
+		for len(s.out.b) > s.srv.cfg.settings.QueueLimit && !s.dead {
 			s.cond.Wait() // a client that does not read is not read from either
 		}
 		s.mu.Unlock()
@@ -256,6 +258,18 @@ func (s *session) kill(reset bool) {
 		abort(s.conn)
 	}
 	_ = s.conn.Close()
+}
+
+// drop ends the session and waits until it is gone for everybody but the handler that
+// it may still be in.
+func (s *session) drop(reset bool) {
+	s.kill(reset)
+	s.mu.Lock()
+	for s.flushing {
+		s.cond.Wait()
+	}
+	s.mu.Unlock()
+	s.srv.remove(s)
 }
 
 // abort closes c with a reset, and TLS without a goodbye.

@@ -17,13 +17,13 @@ func (s *Server) byteFaults() *byteFaults {
 			continue
 		}
 		switch a.Kind {
-		case FaultLatency:
+		case faultLatency:
 			bf.latency = a
-		case FaultSegment:
+		case faultSegment:
 			bf.segment = a
-		case FaultCoalesce:
+		case faultCoalesce:
 			bf.coalesce = a
-		case FaultReset, FaultFin:
+		case faultReset, faultFin:
 			if a.After > 0 && a.Action == "" {
 				bf.cut = a
 			}
@@ -120,7 +120,7 @@ func (s *session) writeSlow(b []byte) (int, error) {
 		}
 		if s.cutLeft <= len(b) && bf.cut.fire() {
 			n, err := s.writeParts(b[:s.cutLeft], bf.segment)
-			s.kill(bf.cut.Kind == FaultReset)
+			s.kill(bf.cut.Kind == faultReset)
 			return n, err
 		}
 		s.cutLeft = max(0, s.cutLeft-len(b)) // it may have passed over this chance
@@ -140,7 +140,7 @@ func (s *session) writeParts(b []byte, segment *armed) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		if segment.Gap > 0 && n < len(b) && !s.srv.sleep(segment.Gap) {
+		if segment.Gap > 0 && n < len(b) && !s.linger(segment.Gap) {
 			return n, nil
 		}
 	}

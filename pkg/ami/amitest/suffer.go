@@ -1,6 +1,7 @@
 package amitest
 
 import (
+	"context"
 	"time"
 )
 
@@ -8,28 +9,32 @@ import (
 // armed.
 func (s *Server) strike(f Fault) bool {
 	switch f.Kind {
-	case FaultFlood:
-		s.spawnOpen(func() { s.flood(f) })
-	case FaultRestart:
-		s.spawnOpen(func() { s.restart(f.For) })
-	case FaultFlap:
-		s.spawnOpen(func() { s.flap(f) })
-	case FaultNewline:
+	case faultFlood:
+		s.work(f, s.flood)
+	case faultRestart:
+		s.work(f, s.restart)
+	case faultFlap:
+		s.work(f, s.flap)
+	case deedKick:
+		s.work(f, s.again)
+	case faultNewline:
 		s.burst(f)
-	case FaultGarbage, FaultTruncate, FaultOversize, FaultForeign:
+	case faultGarbage, faultTruncate, faultOversize, faultForeign:
 		if !f.Now {
 			return false
 		}
 		s.burst(f)
-	case FaultReset, FaultFin, FaultStall, FaultHalfOpen, FaultSlowReader:
-		if f.Action != "" || f.After > 0 {
+	default:
+		if !f.atOnce() {
 			return false
+		}
+		if f.Period > 0 {
+			s.work(f, s.again)
+			return true
 		}
 		for _, sess := range s.snapshot() {
 			sess.suffer(f)
 		}
-	default:
-		return false
 	}
 	return true
 }
@@ -46,16 +51,16 @@ func (s *Server) spawnOpen(f func()) {
 // suffer does to one session what the fault says.
 func (s *session) suffer(f Fault) {
 	switch f.Kind {
-	case FaultReset:
-		s.kill(true)
-	case FaultFin:
-		s.kill(false)
-	case FaultHalfOpen:
+	case faultReset:
+		s.drop(true)
+	case faultFin:
+		s.drop(false)
+	case faultHalfOpen:
 		s.freeze()
-	case FaultStall:
+	case faultStall:
 		s.freeze()
 		s.srv.after(f.For, s.thaw)
-	case FaultSlowReader:
+	case faultSlowReader:
 		s.srv.spawnOpen(func() { s.cutShort() })
 	}
 }
@@ -132,34 +137,34 @@ func (s *session) cutShort() {
 
 // restart announces a stop, drops every session, refuses connections for a while
 // and comes back.
-func (s *Server) restart(down time.Duration) {
+func (s *Server) restart(ctx context.Context, f Fault) {
 	s.EmitEvent("Shutdown", "Shutdown", "Cleanly", "Restart", "True")
-	s.SetDown(true)
-	if s.sleep(down) {
-		s.started.Store(time.Now().UnixNano())
-		s.SetDown(false)
-	}
+	s.away(ctx, f.For)
+	s.started.Store(time.Now().UnixNano())
+	s.SetDown(false)
 }
 
-// SetDown makes the server drop its sessions and refuse connections, or come back.
-// Connections are accepted and closed at once: the port stays taken.
-func (s *Server) SetDown(down bool) {
-	s.mu.Lock()
-	s.down = down
-	s.mu.Unlock()
-	if down {
-		for _, sess := range s.snapshot() {
-			sess.drain()
+// away takes the server down and waits for d from then on, less if ctx ends.
+func (s *Server) away(ctx context.Context, d time.Duration) {
+	up := time.Now().Add(d)
+	s.SetDown(true)
+	_ = pause(ctx, time.Until(up))
+}
+
+// again carries a fault out each period.
+func (s *Server) again(ctx context.Context, f Fault) {
+	once := f
+	once.Period = 0
+	for i := 0; f.Times == always || i < f.Times; i++ {
+		if pause(ctx, f.Period) != nil {
+			return
+		}
+		if deed := deeds[f.Kind]; deed != nil {
+			deed(s)
+		} else {
+			s.strike(once)
 		}
 	}
-}
-
-// drain lets the session's output go and closes it.
-func (s *session) drain() {
-	s.srv.spawnOpen(func() {
-		s.settle()
-		s.kill(false)
-	})
 }
 
 // maxSettle is how long a session that is about to be closed has to get rid of its
@@ -183,15 +188,29 @@ func (s *session) settle() {
 	}
 }
 
-func (s *Server) flap(f Fault) {
-	for i := 0; f.Times == Always || i < f.Times; i++ {
-		if !s.sleep(f.Period) {
+// linger waits for d; it says whether the session lived that long.
+func (s *session) linger(d time.Duration) bool {
+	until := time.Now().Add(d)
+	t := time.AfterFunc(d, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.cond.Broadcast()
+	})
+	defer t.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.dead && time.Now().Before(until) {
+		s.cond.Wait()
+	}
+	return !s.dead
+}
+
+func (s *Server) flap(ctx context.Context, f Fault) {
+	for i := 0; f.Times == always || i < f.Times; i++ {
+		if pause(ctx, f.Period) != nil {
 			return
 		}
-		s.SetDown(true)
-		if !s.sleep(f.For) {
-			return
-		}
+		s.away(ctx, f.For)
 		s.SetDown(false)
 	}
 }

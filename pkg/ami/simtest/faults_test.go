@@ -82,7 +82,7 @@ func init() {
 // raw puts bytes into every session's stream as an event.
 func (h *host) raw(text string) {
 	if s := h.server(); s != nil {
-		s.EmitRaw(amitest.ClassCall, []byte(text))
+		s.EmitRaw(amitest.ParseClass("call"), []byte(text))
 	}
 }
 

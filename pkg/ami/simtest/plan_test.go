@@ -75,9 +75,12 @@ func newPlan(seed uint64) plan {
 	p.rate = 10 << r.IntN(5)
 	p.config = ami.Config{
 		Username: amitest.DefaultUser, Events: "on", Secret: ami.StaticSecret(amitest.DefaultSecret),
-		Pending: 1 << r.IntN(12), WriteBuffer: 200 << 10, ActionTimeout: time.Second << r.IntN(5),
-		LoginBackoffMin: time.Second, LoginBackoffMax: 10 * time.Second,
-		BreakerFailures: 1 + r.IntN(8), BreakerOpen: time.Second << r.IntN(6), BackoffMax: time.Second << r.IntN(6),
+		Limits:   ami.Limits{Pending: 1 << r.IntN(12), WriteBuffer: 200 << 10},
+		Timeouts: ami.Timeouts{Action: time.Second << r.IntN(5)},
+		Redial: ami.Redial{
+			LoginBackoffMin: time.Second, LoginBackoffMax: 10 * time.Second,
+			BreakerAfter: time.Second << r.IntN(6), BackoffMax: time.Second << r.IntN(6),
+		},
 	}
 	if r.IntN(4) == 0 {
 		p.config.Filters = [][]ami.Field{{{Name: "Filter", Value: "!Event: NoSuchThing"}}}
@@ -92,7 +95,7 @@ func newPlan(seed uint64) plan {
 // dial and one login.
 func (p *plan) bound() time.Duration {
 	c := p.config
-	wait := max(c.BackoffMax, c.BreakerOpen, c.LoginBackoffMax)
+	wait := max(c.Redial.BackoffMax, c.Redial.LoginBackoffMax)
 	return wait + time.Duration(p.nodes)*time.Second/time.Duration(p.rate) + ami.DefaultDialTimeout + ami.DefaultLoginTimeout + setupTimeout(c)
 }
 
@@ -101,5 +104,5 @@ func setupTimeout(c ami.Config) time.Duration {
 	if len(c.Filters) == 0 {
 		return 0
 	}
-	return c.ActionTimeout + c.BackoffMax
+	return c.Timeouts.Action + c.Redial.BackoffMax
 }

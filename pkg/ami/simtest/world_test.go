@@ -26,7 +26,7 @@ type world struct {
 	seen     seen
 	faults   map[string]int // by kind; the fault generator's
 	watchers []*watcher
-	batch    *ami.Batch
+	batch    *ami.Batch[uint64]
 	jobs     jobs
 
 	mu  sync.Mutex
@@ -55,7 +55,7 @@ type host struct {
 func newWorld(t *testing.T, p plan) *world {
 	w := &world{
 		t: t, p: p, net: amitest.NewNetwork(), faults: map[string]int{}, closing: make(chan struct{}), healed: make(chan struct{}),
-		batch: ami.NewBatch(ami.BatchOptions{}),
+		batch: &ami.Batch[uint64]{},
 	}
 	w.net.SetLink("", p.link)
 	w.net.SetBuffer(p.buffer)
@@ -135,7 +135,7 @@ func (h *host) start() {
 	if h.srv != nil {
 		return
 	}
-	h.srv = amitest.NewServer(amitest.WithNetwork(h.w.net), amitest.WithName(h.name), amitest.WithSeed(h.w.p.seed), amitest.WithAuthLimit(1000))
+	h.srv = amitest.NewServer(amitest.WithNetwork(h.w.net), amitest.WithName(h.name), amitest.WithSeed(h.w.p.seed), amitest.WithSettings(amitest.Settings{AuthLimit: 1000}))
 	h.srv.Handle("Work", h.work)
 }
 

@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"fmt"
+
+	"github.com/apntalk/amictl/internal/packet"
 )
 
 // What Asterisk reads in one action (manager.c: get_input, do_message; struct mansession's inbuf and AST_MAX_MANHEADERS).
@@ -55,26 +57,7 @@ func AppendAction(dst []byte, action string, actionID []byte, fields []Field) ([
 	if len(actionID) > 0 && !validActionID(actionID) {
 		return dst, &FieldError{"ActionID", ErrActionID}
 	}
-	return AppendChecked(dst, action, actionID, fields), nil
-}
-
-// AppendChecked is AppendAction for what CheckAction has passed, and an ActionID that is known to be one.
-func AppendChecked(dst []byte, action string, actionID []byte, fields []Field) []byte {
-	dst = appendLine(dst, "Action", action)
-	if len(actionID) > 0 {
-		dst = appendLine(dst, "ActionID", borrow(actionID))
-	}
-	for i := range fields {
-		dst = appendLine(dst, fields[i].Name, fields[i].Value)
-	}
-	return append(dst, '\r', '\n')
-}
-
-func appendLine(dst []byte, name, value string) []byte {
-	dst = append(dst, name...)
-	dst = append(dst, ':', ' ')
-	dst = append(dst, value...)
-	return append(dst, '\r', '\n')
+	return packet.AppendAction(dst, action, actionID, fields), nil
 }
 
 // CheckAction returns a *FieldError if Asterisk would misread an action of these headers and an ActionID.
@@ -153,5 +136,5 @@ func isASCII(s string, from byte) bool {
 func isSpace(c byte) bool { return c > 0 && c < 33 }
 
 func validActionID(s []byte) bool {
-	return len(s) > 0 && len(s) <= MaxActionID && isASCII(borrow(s), '!')
+	return len(s) > 0 && len(s) <= MaxActionID && isASCII(packet.Borrow(s), '!')
 }

@@ -154,13 +154,10 @@ func TestCapturesLoseNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := NewDecoder(Limits{})
-		d.Feed(stream)
 		at := 0
-		for {
-			m, err := d.Next()
+		for m, err := range NewReader(bytes.NewReader(stream), Limits{}).All() {
 			if err != nil {
-				break
+				t.Fatalf("%s: %v", file, err)
 			}
 			i := bytes.Index(stream[at:], []byte(m.Text()))
 			if i < 0 || strings.Trim(string(stream[at:at+i]), "\r\n") != "" {

@@ -3,41 +3,71 @@ package wire
 import (
 	"errors"
 	"fmt"
+
+	"github.com/apntalk/amictl/internal/packet"
 )
 
-// Limits caps what a decoder accepts from a server. A zero field takes its default.
+// Limits caps what a decoder accepts from a server. A zero field takes its default. A limit that cannot be honoured,
+// below zero or over what is said here, is refused: see [Limits.Check].
 type Limits struct {
-	Banner          int // bytes of the greeting line
-	Line            int // bytes of one line, its end not counted
-	Headers         int // lines of an event or of raw text
-	ResponseHeaders int // lines of a response other than Output: GetConfig answers one header a line of the file
-	Packet          int // bytes of a packet, Output lines not counted
-	Output          int // bytes of a Command's output, line ends and header names included; a line counts at least 8
+	Banner  int // bytes of the greeting line; 8 MiB at most
+	Line    int // bytes of one line of an event, its end not counted; 8 MiB at most
+	Headers int // lines of an event; 4 Mi at most
+	Packet  int // bytes of an event; 8 MiB at most
+	Answer  int // bytes of a response or of raw text; beyond the first 64 KiB a line counts at least 8; 16 MiB at most
 }
 
 // Defaults of [Limits].
 const (
-	DefaultBanner          = 256
-	DefaultLine            = 1 << 20
-	DefaultHeaders         = 1024
-	DefaultResponseHeaders = 64 << 10
-	DefaultPacket          = 1 << 20
-	DefaultOutput          = 16 << 20
+	DefaultBanner  = 256
+	DefaultLine    = 1 << 20
+	DefaultHeaders = 1024
+	DefaultPacket  = 1 << 20
+	DefaultAnswer  = 16 << 20 // GetConfig answers one header a line of the file, Command one a line of output
 )
 
-func (l Limits) withDefaults() Limits {
-	def := func(v *int, d, most int) {
-		if *v <= 0 {
-			*v = d
-		}
-		*v = min(*v, most)
+// What a packet's index can tell: a place in a packet has 25 bits.
+const (
+	mostBytes  = 8 << 20
+	mostLines  = 4 << 20
+	mostAnswer = 16 << 20
+
+	_ = uint(packet.MaxText - mostBytes - mostAnswer - 1) // it must not overflow
+)
+
+// A limit is one of Limits.
+type limit struct {
+	name      string
+	field     *int
+	def, most int
+}
+
+func (l *Limits) each() []limit {
+	return []limit{
+		{"Banner", &l.Banner, DefaultBanner, mostBytes},
+		{"Line", &l.Line, DefaultLine, mostBytes},
+		{"Headers", &l.Headers, DefaultHeaders, mostLines},
+		{"Packet", &l.Packet, DefaultPacket, mostBytes},
+		{"Answer", &l.Answer, DefaultAnswer, mostAnswer},
 	}
-	def(&l.Banner, DefaultBanner, maxText/4)
-	def(&l.Line, DefaultLine, maxText/4)
-	def(&l.Headers, DefaultHeaders, maxText/8)
-	def(&l.ResponseHeaders, DefaultResponseHeaders, maxText/8)
-	def(&l.Packet, DefaultPacket, maxText/4)
-	def(&l.Output, DefaultOutput, maxText/2+1)
+}
+
+// Check returns an error that names the first limit that cannot be honoured, or nil.
+func (l Limits) Check() error {
+	for _, one := range l.each() {
+		if v := *one.field; v < 0 || v > one.most {
+			return fmt.Errorf("wire: the limit %s is %d, and must be between 0 (its default, %d) and %d", one.name, v, one.def, one.most)
+		}
+	}
+	return nil
+}
+
+func (l Limits) withDefaults() Limits {
+	for _, one := range l.each() {
+		if *one.field == 0 {
+			*one.field = one.def
+		}
+	}
 	return l
 }
 
@@ -45,10 +75,11 @@ func (l Limits) withDefaults() Limits {
 var ErrMore = errors.New("wire: more bytes needed")
 
 // A LimitError says that a server sent more than a limit allows. The decoder can go on: it throws the rest of that
-// packet away and decodes the next one. A session had better end, for it lost something it cannot name.
+// packet away and decodes the next one. A session had better end, unless Head names what it lost.
 type LimitError struct {
-	What  string // "banner", "line", "headers", "packet" or "output"
+	What  string // "banner", "line", "headers", "packet" or "answer"
 	Limit int    // in bytes; for "headers" in lines
+	Head  string // the packet's beginning, at most 512 bytes
 }
 
 func (e *LimitError) Error() string {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+
+	"github.com/apntalk/amictl/internal/packet"
 )
 
 // A lines takes the lines of one packet off a buffer, as long as they are well within the limits and refs do for them.
@@ -16,12 +18,7 @@ type lines struct {
 	line  int    // no line that is longer
 	left  int    // no more lines than these
 	idx   []byte // of refs
-
-	response bool // no line that may be a Command's output
 }
-
-// maybeOutput tells a header whose name may be Output.
-func maybeOutput(line []byte, name int) bool { return name == len("Output") && line[0]|0x20 == 'o' }
 
 // take takes what lines there are, searching for each line end and colon. It reports whether the packet is whole.
 func (p *lines) take() (done bool) {
@@ -43,10 +40,7 @@ func (p *lines) take() (done bool) {
 			return true
 		}
 		name := bytes.IndexByte(p.buf[p.pos:end], ':')
-		if p.response && maybeOutput(p.buf[p.pos:], name) {
-			return false
-		}
-		r := newRef(p.buf, p.start, p.pos, end, next, name)
+		r := packet.NewRef(p.buf, p.start, p.pos, end, next, name)
 		p.idx = binary.LittleEndian.AppendUint32(p.idx, uint32(r))
 		p.pos, p.from = next, next
 		p.left--
@@ -83,10 +77,7 @@ scan:
 				pos, done = next, true
 				break scan
 			}
-			if p.response && maybeOutput(buf[pos:], name) {
-				break scan
-			}
-			idx = binary.LittleEndian.AppendUint32(idx, uint32(newRef(buf, p.start, pos, end, next, name)))
+			idx = binary.LittleEndian.AppendUint32(idx, uint32(packet.NewRef(buf, p.start, pos, end, next, name)))
 			co &= ^uint64(1) << n
 			pos, name = next, -1
 			left--

@@ -2,8 +2,8 @@ package wire
 
 import (
 	"iter"
-	"strings"
-	"unsafe"
+
+	"github.com/apntalk/amictl/internal/packet"
 )
 
 // Kind tells what a packet is. Only its first header decides: OriginateResponse and ChallengeResponseFailed are
@@ -41,84 +41,16 @@ func (k Kind) String() string {
 //
 // A line without a colon (a raw newline in a value splits a line; GetConfig sends bare lines) has an empty name and is
 // the value whole. The zero Message is an empty Raw packet.
-type Message struct {
-	text string // the packet as it came, line ends included
-	idx  string // of its lines, see ref
-	kind Kind
-	form form
-	wide bool // idx holds wideRefs
-}
-
-// form tells how a Command's output is laid out in the packet.
-type form uint8
-
-const (
-	formPlain   form = iota
-	formFollows      // "Response: Follows": headers, then bare text up to --END COMMAND-- (Asterisk 13 and older)
-)
-
-// load reads eight bytes of the index.
-func (m *Message) load(at int) uint64 {
-	s := m.idx[at : at+8]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
-func (m *Message) ref(i int) ref {
-	s := m.idx[i*refBytes : i*refBytes+refBytes]
-	return ref(s[0]) | ref(s[1])<<8 | ref(s[2])<<16 | ref(s[3])<<24
-}
-
-func (m *Message) wideRef(i int) wideRef { return wideRef(m.load(i * wideBytes)) }
-
-// place returns where line i starts, the length of its name, and where its value starts and ends.
-func (m *Message) place(i int) (start, name, value, end int) {
-	if m.wide {
-		r := m.wideRef(i)
-		return r.start(), r.nameLen(), r.value(), r.end()
-	}
-	var r ref
-	if at := i * refBytes; at < len(m.idx)-refBytes {
-		two := m.load(at)
-		r, end = ref(two), ref(two>>32).start()
-	} else {
-		r, end = m.ref(i), m.blank()
-	}
-	start, name = r.start(), r.nameLen()
-	return start, name, start + name + r.gap(), end - r.lineEnd()
-}
-
-// blank returns where the blank line starts that ends the packet.
-func (m *Message) blank() int {
-	n := len(m.text) - 1
-	if n > 0 && m.text[n-1] == '\r' {
-		n--
-	}
-	return n
-}
+type Message struct{ p packet.Packet }
 
 // Kind returns what the packet is.
-func (m *Message) Kind() Kind { return m.kind }
+func (m *Message) Kind() Kind { return Kind(m.p.Kind) }
 
 // Len returns the number of lines, headers and bare lines alike, without the blank one that ends the packet.
-func (m *Message) Len() int {
-	if m.wide {
-		return len(m.idx) / wideBytes
-	}
-	return len(m.idx) / refBytes
-}
+func (m *Message) Len() int { return m.p.Len() }
 
 // Line returns line i in wire order; name is empty when the line is not a header. It panics if i is out of range.
-func (m *Message) Line(i int) (name, value string) {
-	start, n, v, end := m.place(i)
-	return m.text[start : start+n], m.text[v:end]
-}
-
-// Parts is Line, with the line as it came but for its end.
-func (m *Message) Parts(i int) (name, value, line string) {
-	start, n, v, end := m.place(i)
-	return m.text[start : start+n], m.text[v:end], m.text[start:end]
-}
+func (m *Message) Line(i int) (name, value string) { return m.p.Line(i) }
 
 // All iterates over the lines in wire order, name and value; bare lines have an empty name.
 func (m *Message) All() iter.Seq2[string, string] {
@@ -133,7 +65,7 @@ func (m *Message) All() iter.Seq2[string, string] {
 
 // Name returns the value of the first header: an event's name, a response's verdict. It is empty for Raw packets.
 func (m *Message) Name() string {
-	if m.kind != Event && m.kind != Response {
+	if k := m.Kind(); k != Event && k != Response {
 		return ""
 	}
 	_, v := m.Line(0)
@@ -152,7 +84,7 @@ func (m *Message) Lookup(name string) (string, bool) {
 		return "", false
 	}
 	for i := range m.Len() {
-		if m.nameLen(i) != len(name) {
+		if m.p.NameLen(i) != len(name) {
 			continue
 		}
 		if n, value := m.Line(i); EqualFold(n, name) {
@@ -162,11 +94,17 @@ func (m *Message) Lookup(name string) (string, bool) {
 	return "", false
 }
 
-func (m *Message) nameLen(i int) int {
-	if m.wide {
-		return m.wideRef(i).nameLen()
+// Find returns the first line from that one on that has such a name, whatever its case, or -1.
+func (m *Message) Find(name string, from int) int {
+	for i := from; i < m.Len(); i++ {
+		if m.p.NameLen(i) != len(name) {
+			continue
+		}
+		if n, _ := m.Line(i); EqualFold(n, name) {
+			return i
+		}
 	}
-	return m.ref(i).nameLen()
+	return -1
 }
 
 // Values iterates over the values of all headers with that name, whatever its case, in wire order.
@@ -183,7 +121,7 @@ func (m *Message) Values(name string) iter.Seq[string] {
 // Output iterates over the lines of a Command's output in either form: Output headers (Asterisk 14 and newer), or
 // the text of a "Response: Follows" packet.
 func (m *Message) Output() iter.Seq[string] {
-	if m.form != formFollows {
+	if !m.p.Follows {
 		return m.Values("Output")
 	}
 	return func(yield func(string) bool) {
@@ -196,45 +134,10 @@ func (m *Message) Output() iter.Seq[string] {
 }
 
 // Text returns the packet as it came, its line ends and the blank line included.
-func (m *Message) Text() string { return m.text }
+func (m *Message) Text() string { return m.p.Text }
 
-// Size returns the bytes that the message's text and index hold.
-func (m *Message) Size() int { return len(m.text) + len(m.idx) }
-
-// Clone returns an owned copy, in one allocation of Size bytes.
-func (m *Message) Clone() Message {
-	var b strings.Builder
-	b.Grow(len(m.text) + len(m.idx))
-	b.WriteString(m.text)
-	b.WriteString(m.idx)
-	s := b.String()
-	return Message{text: s[:len(m.text)], idx: s[len(m.text):], kind: m.kind, form: m.form, wide: m.wide}
-}
-
-// A Packed tells how a message lies in a buffer that Pack filled. It holds no pointer.
-type Packed struct {
-	text, idx uint32
-	kind      Kind
-	form      form
-	wide      bool
-}
-
-// Pack copies text and index to the front of dst, which must have room for Size bytes.
-func (m *Message) Pack(dst []byte) Packed {
-	n := copy(dst, m.text)
-	k := copy(dst[n:], m.idx)
-	return Packed{text: uint32(n), idx: uint32(k), kind: m.kind, form: m.form, wide: m.wide}
-}
-
-// Size returns the bytes that the packed message takes.
-func (p *Packed) Size() int { return int(p.text) + int(p.idx) }
-
-// Message returns the message at the front of src, borrowed: it and every string taken from it are valid until src is
-// written again.
-func (p *Packed) Message(src []byte) Message {
-	s := borrow(src[:p.Size()])
-	return Message{text: s[:p.text], idx: s[p.text:], kind: p.kind, form: p.form, wide: p.wide}
-}
+// Clone returns an owned copy, in one allocation.
+func (m *Message) Clone() Message { return Message{m.p.Clone()} }
 
 // EqualFold reports whether s and t are equal but for the case of ASCII letters, as Asterisk compares header and
 // event names (strcasecmp).
@@ -256,7 +159,3 @@ func lower(c byte) byte {
 	}
 	return c
 }
-
-// borrow views b as a string without a copy. The decoder alone uses it, for messages whose documented life ends
-// before b is written again.
-func borrow(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

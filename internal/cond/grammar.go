@@ -1,0 +1,14 @@
+package cond
+
+// Grammar tells the language of conditions to a user. Help, man pages and reference include it, so that it is said once.
+const Grammar = `A CONDITION is FIELD OP VALUE. && and || join several, && first; parentheses group them:
+  Cause!=16 && (Channel=~^PJSIP/ || Duration>10m)
+FIELD is a header, in upper or lower case; * is any header, node the server's name and event the event's.
+OP is = or != (equal), =~ or !~ (matches a regular expression in RE2's syntax, (?i) for any case), < <= > or >=
+(numbers and times compare, such as 10, -1.5, 00:01:30 or 10m), or IN (VALUE,VALUE).
+VALUE ends at && or || with spaces around, or at the ) of a group. Quotes hold what has these in it, as in
+Text="a && \"b\"".
+A header that is absent meets != and !~ only. Of one that repeats, any value may meet the others.`
+
+// Globs tells the patterns for names of nodes, events and actions.
+const Globs = `In names * is any text, ? one character and [a-c] one of several; upper and lower case are the same.`
