@@ -118,9 +118,15 @@ func Foreign(exit int) error {
 	return &Error{Code: codeMixed, silent: true, foreign: true, Exit: exit, Message: "failed"}
 }
 
-// TooLate is what becomes of a refusal that came when something had been sent. That is a bug, and the status must not say
-// that it is safe to try again.
+// TooLate is what becomes of a refusal that came when something had been sent: its status must not say that it is safe to try
+// again. A configuration may turn wrong meanwhile, such as a secret's file that a second login does not find; any other one is
+// a bug.
 func TooLate(f Failure) Failure {
+	if f.Code == CodeConfig {
+		f.Code, f.Exit = CodeLost, ExitLost
+		f.Hint = "something was sent before this: look before you try again; " + f.Hint
+		return f
+	}
 	f.Message = "a bug: this was refused when something had been sent: " + f.Message
 	f.Code, f.Exit, f.Silent, f.Hint = codeBug, ExitBug, false, "it may have run: look before you try again, and please report this"
 	return f
