@@ -35,6 +35,9 @@ A lost connection is made again; a gap marks what is missing. --for begins with 
 terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
 a time of today (09:30), or how long ago (10m).
 
+--record never writes over what is there: a file that holds something needs --append. SIGHUP ends a tail as SIGINT and
+SIGTERM do; one that records and has no terminal, as under systemd, goes on in a new file of the same name, for logrotate.
+
 ` + cond.Grammar + "\n\n" + cond.Globs
 
 // options are those of tail; wait shares most.
