@@ -80,6 +80,7 @@ func TestNothingWasSentBefore2(t *testing.T) {
 		"tail --where ( -- Ping", "tail --require 2 -- Ping", "tail --count x -- Ping", "tail -o json -- Ping", "tail --record full.jsonl -- Ping",
 		"tail --record . -- Ping", "tail --append -- Ping", "tail -- Ping A=" + long,
 		"wait --until x -- Ping", "wait Hangup --where ( -- Ping", "wait --until a=1 --every x -- Ping",
+		"wait Hangup -- Logoff", "wait --until a=1 -- Login", "tail -- Challenge AuthType=MD5", "send Logoff", "wait Hangup -- Ping ActionID=1",
 		"health --warn x", "health --crit ping>x", "health --min-ready 2", "health --out nowhere/x", "health -o xml",
 		"check longcall.toml", "check longcommand.toml", "check nul.toml", "check queue.toml", "check nofile", "check --junit nowhere/x",
 		"bench --node a --rate x", "bench --node a --mix @nofile --actions 1", "bench --node a --out nowhere/x --actions 1", "bench --node a --actions 1 --fail-if x",
