@@ -16,13 +16,13 @@ var arrows = map[string]string{
 	"internal/packet/inside": "internal/packet pkg/ami/wire",
 
 	"pkg/ami/wire":    "internal/packet",
-	"pkg/ami/redact":  "pkg/ami/wire",
+	"pkg/ami/redact":  "pkg/ami/wire internal/packet/inside",
 	"pkg/ami/catalog": "pkg/ami/wire",
 	"pkg/ami":         "internal/packet internal/packet/inside pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
 	"pkg/ami/simtest": "",
 	"pkg/ami/amitest": "pkg/ami/wire internal/capture internal/packet/inside",
 	"pkg/ami/amiprom": "pkg/ami internal/metrics",
-	"pkg/output":      "pkg/ami pkg/ami/wire internal/query internal/packet/inside",
+	"pkg/output":      "pkg/ami pkg/ami/wire pkg/ami/redact internal/query internal/packet/inside",
 
 	"internal/metrics":      "pkg/ami",
 	"internal/query":        "pkg/ami",
@@ -30,6 +30,7 @@ var arrows = map[string]string{
 	"internal/atomicfile":   "",
 	"internal/canary":       "",
 	"internal/tomlfile":     "",
+	"internal/shapes":       "",
 	"internal/capture":      "pkg/ami/wire internal/packet/inside",
 	"internal/unpack":       "",
 	"internal/scenario":     "internal/tomlfile pkg/ami pkg/ami/wire pkg/ami/amitest",

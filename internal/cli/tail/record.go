@@ -6,7 +6,6 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
-	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
@@ -33,7 +32,7 @@ func (t *tailer) openRecord() error {
 	if to.Mode().IsRegular() && to.Size() > 0 && !t.flags.appends {
 		return errors.Join(file.Close(), fail.Usage("--append adds to it, another name keeps both", "--record: %s holds something already", path))
 	}
-	t.file, t.record = file, output.NewPrinter(file, output.Options{})
+	t.file, t.record = file, output.NewRecorder(file, t.run.Redactor())
 	if !run.HasTerminal() { // or the end of a terminal would not end the run
 		t.run.OnHangup(t.askToReopen)
 	}
@@ -93,24 +92,8 @@ func (t *tailer) reopenRecord() error {
 		return nil
 	}
 	old := t.file
-	t.file, t.record = file, output.NewPrinter(file, output.Options{})
+	t.file, t.record = file, output.NewRecorder(file, t.run.Redactor())
 	return old.Close()
-}
-
-// writeRecord adds the event to the record, its secrets hidden.
-func (t *tailer) writeRecord(ev *ami.Event) error {
-	if err := t.reopenRecord(); err != nil {
-		return err
-	}
-	hidden := *ev
-	if safe := t.run.Redactor().Text(ev.Text()); safe != ev.Text() {
-		m, ok := decodeOne(safe)
-		if !ok { // the record says that one is missing rather than tell a secret
-			return t.record.Event(&ami.Event{Node: ev.Node, Received: ev.Received, Gap: &ami.Gap{Reason: ami.GapOverflow, Dropped: 1}})
-		}
-		hidden.Message = m
-	}
-	return t.record.Event(&hidden)
 }
 
 // closeRecord writes what is left. A record that is not whole is a failure of the run.
