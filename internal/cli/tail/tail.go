@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -34,6 +35,9 @@ A lost connection is made again; a gap marks what is missing. --for begins with 
 terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
 a time of today (09:30), or how long ago (10m).
 
+--record never writes over what is there: a file that holds something needs --append. SIGHUP ends a tail as SIGINT and
+SIGTERM do; one that records and has no terminal, as under systemd, goes on in a new file of the same name, for logrotate.
+
 ` + cond.Grammar + "\n\n" + cond.Globs
 
 // options are those of tail; wait shares most.
@@ -46,6 +50,7 @@ type options struct {
 	failOnGap bool
 	packets   bool
 	record    string
+	appends   bool // to the record
 	from      flags.List
 	follow    bool
 	require   string
@@ -71,6 +76,7 @@ func Command(r *run.Run) *cli.Command {
 			&cli.BoolFlag{Name: "packets", Usage: "show what is neither an event nor an answer, too", Destination: &f.packets},
 			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
 			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
+			&cli.BoolFlag{Name: "append", Usage: "with --record: add to a file that holds something already", Destination: &f.appends},
 			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &f.from},
 			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, also when it is rotated", Destination: &f.follow},
 			flags.Text("since", "", "with --from: only events from `TIME` on", &f.since),
@@ -160,7 +166,9 @@ type tailer struct {
 	nodes   []ami.Config
 	out     *output.Printer
 	record  *output.Recorder
-	file    *os.File
+	file    *os.File               // of the record
+	reopen  atomic.Bool            // it is to be opened anew
+	nudge   atomic.Pointer[func()] // makes whoever waits for events look
 	stats   *eventStats
 	matched int
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
@@ -214,8 +222,11 @@ func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer
 	if t.out, err = r.Printer(kind, len(t.nodes) > 1, true); err != nil {
 		return nil, err
 	}
-	if f.record != "" {
+	switch {
+	case f.record != "":
 		err = t.openRecord()
+	case f.appends:
+		err = fail.Usage("such as --record events.jsonl --append", "--append goes with --record")
 	}
 	return t, err
 }
@@ -237,6 +248,9 @@ func (t *tailer) take(ev *ami.Event) error {
 
 // show records an event, and prints or counts it.
 func (t *tailer) show(ev *ami.Event) error {
+	if err := t.reopenRecord(); err != nil {
+		return err
+	}
 	switch {
 	case t.stats == nil && t.record == nil:
 		return t.out.Event(ev)
@@ -275,7 +289,7 @@ func (t *tailer) gap(ev *ami.Event) error {
 func (t *tailer) flush() error {
 	t.stats.draw()
 	if t.record != nil {
-		if err := t.record.Flush(); err != nil {
+		if err := errors.Join(t.reopenRecord(), t.record.Flush()); err != nil {
 			return err
 		}
 	}
@@ -334,7 +348,9 @@ func (t *tailer) live(ctx context.Context) error {
 	limited, cancel := t.flags.limit(ctx)
 	defer cancel()
 	sent := newSender(limited, t.run, c, &t.flags.Fanout, t.action)
-	defer t.watchStats(sent.nudge)()
+	nudge := sent.nudge
+	t.nudge.Store(&nudge)
+	defer t.watchStats(nudge)()
 	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) && notOver(limited, err) != nil {
 		return err
 	}
