@@ -258,7 +258,9 @@ func (r *Reader) judge(raw []byte, n int) verdict {
 		}
 		d.marked = bytes.HasSuffix(bare, []byte("--END COMMAND--"))
 	case len(bytes.TrimSpace(bare)) == 0:
-		return closes
+		if v := r.blankEnough(n); v != part {
+			return v
+		}
 	case r.closesFence(bare):
 		return before
 	case d.mayHold(r.blanks) && !likeHeader(bare):
@@ -273,6 +275,21 @@ func (r *Reader) judge(raw []byte, n int) verdict {
 	return part
 }
 
+// blankEnough reports by closes whether a line of spaces alone ends the packet. One in a value does not.
+func (r *Reader) blankEnough(n int) verdict {
+	if r.draft.prefix != nil || r.draft.tail != "" || r.draft.colour {
+		return closes
+	}
+	next, state := r.ahead(n)
+	switch {
+	case state == wait:
+		return wait
+	case len(bytes.TrimSpace(next)) == 0, startsPacket(next):
+		return closes
+	}
+	return part
+}
+
 func (r *Reader) closesFence(line []byte) bool {
 	c, bare := fenceOf(line)
 	return c != 0 && c == r.fence && bare
@@ -282,7 +299,7 @@ func (r *Reader) closesFence(line []byte) bool {
 func (r *Reader) another(line []byte, n int) verdict {
 	d := &r.draft
 	switch {
-	case isBanner(line), isDump(line), string(line) == "--" && !d.follows: // grep's sign between two places
+	case bytes.Contains(line, []byte(banner)) && !isHeader(line), isDump(line), string(line) == "--" && !d.follows: // grep's sign between two places
 		return cuts
 	case isDebug(line):
 		return r.unended()
@@ -356,7 +373,7 @@ func (r *Reader) finish(blank bool) (m wire.Message, ok bool) {
 		r.lose(d.at)
 		return m, false
 	}
-	if r.clean++; r.clean >= enoughClean && r.fence == 0 {
+	if r.clean++; r.clean >= enoughClean && r.fence == 0 && r.mark < 0 {
 		r.toPlain()
 	}
 	return m, true

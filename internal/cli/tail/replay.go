@@ -157,7 +157,7 @@ func (p *replay) take(ctx context.Context) error {
 		if m.Kind() != wire.Event || !p.wants("", &m) {
 			continue
 		}
-		ev := ami.Event{Message: m, Received: sentAt(&m)} // borrowed: it is not kept
+		ev := ami.Event{Message: m, Received: packetTime(m.Get("Timestamp"))} // borrowed: it is not kept
 		if err := p.play(ctx, &ev); err != nil {
 			return err
 		}
