@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/apntalk/amictl/internal/packet"
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -42,18 +44,17 @@ func (p *plain) left() (a, b []byte) {
 	return p.held[len(p.held)+len(p.chunk)-n:], p.chunk
 }
 
-// ahead returns the next bytes behind blank lines, enough to tell how they begin.
-func (p *plain) ahead() []byte {
-	a, b := p.left()
-	if len(a) > 0 {
-		const enough = 64
-		if len(a) < enough {
-			p.head = append(append(p.head[:0], a...), b[:min(len(b), enough)]...)
-			a = p.head
-		}
-		b = a
+// ahead returns the next bytes of two pieces behind blank lines, enough to tell how they begin.
+func (p *plain) ahead(a, b []byte) []byte {
+	const enough = 64
+	switch {
+	case len(a) == 0:
+		a = b
+	case len(a) < enough:
+		p.head = append(append(p.head[:0], a...), b[:min(len(b), enough)]...)
+		a = p.head
 	}
-	return skipBlank(b)
+	return skipBlank(a)
 }
 
 // errOther is of text that is not for a plain to read.
@@ -85,32 +86,32 @@ func (r *Reader) unread(a, b []byte) {
 	}
 }
 
-// nextPlain returns the next packet of a plain capture. The decoder decodes nothing that does not begin as a packet does, so
-// that it never takes other text for one.
-func (r *Reader) nextPlain() (wire.Message, error) {
+// nextPlain reads the next packet of a plain capture into m. The decoder decodes nothing that does not begin as a packet does,
+// so that it never takes other text for one.
+func (r *Reader) nextPlain(m *wire.Message) (err error) {
 	p := r.plain
-	switch yes, sure := startsPlain(p.ahead()); {
-	case !sure && !r.over:
-		return wire.Message{}, wire.ErrMore
-	case !yes:
-		return wire.Message{}, errOther
-	}
 	a, b := p.left() // once it is decoded, the packet is in there no more
-	m, err := p.dec.Next()
-	if err != nil && (r.over || !errors.Is(err, wire.ErrMore)) || err == nil && hidesMore(m.Text()) {
+	switch yes, sure := startsPlain(p.ahead(a, b)); {
+	case !sure && !r.over:
+		return wire.ErrMore
+	case !yes:
+		return errOther
+	}
+	*m, err = p.dec.Next()
+	if err != nil && (r.over || err != wire.ErrMore) || err == nil && hidesMore(m) { //nolint:errorlint // the decoder's own
 		r.unread(a, b)
 		r.plain, r.clean = nil, 0
-		return wire.Message{}, errOther
+		return errOther
 	}
 	if blank := len(a) + len(b) - p.dec.Buffered() - len(m.Text()); blank > 0 {
 		r.at.Line += bytes.Count(first(a, b, blank), []byte{'\n'})
 	}
 	if err == nil {
-		r.at.Line += strings.Count(m.Text(), "\n")
+		r.at.Line += m.Len() + 1
 		r.para.first = false
 		r.blanks++
 	}
-	return m, err
+	return err
 }
 
 // first returns the first n bytes of two pieces.
@@ -135,27 +136,49 @@ func startsPlain(b []byte) (yes, sure bool) {
 	return string(b[:len(response)]) == response && b[len(response)]|0x20 != 'f', true
 }
 
-// hidesMore reports whether the text of a packet looks as if there was another one in it, or a colour in its first line. It
-// searches for what is rare, for it is asked of each packet.
-func hidesMore(text string) bool {
-	rest := text[len("Event: "):]
-	if i := strings.Index(rest, "vent:"); i >= 0 && hidesEvent(rest, i) {
-		return true
+// hidesMore reports whether a packet looks as if there was another one in it, behind a banner or a line of other text, or
+// colours. It looks at names by their length and a letter, for it is asked of each packet.
+func hidesMore(m *wire.Message) bool {
+	p := inside.Of(m)
+	index, text := p.Index, p.Text
+	if p.Wide || len(text) < len("Event: x") || !isLetter(text[len("Event: ")]) {
+		return hidesAnything(p)
 	}
-	if i := strings.Index(rest, "Manager/"); i >= 0 && strings.HasSuffix(rest[:i], "Asterisk Call ") {
-		return true
+	for at := packet.RefBytes; at+packet.RefBytes <= len(index); at += packet.RefBytes {
+		r := packet.Ref(index[at]) | packet.Ref(index[at+1])<<8 | packet.Ref(index[at+2])<<16 | packet.Ref(index[at+3])<<24
+		switch r.NameLen() {
+		case len("Event"):
+			if c := text[r.Start()+1]; c|0x20 == 'v' {
+				return hidesAnything(p)
+			}
+		case len("Response"):
+			if c := text[r.Start()]; c|0x20 == 'r' {
+				return hidesAnything(p)
+			}
+		case 0:
+			return hidesAnything(p)
+		}
 	}
-	return !isLetter(rest[0]) && strings.Contains(text[:strings.IndexByte(text, '\n')], "\x1b")
+	return false
 }
 
-// hidesEvent reports whether a line of the text begins with Event, where i is the first that may be one.
-func hidesEvent(text string, i int) bool {
-	for i >= 0 {
-		if i > 1 && text[i-1]|0x20 == 'e' && (text[i-2] == '\n' || text[i-2] == 'm') { // a line's first, or behind a colour
+// hidesAnything is hidesMore, of a packet for which it takes a closer look.
+func hidesAnything(p *packet.Packet) bool {
+	for i := range p.Len() {
+		name, value := p.Line(i)
+		switch {
+		case i == 0 && strings.IndexByte(value, '\x1b') >= 0:
+			return true
+		case i == 0:
+		case wire.EqualFold(name, "Event"):
+			return true
+		case wire.EqualFold(name, "Response") && i+1 < p.Len():
+			if _, _, next := p.Parts(i + 1); answers([]byte(next)) {
+				return true
+			}
+		case name == "" && (strings.Contains(value, banner) || strings.IndexByte(value, '\x1b') >= 0 || strings.TrimSpace(value) == ""):
 			return true
 		}
-		text = text[i+1:]
-		i = strings.Index(text, "vent:")
 	}
 	return false
 }

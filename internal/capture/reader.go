@@ -162,10 +162,10 @@ func (r *Reader) compact() {
 
 // Next returns the next packet, borrowed: it is valid until the next call of any method. It returns wire.ErrMore when Fill
 // has to read on, and io.EOF when nothing is left behind End.
-func (r *Reader) Next() (wire.Message, error) {
+func (r *Reader) Next() (m wire.Message, err error) {
 	for {
 		if r.plain != nil {
-			if m, err := r.nextPlain(); err != errOther { //nolint:errorlint // it is never wrapped, and this is what speed hangs on
+			if err = r.nextPlain(&m); err != errOther { //nolint:errorlint // it is never wrapped, and this is what speed hangs on
 				return m, err
 			}
 			r.toLines()
@@ -175,7 +175,7 @@ func (r *Reader) Next() (wire.Message, error) {
 				return wire.Message{}, err
 			}
 		}
-		m, err := r.nextLines()
+		m, err = r.nextLines()
 		if errors.Is(err, io.EOF) && r.full > r.end { // the input that broke off is done with, the next one begins
 			r.end, r.over, r.mark = r.full, false, -1
 			r.begin(r.next)

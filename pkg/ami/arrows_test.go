@@ -29,7 +29,7 @@ var arrows = map[string]string{
 	"internal/cond":         "pkg/ami pkg/ami/wire",
 	"internal/atomicfile":   "",
 	"internal/canary":       "",
-	"internal/capture":      "pkg/ami/wire",
+	"internal/capture":      "pkg/ami/wire internal/packet internal/packet/inside",
 	"internal/unpack":       "",
 	"internal/scenario":     "pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
