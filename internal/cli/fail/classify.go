@@ -237,6 +237,12 @@ func (f *Failure) ofLogin(op *ami.OpError, where string) {
 	switch {
 	case errors.As(op.Err, &own):
 		f.Code, f.Message, f.Hint = own.Code, where+": "+own.Message, own.Hint
+	case errors.Is(op.Err, ami.ErrStopping):
+		f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: %s", where, Cause(op.Err))
+		f.Hint = "it takes no new sessions while calls are up; try again when it is back, `amictl wait --ready` waits for that"
+	case errors.Is(op.Err, ami.ErrLoginInUse):
+		f.Code, f.Message = codeLogin, fmt.Sprintf("%s: %s", where, Cause(op.Err))
+		f.Hint = "end the other session of this user (`manager show connected` on the console lists them), give this one a user of its own, or set allowmultiplelogin=yes"
 	case errors.Is(op.Err, ami.ErrUnauthorized):
 		f.Code = codeLogin
 		f.Message = fmt.Sprintf("%s: %s", where, Cause(op.Err))
@@ -259,6 +265,8 @@ func (f *Failure) ofAction(op *ami.OpError, where string) {
 	var field *wire.FieldError
 	var attempt *ami.OpError // to make a session
 	switch {
+	case errors.Is(op.Err, ami.ErrStopping):
+		f.Code, f.Hint = CodeConnect, "nothing was executed: it takes no actions while it stops; try again when it is back"
 	case errors.As(op.Err, &refused):
 		f.ofRefusal(refused, where)
 	case errors.As(op.Err, &field):

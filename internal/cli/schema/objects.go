@@ -15,6 +15,7 @@ import (
 var Schemas = map[string]func() *schema{
 	"event":            eventSchema,
 	"item":             itemSchema,
+	"packet":           packetSchema,
 	"gap":              gapSchema,
 	"reply":            replySchema,
 	"error":            errorSchema,
@@ -93,6 +94,11 @@ func itemSchema() *schema {
 		keys(stamped("item"), origin(), []member{may("event", str("The name of the event that carries it."))}, headers(), []member{lossy()})...)
 }
 
+func packetSchema() *schema {
+	return object("A packet that is neither an event nor an answer", "What `tail --packets` prints of text without a Response header, and of answers to nobody here.",
+		keys(stamped("packet"), []member{must("text", str("As it came, line ends included.")), lossy()})...)
+}
+
 func gapSchema() *schema {
 	return object("Missing events", "It stands where they are missing.", keys(stamped("gap"), []member{
 		must("reason", oneOf("overflow: the reader was too slow; disconnect: the connection was lost, and how many are missing cannot be known.", "overflow", "disconnect")),
@@ -114,7 +120,9 @@ func replySchema() *schema {
 		}, headers(), []member{
 			may("output", listOf(str(""), "Of Command: the lines of its text.")),
 			may("events", listOf(inner, "Of a list: its elements, without the end event. Absent with --items.")),
-			may("items", whole("Of a list: how many elements are in events.")),
+			may("items", whole("Of a list: how many elements are in events, or were printed before with --items.")),
+			may("complete", yesNo("false: elements are missing, for the list was cut off or cancelled, or announced more. Else absent.")),
+			may("raw", str("What came of an answer that named no action, as it came; it was taken for this one because the server had gone on.")),
 			may("end", inner),
 			lossy(),
 		})...)

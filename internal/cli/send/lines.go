@@ -311,8 +311,20 @@ func (s *lineSender) print(r *ami.Result[sentLine]) error {
 	}
 	r.Value.answered = r.Reply != nil
 	s.ended = append(s.ended, r.Value)
-	if r.Err != nil {
-		s.fail(fail.Classify(r.Err), r.Node, *origin)
+	err := r.Err
+	if err == nil {
+		var note string
+		if note, err = target.Incomplete(r.Reply, origin.Action); note != "" {
+			s.run.Note("line %d: %s", origin.Line, note)
+		}
+	}
+	if r.Reply != nil && r.Reply.Incomplete && err != nil { // what came is data
+		if err := s.out.Reply(r.Reply, origin); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		s.fail(fail.Classify(err), r.Node, *origin)
 		return nil
 	}
 	s.tally.Add(fail.ExitOK)

@@ -50,6 +50,7 @@ type options struct {
 	length    flags.Duration
 	stats     bool
 	failOnGap bool
+	packets   bool
 	record    string
 	from      flags.List
 	follow    bool
@@ -73,6 +74,7 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "count", Usage: "end after `N` events", Value: &f.count},
 			&cli.GenericFlag{Name: "for", Usage: "end after `TIME`", Value: &f.length},
 			&cli.BoolFlag{Name: "stats", Usage: "count instead of printing, and show the counts at the end", Destination: &f.stats},
+			&cli.BoolFlag{Name: "packets", Usage: "show what is neither an event nor an answer, too", Destination: &f.packets},
 			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
 			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
 			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &f.from},
@@ -163,7 +165,7 @@ type tailer struct {
 	action  *ami.Action
 	nodes   []ami.Config
 	out     *output.Printer
-	record  *output.Printer
+	record  *output.Recorder
 	file    *os.File
 	stats   *eventStats
 	matched int
@@ -229,20 +231,28 @@ func (t *tailer) take(ev *ami.Event) error {
 		return t.gap(ev)
 	}
 	t.matched++
-	if t.record != nil {
-		if err := t.writeRecord(ev); err != nil {
-			return err
-		}
-	}
-	if t.stats != nil {
-		t.stats.add(ev)
-	} else if err := t.out.Event(ev); err != nil {
+	if err := t.show(ev); err != nil {
 		return err
 	}
 	if t.flags.count.Given && t.matched >= t.flags.count.Value {
 		return errEnough
 	}
 	return nil
+}
+
+// show records an event, and prints or counts it.
+func (t *tailer) show(ev *ami.Event) error {
+	switch {
+	case t.stats == nil && t.record == nil:
+		return t.out.Event(ev)
+	case t.stats == nil:
+		return t.record.EventAnd(t.out, ev)
+	}
+	t.stats.add(ev)
+	if t.record == nil {
+		return nil
+	}
+	return t.record.Event(ev)
 }
 
 func (t *tailer) gap(ev *ami.Event) error {
@@ -301,7 +311,7 @@ func (t *tailer) live(ctx context.Context) error {
 		return err
 	}
 	defer target.Finish(ctx, c)
-	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: target.RingEvents, RingBytes: target.RingBytes, Throttle: true})
+	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: target.RingEvents, RingBytes: target.RingBytes, Throttle: true, Packets: t.flags.packets})
 	if err != nil {
 		return fail.Usage("names may hold * and ?", "%s", fail.Cause(err))
 	}
@@ -336,7 +346,26 @@ func (t *tailer) live(ctx context.Context) error {
 	if err := t.lastAnswers(sent); err != nil {
 		return err
 	}
+	t.notePackets(c)
 	return t.flush() // before the sessions end
+}
+
+// notePackets says what came and was not shown, for it was neither an event nor an answer.
+func (t *tailer) notePackets(c *ami.Cluster) {
+	if t.flags.packets || t.quietReply {
+		return
+	}
+	var n uint64
+	for _, s := range c.Stats().Nodes {
+		n += s.Raw + s.Foreign + s.Unmatched
+	}
+	switch n {
+	case 0:
+	case 1:
+		t.run.Note("1 packet was neither an event nor an answer; --packets shows it")
+	default:
+		t.run.Note("%d packets were neither events nor answers; --packets shows them", n)
+	}
 }
 
 // lastAnswers waits for the answers that are still to come: an end by --count must not hide how the action went, nor one
