@@ -54,7 +54,7 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 		},
 		"no action named": {
 			func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Raw("Peer 1: 10 ms\r\nPeer 2: 20 ms\r\n\r\n") },
-			fail.ExitOK, "raw", "Peer 1: 10 ms\r\nPeer 2: 20 ms\r\n\r\n", "", true,
+			fail.ExitOK, "raw", "Peer 1: 10 ms\r\nPeer 2: 20 ms\r\n\r\n", "names no action", true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

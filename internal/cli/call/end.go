@@ -12,10 +12,10 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// Follow originates a call and, once it is answered, waits for its end: the hangup of the channel that it is on by then, for
+// follow originates a call and, once it is answered, waits for its end: the hangup of the channel that it is on by then, for
 // a Local channel may be optimised away, and the call be picked up or transferred. What is told of the call's end goes to ends;
 // the reply is as from Do, the error the call's.
-func Follow(ctx context.Context, r *run.Run, c *ami.Conn, action ami.Action, ends chan<- output.Record) (*ami.Reply, error) {
+func follow(ctx context.Context, r *run.Run, c *ami.Conn, action ami.Action, ends chan<- output.Record) (*ami.Reply, error) {
 	sub, err := c.Subscribe(ami.SubscribeOptions{Events: ami.FollowedEvents(), RingEvents: target.RingEvents, RingBytes: target.RingBytes})
 	if err != nil {
 		return nil, err

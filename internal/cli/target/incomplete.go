@@ -8,10 +8,15 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// Incomplete returns what is wrong with an answer that came without an error and yet not whole: an error if the server
-// cancelled its list, else a note, for servers count their items wrongly. Both are nil and empty for a whole answer.
+// Incomplete returns what is to be said of an answer that came without an error and is not what it should be: an error if the
+// server cancelled its list, else a note, for servers count their items wrongly, and some answers name no action.
 func Incomplete(r *ami.Reply, action string) (note string, err error) {
-	if r == nil || !r.Incomplete {
+	switch {
+	case r == nil:
+		return "", nil
+	case r.Fenced:
+		return fmt.Sprintf("%s: the answer to %s names no action; this is what came before the server went on", r.Node, action), nil
+	case !r.Incomplete:
 		return "", nil
 	}
 	if wire.EqualFold(r.End.Get("EventList"), "Cancelled") || wire.EqualFold(r.End.Get("EventList"), "Cancel") {
