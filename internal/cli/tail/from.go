@@ -28,6 +28,8 @@ func checkReplay(r *run.Run, f *options) error {
 		return fail.Usage("--where node=NAME chooses among the nodes of a record", "--from reads a file, which knows no labels")
 	case f.require != "", f.All, f.Route != "", f.Yes:
 		return fail.Usage("leave it out", "--require, --all, --route and --yes are for servers, and --from reads a file")
+	case f.packets:
+		return fail.Usage("leave it out", "--packets is for servers: in a file, what is neither an event nor an answer may be any text")
 	}
 	return nil
 }
