@@ -93,6 +93,7 @@ func (r *Reader) Open(in io.Reader, file string) {
 func (r *Reader) begin(file string) {
 	r.at = Place{file, 1}
 	r.draft.open, r.para, r.fence, r.dump, r.tooLong = false, paragraph{first: true}, 0, false, false
+	r.blanks, r.splits, r.usual = 0, 0, nil
 	r.toPlain()
 }
 
