@@ -2,6 +2,7 @@ package state
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -102,6 +103,7 @@ func (s *server) shift(queue string, position, by int) {
 // queueCallerLeave is the end of a wait, however it ended; QueueCallerAbandon comes before it.
 func queueCallerLeave(s *server, m *wire.Message) {
 	queue, id := m.Get("Queue"), m.Get("Uniqueid")
+	delete(s.leaving, id)
 	key := memberKey(queue, id)
 	if r := s.callers.end(s, key); r != nil {
 		s.uncaller(key, r.obj)
@@ -109,9 +111,21 @@ func queueCallerLeave(s *server, m *wire.Message) {
 	}
 }
 
+// left forgets who never left a queue that he was missing in.
+func (s *server) left(key string) {
+	_, id, _ := strings.Cut(key, "\n")
+	delete(s.leaving, id)
+}
+
 // quitQueues ends the wait of a channel that is in a bridge, runs another application or is gone. Who is taken out of a
 // queue by a masquerade (the actions Bridge, Park, Redirect) leaves it without an event; all others have left it by then.
 func (s *server) quitQueues(id string) {
+	if queues := s.leaving[id]; len(queues) > 0 { // nor does one that a list lacked have another end to come
+		for _, queue := range queues {
+			delete(s.callers.tombs, memberKey(queue, id))
+		}
+		delete(s.leaving, id)
+	}
 	for _, queue := range slices.Clone(s.queuesOf[id]) {
 		key := memberKey(queue, id)
 		if r := s.callers.rows[key]; r != nil {

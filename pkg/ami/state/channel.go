@@ -200,6 +200,7 @@ func hangup(s *server, m *wire.Message) {
 	if r := s.channels.end(s, id); r != nil {
 		s.vacate(r.obj)
 	}
+	s.quitQueues(id)
 	if usable(id) && len(s.gone) < s.core.limit {
 		s.gone[strings.Clone(id)] = s.now
 	}

@@ -14,7 +14,7 @@ func (w *Watcher) Leftovers() string {
 		for _, l := range s.waiting {
 			callers += len(l.callers)
 		}
-		if n := len(s.legs) + len(s.calls) + len(s.joined) + len(s.rooms) + len(s.queuesOf) + callers; n > 0 {
+		if n := len(s.legs) + len(s.calls) + len(s.joined) + len(s.rooms) + len(s.queuesOf) + len(s.leaving) + callers; n > 0 {
 			return fmt.Sprintf("%s keeps %d legs, %d calls, %d bridges, %d rooms, %d who wait",
 				s.name, len(s.legs), len(s.calls), len(s.joined), len(s.rooms), callers)
 		}
@@ -127,7 +127,7 @@ func (s *server) checkBounds() error {
 		"channels": len(s.channels.rows), "tombstones": len(s.channels.tombs), "legs": len(s.legs) / 2, "calls": len(s.calls) / 2,
 		"bridges": len(s.bridges.rows), "parties": len(s.joined) / 2, "lines": len(s.waiting), "devices": len(s.devices.rows),
 		"endpoints": len(s.endpoints.rows), "hints": len(s.hints.rows), "queues": len(s.queues.rows), "members": len(s.members.rows),
-		"callers": len(s.callers.rows), "rooms": len(s.rooms), "parked": len(s.parked.rows), "who wait": len(s.queuesOf), "gone": len(s.gone),
+		"callers": len(s.callers.rows), "rooms": len(s.rooms), "parked": len(s.parked.rows), "who wait": len(s.queuesOf), "gone": len(s.gone), "leaving": len(s.leaving) / 2,
 	} {
 		if n > s.core.limit {
 			return fmt.Errorf("%d %s, the limit is %d", n, what, s.core.limit)

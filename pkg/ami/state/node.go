@@ -64,6 +64,7 @@ type server struct {
 	conferences   table[Conference, *Conference]
 	parked        table[Parked, *Parked]
 
+	leaving  map[string][]string  // the Uniqueid of who a list lacked in a queue → the queue
 	gone     map[string]time.Time // channels that were hung up → when
 	calls    map[string]*call     // by Linkedid
 	legs     map[string]*leg      // by Uniqueid: of channels that are up, or whose Hangup is due
@@ -75,7 +76,7 @@ type server struct {
 
 func newServer(c *core, name string) *server {
 	return &server{
-		core: c, name: name, gone: make(map[string]time.Time), next: Node{Node: name, Stale: true, Parts: map[string]string{}},
+		core: c, name: name, gone: make(map[string]time.Time), leaving: make(map[string][]string), next: Node{Node: name, Stale: true, Parts: map[string]string{}},
 		calls: make(map[string]*call), legs: make(map[string]*leg), joined: make(map[string]*party), waiting: make(map[string]*line),
 		rooms: make(map[string]string), queuesOf: make(map[string][]string),
 	}
@@ -130,6 +131,7 @@ func (s *server) forget() {
 	s.conferences.forget()
 	s.parked.forget()
 	clear(s.gone)
+	clear(s.leaving)
 	s.endDying()
 }
 
@@ -234,7 +236,7 @@ func (s *server) flush() {
 
 func (s *server) tick(now time.Time) {
 	d := s.channels.tick(now, s.endLost)
-	d += s.bridges.tick(now, nil) + s.queues.tick(now, nil) + s.members.tick(now, nil) + s.callers.tick(now, nil)
+	d += s.bridges.tick(now, nil) + s.queues.tick(now, nil) + s.members.tick(now, nil) + s.callers.tick(now, s.left)
 	d += s.endpoints.tick(now, nil) + s.devices.tick(now, nil) + s.hints.tick(now, nil)
 	d += s.registrations.tick(now, nil) + s.conferences.tick(now, nil) + s.parked.tick(now, nil)
 	s.next.Drift += d

@@ -244,7 +244,12 @@ func queueMemberItem(s *server, m *wire.Message, from source) {
 }
 
 func queuesListed(s *server, from source) {
-	s.callers.sweep(s, from, func(key string, r *row[Caller], _ bool) { s.uncaller(key, r.obj) })
+	s.callers.sweep(s, from, func(key string, r *row[Caller], due bool) {
+		if due {
+			s.leaving[r.obj.Uniqueid] = append(s.leaving[r.obj.Uniqueid], r.obj.Queue)
+		}
+		s.uncaller(key, r.obj)
+	})
 	s.members.sweep(s, from, func(_ string, r *row[Member], _ bool) { s.unmember(r.obj) })
 	s.queues.sweep(s, from, func(name string, _ *row[Queue], _ bool) { s.closeLine(name) })
 }

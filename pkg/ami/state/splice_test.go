@@ -176,6 +176,13 @@ func TestSplice(t *testing.T) {
 			{event("Newexten", channel("1", "6", "Application", "Queue")...), "1 up, 1 waits 1"},
 			{event("Newexten", channel("1", "6", "Application", "Wait")...), "1 up"},
 		}},
+		{"and has none to come if a list lacked him", []step{
+			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
+			{listed("queues", 1, params), ""},
+			{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up b, b has 1"},
+			{event("BridgeLeave", channel("1", "6", "BridgeUniqueid", "b")...), "1 up, b has 0"},
+			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 up, 1 waits 1, b has 0"},
+		}},
 		{"who is hung up waits no more", []step{
 			{event("Newchannel", channel("1", "6")...), "1 up"},
 			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 up, 1 waits 1"},

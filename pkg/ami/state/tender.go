@@ -156,7 +156,9 @@ func (t *tender) survey(ctx context.Context, audit bool) bool {
 		}
 		reply, a, err := t.ask(ctx, l)
 		if err != nil {
-			t.fails[l]++
+			if last != nil { // else it may be the session's fault
+				t.fails[l]++
+			}
 			return false
 		}
 		delete(t.fails, l)
