@@ -182,7 +182,8 @@ func TestRefusedHangups(t *testing.T) {
 		{"the server has no such channel", ending{Kind: endError, Refusal: "No such channel"}, nil, 0},
 		{"the user may not hang up", ending{Kind: endError, Refusal: "Permission denied"}, nil, 1},
 		{
-			"the call went on to another channel just then", ending{Kind: endError, Refusal: "No such channel"},
+			"the call went on to another channel just then",
+			ending{Kind: endError, Refusal: "No such channel"},
 			event(t, "LocalOptimizationBegin", "LocalOneUniqueid: amictl-test-1", "LocalTwoUniqueid: amictl-test-1-2", "SourceUniqueid: h", "SourceChannel: SIP/h-1"), 1,
 		},
 		{"no answer", ending{Kind: endTimeout}, nil, 1},

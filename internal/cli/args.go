@@ -129,14 +129,14 @@ func commandNames(c *cli.Command) string {
 	return strings.Join(names, ", ")
 }
 
-// A badFlag is what urfave/cli found in the arguments.
-type badFlag struct{ err error }
+// An argumentError is what urfave/cli found in the arguments.
+type argumentError struct{ err error }
 
-func (e *badFlag) Error() string { return e.err.Error() }
+func (e *argumentError) Error() string { return e.err.Error() }
 
 // flagError makes an error that urfave/cli found in the arguments one of ours.
 func flagError(command *cli.Command, err error) error {
-	var bad *badFlag
+	var bad *argumentError
 	if !errors.As(err, &bad) {
 		return err
 	}

@@ -96,13 +96,13 @@ func Commands(r *run.Run, more ...Subcommand) *cli.Command {
 		Writer:          r.Stderr,                                      // only our own help goes to standard output
 		ErrWriter:       r.Stderr,
 	}
-	for _, make := range slices.Concat(subcommands, more) {
-		root.Commands = append(root.Commands, make(r))
+	for _, subcommand := range slices.Concat(subcommands, more) {
+		root.Commands = append(root.Commands, subcommand(r))
 	}
 	root.Commands = append(root.Commands, completion.Command(r, func() *cli.Command { return root }), version.Command(r))
 	namePaths(root, "")
 	_ = root.Walk(func(c *cli.Command) error { // urfave/cli inherits none of these
-		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return &badFlag{err} }
+		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return &argumentError{err} }
 		c.DisableSliceFlagSeparator = true
 		if action := c.Action; action != nil {
 			c.Action = func(ctx context.Context, c *cli.Command) error { return prepared(ctx, r, c, action) }

@@ -157,13 +157,6 @@ var families = []struct {
 	{"ami_health_time_seconds", "When the node was looked at, since the epoch.", func(h *checkup) float64 { return float64(h.at.UnixMicro()) / 1e6 }},
 }
 
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // promFamilies returns the engine's own metrics of each node, then what was found. A figure that is not known has no sample.
 func promFamilies(found []checkup) []metrics.Family {
 	var stats ami.ClusterStats

@@ -99,7 +99,7 @@ func (p *replay) one(ctx context.Context, text *bufio.Reader) error {
 	}
 	p.packets.Open(text, readableName(p.src.name))
 	for {
-		if err := p.take(ctx); err != nil && !errors.Is(err, wire.ErrMore) {
+		if err := p.take(ctx); !errors.Is(err, wire.ErrMore) {
 			return err
 		}
 		if err := p.flush(); err != nil { // a pipe may pause here
@@ -142,7 +142,8 @@ func (p *replay) rest(ctx context.Context) error {
 	return nil
 }
 
-// take plays the events among the packets at hand. Responses are passed over: they are no events.
+// take plays the events among the packets at hand, until there are no more: its error is never nil. Responses are passed over:
+// they are no events.
 func (p *replay) take(ctx context.Context) error {
 	for {
 		m, err := p.packets.Next()
