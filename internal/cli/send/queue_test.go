@@ -1,7 +1,6 @@
 package send
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
