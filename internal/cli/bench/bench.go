@@ -61,6 +61,10 @@ type options struct {
 	here                            bool
 
 	markdown, merge, force bool
+
+	form  string   // "" for a run
+	files []string // of the other forms
+	given []string // the names of the flags that are given
 }
 
 // The forms of bench: the flags that each has a use for. The rest of the flags are for a run.
@@ -70,6 +74,7 @@ var forms = map[string]string{
 	"simulator": " ",
 }
 
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
 	f := &options{}
 	return r.Tell(&cli.Command{
@@ -79,43 +84,48 @@ func Command(r *run.Run) *cli.Command {
 		Description: help,
 		Flags:       f.flags(),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			form, files := c.Args().First(), c.Args().Tail()
-			if err := checkForm(c, form); err != nil {
-				return err
+			f.form, f.files = c.Args().First(), c.Args().Tail()
+			for _, flag := range c.Flags {
+				if name := flag.Names()[0]; c.IsSet(name) {
+					f.given = append(f.given, name)
+				}
 			}
-			if err := checkOutput(r, f); err != nil {
-				return err
-			}
-			switch form {
-			case "report":
-				return reportFiles(r, f, files)
-			case "compare":
-				return compare(r, f, files)
-			case "simulator": // the child process of a run
-				return bench.ServeSimulator(context.WithoutCancel(ctx), r.Stdin, r.Stdout)
-			}
-			return load(ctx, r, f)
+			return dispatch(ctx, r, f)
 		},
-	}, run.About{Words: func() []string { return []string{"report", "compare"} }})
+	}, run.About{Args: run.Words{Kind: run.FormAndFiles, Choices: func() []string { return []string{"report", "compare"} }}})
+}
+
+// dispatch does what the form says.
+func dispatch(ctx context.Context, r *run.Run, f *options) error {
+	if err := checkForm(f); err != nil {
+		return err
+	}
+	if err := checkOutput(r, f); err != nil {
+		return err
+	}
+	switch f.form {
+	case "report":
+		return reportFiles(r, f)
+	case "compare":
+		return compare(r, f)
+	case "simulator": // the child process of a run
+		return bench.ServeSimulator(context.WithoutCancel(ctx), r.Stdin, r.Stdout)
+	}
+	return load(ctx, r, f)
 }
 
 // checkForm refuses flags and words that the form has no use for.
-func checkForm(c *cli.Command, form string) error {
-	use, ok := forms[form]
-	if !ok && form != "" {
-		return fail.Usage("`bench report FILE...`, `bench compare BASE NEW`, or flags alone for a run", "bench takes no argument %q", form)
+func checkForm(f *options) error {
+	use, ok := forms[f.form]
+	if !ok && f.form != "" {
+		return fail.Usage("`bench report FILE...`, `bench compare BASE NEW`, or flags alone for a run", "bench takes no argument %q", f.form)
 	}
-	if !ok {
-		for _, name := range []string{"markdown", "merge", "force"} {
-			if c.IsSet(name) {
-				return fail.Usage("it is for `bench report` or `bench compare`", "--%s has no use with a run", name)
-			}
-		}
-		return nil
-	}
-	for _, flag := range c.Flags {
-		if name := flag.Names()[0]; c.IsSet(name) && !strings.Contains(use, " "+name+" ") {
-			return fail.Usage("see `amictl bench --help`", "--%s has no use with bench %s", name, form)
+	for _, name := range f.given {
+		switch {
+		case ok && !strings.Contains(use, " "+name+" "):
+			return fail.Usage("see `amictl bench --help`", "--%s has no use with bench %s", name, f.form)
+		case !ok && (name == "markdown" || name == "merge" || name == "force"):
+			return fail.Usage("it is for `bench report` or `bench compare`", "--%s has no use with a run", name)
 		}
 	}
 	return nil
@@ -148,9 +158,11 @@ func (f *options) flags() []cli.Flag {
 		return &cli.BoolFlag{Name: name, Usage: usage, Destination: to}
 	}
 	return []cli.Flag{
-		flags.Text("workload", "", "`NAME`: actions, calls, events, biglist or login-storm", &f.workload),
+		flags.Choice("workload", "", "`NAME`: actions, calls, events, biglist or login-storm", &f.workload,
+			"actions", "calls", "events", "biglist", "login-storm"),
 		g("sim", "simulate `N` nodes (8)", &f.sim),
-		flags.Text("profile", "", "what befalls simulated nodes: `NAME`", &f.profile),
+		flags.Choice("profile", "", "what befalls simulated nodes: `NAME`", &f.profile,
+			"even", "one-slow", "one-flooding", "one-stalled", "flapping", "storm", "mixed"),
 		g("sessions", "`N` sessions to each node (1)", &f.sessions),
 		flags.Text("mix", "", "actions by weight, as `ping=8,command=1`, or @FILE with JSON", &f.mix),
 		g("concurrency", "closed loop: `N` callers a node (64 over all, at least 1)", &f.concurrency),

@@ -11,8 +11,9 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 )
 
-// benchReport shows results again: as a table, as Markdown, as JSON, as a page.
-func reportFiles(r *run.Run, f *options, files []string) error {
+// reportFiles shows results again: as a table, as Markdown, as JSON, as a page.
+func reportFiles(r *run.Run, f *options) error {
+	files := f.files
 	if len(files) == 0 {
 		return fail.Usage("such as `amictl bench report new.json`", "bench report needs a FILE")
 	}
@@ -70,7 +71,8 @@ func show(r *run.Run, f *options, res *bench.Result, i int) error {
 }
 
 // compare holds a result against another.
-func compare(r *run.Run, f *options, files []string) error {
+func compare(r *run.Run, f *options) error {
+	files := f.files
 	if len(files) != 2 {
 		return fail.Usage("such as `amictl bench compare base.json new.json --fail-if 'p99>+10%'`", "bench compare needs two files, and got %d", len(files))
 	}

@@ -31,57 +31,100 @@ const eventsHelp = `Examples:
 
 The events that Asterisk is known to send, without asking a server.`
 
+// options are those of actions; events has no flags.
+type options struct {
+	args []string // a name or a glob
+	live bool
+}
+
+// pattern is the name or the glob, "*" if there is none.
+func (o *options) pattern() string {
+	if len(o.args) == 0 {
+		return "*"
+	}
+	return o.args[0]
+}
+
+// check refuses more than one pattern.
+func (o *options) check(what string) error {
+	if len(o.args) > 1 {
+		return fail.Usage("quote a glob: the shell expands it", "amictl %ss takes one name", what)
+	}
+	return nil
+}
+
+// ActionsCommand makes the subcommand actions.
 func ActionsCommand(r *run.Run) *cli.Command {
-	live := false
-	return &cli.Command{
+	o := &options{}
+	return r.Tell(&cli.Command{
 		Name:        "actions",
 		Usage:       "what actions there are, and what they take",
 		ArgsUsage:   "[NAME|GLOB]",
 		Description: actionsHelp,
-		Flags:       []cli.Flag{&cli.BoolFlag{Name: "live", Usage: "ask the server instead of the catalogue", Destination: &live}},
+		Flags:       []cli.Flag{&cli.BoolFlag{Name: "live", Usage: "ask the server instead of the catalogue", Destination: &o.live}},
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if live {
-				return liveActions(ctx, r, c)
-			}
-			if one, ok := catalog.Lookup(c.Args().First()); ok && c.Args().Len() == 1 {
-				if p, err := r.Printer(run.Records, false, false); err == nil && p.Options().Format == output.TableText && len(p.Options().Fields) == 0 {
-					return actionDetail(p, &one)
-				}
-			}
-			row := actionRecord
-			if o, err := r.OutputOptions(run.Records); err == nil && o.Format == output.TableText && len(o.Fields) == 0 {
-				row = actionRow
-			}
-			var rows []output.Record
-			var names []string
-			for _, action := range catalog.Actions() {
-				names = append(names, action.Name)
-				if !c.Args().Present() || ami.MatchGlob(c.Args().First(), action.Name) {
-					rows = append(rows, row(&action))
-				}
-			}
-			return catalogue(r, c, rows, names, "action")
+			o.args = c.Args().Slice()
+			return actions(ctx, r, o)
 		},
-	}
+	}, run.About{Args: run.Words{Kind: run.ActionName}})
 }
 
+// actions prints the actions that there are: in the catalogue, or on a server.
+func actions(ctx context.Context, r *run.Run, o *options) error {
+	if err := o.check("action"); err != nil {
+		return err
+	}
+	if o.live {
+		return liveActions(ctx, r, o)
+	}
+	if one, ok := catalog.Lookup(o.pattern()); ok {
+		if p, err := r.Printer(run.Records, false, false); err == nil && p.Options().Format == output.TableText && len(p.Options().Fields) == 0 {
+			return actionDetail(p, &one)
+		}
+	}
+	row := actionRecord
+	if format, err := r.OutputOptions(run.Records); err == nil && format.Format == output.TableText && len(format.Fields) == 0 {
+		row = actionRow
+	}
+	var rows []output.Record
+	var names []string
+	for _, action := range catalog.Actions() {
+		names = append(names, action.Name)
+		if ami.MatchGlob(o.pattern(), action.Name) {
+			rows = append(rows, row(&action))
+		}
+	}
+	return catalogue(r, o, rows, names, "action")
+}
+
+// EventsCommand makes the subcommand events.
 func EventsCommand(r *run.Run) *cli.Command {
+	o := &options{}
 	return r.Tell(&cli.Command{
 		Name:        "events",
 		Usage:       "what events there are",
 		ArgsUsage:   "[NAME|GLOB]",
 		Description: eventsHelp,
-		Action: func(_ context.Context, c *cli.Command) error {
-			var rows []output.Record
-			names := catalog.Events()
-			for _, name := range names {
-				if !c.Args().Present() || ami.MatchGlob(c.Args().First(), name) {
-					rows = append(rows, eventRecord(name))
-				}
-			}
-			return catalogue(r, c, rows, names, "event")
+		Action: func(ctx context.Context, c *cli.Command) error {
+			o.args = c.Args().Slice()
+			return events(ctx, r, o)
 		},
-	}, run.About{Config: run.ConfigMayBeBroken})
+	}, run.About{Args: run.Words{Kind: run.EventName}, Config: run.ConfigMayBeBroken})
+}
+
+// events prints the events that are in the catalogue.
+func events(_ context.Context, r *run.Run, o *options) error {
+	if err := o.check("event"); err != nil {
+		return err
+	}
+	var rows []output.Record
+	names := catalog.Events()
+	for _, name := range names {
+		if ami.MatchGlob(o.pattern(), name) {
+			rows = append(rows, eventRecord(name))
+		}
+	}
+	return catalogue(r, o, rows, names, "event")
 }
 
 // eventRecord is an event, with the actions whose lists it ends.
@@ -160,14 +203,11 @@ func actionRow(action *catalog.Action) output.Record {
 }
 
 // catalogue prints rows; a name that nothing matches is an error.
-func catalogue(r *run.Run, c *cli.Command, rows []output.Record, names []string, what string) error {
-	if c.Args().Len() > 1 {
-		return fail.Usage("quote a glob: the shell expands it", "%s takes one name", c.UsageText)
-	}
+func catalogue(r *run.Run, o *options, rows []output.Record, names []string, what string) error {
 	if len(rows) == 0 {
-		return fail.Usage(fail.NearHint(c.Args().First(), names, "a newer server may have it all the same"), "the catalogue has no %s %q", what, c.Args().First())
+		return fail.Usage(fail.NearHint(o.pattern(), names, "a newer server may have it all the same"), "the catalogue has no %s %q", what, o.pattern())
 	}
-	p, err := r.Printer(run.Records, false, !c.Args().Present())
+	p, err := r.Printer(run.Records, false, len(o.args) == 0)
 	if err != nil {
 		return err
 	}

@@ -49,20 +49,25 @@ be reached or logged in to, 6 when nodes ended differently.`
 
 // options are those of check.
 type options struct {
+	args  []string
 	junit string
 	yes   bool
 }
 
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
 	f := &options{}
-	return &cli.Command{
+	return r.Tell(&cli.Command{
 		Name: "check", Usage: "smoke-test every node by a profile", ArgsUsage: "[FILE]", Description: help,
 		Flags: []cli.Flag{
 			flags.Text("junit", "", "also write the results to `FILE` as JUnit XML", &f.junit),
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before a profile's call or command may change what a protected context holds", Destination: &f.yes},
 		},
-		Action: func(ctx context.Context, c *cli.Command) error { return check(ctx, r, f, c.Args().Slice()) },
-	}
+		Action: func(ctx context.Context, c *cli.Command) error {
+			f.args = c.Args().Slice()
+			return check(ctx, r, f)
+		},
+	}, run.About{Args: run.Words{Kind: run.Files}, Outputs: []run.Output{run.OutputJUnit}})
 }
 
 // A result is how one check of one node ended.
@@ -99,14 +104,14 @@ func (r *result) record() output.Record {
 	}
 }
 
-func check(ctx context.Context, r *run.Run, f *options, args []string) error {
-	if len(args) > 1 {
-		return fail.Usage("nodes are chosen with --node", "check takes one file, and got %q too", args[1])
+func check(ctx context.Context, r *run.Run, f *options) error {
+	if len(f.args) > 1 {
+		return fail.Usage("nodes are chosen with --node", "check takes one file, and got %q too", f.args[1])
 	}
 	profile := defaultProfile()
-	if len(args) == 1 {
+	if len(f.args) == 1 {
 		var err error
-		if profile, err = readProfile(r, args[0]); err != nil {
+		if profile, err = readProfile(r, f.args[0]); err != nil {
 			return err
 		}
 	}

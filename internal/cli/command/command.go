@@ -34,10 +34,12 @@ Asterisk itself says Success to many a command that did nothing: --expect and --
 // options are those of command.
 type options struct {
 	target.Fanout
+	words          []string // of the command
 	prefix         string
 	expect, reject flags.List
 }
 
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
 	f := &options{prefix: "auto"}
 	return r.Tell(&cli.Command{
@@ -46,31 +48,40 @@ func Command(r *run.Run) *cli.Command {
 		ArgsUsage:   "WORD...",
 		Description: help,
 		Flags: slices.Concat([]cli.Flag{
-			flags.Text("prefix", "", "begin each line with the node's name: `WHEN` is auto, always or never", &f.prefix),
+			flags.Choice("prefix", "", "begin each line with the node's name: `WHEN` is auto, always or never", &f.prefix, "auto", "always", "never"),
 			&cli.GenericFlag{Name: "expect", Usage: "fail unless the output matches `REGEXP` (RE2, ^ and $ are a line's ends); may repeat", Value: &f.expect},
 			&cli.GenericFlag{Name: "reject", Usage: "fail if the output matches `REGEXP`; may repeat", Value: &f.reject},
 		}, f.Flags(), f.Rolling()),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			line := strings.Join(append(c.Args().Slice(), r.Rest...), " ")
-			if strings.TrimSpace(line) == "" {
-				return fail.Usage("such as `amictl command core show channels`", "the command is missing")
-			}
-			action := ami.NewAction("Command", "Command", line)
-			action.Timeout = r.Settings.Timeout
-			if err := act.CheckAction(&action); err != nil {
-				return err
-			}
-			return runCommand(ctx, r, f, action)
+			f.words = append(c.Args().Slice(), r.Rest...)
+			return command(ctx, r, f)
 		},
-	}, run.About{Rest: true})
+	}, run.About{Args: run.Words{Kind: run.AnyWords}, Rest: run.Words{Kind: run.AnyWords}})
 }
 
-// runCommand sends a Command to the nodes selected and prints the output.
-func runCommand(ctx context.Context, r *run.Run, f *options, action ami.Action) error {
+// action makes the action that runs the command.
+func (f *options) action(r *run.Run) (ami.Action, error) {
+	line := strings.Join(f.words, " ")
+	if strings.TrimSpace(line) == "" {
+		return ami.Action{}, fail.Usage("such as `amictl command core show channels`", "the command is missing")
+	}
+	action := ami.NewAction("Command", "Command", line)
+	action.Timeout = r.Settings.Timeout
+	if err := act.CheckAction(&action); err != nil {
+		return action, err
+	}
 	switch f.prefix {
 	case "auto", "always", "never":
-	default:
-		return fail.Usage("auto, always or never", "--prefix %q is none of the choices", f.prefix)
+		return action, nil
+	}
+	return action, fail.Usage("auto, always or never", "--prefix %q is none of the choices", f.prefix)
+}
+
+// command sends the command to the nodes selected and prints its output.
+func command(ctx context.Context, r *run.Run, f *options) error {
+	action, err := f.action(r)
+	if err != nil {
+		return err
 	}
 	wanted, err := act.NewTextConditions(f.expect, f.reject)
 	if err != nil {

@@ -142,7 +142,9 @@ func Command(r *run.Run, commands func() *cli.Command) *cli.Command {
 			_, err := io.WriteString(r.Stdout, script)
 			return err
 		},
-	}, run.About{Rest: true, Config: run.ConfigMayBeBroken, Words: func() []string { return shells }})
+	}, run.About{
+		Args: run.Words{Kind: run.OneOf, Choices: func() []string { return shells }}, Rest: run.Words{Kind: run.AnyWords}, Config: run.ConfigMayBeBroken,
+	})
 }
 
 // Candidates answers a completion script: one candidate a line, then what may follow.

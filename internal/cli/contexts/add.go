@@ -38,6 +38,7 @@ that is typed goes into a file of its own that only you can read.`
 
 // addOptions are those of context add.
 type addOptions struct {
+	context              string
 	name, secret         string
 	protect, use, noTest bool
 }
@@ -57,9 +58,10 @@ func addCommand(r *run.Run) *cli.Command {
 			if c.Args().Len() != 1 {
 				return fail.Usage("such as `amictl context add lab`", "context add takes one name")
 			}
-			return add(ctx, r, f, c.Args().First())
+			f.context = c.Args().First()
+			return add(ctx, r, f)
 		},
-	}, run.About{Config: run.ConfigMayBeNew})
+	}, run.About{Args: run.Words{Kind: run.AnyWords}, Config: run.ConfigMayBeNew})
 }
 
 // A newNode is what context add has gathered.
@@ -70,8 +72,8 @@ type newNode struct {
 	file          string     // that file
 }
 
-func add(ctx context.Context, r *run.Run, f *addOptions, name string) error {
-	n, err := gatherNode(r, f, name)
+func add(ctx context.Context, r *run.Run, f *addOptions) error {
+	n, err := gatherNode(r, f)
 	if err != nil {
 		return err
 	}
@@ -125,11 +127,11 @@ func (n *newNode) storeSecret() error {
 const secretSuffix = ".secret"
 
 // gatherNode takes what the flags say and asks for the rest, if there is somebody to ask.
-func gatherNode(r *run.Run, f *addOptions, name string) (*newNode, error) {
+func gatherNode(r *run.Run, f *addOptions) (*newNode, error) {
 	if len(r.Flags.Nodes) > 1 || r.Flags.Local {
 		return nil, fail.Usage("call it once for each", "context add takes one --node, and no --local")
 	}
-	n := &newNode{context: name}
+	n := &newNode{context: f.context}
 	in, err := questions(r)
 	if err != nil && len(r.Flags.Nodes) == 0 {
 		return nil, fail.Usage("such as --node ami://admin@10.0.0.5", "--node is missing, and there is no terminal to ask on")
@@ -147,7 +149,7 @@ func gatherNode(r *run.Run, f *addOptions, name string) (*newNode, error) {
 	if u.User == "" {
 		return nil, fail.Usage("write it as ami://user@host", "%s names no user", n.config.URL)
 	}
-	host, _, _ := net.SplitHostPort(u.Addr) // parseNodeURL has joined them
+	host, _, _ := net.SplitHostPort(u.Addr) // ParseURL has joined them
 	n.name = cmp.Or(f.name, host)
 	n.config.CA, n.config.TLSName = absolute(r, r.Flags.CA), r.Flags.TLSName
 	if !u.Tls && (n.config.CA != "" || n.config.TLSName != "") {

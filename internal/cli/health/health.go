@@ -46,6 +46,7 @@ type options struct {
 	out        string
 }
 
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
 	f := &options{every: flags.Duration{Value: 10 * time.Second}}
 	return r.Tell(&cli.Command{
@@ -61,13 +62,10 @@ func Command(r *run.Run) *cli.Command {
 			flags.Text("min-ready", "", "well as long as `N` nodes are up, or a share such as 95%", &f.minReady),
 			flags.Text("out", "", "write to `FILE`, whole or not at all, instead of standard output", &f.out),
 		},
-		Action: func(ctx context.Context, c *cli.Command) error {
-			if c.Args().Present() {
-				return fail.Usage("nodes are chosen with --node", "health takes no arguments, and got %q", c.Args().First())
-			}
-			return health(ctx, r, f)
-		},
-	}, run.About{Failed: reportFailure})
+		Action: func(ctx context.Context, _ *cli.Command) error { return health(ctx, r, f) },
+	}, run.About{
+		Args: run.Words{Hint: "nodes are chosen with --node"}, Outputs: []run.Output{run.OutputNagios, run.OutputPrometheus}, Failed: reportFailure,
+	})
 }
 
 // A look looks at nodes, once or again and again.

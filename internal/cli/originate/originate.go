@@ -33,11 +33,23 @@ the channel to its end, for as long as it takes or --timeout allows, and prints 
 the cause; it exits 0 when that is a normal one. Further headers of the action go as Key=Value.`
 
 // dialplanContext is the flag that --context stands for behind `originate`. Everywhere else, and as -C, it is amictl's
-// own context. A value that could be either is refused: see originateContext.
+// own context. A value that could be either is refused: see settleContext.
 const dialplanContext = "dialplan-context"
 
+// options are those of originate.
+type options struct {
+	call.Options
+	fields []string // Key=Value, further headers of the action
+}
+
+// newOptions returns the options of an originate that has no flags.
+func newOptions() *options {
+	return &options{Options: call.Options{Wait: "answer", Ring: flags.Duration{Value: 30 * time.Second}}}
+}
+
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
-	f := &call.Options{Wait: "answer", Ring: flags.Duration{Value: 30 * time.Second}}
+	f := newOptions()
 	return r.Tell(&cli.Command{
 		Name:        "originate",
 		Usage:       "make a call and wait for its outcome",
@@ -55,23 +67,17 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "var", Usage: "set the channel variable `KEY=VALUE`; may repeat, the value goes as it is", Value: &f.Vars},
 			&cli.GenericFlag{Name: "ring", Usage: "let it ring for `TIME` (30s)", Value: &f.Ring},
 			&cli.BoolFlag{Name: "async", Usage: "do not wait for the outcome", Destination: &f.Async},
-			flags.Text("wait", "", "wait for `WHAT`: answer, or hangup (answer)", &f.Wait),
+			flags.Choice("wait", "", "wait for `WHAT`: answer, or hangup (answer)", &f.Wait, "answer", "hangup"),
 		}, f.Fanout.Flags(), f.Rolling()),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := originateContext(r, f); err != nil {
-				return err
-			}
-			action, err := call.Action(r, f, c.Args().Slice())
-			if err != nil {
-				return err
-			}
-			return originate(ctx, r, f, action)
+			f.fields = c.Args().Slice()
+			return originate(ctx, r, f)
 		},
-	}, run.About{Aliases: map[string]string{"--context": "--" + dialplanContext}})
+	}, run.About{Args: run.Words{Kind: run.Parameters, Action: "Originate"}, Aliases: map[string]string{"--context": "--" + dialplanContext}})
 }
 
-// originateContext settles the extension's context.
-func originateContext(r *run.Run, f *call.Options) error {
+// settleContext decides the extension's context.
+func (f *options) settleContext(r *run.Run) error {
 	if r.Settings.Config.Contexts[f.Context] != nil && r.Flags.Context == "" {
 		return fail.Usage("-C "+f.Context+" for amictl's context, --exten EXTENSION@"+f.Context+" for the dialplan's", "--context %s may be a context of amictl or of the dialplan", f.Context)
 	}
@@ -86,9 +92,15 @@ func originateContext(r *run.Run, f *call.Options) error {
 	return nil
 }
 
-// originate makes the call and prints how it ended. A call that failed is an answer as well as a failure: the reply
-// goes to standard output with its outcome, and the exit status is 1.
-func originate(ctx context.Context, r *run.Run, f *call.Options, action ami.Action) error {
+// originate makes the call and prints how it ended.
+func originate(ctx context.Context, r *run.Run, f *options) error {
+	if err := f.settleContext(r); err != nil {
+		return err
+	}
+	action, err := call.Action(r, &f.Options, f.fields)
+	if err != nil {
+		return err
+	}
 	nodes, done, err := act.Aim(r, &f.Fanout, &action)
 	if err == nil {
 		act.WarnUnknown(r, &action)
@@ -101,6 +113,12 @@ func originate(ctx context.Context, r *run.Run, f *call.Options, action ami.Acti
 			nodes[i].Events = "call"
 		}
 	}
+	return ring(ctx, r, f, nodes, action)
+}
+
+// ring makes the call on the nodes, as the flags say. A call that failed is an answer as well as a failure: the reply goes to
+// standard output with its outcome, and the exit status is 1.
+func ring(ctx context.Context, r *run.Run, f *options, nodes []ami.Config, action ami.Action) error {
 	several := len(nodes) > 1 && f.Route == ""
 	p, err := r.Printer(run.Answers, len(nodes) > 1, several)
 	if err != nil {

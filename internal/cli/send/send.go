@@ -45,6 +45,7 @@ With "-" each line of standard input is an action:
 // options are those of send.
 type options struct {
 	target.Fanout
+	args      []string
 	items     bool
 	where     flags.List
 	found     cond.Found
@@ -55,9 +56,10 @@ type options struct {
 	keepGoing bool
 }
 
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
 	f := &options{}
-	return &cli.Command{
+	return r.Tell(&cli.Command{
 		Name:        "send",
 		Usage:       "send an action, or many from standard input",
 		ArgsUsage:   "ACTION [Key=Value]... | -",
@@ -73,22 +75,28 @@ func Command(r *run.Run) *cli.Command {
 			&cli.BoolFlag{Name: "keep-going", Usage: "with -: go on after a failure", Destination: &f.keepGoing},
 		}, f.Fanout.Flags(), f.Rolling()),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if c.Args().Len() == 1 && c.Args().First() == "-" {
-				if len(f.where) > 0 || f.found.Asks() || f.minItems.Given || f.emptyOK || f.Batch.Given || f.Pause.Given || f.MaxFail.Given {
-					return fail.Usage("leave them out, or send that action by itself", "--where, --found, --min-items, --empty-ok, --batch, --pause and --max-fail are for one action")
-				}
-				return sendLines(ctx, r, f)
-			}
-			if f.parallel.Given || f.rate.Given || f.keepGoing {
-				return fail.Usage("`amictl send -` reads them from standard input", "--parallel, --rate and --keep-going are for many actions")
-			}
-			action, err := act.ParseAction(r, c.Args().Slice())
-			if err != nil {
-				return err
-			}
-			return sendAction(ctx, r, f, action)
+			f.args = c.Args().Slice()
+			return send(ctx, r, f)
 		},
+	}, run.About{Args: run.Words{Kind: run.ActionWords}})
+}
+
+// send sends one action, or those of standard input.
+func send(ctx context.Context, r *run.Run, f *options) error {
+	if len(f.args) == 1 && f.args[0] == "-" {
+		if len(f.where) > 0 || f.found.Asks() || f.minItems.Given || f.emptyOK || f.Batch.Given || f.Pause.Given || f.MaxFail.Given {
+			return fail.Usage("leave them out, or send that action by itself", "--where, --found, --min-items, --empty-ok, --batch, --pause and --max-fail are for one action")
+		}
+		return sendLines(ctx, r, f)
 	}
+	if f.parallel.Given || f.rate.Given || f.keepGoing {
+		return fail.Usage("`amictl send -` reads them from standard input", "--parallel, --rate and --keep-going are for many actions")
+	}
+	action, err := act.ParseAction(r, f.args)
+	if err != nil {
+		return err
+	}
+	return sendAction(ctx, r, f, action)
 }
 
 // sendAction sends one action to the nodes selected and prints the answers.

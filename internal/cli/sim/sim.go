@@ -54,6 +54,7 @@ Each is answered by one line of JSON.
 
 // options are those of sim.
 type options struct {
+	args           []string
 	nodes          flags.Count
 	version        string
 	scenario       string
@@ -67,6 +68,9 @@ type options struct {
 	untilEOF       bool
 	ring, talkTime flags.Duration
 }
+
+// newOptions returns the options of a sim that has no flags.
+func newOptions() *options { return &options{version: "22", speed: rate{1}} }
 
 // rate is a flag with a number of at least 0, such as events a second.
 type rate struct{ r float64 }
@@ -83,8 +87,9 @@ func (r *rate) Set(s string) error {
 func (r *rate) String() string { return strconv.FormatFloat(r.r, 'g', -1, 64) }
 func (r *rate) Get() any       { return r.r }
 
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
-	f := &options{version: "22", speed: rate{1}}
+	f := newOptions()
 	return r.Tell(&cli.Command{
 		Name:        "sim",
 		Usage:       "simulate a cluster of Asterisks, or run a command against one",
@@ -92,7 +97,7 @@ func Command(r *run.Run) *cli.Command {
 		Description: help,
 		Flags: []cli.Flag{
 			&cli.GenericFlag{Name: "nodes", Usage: "`NUMBER` of servers; 1 if absent", Value: &f.nodes},
-			flags.Text("version", "", "Asterisk `SERIES`: 22, 16 or 13", &f.version),
+			flags.Choice("version", "", "Asterisk `SERIES`: 22, 16 or 13", &f.version, "22", "16", "13"),
 			flags.Text("scenario", "", "the servers, answers and faults of a scenario `FILE`; its time begins at the first login", &f.scenario),
 			flags.Text("replay", "", "send the events of a recording or raw capture `FILE` from each server's first login on", &f.replay),
 			&cli.GenericFlag{Name: "replay-speed", Usage: "`TIMES` as fast as recorded; 0 is as fast as they are taken", Value: &f.speed},
@@ -103,20 +108,18 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "events-per-second", Usage: "`NUMBER` of events that each server sends", Value: &f.events},
 			&cli.GenericFlag{Name: "ring", Usage: "mean `TIME` that calls ring; 3s if absent", Value: &f.ring},
 			&cli.GenericFlag{Name: "talk", Usage: "mean `TIME` that calls last; 30s if absent", Value: &f.talkTime},
-			&cli.Uint64Flag{Name: "seed", Usage: "`NUMBER` that decides all that is random", Destination: &f.seed, HideDefault: true},
+			&cli.Uint64Flag{Name: "seed", Usage: "`NUMBER` that decides all that is random", Destination: &f.seed},
 			flags.Text("control", "", "take control lines from connections to the Unix `SOCKET`, too", &f.control),
 			&cli.BoolFlag{Name: "until-eof", Usage: "stop when standard input ends", Destination: &f.untilEOF},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if c.Args().First() == "check" {
-				return runFiles(ctx, r, c.Args().Tail())
-			}
-			if c.Args().Present() {
-				return fail.Usage("a command goes behind `--`, and `amictl sim check FILE…` runs scenarios", "sim does not know %q", c.Args().First())
-			}
+			f.args = c.Args().Slice()
 			return sim(ctx, r, f)
 		},
-	}, run.About{Rest: true, Words: func() []string { return []string{"check"} }})
+	}, run.About{
+		Args: run.Words{Kind: run.FormAndFiles, Choices: func() []string { return []string{"check"} }},
+		Rest: run.Words{Kind: run.CommandLine},
+	})
 }
 
 // A simulation is a running simulated cluster.
@@ -133,8 +136,19 @@ type simulation struct {
 	control *control
 }
 
-// sim runs the simulated cluster until it is told to stop, or until its command is done.
+// sim simulates a cluster, or checks scenarios.
 func sim(ctx context.Context, r *run.Run, f *options) error {
+	switch {
+	case len(f.args) == 0:
+		return simulate(ctx, r, f)
+	case f.args[0] == "check":
+		return runFiles(ctx, r, f.args[1:])
+	}
+	return fail.Usage("a command goes behind `--`, and `amictl sim check FILE…` runs scenarios", "sim does not know %q", f.args[0])
+}
+
+// simulate runs the simulated cluster until it is told to stop, or until its command is done.
+func simulate(ctx context.Context, r *run.Run, f *options) error {
 	s, err := start(ctx, r, f)
 	if err != nil {
 		return err

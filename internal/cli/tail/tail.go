@@ -39,6 +39,7 @@ a time of today (09:30), or how long ago (10m).
 // options are those of tail; wait shares most.
 type options struct {
 	target.Fanout
+	names     []string // of events
 	where     flags.List
 	count     flags.Count
 	length    flags.Duration
@@ -54,6 +55,7 @@ type options struct {
 	span replaySpan // what since, until and speed say
 }
 
+// Command makes the subcommand tail.
 func Command(r *run.Run) *cli.Command {
 	f := &options{}
 	return r.Tell(&cli.Command{
@@ -72,22 +74,25 @@ func Command(r *run.Run) *cli.Command {
 			flags.Text("since", "", "with --from: only events from `TIME` on", &f.since),
 			flags.Text("until", "", "only events before `TIME`; a live tail ends then", &f.until),
 			flags.Text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &f.speed),
-			flags.Text("require", "", "start when `N` nodes are ready, or all (1)", &f.require),
+			flags.Choice("require", "", "start when `N` nodes are ready, or all (1)", &f.require, "all"),
 		}, f.Fanout.Flags()...),
-		Action: func(ctx context.Context, c *cli.Command) error { return tail(ctx, r, f, c.Args().Slice()) },
-	}, run.About{Rest: true})
+		Action: func(ctx context.Context, c *cli.Command) error {
+			f.names = c.Args().Slice()
+			return tail(ctx, r, f)
+		},
+	}, run.About{Args: run.Words{Kind: run.EventNames}, Rest: run.Words{Kind: run.ActionWords}})
 }
 
 func whereFlag(to *flags.List) cli.Flag {
 	return &cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only events that meet `CONDITION`, such as Cause!=16; may repeat, all must hold", Value: to}
 }
 
-func tail(ctx context.Context, r *run.Run, f *options, names []string) (err error) {
+func tail(ctx context.Context, r *run.Run, f *options) (err error) {
 	run.FavourStreams()
 	if f.span, err = newReplaySpan(f, time.Now()); err != nil {
 		return err
 	}
-	t, err := newTailer(r, f, names, run.Endless)
+	t, err := newTailer(r, f, run.Endless)
 	if err != nil {
 		return act.NotDry(err)
 	}
@@ -165,13 +170,13 @@ type tailer struct {
 	acted      target.Tally // how the action ended on several nodes
 }
 
-func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer, error) {
-	t := &tailer{run: r, flags: f, names: names}
+func newTailer(r *run.Run, f *options, kind run.Stream) (*tailer, error) {
+	t := &tailer{run: r, flags: f, names: f.names}
 	var err error
 	if t.where, err = act.ParseWhere(r, f.where); err != nil {
 		return nil, err
 	}
-	act.WarnEvents(r, names)
+	act.WarnEvents(r, f.names)
 	if r.HasTo {
 		action, err := act.ParseAction(r, r.Rest)
 		if err != nil {
