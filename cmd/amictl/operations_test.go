@@ -44,8 +44,7 @@ var limits = []struct {
 	{"KeepaliveMisses", ami.DefaultKeepaliveMisses, "3"},
 	{"BackoffMin", ami.DefaultBackoffMin, "100ms"},
 	{"BackoffMax", ami.DefaultBackoffMax, "30s"},
-	{"BreakerFailures", ami.DefaultBreakerFailures, "5"},
-	{"BreakerOpen", ami.DefaultBreakerOpen, "30s"},
+	{"BreakerAfter", ami.DefaultBreakerAfter, "30s"},
 	{"LoginBackoffMin", ami.DefaultLoginBackoffMin, "30s"},
 	{"LoginBackoffMax", ami.DefaultLoginBackoffMax, "10min"},
 	{"StableAfter", ami.DefaultStableAfter, "10s"},
@@ -65,9 +64,8 @@ var limits = []struct {
 	{"Banner", wire.DefaultBanner, "256"},
 	{"Line", wire.DefaultLine, "1MiB"},
 	{"Headers", wire.DefaultHeaders, "1,024"},
-	{"ResponseHeaders", wire.DefaultResponseHeaders, "65,536"},
 	{"Packet", wire.DefaultPacket, "1MiB"},
-	{"Output", wire.DefaultOutput, "16MiB"},
+	{"Answer", wire.DefaultAnswer, "16MiB"},
 }
 
 // The operations guide names every default of the library, with its value.

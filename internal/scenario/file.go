@@ -46,8 +46,7 @@ type Engine struct {
 	KeepaliveMisses int      `toml:"keepalive_misses"`
 	BackoffMin      Span     `toml:"backoff_min"`
 	BackoffMax      Span     `toml:"backoff_max"`
-	BreakerFailures int      `toml:"breaker_failures"`
-	BreakerOpen     Span     `toml:"breaker_open"`
+	BreakerAfter    Span     `toml:"breaker_after"`
 	LoginBackoffMin Span     `toml:"login_backoff_min"`
 	LoginBackoffMax Span     `toml:"login_backoff_max"`
 	StableAfter     Span     `toml:"stable_after"`
@@ -58,7 +57,7 @@ type Engine struct {
 	Packet          int      `toml:"packet"` // bytes
 	Line            int      `toml:"line"`   // bytes
 	Headers         int      `toml:"headers"`
-	Output          int      `toml:"output"` // bytes
+	Answer          int      `toml:"answer"` // bytes
 	MaxDials        int      `toml:"max_dials"`
 	RedialRate      int      `toml:"redial_rate"`
 	Budget          int64    `toml:"budget"` // bytes

@@ -20,7 +20,7 @@ var arrows = map[string]string{
 	"pkg/ami/catalog": "pkg/ami/wire",
 	"pkg/ami":         "internal/packet internal/packet/inside pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
 	"pkg/ami/simtest": "",
-	"pkg/ami/amitest": "pkg/ami/wire",
+	"pkg/ami/amitest": "pkg/ami/wire internal/capture internal/packet/inside",
 	"pkg/ami/amiprom": "pkg/ami internal/metrics",
 	"pkg/output":      "pkg/ami pkg/ami/wire internal/query internal/packet/inside",
 
@@ -29,6 +29,8 @@ var arrows = map[string]string{
 	"internal/cond":         "pkg/ami pkg/ami/wire",
 	"internal/atomicfile":   "",
 	"internal/canary":       "",
+	"internal/capture":      "pkg/ami/wire internal/packet/inside",
+	"internal/unpack":       "",
 	"internal/scenario":     "pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench/report": "internal/bench",
@@ -50,7 +52,7 @@ const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/
 
 // A subcommand imports no other; what two need is further down.
 const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
-	" internal/atomicfile internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
+	" internal/atomicfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
 
 // mayImport returns what a package may import of the module.
 func mayImport(from string) (packages []string, known bool) {

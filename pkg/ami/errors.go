@@ -18,12 +18,14 @@ var (
 	ErrDraining       = errors.New("draining, no new actions are taken")
 	ErrBusy           = errors.New("too many actions in flight")
 	ErrNotReady       = errors.New("the node is not ready")
-	ErrBreakerOpen    = errors.New("the node failed too often and is being left alone")
+	ErrBreakerOpen    = errors.New("the node has been away for long and is being left alone")
 	ErrNoNode         = errors.New("no such node")
 	ErrReservedAction = errors.New("the action is reserved to the session")
 	ErrKeepalive      = errors.New("the server no longer answers")
-	ErrListTooLong    = errors.New("the list is over its limit")
+	ErrListTooLong    = errors.New("the answer is over its limit")
 	ErrUnauthorized   = errors.New("the server refused the login")
+	ErrStopping       = errors.New("the server is stopping")
+	ErrLoginInUse     = errors.New("the user is logged in already, and allowmultiplelogin=no in manager.conf allows no second session")
 	ErrProtocol       = errors.New("the server broke the protocol")
 	ErrTLS            = errors.New("the TLS handshake failed")
 )
@@ -114,6 +116,12 @@ func (e *ResponseError) Error() string {
 	}
 	return e.Message
 }
+
+// Is reports whether the refusal says that the server is stopping, [ErrStopping]: then no action runs any more.
+func (e *ResponseError) Is(target error) bool { return target == ErrStopping && isStopping(e.Message) }
+
+// isStopping tells the answer of a server that stops, which it gives to whatever is asked (manager.c, process_message).
+func isStopping(message string) bool { return message == "Asterisk is shutting down" }
 
 // SentState returns what err says about the action's bytes; SentNo for an error that never was an action's.
 func SentState(err error) Sent {

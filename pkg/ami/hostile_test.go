@@ -33,16 +33,16 @@ func TestEndless(t *testing.T) {
 		{"one line before the login", false, "Asterisk Call Manager/1\r\nA: ", x, "login", ami.ErrProtocol, mib},
 		{"blank lines before the login", false, "Asterisk Call Manager/1\r\n", strings.Repeat("\r\n", 1000), "login", ami.ErrProtocol, mib},
 		{"responses before the login", false, "Asterisk Call Manager/1\r\n", strings.Repeat("Response: Success\r\nActionID: x\r\n\r\n", 1000), "login", ami.ErrProtocol, mib},
-		{"header", true, "Response: Success\r\nA: ", x, "do", ami.ErrProtocol, 4 * mib},
+		{"header", true, "Response: Success\r\nA: ", x, "do", ami.ErrProtocol, 20 * mib},
 		{"header name", true, "Event: A\r\n", x, "do", ami.ErrProtocol, 4 * mib},
-		{"packet", true, "Response: Success\r\n", strings.Repeat("A: b\r\n", 1000), "do", ami.ErrProtocol, 4 * mib},
+		{"packet", true, "Response: Success\r\n", strings.Repeat("A: b\r\n", 1000), "do", ami.ErrProtocol, 20 * mib},
 		{"event", true, "Event: A\r\n", strings.Repeat("A: b\r\n", 1000), "do", ami.ErrProtocol, 4 * mib},
-		{"raw text", true, "Text\r\n", strings.Repeat("text\r\n", 1000), "do", ami.ErrProtocol, 4 * mib},
+		{"raw text", true, "Text\r\n", strings.Repeat("text\r\n", 1000), "do", ami.ErrProtocol, 20 * mib},
 		{"Command, new form", true, "Response: Success\r\nMessage: Command output follows\r\n", strings.Repeat("Output: x\r\n", 1000), "do", ami.ErrProtocol, 20 * mib},
 		{"Command, old form", true, "Response: Follows\r\nPrivilege: Command\r\nActionID: 1\r\n", strings.Repeat("text\r\n", 1000), "do", ami.ErrProtocol, 20 * mib},
 		{"old Command without a line end", true, "Response: Follows\r\nPrivilege: Command\r\nActionID: 1\r\n", x, "do", ami.ErrProtocol, 20 * mib},
 		{"blank lines", true, "", strings.Repeat("\r\n", 1000), "do", ami.ErrTimeout, 0},
-		{"stray responses", true, "", strings.Repeat("Response: Success\r\n\r\n", 1000), "do", ami.ErrTimeout, 0},
+		{"stray responses", true, "", strings.Repeat("Response: Success\r\n\r\n", 1000), "do", ami.ErrListTooLong, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var peak atomic.Uint64

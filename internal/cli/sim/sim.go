@@ -134,6 +134,8 @@ type simulation struct {
 	gone    sync.WaitGroup
 	stop    context.CancelFunc
 	control *control
+
+	recording []byte // nil without --replay
 }
 
 // sim simulates a cluster, or checks scenarios.
@@ -292,23 +294,19 @@ func showState(srv *amitest.Server) {
 
 // traffic starts calls, events, the replay and the scenario's faults.
 func (s *simulation) traffic(ctx context.Context, f *options, tell func(format string, args ...any)) {
-	var recording []byte
-	if f.replay != "" {
-		recording, _ = os.ReadFile(f.replay) // describe has read it once
-	}
 	for _, srv := range s.servers {
 		if f.calls.r > 0 || f.events.r > 0 {
 			s.gone.Go(func() {
 				srv.Traffic(ctx, amitest.TrafficConfig{CallsPerSecond: f.calls.r, EventsPerSecond: f.events.r, Ring: f.ring.Value, Talk: f.talkTime.Value, Seed: f.seed})
 			})
 		}
-		if recording != nil {
+		if s.recording != nil {
 			s.gone.Go(func() {
 				if !untilLogin(ctx, srv) {
 					return
 				}
-				if _, err := srv.Replay(ctx, bytes.NewReader(recording), f.speed.r); err != nil && ctx.Err() == nil {
-					tell("%s: --replay ends here: %s", srv.Name(), strings.TrimPrefix(err.Error(), "amitest: replay: "))
+				if _, err := srv.Replay(ctx, bytes.NewReader(s.recording), f.speed.r); err != nil && ctx.Err() == nil {
+					tell("%s: --replay: %s", srv.Name(), strings.TrimPrefix(err.Error(), "amitest: replay: "))
 				}
 			})
 		}

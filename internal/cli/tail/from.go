@@ -33,53 +33,6 @@ func checkReplay(r *run.Run, f *options) error {
 	return nil
 }
 
-// replay takes events from a file: a record, which is JSON lines, or a raw capture, which is what a server sent.
-func (t *tailer) replay(ctx context.Context) error {
-	file, err := t.run.Open(t.flags.from, "--from")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
-	if err := t.beginRecord(); err != nil {
-		return err
-	}
-	ctx, cancel := t.flags.limit(ctx)
-	defer cancel()
-	defer t.watchStats(func() {})()
-	in := bufio.NewReaderSize(run.NewStoppable(file, ctx.Done()), run.ChunkSize)
-	first, err := firstByte(in)
-	defer t.tellTimeless()
-	switch {
-	case ctx.Err() != nil:
-		return notOver(ctx, ctx.Err())
-	case errors.Is(err, io.EOF):
-		return nil
-	case err != nil:
-		return fail.Usage(fail.ReadHint, "--from: %v", err)
-	case first == '{':
-		err = t.replayRecord(ctx, in)
-	default:
-		err = t.replayCapture(ctx, in)
-	}
-	if errors.Is(err, errEnough) {
-		return nil
-	}
-	return notOver(ctx, err)
-}
-
-// firstByte returns the first byte that is no white space, without taking it.
-func firstByte(in *bufio.Reader) (byte, error) {
-	for {
-		b, err := in.ReadByte()
-		if err != nil {
-			return 0, err
-		}
-		if b != ' ' && b != '\r' && b != '\n' && b != '\t' {
-			return b, in.UnreadByte()
-		}
-	}
-}
-
 // wants applies names and conditions, as a subscription would.
 func (t *tailer) wants(node string, m *wire.Message) bool {
 	named := len(t.names) == 0
@@ -87,45 +40,6 @@ func (t *tailer) wants(node string, m *wire.Message) bool {
 		named = named || ami.MatchGlob(pattern, m.Name())
 	}
 	return named && (t.where == nil || t.where.Match(node, m))
-}
-
-// replayCapture decodes what a server sent. Responses and text are passed over: they are no events.
-func (t *tailer) replayCapture(ctx context.Context, in io.Reader) error {
-	d := wire.NewDecoder(wire.Limits{})
-	packets := 0
-	for {
-		n, err := in.Read(d.Space())
-		d.Wrote(n)
-		if taken := t.drain(ctx, d, &packets); taken != nil {
-			return taken
-		}
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, io.EOF):
-			var cut *wire.TruncatedError
-			if end := d.End(); errors.As(end, &cut) {
-				if packets == 0 {
-					return t.notReplayable()
-				}
-				t.run.Note("--from: the capture ends inside a packet, %d bytes are left over", cut.Bytes)
-			}
-			return nil
-		case err != nil:
-			return fail.Usage(fail.ReadHint, "--from: %v", err)
-		}
-		if in, ok := in.(*bufio.Reader); ok && in.Buffered() == 0 {
-			if err := t.flush(); err != nil { // a pipe may pause here
-				return err
-			}
-		}
-	}
-}
-
-// notReplayable is the error of a file that holds nothing of what --from reads.
-func (t *tailer) notReplayable() error {
-	return fail.Input("a record is what --record or -o jsonl wrote, a capture is what a server sent; neither is compressed",
-		"--from: %s is neither a record nor a capture", t.flags.from)
 }
 
 // tellTimeless notes what a bound in time left out because it has none.
@@ -139,29 +53,15 @@ func (t *tailer) tellTimeless() {
 	}
 }
 
-// drain takes all whole packets that the decoder holds, and counts them.
-func (t *tailer) drain(ctx context.Context, d *wire.Decoder, packets *int) error {
-	for {
-		m, err := d.Next()
-		switch {
-		case errors.Is(err, wire.ErrMore):
-			return ctx.Err()
-		case err != nil:
-			t.run.Note("--from: %v; it is left out", fail.Cause(err))
-			continue
-		case m.Kind() != wire.Event:
-			*packets++
-			continue
-		}
-		*packets++
-		if !t.wants("", &m) {
-			continue
-		}
-		ev := ami.Event{Message: m, Received: packetTime(m.Get("Timestamp"))} // borrowed: it is not kept
-		if err := t.play(ctx, &ev); err != nil {
-			return err
+// sentAt is the time in an event's Timestamp, which stands among its first headers (manager.c, append_event). Further down
+// it is a caller's own.
+func sentAt(m *wire.Message) time.Time {
+	for i := 1; i < min(m.Len(), 4); i++ {
+		if name, value := m.Line(i); name == "Timestamp" {
+			return packetTime(value)
 		}
 	}
+	return time.Time{}
 }
 
 // packetTime reads a Timestamp header (timestampevents=yes): epoch seconds with six decimals.

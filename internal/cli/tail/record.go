@@ -19,9 +19,11 @@ func (t *tailer) openRecord() (err error) {
 	if t.file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
 		return fail.Usage("give a path that you may write to", "--record: %v", err)
 	}
-	from, err := os.Stat(t.flags.from)
-	if to, failed := t.file.Stat(); err == nil && failed == nil && os.SameFile(from, to) {
-		return errors.Join(t.file.Close(), fail.Usage("give the record another name", "--record would overwrite %s, which --from reads", path))
+	for _, name := range t.flags.from {
+		from, err := os.Stat(name)
+		if to, failed := t.file.Stat(); err == nil && failed == nil && os.SameFile(from, to) {
+			return errors.Join(t.file.Close(), fail.Usage("give the record another name", "--record would overwrite %s, which --from reads", path))
+		}
 	}
 	t.record = output.NewPrinter(t.file, output.Options{})
 	return nil

@@ -46,7 +46,8 @@ type options struct {
 	stats     bool
 	failOnGap bool
 	record    string
-	from      string
+	from      flags.List
+	follow    bool
 	require   string
 	since     string
 	until     string
@@ -70,7 +71,8 @@ func Command(r *run.Run) *cli.Command {
 			&cli.BoolFlag{Name: "stats", Usage: "count instead of printing, and show the counts at the end", Destination: &f.stats},
 			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
 			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
-			flags.Text("from", "", "read a record or a raw capture from `FILE` (- is standard input) instead of a server", &f.from),
+			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &f.from},
+			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, also when it is rotated", Destination: &f.follow},
 			flags.Text("since", "", "with --from: only events from `TIME` on", &f.since),
 			flags.Text("until", "", "only events before `TIME`; a live tail ends then", &f.until),
 			flags.Text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &f.speed),
@@ -97,18 +99,18 @@ func tail(ctx context.Context, r *run.Run, f *options) (err error) {
 		return act.NotDry(err)
 	}
 	defer func() { err = errors.Join(err, t.closeRecord()) }()
-	if f.from == "" && !f.span.until.IsZero() {
+	if len(f.from) == 0 && !f.span.until.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, f.span.until, errForIsOver)
 		defer cancel()
 	}
-	if f.from != "" {
+	if len(f.from) > 0 {
 		err = t.replay(ctx)
 	} else {
 		err = t.live(ctx)
 	}
 	err = errors.Join(notOver(ctx, err), t.end())
-	if r.Dropped > 0 && f.from == "" {
+	if r.Dropped > 0 && len(f.from) == 0 {
 		r.Note("%d events were dropped: what reads this output, or this host, was too slow", r.Dropped)
 	}
 	return err
@@ -187,7 +189,7 @@ func newTailer(r *run.Run, f *options, kind run.Stream) (*tailer, error) {
 	if f.DryRun && !r.HasTo {
 		return nil, fail.Usage("-- ACTION [Key=Value]...", "--dry-run shows the action behind `--`, and there is none")
 	}
-	if f.from != "" {
+	if len(f.from) > 0 {
 		if err := checkReplay(r, f); err != nil {
 			return nil, err
 		}
@@ -209,7 +211,7 @@ func newTailer(r *run.Run, f *options, kind run.Stream) (*tailer, error) {
 	}
 	if f.stats {
 		kind = run.Records
-		t.stats = newEventStats(f.from != "")
+		t.stats = newEventStats(len(f.from) > 0)
 	}
 	if t.out, err = r.Printer(kind, len(t.nodes) > 1, true); err != nil {
 		return nil, err
