@@ -43,7 +43,7 @@ func (d *draft) begin(at Place, line []byte, p prefix, colour bool) prefix {
 func (d *draft) add(line []byte) bool {
 	most := wire.DefaultPacket + 4<<10
 	if d.response {
-		most += wire.DefaultOutput
+		most += wire.DefaultAnswer
 	}
 	if len(d.text)+len(line) > most {
 		return false
