@@ -86,6 +86,9 @@ func TestRealCaptures(t *testing.T) {
 				want.add(&m)
 			}
 		}
+		if strings.HasSuffix(file, "skinny-show-device.raw") { // an answer without a first line looks like a packet that lost its own
+			want.Lost, want.First = 1, 1
+		}
 		got := read(t, 0, string(text))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", filepath.Base(file), diff)

@@ -134,7 +134,7 @@ func NotDry(err error) error {
 
 // PrintDry prints one action for one node; line is the line of input that asked, 0 if there was none.
 func PrintDry(r *run.Run, p *output.Printer, node *ami.Config, action *ami.Action, line int) error {
-	packet, err := wire.AppendAction(nil, action.Name, []byte(dryRunID), action.Fields)
+	packet, err := wire.AppendAction(make([]byte, 0, 256), action.Name, []byte(dryRunID), action.Fields)
 	if err != nil {
 		return &ami.OpError{Op: ami.OpDo, Action: action.Name, Err: err}
 	}
@@ -143,16 +143,18 @@ func PrintDry(r *run.Run, p *output.Printer, node *ami.Config, action *ami.Actio
 		r.Note("dry run: to %s (%s)", node.Name, node.Addr)
 		return p.Packet(text)
 	}
-	rec := output.Record{
+	var number any
+	if line > 0 {
+		number = line
+	}
+	return p.Record(output.Record{
 		{Key: "type", Value: "dry-run"},
 		{Key: "node", Value: node.Name},
 		{Key: "addr", Value: node.Addr},
 		{Key: "action", Value: action.Name},
-	}
-	if line > 0 {
-		rec = append(rec, output.Pair{Key: "line", Value: line})
-	}
-	return p.Record(append(rec, output.Pair{Key: "packet", Value: text}))
+		{Key: "line", Value: number},
+		{Key: "packet", Value: text},
+	})
 }
 
 // shorten lists a few of many names.

@@ -10,12 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // checkReplay refuses what has no use with --from: passed over in silence, it would let a script believe in it.
@@ -35,11 +34,15 @@ func checkReplay(r *run.Run, f *options) error {
 
 // wants applies names and conditions, as a subscription would.
 func (t *tailer) wants(node string, m *wire.Message) bool {
+	return t.wantsName(m.Name()) && (t.where == nil || t.where.Match(node, m))
+}
+
+func (t *tailer) wantsName(name string) bool {
 	named := len(t.names) == 0
 	for _, pattern := range t.names {
-		named = named || ami.MatchGlob(pattern, m.Name())
+		named = named || ami.MatchGlob(pattern, name)
 	}
-	return named && (t.where == nil || t.where.Match(node, m))
+	return named
 }
 
 // tellTimeless notes what a bound in time left out because it has none.
@@ -77,34 +80,31 @@ func packetTime(s string) time.Time {
 
 // replayRecord reads JSON lines of type event and gap; others are passed over.
 func (t *tailer) replayRecord(ctx context.Context, in *bufio.Reader) error {
-	objects := 0 // of amictl's
-	for number := 1; ; number++ {
-		line, err := run.ReadLine(in)
-		if ctx.Err() != nil {
+	r := output.NewRecordReader(in)
+	r.Wants = func(_, name string, at time.Time) bool {
+		return t.wantsName(name) && (at.IsZero() || t.flags.span.holds(at))
+	}
+	for {
+		ev, err := r.Next()
+		var bad *output.RecordError
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
-		}
-		if errors.Is(err, io.EOF) {
-			if objects == 0 {
+		case errors.Is(err, io.EOF):
+			if r.Objects() == 0 {
 				return t.notReplayable()
 			}
 			return nil
-		}
-		if err != nil && !errors.Is(err, run.ErrLongLine) {
+		case errors.As(err, &bad):
+			t.run.Note("--from: %v; it is left out", bad)
+			continue
+		case err != nil:
 			return fail.Usage(fail.ReadHint, "--from: %v", err)
 		}
-		if err != nil || !gjson.Valid(line) {
-			t.run.Note("--from: line %d is not JSON; it is left out", number)
-			continue
-		}
-		if gjson.Get(line, "type").Exists() {
-			objects++
-		}
-		ev, ok := recordedEvent(line)
-		if !ok || ev.Gap == nil && !t.wants(ev.Node, &ev.Message) {
-			continue
-		}
-		if err := t.play(ctx, &ev); err != nil {
-			return err
+		if ev.Gap != nil || t.where == nil || t.where.Match(ev.Node, &ev.Message) {
+			if err := t.play(ctx, ev); err != nil {
+				return err
+			}
 		}
 		if in.Buffered() == 0 {
 			if err := t.flush(); err != nil {
@@ -112,61 +112,4 @@ func (t *tailer) replayRecord(ctx context.Context, in *bufio.Reader) error {
 			}
 		}
 	}
-}
-
-// recordedEvent makes an event of a line of a record.
-func recordedEvent(line string) (ev ami.Event, ok bool) {
-	object := gjson.Parse(line)
-	ev.Node = object.Get("node").Str
-	ev.Received, _ = time.Parse(time.RFC3339Nano, object.Get("time").Str)
-	switch object.Get("type").Str {
-	case "gap":
-		ev.Gap = &ami.Gap{Reason: ami.GapReason(object.Get("reason").Str), Dropped: object.Get("dropped").Uint()}
-		ev.Gap.Since, _ = time.Parse(time.RFC3339Nano, object.Get("since").Str)
-		ev.Gap.Until, _ = time.Parse(time.RFC3339Nano, object.Get("until").Str)
-		return ev, true
-	case "event", "item":
-	default:
-		return ev, false
-	}
-	ev.Message, ok = decodeOne(packetText(object))
-	return ev, ok
-}
-
-// packetText writes the packet that an event's JSON came from; the values of a repeated header follow one another.
-func packetText(object gjson.Result) string {
-	var b strings.Builder
-	line := func(name, value string) {
-		if name != "" {
-			b.WriteString(name + ": ")
-		}
-		b.WriteString(strings.ReplaceAll(value, "\n", " ") + "\r\n")
-	}
-	line("Event", object.Get("event").Str)
-	multi := object.Get("multi").Map()
-	object.Get("fields").ForEach(func(name, value gjson.Result) bool {
-		if all, repeats := multi[name.Str]; repeats {
-			for _, v := range all.Array() {
-				line(name.Str, v.Str)
-			}
-			return true
-		}
-		line(name.Str, value.Str)
-		return true
-	})
-	for _, v := range object.Get("text").Array() {
-		line("", v.Str)
-	}
-	return b.String() + "\r\n"
-}
-
-// decodeOne returns the one packet in text, owned.
-func decodeOne(text string) (wire.Message, bool) {
-	d := wire.NewDecoder(wire.Limits{})
-	d.Feed([]byte(text))
-	m, err := d.Next()
-	if err != nil {
-		return wire.Message{}, false
-	}
-	return m.Clone(), true
 }

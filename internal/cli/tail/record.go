@@ -5,7 +5,6 @@ import (
 	"os"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
@@ -25,7 +24,7 @@ func (t *tailer) openRecord() (err error) {
 			return errors.Join(t.file.Close(), fail.Usage("give the record another name", "--record would overwrite %s, which --from reads", path))
 		}
 	}
-	t.record = output.NewPrinter(t.file, output.Options{})
+	t.record = output.NewRecorder(t.file, t.run.Redactor())
 	return nil
 }
 
@@ -43,19 +42,6 @@ func (t *tailer) beginRecord() error {
 		return fail.Usage("give a path that you may write to", "--record: %v", err)
 	}
 	return nil
-}
-
-// writeRecord adds the event to the record, its secrets hidden.
-func (t *tailer) writeRecord(ev *ami.Event) error {
-	hidden := *ev
-	if safe := t.run.Redactor().Text(ev.Text()); safe != ev.Text() {
-		m, ok := decodeOne(safe)
-		if !ok { // the record says that one is missing rather than tell a secret
-			return t.record.Event(&ami.Event{Node: ev.Node, Received: ev.Received, Gap: &ami.Gap{Reason: ami.GapOverflow, Dropped: 1}})
-		}
-		hidden.Message = m
-	}
-	return t.record.Event(&hidden)
 }
 
 // closeRecord writes what is left. A record that is not whole is a failure of the run.

@@ -162,7 +162,7 @@ type tailer struct {
 	action  *ami.Action
 	nodes   []ami.Config
 	out     *output.Printer
-	record  *output.Printer
+	record  *output.Recorder
 	file    *os.File
 	stats   *eventStats
 	matched int
@@ -228,20 +228,28 @@ func (t *tailer) take(ev *ami.Event) error {
 		return t.gap(ev)
 	}
 	t.matched++
-	if t.record != nil {
-		if err := t.writeRecord(ev); err != nil {
-			return err
-		}
-	}
-	if t.stats != nil {
-		t.stats.add(ev)
-	} else if err := t.out.Event(ev); err != nil {
+	if err := t.show(ev); err != nil {
 		return err
 	}
 	if t.flags.count.Given && t.matched >= t.flags.count.Value {
 		return errEnough
 	}
 	return nil
+}
+
+// show records an event, and prints or counts it.
+func (t *tailer) show(ev *ami.Event) error {
+	switch {
+	case t.stats == nil && t.record == nil:
+		return t.out.Event(ev)
+	case t.stats == nil:
+		return t.record.EventAnd(t.out, ev)
+	}
+	t.stats.add(ev)
+	if t.record == nil {
+		return nil
+	}
+	return t.record.Event(ev)
 }
 
 func (t *tailer) gap(ev *ami.Event) error {

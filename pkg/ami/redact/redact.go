@@ -3,6 +3,7 @@ package redact
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,11 +37,12 @@ type Redactor struct {
 	keys     map[string]struct{}
 	patterns []*regexp.Regexp
 	known    knownSecrets
+	names    names
 }
 
 // New returns a Redactor. It refuses patterns that do not compile or that match the empty text.
 func New(cfg Config) (*Redactor, error) {
-	r := &Redactor{keys: make(map[string]struct{}, len(cfg.Keys))}
+	r := &Redactor{keys: make(map[string]struct{}, len(cfg.Keys)), names: names{seed: maphash.MakeSeed()}}
 	for _, k := range cfg.Keys {
 		var buf [maxKey]byte
 		n := normalKey(buf[:0], k)
@@ -85,8 +87,10 @@ func (r *Redactor) Field(name, value string) string {
 // there are none it is text itself, and nothing is allocated.
 func (r *Redactor) Text(text string) string {
 	spans := r.known.find(nil, text)
+	before := &r.names.first
+	packet := 0    // where the packet begins that this line is in
+	known := false // facts are that packet's
 	var facts packetFacts
-	known := false // facts are those of the packet that this line is in
 	for start := 0; start < len(text); {
 		end := strings.IndexByte(text[start:], '\n')
 		if end < 0 {
@@ -95,13 +99,20 @@ func (r *Redactor) Text(text string) string {
 			end += start
 		}
 		line := strings.TrimSuffix(text[start:end], "\r")
-		if line != "" {
-			if !known {
-				facts = r.facts(text[start:])
-			}
+		if line == "" {
+			packet, known, before = end+1, false, &r.names.first
+		} else if colon := strings.IndexByte(line, ':'); colon < 0 {
 			spans = r.lineSpans(spans, start, facts, line)
+		} else {
+			var v verdict
+			v, before = r.judged(before, line[:colon])
+			if v&told != 0 && !known {
+				facts, known = r.facts(text[packet:]), true
+			}
+			if v != 0 || len(r.patterns) > 0 || !harmless(line[colon+1:]) {
+				spans = r.lineSpans(spans, start, facts, line)
+			}
 		}
-		known = line != ""
 		start = end + 1
 	}
 	return r.render(text, spans)

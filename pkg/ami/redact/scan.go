@@ -11,8 +11,11 @@ const maxName = 128
 // assignment hides the whole rest of `NAME=value`, `name => value` or, as a Command prints it, `name : value`, if that
 // is what s begins with.
 func (r *Redactor) assignment(spans []span, base int, s string) []span {
-	i := strings.IndexAny(s, "=:")
-	if i < 0 {
+	i := 0
+	for i < len(s) && s[i] != '=' && s[i] != ':' {
+		i++
+	}
+	if i == len(s) {
 		return spans
 	}
 	at := valueStart(s, i+1)
@@ -141,17 +144,39 @@ func (r *Redactor) assignments(spans []span, base int, s string, listing bool) [
 // nameBefore returns the name that ends before the = or : at i, without quotes and spaces around it.
 func nameBefore(s string, i int) (start, end int) {
 	end = i
-	for end > 0 && i-end < maxName && strings.IndexByte(" \t\"'\\", s[end-1]) >= 0 {
+	for end > 0 && i-end < maxName && isQuoting[s[end-1]] {
 		end--
 	}
 	start = end
-	for start > 0 && end-start < maxName && nameByte(s[start-1]) {
+	for start > 0 && end-start < maxName && isName[s[start-1]] {
 		start--
 	}
 	return start, end
 }
 
-func nameByte(c byte) bool { return alnum(c) || strings.IndexByte("_-.()/", c) >= 0 }
+// A byteSet says of each byte whether it is one of some.
+type byteSet [256]bool
+
+func setOf(chars string) (t byteSet) {
+	for i := range len(chars) {
+		t[chars[i]] = true
+	}
+	return t
+}
+
+var (
+	isQuoting = setOf(" \t\"'\\")           // may be between a name and its = or :
+	endsUser  = setOf(" \t\n\f\r:@/,;<>\"") // is not part of a user's name in a URL
+	isName    = func() byteSet {
+		t := setOf("_-.()/")
+		for c := range t {
+			t[c] = t[c] || alnum(byte(c))
+		}
+		return t
+	}()
+)
+
+func nameByte(c byte) bool { return isName[c] }
 
 // valueStart returns where a value begins behind its = or :, past spaces and the > of =>.
 func valueStart(s string, i int) int {
@@ -271,13 +296,30 @@ func userinfo(spans []span, base int, s string) []span {
 	return spans
 }
 
-// mayHoldUserinfo spares most lines the expression: a password needs a : in front of a word, and an @ behind that.
+// mayHoldUserinfo spares most lines the expression: a password needs a : before it, with a name before that which begins
+// behind another : or behind a /, and an @ behind it with no space, quote or bracket between.
 func mayHoldUserinfo(s string) bool {
-	at := strings.LastIndexByte(s, '@')
-	for i := 0; i+1 < at; i++ {
-		if s[i] == ':' && s[i+1] > ' ' && s[i+1] != '/' {
-			return true
+	ends := false // what is at i goes on up to an @
+	for i := strings.LastIndexByte(s, '@'); i > 0; i-- {
+		switch c := s[i]; c {
+		case '@':
+			ends = true
+		case ' ', '\t', '\n', '\f', '\r', '<', '>', '"':
+			ends = false
+		case ':':
+			if ends && s[i+1] != '@' && userBehind(s[:i]) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// userBehind reports whether s ends in a : or a / with no more than a user's name behind it.
+func userBehind(s string) bool {
+	i := len(s) - 1
+	for i >= 0 && !endsUser[s[i]] {
+		i--
+	}
+	return i >= 0 && (s[i] == ':' || s[i] == '/')
 }
