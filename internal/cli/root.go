@@ -42,9 +42,7 @@ func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
 	if err == nil {
 		err = dispatch(ctx, line)
 	}
-	for _, p := range r.Printers {
-		r.NoteLeft(p)
-	}
+	r.NoteLeft()
 	if err == nil {
 		return fail.ExitOK
 	}

@@ -78,6 +78,7 @@ func Permit(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action
 	return nil
 }
 
+// ProtectedError is the refusal of an action that nobody agreed to.
 func ProtectedError(context string, action *ami.Action) error {
 	return fail.Usage("--yes sends it all the same, --dry-run shows it", "context %s is protected and %s may change something; nothing was sent", context, action.Name)
 }

@@ -169,7 +169,7 @@ func actionRecord(action *catalog.Action) output.Record {
 		{Key: "classes", Value: classes, Text: cmp.Or(strings.Join(action.Classes, ","), "-")},
 		{Key: "read_only", Value: action.ReadOnly, Text: run.Yes(action.ReadOnly)},
 		{Key: "legacy", Value: action.Legacy, Text: run.Yes(action.Legacy)},
-		{Key: "end_event", Value: run.OrNil(action.EndEvent)},
+		{Key: "end_event", Value: run.OrAbsent(action.EndEvent)},
 		{Key: "params", Value: all, Text: strings.Join(params, " ")},
 		{Key: "required", Value: required, Text: strings.Join(required, " ")},
 	}

@@ -99,8 +99,8 @@ func (r *result) record() output.Record {
 		{Key: "check", Value: r.check},
 		{Key: "status", Value: r.status(), Tone: map[string]output.Tone{"pass": output.Good, "skip": output.Doubtful, "fail": output.Bad}[r.status()]},
 		{Key: "took_us", Value: r.took.Microseconds(), Text: took},
-		{Key: "code", Value: run.OrNil(string(fail.Classify(r.err).Code))},
-		{Key: "detail", Value: run.OrNil(r.detail), Look: output.Prose},
+		{Key: "code", Value: run.OrAbsent(string(fail.Classify(r.err).Code))},
+		{Key: "detail", Value: run.OrAbsent(r.detail), Look: output.Prose},
 	}
 }
 

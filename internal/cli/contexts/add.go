@@ -152,7 +152,7 @@ func gatherNode(r *run.Run, f *addOptions) (*newNode, error) {
 	host, _, _ := net.SplitHostPort(u.Addr) // ParseURL has joined them
 	n.name = cmp.Or(f.name, host)
 	n.config.CA, n.config.TLSName = absolute(r, r.Flags.CA), r.Flags.TLSName
-	if !u.Tls && (n.config.CA != "" || n.config.TLSName != "") {
+	if !u.TLS && (n.config.CA != "" || n.config.TLSName != "") {
 		return nil, fail.Usage("write amis://", "--ca and --tls-name have no use with %s, which is not TLS", n.config.URL)
 	}
 	n.config.Labels = make(map[string]string)
@@ -279,22 +279,22 @@ func withNode(r *run.Run, old string, n *newNode, fresh bool, f *addOptions) str
 		}
 		b.WriteByte('\n')
 	}
-	prefix := "contexts." + config.TomlKey(n.context)
+	prefix := "contexts." + config.TOMLKey(n.context)
 	if fresh && f.protect {
 		b.WriteString("[" + prefix + "]\nprotect = true\n\n")
 	}
-	b.WriteString("[" + prefix + ".nodes." + config.TomlKey(n.name) + "]\n")
+	b.WriteString("[" + prefix + ".nodes." + config.TOMLKey(n.name) + "]\n")
 	for _, line := range []struct{ key, value string }{
 		{"url", n.config.URL}, {"secret", n.config.Secret}, {"ca", n.config.CA}, {"tls_name", n.config.TLSName},
 	} {
 		if line.value != "" {
-			b.WriteString(line.key + " = " + config.TomlString(line.value) + "\n")
+			b.WriteString(line.key + " = " + config.TOMLString(line.value) + "\n")
 		}
 	}
 	if len(n.config.Labels) > 0 {
 		var words []string
 		for _, k := range slices.Sorted(maps.Keys(n.config.Labels)) {
-			words = append(words, config.TomlKey(k)+" = "+config.TomlString(n.config.Labels[k]))
+			words = append(words, config.TOMLKey(k)+" = "+config.TOMLString(n.config.Labels[k]))
 		}
 		b.WriteString("labels = { " + strings.Join(words, ", ") + " }\n")
 	}

@@ -77,8 +77,8 @@ func checkedNode(context, node string, c *config.Context, f fail.Failure) output
 		{Key: "time", Value: time.Now(), Text: time.Now().Format(time.TimeOnly), Look: output.Minor},
 		{Key: "ok", Value: f.Code == "", Text: run.Yes(f.Code == ""), Tone: run.GoodIf(f.Code == "")},
 		{Key: "url", Value: config.HidePassword(n.URL)},
-		{Key: "secret", Value: run.OrNil(cmp.Or(n.Secret, c.Secret)), Look: output.Minor},
-		{Key: "code", Value: run.OrNil(string(f.Code))},
-		{Key: "reason", Value: run.OrNil(f.Message), Text: strings.TrimPrefix(f.Message, node+": "), Look: output.Prose},
+		{Key: "secret", Value: run.OrAbsent(cmp.Or(n.Secret, c.Secret)), Look: output.Minor},
+		{Key: "code", Value: run.OrAbsent(string(f.Code))},
+		{Key: "reason", Value: run.OrAbsent(f.Message), Text: strings.TrimPrefix(f.Message, node+": "), Look: output.Prose},
 	}
 }

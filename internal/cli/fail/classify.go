@@ -94,14 +94,17 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
+// Usage is the error of a command line that is wrong. The hint says what to do instead.
 func Usage(hint, format string, args ...any) error {
 	return &Error{Code: CodeUsage, Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
+// Config is the error of a configuration that is wrong or cannot be read.
 func Config(hint, format string, args ...any) error {
 	return &Error{Code: CodeConfig, Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
+// Input is the error of an action, or a line of input, that is refused before anything is sent.
 func Input(hint, format string, args ...any) error {
 	return &Error{Code: CodeInput, Message: fmt.Sprintf(format, args...), Hint: hint}
 }

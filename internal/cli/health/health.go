@@ -244,7 +244,7 @@ func (r *look) print(w io.Writer, found []checkup) error {
 		}
 	}
 	if !r.flags.watch {
-		r.run.Printers = append(r.run.Printers, p)
+		r.run.Remember(p)
 	}
 	return p.Close()
 }

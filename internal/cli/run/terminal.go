@@ -41,10 +41,10 @@ func Size(w io.Writer) (columns, rows int) {
 
 // color decides whether to colour: --color, else NO_COLOR, else whether a capable terminal is there.
 func (r *Run) color(terminal bool) bool {
-	switch r.Settings.Color {
-	case ColorAlways:
+	switch r.Settings.color {
+	case colorAlways:
 		return true
-	case ColorNever:
+	case colorNever:
 		return false
 	}
 	no, _ := r.Env("NO_COLOR")

@@ -67,9 +67,9 @@ func writeConfig(t testing.TB, path string, s *Setup) {
 	t.Helper()
 	secret := filepath.Join(filepath.Dir(path), "secret")
 	var b strings.Builder
-	fmt.Fprintf(&b, "context = %q\n[contexts.%s]\nuser = %q\nsecret = %s\n%s\n", Context, Context, amitest.DefaultUser, config.TomlString("file:"+secret), s.Config)
+	fmt.Fprintf(&b, "context = %q\n[contexts.%s]\nuser = %q\nsecret = %s\n%s\n", Context, Context, amitest.DefaultUser, config.TOMLString("file:"+secret), s.Config)
 	for _, srv := range s.Servers {
-		fmt.Fprintf(&b, "[contexts.%s.nodes.%s]\nurl = %q\n", Context, config.TomlKey(srv.Name()), "ami://"+srv.Addr())
+		fmt.Fprintf(&b, "[contexts.%s.nodes.%s]\nurl = %q\n", Context, config.TOMLKey(srv.Name()), "ami://"+srv.Addr())
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)

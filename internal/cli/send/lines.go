@@ -132,7 +132,7 @@ func (s *lineSender) giveUp() {
 			Code: fail.CodeTimeout, Exit: fail.ExitTimeout, Sent: ami.SentMaybe.String(), Hint: fail.HintOf[fail.CodeTimeout],
 			Message: "line " + strconv.Itoa(line.origin.Line) + ": no answer before the --deadline was over",
 		}
-		_ = s.out.Failure(target.JsonFailure(f, line.lane.node, line.origin)) // it keeps its error
+		_ = s.out.Failure(target.FailureObject(f, line.lane.node, line.origin)) // it keeps its error
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,7 +142,7 @@ func (s *lineSender) giveUp() {
 				Code: fail.CodeUnsent, Exit: fail.ExitConnect, Sent: ami.SentNo.String(), Hint: fail.HintOf[fail.CodeUnsent],
 				Message: "line " + strconv.Itoa(e.line) + ": not sent before the --deadline was over",
 			}
-			_ = s.out.Failure(target.JsonFailure(f, l.node, e.origin()))
+			_ = s.out.Failure(target.FailureObject(f, l.node, e.origin()))
 		}
 	}
 }
@@ -252,7 +252,7 @@ func (s *lineSender) flush() {
 func (s *lineSender) fail(f fail.Failure, node string, origin output.Origin) {
 	s.tally.Add(f.Exit)
 	s.failures++
-	if err := s.out.Failure(target.JsonFailure(f, node, origin)); err != nil {
+	if err := s.out.Failure(target.FailureObject(f, node, origin)); err != nil {
 		s.stop()
 	}
 	if s.failures == 1 {

@@ -98,12 +98,12 @@ func (s *simulation) ca() string {
 // config is a configuration of amictl with all servers in its one context.
 func (s *simulation) config(nodes []node) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "context = \"sim\"\n[contexts.sim]\nuser = %s\nsecret = %s\n", config.TomlString(s.user), config.TomlString("file:"+s.path("secret")))
+	fmt.Fprintf(&b, "context = \"sim\"\n[contexts.sim]\nuser = %s\nsecret = %s\n", config.TOMLString(s.user), config.TOMLString("file:"+s.path("secret")))
 	if s.tls != nil {
-		fmt.Fprintf(&b, "ca = %s\n", config.TomlString(s.ca()))
+		fmt.Fprintf(&b, "ca = %s\n", config.TOMLString(s.ca()))
 	}
 	for _, n := range nodes {
-		fmt.Fprintf(&b, "[contexts.sim.nodes.%s]\nurl = %s\n", config.TomlString(n.Name), config.TomlString(n.URL))
+		fmt.Fprintf(&b, "[contexts.sim.nodes.%s]\nurl = %s\n", config.TOMLString(n.Name), config.TOMLString(n.URL))
 	}
 	return b.String()
 }

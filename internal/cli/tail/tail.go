@@ -110,8 +110,8 @@ func tail(ctx context.Context, r *run.Run, f *options) (err error) {
 		err = t.live(ctx)
 	}
 	err = errors.Join(notOver(ctx, err), t.end())
-	if r.Dropped > 0 && len(f.from) == 0 {
-		r.Note("%d events were dropped: what reads this output, or this host, was too slow", r.Dropped)
+	if t.dropped > 0 && len(f.from) == 0 {
+		r.Note("%d events were dropped: what reads this output, or this host, was too slow", t.dropped)
 	}
 	return err
 }
@@ -169,6 +169,7 @@ type tailer struct {
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
 	quietReply bool
 	gaps       int
+	dropped    uint64       // events, for which this was too slow
 	acted      target.Tally // how the action ended on several nodes
 }
 
@@ -254,7 +255,7 @@ func (t *tailer) show(ev *ami.Event) error {
 
 func (t *tailer) gap(ev *ami.Event) error {
 	t.gaps++
-	t.run.Dropped += ev.Gap.Dropped
+	t.dropped += ev.Gap.Dropped
 	if t.record != nil {
 		if err := t.record.Event(ev); err != nil {
 			return err
@@ -400,7 +401,7 @@ func (t *tailer) answers(sent *sender) error {
 			f := fail.Classify(e.Err)
 			t.acted.Add(f.Exit)
 			t.run.Complain(f)
-			if err := t.out.Failure(target.JsonFailure(f, e.Node, origin)); err != nil {
+			if err := t.out.Failure(target.FailureObject(f, e.Node, origin)); err != nil {
 				return err
 			}
 			continue

@@ -30,6 +30,7 @@ type Fanout struct {
 	MaxFail flags.Count
 }
 
+// Flags returns those that every subcommand has that sends.
 func (f *Fanout) Flags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "all", Usage: "send to every node that was selected", Destination: &f.All},
@@ -192,6 +193,7 @@ type Tally struct {
 	Mixed  bool
 }
 
+// Add counts an end by its exit status.
 func (t *Tally) Add(status int) {
 	if t.Ended > 0 && t.Status != status {
 		t.Mixed = true
@@ -234,11 +236,11 @@ func reportEnding(r *run.Run, p *output.Printer, e Ending, origin output.Origin,
 		return e.Err
 	}
 	r.Complain(f)
-	return p.Failure(JsonFailure(f, e.Node, origin))
+	return p.Failure(FailureObject(f, e.Node, origin))
 }
 
-// JsonFailure makes the object of type error.
-func JsonFailure(f fail.Failure, node string, origin output.Origin) *output.Failure {
+// FailureObject makes the object of type error that a failure is on standard output.
+func FailureObject(f fail.Failure, node string, origin output.Origin) *output.Failure {
 	return &output.Failure{
 		Node: node, Time: time.Now(), Origin: origin, Code: string(f.Code), Exit: f.Exit, Sent: f.Sent, Message: f.Message, Hint: f.Hint,
 	}

@@ -162,6 +162,7 @@ func flagSecret(r *run.Run) (ami.SecretProvider, error) {
 	return fileSecret(ExpandHome(r, file)), nil
 }
 
+// ExpandHome replaces ~ at the beginning of a path by the home folder.
 func ExpandHome(r *run.Run, path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		home, _ := r.Env("HOME")

@@ -30,7 +30,7 @@ func version(r *run.Run) error {
 	rec := output.Record{
 		{Key: "type", Value: "version"},
 		{Key: "version", Value: v},
-		{Key: "commit", Value: run.OrNil(commit)},
+		{Key: "commit", Value: run.OrAbsent(commit)},
 		{Key: "go", Value: runtime.Version()},
 		{Key: "platform", Value: runtime.GOOS + "/" + runtime.GOARCH},
 	}
