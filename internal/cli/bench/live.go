@@ -4,10 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"time"
-
-	"github.com/mattn/go-isatty"
 
 	"github.com/apntalk/amictl/internal/bench"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -19,16 +16,13 @@ import (
 type live struct {
 	run      *run.Run
 	prefix   string
-	terminal *os.File // standard error, if it is one
-	lines    bool     // JSON lines on standard output
+	terminal bool // standard error is one
+	lines    bool // JSON lines on standard output
 	wrote    bool
 }
 
 func newLive(r *run.Run, i, repeats int) *live {
-	l := &live{run: r, lines: r.Settings.Output == run.OutputJSONLines}
-	if f, ok := r.Stderr.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
-		l.terminal = f
-	}
+	l := &live{run: r, terminal: r.StderrIsTerminal(), lines: r.Settings.Output == run.OutputJSONLines}
 	if repeats > 1 {
 		l.prefix = fmt.Sprintf("%d/%d ", i+1, repeats)
 	}
@@ -52,8 +46,8 @@ func (l *live) interval(v *bench.Interval) {
 	if v.Backlog > 0 {
 		s += fmt.Sprintf("  waiting %d", v.Backlog)
 	}
-	if l.terminal != nil {
-		if n := run.Width(l.terminal); n > 0 {
+	if l.terminal {
+		if n := run.Width(l.run.Stderr); n > 0 {
 			s = output.Cut(s, n-1) // a line that wraps could not be written over
 		}
 		fmt.Fprintf(l.run.Stderr, "\r\x1b[K%s", s)

@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mattn/go-isatty"
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/cli/config"
@@ -132,13 +131,13 @@ func gatherNode(r *run.Run, f *addOptions) (*newNode, error) {
 		return nil, fail.Usage("call it once for each", "context add takes one --node, and no --local")
 	}
 	n := &newNode{context: f.context}
-	in, err := questions(r)
-	if err != nil && len(r.Flags.Nodes) == 0 {
+	if len(r.Flags.Nodes) == 0 && !r.CanAsk() {
 		return nil, fail.Usage("such as --node ami://admin@10.0.0.5", "--node is missing, and there is no terminal to ask on")
 	}
 	n.config.URL = r.Flags.Nodes.String()
 	if n.config.URL == "" {
-		if n.config.URL, err = askURL(r, in); err != nil {
+		var err error
+		if n.config.URL, err = askURL(r); err != nil {
 			return nil, err
 		}
 	}
@@ -163,14 +162,14 @@ func gatherNode(r *run.Run, f *addOptions) (*newNode, error) {
 		}
 		n.config.Labels[key] = value
 	}
-	return n, gatherSecret(r, f, n, in)
+	return n, gatherSecret(r, f, n)
 }
 
 // askURL asks where the server is, and for whom; whoever types a host alone means AMI on its usual port.
-func askURL(r *run.Run, in *os.File) (string, error) {
+func askURL(r *run.Run) (string, error) {
 	nothing := fail.Usage("run it again, or give --node ami://user@host", "nothing was added")
 	for {
-		typed, err := r.Ask(in, "URL of the server, or its host (amis://host:5039 for TLS): ")
+		typed, err := r.Ask("URL of the server, or its host (amis://host:5039 for TLS): ")
 		if err != nil {
 			return "", nothing
 		}
@@ -186,7 +185,7 @@ func askURL(r *run.Run, in *os.File) (string, error) {
 		if u.User != "" {
 			return scheme + "://" + rest, nil
 		}
-		user, err := r.Ask(in, "User (a section of its manager.conf): ")
+		user, err := r.Ask("User (a section of its manager.conf): ")
 		if err != nil || user == "" {
 			return "", nothing
 		}
@@ -195,7 +194,7 @@ func askURL(r *run.Run, in *os.File) (string, error) {
 }
 
 // gatherSecret finds a reference to the secret: --secret, --secret-file (or its variable), or what is typed.
-func gatherSecret(r *run.Run, f *addOptions, n *newNode, in *os.File) error {
+func gatherSecret(r *run.Run, f *addOptions, n *newNode) error {
 	switch file := r.Settings.SecretFile; {
 	case f.secret != "" && !config.IsReference(f.secret):
 		return fail.Usage("file:PATH, env:NAME, cmd:COMMAND or cred:NAME: arguments are seen by every user of the host", "--secret takes where the secret is, not the secret")
@@ -203,10 +202,10 @@ func gatherSecret(r *run.Run, f *addOptions, n *newNode, in *os.File) error {
 		n.config.Secret = f.secret
 	case file != "":
 		n.config.Secret = "file:" + absolute(r, file)
-	case in == nil:
+	case !r.CanAsk():
 		return fail.Usage("--secret-file FILE, or --secret env:NAME", "where the secret is was not given, and there is no terminal to ask on")
 	default:
-		typed, err := r.AskSecret(in, "Secret (it is not shown; it goes to a file that only you can read): ")
+		typed, err := r.AskSecret("Secret (it is not shown; it goes to a file that only you can read): ")
 		if err != nil || len(typed) == 0 {
 			return fail.Usage("type it, or say where it is with --secret-file FILE or --secret env:NAME", "no secret was given; nothing was added")
 		}
@@ -219,15 +218,6 @@ func gatherSecret(r *run.Run, f *addOptions, n *newNode, in *os.File) error {
 
 func safeFileName(s string) string {
 	return regexp.MustCompile(`[^A-Za-z0-9._-]`).ReplaceAllString(s, "_")
-}
-
-// questions returns the terminal to ask on, or an error.
-func questions(r *run.Run) (*os.File, error) {
-	in, ok := r.Stdin.(*os.File)
-	if !ok || !isatty.IsTerminal(in.Fd()) || !r.StderrIsTerminal() {
-		return nil, errors.New("no terminal")
-	}
-	return in, nil
 }
 
 func absolute(r *run.Run, path string) string {

@@ -55,7 +55,7 @@ func (r *Run) Printer(kind Stream, severalNodes, many bool) (*output.Printer, er
 // OutputOptions is what the flags say of the output.
 func (r *Run) OutputOptions(kind Stream) (output.Options, error) {
 	name := r.Settings.Output
-	o := output.Options{Query: r.Flags.Query, Terminal: isTerminal(r.Stdout)}
+	o := output.Options{Query: r.Flags.Query, Terminal: IsTerminal(r.Stdout)}
 	if r.Flags.Fields != "" {
 		for f := range strings.SplitSeq(r.Flags.Fields, ",") {
 			o.Fields = append(o.Fields, strings.TrimSpace(f))

@@ -35,6 +35,8 @@ type Run struct {
 	printers []*output.Printer // see Remember
 	Patience patience          // of whoever sent a signal
 
+	Dropped uint64 // events that tail or wait was too slow for
+
 	hideOnce, logOnce sync.Once
 	hide              *redact.Redactor // see Redactor
 	log               *slog.Logger     // see Logger

@@ -184,7 +184,7 @@ func simulate(ctx context.Context, r *run.Run, f *options) error {
 		return err
 	}
 	ignoreBackgroundReads()
-	go control.readStdin(in, r.Stdout, f.untilEOF || isTerminal(in))
+	go control.readStdin(in, r.Stdout, f.untilEOF || run.IsTerminal(in))
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

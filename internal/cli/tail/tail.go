@@ -110,8 +110,8 @@ func tail(ctx context.Context, r *run.Run, f *options) (err error) {
 		err = t.live(ctx)
 	}
 	err = errors.Join(notOver(ctx, err), t.end())
-	if t.dropped > 0 && len(f.from) == 0 {
-		r.Note("%d events were dropped: what reads this output, or this host, was too slow", t.dropped)
+	if r.Dropped > 0 && len(f.from) == 0 {
+		r.Note("%d events were dropped: what reads this output, or this host, was too slow", r.Dropped)
 	}
 	return err
 }
@@ -255,7 +255,7 @@ func (t *tailer) show(ev *ami.Event) error {
 
 func (t *tailer) gap(ev *ami.Event) error {
 	t.gaps++
-	t.dropped += ev.Gap.Dropped
+	t.run.Dropped += ev.Gap.Dropped
 	if t.record != nil {
 		if err := t.record.Event(ev); err != nil {
 			return err
