@@ -29,21 +29,23 @@ var arrows = map[string]string{
 	"internal/cond":         "pkg/ami pkg/ami/wire",
 	"internal/atomicfile":   "",
 	"internal/canary":       "",
+	"internal/tomlfile":     "",
 	"internal/shapes":       "",
 	"internal/capture":      "pkg/ami/wire internal/packet/inside",
 	"internal/unpack":       "",
-	"internal/scenario":     "pkg/ami pkg/ami/wire pkg/ami/amitest",
+	"internal/scenario":     "internal/tomlfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
-	"internal/bench/report": "internal/bench",
+	"internal/bench/report": "internal/bench pkg/output",
 
-	"internal/cli/fail":    "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
-	"internal/cli/flags":   "internal/cli/fail",
-	"internal/cli/config":  "internal/atomicfile internal/cli/fail pkg/ami pkg/ami/redact",
-	"internal/cli/run":     "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
-	"internal/cli/target":  floor + " pkg/ami/redact",
-	"internal/cli/act":     floor + " internal/cli/target pkg/ami/catalog",
-	"internal/cli/call":    floor + " internal/cli/target internal/cli/act",
-	"internal/cli":         "",                                                                       // see mayImport
+	"internal/cli/fail":   "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
+	"internal/cli/flags":  "",
+	"internal/cli/config": "internal/atomicfile internal/tomlfile internal/cli/fail pkg/ami pkg/ami/redact",
+	"internal/cli/run":    "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
+	"internal/cli/target": floor + " pkg/ami/redact",
+	"internal/cli/act":    floor + " internal/cli/target internal/cond pkg/ami/catalog",
+	"internal/cli/call":   floor + " internal/cli/target internal/cli/act",
+	"internal/cli":        "", // see mayImport
+
 	"internal/cli/runtest": "internal/cli/run internal/cli/config internal/cli/fail pkg/ami/amitest", // only tests import it
 
 	"cmd/amictl":     "internal/cli",
@@ -55,7 +57,7 @@ const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/
 
 // A subcommand imports no other; what two need is further down.
 const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
-	" internal/atomicfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
+	" internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
 
 // mayImport returns what a package may import of the module.
 func mayImport(from string) (packages []string, known bool) {

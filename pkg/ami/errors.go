@@ -133,10 +133,14 @@ func SentState(err error) Sent {
 }
 
 // Retryable reports whether sending the action again can do no harm: none of it left the process, or the action only
-// reads. A server's own refusal is not retryable, and neither is a refused login.
+// reads, or the server is stopping and runs nothing more. A server's own refusal is not retryable otherwise, and neither is
+// a refused login.
 func Retryable(err error, action string) bool {
 	var refused *ResponseError
-	if err == nil || errors.As(err, &refused) || errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrClosed) || errors.Is(err, ErrCancelled) {
+	if errors.As(err, &refused) {
+		return errors.Is(refused, ErrStopping)
+	}
+	if err == nil || errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrClosed) || errors.Is(err, ErrCancelled) {
 		return false
 	}
 	var op *OpError

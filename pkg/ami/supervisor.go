@@ -58,14 +58,16 @@ type supervisor struct {
 	away     time.Time // since when; zero: not
 	dialAt   time.Time // when the present attempt began
 	readyAt  time.Time // zero: not ready
-	before   time.Time // away as it was before this session, which may be one that greets and drops
+	before   time.Time // away as it was before this session, which may be one that greets and drops; zero: it was gone
+	gone     bool      // a dial failed since the last session: the server was really away
 }
 
 const (
 	// quickRedial is how far apart redials are at most before the breaker opens.
 	quickRedial = 2 * time.Second
-	// standsAfter is how long a session must have been ready to end an absence. A server that greets and drops must not
-	// be called in a loop for good; one that is restarted again and again is away anew each time.
+	// standsAfter is how long a session must have been ready to end an absence, unless dials failed before it. A server
+	// that greets and drops must not be called in a loop for good; one that is restarted again and again is away anew each
+	// time, however soon.
 	standsAfter = time.Second
 )
 
@@ -80,6 +82,9 @@ func (s *supervisor) dialing(now time.Time) {
 // ready tells that a session became ready.
 func (s *supervisor) ready(now time.Time) {
 	s.before, s.away = s.away, time.Time{}
+	if s.gone {
+		s.before, s.gone = time.Time{}, false
+	}
 	s.readyAt, s.refusals = now, 0
 }
 
@@ -110,6 +115,8 @@ func (s *supervisor) failed(now time.Time, cause error, random float64) (State, 
 		if stood < standsAfter && !s.before.IsZero() {
 			s.away = s.before
 		}
+	} else {
+		s.gone = true
 	}
 	switch {
 	case up && stood >= s.cfg.Redial.StableAfter:

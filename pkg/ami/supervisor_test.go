@@ -139,6 +139,11 @@ func TestSupervisorDecisions(t *testing.T) {
 			join(first, quick(14), quick(30)),
 		},
 		{
+			"however soon, if dials failed between",
+			alternate(30, life{up: 0, cause: errLost}, never(errDial), never(errDial), never(errDial)),
+			join(first, quick(115)),
+		},
+		{
 			"one that greets and drops does not: that is a loop",
 			repeat(22, life{up: 0, cause: errLost}),
 			join(first, quick(14), open(4*s, 8*s, 16*s)),
@@ -181,6 +186,14 @@ func TestSupervisorDecisions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// alternate repeats lives in turn, n times each.
+func alternate(n int, lives ...life) (all []life) {
+	for range n {
+		all = append(all, lives...)
+	}
+	return all
 }
 
 func times(n int, d time.Duration) (out []time.Duration) {

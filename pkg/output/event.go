@@ -28,7 +28,17 @@ func (j JSON) AppendEvent(dst []byte, ev *ami.Event) []byte {
 	if ev.Gap != nil {
 		return appendGap(dst, ev)
 	}
+	if ev.Kind() != wire.Event {
+		return appendPacket(dst, ev)
+	}
 	return j.appendEvent(dst, "event", ev, nil)
+}
+
+// appendPacket appends what a server sent that is neither an event nor an answer to anybody here, as it came.
+func appendPacket(dst []byte, ev *ami.Event) []byte {
+	lossy := false
+	dst = appendOpening(dst, "packet", ev.Node, ev.Received, &lossy)
+	return closeObject(appendStringKey(dst, "text", ev.Text(), &lossy), lossy)
 }
 
 // AppendItem appends one element of a list, which came while its action ran.

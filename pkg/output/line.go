@@ -41,6 +41,15 @@ func appendEventLine(dst []byte, ev *ami.Event, s lineStyle) []byte {
 		l.end()
 		return append(l.dst, '\n')
 	}
+	if ev.Kind() != wire.Event {
+		l.begin("33")
+		l.dst = append(l.dst, "(packet) "...)
+		l.end()
+		l.begin("")
+		l.dst = appendQuoted(l.dst, strings.TrimSpace(ev.Text()))
+		l.end()
+		return append(l.dst, '\n')
+	}
 	l.begin("1")
 	l.dst = appendSafe(l.dst, ev.Name())
 	padding := max(20-Width(l.written()), 0) // unless nothing follows to be aligned

@@ -32,7 +32,14 @@ func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
 	if command {
 		dst = appendOutput(dst, r, &lossy)
 	}
-	return closeObject(j.appendList(dst, r, origin.Items, &lossy), lossy)
+	dst = j.appendList(dst, r, origin.Items, &lossy)
+	if r.Incomplete {
+		dst = append(dst, `,"complete":false`...)
+	}
+	if r.Fenced {
+		dst = appendStringKey(dst, "raw", r.Raw, &lossy)
+	}
+	return closeObject(dst, lossy)
 }
 
 // A lifting says which headers of a packet have keys of their own, or none because they only serve the protocol.

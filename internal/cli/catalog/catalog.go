@@ -24,13 +24,6 @@ const actionsHelp = `Examples:
 What Asterisk's documentation says, without asking a server, unless --live does. Needs: a class that the user must have
 in write=. A * marks what is required.`
 
-const eventsHelp = `Examples:
-  amictl events
-  amictl events 'Queue*'
-  amictl events --query ends.0 QueueStatusComplete   whose list it ends
-
-The events that Asterisk is known to send, without asking a server.`
-
 // options are those of actions; events has no flags.
 type options struct {
 	args []string // a name or a glob
@@ -77,13 +70,11 @@ func actions(ctx context.Context, r *run.Run, o *options) error {
 	if o.live {
 		return liveActions(ctx, r, o)
 	}
-	if one, ok := catalog.Lookup(o.pattern()); ok {
-		if p, err := r.Printer(run.Records, false, false); err == nil && p.Options().Format == output.TableText && len(p.Options().Fields) == 0 {
+	row := actionRecord
+	if p := peoplesPrinter(r); p != nil {
+		if one, ok := catalog.Lookup(o.pattern()); ok {
 			return actionDetail(p, &one)
 		}
-	}
-	row := actionRecord
-	if format, err := r.OutputOptions(run.Records); err == nil && format.Format == output.TableText && len(format.Fields) == 0 {
 		row = actionRow
 	}
 	var rows []output.Record
@@ -95,54 +86,6 @@ func actions(ctx context.Context, r *run.Run, o *options) error {
 		}
 	}
 	return catalogue(r, o, rows, names, "action")
-}
-
-// EventsCommand makes the subcommand events.
-func EventsCommand(r *run.Run) *cli.Command {
-	o := &options{}
-	return r.Tell(&cli.Command{
-		Name:        "events",
-		Usage:       "what events there are",
-		ArgsUsage:   "[NAME|GLOB]",
-		Description: eventsHelp,
-		Action: func(ctx context.Context, c *cli.Command) error {
-			o.args = c.Args().Slice()
-			return events(ctx, r, o)
-		},
-	}, run.About{Args: run.Words{Kind: run.EventName}, Config: run.ConfigMayBeBroken})
-}
-
-// events prints the events that are in the catalogue.
-func events(_ context.Context, r *run.Run, o *options) error {
-	if err := o.check("event"); err != nil {
-		return err
-	}
-	var rows []output.Record
-	names := catalog.Events()
-	for _, name := range names {
-		if ami.MatchGlob(o.pattern(), name) {
-			rows = append(rows, eventRecord(name))
-		}
-	}
-	return catalogue(r, o, rows, names, "event")
-}
-
-// eventRecord is an event, with the actions whose lists it ends.
-func eventRecord(name string) output.Record {
-	var ends []string
-	for _, action := range catalog.Actions() {
-		if wire.EqualFold(action.EndEvent, name) {
-			ends = append(ends, action.Name)
-		}
-	}
-	var value any // left out if there is none
-	if len(ends) > 0 {
-		value = ends
-	}
-	return output.Record{
-		{Key: "event", Value: name},
-		{Key: "ends", Value: value, Text: strings.Join(ends, " ")},
-	}
 }
 
 func actionRecord(action *catalog.Action) output.Record {
@@ -170,6 +113,7 @@ func actionRecord(action *catalog.Action) output.Record {
 		{Key: "read_only", Value: action.ReadOnly, Text: run.Yes(action.ReadOnly)},
 		{Key: "legacy", Value: action.Legacy, Text: run.Yes(action.Legacy)},
 		{Key: "end_event", Value: run.OrAbsent(action.EndEvent)},
+		{Key: "odd_answer", Value: run.OrAbsent(string(action.Odd))},
 		{Key: "params", Value: all, Text: strings.Join(params, " ")},
 		{Key: "required", Value: required, Text: strings.Join(required, " ")},
 	}
@@ -200,6 +144,15 @@ func actionRow(action *catalog.Action) output.Record {
 		{Key: "parameters", Value: strings.Join(params, " "), Look: output.Prose},
 		{Key: "list ends with", Value: action.EndEvent, Look: output.Minor},
 	}
+}
+
+// peoplesPrinter returns a printer for people, who want a table without having chosen its columns, or nil.
+func peoplesPrinter(r *run.Run) *output.Printer {
+	p, err := r.Printer(run.Records, false, false)
+	if err != nil || p.Options().Format != output.TableText || len(p.Options().Fields) > 0 {
+		return nil
+	}
+	return p
 }
 
 // catalogue prints rows; a name that nothing matches is an error.

@@ -72,6 +72,9 @@ type newNode struct {
 }
 
 func add(ctx context.Context, r *run.Run, f *addOptions) error {
+	if err := config.CheckPlace(r.Settings.Config.Path); err != nil {
+		return err
+	}
 	n, err := gatherNode(r, f)
 	if err != nil {
 		return err
@@ -200,6 +203,9 @@ func gatherSecret(r *run.Run, f *addOptions, n *newNode) error {
 		return fail.Usage("file:PATH, env:NAME, cmd:COMMAND or cred:NAME: arguments are seen by every user of the host", "--secret takes where the secret is, not the secret")
 	case f.secret != "":
 		n.config.Secret = f.secret
+		if path, ok := strings.CutPrefix(f.secret, "file:"); ok && !strings.HasPrefix(path, "~/") {
+			n.config.Secret = "file:" + absolute(r, path)
+		}
 	case file != "":
 		n.config.Secret = "file:" + absolute(r, file)
 	case !r.CanAsk():
@@ -224,7 +230,11 @@ func absolute(r *run.Run, path string) string {
 	if path == "" {
 		return ""
 	}
-	if abs, err := filepath.Abs(target.ExpandHome(r, path)); err == nil {
+	expanded, err := target.ExpandHome(r, path)
+	if err != nil {
+		return path
+	}
+	if abs, err := filepath.Abs(expanded); err == nil {
 		return abs
 	}
 	return path

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -34,6 +35,9 @@ A lost connection is made again; a gap marks what is missing. --for begins with 
 terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
 a time of today (09:30), or how long ago (10m).
 
+--record never writes over what is there: a file that holds something needs --append. SIGHUP ends a tail as SIGINT and
+SIGTERM do; one that records and has no terminal, as under systemd, goes on in a new file of the same name, for logrotate.
+
 ` + cond.Grammar + "\n\n" + cond.Globs
 
 // options are those of tail; wait shares most.
@@ -45,7 +49,9 @@ type options struct {
 	length    flags.Duration
 	stats     bool
 	failOnGap bool
+	packets   bool
 	record    string
+	appends   bool // to the record
 	from      flags.List
 	follow    bool
 	require   string
@@ -69,8 +75,10 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "count", Usage: "end after `N` events", Value: &f.count},
 			&cli.GenericFlag{Name: "for", Usage: "end after `TIME`", Value: &f.length},
 			&cli.BoolFlag{Name: "stats", Usage: "count instead of printing, and show the counts at the end", Destination: &f.stats},
+			&cli.BoolFlag{Name: "packets", Usage: "show what is neither an event nor an answer, too", Destination: &f.packets},
 			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
 			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
+			&cli.BoolFlag{Name: "append", Usage: "with --record: add to a file that holds something already", Destination: &f.appends},
 			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &f.from},
 			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, also when it is rotated", Destination: &f.follow},
 			flags.Text("since", "", "with --from: only events from `TIME` on", &f.since),
@@ -163,7 +171,9 @@ type tailer struct {
 	nodes   []ami.Config
 	out     *output.Printer
 	record  *output.Recorder
-	file    *os.File
+	file    *os.File               // of the record
+	reopen  atomic.Bool            // it is to be opened anew
+	nudge   atomic.Pointer[func()] // makes whoever waits for events look
 	stats   *eventStats
 	matched int
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
@@ -180,6 +190,7 @@ func newTailer(r *run.Run, f *options, kind run.Stream) (*tailer, error) {
 		return nil, err
 	}
 	act.WarnEvents(r, f.names)
+	act.WarnLacking(r, t.where, f.names)
 	if r.HasTo {
 		action, err := act.ParseAction(r, r.Rest)
 		if err != nil {
@@ -217,8 +228,11 @@ func newTailer(r *run.Run, f *options, kind run.Stream) (*tailer, error) {
 	if t.out, err = r.Printer(kind, len(t.nodes) > 1, true); err != nil {
 		return nil, err
 	}
-	if f.record != "" {
+	switch {
+	case f.record != "":
 		err = t.openRecord()
+	case f.appends:
+		err = fail.Usage("such as --record events.jsonl --append", "--append goes with --record")
 	}
 	return t, err
 }
@@ -240,6 +254,9 @@ func (t *tailer) take(ev *ami.Event) error {
 
 // show records an event, and prints or counts it.
 func (t *tailer) show(ev *ami.Event) error {
+	if err := t.reopenRecord(); err != nil {
+		return err
+	}
 	switch {
 	case t.stats == nil && t.record == nil:
 		return t.out.Event(ev)
@@ -278,7 +295,7 @@ func (t *tailer) gap(ev *ami.Event) error {
 func (t *tailer) flush() error {
 	t.stats.draw()
 	if t.record != nil {
-		if err := t.record.Flush(); err != nil {
+		if err := errors.Join(t.reopenRecord(), t.record.Flush()); err != nil {
 			return err
 		}
 	}
@@ -309,7 +326,7 @@ func (t *tailer) live(ctx context.Context) error {
 		return err
 	}
 	defer target.Finish(ctx, c)
-	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: target.RingEvents, RingBytes: target.RingBytes, Throttle: true})
+	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: target.RingEvents, RingBytes: target.RingBytes, Throttle: true, Packets: t.flags.packets})
 	if err != nil {
 		return fail.Usage("names may hold * and ?", "%s", fail.Cause(err))
 	}
@@ -337,14 +354,35 @@ func (t *tailer) live(ctx context.Context) error {
 	limited, cancel := t.flags.limit(ctx)
 	defer cancel()
 	sent := newSender(limited, t.run, c, &t.flags.Fanout, t.action)
-	defer t.watchStats(sent.nudge)()
+	nudge := sent.nudge
+	t.nudge.Store(&nudge)
+	defer t.watchStats(nudge)()
 	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) && notOver(limited, err) != nil {
 		return err
 	}
 	if err := t.lastAnswers(sent); err != nil {
 		return err
 	}
+	t.notePackets(c)
 	return t.flush() // before the sessions end
+}
+
+// notePackets says what came and was not shown, for it was neither an event nor an answer.
+func (t *tailer) notePackets(c *ami.Cluster) {
+	if t.flags.packets || t.quietReply {
+		return
+	}
+	var n uint64
+	for _, s := range c.Stats().Nodes {
+		n += s.Raw + s.Foreign + s.Unmatched
+	}
+	switch n {
+	case 0:
+	case 1:
+		t.run.Note("1 packet was neither an event nor an answer; --packets shows it")
+	default:
+		t.run.Note("%d packets were neither events nor answers; --packets shows them", n)
+	}
 }
 
 // lastAnswers waits for the answers that are still to come: an end by --count must not hide how the action went, nor one
