@@ -38,8 +38,8 @@ func TestCompletionOfHeaders(t *testing.T) {
 		{"tail Hang* OfAModule --where Cau", ":done"},
 		{"send Hangup --where Cau", ":done"},
 	} {
-		a := run.New(nil, nil, nil, nil, noEnv)
-		got := completion.Candidates(a, Commands(a), "fish", strings.Fields(tt.line))
+		r := run.New(nil, nil, nil, nil, noEnv)
+		got := completion.Candidates(r, Commands(r), "fish", strings.Fields(tt.line))
 		if diff := cmp.Diff(tt.want, strings.ReplaceAll(strings.TrimSpace(got), "\n", "|")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.line, diff)
 		}

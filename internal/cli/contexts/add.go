@@ -43,22 +43,22 @@ type addOptions struct {
 }
 
 func addCommand(r *run.Run) *cli.Command {
-	f := &addOptions{}
+	o := &addOptions{}
 	return r.Tell(&cli.Command{
 		Name: "add", Usage: "add a server to a context, or make one", ArgsUsage: "CONTEXT", Description: addHelp,
 		Flags: []cli.Flag{
-			flags.Text("name", "", "the server's `NAME` in the context (its host)", &f.name),
-			flags.Text("secret", "", "`WHERE` the secret is: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &f.secret),
-			&cli.BoolFlag{Name: "protect", Usage: "what may change something will ask, or need --yes (new contexts)", Destination: &f.protect},
-			&cli.BoolFlag{Name: "use", Usage: "make it the context in force", Destination: &f.use},
-			&cli.BoolFlag{Name: "no-test", Usage: "do not try the connection", Destination: &f.noTest},
+			flags.Text("name", "", "the server's `NAME` in the context (its host)", &o.name),
+			flags.Text("secret", "", "`WHERE` the secret is: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &o.secret),
+			&cli.BoolFlag{Name: "protect", Usage: "what may change something will ask, or need --yes (new contexts)", Destination: &o.protect},
+			&cli.BoolFlag{Name: "use", Usage: "make it the context in force", Destination: &o.use},
+			&cli.BoolFlag{Name: "no-test", Usage: "do not try the connection", Destination: &o.noTest},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Len() != 1 {
 				return fail.Usage("such as `amictl context add lab`", "context add takes one name")
 			}
-			f.context = c.Args().First()
-			return add(ctx, r, f)
+			o.context = c.Args().First()
+			return add(ctx, r, o)
 		},
 	}, run.About{Args: run.Words{Kind: run.AnyWords}, Config: run.ConfigMayBeNew})
 }
@@ -71,11 +71,11 @@ type newNode struct {
 	file          string     // that file
 }
 
-func add(ctx context.Context, r *run.Run, f *addOptions) error {
+func add(ctx context.Context, r *run.Run, o *addOptions) error {
 	if err := config.CheckPlace(r.Settings.Config.Path); err != nil {
 		return err
 	}
-	n, err := gatherNode(r, f)
+	n, err := gatherNode(r, o)
 	if err != nil {
 		return err
 	}
@@ -83,10 +83,10 @@ func add(ctx context.Context, r *run.Run, f *addOptions) error {
 	if existing != nil && existing.Nodes[n.name] != nil {
 		return fail.Usage("--name gives it another one", "context %s has a node %q already", n.context, n.name)
 	}
-	if existing != nil && f.protect && !existing.Protect {
+	if existing != nil && o.protect && !existing.Protect {
 		return fail.Usage("write `protect = true` under [contexts."+n.context+"]", "context %s exists, and --protect is for new ones", n.context)
 	}
-	if !f.noTest {
+	if !o.noTest {
 		if err := tryNode(ctx, r, n); err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func add(ctx context.Context, r *run.Run, f *addOptions) error {
 			return err
 		}
 	}
-	if err := storeNode(r, n, existing == nil, f); err != nil {
+	if err := storeNode(r, n, existing == nil, o); err != nil {
 		return err
 	}
 	r.Note("%s: node %s added to context %s", r.Settings.Config.Path, n.name, n.context)
@@ -129,11 +129,11 @@ func (n *newNode) storeSecret() error {
 const secretSuffix = ".secret"
 
 // gatherNode takes what the flags say and asks for the rest, if there is somebody to ask.
-func gatherNode(r *run.Run, f *addOptions) (*newNode, error) {
+func gatherNode(r *run.Run, o *addOptions) (*newNode, error) {
 	if len(r.Flags.Nodes) > 1 || r.Flags.Local {
 		return nil, fail.Usage("call it once for each", "context add takes one --node, and no --local")
 	}
-	n := &newNode{context: f.context}
+	n := &newNode{context: o.context}
 	if len(r.Flags.Nodes) == 0 && !r.CanAsk() {
 		return nil, fail.Usage("such as --node ami://admin@10.0.0.5", "--node is missing, and there is no terminal to ask on")
 	}
@@ -152,7 +152,7 @@ func gatherNode(r *run.Run, f *addOptions) (*newNode, error) {
 		return nil, fail.Usage("write it as ami://user@host", "%s names no user", n.config.URL)
 	}
 	host, _, _ := net.SplitHostPort(u.Addr) // ParseURL has joined them
-	n.name = cmp.Or(f.name, host)
+	n.name = cmp.Or(o.name, host)
 	n.config.CA, n.config.TLSName = absolute(r, r.Flags.CA), r.Flags.TLSName
 	if !u.TLS && (n.config.CA != "" || n.config.TLSName != "") {
 		return nil, fail.Usage("write amis://", "--ca and --tls-name have no use with %s, which is not TLS", n.config.URL)
@@ -165,7 +165,7 @@ func gatherNode(r *run.Run, f *addOptions) (*newNode, error) {
 		}
 		n.config.Labels[key] = value
 	}
-	return n, gatherSecret(r, f, n)
+	return n, gatherSecret(r, o, n)
 }
 
 // askURL asks where the server is, and for whom; whoever types a host alone means AMI on its usual port.
@@ -197,13 +197,13 @@ func askURL(r *run.Run) (string, error) {
 }
 
 // gatherSecret finds a reference to the secret: --secret, --secret-file (or its variable), or what is typed.
-func gatherSecret(r *run.Run, f *addOptions, n *newNode) error {
+func gatherSecret(r *run.Run, o *addOptions, n *newNode) error {
 	switch file := r.Settings.SecretFile; {
-	case f.secret != "" && !config.IsReference(f.secret):
+	case o.secret != "" && !config.IsReference(o.secret):
 		return fail.Usage("file:PATH, env:NAME, cmd:COMMAND or cred:NAME: arguments are seen by every user of the host", "--secret takes where the secret is, not the secret")
-	case f.secret != "":
-		n.config.Secret = f.secret
-		if path, ok := strings.CutPrefix(f.secret, "file:"); ok && !strings.HasPrefix(path, "~/") {
+	case o.secret != "":
+		n.config.Secret = o.secret
+		if path, ok := strings.CutPrefix(o.secret, "file:"); ok && !strings.HasPrefix(path, "~/") {
 			n.config.Secret = "file:" + absolute(r, path)
 		}
 	case file != "":
@@ -261,16 +261,16 @@ func tryNode(ctx context.Context, r *run.Run, n *newNode) error {
 }
 
 // storeNode appends the node to the configuration, whose other lines stay as they are.
-func storeNode(r *run.Run, n *newNode, fresh bool, f *addOptions) error {
+func storeNode(r *run.Run, n *newNode, fresh bool, o *addOptions) error {
 	path := r.Settings.Config.Path
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)
 	}
-	return config.EditConfig(path, func(old string) string { return withNode(r, old, n, fresh, f) })
+	return config.EditConfig(path, func(old string) string { return withNode(r, old, n, fresh, o) })
 }
 
 // withNode adds the node to a configuration's text.
-func withNode(r *run.Run, old string, n *newNode, fresh bool, f *addOptions) string {
+func withNode(r *run.Run, old string, n *newNode, fresh bool, o *addOptions) string {
 	var b strings.Builder
 	b.WriteString(old)
 	if len(old) > 0 {
@@ -280,7 +280,7 @@ func withNode(r *run.Run, old string, n *newNode, fresh bool, f *addOptions) str
 		b.WriteByte('\n')
 	}
 	prefix := "contexts." + config.TOMLKey(n.context)
-	if fresh && f.protect {
+	if fresh && o.protect {
 		b.WriteString("[" + prefix + "]\nprotect = true\n\n")
 	}
 	b.WriteString("[" + prefix + ".nodes." + config.TOMLKey(n.name) + "]\n")
@@ -299,7 +299,7 @@ func withNode(r *run.Run, old string, n *newNode, fresh bool, f *addOptions) str
 		b.WriteString("labels = { " + strings.Join(words, ", ") + " }\n")
 	}
 	text := b.String()
-	if f.use || r.Settings.Config.Context == "" && len(r.Settings.Config.Contexts) == 0 {
+	if o.use || r.Settings.Config.Context == "" && len(r.Settings.Config.Contexts) == 0 {
 		text = config.WithContextLine(text, n.context)
 	}
 	return text

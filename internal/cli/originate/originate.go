@@ -45,71 +45,71 @@ func newOptions() *options {
 
 // Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
-	f := newOptions()
+	o := newOptions()
 	return r.Tell(&cli.Command{
 		Name:        "originate",
 		Usage:       "make a call and wait for its outcome",
 		ArgsUsage:   "[Key=Value]...",
 		Description: help,
 		Flags: slices.Concat([]cli.Flag{
-			flags.Text("channel", "c", "call this `CHANNEL`, such as PJSIP/100", &f.Channel),
-			flags.Text("exten", "e", "connect it to this `EXTENSION`, or EXTENSION@CONTEXT", &f.Exten),
-			flags.Text(dialplanContext, "", "`CONTEXT` of the extension (default); --context means the same behind originate", &f.Context),
-			flags.Text("priority", "", "`PRIORITY` of the extension (1)", &f.Priority),
-			flags.Text("application", "", "connect it to this `APPLICATION` instead", &f.Application),
-			flags.Text("data", "", "`ARGUMENTS` of the application", &f.Data),
-			flags.Text("caller-id", "", "`CALLERID`, such as 'Support <100>'", &f.CallerID),
-			flags.Text("account", "", "`CODE` for the call records", &f.Account),
-			&cli.GenericFlag{Name: "var", Usage: "set the channel variable `KEY=VALUE`; may repeat, the value goes as it is", Value: &f.Vars},
-			&cli.GenericFlag{Name: "ring", Usage: "let it ring for `TIME` (30s)", Value: &f.Ring},
-			&cli.BoolFlag{Name: "async", Usage: "do not wait for the outcome", Destination: &f.Async},
-			flags.Choice("wait", "", "wait for `WHAT`: answer, or hangup (answer)", &f.Wait, "answer", "hangup"),
-		}, f.Fanout.Flags(), f.Rolling()),
+			flags.Text("channel", "c", "call this `CHANNEL`, such as PJSIP/100", &o.Channel),
+			flags.Text("exten", "e", "connect it to this `EXTENSION`, or EXTENSION@CONTEXT", &o.Exten),
+			flags.Text(dialplanContext, "", "`CONTEXT` of the extension (default); --context means the same behind originate", &o.Context),
+			flags.Text("priority", "", "`PRIORITY` of the extension (1)", &o.Priority),
+			flags.Text("application", "", "connect it to this `APPLICATION` instead", &o.Application),
+			flags.Text("data", "", "`ARGUMENTS` of the application", &o.Data),
+			flags.Text("caller-id", "", "`CALLERID`, such as 'Support <100>'", &o.CallerID),
+			flags.Text("account", "", "`CODE` for the call records", &o.Account),
+			&cli.GenericFlag{Name: "var", Usage: "set the channel variable `KEY=VALUE`; may repeat, the value goes as it is", Value: &o.Vars},
+			&cli.GenericFlag{Name: "ring", Usage: "let it ring for `TIME` (30s)", Value: &o.Ring},
+			&cli.BoolFlag{Name: "async", Usage: "do not wait for the outcome", Destination: &o.Async},
+			flags.Choice("wait", "", "wait for `WHAT`: answer, or hangup (answer)", &o.Wait, "answer", "hangup"),
+		}, o.Fanout.Flags(), o.Rolling()),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			f.fields = c.Args().Slice()
-			return originate(ctx, r, f)
+			o.fields = c.Args().Slice()
+			return originate(ctx, r, o)
 		},
 	}, run.About{Args: run.Words{Kind: run.Parameters, Action: "Originate"}, Aliases: map[string]string{"--context": "--" + dialplanContext}})
 }
 
 // settleContext decides the extension's context.
-func (f *options) settleContext(r *run.Run) error {
-	if r.Settings.Config.Contexts[f.Context] != nil && r.Flags.Context == "" {
-		return fail.Usage("-C "+f.Context+" for amictl's context, --exten EXTENSION@"+f.Context+" for the dialplan's", "--context %s may be a context of amictl or of the dialplan", f.Context)
+func (o *options) settleContext(r *run.Run) error {
+	if r.Settings.Config.Contexts[o.Context] != nil && r.Flags.Context == "" {
+		return fail.Usage("-C "+o.Context+" for amictl's context, --exten EXTENSION@"+o.Context+" for the dialplan's", "--context %s may be a context of amictl or of the dialplan", o.Context)
 	}
-	exten, context, found := strings.Cut(f.Exten, "@")
+	exten, context, found := strings.Cut(o.Exten, "@")
 	if !found {
 		return nil
 	}
-	if f.Context != "" {
-		return fail.Usage("leave one of them out", "--exten %s and --context %s both name a context", f.Exten, f.Context)
+	if o.Context != "" {
+		return fail.Usage("leave one of them out", "--exten %s and --context %s both name a context", o.Exten, o.Context)
 	}
-	f.Exten, f.Context = exten, context
+	o.Exten, o.Context = exten, context
 	return nil
 }
 
 // originate makes the call and prints how it ended.
-func originate(ctx context.Context, r *run.Run, f *options) error {
-	if err := f.settleContext(r); err != nil {
+func originate(ctx context.Context, r *run.Run, o *options) error {
+	if err := o.settleContext(r); err != nil {
 		return err
 	}
-	action, err := call.Action(r, &f.Options, f.fields)
+	action, err := call.Action(r, &o.Options, o.fields)
 	if err != nil {
 		return err
 	}
-	nodes, done, err := act.Aim(r, &f.Fanout, &action)
+	nodes, done, err := act.Aim(r, &o.Fanout, &action)
 	if err == nil {
 		act.WarnUnknown(r, &action)
 	}
 	if err != nil || done {
 		return err
 	}
-	if f.Async {
-		return call.Make(ctx, r, &f.Fanout, nodes, action, call.Queued)
+	if o.Async {
+		return call.Make(ctx, r, &o.Fanout, nodes, action, call.Queued)
 	}
 	until := call.Answered
-	if f.Wait == "hangup" {
+	if o.Wait == "hangup" {
 		until = call.Over
 	}
-	return call.Make(ctx, r, &f.Fanout, nodes, action, until)
+	return call.Make(ctx, r, &o.Fanout, nodes, action, until)
 }

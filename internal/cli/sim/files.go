@@ -21,10 +21,10 @@ type node struct {
 }
 
 // describe writes the private folder with config, secret and certificate, and returns the document.
-func (s *simulation) describe(f *options) ([]byte, error) {
+func (s *simulation) describe(o *options) ([]byte, error) {
 	var err error
-	if f.replay != "" {
-		if s.recording, err = readRecording(f.replay); err != nil {
+	if o.replay != "" {
+		if s.recording, err = readRecording(o.replay); err != nil {
 			return nil, err
 		}
 	}
@@ -51,7 +51,7 @@ func (s *simulation) describe(f *options) ([]byte, error) {
 		CA         string `json:"ca,omitempty"`
 		Control    string `json:"control,omitempty"`
 		Nodes      []node `json:"nodes"`
-	}{"sim", f.version, s.user, s.path("config.toml"), s.path("secret"), s.ca(), f.control, nodes})
+	}{"sim", o.version, s.user, s.path("config.toml"), s.path("secret"), s.ca(), o.control, nodes})
 	if err != nil {
 		return nil, err
 	}

@@ -46,50 +46,50 @@ func newWaitOptions() *waitOptions {
 
 // WaitCommand makes the subcommand wait.
 func WaitCommand(r *run.Run) *cli.Command {
-	f := newWaitOptions()
+	o := newWaitOptions()
 	return r.Tell(&cli.Command{
 		Name:        "wait",
 		Usage:       "wait for events, or for a server to be ready",
 		ArgsUsage:   "[EVENT]... [-- ACTION [Key=Value]...]",
 		Description: waitHelp,
 		Flags: append([]cli.Flag{
-			whereFlag(&f.where),
-			&cli.GenericFlag{Name: "count", Usage: "wait for `N` events (1)", Value: &f.count},
-			&cli.BoolFlag{Name: "ready", Usage: "wait until every node has booted", Destination: &f.ready},
-			&cli.GenericFlag{Name: "until", Usage: "send the action until its answer meets `CONDITION`, such as CoreCurrentCalls=0; may repeat", Value: &f.until.conditions},
-			&cli.GenericFlag{Name: "found", Usage: "with --until: how much of an answer must meet it: `HOW` is any (if absent), all, none, N or N..M", Value: &f.until.found},
-			&cli.GenericFlag{Name: "every", Usage: "with --until: ask each `TIME` (5s)", Value: &f.until.every},
-		}, f.Fanout.Flags()...),
+			whereFlag(&o.where),
+			&cli.GenericFlag{Name: "count", Usage: "wait for `N` events (1)", Value: &o.count},
+			&cli.BoolFlag{Name: "ready", Usage: "wait until every node has booted", Destination: &o.ready},
+			&cli.GenericFlag{Name: "until", Usage: "send the action until its answer meets `CONDITION`, such as CoreCurrentCalls=0; may repeat", Value: &o.until.conditions},
+			&cli.GenericFlag{Name: "found", Usage: "with --until: how much of an answer must meet it: `HOW` is any (if absent), all, none, N or N..M", Value: &o.until.found},
+			&cli.GenericFlag{Name: "every", Usage: "with --until: ask each `TIME` (5s)", Value: &o.until.every},
+		}, o.Fanout.Flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			f.names = c.Args().Slice()
-			return wait(ctx, r, f)
+			o.names = c.Args().Slice()
+			return wait(ctx, r, o)
 		},
 	}, run.About{Args: run.Words{Kind: run.EventNames}, Rest: run.Words{Kind: run.ActionWords}})
 }
 
 // wait waits for events, for an answer, or for servers that boot.
-func wait(ctx context.Context, r *run.Run, f *waitOptions) error {
-	u := &f.until
+func wait(ctx context.Context, r *run.Run, o *waitOptions) error {
+	u := &o.until
 	switch {
-	case f.ready:
-		if len(f.names) > 0 || r.HasTo || len(f.where) > 0 || len(u.conditions) > 0 || u.every.Given || u.found.Asks() || f.DryRun || f.Route != "" {
+	case o.ready:
+		if len(o.names) > 0 || r.HasTo || len(o.where) > 0 || len(u.conditions) > 0 || u.every.Given || u.found.Asks() || o.DryRun || o.Route != "" {
 			return fail.Usage("`amictl wait --ready && amictl wait …` does one after the other", "--ready goes with nothing else")
 		}
 		return waitReady(ctx, r)
 	case len(u.conditions) > 0:
-		if len(f.names) > 0 || len(f.where) > 0 {
+		if len(o.names) > 0 || len(o.where) > 0 {
 			return fail.Usage("an event is waited for without --until", "--until goes with neither events nor --where")
 		}
-		return waitUntil(ctx, r, u, &f.Fanout)
+		return waitUntil(ctx, r, o)
 	case u.every.Given || u.found.Asks():
 		return fail.Usage("such as --until CoreCurrentCalls=0 --every 5s -- CoreStatus", "--every and --found go with --until")
 	}
-	return waitEvents(ctx, r, &f.options)
+	return waitEvents(ctx, r, &o.options)
 }
 
 // waitEvents waits within --timeout for as many events as --count says.
-func waitEvents(ctx context.Context, r *run.Run, f *options) error {
-	t, err := newTailer(r, f, run.Answers)
+func waitEvents(ctx context.Context, r *run.Run, o *options) error {
+	t, err := newTailer(r, o, run.Answers)
 	if err != nil {
 		return act.NotDry(err)
 	}
