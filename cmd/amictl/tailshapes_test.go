@@ -16,19 +16,6 @@ import (
 	"github.com/apntalk/amictl/internal/shapes"
 )
 
-// shapePrefix makes the server send events of the shape whose name follows, as many as are read.
-const shapePrefix = "shape:"
-
-// shapePackets returns a megabyte or so of a shape's packets.
-func shapePackets(name string) string {
-	s, ok := shapes.Named(name)
-	if !ok {
-		panic("no shape " + name)
-	}
-	all := strings.Join(s.Packets(), "")
-	return strings.Repeat(all, 1+(1<<20)/len(all))
-}
-
 // BenchmarkTailShape is what all of `amictl tail -o jsonl` takes of the processors by the shape of events, from the socket to
 // the lines: what `make bench` shows a byte and a header, and the memory that it is resident in.
 func BenchmarkTailShape(b *testing.B) {
