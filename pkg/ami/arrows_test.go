@@ -32,7 +32,7 @@ var arrows = map[string]string{
 	"internal/canary":       "",
 	"internal/tomlfile":     "",
 	"internal/shapes":       "",
-	"internal/capture":      "pkg/ami/wire internal/packet/inside",
+	"internal/capture":      "pkg/ami/wire internal/packet internal/packet/inside",
 	"internal/unpack":       "",
 	"internal/scenario":     "internal/tomlfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",

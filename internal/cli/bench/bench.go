@@ -40,8 +40,8 @@ Workloads: actions (the --mix), calls (Originate to Hangup), events (UserEvent t
 Profiles: even, one-slow, one-flooding, one-stalled, flapping, storm, mixed.
 Response time counts from when an action was meant to start, service time from the write. Thresholds are METRIC OP VALUE;
 a wrong metric's error lists them. Exits 0, 99 when a threshold failed, 98 when the result is invalid: the generator
-could not keep up, the ledgers differ, a session was not ready at the start, nothing was answered, or a
-threshold's figure was not measured. What was due and dropped counts among the errors.`
+could not keep up, the ledgers differ, a session was not ready at the start, nothing succeeded (no call answered, no
+event back), or a threshold's figure was not measured. What was due and dropped counts among the errors.`
 
 // options are those of `bench`, `bench report` and `bench compare`.
 type options struct {

@@ -31,10 +31,6 @@ func actionDetail(p *output.Printer, action *catalog.Action) error {
 	if action.Legacy {
 		legacy = "gone from current releases"
 	}
-	example := "amictl send " + action.Name
-	for _, name := range required {
-		example += " " + name + "=…"
-	}
 	return detail(p, [][2]string{
 		{"action", action.Name},
 		{"required", cmp.Or(strings.Join(required, " "), "-")},
@@ -43,9 +39,20 @@ func actionDetail(p *output.Printer, action *catalog.Action) error {
 		{"answer", answer(action)},
 		{"odd", oddAnswers[action.Odd]},
 		{"only reads", run.Yes(action.ReadOnly)},
-		{"example", example},
+		{"example", sendExample(action)},
 		{"legacy", legacy},
 	})
+}
+
+// sendExample is a command that sends an action, with what it requires.
+func sendExample(action *catalog.Action) string {
+	line := "amictl send " + action.Name
+	for _, param := range action.Params {
+		if param.Required {
+			line += " " + param.Name + "=…"
+		}
+	}
+	return line
 }
 
 // answer says what an action is answered with.

@@ -167,8 +167,10 @@ func example(e *catalog.Event) string {
 	if len(e.Classes) > 0 {
 		return "amictl tail " + e.Name
 	}
-	for _, action := range append(ends(e.Name), e.Answers...) {
-		return "amictl send " + action
+	for _, name := range append(ends(e.Name), e.Answers...) {
+		if action, ok := catalog.Lookup(name); ok {
+			return sendExample(&action)
+		}
 	}
 	return ""
 }

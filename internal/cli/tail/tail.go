@@ -27,6 +27,7 @@ const help = `Examples:
   amictl tail --for 1m --stats             how many of which, and how fast
   amictl tail 'Queue*' -- QueuePause Interface=PJSIP/100 Paused=true
   amictl tail --from capture.txt Hangup | jq .fields.Cause
+  amictl tail --from full.2.gz --from full.1 --from full --follow Hangup
   amictl tail --from events.jsonl --since 09:00 --until 09:30 --speed 10
   amictl tail --record events.jsonl -q -o none
 
@@ -34,6 +35,11 @@ An action behind "--" is sent once the events are subscribed to, so none of its 
 A lost connection is made again; a gap marks what is missing. --for begins with the first session. On a
 terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
 a time of today (09:30), or how long ago (10m).
+
+--from reads records (of --record or -o jsonl) and captures: what a server sent, also within other text, such as the
+log of "manager set debug on", a quote, a terminal's record, with time stamps or names before each line. It takes off
+gzip and zstd. A packet that is cut off, has lost its beginning or is over a limit is lost: the line of the first is
+told, and the exit status is 7. What holds neither is refused with 2. --follow ends by --for, --until or --count.
 
 --record never writes over what is there: a file that holds something needs --append. SIGHUP ends a tail as SIGINT and
 SIGTERM do; one that records and has no terminal, as under systemd, goes on in a new file of the same name, for logrotate.
@@ -82,7 +88,7 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &o.from},
 			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, also when it is rotated", Destination: &o.follow},
 			flags.Text("since", "", "with --from: only events from `TIME` on", &o.since),
-			flags.Text("until", "", "only events before `TIME`; a live tail ends then", &o.until),
+			flags.Text("until", "", "only events before `TIME`; a live tail ends then, and so does --follow", &o.until),
 			flags.Text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &o.speed),
 			flags.Choice("require", "", "start when `N` nodes are ready, or all (1)", &o.require, "all"),
 		}, o.Fanout.Flags()...),
