@@ -53,11 +53,11 @@ func benchmarkTailShape(b *testing.B, s shapes.Shape) {
 	env := func(name string) (string, bool) { return home, name == "HOME" }
 	count := max(b.N*340/int(s.Bytes()), 1000) // as many bytes of each shape
 	args := []string{"tail", "--node", "ami://admin@" + addr, "--secret-file", secret, "-o", "jsonl", "-q", "--count", strconv.Itoa(count)}
-	a := run.New(args, strings.NewReader(""), null, os.Stderr, env)
+	r := run.New(args, strings.NewReader(""), null, os.Stderr, env)
 	forgetPeak()
 	b.ResetTimer()
 	used := processorTime(b)
-	if status := cli.Execute(b.Context(), a); status != fail.ExitOK {
+	if status := cli.Execute(b.Context(), r); status != fail.ExitOK {
 		b.Fatalf("tail ended with %d", status)
 	}
 	each := float64(processorTime(b)-used) / float64(count)
@@ -65,6 +65,6 @@ func benchmarkTailShape(b *testing.B, s shapes.Shape) {
 	b.ReportMetric(each, "cpu-ns/event")
 	b.ReportMetric(each/s.Bytes(), "ns/byte")
 	b.ReportMetric(each/s.Headers(), "ns/header")
-	b.ReportMetric(float64(a.Dropped)/float64(count), "dropped/op")
+	b.ReportMetric(float64(r.Dropped)/float64(count), "dropped/op")
 	b.ReportMetric(peak(), "MB")
 }

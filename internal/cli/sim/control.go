@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/mattn/go-isatty"
-
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/scenario"
@@ -178,9 +176,4 @@ func (c *control) closeSocket() {
 	if c.socket != nil {
 		_ = c.socket.Close()
 	}
-}
-
-func isTerminal(in io.Reader) bool {
-	f, ok := in.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd())
 }
