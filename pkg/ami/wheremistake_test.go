@@ -1,4 +1,4 @@
-package ami_test
+package ami
 
 import (
 	"strings"
