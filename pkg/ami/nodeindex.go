@@ -1,6 +1,7 @@
 package ami
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 	"sync/atomic"
@@ -13,8 +14,8 @@ const groupSeats = 64
 // many each has in flight. It is in the order in which they were added. What chooses and what changes only load and store
 // words, so that nobody waits for anybody.
 type nodeIndex struct {
-	groups atomic.Pointer[[]*nodeGroup] // changed under the cluster's mu
-	last   *nodeGroup                   // whose seats are given out, nil: none; guarded by the cluster's mu
+	all  atomic.Pointer[[]run] // a run a group; changed under the cluster's mu
+	last *nodeGroup            // whose seats are given out, nil: none; guarded by the cluster's mu
 
 	// counted: the nodes tell how many actions they have in flight, from the first route on that asks.
 	counted atomic.Bool
@@ -33,18 +34,20 @@ type nodeGroup struct {
 	pending [groupSeats]atomic.Int32
 }
 
-// A place is where a group holds a node.
-type place struct {
+// A run is some nodes of one group, in the group's order. What is chosen from is runs: the whole index, or the nodes that
+// a route names, in its order.
+type run struct {
 	group *nodeGroup
-	bit   int
+	mask  uint64
 }
 
-func (p place) ready() bool    { return p.group.ready.Load()>>p.bit&1 != 0 }
-func (p place) pending() int32 { return p.group.pending[p.bit].Load() }
+// ready returns the run's nodes that take actions.
+func (r *run) ready() uint64 { return r.group.ready.Load() & r.mask }
 
 // A seat is a node's place in an index, for life.
 type seat struct {
-	place
+	group   *nodeGroup
+	bit     int
 	counted *atomic.Bool // the index's
 	left    atomic.Bool
 }
@@ -53,11 +56,11 @@ type seat struct {
 func (x *nodeIndex) join(n *Node) {
 	if x.last == nil || x.last.given == groupSeats {
 		x.last = &nodeGroup{}
-		groups := append(slices.Clone(x.list()), x.last)
-		x.groups.Store(&groups)
+		all := append(slices.Clone(x.runs()), run{x.last, math.MaxUint64})
+		x.all.Store(&all)
 	}
 	g := x.last
-	n.seat.place, n.seat.counted = place{g, g.given}, &x.counted
+	n.seat.group, n.seat.bit, n.seat.counted = g, g.given, &x.counted
 	g.nodes[g.given].Store(n)
 	g.given++
 	g.taken++
@@ -70,19 +73,30 @@ func (x *nodeIndex) leave(n *Node) {
 	s.setReady(false)
 	s.group.nodes[s.bit].Store(nil)
 	if s.group.taken--; s.group.taken == 0 && s.group.given == groupSeats {
-		groups := slices.DeleteFunc(slices.Clone(x.list()), func(g *nodeGroup) bool { return g == s.group })
-		x.groups.Store(&groups)
+		all := slices.DeleteFunc(slices.Clone(x.runs()), func(r run) bool { return r.group == s.group })
+		x.all.Store(&all)
 		if x.last == s.group {
 			x.last = nil
 		}
 	}
 }
 
-func (x *nodeIndex) list() []*nodeGroup {
-	if p := x.groups.Load(); p != nil {
+// runs returns all nodes.
+func (x *nodeIndex) runs() []run {
+	if p := x.all.Load(); p != nil {
 		return *p
 	}
 	return nil
+}
+
+// appendRun adds a node behind the others.
+func appendRun(runs []run, n *Node) []run {
+	bit := uint64(1) << n.seat.bit
+	if last := len(runs) - 1; last >= 0 && runs[last].group == n.seat.group && runs[last].mask < bit {
+		runs[last].mask |= bit
+		return runs
+	}
+	return append(runs, run{n.seat.group, bit})
 }
 
 // setReady tells whether the node takes actions.
@@ -107,10 +121,10 @@ func (s *seat) tell(pending int) {
 }
 
 // first returns the first node that takes actions, or nil.
-func (x *nodeIndex) first() *Node {
-	for _, g := range x.list() {
-		for ready := g.ready.Load(); ready != 0; ready &= ready - 1 {
-			if n := g.nodes[bits.TrailingZeros64(ready)].Load(); n != nil {
+func first(runs []run) *Node {
+	for i := range runs {
+		for ready := runs[i].ready(); ready != 0; ready &= ready - 1 {
+			if n := runs[i].group.nodes[bits.TrailingZeros64(ready)].Load(); n != nil {
 				return n
 			}
 		}
@@ -119,17 +133,17 @@ func (x *nodeIndex) first() *Node {
 }
 
 // inTurn returns the node whose turn it is among those that take actions, or nil.
-func (x *nodeIndex) inTurn(turn uint64) *Node {
+func inTurn(runs []run, turn uint64) *Node {
 	all := uint64(0)
-	for _, g := range x.list() {
-		all += uint64(bits.OnesCount64(g.ready.Load()))
+	for i := range runs {
+		all += uint64(bits.OnesCount64(runs[i].ready()))
 	}
 	if all == 0 {
 		return nil
 	}
 	turn %= all
-	for _, g := range x.list() {
-		ready := g.ready.Load()
+	for i := range runs {
+		ready := runs[i].ready()
 		if n := uint64(bits.OnesCount64(ready)); turn >= n {
 			turn -= n
 			continue
@@ -137,56 +151,62 @@ func (x *nodeIndex) inTurn(turn uint64) *Node {
 		for ; turn > 0; turn-- {
 			ready &= ready - 1
 		}
-		if n := g.nodes[bits.TrailingZeros64(ready)].Load(); n != nil {
+		if n := runs[i].group.nodes[bits.TrailingZeros64(ready)].Load(); n != nil {
 			return n
 		}
 	}
-	return x.first() // some went away between the two looks
+	return first(runs) // some went away between the two looks
 }
 
 // least returns the node with the fewest actions in flight among those that take actions, the first of several, or nil.
-func (x *nodeIndex) least() *Node {
-	var at place
+func least(runs []run) *Node {
+	var group *nodeGroup
+	var bit int
 	fewest := int32(nobody)
-	for _, g := range x.list() {
-		if g.ready.Load() == 0 {
+	for i := range runs {
+		r := &runs[i]
+		ready := r.ready()
+		if ready == 0 {
 			continue
 		}
-		if n, bit := g.fewest(); n < fewest {
-			at, fewest = place{g, bit}, n
+		if n, at := r.group.fewest(ready); n < fewest {
+			group, bit, fewest = r.group, at, n
 		}
 		if fewest == 0 {
 			break
 		}
 	}
-	if at.group == nil {
+	if group == nil {
 		return nil
 	}
-	if n := at.group.nodes[at.bit].Load(); n != nil {
+	if n := group.nodes[bit].Load(); n != nil {
 		return n
 	}
-	return x.first() // it left since
+	return first(runs) // it left since
 }
 
 // nobody is more than any node has in flight.
 const nobody = 1<<26 - 1
 
-// fewest returns the fewest actions in flight of the group's ready nodes, and whose they are. It looks at them anew only
-// if something has changed; a look that a change overtakes is of no use to the next.
-func (g *nodeGroup) fewest() (pending int32, bit int) {
+// fewest returns the fewest actions in flight of some ready nodes of the group, and whose they are. If they are all that
+// are ready, it looks at them anew only if something has changed; a look that a change overtakes is of no use to the next.
+func (g *nodeGroup) fewest(ready uint64) (pending int32, bit int) {
 	changes := g.changes.Load()
+	if ready != g.ready.Load() {
+		return unpack(g.look(ready))
+	}
 	known := g.least.Load()
 	if uint32(known>>32) != uint32(changes) {
-		known = changes<<32 | g.look()
+		known = changes<<32 | g.look(ready)
 		g.least.Store(known)
 	}
-	return int32(known >> 6 & nobody), int(known & (groupSeats - 1))
+	return unpack(known)
 }
 
 // look packs the fewest actions in flight, 26 bits, above whose they are, 6 bits.
-func (g *nodeGroup) look() uint64 {
+func (g *nodeGroup) look(ready uint64) uint64 {
 	fewest := uint64(nobody) << 6
-	for ready := g.ready.Load(); ready != 0; ready &= ready - 1 {
+	for ; ready != 0; ready &= ready - 1 {
 		bit := bits.TrailingZeros64(ready)
 		if n := uint64(g.pending[bit].Load()); n < fewest>>6 {
 			fewest = n<<6 | uint64(bit)
@@ -196,4 +216,8 @@ func (g *nodeGroup) look() uint64 {
 		}
 	}
 	return fewest
+}
+
+func unpack(look uint64) (pending int32, bit int) {
+	return int32(look >> 6 & nobody), int(look & (groupSeats - 1))
 }

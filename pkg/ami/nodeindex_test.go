@@ -3,6 +3,7 @@ package ami
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -52,27 +53,72 @@ func (m *indexModel) tell(n *Node, load int) {
 // check compares what the index finds with a look at each node.
 func (m *indexModel) check(t *testing.T, turn uint64) {
 	t.Helper()
+	m.checkOf(t, turn, m.runs(), m.nodes)
+}
+
+// checkOf is check for some nodes, in their order.
+func (m *indexModel) checkOf(t *testing.T, turn uint64, runs []run, of []*Node) {
+	t.Helper()
 	var ready []*Node
-	var least *Node
-	for _, n := range m.nodes {
+	var fewest *Node
+	for _, n := range of {
 		if !m.ready[n] {
 			continue
 		}
 		ready = append(ready, n)
-		if least == nil || m.load[n] < m.load[least] {
-			least = n
+		if fewest == nil || m.load[n] < m.load[fewest] {
+			fewest = n
 		}
 	}
-	var first, inTurn *Node
+	var head, next *Node
 	if len(ready) > 0 {
-		first, inTurn = ready[0], ready[turn%uint64(len(ready))]
+		head, next = ready[0], ready[turn%uint64(len(ready))]
 	}
 	for _, tt := range []struct {
 		what      string
 		got, want *Node
-	}{{"first", m.first(), first}, {"in turn", m.inTurn(turn), inTurn}, {"least", m.least(), least}} {
+	}{{"first", first(runs), head}, {"in turn", inTurn(runs, turn), next}, {"least", least(runs), fewest}} {
 		if tt.got != tt.want {
-			t.Fatalf("%s of %d, %d ready: %v, want %v", tt.what, len(m.nodes), len(ready), nameOf(tt.got), nameOf(tt.want))
+			t.Fatalf("%s of %d, %d ready: %v, want %v", tt.what, len(of), len(ready), nameOf(tt.got), nameOf(tt.want))
+		}
+	}
+}
+
+// Nodes that are named are chosen among in that order, and as often as they are named; if it is the cluster's own, they
+// are looked at by the group.
+func TestNamedNodesKeepTheirOrder(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 1))
+	m := newIndexModel(500)
+	for _, n := range m.nodes {
+		m.setReady(n, rnd.IntN(4) > 0)
+		m.tell(n, rnd.IntN(50))
+	}
+	shuffled := slices.Clone(m.nodes)
+	rnd.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	backwards := slices.Clone(m.nodes)
+	slices.Reverse(backwards)
+	for _, tt := range []struct {
+		name string
+		of   []*Node
+		most int // runs
+	}{
+		{"none", nil, 0},
+		{"all", m.nodes, 8},
+		{"from the middle", m.nodes[100:300], 4},
+		{"backwards", backwards, 500},
+		{"shuffled", shuffled, 500},
+		{"some of them twice", slices.Concat(shuffled[:20], m.nodes[:70], m.nodes[:70]), 30},
+	} {
+		var runs []run
+		for _, n := range tt.of {
+			runs = appendRun(runs, n)
+		}
+		if len(runs) > tt.most {
+			t.Errorf("%s: %d runs", tt.name, len(runs))
+		}
+		for turn := range uint64(1200) {
+			m.tell(m.nodes[rnd.IntN(500)], rnd.IntN(50))
+			m.checkOf(t, turn, runs, tt.of)
 		}
 	}
 }
@@ -107,7 +153,7 @@ func TestNodeIndexFindsWhatALookAtEachWould(t *testing.T) {
 			m.remove(rnd.IntN(len(m.nodes)))
 			m.check(t, 1)
 		}
-		if got := len(m.list()); got > 1 {
+		if got := len(m.runs()); got > 1 {
 			t.Errorf("%d groups are left of no nodes", got)
 		}
 	}
@@ -122,7 +168,7 @@ func TestNodeIndexDoesNotGrow(t *testing.T) {
 		m.check(t, uint64(i))
 		m.remove(3)
 	}
-	if got := len(m.list()); got > 4 {
+	if got := len(m.runs()); got > 4 {
 		t.Errorf("%d groups for 3 nodes", got)
 	}
 }
@@ -149,7 +195,7 @@ func TestNodeIndexUnderFire(t *testing.T) {
 	for range 2 {
 		choosing.Go(func() {
 			for turn := uint64(0); !stop.Load(); turn++ {
-				if m.first() == nil || m.inTurn(turn) == nil || m.least() == nil { // node 0 is always there
+				if first(m.runs()) == nil || inTurn(m.runs(), turn) == nil || least(m.runs()) == nil { // node 0 is always there
 					t.Error("none was found")
 					return
 				}
@@ -174,7 +220,7 @@ func TestNodeIndexUnderFire(t *testing.T) {
 	stop.Store(true)
 	choosing.Wait()
 	for i, n := range m.nodes {
-		m.ready[n], m.load[n] = n.seat.ready(), final[i]
+		m.ready[n], m.load[n] = n.seat.group.ready.Load()>>n.seat.bit&1 != 0, final[i]
 	}
 	for turn := range uint64(300) {
 		m.check(t, turn)

@@ -43,7 +43,7 @@ func (c *Cluster) Via(r Route) *Via { return &Via{cluster: c, route: r} }
 type nodeList struct {
 	members uint64 // of the cluster, as they were
 	nodes   []*Node
-	places  []place // of the same
+	runs    []run // of the same
 }
 
 // list finds the nodes that the route names, anew if nodes were added or removed since.
@@ -56,13 +56,13 @@ func (v *Via) list() (*nodeList, error) {
 	if v.route.Kind == RouteNamed {
 		names = []string{v.route.Node}
 	}
-	l := &nodeList{members: members, nodes: make([]*Node, len(names)), places: make([]place, len(names))}
-	for i, name := range names {
+	l := &nodeList{members: members, nodes: make([]*Node, 0, len(names))}
+	for _, name := range names {
 		n, ok := v.cluster.Node(name)
 		if !ok {
 			return nil, fmt.Errorf("ami: %w: %q", ErrNoNode, name)
 		}
-		l.nodes[i], l.places[i] = n, n.seat.place
+		l.nodes, l.runs = append(l.nodes, n), appendRun(l.runs, n)
 	}
 	v.listed.Store(l)
 	return l, nil
@@ -82,12 +82,8 @@ func (v *Via) candidates() ([]*Node, error) {
 
 // pick chooses a node. For the kinds other than RouteNamed it is a ready one, or the error is ErrNotReady.
 func (v *Via) pick() (n *Node, err error) {
-	if v.route.Kind == RouteLeastPending {
-		v.cluster.count()
-	}
-	if v.route.Kind != RouteNamed && len(v.route.Nodes) == 0 {
-		n = v.pickOfAll()
-	} else {
+	c, runs := v.cluster, []run(nil)
+	if v.route.Kind == RouteNamed || len(v.route.Nodes) > 0 {
 		l, err := v.list()
 		if err != nil {
 			return nil, err
@@ -95,84 +91,24 @@ func (v *Via) pick() (n *Node, err error) {
 		if v.route.Kind == RouteNamed {
 			return l.nodes[0], nil
 		}
-		n = v.pickOf(l)
+		runs = l.runs
+	} else {
+		runs = c.index.runs()
+	}
+	switch v.route.Kind {
+	case RouteRoundRobin:
+		n = inTurn(runs, c.turn.Add(1)-1)
+	case RouteLeastPending:
+		c.count()
+		n = least(runs)
+	default:
+		n = first(runs)
 	}
 	if n == nil {
 		all, _ := v.candidates()
 		return nil, fmt.Errorf("ami: %w: none of %d", ErrNotReady, len(all))
 	}
 	return n, nil
-}
-
-func (v *Via) pickOfAll() *Node {
-	switch x := &v.cluster.index; v.route.Kind {
-	case RouteRoundRobin:
-		return x.inTurn(v.cluster.turn.Add(1) - 1)
-	case RouteLeastPending:
-		return x.least()
-	default:
-		return x.first()
-	}
-}
-
-// pickOf is pickOfAll for nodes that the route names. It looks at each, in words that they share.
-func (v *Via) pickOf(l *nodeList) *Node {
-	switch v.route.Kind {
-	case RouteRoundRobin:
-		return l.inTurn(v.cluster.turn.Add(1) - 1)
-	case RouteLeastPending:
-		return l.least()
-	default:
-		return l.first()
-	}
-}
-
-func (l *nodeList) first() *Node {
-	for i, p := range l.places {
-		if p.ready() {
-			return l.nodes[i]
-		}
-	}
-	return nil
-}
-
-func (l *nodeList) inTurn(turn uint64) *Node {
-	all := uint64(0)
-	for _, p := range l.places {
-		if p.ready() {
-			all++
-		}
-	}
-	if all == 0 {
-		return nil
-	}
-	turn %= all
-	for i, p := range l.places {
-		if !p.ready() {
-			continue
-		}
-		if turn == 0 {
-			return l.nodes[i]
-		}
-		turn--
-	}
-	return l.first() // some went away between the two looks
-}
-
-func (l *nodeList) least() (n *Node) {
-	fewest := int32(nobody)
-	for i, p := range l.places {
-		if !p.ready() {
-			continue
-		}
-		if pending := p.pending(); pending < fewest {
-			n, fewest = l.nodes[i], pending
-		}
-		if fewest == 0 {
-			break
-		}
-	}
-	return n
 }
 
 // count has the nodes tell how many actions they have in flight, which costs each action a little.
