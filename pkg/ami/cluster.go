@@ -56,6 +56,7 @@ type Cluster struct {
 	turn   atomic.Uint64 // round robin
 
 	unroutedActions atomic.Uint64 // refused because no node could take them
+	overs           atomic.Int64  // of subscriptions, those that are closed
 
 	nodes   atomic.Pointer[[]*Node] // in the order they were added
 	index   nodeIndex               // of the same
@@ -63,8 +64,8 @@ type Cluster struct {
 	names   sync.RWMutex            // guards byName; nothing is done under it but to look there
 	byName  map[string]*Node
 
-	mu            sync.Mutex // guards changes of nodes, and all below
-	subscriptions []*Subscription
+	mu            sync.Mutex        // guards changes of nodes, and all below
+	subscriptions []*Subscription   // in the order they were made; closed ones are among them until they are half
 	past          SubscriptionStats // of those that were closed and forgotten
 	removals      sync.WaitGroup    // under way
 	closed        bool
@@ -226,14 +227,24 @@ func (c *Cluster) Subscribe(o SubscribeOptions) (*Subscription, error) {
 	for _, n := range c.Nodes() {
 		s.attach(&n.feed)
 	}
-	c.subscriptions = append(slices.DeleteFunc(c.subscriptions, func(old *Subscription) bool {
+	if c.overs.Load() > int64(len(c.subscriptions)/2) {
+		c.forgetClosed()
+	}
+	s.ends = &c.overs
+	c.subscriptions = append(c.subscriptions, s)
+	return s, nil
+}
+
+// forgetClosed keeps only the sum of subscriptions that are closed. Called under mu.
+func (c *Cluster) forgetClosed() {
+	c.subscriptions = slices.DeleteFunc(c.subscriptions, func(old *Subscription) bool {
 		over := old.closed()
 		if over {
+			c.overs.Add(-1)
 			c.past.Add(old.Stats())
 		}
 		return over
-	}), s)
-	return s, nil
+	})
 }
 
 // Close ends everything at once: calls in flight end as disconnected, subscriptions as closed. When it returns, no
