@@ -16,9 +16,9 @@ type verdict struct {
 	wrong  []string
 
 	replied, refused, cut, unsent int // lines of send
-	unseen                          int // lines with an answer that the wire's witness missed
-	events                          int // of them, seen by tail
-	looks                           int // of health
+	unseen                        int // lines with an answer that the wire's witness missed
+	events                        int // of them, seen by tail
+	looks                         int // of health
 }
 
 // What the tools write to standard error.
