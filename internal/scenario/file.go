@@ -1,14 +1,12 @@
 package scenario
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
+	"github.com/apntalk/amictl/internal/tomlfile"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -192,24 +190,25 @@ type Node struct {
 
 // Load reads and checks a file.
 func Load(path string) (*Scenario, error) {
-	text, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("scenario: %w", err)
 	}
+	defer func() { _ = f.Close() }()
+	text, err := tomlfile.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("scenario %s: %w", path, err)
+	}
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	return Parse(name, string(text))
+	return Parse(name, text)
 }
 
 // Parse reads and checks a scenario. Its errors name the place.
 func Parse(name, text string) (*Scenario, error) {
 	s := &Scenario{Name: name}
-	meta, err := toml.Decode(text, s)
+	meta, err := tomlfile.Decode(text, s)
 	if err != nil {
-		var parse toml.ParseError
-		if errors.As(err, &parse) {
-			return nil, fmt.Errorf("scenario %s: line %d: %s", name, parse.Position.Line, parse.Message)
-		}
-		return nil, fmt.Errorf("scenario %s: %s", name, strings.TrimPrefix(err.Error(), "toml: "))
+		return nil, fmt.Errorf("scenario %s: %s", name, tomlfile.Explain(err))
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return nil, fmt.Errorf("scenario %s: unknown key %s", name, unknown[0])

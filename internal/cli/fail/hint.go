@@ -21,6 +21,7 @@ var HintOf = map[Code]string{
 	CodeRefused:   "these are the server's own words; its log may say more",
 	codeInvalid:   "take a smaller load, or a machine with nothing else to do",
 	CodeGap:       "it may have happened meanwhile: look before you try again",
+	codeBug:       "amictl does not know this error, and what was asked for may have run: look before you try again, and please report it",
 	codeThreshold: "the figures are on standard output",
 }
 

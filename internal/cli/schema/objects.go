@@ -204,13 +204,23 @@ func actionSchema() *schema {
 		must("read_only", yesNo("It changes nothing on the server.")),
 		must("legacy", yesNo("Gone from current releases.")),
 		may("end_event", str("The event that ends its list.")),
+		may("odd_answer", oneOf("How its answer is unlike others: it has no ActionID (unnamed), or its end or its items have none, or no blank line stands between the items (glued).",
+			"unnamed", "unnamed-end", "unnamed-items", "glued")),
 		must("params", listOf(str(""), "The headers that it understands.")),
 		must("required", listOf(str(""), "Those that it needs.")))
 }
 
 func eventNameSchema() *schema {
 	return object("An event of the catalogue", "What `events` prints.", must("event", str("")),
-		may("ends", listOf(str(""), "The actions whose list it ends.")))
+		must("classes", listOf(str(""), "A user needs all of them in read=; if empty, it only comes in answers.")),
+		may("since", str("The first series of Asterisk that has it, if later than 13.")),
+		may("removed", str("The first series without it.")),
+		may("answers", listOf(str(""), "The actions whose answers hold it.")),
+		may("ends", listOf(str(""), "The actions whose list it ends.")),
+		must("headers", listOf(str(""), "In the order in which they are sent, without those that any event may have, such as Privilege.")),
+		must("optional", listOf(str(""), "Those of them that are not always there.")),
+		must("repeats", listOf(str(""), "Those of them that may stand several times.")),
+		must("any_header", yesNo("It may have any other header too.")))
 }
 
 func schemaNameSchema() *schema {

@@ -33,7 +33,7 @@ type lineSender struct {
 	route   *lane            // for lines that name no node, with --route or one node
 	all     []*lane          // each once
 
-	protected string             // the protected context that is in play, "" none
+	protected *act.Protection    // of the nodes
 	warned    map[[2]string]bool // the reader's own: actions and headers that were looked up
 	stop      context.CancelFunc
 
@@ -94,7 +94,10 @@ func sendLines(ctx context.Context, r *run.Run, f *options) error {
 	}
 	s := &lineSender{
 		run: r, flags: f, timeout: r.Settings.Timeout, cluster: c, out: p, batch: ami.Batch[sentLine]{Items: f.items},
-		lanes: make(map[string]*lane), protected: act.ProtectedBy(r, nodes), warned: make(map[[2]string]bool),
+		lanes: make(map[string]*lane), warned: make(map[[2]string]bool),
+	}
+	if !f.Yes {
+		s.protected = act.ProtectedBy(r, nodes)
 	}
 	return s.sendAll(ctx, in, nodes)
 }
@@ -206,9 +209,11 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 		s.refuse(r, "", r.err)
 		return
 	}
-	if s.protected != "" && !s.flags.Yes && !act.OnlyReads(&r.action) {
-		s.refuse(r, r.node, act.ProtectedError(s.protected, &r.action))
-		return
+	if !s.flags.Yes {
+		if err := s.protected.Refusal(s.run, &r.action, r.node); err != nil {
+			s.refuse(r, r.node, err)
+			return
+		}
 	}
 	s.warn(&r.action)
 	if r.action.Timeout == 0 {

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -175,10 +174,6 @@ func sim(ctx context.Context, r *run.Run, f *options) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-control.stopped:
-		return nil
-	case <-hangup():
-		s.end()
-		run.DieBySignal(&run.SignalError{Signal: syscall.SIGHUP})
 		return nil
 	}
 }

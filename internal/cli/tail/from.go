@@ -28,6 +28,8 @@ func checkReplay(r *run.Run, f *options) error {
 		return fail.Usage("--where node=NAME chooses among the nodes of a record", "--from reads a file, which knows no labels")
 	case f.require != "", f.All, f.Route != "", f.Yes:
 		return fail.Usage("leave it out", "--require, --all, --route and --yes are for servers, and --from reads a file")
+	case f.packets:
+		return fail.Usage("leave it out", "--packets is for servers: in a file, what is neither an event nor an answer may be any text")
 	}
 	return nil
 }
@@ -56,19 +58,11 @@ func (t *tailer) tellTimeless() {
 	}
 }
 
-// sentAt is the time in an event's Timestamp, which stands among its first headers (manager.c, append_event). Further down
-// it is a caller's own.
-func sentAt(m *wire.Message) time.Time {
-	for i := 1; i < min(m.Len(), 4); i++ {
-		if name, value := m.Line(i); name == "Timestamp" {
-			return packetTime(value)
-		}
-	}
-	return time.Time{}
-}
-
 // packetTime reads a Timestamp header (timestampevents=yes): epoch seconds with six decimals.
 func packetTime(s string) time.Time {
+	if s == "" { // as a rule, and an error is dear
+		return time.Time{}
+	}
 	sec, frac, _ := strings.Cut(s, ".")
 	n, err := strconv.ParseInt(sec, 10, 64)
 	if err != nil || n <= 0 || n > math.MaxInt32*100 {

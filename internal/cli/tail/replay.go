@@ -97,11 +97,7 @@ func (p *replay) one(ctx context.Context, text *bufio.Reader) error {
 		}
 		return p.replayRecord(ctx, text)
 	}
-	name := p.src.name
-	if name == "-" {
-		name = "standard input"
-	}
-	p.packets.Open(text, name)
+	p.packets.Open(text, readableName(p.src.name))
 	for {
 		if err := p.take(ctx); err != nil && !errors.Is(err, wire.ErrMore) {
 			return err
@@ -130,7 +126,7 @@ func (p *replay) unreadable(ctx context.Context, err error) error {
 		return err
 	case errors.As(err, &damage):
 		if p.damaged == nil {
-			p.damaged = fmt.Errorf("--from: %s: %w", p.src.name, damage)
+			p.damaged = fmt.Errorf("--from: %s: %w", readableName(p.src.name), damage)
 		}
 		return p.rest(ctx)
 	}
@@ -157,7 +153,7 @@ func (p *replay) take(ctx context.Context) error {
 		if m.Kind() != wire.Event || !p.wants("", &m) {
 			continue
 		}
-		ev := ami.Event{Message: m, Received: sentAt(&m)} // borrowed: it is not kept
+		ev := ami.Event{Message: m, Received: packetTime(m.Get("Timestamp"))} // borrowed: it is not kept
 		if err := p.play(ctx, &ev); err != nil {
 			return err
 		}
@@ -194,7 +190,7 @@ func (p *replay) tellLost() {
 
 // notReplayable is the error of a file that holds nothing of what --from reads.
 func (t *tailer) notReplayable() error {
-	name := t.flags.from[len(t.flags.from)-1]
+	name := readableName(t.flags.from[len(t.flags.from)-1])
 	if len(t.flags.from) > 1 {
 		return fail.Input(notReplayableHint, "--from: none of the files is a record or a capture")
 	}
@@ -202,6 +198,14 @@ func (t *tailer) notReplayable() error {
 }
 
 const notReplayableHint = "a record is what --record or -o jsonl wrote, a capture is what a server sent, other text around it or not"
+
+// readableName is how a file of --from is called.
+func readableName(name string) string {
+	if name == "-" {
+		return "standard input"
+	}
+	return name
+}
 
 // firstByte returns the first byte that is no white space, without taking anything. White space of a buffer's size is taken
 // for text.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -26,6 +27,7 @@ const help = `Examples:
   amictl tail --for 1m --stats             how many of which, and how fast
   amictl tail 'Queue*' -- QueuePause Interface=PJSIP/100 Paused=true
   amictl tail --from capture.txt Hangup | jq .fields.Cause
+  amictl tail --from full.2.gz --from full.1 --from full --follow Hangup
   amictl tail --from events.jsonl --since 09:00 --until 09:30 --speed 10
   amictl tail --record events.jsonl -q -o none
 
@@ -33,6 +35,14 @@ An action behind "--" is sent once the events are subscribed to, so none of its 
 A lost connection is made again; a gap marks what is missing. --for begins with the first session. On a
 terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
 a time of today (09:30), or how long ago (10m).
+
+--from reads records (of --record or -o jsonl) and captures: what a server sent, also within other text, such as the
+log of "manager set debug on", a quote, a terminal's record, with time stamps or names before each line. It takes off
+gzip and zstd. A packet that is cut off, has lost its beginning or is over a limit is lost: the line of the first is
+told, and the exit status is 7. What holds neither is refused with 2. --follow ends by --for, --until or --count.
+
+--record never writes over what is there: a file that holds something needs --append. SIGHUP ends a tail as SIGINT and
+SIGTERM do; one that records and has no terminal, as under systemd, goes on in a new file of the same name, for logrotate.
 
 ` + cond.Grammar + "\n\n" + cond.Globs
 
@@ -46,6 +56,7 @@ type options struct {
 	failOnGap bool
 	packets   bool
 	record    string
+	appends   bool // to the record
 	from      flags.List
 	follow    bool
 	require   string
@@ -71,10 +82,11 @@ func Command(r *run.Run) *cli.Command {
 			&cli.BoolFlag{Name: "packets", Usage: "show what is neither an event nor an answer, too", Destination: &f.packets},
 			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
 			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
+			&cli.BoolFlag{Name: "append", Usage: "with --record: add to a file that holds something already", Destination: &f.appends},
 			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &f.from},
 			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, also when it is rotated", Destination: &f.follow},
 			flags.Text("since", "", "with --from: only events from `TIME` on", &f.since),
-			flags.Text("until", "", "only events before `TIME`; a live tail ends then", &f.until),
+			flags.Text("until", "", "only events before `TIME`; a live tail ends then, and so does --follow", &f.until),
 			flags.Text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &f.speed),
 			flags.Text("require", "", "start when `N` nodes are ready, or all (1)", &f.require),
 		}, f.Fanout.Flags()...),
@@ -160,7 +172,9 @@ type tailer struct {
 	nodes   []ami.Config
 	out     *output.Printer
 	record  *output.Recorder
-	file    *os.File
+	file    *os.File               // of the record
+	reopen  atomic.Bool            // it is to be opened anew
+	nudge   atomic.Pointer[func()] // makes whoever waits for events look
 	stats   *eventStats
 	matched int
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
@@ -176,6 +190,7 @@ func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer
 		return nil, err
 	}
 	act.WarnEvents(r, names)
+	act.WarnLacking(r, t.where, names)
 	if r.HasTo {
 		action, err := act.ParseAction(r, r.Rest)
 		if err != nil {
@@ -213,8 +228,11 @@ func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer
 	if t.out, err = r.Printer(kind, len(t.nodes) > 1, true); err != nil {
 		return nil, err
 	}
-	if f.record != "" {
+	switch {
+	case f.record != "":
 		err = t.openRecord()
+	case f.appends:
+		err = fail.Usage("such as --record events.jsonl --append", "--append goes with --record")
 	}
 	return t, err
 }
@@ -236,6 +254,9 @@ func (t *tailer) take(ev *ami.Event) error {
 
 // show records an event, and prints or counts it.
 func (t *tailer) show(ev *ami.Event) error {
+	if err := t.reopenRecord(); err != nil {
+		return err
+	}
 	switch {
 	case t.stats == nil && t.record == nil:
 		return t.out.Event(ev)
@@ -274,7 +295,7 @@ func (t *tailer) gap(ev *ami.Event) error {
 func (t *tailer) flush() error {
 	t.stats.draw()
 	if t.record != nil {
-		if err := t.record.Flush(); err != nil {
+		if err := errors.Join(t.reopenRecord(), t.record.Flush()); err != nil {
 			return err
 		}
 	}
@@ -333,7 +354,9 @@ func (t *tailer) live(ctx context.Context) error {
 	limited, cancel := t.flags.limit(ctx)
 	defer cancel()
 	sent := newSender(limited, t.run, c, &t.flags.Fanout, t.action)
-	defer t.watchStats(sent.nudge)()
+	nudge := sent.nudge
+	t.nudge.Store(&nudge)
+	defer t.watchStats(nudge)()
 	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) && notOver(limited, err) != nil {
 		return err
 	}

@@ -63,6 +63,7 @@ func Cluster(r *run.Run, nodes []ami.Config) (*ami.Cluster, error) {
 		cfg.Logger = r.Logger()
 	}
 	c := ami.NewCluster(cfg)
+	r.CountSent(func() uint64 { return c.Stats().Ledger.Accepted })
 	for _, n := range nodes {
 		if _, err := c.Add(n); err != nil {
 			_ = c.Close()

@@ -164,6 +164,7 @@ func Once(ctx context.Context, r *run.Run, n ami.Config, try attempt) Ending {
 	}
 	defer Leave(ctx, c)
 	reply, err := try(ctx, c)
+	r.NoteSent(c.Stats().Ledger.Accepted)
 	return Ending{Node: n.Name, Reply: reply, Err: err}
 }
 

@@ -185,7 +185,7 @@ func (f *packetFacts) note(r *Redactor, name, value string) {
 	case foldEqual(name, "Variable"), foldEqual(name, "Key"):
 		f.pair = f.pair || strings.IndexByte(value, '=') < 0 && r.secretKey(value)
 	case foldPrefix(name, "Var-"):
-		f.updates = f.updates || r.secretKey(value)
+		f.updates = f.updates || r.secretKey(value) || mixedName(value, anywhere) // and UpdateConfig's value may be of any shape
 	}
 }
 

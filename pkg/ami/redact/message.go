@@ -75,7 +75,7 @@ func (r *Redactor) valueMayHide(v verdict, value, line string, rest int) bool {
 	switch {
 	case v&listed != 0 && len(r.variables(few[:0], 0, value)) > 0:
 		return true
-	case v&assigned != 0 && len(r.assignment(few[:0], 0, value)) > 0:
+	case v&assigned != 0 && len(r.assignment(few[:0], 0, value, v.place())) > 0:
 		return true
 	case v&commanded != 0 && len(r.command(few[:0], 0, value)) > 0:
 		return true
@@ -84,7 +84,7 @@ func (r *Redactor) valueMayHide(v verdict, value, line string, rest int) bool {
 		if c := line[i]; c != '=' && c != ':' {
 			continue
 		}
-		if start, end := nameBefore(line, i); start < end && r.secretKey(line[start:end]) {
+		if start, end := nameBefore(line, i); start < end && (mixedName(line[start:end], v.place()) || r.secretKey(line[start:end])) {
 			return true // unless it ends there: Text knows
 		}
 	}
@@ -116,14 +116,24 @@ func harmless(s string) bool {
 type verdict uint8
 
 const (
-	tells     verdict = 1 << iota // the value is to be hidden
-	notes                         // the value may tell about others: packetFacts.note
-	told                          // others may tell about the value: packetFacts.hides
-	listed                        // the value is a list of variables
-	assigned                      // the value is an assignment
-	commanded                     // the value is a command
-	odd                           // no name as Asterisk makes them, or none at all: the line is to be looked at whole
+	tells      verdict = 1 << iota // the value is to be hidden
+	notes                          // the value may tell about others: packetFacts.note
+	told                           // others may tell about the value: packetFacts.hides
+	listed                         // the value is a list of variables
+	assigned                       // the value is an assignment
+	commanded                      // the value is a command
+	configured                     // the value is a line, or all, of a configuration file
+	odd                            // no name as Asterisk makes them, or none at all: the line is to be looked at whole
 )
+
+// place is where an assignment in the value stands. A listing hides what an assignment anywhere does, and MayHide looks at
+// events alone, which list nothing.
+func (v verdict) place() place {
+	if v&configured != 0 {
+		return setting
+	}
+	return anywhere
+}
 
 // names keeps the verdicts of names. A name that came first stays in its place, and one that finds both its
 // places taken is judged each time, so that names made up for the purpose cost no memory.
@@ -210,8 +220,12 @@ func judgeHeader(name string) verdict {
 		return notes
 	case foldEqual(name, "Response"), foldEqual(name, "Value"), foldEqual(name, "Val"), foldPrefix(name, "Value-"), foldPrefix(name, "Match-"):
 		return told
-	case chanVariable(name), foldPrefix(name, "Line-"), foldEqual(name, "Output"):
+	case chanVariable(name), foldEqual(name, "Output"):
 		return assigned
+	case foldPrefix(name, "Line-"):
+		return assigned | configured
+	case foldEqual(name, "JSON"):
+		return configured
 	case foldEqual(name, "Command"):
 		return commanded
 	}

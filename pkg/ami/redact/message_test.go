@@ -96,6 +96,9 @@ func FuzzMayHide(f *testing.F) {
 	}
 	f.Add("Variable: a\r\nValue: pass\r\nb : c\r\nURI: sip:100@host;x=1:2@3", "x: y", "a")
 	f.Add("Key: pin\r\n\r\nVal: 1\r\n\r\nVal : 2\r\nKey: pin", "x: y", "")
+	f.Add("Line-000000-000001: register=joe:pw@h\r\nJSON: {\"a\":[\"auth\":\"a:b@c\",\"conf\":\"1,2\",\"100\":\"4242,x\"]}", "x: y", "")
+	f.Add("Var-000000: register\r\nValue-000000: joe\r\nText: auth=a#b@c", "x: y", "")
+	f.Add("Line-0: 100=42,x\r\nLine-1: agent => 1,2,3\r\nx: IAX2,dundi:pw/x@h", "x: y", "")
 	f.Fuzz(func(t *testing.T, lines, secret, key string) {
 		cfg := Config{Secrets: []Secret{NewSecret(secret)}}
 		if key != "" && alnum(key[0]) {

@@ -26,13 +26,15 @@ type Config struct {
 //     Response that is an MD5 sum, is hidden too, and so is the value that goes with a telling name in SetVar, Getvar,
 //     VarSet (Variable, Value), DBPut, DBGet (Key, Val) and UpdateConfig (Var-…, Value-…).
 //   - by key inside values: NAME=value in Variable, ChanVariable, GetConfig's Line-… and any other header, `name : value`
-//     in a Command's output, "name":"value" in JSON, user:password@host in URLs and dial strings.
+//     in a Command's output, "name":"value" in JSON, user:password@host in URLs and dial strings. Of Asterisk's own settings
+//     it hides the secret part of register and auth (sip.conf, iax.conf), and in what GetConfig and GetConfigJSON answer
+//     that of agent, conf and mailboxes (agents.conf, meetme.conf, voicemail.conf).
 //   - by value: known secrets, wherever they are, also as JSON, Go and URL escape them and in base64. A secret under 4
 //     bytes, or of spaces only, is hidden by key alone: hiding every "1" destroys the text and gives it away.
 //   - by pattern: Config.Patterns.
 //
 // Where it cannot tell the end of a secret it hides up to the next NAME= or the end of the line. It does not see a
-// secret that has neither a telling name nor a known value, such as a mailbox's PIN in GetConfig of voicemail.conf.
+// secret that has neither a telling name nor a known value.
 type Redactor struct {
 	keys     map[string]struct{}
 	patterns []*regexp.Regexp
@@ -129,7 +131,7 @@ func (r *Redactor) lineSpans(spans []span, base int, facts packetFacts, line str
 		}
 		spans = r.fieldSpans(spans, base+at, facts, trimmed, value)
 	}
-	spans = r.assignments(spans, base, line, false)
+	spans = r.assignments(spans, base, line, anywhere)
 	return r.valueSpans(spans, base, line)
 }
 
@@ -144,12 +146,21 @@ func (r *Redactor) fieldSpans(spans []span, base int, facts packetFacts, name, v
 	switch {
 	case foldEqual(name, "Variable"):
 		spans = r.variables(spans, base, value)
-	case chanVariable(name), foldPrefix(name, "Line-"), foldEqual(name, "Output"):
-		spans = r.assignment(spans, base, value)
+	case chanVariable(name), foldEqual(name, "Output"):
+		spans = r.assignment(spans, base, value, listing)
+	case foldPrefix(name, "Line-"):
+		spans = r.assignment(spans, base, value, setting)
 	case foldEqual(name, "Command"):
 		spans = r.command(spans, base, value)
 	}
-	return r.assignments(spans, base, value, foldEqual(name, "Output"))
+	at := anywhere
+	switch {
+	case foldEqual(name, "Output"):
+		at = listing
+	case foldEqual(name, "JSON"):
+		at = setting
+	}
+	return r.assignments(spans, base, value, at)
 }
 
 // valueSpans finds passwords in URLs and what the patterns match.
