@@ -166,7 +166,16 @@ func (f *Failure) ofConnect(op *ami.OpError, where string) {
 		f.ofOperation(attempt)
 		return
 	}
-	f.Code, f.Message = CodeConnect, where+": there was no session in time"
+	f.Code = CodeConnect
+	switch {
+	case errors.Is(op.Err, ami.ErrDisconnected): // the last session's end; no attempt has failed since
+		f.Message, f.Hint = fmt.Sprintf("%s: %s", where, Cause(op.Err)), "it is being tried again; `amictl wait --ready` waits until it is back"
+		return
+	case errors.Is(op.Err, ami.ErrNotReady):
+		f.Message, f.Hint = where+": there is no session yet", "it is being tried; --connect-timeout allows more time"
+		return
+	}
+	f.Message = where + ": there was no session in time"
 	f.Hint = "the server neither refused nor answered: is it overloaded, or a firewall in the way? --connect-timeout allows more time"
 }
 
