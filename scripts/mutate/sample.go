@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// fewest is how many flips of a package say something about it alone. With fewer, all packages are judged together.
+const fewest = 10
+
+// A sample is what became of some flips of one package.
+type sample struct {
+	pkg            string
+	tried, killed  int
+	same, unusable int // left out: the program is the same, or there is none
+	survivors      []flip
+}
+
+func (s *sample) String() string {
+	return fmt.Sprintf("%s: %d of %d flips killed (%d %%); left out: %d of the same program, %d that do not compile",
+		strings.TrimPrefix(s.pkg, "./"), s.killed, s.tried, percent(s.killed, s.tried), s.same, s.unusable)
+}
+
+func percent(part, whole int) int { return 100 * part / max(1, whole) }
+
+// runSample flips count operators in each package, one at a time, and wants a share of them seen by the package's own tests.
+func runSample(pkgs []string, count int, seed uint64, floor int) error {
+	dir, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	l := newLab(dir)
+	var killed, tried int
+	var low []string
+	for _, pkg := range pkgs {
+		s, err := l.sample("./"+strings.TrimPrefix(filepath.ToSlash(filepath.Clean(pkg)), "./"), count, seed)
+		if err != nil {
+			return fmt.Errorf("%s: %w", pkg, err)
+		}
+		fmt.Println(s)
+		for _, f := range s.survivors {
+			fmt.Println("  survived:", f)
+		}
+		killed, tried = killed+s.killed, tried+s.tried
+		if s.tried >= fewest && percent(s.killed, s.tried) < floor {
+			low = append(low, pkg)
+		}
+	}
+	fmt.Printf("%d of %d flips killed in %d packages (%d %%), seed %d\n", killed, tried, len(pkgs), percent(killed, tried), seed)
+	if len(low) > 0 {
+		return fmt.Errorf("under %d %% of the flips are killed in %s", floor, strings.Join(low, " "))
+	}
+	if percent(killed, tried) < floor {
+		return fmt.Errorf("under %d %% of the flips are killed", floor)
+	}
+	if len(l.broken) > 0 {
+		return fmt.Errorf("these fail without any flip, if only at times, and were left out: %s", strings.Join(l.broken, " "))
+	}
+	return nil
+}
+
+// sample tries count flips of one package.
+func (l *lab) sample(pkg string, count int, seed uint64) (*sample, error) {
+	all, err := readFlips(pkg, seed)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	if err := l.prepare(pkg, ""); err != nil {
+		return nil, err
+	}
+	// Long enough that a busy machine kills nothing; an endless loop takes that long.
+	patience := 20*time.Second + 5*time.Since(start)
+	healthy, err := sum(l.bins[pkg])
+	if err != nil {
+		return nil, err
+	}
+	s := &sample{pkg: pkg}
+	b := &bench{lab: l, dir: filepath.Join(l.dir, "sample")}
+	for _, f := range all {
+		if s.tried == count {
+			break
+		}
+		bin, err := b.build(pkg, map[string]string{f.file: f.changed()})
+		if errors.Is(err, errBuild) {
+			s.unusable++
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		if its, err := sum(bin); err != nil {
+			return nil, err
+		} else if bytes.Equal(its, healthy) {
+			s.same++
+			continue
+		}
+		s.tried++
+		if b.killed(pkg, bin, patience) {
+			s.killed++
+		} else {
+			s.survivors = append(s.survivors, f)
+		}
+	}
+	return s, nil
+}
+
+// killed reports whether the package's tests see a flip. One that hangs is seen; what fails must fail again alone, and
+// only with the flip.
+func (b *bench) killed(pkg, bin string, patience time.Duration) bool {
+	for range 3 {
+		catcher, _ := b.test(bin, pkg, "", patience, true)
+		if catcher == "" {
+			return false
+		}
+		if strings.HasSuffix(catcher, hangs) || b.confirmed(pkg, bin, catcher) {
+			return true
+		}
+		b.leaveOut(testName(catcher))
+	}
+	return false
+}
+
+func sum(file string) ([]byte, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	of := sha256.Sum256(b)
+	return of[:], nil
+}
