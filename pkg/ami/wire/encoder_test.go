@@ -63,8 +63,18 @@ func TestAppendActionRefuses(t *testing.T) {
 				t.Fatalf("got %v, want %v", err, tt.want)
 			}
 			var fe *FieldError
-			if tt.want != nil && (!errors.As(err, &fe) || string(got) != "kept") {
-				t.Errorf("dst = %q, error %T", got, err)
+			want := "kept"
+			if tt.want == nil {
+				want += "Action: " + tt.action + "\r\nActionID: " + tt.id + "\r\n"
+				for _, f := range tt.fields {
+					want += f.Name + ": " + f.Value + "\r\n"
+				}
+				want += "\r\n"
+			} else if !errors.As(err, &fe) {
+				t.Errorf("error %T", err)
+			}
+			if string(got) != want {
+				t.Errorf("%q, want %q", got, want)
 			}
 		})
 	}
