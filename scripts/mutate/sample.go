@@ -14,12 +14,18 @@ import (
 // fewest is how many flips of a package say something about it alone. With fewer, all packages are judged together.
 const fewest = 10
 
+// The command line is proven by sessions of whole processes: its packages are judged by those where their own tests see
+// nothing.
+var (
+	commandLine = "./internal/cli/"
+	sessions    = suite{"./cmd/amictl", "TestScript"}
+)
+
 // A sample is what became of some flips of one package.
 type sample struct {
 	pkg            string
 	tried, killed  int
 	same, unusable int // left out: the program is the same, or there is none
-	survivors      []flip
 }
 
 func (s *sample) String() string {
@@ -29,7 +35,7 @@ func (s *sample) String() string {
 
 func percent(part, whole int) int { return 100 * part / max(1, whole) }
 
-// runSample flips count operators in each package, one at a time, and wants a share of them seen by the package's own tests.
+// runSample flips count operators in each package, one at a time, and wants a share of them seen by its tests.
 func runSample(pkgs []string, count int, seed uint64, floor int) error {
 	dir, err := os.MkdirTemp("", "mutants")
 	if err != nil {
@@ -45,9 +51,6 @@ func runSample(pkgs []string, count int, seed uint64, floor int) error {
 			return fmt.Errorf("%s: %w", pkg, err)
 		}
 		fmt.Println(s)
-		for _, f := range s.survivors {
-			fmt.Println("  survived:", f)
-		}
 		killed, tried = killed+s.killed, tried+s.tried
 		if s.tried >= fewest && percent(s.killed, s.tried) < floor {
 			low = append(low, pkg)
@@ -76,6 +79,15 @@ func (l *lab) sample(pkg string, count int, seed uint64) (*sample, error) {
 	if err := l.prepare(pkg, ""); err != nil {
 		return nil, err
 	}
+	judges := []suite{{pkg: pkg}}
+	if strings.HasPrefix(pkg, commandLine) {
+		judges = append(judges, sessions)
+		if l.bins[sessions.pkg] == "" {
+			if err := l.prepare(sessions.pkg, sessions.run); err != nil {
+				return nil, err
+			}
+		}
+	}
 	// Long enough that a busy machine kills nothing; an endless loop takes that long.
 	patience := 20*time.Second + 5*time.Since(start)
 	healthy, err := sum(l.bins[pkg])
@@ -88,7 +100,8 @@ func (l *lab) sample(pkg string, count int, seed uint64) (*sample, error) {
 		if s.tried == count {
 			break
 		}
-		bin, err := b.build(pkg, map[string]string{f.file: f.changed()})
+		changed := map[string]string{f.file: f.changed()}
+		bin, err := b.build(pkg, changed)
 		if errors.Is(err, errBuild) {
 			s.unusable++
 			continue
@@ -102,24 +115,42 @@ func (l *lab) sample(pkg string, count int, seed uint64) (*sample, error) {
 			continue
 		}
 		s.tried++
-		if b.killed(pkg, bin, patience) {
-			s.killed++
-		} else {
-			s.survivors = append(s.survivors, f)
+		seen, err := b.judged(judges, changed, patience)
+		if err != nil {
+			return nil, err
 		}
+		if seen {
+			s.killed++
+			continue
+		}
+		fmt.Println("  survived:", f)
 	}
 	return s, nil
 }
 
-// killed reports whether the package's tests see a flip. One that hangs is seen; what fails must fail again alone, and
-// only with the flip.
-func (b *bench) killed(pkg, bin string, patience time.Duration) bool {
+// judged reports whether one of the suites sees a change.
+func (b *bench) judged(by []suite, changed map[string]string, patience time.Duration) (bool, error) {
+	for _, s := range by {
+		bin, err := b.build(s.pkg, changed)
+		if err != nil {
+			return false, err
+		}
+		if b.killed(s, bin, patience) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// killed reports whether a suite sees a flip. One that makes it hang is seen; what fails must fail again alone, and only
+// with the flip.
+func (b *bench) killed(by suite, bin string, patience time.Duration) bool {
 	for range 3 {
-		catcher, _ := b.test(bin, pkg, "", patience, true)
+		catcher, _ := b.test(bin, by.pkg, by.run, patience, true)
 		if catcher == "" {
 			return false
 		}
-		if strings.HasSuffix(catcher, hangs) || b.confirmed(pkg, bin, catcher) {
+		if strings.HasSuffix(catcher, hangs) || b.confirmed(by.pkg, bin, catcher) {
 			return true
 		}
 		b.leaveOut(testName(catcher))
