@@ -237,6 +237,7 @@ func TestLacking(t *testing.T) {
 		{"Caus!=16 && Channels=1 && CauseX=2", []string{"hang*"}, []Lack{{"Caus", []string{"Cause"}}, {"Channels", []string{"Channel"}}, {"CauseX", []string{"Cause"}}}},
 		{"cause!=16 && node=x && event=Hangup && *=~x", []string{"Hangup"}, nil},
 		{"Causx!=16 && Cxusx!=16 && aCuse=1 && Cuse=1 && Ceaus=1", []string{"Hangup"}, []Lack{{"Causx", []string{"Cause"}}, {"Cxusx", nil}, {"aCuse", []string{"Cause"}}, {"Cuse", []string{"Cause"}}, {"Ceaus", nil}}},
+		{"Cxyse=1 && Cuxse=1 && Cxase=1 && Cuaxe=1", []string{"Hangup"}, []Lack{{"Cxyse", nil}, {"Cuxse", nil}, {"Cxase", nil}, {"Cuaxe", nil}}},
 		{"Cause=16 || Nothing=1", []string{"Hangup"}, []Lack{{"Nothing", nil}}},
 		{"Cause-txt=x", []string{"HangupRequest"}, []Lack{{"Cause-txt", nil}}},
 		{"Cause-txt=x", []string{"Hangup*"}, nil}, // one of them has it

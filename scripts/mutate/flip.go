@@ -36,6 +36,7 @@ type flip struct {
 	text     string // of the whole file
 	at       int    // where the operator is
 	line     int
+	column   int
 	from, to string
 	in       string // the function
 	source   string // the line, as it is
@@ -43,7 +44,7 @@ type flip struct {
 }
 
 func (f flip) String() string {
-	return fmt.Sprintf("%s:%d: %s: %q for %q in: %s", f.file, f.line, f.in, f.to, f.from, f.source)
+	return fmt.Sprintf("%s:%d:%d: %s: %q for %q in: %s", f.file, f.line, f.column, f.in, f.to, f.from, f.source)
 }
 
 // changed is the file's text with the flip.
@@ -118,7 +119,7 @@ func flipsOf(path, text string, seed uint64) ([]flip, error) {
 			where := files.Position(at)
 			begin := strings.LastIndexByte(text[:where.Offset], '\n') + 1
 			source, _, _ := strings.Cut(text[begin:], "\n")
-			x := flip{file: path, text: text, at: where.Offset, line: where.Line, from: op.String(), in: funcName(f), source: strings.TrimSpace(source)}
+			x := flip{file: path, text: text, at: where.Offset, line: where.Line, column: where.Column, from: op.String(), in: funcName(f), source: strings.TrimSpace(source)}
 			x.rank = rank(seed, tree.Name.Name, x.in, n)
 			if to := becomes[x.rank>>32%uint64(len(becomes))]; to != token.ILLEGAL {
 				x.to = to.String()

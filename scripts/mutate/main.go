@@ -15,7 +15,7 @@ import (
 
 func main() {
 	every := flag.Int("every", 1, "take each Nth mutant, beginning with one that changes by the day")
-	table := flag.String("table", "", "write the table of mutants and catchers to this file, in Markdown")
+	table := flag.String("table", "", "write what became of each to this file, as a table in Markdown")
 	jobs := flag.Int("jobs", min(4, runtime.NumCPU()), "try so many at once")
 	count := flag.Int("sample", 0, "flip so many operators in each of the packages named, one at a time")
 	seed := flag.Uint64("seed", 1, "which operators a sample flips")
@@ -23,7 +23,7 @@ func main() {
 	flag.Parse()
 	var err error
 	if *count > 0 {
-		err = runSample(flag.Args(), *count, *seed, *floor)
+		err = runSample(flag.Args(), *count, *seed, *floor, *table)
 	} else {
 		err = run(flag.Args(), *every, *jobs, *table)
 	}

@@ -26,6 +26,7 @@ type sample struct {
 	pkg            string
 	tried, killed  int
 	same, unusable int // left out: the program is the same, or there is none
+	survivors      []flip
 }
 
 func (s *sample) String() string {
@@ -33,10 +34,19 @@ func (s *sample) String() string {
 		strings.TrimPrefix(s.pkg, "./"), s.killed, s.tried, percent(s.killed, s.tried), s.same, s.unusable)
 }
 
+// row is its row of a table in Markdown.
+func (s *sample) row() string {
+	var survivors []string
+	for _, f := range s.survivors {
+		survivors = append(survivors, strings.ReplaceAll(fmt.Sprintf("%s in `%s`: `%s` for `%s`", filepath.Base(f.file), f.in, f.to, f.from), "|", `\|`))
+	}
+	return fmt.Sprintf("| %s | %d | %d %% | %s |\n", strings.TrimPrefix(s.pkg, "./"), s.tried, percent(s.killed, s.tried), strings.Join(survivors, "; "))
+}
+
 func percent(part, whole int) int { return 100 * part / max(1, whole) }
 
 // runSample flips count operators in each package, one at a time, and wants a share of them seen by its tests.
-func runSample(pkgs []string, count int, seed uint64, floor int) error {
+func runSample(pkgs []string, count int, seed uint64, floor int, table string) error {
 	dir, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		return err
@@ -45,15 +55,22 @@ func runSample(pkgs []string, count int, seed uint64, floor int) error {
 	l := newLab(dir)
 	var killed, tried int
 	var low []string
+	rows := "| package | flips | killed | survivors |\n|---|---|---|---|\n"
 	for _, pkg := range pkgs {
 		s, err := l.sample("./"+strings.TrimPrefix(filepath.ToSlash(filepath.Clean(pkg)), "./"), count, seed)
 		if err != nil {
 			return fmt.Errorf("%s: %w", pkg, err)
 		}
 		fmt.Println(s)
+		rows += s.row()
 		killed, tried = killed+s.killed, tried+s.tried
 		if s.tried >= fewest && percent(s.killed, s.tried) < floor {
 			low = append(low, pkg)
+		}
+	}
+	if table != "" {
+		if err := os.WriteFile(table, []byte(rows), 0o600); err != nil {
+			return err
 		}
 	}
 	fmt.Printf("%d of %d flips killed in %d packages (%d %%), seed %d\n", killed, tried, len(pkgs), percent(killed, tried), seed)
@@ -123,6 +140,7 @@ func (l *lab) sample(pkg string, count int, seed uint64) (*sample, error) {
 			s.killed++
 			continue
 		}
+		s.survivors = append(s.survivors, f)
 		fmt.Println("  survived:", f)
 	}
 	return s, nil
