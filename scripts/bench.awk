@@ -8,8 +8,28 @@
 	for (i = 3; i < NF; i += 2) {
 		if ($(i + 1) ~ /^(events|actions|items)\/s$/) rate = $i
 		if ($(i + 1) == "allocs/op") allocs[name] = $i
+		if ($(i + 1) ~ /^(ns\/byte|ns\/header|MB)$/) least(name, $(i + 1), $i)
 	}
+	if (name ~ /^(Tail)?Shape\//) shape(name)
 	if (rate) values[name, ++n[name]] = rate
+}
+# least keeps the smallest figure: what the machine adds is no part of a shape's cost.
+function least(name, unit, figure) {
+	if (!((name, unit) in smallest) || figure < smallest[name, unit]) smallest[name, unit] = figure
+}
+function shape(name) {
+	if (!(name in known)) shapes[++shapeCount] = name
+	known[name] = 1
+}
+# shapeRow prints what a shape costs a byte and a header against the plain one, and its memory.
+function shapeRow(name, plain, b, h) {
+	plain = name
+	sub(/\/.*/, "/plain", plain)
+	b = smallest[name, "ns/byte"] / smallest[plain, "ns/byte"]
+	h = smallest[name, "ns/header"] / smallest[plain, "ns/header"]
+	printf "%-44s %7.2f ns/byte %7.1f ns/header %6.2f of plain%s", name, smallest[name, "ns/byte"], smallest[name, "ns/header"], b < h ? b : h, name ~ /^Tail/ ? ", want <= 2" : ""
+	if (smallest[plain, "MB"]) printf "; %4.0f MB, %.2f, want <= 1.5", smallest[name, "MB"], smallest[name, "MB"] / smallest[plain, "MB"]
+	print ""
 }
 function median(name, i, j, k, t, a) {
 	k = n[name]
@@ -47,6 +67,17 @@ END {
 	row("100 nodes x 16 callers", "Nodes100x16", "ReferenceNaiveNodes100x16", ">= 2")
 	row("1,000 nodes x 16 callers", "Nodes1000x16", "ReferenceNaiveNodes1000x16", ">= 2")
 	row("table of 10,000 kinds of items, not of 500", "TableOfManyKinds/10000", "TableOfManyKinds/500", "", 0.2)
+	row("tail -o table", "Tail/table", "Tail/max", ">= 0.5")
+	row("a table alone", "Format/table", "Format/jsonl", ">= 0.5")
+	row("a JSON document alone", "Format/json", "Format/jsonl", ">= 0.7")
+	row("tail --record, -o none", "TailRecord/record", "TailRecord/lines", ">= 0.6")
+	row("tail --record, -o jsonl", "TailRecord/both", "TailRecord/lines", "")
+	row("tail --from RECORD to JSON lines", "TailFrom/record-lines", "TailFrom/capture-lines", ">= 0.5")
+	row("tail --from RECORD to nothing", "TailFrom/record-none", "TailFrom/capture-none", ">= 0.5")
+	row("tail --from RECORD, filtered", "TailFrom/record-filter", "TailFrom/capture-filter", ">= 0.5")
+	row("send - --dry-run", "SendDry", "SendLines/fields", ">= 1")
+	print "\nshapes of events: JSON lines alone (Shape), and all of tail (TailShape, processor time)"
+	for (i = 1; i <= shapeCount; i++) shapeRow(shapes[i])
 	if (slow) {
 		printf "\nTOO SLOW:\n%s", slow
 		exit 1

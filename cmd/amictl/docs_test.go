@@ -185,7 +185,7 @@ func transcript(t *testing.T, b block) {
 
 // The programs of the library's guide are those that are compiled and run.
 func TestLibraryGuide(t *testing.T) {
-	files := []string{"example_dialer_test.go", "example_server_test.go"}
+	files := []string{"example_dialer_test.go", "state/example_test.go", "example_server_test.go"}
 	for _, b := range blocks(t, "docs/library.md") {
 		if b.lang != "go" {
 			continue

@@ -53,6 +53,9 @@ func serve() {
 	}
 	fmt.Println(l.Addr())
 	packets := []byte(floodPackets())
+	if name, ok := strings.CutPrefix(os.Getenv(serverVariable), shapePrefix); ok {
+		packets = []byte(shapePackets(name))
+	}
 	rate, _ := strconv.ParseFloat(os.Getenv(serverVariable), 64) // 0: no limit
 	go func() {
 		for {

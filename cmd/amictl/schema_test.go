@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/apntalk/amictl/internal/cli/schema"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
 // schemaRuns print every kind of object: the schema of those without a type of their own, and a line of bash that runs
@@ -106,11 +107,28 @@ func TestSchemas(t *testing.T) {
 		seen[name] = true
 		holdToSchema(t, name, line, schemaRuns[run].line)
 	}
+	holdToSchema(t, "packet", packetObject(t), "tail --packets") // no simulated server sends such text by itself
+	seen["packet"] = true
 	for _, name := range schema.Names() {
 		if !seen[name] {
 			t.Errorf("nothing was printed that the schema %s is of", name)
 		}
 	}
+}
+
+// packetObject is what `tail --packets` prints of a server that sends text.
+func packetObject(t *testing.T) string {
+	t.Helper()
+	srv := newPBX(t)
+	srv.Handle("Babble", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Raw("text: \xff\r\n\r\n"); w.Ack("") })
+	_, stdout, _ := runApp(t, srv, strings.NewReader(""), "tail", "--for", "1s", "-o", "jsonl", "--packets", "NoSuchEvent", "--", "Babble")
+	for line := range strings.Lines(stdout) {
+		if strings.HasPrefix(line, `{"type":"packet"`) {
+			return line
+		}
+	}
+	t.Fatalf("no packet in %s", stdout)
+	return ""
 }
 
 // Every type that the sources write has a schema.

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		serve()
 		return
 	}
-	testscript.Main(m, map[string]func(){"amictl": main})
+	testscript.Main(m, map[string]func(){"amictl": main, "crash": crash})
 }
 
 // inherited is what every process that a test starts takes from the test's own environment: where its race detector

@@ -49,7 +49,7 @@ func (p *process) midWork(record string) []caught {
 		{"command", "core show version", "Command"},
 		{"originate", "--channel Local/1@x --application Wait", "Originate"},
 		{"tail", "", "output"},
-		{"tail", "--record " + record, "output"},
+		{"tail", "--append --record " + record, "output"},
 		{"tail", "--stats", "login"},
 		{"tail", "UserEvent -- Slow", "Slow"},
 		{"tail", "--from " + fifo, "open"},
@@ -79,16 +79,23 @@ func (p *process) midWork(record string) []caught {
 	}
 }
 
-// INT and TERM in the middle of each subcommand's work: it dies by that signal at once, says nothing, and its
-// connections are closed.
+// endings are the signals that end a run.
+var endings = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+
+// INT, TERM and HUP in the middle of each subcommand's work: it dies by that signal at once, says nothing, and its
+// connections are closed. HUP has a record opened anew instead, see TestHangupReopensTheRecord.
 func TestSignalsMidWork(t *testing.T) {
+	unignored(t)
 	p := newProcess(t)
 	p.emit()
 	record := filepath.Join(p.home, "record.jsonl")
 	for i, tt := range p.midWork(record) {
-		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-			if testing.Short() && (sig == syscall.SIGINT) == (i%2 == 0) {
-				continue // one of the two is enough for a quick look
+		for j, sig := range endings {
+			if testing.Short() && j != i%len(endings) {
+				continue // one of them is enough for a quick look
+			}
+			if sig == syscall.SIGHUP && strings.Contains(tt.args, "--record") {
+				continue
 			}
 			what := fmt.Sprintf("amictl %s %s, %v", tt.command, tt.args, sig)
 			c := p.start(tt.command + " " + tt.args)
@@ -128,14 +135,15 @@ var full = []caught{
 	{"help", "tail", ""},
 }
 
-// INT and TERM while standard output takes nothing more.
+// INT, TERM and HUP while standard output takes nothing more.
 func TestSignalsWhereNobodyReads(t *testing.T) {
+	unignored(t)
 	p := newProcess(t, "Slow")
 	p.emit()
 	p.lab()
 	var all sync.WaitGroup
 	for i, tt := range full {
-		sig := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}[i%2]
+		sig := endings[i%len(endings)]
 		what := fmt.Sprintf("amictl %s %s with a full pipe, %v", tt.command, tt.args, sig)
 		c := p.startFull(tt.command + " " + tt.args)
 		all.Go(func() {

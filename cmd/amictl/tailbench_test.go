@@ -26,6 +26,7 @@ import (
 func BenchmarkTail(b *testing.B) {
 	b.Run("max", func(b *testing.B) { benchmarkTail(b, "max", "jsonl") })
 	b.Run("none", func(b *testing.B) { benchmarkTail(b, "max", "none") })
+	b.Run("table", func(b *testing.B) { benchmarkTail(b, "max", "table") })
 	b.Run("600k", func(b *testing.B) { benchmarkTail(b, "600000", "jsonl") })
 }
 

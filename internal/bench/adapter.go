@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami"
@@ -50,7 +51,8 @@ func newCluster(targets []Target, o engineOptions) (*cluster, error) {
 			}
 			n, err := c.cluster.Add(cfg)
 			if err != nil {
-				return nil, errors.Join(fmt.Errorf("bench: %w", err), c.cluster.Close())
+				_ = c.cluster.Close()
+				return nil, &ConfigError{"nodes", "cannot be used: " + strings.TrimPrefix(err.Error(), "ami: ")}
 			}
 			c.byName[cfg.Name] = len(c.lanes)
 			c.nodes = append(c.nodes, n)

@@ -129,15 +129,20 @@ func commandNames(c *cli.Command) string {
 	return strings.Join(names, ", ")
 }
 
-// flagError makes an error that urfave/cli found in a flag's value one of ours.
+// A badFlag is what urfave/cli found in the arguments.
+type badFlag struct{ err error }
+
+func (e *badFlag) Error() string { return e.err.Error() }
+
+// flagError makes an error that urfave/cli found in the arguments one of ours.
 func flagError(command *cli.Command, err error) error {
-	var own *fail.Error
-	if err == nil || errors.As(err, &own) {
+	var bad *badFlag
+	if !errors.As(err, &bad) {
 		return err
 	}
-	msg := err.Error()
+	msg := bad.Error()
 	if strings.HasPrefix(msg, "invalid value ") {
-		return fail.Usage("see `"+flags.HelpFor(command)+"`", "%s", strings.Replace(msg, "for flag -", "for --", 1))
+		msg = strings.Replace(msg, "for flag -", "for --", 1)
 	}
-	return err
+	return fail.Usage("see `"+flags.HelpFor(command)+"`", "%s", msg)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/cli/completion"
@@ -38,6 +39,25 @@ func TestCompletionKnowsTheCommands(t *testing.T) {
 	for _, name := range completion.FlagFiles {
 		if !names[name] {
 			t.Errorf("there is no flag --%s", name)
+		}
+	}
+}
+
+// Behind --where and --fields stand the headers of the events that were named.
+func TestCompletionOfHeaders(t *testing.T) {
+	for _, tt := range []struct{ line, want string }{
+		{"tail Hangup --where Cau", "Cause=|Cause-txt=|:nospace"},
+		{"wait hangup HANGUPREQUEST -w=cause", "-w=Cause=|-w=Cause-txt=|:nospace"},
+		{"tail Hangup --fields node,time,cau", "node,time,Cause|node,time,Cause-txt|:done"},
+		{"tail DialEnd --fields=DestUni", "--fields=DestUniqueid|:done"},
+		{"tail --where Cau", ":done"},
+		{"tail Hang* OfAModule --where Cau", ":done"},
+		{"send Hangup --where Cau", ":done"},
+	} {
+		a := run.New(nil, nil, nil, nil, noEnv)
+		got := completion.Candidates(a, Commands(a), "fish", strings.Fields(tt.line))
+		if diff := cmp.Diff(tt.want, strings.ReplaceAll(strings.TrimSpace(got), "\n", "|")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.line, diff)
 		}
 	}
 }

@@ -158,8 +158,8 @@ var exitStatuses = []struct{ status, meaning string }{
 	{"4", "login or permission refused: nothing was executed"},
 	{"5", "timed out: may have run"},
 	{"6", "several nodes or lines, and they ended differently; one common failure keeps its own status"},
-	{"7", "connection lost after bytes may have left, or events are missing: may have run"},
-	{"70", "a bug in amictl"},
+	{"7", "connection lost after bytes may have left, events are missing, or the output cannot be written: may have run"},
+	{"70", "a bug in amictl, or an error that it does not know: may have run"},
 	{"98", "bench: the result is invalid"},
 	{"99", "bench: a threshold failed"},
 	{"signal", "cleaned up, then died by the signal itself"},
@@ -174,7 +174,8 @@ var environment = []struct{ name, About string }{
 	{"AMICTL_SECRET_FILE", "the file with the secret"},
 	{"NO_COLOR", "no colour, if it is not empty"},
 	{"TERM", "no colour, if it is dumb"},
-	{"XDG_CONFIG_HOME", "where amictl/config.toml is; ~/.config if absent"},
+	{"HOME", "the home folder; what the user database says if absent or relative"},
+	{"XDG_CONFIG_HOME", "where amictl/config.toml is; ~/.config if absent or relative"},
 	{"CREDENTIALS_DIRECTORY", "where systemd puts the secrets that cred:NAME refers to"},
 }
 

@@ -15,8 +15,9 @@ type Subcommand func(r *run.Run) *cli.Command
 // Main runs the process's own command line and ends the process with its exit status. A program with more subcommands than
 // amictl gives them here.
 func Main(more ...Subcommand) {
-	r := run.New(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv)
-	ctx, stop := run.WatchSignals(context.Background(), os.Stdout, &r.Patience)
+	run.DieOnCrash()
+	r := run.New(os.Args[1:], os.Stdin, os.Stdout, run.Stderr(), os.LookupEnv)
+	ctx, stop := run.WatchSignals(context.Background(), os.Stdout, r)
 	status := Execute(ctx, r, more...)
 	if sig := stop(); sig != nil {
 		run.DieBySignal(sig) // after the clean-up, as whoever waits for the process expects

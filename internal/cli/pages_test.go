@@ -193,15 +193,15 @@ func TestCommandExists(t *testing.T) {
 var defaults = map[string]any{
 	"DialTimeout": ami.DefaultDialTimeout, "LoginTimeout": ami.DefaultLoginTimeout, "ActionTimeout": ami.DefaultActionTimeout,
 	"Keepalive": ami.DefaultKeepalive, "PingTimeout": ami.DefaultPingTimeout, "KeepaliveMisses": ami.DefaultKeepaliveMisses,
-	"BackoffMin": ami.DefaultBackoffMin, "BackoffMax": ami.DefaultBackoffMax, "BreakerFailures": ami.DefaultBreakerFailures,
-	"BreakerOpen": ami.DefaultBreakerOpen, "LoginBackoffMin": ami.DefaultLoginBackoffMin, "LoginBackoffMax": ami.DefaultLoginBackoffMax,
+	"BackoffMin": ami.DefaultBackoffMin, "BackoffMax": ami.DefaultBackoffMax, "BreakerAfter": ami.DefaultBreakerAfter,
+	"LoginBackoffMin": ami.DefaultLoginBackoffMin, "LoginBackoffMax": ami.DefaultLoginBackoffMax,
 	"StableAfter": ami.DefaultStableAfter, "Pending": ami.DefaultPending, "WriteBuffer": ami.DefaultWriteBuffer,
 	"ListItems": ami.DefaultListItems, "ListBytes": ami.DefaultListBytes, "Unauthorized": ami.DefaultUnauthorized,
 	"RingEvents": ami.DefaultRingEvents, "RingBytes": ami.DefaultRingBytes, "Budget": ami.DefaultBudget, "MaxDials": ami.DefaultMaxDials,
 	"RedialRate": ami.DefaultRedialRate,
 	"Queue":      redact.DefaultQueue, "QueueBytes": redact.DefaultQueueBytes, "CloseTimeout": redact.DefaultCloseTimeout,
-	"Banner": wire.DefaultBanner, "Line": wire.DefaultLine, "Headers": wire.DefaultHeaders, "ResponseHeaders": wire.DefaultResponseHeaders,
-	"Packet": wire.DefaultPacket, "Output": wire.DefaultOutput,
+	"Banner": wire.DefaultBanner, "Line": wire.DefaultLine, "Headers": wire.DefaultHeaders,
+	"Packet": wire.DefaultPacket, "Answer": wire.DefaultAnswer,
 }
 
 // defaultsAreExplained wants a row of the guide for each default of the library, with its value in it.

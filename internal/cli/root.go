@@ -45,6 +45,9 @@ func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
 		return fail.ExitOK
 	}
 	f := fail.Classify(err)
+	if f.Exit == fail.ExitUsage && !f.Foreign && r.Sent() {
+		f = fail.TooLate(f)
+	}
 	if run.BySignal(ctx) {
 		return f.Exit // the signal says it all
 	}
@@ -99,7 +102,7 @@ func Commands(r *run.Run, more ...Subcommand) *cli.Command {
 	root.Commands = append(root.Commands, completion.Command(r, func() *cli.Command { return root }), version.Command(r))
 	namePaths(root, "")
 	_ = root.Walk(func(c *cli.Command) error { // urfave/cli inherits none of these
-		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err }
+		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return &badFlag{err} }
 		c.DisableSliceFlagSeparator = true
 		if action := c.Action; action != nil {
 			c.Action = func(ctx context.Context, c *cli.Command) error { return prepared(ctx, r, c, action) }

@@ -246,6 +246,7 @@ func TestLacking(t *testing.T) {
 		{"Cuase=1", []string{"UserEvent"}, nil},
 		{"Cuase=1", []string{"Hangup", "User*"}, nil},
 		{"Cuase=1", []string{"OfAModule"}, nil},
+		{"Cuase=1", []string{"Hangup", "OfAModule"}, nil}, // whose it may be
 		{"Cuase=1", nil, nil},
 		{"Cuase=1", []string{"*"}, nil},
 		{"", []string{"Hangup"}, nil},

@@ -17,23 +17,29 @@ type Lack struct {
 
 // Lacking returns the fields of a condition that no event has whose name one of the globs matches, as far as a catalogue
 // knows: it iterates over all events and the headers of each. An event without headers there is one of which they are not
-// known, or that may have any, such as UserEvent: nothing is lacking then, nor where no event or no glob is known.
+// known, or that may have any, such as UserEvent: nothing is lacking then, nor where there is no glob, or one that matches
+// nothing there: what it is meant for may have the field.
 func Lacking(w *ami.Where, globs []string, catalogue iter.Seq2[string, []string]) (lacking []Lack) {
-	names := w.Fields()
 	var headers []string
+	matched := make([]bool, len(globs))
 	for event, known := range catalogue {
-		if !slices.ContainsFunc(globs, func(glob string) bool { return ami.MatchGlob(glob, event) }) {
-			continue
+		meant := false
+		for i, glob := range globs {
+			if ami.MatchGlob(glob, event) {
+				meant, matched[i] = true, true
+			}
 		}
-		if len(known) == 0 {
+		if meant && len(known) == 0 {
 			return nil
 		}
-		headers = append(headers, known...)
+		if meant {
+			headers = append(headers, known...)
+		}
 	}
-	if len(headers) == 0 {
+	if len(headers) == 0 || slices.Contains(matched, false) {
 		return nil
 	}
-	for _, name := range names {
+	for _, name := range w.Fields() {
 		if slices.ContainsFunc(headers, func(h string) bool { return wire.EqualFold(h, name) }) || ofAnyEvent(name) {
 			continue
 		}

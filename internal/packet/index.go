@@ -16,7 +16,7 @@ type WideRef uint64
 
 const (
 	refBytes  = 4
-	wideBytes = 8
+	WideBytes = 8
 
 	keptIndex = 32 << 10 // bytes that an empty index keeps room for
 
@@ -98,10 +98,10 @@ func (x *Index) widen(next int) {
 		return
 	}
 	n := len(x.Refs) / refBytes
-	wide := make([]byte, n*wideBytes)
+	wide := make([]byte, n*WideBytes)
 	for i := n - 1; i >= 0; i-- {
 		r := Ref(binary.LittleEndian.Uint32(x.Refs[i*refBytes:]))
-		binary.LittleEndian.PutUint64(wide[i*wideBytes:], uint64(r.wide(r.Start(), next-r.lineEnd())))
+		binary.LittleEndian.PutUint64(wide[i*WideBytes:], uint64(r.wide(r.Start(), next-r.lineEnd())))
 		next = r.Start()
 	}
 	x.Refs, x.Wide = wide, true
@@ -109,8 +109,8 @@ func (x *Index) widen(next int) {
 
 // Last returns the last line, of a wide index.
 func (x *Index) Last() WideRef {
-	return WideRef(binary.LittleEndian.Uint64(x.Refs[len(x.Refs)-wideBytes:]))
+	return WideRef(binary.LittleEndian.Uint64(x.Refs[len(x.Refs)-WideBytes:]))
 }
 
 // DropLast takes the last line out of a wide index.
-func (x *Index) DropLast() { x.Refs = x.Refs[:len(x.Refs)-wideBytes] }
+func (x *Index) DropLast() { x.Refs = x.Refs[:len(x.Refs)-WideBytes] }

@@ -28,7 +28,7 @@ func (p *Packet) ref(i int) Ref {
 	return Ref(s[0]) | Ref(s[1])<<8 | Ref(s[2])<<16 | Ref(s[3])<<24
 }
 
-func (p *Packet) wideRef(i int) WideRef { return WideRef(p.load(i * wideBytes)) }
+func (p *Packet) wideRef(i int) WideRef { return WideRef(p.load(i * WideBytes)) }
 
 // place returns where line i starts, the length of its name, and where its value starts and ends.
 func (p *Packet) place(i int) (start, name, value, end int) {
@@ -47,6 +47,12 @@ func (p *Packet) place(i int) (start, name, value, end int) {
 	return start, name, start + name + r.Gap(), end - r.lineEnd()
 }
 
+// Start returns where line i starts in Text.
+func (p *Packet) Start(i int) int {
+	start, _, _, _ := p.place(i)
+	return start
+}
+
 // blank returns where the blank line starts that ends the packet.
 func (p *Packet) blank() int {
 	n := len(p.Text) - 1
@@ -59,7 +65,7 @@ func (p *Packet) blank() int {
 // Len returns the number of lines, without the blank one that ends the packet.
 func (p *Packet) Len() int {
 	if p.Wide {
-		return len(p.Index) / wideBytes
+		return len(p.Index) / WideBytes
 	}
 	return len(p.Index) / refBytes
 }

@@ -1,14 +1,12 @@
 package scenario
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
+	"github.com/apntalk/amictl/internal/tomlfile"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -46,8 +44,7 @@ type Engine struct {
 	KeepaliveMisses int      `toml:"keepalive_misses"`
 	BackoffMin      Span     `toml:"backoff_min"`
 	BackoffMax      Span     `toml:"backoff_max"`
-	BreakerFailures int      `toml:"breaker_failures"`
-	BreakerOpen     Span     `toml:"breaker_open"`
+	BreakerAfter    Span     `toml:"breaker_after"`
 	LoginBackoffMin Span     `toml:"login_backoff_min"`
 	LoginBackoffMax Span     `toml:"login_backoff_max"`
 	StableAfter     Span     `toml:"stable_after"`
@@ -58,7 +55,7 @@ type Engine struct {
 	Packet          int      `toml:"packet"` // bytes
 	Line            int      `toml:"line"`   // bytes
 	Headers         int      `toml:"headers"`
-	Output          int      `toml:"output"` // bytes
+	Answer          int      `toml:"answer"` // bytes
 	MaxDials        int      `toml:"max_dials"`
 	RedialRate      int      `toml:"redial_rate"`
 	Budget          int64    `toml:"budget"` // bytes
@@ -193,24 +190,25 @@ type Node struct {
 
 // Load reads and checks a file.
 func Load(path string) (*Scenario, error) {
-	text, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("scenario: %w", err)
 	}
+	defer func() { _ = f.Close() }()
+	text, err := tomlfile.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("scenario %s: %w", path, err)
+	}
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	return Parse(name, string(text))
+	return Parse(name, text)
 }
 
 // Parse reads and checks a scenario. Its errors name the place.
 func Parse(name, text string) (*Scenario, error) {
 	s := &Scenario{Name: name}
-	meta, err := toml.Decode(text, s)
+	meta, err := tomlfile.Decode(text, s)
 	if err != nil {
-		var parse toml.ParseError
-		if errors.As(err, &parse) {
-			return nil, fmt.Errorf("scenario %s: line %d: %s", name, parse.Position.Line, parse.Message)
-		}
-		return nil, fmt.Errorf("scenario %s: %s", name, strings.TrimPrefix(err.Error(), "toml: "))
+		return nil, fmt.Errorf("scenario %s: %s", name, tomlfile.Explain(err))
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return nil, fmt.Errorf("scenario %s: unknown key %s", name, unknown[0])

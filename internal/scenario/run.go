@@ -108,12 +108,12 @@ func (x *run) config(node string, srv *amitest.Server) ami.Config {
 		Timeouts:  ami.Timeouts{Dial: e.DialTimeout.D(), Login: e.LoginTimeout.D(), Action: e.ActionTimeout.D()},
 		Keepalive: ami.Keepalive{Interval: e.Keepalive.D(), Timeout: e.PingTimeout.D(), Misses: e.KeepaliveMisses},
 		Redial: ami.Redial{
-			BackoffMin: e.BackoffMin.D(), BackoffMax: e.BackoffMax.D(), BreakerFailures: e.BreakerFailures, BreakerOpen: e.BreakerOpen.D(),
+			BackoffMin: e.BackoffMin.D(), BackoffMax: e.BackoffMax.D(), BreakerAfter: e.BreakerAfter.D(),
 			LoginBackoffMin: e.LoginBackoffMin.D(), LoginBackoffMax: e.LoginBackoffMax.D(), StableAfter: e.StableAfter.D(),
 		},
 		Limits: ami.Limits{
 			Pending: e.Pending, WriteBuffer: e.WriteBuffer, ListItems: e.ListItems, ListBytes: e.ListBytes,
-			Wire: wire.Limits{Packet: e.Packet, Line: e.Line, Headers: e.Headers, Output: e.Output},
+			Wire: wire.Limits{Packet: e.Packet, Line: e.Line, Headers: e.Headers, Answer: e.Answer},
 		},
 	}
 	if cfg.Events == "" {

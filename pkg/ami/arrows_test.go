@@ -16,29 +16,34 @@ var arrows = map[string]string{
 	"internal/packet/inside": "internal/packet pkg/ami/wire",
 
 	"pkg/ami/wire":    "internal/packet",
-	"pkg/ami/redact":  "pkg/ami/wire",
+	"pkg/ami/redact":  "pkg/ami/wire internal/packet/inside",
 	"pkg/ami/catalog": "pkg/ami/wire",
 	"pkg/ami":         "internal/packet internal/packet/inside pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
 	"pkg/ami/simtest": "",
-	"pkg/ami/amitest": "pkg/ami/wire",
+	"pkg/ami/amitest": "pkg/ami/wire internal/capture internal/packet/inside",
+	"pkg/ami/state":   "pkg/ami pkg/ami/wire",
 	"pkg/ami/amiprom": "pkg/ami internal/metrics",
-	"pkg/output":      "pkg/ami pkg/ami/wire internal/query internal/packet/inside",
+	"pkg/output":      "pkg/ami pkg/ami/wire pkg/ami/redact internal/query internal/packet/inside",
 
 	"internal/metrics":      "pkg/ami",
 	"internal/query":        "pkg/ami",
 	"internal/cond":         "pkg/ami pkg/ami/wire",
 	"internal/atomicfile":   "",
 	"internal/canary":       "",
-	"internal/scenario":     "pkg/ami pkg/ami/wire pkg/ami/amitest",
+	"internal/tomlfile":     "",
+	"internal/shapes":       "",
+	"internal/capture":      "pkg/ami/wire internal/packet/inside",
+	"internal/unpack":       "",
+	"internal/scenario":     "internal/tomlfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
-	"internal/bench/report": "internal/bench",
+	"internal/bench/report": "internal/bench pkg/output",
 
 	"internal/cli/fail":   "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
 	"internal/cli/flags":  "internal/cli/fail",
-	"internal/cli/config": "internal/atomicfile internal/cli/fail pkg/ami pkg/ami/redact",
+	"internal/cli/config": "internal/atomicfile internal/tomlfile internal/cli/fail pkg/ami pkg/ami/redact",
 	"internal/cli/run":    "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
 	"internal/cli/target": floor + " pkg/ami/redact",
-	"internal/cli/act":    floor + " internal/cli/target pkg/ami/catalog",
+	"internal/cli/act":    floor + " internal/cli/target internal/cond pkg/ami/catalog",
 	"internal/cli/call":   floor + " internal/cli/target internal/cli/act",
 	"internal/cli":        "", // see mayImport
 	"cmd/amictl":          "internal/cli",
@@ -50,7 +55,7 @@ const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/
 
 // A subcommand imports no other; what two need is further down.
 const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
-	" internal/atomicfile internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
+	" internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
 
 // mayImport returns what a package may import of the module.
 func mayImport(from string) (packages []string, known bool) {
@@ -63,7 +68,7 @@ func mayImport(from string) (packages []string, known bool) {
 
 // The house's arrows point down only, and the library stands on the standard library and golang.org/x alone.
 func TestImportArrows(t *testing.T) {
-	pure := []string{"internal/packet", "internal/packet/inside", "pkg/ami/wire", "pkg/ami/redact", "pkg/ami/catalog", "pkg/ami", "pkg/ami/amitest"}
+	pure := []string{"internal/packet", "internal/packet/inside", "pkg/ami/wire", "pkg/ami/redact", "pkg/ami/catalog", "pkg/ami", "pkg/ami/amitest", "pkg/ami/state"}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
 		t.Fatal(err)

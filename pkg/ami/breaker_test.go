@@ -73,7 +73,7 @@ func TestNodeBreakerProbeIsAlwaysRecorded(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				later := n.Stats()
 				more := later.Dials - first.Dials
-				if more < 5 || more > 41 {
+				if more < 5 || more > 80 {
 					t.Errorf("%d probes in ten minutes", more)
 				}
 				if got := uint64(later.Failures - first.Failures); got+1 < more || got > more+1 {
@@ -105,7 +105,7 @@ func TestNodeBreakerCloses(t *testing.T) {
 			t.Fatal("breaker closed: the test proves nothing")
 		}
 		f.serve("pbx")
-		f.ready(ami.DefaultBreakerOpen + time.Second)
+		f.ready(ami.DefaultBackoffMax + time.Second)
 		if s := n.Stats(); s.Breaker == "open" {
 			t.Errorf("breaker open on a ready node")
 		}

@@ -35,6 +35,20 @@ func answering(size int, reply func(p *peer, action, id string, size int) (known
 // lineOf returns a header line of exactly n bytes, its end not counted.
 func lineOf(n int) string { return "A: " + strings.Repeat("x", n-3) }
 
+// answerOf answers Try with exactly size bytes, the blank line at the end not counted.
+func answerOf(head, line, mark string) func(p *peer, action, id string, size int) bool {
+	return func(p *peer, action, id string, size int) bool {
+		if action != "Try" {
+			return false
+		}
+		text := fmt.Sprintf(head, id)
+		rest := size - len(text) - strings.Count(text, "\n")
+		text += strings.Repeat(line+strings.Repeat("x", 98-len(line))+"\n", rest/100-1)
+		p.send("%s%s\n\n", text, line+strings.Repeat("y", 98+rest%100-len(line)-len(mark))+mark)
+		return true
+	}
+}
+
 // A capTest sends exactly size of what a cap counts.
 type capTest struct {
 	name   string
@@ -45,12 +59,6 @@ type capTest struct {
 }
 
 var capTests = []capTest{
-	{"line of a response", wire.Limits{Line: 2000}, 2000, "line", func(p *peer, action, id string, size int) bool {
-		if action == "Try" {
-			p.send("Response: Success\nActionID: %s\n%s\n\n", id, lineOf(size))
-		}
-		return action == "Try"
-	}},
 	{"line of an event", wire.Limits{Line: 2000}, 2000, "line", func(p *peer, action, id string, size int) bool {
 		if action == "Try" {
 			p.send("Event: E\n%s\n\nResponse: Success\nActionID: %s\n\n", lineOf(size), id)
@@ -63,42 +71,24 @@ var capTests = []capTest{
 		}
 		return action == "Try"
 	}},
-	{"headers of a response", wire.Limits{ResponseHeaders: 20}, 20, "headers", func(p *peer, action, id string, size int) bool {
+	{"an event", wire.Limits{Packet: 4000}, 4000, "packet", func(p *peer, action, id string, size int) bool {
 		if action == "Try" {
-			p.send("Response: Success\nActionID: %s\n%s\n", id, strings.Repeat("A: b\n", size-2))
+			rest := size - len("Event: E\r\n")
+			p.send("Event: E\n%s%s\n\n", strings.Repeat(lineOf(98)+"\n", rest/100-1), lineOf(98+rest%100))
+			p.send("Response: Success\nActionID: %s\n\n", id)
 		}
 		return action == "Try"
 	}},
-	{"lines of raw text", wire.Limits{Headers: 20}, 20, "headers", func(p *peer, action, id string, size int) bool {
-		if action == "Try" {
-			p.send("%s\nResponse: Success\nActionID: %s\n\n", strings.Repeat("text\n", size), id)
-		}
-		return action == "Try"
-	}},
-	{"packet", wire.Limits{Packet: 4000}, 4000, "packet", func(p *peer, action, id string, size int) bool {
+	{"an answer", wire.Limits{Line: 200, Headers: 5, Packet: 300, Answer: 4000}, 4000, "answer", answerOf("Response: Success\nActionID: %s\n", "A: ", "")},
+	{"an answer in one line", wire.Limits{Line: 200, Headers: 5, Packet: 300, Answer: 4000}, 4000, "answer", func(p *peer, action, id string, size int) bool {
 		if action == "Try" {
 			head := "Response: Success\nActionID: " + id + "\n"
-			n := size - len(head) - 2 // two CRs
-			head += strings.Repeat(lineOf(98)+"\n", n/100-1)
-			p.send("%s%s\n\n", head, lineOf(100+n%100-2))
+			p.send("%s%s\n\n", head, lineOf(size-len(head)-2-2))
 		}
 		return action == "Try"
 	}},
-	{"output of a Command", wire.Limits{Output: 4000}, 4000, "output", func(p *peer, action, id string, size int) bool {
-		if action == "Try" {
-			p.send("Response: Success\nActionID: %s\nMessage: Command output follows\n%sOutput: %s\n\n", id,
-				strings.Repeat("Output: "+strings.Repeat("x", 90)+"\n", size/100-1), strings.Repeat("y", 90+size%100))
-		}
-		return action == "Try"
-	}},
-	{"text of an old Command", wire.Limits{Output: 4000}, 4000, "output", func(p *peer, action, id string, size int) bool {
-		if action == "Try" {
-			mark := "--END COMMAND--"
-			p.send("Response: Follows\nPrivilege: Command\nActionID: %s\n%s%s%s\n\n", id,
-				strings.Repeat(strings.Repeat("x", 98)+"\n", size/100-1), strings.Repeat("y", 98+size%100-len(mark)), mark)
-		}
-		return action == "Try"
-	}},
+	{"output of a Command", wire.Limits{Answer: 4000}, 4000, "answer", answerOf("Response: Success\nActionID: %s\n", "Output: ", "")},
+	{"text of an old Command", wire.Limits{Answer: 4000}, 4000, "answer", answerOf("Response: Follows\nPrivilege: Command\nActionID: %s\n", "", "--END COMMAND--")},
 }
 
 // A node beside a hostile one must not notice.
@@ -141,6 +131,16 @@ func TestCapsOfAPacket(t *testing.T) {
 						t.Fatalf("over the limit of %d: %v", tt.cap, err)
 					}
 					oe := wantOp(t, err, "do", ami.ErrProtocol)
+					if tt.what == "answer" { // which names the call: the session goes on
+						if !errors.Is(err, ami.ErrListTooLong) || oe.Sent != ami.SentYes {
+							t.Errorf("%v (sent %v)", err, oe.Sent)
+						}
+						if _, err := c.Do(t.Context(), ami.NewAction("Ping")); err != nil {
+							t.Errorf("behind it: %v", err)
+						}
+						exact(t, c.Stats())
+						return
+					}
 					if !errors.Is(err, ami.ErrDisconnected) || oe.Sent != ami.SentYes {
 						t.Errorf("%v (sent %v)", err, oe.Sent)
 					}

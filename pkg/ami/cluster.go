@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/apntalk/amictl/pkg/ami/redact"
 )
@@ -28,6 +29,17 @@ type ClusterConfig struct {
 // harms only the other hooks: what overflows the queue is dropped and counted.
 type Hooks struct {
 	StateChanged func(node string, from, to State, cause error)
+	// Reconnected tells that a node is ready after it failed: how long it was away, and why.
+	Reconnected func(node string, o Outage)
+}
+
+// An Outage is a time in which a node had no ready session.
+type Outage struct {
+	Since time.Time // its session ended, or its first dial failed
+	Until time.Time // it was ready
+	First error     // why the session ended, or the first dial failed
+	Cause error     // the last failure before it was ready; First if there was no other
+	Dials int       // attempts, the one that succeeded included
 }
 
 // A Cluster holds many nodes and what they share: routing, fair subscriptions, one dial queue and one memory budget.
@@ -77,7 +89,7 @@ func NewCluster(cfg ClusterConfig) *Cluster {
 		c.sink = redact.NewLogSink(cfg.Logger.Handler(), redact.LogSinkOptions{Redactor: c.cfg.Redactor})
 		c.log = slog.New(c.sink)
 	}
-	if cfg.Hooks.StateChanged != nil {
+	if cfg.Hooks.StateChanged != nil || cfg.Hooks.Reconnected != nil {
 		c.notes = newNotifier(c.log)
 	}
 	c.nodes.Store(&[]*Node{})
@@ -94,7 +106,7 @@ func (c *Cluster) random() float64 {
 // stateChanged logs, and posts to the hook; both only queue.
 func (c *Cluster) stateChanged(n *Node, from, to State, cause error) {
 	level := slog.LevelInfo
-	if to == StateBackoff || to == StateBreakerOpen {
+	if to == StateBackoff || to == StateBreakerOpen || to == StateStopping {
 		level = slog.LevelWarn
 	}
 	if c.sink != nil && c.log.Enabled(context.Background(), level) {
@@ -106,6 +118,17 @@ func (c *Cluster) stateChanged(n *Node, from, to State, cause error) {
 	}
 	if hook := c.cfg.Hooks.StateChanged; hook != nil {
 		c.notes.post(func() { hook(n.cfg.Name, from, to, cause) })
+	}
+}
+
+// reconnected is stateChanged for the end of an outage.
+func (c *Cluster) reconnected(n *Node, o Outage) {
+	if c.sink != nil && c.log.Enabled(context.Background(), slog.LevelInfo) {
+		c.log.LogAttrs(context.Background(), slog.LevelInfo, "node is back", slog.String("node", n.cfg.Name),
+			slog.Duration("away", o.Until.Sub(o.Since)), slog.Int("dials", o.Dials), slog.Any("first", o.First), slog.Any("cause", o.Cause))
+	}
+	if hook := c.cfg.Hooks.Reconnected; hook != nil {
+		c.notes.post(func() { hook(n.cfg.Name, o) })
 	}
 }
 

@@ -262,3 +262,12 @@ func TestOutputOfBothForms(t *testing.T) {
 		}
 	}
 }
+
+// The actions that the engine knows to be answered without an ActionID are those of the catalogue.
+func TestUnnamedAnswersAreCatalogued(t *testing.T) {
+	for _, a := range catalog.Actions() {
+		if got, want := unnamed(strings.ToLower(a.Name)), a.Odd == catalog.Unnamed; got != want {
+			t.Errorf("%s: the engine says %v, the catalogue %v", a.Name, got, want)
+		}
+	}
+}

@@ -21,8 +21,7 @@ const (
 	DefaultKeepaliveMisses = 3
 	DefaultBackoffMin      = 100 * time.Millisecond
 	DefaultBackoffMax      = 30 * time.Second
-	DefaultBreakerFailures = 5
-	DefaultBreakerOpen     = 30 * time.Second
+	DefaultBreakerAfter    = 30 * time.Second // without a session: before, redials are 2 s apart at most; then the backoff grows
 	DefaultLoginBackoffMin = 30 * time.Second // after a refused login
 	DefaultLoginBackoffMax = 10 * time.Minute
 	DefaultStableAfter     = 10 * time.Second // a session this old was a success: the backoff starts anew
@@ -102,8 +101,9 @@ type Redial struct {
 	BackoffMin time.Duration // 0: DefaultBackoffMin
 	BackoffMax time.Duration // 0: DefaultBackoffMax
 
-	BreakerFailures int           // in a row, that open the breaker; 0: DefaultBreakerFailures
-	BreakerOpen     time.Duration // until the next try; 0: DefaultBreakerOpen
+	// BreakerAfter is how long a server may be away before the breaker opens: until then a node tries again each 2 s at the
+	// latest, from then on its backoff grows to BackoffMax and calls fail at once. 0: DefaultBreakerAfter.
+	BreakerAfter time.Duration
 
 	LoginBackoffMin time.Duration // after a refused login; 0: DefaultLoginBackoffMin
 	LoginBackoffMax time.Duration // 0: DefaultLoginBackoffMax
@@ -169,7 +169,7 @@ func (c *Config) durations() []setting[time.Duration] {
 		{"Keepalive.Timeout", &k.Timeout, DefaultPingTimeout},
 		{"Redial.BackoffMin", &r.BackoffMin, DefaultBackoffMin},
 		{"Redial.BackoffMax", &r.BackoffMax, DefaultBackoffMax},
-		{"Redial.BreakerOpen", &r.BreakerOpen, DefaultBreakerOpen},
+		{"Redial.BreakerAfter", &r.BreakerAfter, DefaultBreakerAfter},
 		{"Redial.LoginBackoffMin", &r.LoginBackoffMin, DefaultLoginBackoffMin},
 		{"Redial.LoginBackoffMax", &r.LoginBackoffMax, DefaultLoginBackoffMax},
 		{"Redial.StableAfter", &r.StableAfter, DefaultStableAfter},
@@ -180,7 +180,6 @@ func (c *Config) numbers() []setting[int] {
 	l := &c.Limits
 	return []setting[int]{
 		{"Keepalive.Misses", &c.Keepalive.Misses, DefaultKeepaliveMisses},
-		{"Redial.BreakerFailures", &c.Redial.BreakerFailures, DefaultBreakerFailures},
 		{"Limits.Pending", &l.Pending, DefaultPending},
 		{"Limits.WriteBuffer", &l.WriteBuffer, DefaultWriteBuffer},
 		{"Limits.ListItems", &l.ListItems, DefaultListItems},

@@ -53,6 +53,7 @@ type Conn struct {
 	reapAt       int64  // when to look for dead zombies again
 	running      *call  // whose list is running, for items without an ActionID; nil: none
 	runningRef   callRef
+	skipFrom     uint64              // what the decoder had thrown away when it last began to
 	onEvent      func(*wire.Message) // the node's, for events that concern it; nil: none
 
 	done chan struct{} // closed when nothing of the session is left
@@ -62,6 +63,7 @@ type Conn struct {
 	writerDone chan struct{}
 	wake       chan struct{} // the writer's, room for one
 	acks       chan struct{} // TLS: an action was answered, room for one
+	unsure     atomic.Int32  // at most so many calls' answers may name no action
 	acked      atomic.Uint64 // TLS: stream offset behind the last action that was answered
 	pacing     uint64        // the writer's own: stream offset of the batch it is at
 
@@ -81,6 +83,7 @@ type Conn struct {
 	timer     *time.Timer
 	timerAt   int64 // 0: not armed
 	ping      keepalive
+	fenceRef  callRef       // the last fence
 	empty     chan struct{} // Drain's: closed when no call is live but the engine's own
 }
 
@@ -157,6 +160,7 @@ func open(ctx context.Context, o opening) (*Conn, error) {
 		return nil, err
 	}
 	opened = true
+	c.dec.Own(c.calls.prefix)
 	c.lastHeard.Store(c.now())
 	go c.write()
 	c.mu.Lock()
@@ -275,7 +279,7 @@ func (c *Conn) settle() {
 	}
 	c.mu.Unlock()
 	for _, e := range owed {
-		e.to.deliver(nil, e.error(c, fmt.Errorf("%w: %w", ErrDisconnected, cause)), c.cfg.Name)
+		e.to.deliver(e.reply, e.error(c, fmt.Errorf("%w: %w", ErrDisconnected, cause)), c.cfg.Name)
 	}
 }
 

@@ -29,7 +29,7 @@ func TestDefaults(t *testing.T) {
 		Timeouts:  ami.Timeouts{Dial: 5 * time.Second, Login: 10 * time.Second, Action: 30 * time.Second},
 		Keepalive: ami.Keepalive{Interval: 15 * time.Second, Timeout: 10 * time.Second, Misses: 3},
 		Redial: ami.Redial{
-			BackoffMin: 100 * time.Millisecond, BackoffMax: 30 * time.Second, BreakerFailures: 5, BreakerOpen: 30 * time.Second,
+			BackoffMin: 100 * time.Millisecond, BackoffMax: 30 * time.Second, BreakerAfter: 30 * time.Second,
 			LoginBackoffMin: 30 * time.Second, LoginBackoffMax: 10 * time.Minute, StableAfter: 10 * time.Second,
 		},
 		Limits: ami.Limits{Pending: 4096, WriteBuffer: 1 << 20, ListItems: 100_000, ListBytes: 64 << 20, Unauthorized: 64 << 10},
@@ -53,8 +53,7 @@ func TestDefaults(t *testing.T) {
 		{"bytes in a log sink", redact.DefaultQueueBytes, 4 << 20},
 		{"bytes of a packet", wire.DefaultPacket, 1 << 20},
 		{"headers of an event", wire.DefaultHeaders, 1024},
-		{"headers of a response", wire.DefaultResponseHeaders, 64 << 10},
-		{"bytes of a Command's output", wire.DefaultOutput, 16 << 20},
+		{"bytes of an answer", wire.DefaultAnswer, 16 << 20},
 		{"bytes of a banner", wire.DefaultBanner, 256},
 	} {
 		if d.got != d.want {
@@ -72,7 +71,7 @@ func TestConfigRefusesWhatCannotWork(t *testing.T) {
 		"Timeouts.Action": func(c *ami.Config) { c.Timeouts.Action = -1 },
 		"Line":            func(c *ami.Config) { c.Limits.Wire.Line = -1 },
 		"large Packet":    func(c *ami.Config) { c.Limits.Wire.Packet = 9 << 20 },
-		"large Output":    func(c *ami.Config) { c.Limits.Wire.Output = 17 << 20 },
+		"large Answer":    func(c *ami.Config) { c.Limits.Wire.Answer = 17 << 20 },
 	} {
 		cfg := ami.Config{Addr: "pbx:5038", Username: "u"}
 		set(&cfg)

@@ -218,7 +218,7 @@ func TestHangingRedialsHoldUpNobody(t *testing.T) {
 		f.ready(time.Second)
 		// 1,000 that hang 30 s a time keep the line busy: 33 redials a second, and 1,000 at once in their dials.
 		f.addHanging(1000, func(c *ami.Config) {
-			c.Timeouts.Dial, c.Redial.BreakerFailures = 30*time.Second, 1<<30
+			c.Timeouts.Dial, c.Redial.BreakerAfter = 30*time.Second, time.Hour
 			c.Redial.BackoffMax = time.Millisecond
 			c.Redial.BackoffMin = time.Millisecond
 		})

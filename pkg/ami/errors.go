@@ -18,12 +18,14 @@ var (
 	ErrDraining       = errors.New("draining, no new actions are taken")
 	ErrBusy           = errors.New("too many actions in flight")
 	ErrNotReady       = errors.New("the node is not ready")
-	ErrBreakerOpen    = errors.New("the node failed too often and is being left alone")
+	ErrBreakerOpen    = errors.New("the node has been away for long and is being left alone")
 	ErrNoNode         = errors.New("no such node")
 	ErrReservedAction = errors.New("the action is reserved to the session")
 	ErrKeepalive      = errors.New("the server no longer answers")
-	ErrListTooLong    = errors.New("the list is over its limit")
+	ErrListTooLong    = errors.New("the answer is over its limit")
 	ErrUnauthorized   = errors.New("the server refused the login")
+	ErrStopping       = errors.New("the server is stopping")
+	ErrLoginInUse     = errors.New("the user is logged in already, and allowmultiplelogin=no in manager.conf allows no second session")
 	ErrProtocol       = errors.New("the server broke the protocol")
 	ErrTLS            = errors.New("the TLS handshake failed")
 )
@@ -115,6 +117,12 @@ func (e *ResponseError) Error() string {
 	return e.Message
 }
 
+// Is reports whether the refusal says that the server is stopping, [ErrStopping]: then no action runs any more.
+func (e *ResponseError) Is(target error) bool { return target == ErrStopping && isStopping(e.Message) }
+
+// isStopping tells the answer of a server that stops, which it gives to whatever is asked (manager.c, process_message).
+func isStopping(message string) bool { return message == "Asterisk is shutting down" }
+
 // SentState returns what err says about the action's bytes; SentNo for an error that never was an action's.
 func SentState(err error) Sent {
 	var op *OpError
@@ -125,10 +133,14 @@ func SentState(err error) Sent {
 }
 
 // Retryable reports whether sending the action again can do no harm: none of it left the process, or the action only
-// reads. A server's own refusal is not retryable, and neither is a refused login.
+// reads, or the server is stopping and runs nothing more. A server's own refusal is not retryable otherwise, and neither is
+// a refused login.
 func Retryable(err error, action string) bool {
 	var refused *ResponseError
-	if err == nil || errors.As(err, &refused) || errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrClosed) || errors.Is(err, ErrCancelled) {
+	if errors.As(err, &refused) {
+		return errors.Is(refused, ErrStopping)
+	}
+	if err == nil || errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrClosed) || errors.Is(err, ErrCancelled) {
 		return false
 	}
 	var op *OpError

@@ -55,7 +55,7 @@ func newFaultLoad(t *testing.T, count int, host string, port int) *faultLoad {
 			Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret), Auth: ami.AuthPlain,
 			Timeouts:  ami.Timeouts{Dial: 2 * time.Second, Login: 3 * time.Second, Action: faultActionTimeout},
 			Keepalive: ami.Keepalive{Interval: faultKeepalive, Timeout: faultPingTimeout, Misses: faultMisses},
-			Redial:    ami.Redial{BackoffMin: 50 * time.Millisecond, BackoffMax: time.Second, BreakerOpen: 2 * time.Second, StableAfter: time.Second},
+			Redial:    ami.Redial{BackoffMin: 50 * time.Millisecond, BackoffMax: time.Second, BreakerAfter: 2 * time.Second, StableAfter: time.Second},
 		})
 		if err != nil {
 			t.Fatal(err)

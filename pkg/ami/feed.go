@@ -36,6 +36,15 @@ func (f *feed) offer(m *wire.Message, at int64, seq, session uint64) {
 	}
 }
 
+// offerPacket gives what is neither event nor answer to those that ask for it.
+func (f *feed) offerPacket(m *wire.Message, at int64, seq, session uint64) {
+	for _, r := range f.list() {
+		if r.sub.packets && (r.sub.where == nil || r.sub.where.Match(f.node, m)) {
+			r.offer(m, at, seq, session)
+		}
+	}
+}
+
 // flush hands what was staged over. The reader calls it before it waits for the network and before it completes a
 // call, so that events which came before a reply are there when Do returns.
 func (f *feed) flush() {

@@ -110,8 +110,7 @@ func (f *fleet) ready(within time.Duration) {
 
 // greetAndAccept plays a server until its login is answered, by plain Login or by challenge.
 func greetAndAccept(c net.Conn) (*bufio.Reader, bool) {
-	fmt.Fprint(c, "Asterisk Call Manager/11.0.0\r\n")
-	r := bufio.NewReader(c)
+	r := greet(c)
 	for {
 		p, err := readPacket(r)
 		if err != nil {
@@ -124,6 +123,11 @@ func greetAndAccept(c net.Conn) (*bufio.Reader, bool) {
 		fmt.Fprintf(c, "Response: Success\r\nActionID: %s\r\nMessage: Authentication accepted\r\n\r\n", p["ActionID"])
 		return r, true
 	}
+}
+
+func greet(c net.Conn) *bufio.Reader {
+	fmt.Fprint(c, "Asterisk Call Manager/11.0.0\r\n")
+	return bufio.NewReader(c)
 }
 
 // readPacket reads one action as a server sees it.

@@ -1,6 +1,7 @@
 package ami_test
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"strings"
@@ -33,16 +34,16 @@ func TestEndless(t *testing.T) {
 		{"one line before the login", false, "Asterisk Call Manager/1\r\nA: ", x, "login", ami.ErrProtocol, mib},
 		{"blank lines before the login", false, "Asterisk Call Manager/1\r\n", strings.Repeat("\r\n", 1000), "login", ami.ErrProtocol, mib},
 		{"responses before the login", false, "Asterisk Call Manager/1\r\n", strings.Repeat("Response: Success\r\nActionID: x\r\n\r\n", 1000), "login", ami.ErrProtocol, mib},
-		{"header", true, "Response: Success\r\nA: ", x, "do", ami.ErrProtocol, 4 * mib},
+		{"header", true, "Response: Success\r\nA: ", x, "do", ami.ErrProtocol, 0},
 		{"header name", true, "Event: A\r\n", x, "do", ami.ErrProtocol, 4 * mib},
-		{"packet", true, "Response: Success\r\n", strings.Repeat("A: b\r\n", 1000), "do", ami.ErrProtocol, 4 * mib},
+		{"packet", true, "Response: Success\r\n", strings.Repeat("A: b\r\n", 1000), "do", ami.ErrProtocol, 0},
 		{"event", true, "Event: A\r\n", strings.Repeat("A: b\r\n", 1000), "do", ami.ErrProtocol, 4 * mib},
-		{"raw text", true, "Text\r\n", strings.Repeat("text\r\n", 1000), "do", ami.ErrProtocol, 4 * mib},
+		{"raw text", true, "Text\r\n", strings.Repeat("text\r\n", 1000), "do", ami.ErrProtocol, 0},
 		{"Command, new form", true, "Response: Success\r\nMessage: Command output follows\r\n", strings.Repeat("Output: x\r\n", 1000), "do", ami.ErrProtocol, 20 * mib},
 		{"Command, old form", true, "Response: Follows\r\nPrivilege: Command\r\nActionID: 1\r\n", strings.Repeat("text\r\n", 1000), "do", ami.ErrProtocol, 20 * mib},
 		{"old Command without a line end", true, "Response: Follows\r\nPrivilege: Command\r\nActionID: 1\r\n", x, "do", ami.ErrProtocol, 20 * mib},
 		{"blank lines", true, "", strings.Repeat("\r\n", 1000), "do", ami.ErrTimeout, 0},
-		{"stray responses", true, "", strings.Repeat("Response: Success\r\n\r\n", 1000), "do", ami.ErrTimeout, 0},
+		{"stray responses", true, "", strings.Repeat("Response: Success\r\n\r\n", 1000), "do", ami.ErrListTooLong, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var peak atomic.Uint64
@@ -85,6 +86,35 @@ func TestEndless(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An answer over its limit ends its call, and the session too if its end does not come.
+func TestEndlessAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := []byte(strings.Repeat("x", 64<<10))
+		sent := 0
+		_, cfg := scripted(t, func(p *peer) {
+			if !p.greet() {
+				return
+			}
+			a, _ := p.action()
+			p.send("Response: Success\nActionID: %s\nJSON: ", a["ActionID"])
+			for sent < 200<<20 {
+				n, err := p.Write(x)
+				if sent += n; err != nil {
+					return
+				}
+			}
+		})
+		c := mustDial(t, cfg)
+		_, err := c.Do(t.Context(), ami.NewAction("Try"))
+		wantOp(t, err, "do", ami.ErrListTooLong)
+		<-c.Done()
+		if !errors.Is(c.Err(), ami.ErrProtocol) || sent > 100<<20 {
+			t.Errorf("the session died of %v after %d bytes", c.Err(), sent)
+		}
+		exact(t, c.Stats())
+	})
 }
 
 func first(_ map[string]string, ok bool) bool { return ok }

@@ -39,7 +39,7 @@ func TestRandomHostileSessions(t *testing.T) {
 				mu.Unlock()
 				hostile(p, own)
 			})
-			cfg.Limits.Wire = wire.Limits{Banner: 128, Line: 4096, Headers: 64, ResponseHeaders: 64, Packet: 16 << 10, Output: 16 << 10}
+			cfg.Limits.Wire = wire.Limits{Banner: 128, Line: 4096, Headers: 64, Packet: 16 << 10, Answer: 16 << 10}
 			cfg.Limits.ListItems, cfg.Limits.ListBytes, cfg.Limits.Unauthorized, cfg.Limits.Pending = 50, 16<<10, 8<<10, 16
 			check := untouched(t, n)
 			var wg sync.WaitGroup

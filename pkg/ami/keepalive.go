@@ -83,7 +83,7 @@ func (c *Conn) tick() {
 	c.drained()
 	c.mu.Unlock()
 	for _, e := range due {
-		e.to.deliver(nil, e.error(c, ErrTimeout), c.cfg.Name)
+		e.to.deliver(e.reply, e.error(c, ErrTimeout), c.cfg.Name)
 	}
 	if dead {
 		c.kill(ErrKeepalive)

@@ -51,6 +51,8 @@ func (c *Conn) loginFailed(op Op, ctx context.Context, err error) error {
 		err = fmt.Errorf("%w: the server did not greet; it may speak another protocol or want TLS", ErrTimeout)
 	case late:
 		err = fmt.Errorf("%w: the login was not answered", ErrTimeout)
+	case op == "banner" && errors.Is(err, ErrDisconnected):
+		err = fmt.Errorf("%w; a server whose authlimit (manager.conf) is reached ends connections before the banner", err)
 	}
 	return &OpError{Op: op, Node: c.cfg.Name, Err: err}
 }
@@ -75,7 +77,7 @@ func (c *Conn) authenticate(ctx context.Context) error {
 		}
 		challenge := answer.Get("Challenge")
 		if !wire.EqualFold(answer.Name(), "Success") || challenge == "" {
-			return fmt.Errorf("%w: no MD5 challenge: %s", ErrUnauthorized, without(answer.Get("Message"), secret))
+			return fmt.Errorf("no MD5 challenge: %w", c.refusedLogin(&answer, secret))
 		}
 		sum := md5.Sum([]byte(challenge + secret.Reveal())) //nolint:gosec // the protocol's own
 		proof = []Field{{Name: "AuthType", Value: "MD5"}, {Name: "Username", Value: c.cfg.Username}, {Name: "Key", Value: hex.EncodeToString(sum[:])}}
@@ -85,9 +87,24 @@ func (c *Conn) authenticate(ctx context.Context) error {
 		return err
 	}
 	if !wire.EqualFold(answer.Name(), "Success") {
-		return fmt.Errorf("%w: %s", ErrUnauthorized, without(answer.Get("Message"), secret))
+		return c.refusedLogin(&answer, secret)
 	}
 	return nil
+}
+
+// refusedLogin says what a server's refusal of a login means. One that is stopping refuses everything; one that allows a
+// user one session (manager.c, process_message) may still hold an earlier one of ours, whose end it has not seen yet.
+func (c *Conn) refusedLogin(answer *wire.Message, secret Secret) error {
+	message := answer.Get("Message")
+	switch {
+	case isStopping(message):
+		return fmt.Errorf("%w: %s", ErrStopping, message)
+	case message == "Login Already In Use" && c.stats.sessions.Load() > 0:
+		return fmt.Errorf("%s: %w; the other session may be our own of before", message, ErrLoginInUse)
+	case message == "Login Already In Use":
+		return fmt.Errorf("%w: %s: %w", ErrUnauthorized, message, ErrLoginInUse)
+	}
+	return fmt.Errorf("%w: %s", ErrUnauthorized, without(message, secret))
 }
 
 // without hides the secret in a server's words, in case it repeats what it was sent.

@@ -193,7 +193,23 @@ func TestLoginEndings(t *testing.T) {
 			a, _ := p.action()
 			p.send("Response: Error\nActionID: %s\nMessage: Asterisk is shutting down\n\n", a["ActionID"])
 			p.drain()
-		}, "login", ami.ErrUnauthorized, "shutting down", 0},
+		}, "login", ami.ErrStopping, "shutting down", 0},
+		{"a stopping server's Challenge", func(p *peer) {
+			banner(p)
+			for {
+				a, ok := p.action()
+				if !ok {
+					return
+				}
+				p.send("Response: Error\nActionID: %s\nMessage: Asterisk is shutting down\n\n", a["ActionID"])
+			}
+		}, "login", ami.ErrStopping, "shutting down", 0},
+		{"one session a user", func(p *peer) {
+			banner(p)
+			a, _ := p.action()
+			p.send("Response: Error\nActionID: %s\nMessage: Login Already In Use\n\n", a["ActionID"])
+		}, "login", ami.ErrUnauthorized, "allowmultiplelogin=no", 0},
+		{"closed before the banner", func(*peer) {}, "banner", ami.ErrDisconnected, "authlimit", 0},
 		{"the Login is answered for somebody else", func(p *peer) {
 			banner(p)
 			p.send("Response: Success\nActionID: 1-000000000000000000-login\n\n")

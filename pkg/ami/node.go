@@ -26,6 +26,7 @@ type Node struct {
 	feed    feed
 	current atomic.Pointer[Conn] // the ready session, nil: none
 	booted  atomic.Bool          // FullyBooted was seen on this session
+	ending  atomic.Bool          // Shutdown was seen on this session
 
 	ctx    context.Context // ends with the node
 	cancel context.CancelFunc
@@ -36,7 +37,8 @@ type Node struct {
 	since                  time.Time
 	cause                  error // of the last failure; nil once ready
 	sup                    supervisor
-	conn                   *Conn // the session that lives, ready or not
+	outage                 Outage // the present one, or the one to come
+	conn                   *Conn  // the session that lives, ready or not
 	sessions               uint64
 	lastGood               string
 	banner                 string
@@ -78,6 +80,8 @@ func (n *Node) run() {
 	n.stats.dials.Add(1)
 	n.mu.Lock()
 	n.sessions++
+	n.sup.dialing(time.Now())
+	n.outage.Dials++
 	session, lastGood := n.sessions, n.lastGood
 	n.mu.Unlock()
 	var c *Conn
@@ -147,6 +151,10 @@ func samePort(a, b string) bool {
 func (n *Node) serve(c *Conn, closed bool) {
 	c.read()
 	last := c.Stats()
+	cause := fmt.Errorf("%w: %w", ErrDisconnected, c.Err())
+	if n.ending.Swap(false) {
+		cause = fmt.Errorf("%w: %w", ErrStopping, cause)
+	}
 	n.booted.Store(false)
 	n.mu.Lock()
 	n.conn = nil
@@ -156,7 +164,7 @@ func (n *Node) serve(c *Conn, closed bool) {
 	if !closed {
 		n.stats.lost.Add(1)
 	}
-	n.failed(fmt.Errorf("%w: %w", ErrDisconnected, c.Err()))
+	n.failed(cause)
 }
 
 // setup runs the caller's OnReady guarded: a panic in it, or an exit of its goroutine, costs this session and is reported.
@@ -183,9 +191,7 @@ func (n *Node) watch(m *wire.Message) {
 	switch name := m.Name(); len(name) {
 	case len("Shutdown"):
 		if wire.EqualFold(name, "Shutdown") {
-			n.mu.Lock()
-			n.sup.shutdown()
-			n.mu.Unlock()
+			n.ending.Store(true)
 		}
 	case len("FullyBooted"):
 		if wire.EqualFold(name, "FullyBooted") {
@@ -201,9 +207,15 @@ func (n *Node) ready(c *Conn) {
 		n.mu.Unlock()
 		return
 	}
-	n.sup.ready(time.Now())
+	now := time.Now()
+	n.sup.ready(now)
 	n.current.Store(c)
 	n.change(StateReady, nil)
+	if o := n.outage; o.Cause != nil {
+		o.Until = now
+		n.cluster.reconnected(n, o)
+	}
+	n.outage = Outage{}
 	n.mu.Unlock()
 }
 
@@ -222,8 +234,12 @@ func (n *Node) failed(cause error) {
 		n.mu.Unlock()
 		return
 	}
-	wasOpen := n.sup.open
-	state, wait := n.sup.failed(time.Now(), cause, random)
+	wasOpen, now := n.sup.open, time.Now()
+	state, wait := n.sup.failed(now, cause, random)
+	if n.outage.Cause == nil {
+		n.outage.Since, n.outage.First = now, cause
+	}
+	n.outage.Cause = cause
 	if n.sup.open && !wasOpen {
 		n.stats.breakerOpens.Add(1)
 	}
@@ -271,19 +287,26 @@ func (n *Node) change(state State, cause error) {
 
 // State returns the node's state and the cause of the last failure, which is nil once it is ready.
 func (n *Node) State() (State, error) {
-	state, _, cause := n.look()
-	return state, cause
+	l := n.look()
+	return l.state, l.cause
 }
 
-// look returns state and cause, and a channel that is closed when they change.
-func (n *Node) look() (State, <-chan struct{}, error) {
+// A look is what a node goes through at one instant.
+type look struct {
+	state   State
+	cause   error
+	open    bool            // the breaker
+	changed <-chan struct{} // closed when any of it changes
+}
+
+func (n *Node) look() look {
 	n.mu.Lock()
-	state, cause, changed, c := n.state, n.cause, n.changed, n.conn
+	l, c := look{state: n.state, cause: n.cause, open: n.sup.open, changed: n.changed}, n.conn
 	n.mu.Unlock()
-	if state == StateReady && c != nil && c.degraded() {
-		state = StateDegraded
+	if l.state == StateReady && c != nil && c.degraded() {
+		l.state = StateDegraded
 	}
-	return state, changed, cause
+	return l
 }
 
 // Ready reports whether the node takes actions now.
@@ -306,9 +329,6 @@ func (n *Node) close(ctx context.Context, drain bool) error {
 	n.mu.Unlock()
 	var err error
 	if drain && c != nil { // ready or not: OnReady's actions count too
-		n.mu.Lock()
-		n.sup.shutdown()
-		n.mu.Unlock()
 		err = c.Drain(ctx)
 	}
 	n.become(StateClosed, ErrClosed)

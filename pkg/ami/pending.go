@@ -6,8 +6,6 @@ import (
 	"math/bits"
 	"strconv"
 	"sync/atomic"
-
-	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 const (
@@ -39,16 +37,11 @@ type call struct {
 	to         receiver
 
 	// The reader's alone.
-	phase phase
-	list  *list
-}
+	phase  phase
+	list   *list // written under the session's mutex too: whoever ends the call early looks at it
+	strays *strays
 
-// A list is an answer being collected.
-type list struct {
-	response wire.Message
-	events   []Event
-	bytes    int
-	items    int
+	unsure bool // its answer may name no action; guarded by the session's mutex
 }
 
 // A callRef names one call for ever: a slot and the generation it had.
@@ -126,7 +119,7 @@ func (c *call) turn(gen uint64, from, to uint64) bool {
 
 // clear lets go of what an ended call held, and of its generation. Whoever gave the call up must have done with it.
 func (c *call) clear() {
-	c.to, c.action, c.list, c.phase = receiver{}, "", nil, awaitReply
+	c.to, c.action, c.list, c.strays, c.phase, c.unsure = receiver{}, "", nil, nil, awaitReply, false
 	c.word.Store(c.word.Load() &^ (1<<stateBits - 1)) // slotFree
 }
 

@@ -17,7 +17,13 @@ import (
 func (c *Conn) read() {
 	for {
 		err := c.decode()
+		if c.overLimit(err) {
+			continue
+		}
 		if err == nil {
+			if c.dec.Unended() {
+				c.fenceText()
+			}
 			if c.feed.throttled() {
 				time.Sleep(throttleRest)
 			}
@@ -28,7 +34,9 @@ func (c *Conn) read() {
 			if n > 0 {
 				c.lastHeard.Store(c.now())
 			}
-			if n > 0 || err == nil {
+			if c.lostEnd() {
+				err = errNoEnd
+			} else if n > 0 || err == nil {
 				continue // what was read comes first; a lasting error comes again
 			}
 		}
@@ -54,6 +62,9 @@ func (c *Conn) read() {
 // Asterisk says in that time fits one read.
 const throttleRest = time.Millisecond
 
+// errNoEnd is why a session ends in which an answer over its limit goes on and on.
+var errNoEnd = fmt.Errorf("%w: an answer over its limit has no end", ErrProtocol)
+
 // errServerClosed is io.EOF in words.
 var errServerClosed = errors.New("the server closed it")
 
@@ -78,7 +89,7 @@ func (c *Conn) decode() error {
 		case wire.Response:
 			c.response(m)
 		default:
-			c.stats.raw.Add(1)
+			c.packet(m)
 		}
 	}
 }
@@ -116,21 +127,30 @@ func (c *Conn) response(m *wire.Message) {
 	id := actionID(m, topOfResponse)
 	if id == "" {
 		c.stats.unmatched.Add(1)
+		c.offerPacket(m)
+		c.stray(m)
 		return
 	}
 	k, r, whose := c.calls.lookup(id)
 	switch whose {
 	case idForeign:
 		c.stats.foreign.Add(1)
+		c.offerPacket(m)
 		return
 	case idStale:
 		c.stats.duplicate.Add(1)
+		c.offerPacket(m)
 		return
 	}
 	live, known := c.hear(k, r)
 	if !known {
 		c.stats.duplicate.Add(1)
+		c.offerPacket(m)
 		return
+	}
+	c.fenced(k.start)
+	if c.runningRef != r {
+		c.running = nil
 	}
 	if c.cfg.TLS != nil {
 		c.ack(k.end)
@@ -138,7 +158,7 @@ func (c *Conn) response(m *wire.Message) {
 	next, done := k.phase.onResponse(m, k.action, k.await)
 	if !done {
 		if k.phase == awaitReply && live {
-			k.list = &list{response: m.Clone()}
+			c.startList(k, m, next)
 		} else if k.phase != awaitReply {
 			c.stats.duplicate.Add(1)
 		}
@@ -156,6 +176,9 @@ func (c *Conn) response(m *wire.Message) {
 	}
 	reply := c.newReply(k)
 	reply.Message = m.Clone()
+	if k.list != nil {
+		reply.finish(k.list) // an Error in the middle of a list
+	}
 	c.complete(k, r, reply)
 }
 
@@ -194,112 +217,6 @@ func isBroadcast(m *wire.Message) bool {
 	return len(name) == 9 && wire.EqualFold(name, "Privilege") && strings.HasSuffix(value, ",all")
 }
 
-// listEvent handles an event that may belong to a call's answer, and reports whether it was that and no news. What
-// ends a call must carry its ActionID at its top, for text from a caller can forge a packet, but not that.
-func (c *Conn) listEvent(m *wire.Message, id string, broadcast bool) bool {
-	k, r, whose := c.calls.lookup(id)
-	if id == "" && c.isBareItem(m) {
-		k, r, whose = c.running, c.runningRef, idOurs
-	}
-	if whose == idStale && !broadcast {
-		c.stats.duplicate.Add(1) // an item of a list that has ended
-		return true
-	}
-	if whose != idOurs {
-		return false
-	}
-	live, known := c.hear(k, r)
-	if !known {
-		c.stats.duplicate.Add(1)
-		return !broadcast
-	}
-	item, done := k.phase.onEvent(m, k.action)
-	if !item && !done {
-		return false
-	}
-	if done && (k.phase == inList || k.phase == inBareList) && !endsWith(m, id) {
-		c.stats.unmatched.Add(1)
-		return true
-	}
-	if !live {
-		c.dropList(k)
-		if done {
-			c.answeredLate(k, r)
-		}
-		return !broadcast
-	}
-	ev := Event{Message: m.Clone(), Node: c.cfg.Name, Session: c.session, Seq: c.seq, Received: c.at}
-	if item && !c.collect(k, r, ev) {
-		return true
-	}
-	if done {
-		reply := c.newReply(k)
-		reply.Message, reply.Events = k.list.response, k.list.events
-		if !item {
-			reply.End = ev.Message
-		}
-		c.complete(k, r, reply)
-	}
-	return !broadcast // OriginateResponse ends a call and is news as well
-}
-
-// isBareItem reports whether an event without an ActionID is an item of the list that is running. IAXpeers' items are
-// (chan_iax2.c, manager_iax2_show_peers), and a server sends a list without a break.
-func (c *Conn) isBareItem(m *wire.Message) bool {
-	return c.running != nil && (c.running.phase == inList || c.running.phase == inBareList) && wire.EqualFold(c.running.action, "IAXpeers") && wire.EqualFold(m.Name(), "PeerEntry")
-}
-
-// collect adds an item to a call's list. A list over its limits ends the call with what has arrived.
-func (c *Conn) collect(k *call, r callRef, ev Event) bool {
-	l := k.list
-	size := inside.Of(&ev.Message).Size()
-	if c.listItems >= c.cfg.Limits.ListItems || c.listHeld+size > c.cfg.Limits.ListBytes {
-		reply := c.newReply(k)
-		reply.Message, reply.Events = l.response, l.events
-		err := fmt.Errorf("%w: cut off after %d items", ErrListTooLong, l.items)
-		c.dropList(k)
-		c.mu.Lock()
-		e, ok := c.giveUp(k, r, &c.stats.errorReplies)
-		c.drained()
-		c.mu.Unlock()
-		if ok {
-			e.to.deliver(reply, e.error(c, err), c.cfg.Name)
-		}
-		return false
-	}
-	l.items++
-	l.bytes += size
-	c.listHeld += size
-	c.listItems++
-	if k.to.items {
-		c.handOut(k, r, &ev)
-	} else {
-		l.events = append(l.events, ev)
-	}
-	return true
-}
-
-// handOut gives a batch an item at once, unless the call ended meanwhile: nothing comes behind a call's end.
-func (c *Conn) handOut(k *call, r callRef, item *Event) {
-	c.mu.Lock() // whoever ends it holds that, and delivers the end without
-	if k.state(r.gen) != slotHeard {
-		c.mu.Unlock()
-		return
-	}
-	wake := k.to.queue.append(otherEnd{slot: k.to.slot, node: c.cfg.Name, item: item})
-	c.mu.Unlock()
-	rouse(wake)
-}
-
-// dropList lets go of a list that nobody waits for.
-func (c *Conn) dropList(k *call) {
-	if k.list != nil {
-		c.listHeld -= k.list.bytes
-		c.listItems -= k.list.items
-		k.list = nil
-	}
-}
-
 func (c *Conn) newReply(k *call) *Reply {
 	return &Reply{
 		Node: c.cfg.Name, Session: c.session, Seq: c.seq, Received: c.at,
@@ -313,8 +230,8 @@ func (c *Conn) rtt(k *call) time.Duration {
 
 // complete ends a call by its answer, if nobody was faster.
 func (c *Conn) complete(k *call, r callRef, reply *Reply) {
-	c.dropList(k)
 	if a := c.stage(k, r); a != nil {
+		c.dropList(k)
 		a.reply, a.err = reply, c.verdict(k, r, reply)
 		c.book(k, r, reply.RTT, a.err)
 	}
@@ -416,6 +333,7 @@ func (c *Conn) answeredLate(k *call, r callRef) {
 		return // not the reader's to free
 	}
 	c.stats.late.Add(1)
+	c.answered = max(c.answered, k.start)
 	c.dropList(k)
 	c.mu.Lock() // for whoever gave it up
 	k.clear()
@@ -460,7 +378,7 @@ func (c *Conn) reap() {
 	c.reapAt = c.lastHeard.Load() + int64(time.Second)
 	c.calls.each(func(k *call, r callRef, state uint64) {
 		if state == slotZombie && k.end <= c.answered && k.turn(r.gen, slotZombie, slotEnding) {
-			c.dropList(k)
+			c.dropped(k)
 			k.clear()
 			c.calls.release(r.slot)
 			if c.runningRef == r {

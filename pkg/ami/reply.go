@@ -1,6 +1,7 @@
 package ami
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -18,7 +19,34 @@ type Reply struct {
 	RTT      time.Duration // from the write into the session's buffer to Received
 
 	Events []Event      // the items of a list, without its end event
+	Items  int          // how many items came, those that a Batch handed out before included
 	End    wire.Message // the event that completed the action: a list's end, OriginateResponse; else empty
+
+	// Incomplete says that items are missing: the list was cut off (the error says by what), the server cancelled it, or
+	// it announced more items than came. Servers count wrongly, too: without an error, this is a note.
+	Incomplete bool
+	// Fenced says that the answer, or its end, named no action: the server went on to a later one, so that what came until
+	// then is the answer. The Message is then the first response among it, if there was any.
+	Fenced bool
+	Raw    string // what of a Fenced answer is no item, as it came; "" also if the server said nothing at all
+}
+
+// finish takes over what a list has gathered.
+func (r *Reply) finish(l *list) {
+	r.Events, r.Items = l.events, l.items
+	if verdict := listHeader(&r.End); verdict != "" && !wire.EqualFold(verdict, "Complete") {
+		r.Incomplete = true // Cancelled (manager.c, astman_send_list_complete_start's callers say Complete)
+	}
+	if n, ok := r.ListItems(); ok && n > r.Items {
+		r.Incomplete = true
+	}
+}
+
+// ListItems returns how many items the list's end announces, and whether it does. That is advisory: PJSIPShowRegistrationsOutbound
+// and, on 16, DBGetTree say 1 of 2.
+func (r *Reply) ListItems() (n int, ok bool) {
+	n, err := strconv.Atoi(r.End.Get("ListItems"))
+	return n, err == nil
 }
 
 // Success reports whether the server took the action: its verdict is neither Error nor a failed OriginateResponse.

@@ -92,6 +92,9 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 	if listErr != nil || len(candidates) == 0 {
 		return nil, err
 	}
+	if err := allLeftAlone(candidates); err != nil {
+		return nil, err
+	}
 	timeout := a.Timeout
 	if timeout <= 0 { // that of the node, which is not known yet: the longest
 		for _, n := range candidates {
@@ -121,6 +124,16 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 		}
 	}
 	return nil, fmt.Errorf("%w: %w", ErrNotReady, err)
+}
+
+// allLeftAlone returns why an action waits for none of the nodes, or nil if there is one to wait for.
+func allLeftAlone(nodes []*Node) (err error) {
+	for _, n := range nodes {
+		if err = leftAlone(n.look()); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // unrouted books an action that no node got.

@@ -170,7 +170,7 @@ func TestRoutesWaitForReady(t *testing.T) {
 		defer f.close()
 		for _, name := range []string{"a", "b"} {
 			f.serve(name).Close()
-			f.add(name, func(c *ami.Config) { c.Redial.BreakerFailures = 1000; c.Redial.BackoffMax = time.Second })
+			f.add(name, func(c *ami.Config) { c.Redial.BreakerAfter = time.Hour; c.Redial.BackoffMax = time.Second })
 		}
 		time.Sleep(time.Minute)
 		go func() {
@@ -225,7 +225,7 @@ func TestRoutedWaitEndsWithTheCluster(t *testing.T) {
 		f := newFleet(t, ami.ClusterConfig{})
 		defer f.close()
 		f.serve("a").Close()
-		f.add("a", func(c *ami.Config) { c.Redial.BreakerFailures = 1000 })
+		f.add("a", func(c *ami.Config) { c.Redial.BreakerAfter = time.Hour })
 		start := time.Now()
 		done := make(chan error, 2)
 		for _, r := range []ami.Route{{Node: "a"}, {Kind: ami.RouteRoundRobin}} {

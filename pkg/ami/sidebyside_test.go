@@ -58,7 +58,7 @@ var troubles = []trouble{
 	{
 		kind: "flap", slices: int(sideArm / (10 * time.Millisecond)),
 		change: func(c *ami.Config) {
-			c.Redial.BackoffMin, c.Redial.BackoffMax, c.Redial.BreakerFailures = time.Millisecond, time.Millisecond, 1<<30
+			c.Redial.BackoffMin, c.Redial.BackoffMax, c.Redial.BreakerAfter = time.Millisecond, time.Millisecond, time.Hour
 		},
 	},
 	{

@@ -51,7 +51,8 @@ type NodeStats struct {
 
 // Stats returns a snapshot of the node.
 func (n *Node) Stats() NodeStats {
-	state, _, cause := n.look()
+	l := n.look()
+	state, cause := l.state, l.cause
 	n.mu.Lock()
 	s := NodeStats{
 		Node: n.cfg.Name, State: state, Since: n.since, Banner: n.banner,
@@ -60,7 +61,7 @@ func (n *Node) Stats() NodeStats {
 	failures, open := n.sup.trouble(time.Now())
 	if s.Failures = failures; open {
 		s.Breaker = "half-open"
-		if state == StateBreakerOpen {
+		if state == StateBreakerOpen || state == StateStopping {
 			s.Breaker = "open"
 		}
 	}

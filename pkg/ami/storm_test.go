@@ -178,7 +178,7 @@ func closeRound(t *testing.T, net *amitest.Network, names []string, servers []*a
 	for _, name := range names {
 		if _, err := c.Add(ami.Config{
 			Name: name, Addr: name + ":5038", Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret),
-			Events: "on", Dial: net.DialContext, Redial: ami.Redial{BackoffMin: 100 * time.Microsecond, BackoffMax: time.Millisecond, BreakerFailures: 1 << 20},
+			Events: "on", Dial: net.DialContext, Redial: ami.Redial{BackoffMin: 100 * time.Microsecond, BackoffMax: time.Millisecond, BreakerAfter: time.Hour},
 		}); err != nil {
 			t.Error(err)
 			return

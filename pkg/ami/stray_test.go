@@ -20,6 +20,10 @@ func TestStrayAnswersAreCounted(t *testing.T) {
 					return
 				}
 				id := a["ActionID"]
+				if a["Action"] == "Ping" { // the engine's own
+					p.send("Response: Success\nActionID: %s\nPing: Pong\n\n", id)
+					continue
+				}
 				if first == "" {
 					first = id
 				}
@@ -36,8 +40,8 @@ func TestStrayAnswersAreCounted(t *testing.T) {
 		})
 		c := mustDial(t, cfg)
 		for range 3 {
-			r, err := c.Do(t.Context(), ami.NewAction("Ping"))
-			if err != nil || r.Get("Mark") != "right" {
+			r, err := c.Do(t.Context(), ami.NewAction("Work"))
+			if err != nil || r.Get("Mark") != "right" || r.Fenced || r.Raw != "" {
 				t.Fatalf("%v %v", r, err)
 			}
 		}

@@ -16,7 +16,8 @@ const internalRoom = 4
 
 // Do sends an action and waits for its complete answer, within ctx and the action's timeout. If there is no room it
 // waits for that too. The error is an *OpError that says whether bytes left the process; a server's refusal comes as
-// a Reply together with an error that wraps a *ResponseError.
+// a Reply together with an error that wraps a *ResponseError. So does what came of a list that was cut off, by a timeout
+// or the session's end: that Reply is Incomplete.
 func (c *Conn) Do(ctx context.Context, a Action) (*Reply, error) {
 	c.stats.submitted.Add(1)
 	return c.do(ctx, &a, false)
@@ -220,6 +221,9 @@ func (c *Conn) accept(ctx context.Context, a *Action, to receiver, now, due int6
 		c.stats.accepted.Add(1)
 	}
 	k.publish(r)
+	if !internal && unnamed(a.Name) {
+		c.fence(k)
+	}
 	c.armAt(k.deadline)
 	return r
 }
@@ -268,7 +272,7 @@ func (c *Conn) cancel(r callRef, why error) {
 	c.drained()
 	c.mu.Unlock()
 	if ok {
-		e.to.deliver(nil, e.error(c, contextCause(why)), c.cfg.Name)
+		e.to.deliver(e.reply, e.error(c, contextCause(why)), c.cfg.Name)
 	}
 }
 
@@ -299,6 +303,7 @@ type ended struct {
 	action string
 	ref    callRef
 	sent   Sent
+	reply  *Reply // what came of a list
 }
 
 // ending books a call's end and gathers what its delivery needs.
@@ -307,7 +312,7 @@ func (c *Conn) ending(k *call, r callRef, sent Sent, counter *atomic.Uint64) end
 		counter = &c.stats.internalEnded
 	}
 	counter.Add(1)
-	return ended{to: k.to, action: k.action, ref: r, sent: sent}
+	return ended{to: k.to, action: k.action, ref: r, sent: sent, reply: c.partial(k)}
 }
 
 // error builds the call's *OpError.

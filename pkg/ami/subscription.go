@@ -16,6 +16,9 @@ type SubscribeOptions struct {
 	Events []string
 	// Where is a condition on an event's headers; nil means none.
 	Where *Where
+	// Packets asks for what is neither an event nor an answer, too: raw text, and responses to nobody here. Its Kind is not
+	// wire.Event. Events does not choose among it, for it has no name; Where does.
+	Packets bool
 	// Nodes are names of a cluster's nodes; none means all, those added later included.
 	Nodes []string
 
@@ -39,6 +42,7 @@ type Subscription struct {
 	ringEvents int
 	ringBytes  int
 	throttle   bool
+	packets    bool
 	pool       segmentPool
 
 	wake chan struct{}   // room for one
@@ -69,7 +73,7 @@ func newSubscription(o SubscribeOptions) (*Subscription, error) {
 		return nil, fmt.Errorf("ami: subscribe: a negative buffer (%d events, %d bytes)", o.RingEvents, o.RingBytes)
 	}
 	s := &Subscription{
-		names: names, where: o.Where, ringEvents: o.RingEvents, ringBytes: o.RingBytes, throttle: o.Throttle,
+		names: names, where: o.Where, ringEvents: o.RingEvents, ringBytes: o.RingBytes, throttle: o.Throttle, packets: o.Packets,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), members: make(map[*ring]*feed),
 	}
 	if s.ringEvents == 0 {

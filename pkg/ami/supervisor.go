@@ -16,7 +16,8 @@ const (
 	StateReady                    // takes actions
 	StateDegraded                 // takes actions, but the server missed its last Ping
 	StateBackoff                  // waiting for its next turn to dial
-	StateBreakerOpen              // failed too often in a row: left alone until the probe
+	StateBreakerOpen              // away for long: tried less and less often, and calls do not wait for it
+	StateStopping                 // as StateBackoff, and the server said that it is stopping
 	StateClosed                   // over for good
 )
 
@@ -37,29 +38,54 @@ func (s State) String() string {
 		return "backoff"
 	case StateBreakerOpen:
 		return "breaker-open"
+	case StateStopping:
+		return "stopping"
 	}
 	return "closed"
 }
 
 // A supervisor decides when a node tries again. It is a pure core: no clock, goroutine or socket, so that a table
 // drives it.
+//
+// The breaker counts time, not tries: a server that restarts refuses many dials in a few seconds, and is to be found as
+// soon as it is back.
 type supervisor struct {
 	cfg      *Config
-	failures int // in a row; a session that stayed up ends the row
-	refusals int // refused logins in a row
-	open     bool
-	readyAt  time.Time
-	planned  bool      // the server said Shutdown: its going is no failure
-	excused  bool      // that was believed once since the last session that stayed up
-	grace    time.Time // until then a planned restart may take, without the breaker opening
+	failures int       // in a row; a session that stayed up ends the row
+	probes   int       // failures since the breaker opened
+	refusals int       // refused logins in a row
+	open     bool      // away for BreakerAfter
+	away     time.Time // since when; zero: not
+	dialAt   time.Time // when the present attempt began
+	readyAt  time.Time // zero: not ready
+	before   time.Time // away as it was before this session, which may be one that greets and drops; zero: it was gone
+	gone     bool      // a dial failed since the last session: the server was really away
 }
 
-// plannedRestart is how long a server that said Shutdown may stay away before its breaker can open.
-const plannedRestart = time.Minute
+const (
+	// quickRedial is how far apart redials are at most before the breaker opens.
+	quickRedial = 2 * time.Second
+	// standsAfter is how long a session must have been ready to end an absence, unless dials failed before it. A server
+	// that greets and drops must not be called in a loop for good; one that is restarted again and again is away anew each
+	// time, however soon.
+	standsAfter = time.Second
+)
+
+// dialing tells that an attempt begins.
+func (s *supervisor) dialing(now time.Time) {
+	s.dialAt = now
+	if s.away.IsZero() {
+		s.away = now
+	}
+}
 
 // ready tells that a session became ready.
 func (s *supervisor) ready(now time.Time) {
-	s.readyAt, s.planned, s.refusals = now, false, 0
+	s.before, s.away = s.away, time.Time{}
+	if s.gone {
+		s.before, s.gone = time.Time{}, false
+	}
+	s.readyAt, s.refusals = now, 0
 }
 
 // trouble returns the failures in a row and whether the breaker is open, which a session that stays up ends.
@@ -67,43 +93,70 @@ func (s *supervisor) trouble(now time.Time) (failures int, open bool) {
 	if !s.readyAt.IsZero() && now.Sub(s.readyAt) >= s.cfg.Redial.StableAfter {
 		return 0, false
 	}
-	return s.failures, s.open
+	return s.failures, s.open && (s.readyAt.IsZero() || now.Sub(s.readyAt) < standsAfter)
 }
-
-// shutdown tells that the server announced its end.
-func (s *supervisor) shutdown() { s.planned = true }
 
 // failed tells that a dial failed or a session ended, and returns what the node does now and for how long. random is
 // in [0,1).
 //
-// A session that was ready for less than StableAfter counts as a failure too: a server that accepts, greets and drops
-// must not be called in a loop. A refused login backs off on a clock of its own, and says nothing about the network.
+// A session that was ready for less than StableAfter counts as a failure too, which the backoff remembers. A refused
+// login backs off on a clock of its own, and says nothing about the network.
 func (s *supervisor) failed(now time.Time, cause error, random float64) (State, time.Duration) {
 	up := !s.readyAt.IsZero()
-	stable := up && now.Sub(s.readyAt) >= s.cfg.Redial.StableAfter
+	stood := now.Sub(s.readyAt)
 	s.readyAt = time.Time{}
 	if errors.Is(cause, ErrUnauthorized) {
 		s.refusals++
-		s.open = false
+		s.open, s.probes, s.away = false, 0, time.Time{} // it is there
 		return StateBackoff, jitter(s.cfg.Redial.LoginBackoffMin, s.cfg.Redial.LoginBackoffMax, s.refusals, 0.5+random/2)
 	}
-	if stable {
-		s.failures, s.open, s.excused = 0, false, false
-	}
-	if stable || up && s.planned && !s.excused {
-		if s.planned { // once: a server that says so after every login is called in a loop no more than another
-			s.excused, s.grace = true, now.Add(plannedRestart)
+	if up {
+		s.away = now
+		if stood < standsAfter && !s.before.IsZero() {
+			s.away = s.before
 		}
-		return StateBackoff, jitter(s.cfg.Redial.BackoffMin, s.cfg.Redial.BackoffMax, s.failures+1, random)
+	} else {
+		s.gone = true
 	}
-	if s.failures++; !up && now.Before(s.grace) {
-		s.failures = min(s.failures, s.cfg.Redial.BreakerFailures-1)
+	switch {
+	case up && stood >= s.cfg.Redial.StableAfter:
+		s.failures = 0
+	default:
+		s.failures++
 	}
-	if s.open || s.failures >= s.cfg.Redial.BreakerFailures {
-		s.open = true // the breaker is the backoff: one probe behind it
-		return StateBreakerOpen, s.cfg.Redial.BreakerOpen/2 + time.Duration(random*float64(s.cfg.Redial.BreakerOpen)/2)
+	if now.Sub(s.away) < s.cfg.Redial.BreakerAfter {
+		s.open, s.probes = false, 0
+		return waiting(cause, StateBackoff), s.quick(now, up, random)
 	}
-	return StateBackoff, jitter(s.cfg.Redial.BackoffMin, s.cfg.Redial.BackoffMax, s.failures, random)
+	s.open = true
+	s.probes++
+	_, high := s.quickest()
+	return waiting(cause, StateBreakerOpen), jitter(min(2*high, s.cfg.Redial.BackoffMax), s.cfg.Redial.BackoffMax, s.probes, random)
+}
+
+// quick is the wait before the breaker opens: full jitter that grows up to quickRedial. It counts from the last
+// attempt's beginning, so that one which hung does not add to it.
+func (s *supervisor) quick(now time.Time, up bool, random float64) time.Duration {
+	low, high := s.quickest()
+	wait := jitter(low, high, max(s.failures, 1), random)
+	if up {
+		return wait
+	}
+	return max(min(wait, high-now.Sub(s.dialAt)), jitter(low, low, 1, random))
+}
+
+// quickest returns the shortest and the longest of the quick waits.
+func (s *supervisor) quickest() (low, high time.Duration) {
+	low = s.cfg.Redial.BackoffMin
+	return low, max(low, min(quickRedial, s.cfg.Redial.BackoffMax))
+}
+
+// waiting returns the state of a node that waits for its next turn to dial.
+func waiting(cause error, otherwise State) State {
+	if errors.Is(cause, ErrStopping) {
+		return StateStopping
+	}
+	return otherwise
 }
 
 // jitter returns a share of low·2^(n-1), at most of high: full jitter, whose cap holds after it.

@@ -10,12 +10,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A life is one thing that happened to a node: how long after the last thing, how its session or dial ended, and how
-// long it had been ready (negative: never).
+// A life is one attempt of a node's: how long it took to fail, or how long its session was ready, and why it ended.
 type life struct {
-	up      time.Duration
-	planned bool
-	cause   error
+	took  time.Duration // of the dial
+	up    time.Duration // negative: never ready
+	cause error
 }
 
 // An outcome is what a supervisor decided, with random = 1-ε: the longest wait there is.
@@ -25,105 +24,159 @@ type outcome struct {
 }
 
 var (
-	errDial    = &OpError{Op: "dial", Err: errors.New("refused")}
-	errRefused = &OpError{Op: "login", Err: ErrUnauthorized}
-	errLost    = fmt.Errorf("%w: reset", ErrDisconnected)
+	errDial     = &OpError{Op: "dial", Err: errors.New("refused")}
+	errRefused  = &OpError{Op: "login", Err: ErrUnauthorized}
+	errStopping = &OpError{Op: "login", Err: ErrStopping}
+	errInUse    = &OpError{Op: "login", Err: ErrLoginInUse}
+	errLost     = fmt.Errorf("%w: reset", ErrDisconnected)
 )
 
 func never(cause error) life { return life{up: -1, cause: cause} }
 
-func decide(t *testing.T, random float64, lives []life) []outcome {
+func hung(d time.Duration) life { return life{took: d, up: -1, cause: errDial} }
+
+func repeat(n int, l life) []life {
+	lives := make([]life, n)
+	for i := range lives {
+		lives[i] = l
+	}
+	return lives
+}
+
+// An history is a supervisor that lives through what a table says.
+type history struct {
+	sup supervisor
+	now time.Time
+}
+
+func newHistory(t *testing.T) *history {
 	t.Helper()
-	cfg, err := Config{Addr: "pbx:5038", Redial: Redial{BreakerFailures: 3}}.withDefaults()
+	cfg, err := Config{Addr: "pbx:5038"}.withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := supervisor{cfg: &cfg}
-	now := time.Unix(1_000_000, 0)
+	return &history{sup: supervisor{cfg: &cfg}, now: time.Unix(1_000_000, 0)}
+}
+
+func (h *history) live(l life, random float64) outcome {
+	h.sup.dialing(h.now)
+	h.now = h.now.Add(l.took)
+	if l.up >= 0 {
+		h.sup.ready(h.now)
+		h.now = h.now.Add(l.up)
+	}
+	state, wait := h.sup.failed(h.now, l.cause, random)
+	h.now = h.now.Add(wait)
+	return outcome{state, wait}
+}
+
+func decide(t *testing.T, random float64, lives []life) []outcome {
+	t.Helper()
+	h := newHistory(t)
 	var got []outcome
 	for _, l := range lives {
-		if l.up >= 0 {
-			s.ready(now)
-			now = now.Add(l.up)
-		}
-		if l.planned {
-			s.shutdown()
-		}
-		state, wait := s.failed(now, l.cause, random)
-		got = append(got, outcome{state, wait})
-		now = now.Add(wait)
+		got = append(got, h.live(l, random))
 	}
 	return got
 }
 
 func TestSupervisorDecisions(t *testing.T) {
 	const ms, s, m = time.Millisecond, time.Second, time.Minute
-	b := func(d time.Duration) outcome { return outcome{StateBackoff, d} }
-	open := outcome{StateBreakerOpen, 30 * s}
+	b := func(ds ...time.Duration) (out []outcome) {
+		for _, d := range ds {
+			out = append(out, outcome{StateBackoff, d})
+		}
+		return out
+	}
+	open := func(ds ...time.Duration) (out []outcome) {
+		for _, d := range ds {
+			out = append(out, outcome{StateBreakerOpen, d})
+		}
+		return out
+	}
+	stopping := func(ds ...time.Duration) (out []outcome) {
+		for _, d := range ds {
+			out = append(out, outcome{StateStopping, d})
+		}
+		return out
+	}
+	join := func(all ...[]outcome) (out []outcome) {
+		for _, a := range all {
+			out = append(out, a...)
+		}
+		return out
+	}
+	first := b(100*ms, 200*ms, 400*ms, 800*ms, 1600*ms) // 3.1 s
+	quick := func(n int) []outcome { return b(times(n, 2*s)...) }
 	for _, tt := range []struct {
 		name  string
 		lives []life
 		want  []outcome
 	}{
 		{
-			"the backoff doubles, then the breaker is the backoff",
-			[]life{never(errDial), never(errDial), never(errDial), never(errDial), never(errDial)},
-			[]outcome{b(100 * ms), b(200 * ms), open, open, open},
+			"for half a minute redials are two seconds apart at most, then the backoff grows",
+			repeat(5+14+6, never(errDial)),
+			join(first, quick(14), open(4*s, 8*s, 16*s, 30*s, 30*s, 30*s)),
 		},
 		{
-			"a session that stayed up starts anew",
+			"a dial that hangs adds nothing to the two seconds between",
+			[]life{hung(300 * ms), hung(5 * s), hung(5 * s), hung(1900 * ms), hung(5 * s)},
+			b(100*ms, 100*ms, 100*ms, 100*ms, 100*ms),
+		},
+		{
+			"a session that stayed up starts the backoff anew",
 			[]life{never(errDial), never(errDial), {up: 10 * s, cause: errLost}, never(errDial)},
-			[]outcome{b(100 * ms), b(200 * ms), b(100 * ms), b(100 * ms)},
+			b(100*ms, 200*ms, 100*ms, 100*ms),
 		},
 		{
-			"a session that did not stay up is a failure like any other",
+			"one that did not stay up is a failure that the backoff remembers",
 			[]life{{up: 9 * s, cause: errLost}, {up: 0, cause: errLost}, {up: s, cause: errLost}, {up: s, cause: errLost}},
-			[]outcome{b(100 * ms), b(200 * ms), open, open},
+			b(100*ms, 200*ms, 400*ms, 800*ms),
 		},
 		{
-			"the probe of an open breaker that succeeds and stays closes it",
-			[]life{never(errDial), never(errDial), never(errDial), {up: m, cause: errLost}, never(errDial), never(errDial), never(errDial)},
-			[]outcome{b(100 * ms), b(200 * ms), open, b(100 * ms), b(100 * ms), b(200 * ms), open},
+			"but it ends the absence: a server that is restarted again and again is away anew each time",
+			join2(repeat(19, never(errDial)), repeat(30, life{up: 2 * s, cause: errLost})),
+			join(first, quick(14), quick(30)),
 		},
 		{
-			"a probe that fails opens it again at once, whatever it was that failed",
-			[]life{never(errDial), never(errDial), never(errDial), {up: s, cause: errLost}, never(errDial)},
-			[]outcome{b(100 * ms), b(200 * ms), open, open, open},
+			"however soon, if dials failed between",
+			alternate(30, life{up: 0, cause: errLost}, never(errDial), never(errDial), never(errDial)),
+			join(first, quick(115)),
+		},
+		{
+			"one that greets and drops does not: that is a loop",
+			repeat(22, life{up: 0, cause: errLost}),
+			join(first, quick(14), open(4*s, 8*s, 16*s)),
+		},
+		{
+			"a server that is found behind an open breaker is found quickly the next time",
+			join2(repeat(20, never(errDial)), []life{{up: m, cause: errLost}, never(errDial)}),
+			join(first, quick(14), open(4*s), b(100*ms, 100*ms)),
 		},
 		{
 			"a refused login has its own, much slower clock",
-			[]life{never(errRefused), never(errRefused), never(errRefused), never(errRefused), never(errRefused), never(errRefused), never(errRefused)},
-			[]outcome{b(30 * s), b(m), b(2 * m), b(4 * m), b(8 * m), b(10 * m), b(10 * m)},
+			repeat(7, never(errRefused)),
+			b(30*s, m, 2*m, 4*m, 8*m, 10*m, 10*m),
 		},
 		{
-			"a refused login does not open the breaker, nor a network failure quicken the login's clock",
+			"a refused login is no absence, nor does a network failure quicken the login's clock",
 			[]life{never(errRefused), never(errDial), never(errRefused), never(errDial), never(errRefused)},
-			[]outcome{b(30 * s), b(100 * ms), b(m), b(200 * ms), b(2 * m)},
+			b(30*s, 100*ms, m, 200*ms, 2*m),
 		},
 		{
 			"an accepted login starts the login's clock anew",
 			[]life{never(errRefused), never(errRefused), {up: m, cause: errLost}, never(errRefused)},
-			[]outcome{b(30 * s), b(m), b(100 * ms), b(30 * s)},
+			b(30*s, m, 100*ms, 30*s),
 		},
 		{
-			"a planned restart is no failure, however short the session was, nor are the dials while it restarts",
-			[]life{never(errDial), {up: s, planned: true, cause: errLost}, never(errDial), never(errDial)},
-			[]outcome{b(100 * ms), b(200 * ms), b(200 * ms), b(200 * ms)},
+			"a server that is stopping is redialled as one that is away",
+			repeat(5+14+2, never(errStopping)),
+			join(stopping(100*ms, 200*ms, 400*ms, 800*ms, 1600*ms), stopping(times(14, 2*s)...), stopping(4*s, 8*s)),
 		},
 		{
-			"but a server that announces its end every time is one that drops",
-			[]life{{up: 0, planned: true, cause: errLost}, {up: 0, planned: true, cause: errLost}, {up: s, planned: true, cause: errLost}, {up: s, planned: true, cause: errLost}},
-			[]outcome{b(100 * ms), b(100 * ms), b(200 * ms), open},
-		},
-		{
-			"until a session stayed up",
-			[]life{{up: 0, planned: true, cause: errLost}, {up: m, cause: errLost}, {up: 0, planned: true, cause: errLost}, never(errDial)},
-			[]outcome{b(100 * ms), b(100 * ms), b(100 * ms), b(100 * ms)},
-		},
-		{
-			"a plan of an earlier session is over",
-			[]life{{up: m, planned: true, cause: errLost}, {up: s, cause: errLost}, {up: s, cause: errLost}},
-			[]outcome{b(100 * ms), b(100 * ms), b(200 * ms)},
+			"so is one that may still hold a session of ours",
+			repeat(5, never(errInUse)),
+			first,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,6 +185,46 @@ func TestSupervisorDecisions(t *testing.T) {
 				t.Errorf("decisions (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// alternate repeats lives in turn, n times each.
+func alternate(n int, lives ...life) (all []life) {
+	for range n {
+		all = append(all, lives...)
+	}
+	return all
+}
+
+func times(n int, d time.Duration) (out []time.Duration) {
+	for range n {
+		out = append(out, d)
+	}
+	return out
+}
+
+func join2(a, b []life) []life { return append(append([]life(nil), a...), b...) }
+
+// Whatever the jitter and however a dial ends, a server that is away for less than half a minute is dialled again
+// within two seconds, or at once if the dial hung for longer; one that is away for longer within half a minute.
+func TestRedialsAreCloseTogether(t *testing.T) {
+	for _, random := range []float64{0.01, 0.3, 0.999999} {
+		for _, took := range []time.Duration{time.Millisecond, time.Second, 1999 * time.Millisecond, 5 * time.Second, 20 * time.Second} {
+			h := newHistory(t)
+			h.live(life{up: time.Hour, cause: errLost}, random)
+			lost := h.now
+			for h.now.Sub(lost) < 10*time.Minute {
+				began, away := h.now, h.now.Sub(lost)+took
+				o := h.live(hung(took), random)
+				most := max(2*time.Second, took+100*time.Millisecond)
+				if away >= 30*time.Second {
+					most = took + 30*time.Second
+				}
+				if apart := h.now.Sub(began); apart > most {
+					t.Errorf("random %v, dials of %v: %v apart after %v (%v)", random, took, apart, away, o)
+				}
+			}
+		}
 	}
 }
 
@@ -154,27 +247,23 @@ func TestJitterCap(t *testing.T) {
 	}
 }
 
-// The waits of nodes that failed together are spread over the whole backoff, the breaker's over its second half.
+// The waits of nodes that failed together are spread over the whole backoff, those of refused logins over its second half.
 func TestWaitsAreSpread(t *testing.T) {
-	lo := decide(t, 0, []life{never(errDial), never(errDial), never(errDial), never(errRefused)})
-	want := []outcome{{StateBackoff, 0}, {StateBackoff, 0}, {StateBreakerOpen, 15 * time.Second}, {StateBackoff, 15 * time.Second}}
+	lo := decide(t, 0, []life{never(errDial), never(errDial), hung(time.Minute), never(errRefused)})
+	want := []outcome{{StateBackoff, 0}, {StateBackoff, 0}, {StateBreakerOpen, 0}, {StateBackoff, 15 * time.Second}}
 	if diff := cmp.Diff(want, lo); diff != "" {
 		t.Errorf("shortest waits (-want +got):\n%s", diff)
 	}
 }
 
-// A server that announces its end in every session, as soon as it is ready, must not be called in a loop.
-func TestSupervisorShutdownLoop(t *testing.T) {
-	lives := make([]life, 100)
-	for i := range lives {
-		lives[i] = life{up: 0, planned: true, cause: errLost}
-	}
+// A server that drops every session as soon as it is ready must not be called in a loop.
+func TestSupervisorDropLoop(t *testing.T) {
 	var total time.Duration
-	for _, o := range decide(t, 0.5, lives) {
+	for _, o := range decide(t, 0.5, repeat(100, life{up: 0, cause: errLost})) {
 		total += o.Wait
 	}
-	if total < 2*time.Minute {
-		t.Errorf("100 sessions that were announced over at once take %v of waiting: that is a loop", total)
+	if total < 10*time.Minute {
+		t.Errorf("100 sessions that were over at once take %v of waiting: that is a loop", total)
 	}
 }
 

@@ -100,10 +100,18 @@ func TestWaitReadyActionFailsFast(t *testing.T) {
 		if _, err := refused.Do(t.Context(), wait); !errors.Is(err, ami.ErrUnauthorized) || time.Since(start) > 2*time.Second {
 			t.Errorf("behind a refused login, after %v: %v", time.Since(start), err)
 		}
-		if _, err := down.Do(t.Context(), wait); !errors.Is(err, ami.ErrBreakerOpen) || time.Since(start) > 10*time.Second {
-			t.Errorf("behind a breaker that opens, after %v: %v", time.Since(start), err)
+		wait.Timeout = time.Minute
+		if _, err := down.Do(t.Context(), wait); !errors.Is(err, ami.ErrTimeout) || errors.Is(err, ami.ErrBreakerOpen) || time.Since(start) < time.Minute {
+			t.Errorf("given before the breaker opened, after %v: %v", time.Since(start), err)
 		}
-		if s := f.Stats(); !s.Ledger.Exact() || s.Ledger.Rejected != 2 {
+		start = time.Now()
+		if _, err := down.Do(t.Context(), wait); !errors.Is(err, ami.ErrBreakerOpen) || time.Since(start) > 0 {
+			t.Errorf("behind an open breaker, after %v: %v", time.Since(start), err)
+		}
+		if _, err := f.Cluster.Via(ami.Route{Kind: ami.RouteFailover, Nodes: []string{"down"}}).Do(t.Context(), wait); !errors.Is(err, ami.ErrBreakerOpen) || time.Since(start) > 0 {
+			t.Errorf("routed to open breakers, after %v: %v", time.Since(start), err)
+		}
+		if s := f.Stats(); !s.Ledger.Exact() || s.Ledger.Rejected != 4 {
 			t.Errorf("ledger %+v", s.Ledger)
 		}
 	})

@@ -2,10 +2,12 @@ package output
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/internal/shapes"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
@@ -58,4 +60,35 @@ func BenchmarkReferenceQuote(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkFormat is what each format costs of events in turn.
+func BenchmarkFormat(b *testing.B) {
+	for _, f := range []struct {
+		name string
+		o    Options
+	}{
+		{"jsonl", Options{}},
+		{"json", Options{Format: JSONDocument, Many: true}},
+		{"table", Options{Format: TableText, Nodes: true}},
+		{"table-screen", Options{Format: TableText, Nodes: true, Terminal: true, Color: true, Width: 160}},
+	} {
+		b.Run(f.name, func(b *testing.B) {
+			var events []ami.Event
+			for _, name := range []string{shapes.Plain, "ChanVariable x 2", "list of members", "CEL", "JSON in a value"} {
+				s, _ := shapes.Named(name)
+				events = append(events, shapeEvents(b, s)...)
+			}
+			p := NewPrinter(io.Discard, f.o)
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				if err := p.Event(&events[n%len(events)]); err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
 }

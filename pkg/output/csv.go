@@ -28,7 +28,7 @@ func appendCSV(dst []byte, cells []string) []byte {
 }
 
 // column returns what --fields means by a name: one of the keys node, event, time, ts, type in lower case, else the
-// first header of that name, whatever its case.
+// header of that name, whatever its case.
 func column(name string, ev *ami.Event, typ string) string {
 	switch name {
 	case "type":
@@ -49,7 +49,20 @@ func column(name string, ev *ami.Event, typ string) string {
 		}
 		return epoch(ev.Received)
 	}
-	return ev.Get(name)
+	v, _ := joined(&ev.Message, name)
+	return v
+}
+
+// joined returns the value of a header, those of one that repeats with a comma between, and whether there is one.
+func joined(m *wire.Message, name string) (text string, found bool) {
+	for v := range m.Values(name) {
+		if !found {
+			text, found = v, true
+			continue
+		}
+		text += ", " + v
+	}
+	return text, found
 }
 
 // replyColumn is column for a reply that is no list.
@@ -68,10 +81,10 @@ func replyColumn(name string, r *ami.Reply, origin *Origin) string {
 	case "outcome":
 		return r.Outcome().String()
 	}
-	if v, ok := r.Lookup(name); ok {
+	if v, ok := joined(&r.Message, name); ok {
 		return v
 	}
-	if v, ok := r.End.Lookup(name); ok {
+	if v, ok := joined(&r.End, name); ok {
 		return v
 	}
 	ev := ami.Event{Node: r.Node, Received: r.Received}

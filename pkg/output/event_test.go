@@ -2,6 +2,7 @@ package output
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -98,16 +99,26 @@ func TestAppendEventDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// A packet of many lines takes the way through a map, and says the same.
+// A packet of any number of lines says all that it holds: the table of names grows with it.
 func TestManyLines(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("Event: A\r\n")
-	for i := range 400 {
-		b.WriteString("Line-" + strings.Repeat("0", i%200) + ": " + string(rune('a'+i%26)) + "\r\n")
+	b.WriteString("Response: Success\r\n")
+	for i := range 30_000 {
+		fmt.Fprintf(&b, "Line-%06d: %d\r\n", i%20_000, i)
 	}
 	b.WriteString("\r\n")
-	ev := ami.Event{Message: message(t, b.String())}
-	checkNothingLost(t, &ev.Message, AppendEvent(nil, &ev))
+	p := JSON{names: new(names), stamp: new(stamp)}
+	for range 2 {
+		r := ami.Reply{Message: message(t, b.String())}
+		var got replyObject
+		if err := json.Unmarshal(p.AppendReply(nil, &r, &Origin{}), &got); err != nil {
+			t.Fatal(err)
+		}
+		checkReply(t, &r, &got, false)
+	}
+	if n := cap(p.names.slots) + cap(p.names.links); n > 2*mostSlots {
+		t.Errorf("room for %d lines is kept", n)
+	}
 }
 
 // object is the JSON form of an event.

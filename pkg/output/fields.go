@@ -7,161 +7,217 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// manyLines is the length from which a packet's names are kept in a map: comparing each with all before it is faster
-// below and quadratic above (GetConfig answers a header for each line of a file).
-const manyLines = 128
-
-// A fieldWriter appends the keys fields, multi and text of one packet.
+// A fieldWriter appends the keys event, fields, multi and text of one packet.
 type fieldWriter struct {
 	m     *wire.Message
-	from  int                    // the first line that is not lifted out
-	omit  func(name string) bool // names lifted out of fields, nil for none
-	only  []string               // if not empty: the names to keep
+	name  string   // the packet's
+	event bool     // the name is written as the key event
+	from  int      // the first line that is not lifted out
+	lift  lifting  // which names are lifted out of fields
+	only  []string // if not empty: the names to keep
 	lossy bool
 
 	textless bool // the bare lines are a Command's output, written elsewhere
+	passing  bool // names are shared with writers that keep other fields: nothing can be learned
 
-	seen    [16]uint64       // a bit for each name's hash: a clear bit says that the name is new
-	places  map[string][]int // instead of seen for packets of many lines: where each name stands
-	bare    bool             // there are lines without a name
-	repeats bool
+	names  *names
+	fit    *layout // the packet's, if there is one
+	spread bool    // laid out for people, in a document that is an array
+	bare   bool    // there are lines without a name
 }
 
 // append writes the fields; the object must be open and hold a key already.
 func (w *fieldWriter) append(dst []byte) []byte {
-	packet := inside.Of(w.m)
-	n := w.m.Len()
-	if n > manyLines {
-		w.places = make(map[string][]int)
+	t := w.names
+	t.m = w.m
+	dst = slices.Grow(dst, len(w.m.Text())+4*w.m.Len()+64) // enough, unless much needs escapes
+	if w.passing {
+		t.reset()
+		dst = w.unknown(w.opening(dst), w.from)
+	} else {
+		dst = w.guess(dst)
 	}
-	dst = slices.Grow(dst, len(w.m.Text())+4*n+64) // enough, unless much needs escapes
-	dst = append(dst, `,"fields":{`...)
-	open := len(dst)
-	for i := w.from; i < n; i++ {
-		name, value, line := packet.Parts(i)
-		if name == "" {
-			w.bare = true
-			continue
-		}
-		if w.omit != nil && w.omit(name) || len(w.only) > 0 && !contains(w.only, name) {
-			continue
-		}
-		whole := plainASCII(line)
-		plain := whole || plainASCII(name)
-		if !w.first(i, name, plain) {
-			w.repeats = true
-			continue
-		}
-		if len(dst) > open {
-			dst = append(dst, ',')
-		}
-		dst = w.name(dst, name, plain)
-		dst = append(dst, ':', '"')
-		if whole || plainASCII(value) {
-			dst = append(dst, value...)
-		} else {
-			dst = w.escaped(dst, value)
-		}
-		dst = append(dst, '"')
+	if w.spread {
+		return w.endSpread(dst)
 	}
-	dst = append(dst, '}')
-	if w.repeats {
+	if dst[len(dst)-1] == ',' { // behind the last one
+		dst = dst[:len(dst)-1]
+	}
+	return w.rest(append(dst, '}'))
+}
+
+// rest writes what stands behind the fields, and ends the packet.
+func (w *fieldWriter) rest(dst []byte) []byte {
+	if w.names.repeats() {
 		dst = w.multi(dst)
 	}
+	w.names.release()
 	if w.bare && !w.textless {
 		dst = w.text(dst)
 	}
 	return dst
 }
 
-func (w *fieldWriter) name(dst []byte, name string, plain bool) []byte {
-	dst = append(dst, '"')
-	if plain {
-		dst = append(dst, name...)
-	} else {
-		dst = w.escaped(dst, name)
+// endSpread ends the fields, and writes what stands behind them.
+func (w *fieldWriter) endSpread(dst []byte) []byte {
+	comma := len(spreadComma) - 1
+	if dst[len(dst)-comma] == ',' {
+		dst = appendNewline(dst[:len(dst)-comma], spreadFields-1)
+	} else { // there are none
+		dst = dst[:len(dst)-len("\n")-2*spreadFields]
 	}
-	return append(dst, '"')
+	dst = append(dst, '}')
+	w.fit = nil // its keys are laid out already
+	rest := w.rest(w.names.rest[:0])
+	if w.names.rest = rest; cap(rest) > flushAt {
+		w.names.rest = nil
+	}
+	return appendSpread(dst, view(rest), spreadFields-1)
 }
 
+// opening writes the key event and begins fields.
+func (w *fieldWriter) opening(dst []byte) []byte {
+	start := len(dst)
+	if w.event {
+		dst = appendStringKey(dst, "event", w.name, &w.lossy)
+	}
+	dst = append(dst, `,"fields":{`...)
+	if w.spread {
+		dst = appendSpread(dst[:start], string(dst[start:]), spreadFields-1)
+	}
+	return dst
+}
+
+// colon stands between a key and its string, and comma behind that, with their quotes.
+func (w *fieldWriter) colon() string {
+	if w.spread {
+		return spreadColon
+	}
+	return plainColon
+}
+
+func (w *fieldWriter) comma() string {
+	if w.spread {
+		return spreadComma
+	}
+	return plainComma
+}
+
+// guess writes the lines by the layout of an earlier packet, and those that are not in it.
+func (w *fieldWriter) guess(dst []byte) []byte {
+	t, i := w.names, w.from
+	place := t.place(w)
+	l := *place
+	if !l.mayFit(w) {
+		t.reset()
+		dst = w.opening(dst)
+	} else {
+		if dst, i = w.known(dst, l); i == w.m.Len() {
+			l.misses, l.patience, w.fit = 0, learnAfter, l
+			return dst
+		}
+		t.reset()
+		t.forget(l, w.from, i, len(w.colon()))
+	}
+	dst = w.unknown(dst, i)
+	if l != nil {
+		if l.misses++; l.misses < l.patience {
+			return dst
+		}
+	}
+	*place = w.learn(l)
+	return dst
+}
+
+// unknown writes the lines from line i on by the table of names.
+func (w *fieldWriter) unknown(dst []byte, i int) []byte {
+	colon, comma := w.colon(), w.comma()
+	packet := inside.Of(w.m)
+	for n := w.m.Len(); i < n; i++ {
+		name, value, line := packet.Parts(i)
+		if name == "" {
+			w.bare = true
+			continue
+		}
+		if w.leavesOut(name) {
+			continue
+		}
+		start := len(dst)
+		if plainASCII(line) {
+			if w.names.add(i, name, hashName(name)) {
+				dst = append(append(append(dst, '"'), name...), colon...)
+				dst = append(append(dst, value...), comma...)
+			}
+			continue
+		}
+		dst = w.escaped(append(dst, '"'), name)
+		if !w.names.add(i, name, hashWritten(dst[start+1:])) {
+			dst = dst[:start]
+			continue
+		}
+		dst = append(w.escaped(append(dst, colon...), value), comma...)
+	}
+	return dst
+}
+
+// leavesOut reports whether the lines of that name are not in fields.
+func (w *fieldWriter) leavesOut(name string) bool {
+	return w.lift.lifts(name) || len(w.only) > 0 && !contains(w.only, name)
+}
+
+// pair writes what stands before a value, up to its first quote, the value, a quote and a comma.
+func (w *fieldWriter) pair(dst, before []byte, value, comma string) []byte {
+	if !plainASCII(value) {
+		return append(w.escaped(append(dst, before...), value), comma...)
+	}
+	at := len(dst)
+	size := len(before) + len(value) + len(comma)
+	if cap(dst)-at < size {
+		dst = slices.Grow(dst, size)
+	}
+	dst = dst[:at+size]
+	copy(dst[at:], before)
+	copy(dst[at+len(before):], value)
+	copy(dst[at+len(before)+len(value):], comma)
+	return dst
+}
+
+var oneQuote = []byte{'"'}
+
 func (w *fieldWriter) escaped(dst []byte, s string) []byte {
+	if plainASCII(s) {
+		return append(dst, s...)
+	}
 	dst, lossy := appendEscaped(dst, s)
 	w.lossy = w.lossy || lossy
 	return dst
 }
 
-// first reports whether line i is the first of its name, and remembers the name.
-func (w *fieldWriter) first(i int, name string, plain bool) bool {
-	if w.places != nil {
-		name = key(name, plain)
-		w.places[name] = append(w.places[name], i)
-		return len(w.places[name]) == 1
-	}
-	var h uint32 // names that need escapes share a bit, for different ones can become the same key
-	if n := len(name); plain {
-		h = (uint32(name[0]) | uint32(name[n/2])<<8 | uint32(name[n-1])<<16 | uint32(n)<<24) * 2654435761 >> 22
-	}
-	word, bit := &w.seen[h>>6], uint64(1)<<(h&63)
-	if *word&bit == 0 {
-		*word |= bit
-		return true
-	}
-	for j := w.from; j < i; j++ {
-		if earlier, _ := w.m.Line(j); sameKey(earlier, name, plain) {
-			return false
-		}
-	}
-	return true
-}
-
 // multi writes all values of each name that repeats, ordered by first occurrence.
 func (w *fieldWriter) multi(dst []byte) []byte {
 	dst = append(dst, `,"multi":{`...)
-	open := len(dst)
-	w.seen = [16]uint64{}
-	places := w.places
-	if places != nil {
-		w.places = make(map[string][]int)
-	}
 	for i := w.from; i < w.m.Len(); i++ {
-		name, _ := w.m.Line(i)
-		if name == "" || w.omit != nil && w.omit(name) || len(w.only) > 0 && !contains(w.only, name) {
+		if !w.names.heads(i) {
 			continue
 		}
-		plain := plainASCII(name)
-		if !w.first(i, name, plain) {
-			continue
+		name, value := w.m.Line(i)
+		if w.fit != nil {
+			dst = append(dst, w.fit.key(i)...)
+		} else {
+			dst = append(w.escaped(append(dst, '"'), name), '"', ':', '"')
 		}
-		all := places[key(name, plain)]
-		if places == nil {
-			all = w.all(i, name, plain)
-		}
-		if len(all) < 2 {
-			continue
-		}
-		if len(dst) > open {
-			dst = append(dst, ',')
-		}
-		dst = append(w.name(dst, name, plain), ':', '[')
-		for k, j := range all {
-			if k > 0 {
-				dst = append(dst, ',')
+		dst[len(dst)-1] = '[' // in place of the quote
+		for j := i; ; _, value = w.m.Line(j) {
+			dst = w.pair(dst, oneQuote, value, plainComma)
+			if j = w.names.next(j); j == 0 {
+				break
 			}
-			dst = w.value(dst, j)
 		}
-		dst = append(dst, ']')
+		dst[len(dst)-1] = ']' // in place of the last comma
+		dst = append(dst, ',')
 	}
-	return append(dst, '}')
-}
-
-// all returns the places of a name from line i on.
-func (w *fieldWriter) all(i int, name string, plain bool) (places []int) {
-	for j := i; j < w.m.Len(); j++ {
-		if other, _ := w.m.Line(j); sameKey(other, name, plain) {
-			places = append(places, j)
-		}
-	}
-	return places
+	dst[len(dst)-1] = '}'
+	return dst
 }
 
 func (w *fieldWriter) text(dst []byte) []byte {
@@ -184,20 +240,6 @@ func (w *fieldWriter) value(dst []byte, i int) []byte {
 	dst, lossy := appendString(dst, value)
 	w.lossy = w.lossy || lossy
 	return dst
-}
-
-// key returns the JSON key that a name becomes, as it is written.
-func key(name string, plain bool) string {
-	if plain {
-		return name
-	}
-	escaped, _ := appendEscaped(nil, name)
-	return string(escaped)
-}
-
-// sameKey reports whether a name becomes the same JSON key as name, of which is known whether it is plain.
-func sameKey(other, name string, plain bool) bool {
-	return other == name || !plain && other != "" && key(other, false) == key(name, false)
 }
 
 func contains(names []string, name string) bool {

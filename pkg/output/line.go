@@ -21,59 +21,138 @@ type lineStyle struct {
 // red says that something is wrong. A node keeps its own.
 var nodeColors = [...]string{"36", "35", "32"}
 
-// A span is text of one colour, "" none.
-type span struct{ text, color string }
-
-// appendEventLine appends an event as one line: local time, node, name, headers as Name=value.
+// AppendEventLine appends an event as one line: local time, node, name, headers as Name=value.
 func appendEventLine(dst []byte, ev *ami.Event, s lineStyle) []byte {
-	spans := make([]span, 0, 32)
+	l := lineWriter{dst: dst, style: s}
 	if !ev.Received.IsZero() {
-		spans = append(spans, span{ev.Received.Local().Format("15:04:05.000") + "  ", "2"})
+		l.begin("2")
+		l.dst = append(appendClock(l.dst, ev.Received), "  "...)
+		l.end()
 	}
 	if s.Node && ev.Node != "" {
-		spans = append(spans, span{pad(Safe(ev.Node), 12) + "  ", nodeColor(ev.Node)})
+		l.begin(nodeColor(ev.Node))
+		l.dst = appendSafe(l.dst, ev.Node)
+		l.dst = appendSpaces(l.dst, max(12-Width(l.written()), 0)+2)
+		l.end()
 	}
 	if ev.Gap != nil {
-		spans = append(spans, span{gapText(ev.Gap), "31"})
-		return append(appendSpans(dst, spans, s), '\n')
+		l.begin("31")
+		l.dst = append(l.dst, gapText(ev.Gap)...)
+		l.end()
+		return append(l.dst, '\n')
 	}
-	spans = append(spans, span{pad(Safe(ev.Name()), 20), "1"})
-	named := len(spans)
+	if ev.Kind() != wire.Event {
+		l.begin("33")
+		l.dst = append(l.dst, "(packet) "...)
+		l.end()
+		l.begin("")
+		l.dst = appendQuoted(l.dst, strings.TrimSpace(ev.Text()))
+		l.end()
+		return append(l.dst, '\n')
+	}
+	l.begin("1")
+	l.dst = appendSafe(l.dst, ev.Name())
+	padding := max(20-Width(l.written()), 0) // unless nothing follows to be aligned
 	for name, value := range pairs(&ev.Message, s.Fields) {
-		spans = append(spans, span{" " + Safe(name) + "=", "2"}, span{quoted(value), ""})
-	}
-	if len(spans) == named { // nothing follows to be aligned
-		spans[named-1].text = Safe(ev.Name())
-	}
-	return append(appendSpans(dst, spans, s), '\n')
-}
-
-// appendSpans appends the spans, cut as one text would be.
-func appendSpans(dst []byte, spans []span, s lineStyle) []byte {
-	total := 0
-	for _, p := range spans {
-		total += Width(p.text)
-	}
-	room, cut := total, s.Width > 0 && total > s.Width
-	if cut {
-		room = s.Width
-	}
-	for _, p := range spans {
-		w := Width(p.text)
-		if cut && w >= room { // what is behind it does not fit either
-			p.text, w = Cut(p.text+" ", room), room
-		}
-		if s.Color && p.color != "" && p.text != "" {
-			dst = append(append(append(dst, "\x1b["...), p.color...), 'm')
-			dst = append(append(dst, p.text...), "\x1b[0m"...)
-		} else {
-			dst = append(dst, p.text...)
-		}
-		if room -= w; room <= 0 {
+		if l.full {
 			break
 		}
+		if padding >= 0 {
+			l.dst = appendSpaces(l.dst, padding)
+			l.end()
+			padding = -1
+		}
+		l.begin("2")
+		l.dst = append(appendSafe(append(l.dst, ' '), name), '=')
+		l.end()
+		l.begin("")
+		l.dst = appendQuoted(l.dst, value)
+		l.end()
 	}
-	return dst
+	if padding >= 0 {
+		l.end()
+	}
+	return append(l.dst, '\n')
+}
+
+// A lineWriter writes parts of one colour each, and cuts the line where it is full.
+type lineWriter struct {
+	dst   []byte
+	style lineStyle
+	used  int  // columns
+	full  bool // the line is cut: no part follows
+
+	// The part being written, and once it is the last one.
+	from  int // where it begins
+	start int // where its text begins
+	stop  int // where it ends
+	room  int // columns that there were for it
+	color string
+}
+
+// begin begins a part, in a colour or "" for none.
+func (l *lineWriter) begin(color string) {
+	if l.full {
+		return
+	}
+	if l.style.Width > 0 && l.used == l.style.Width {
+		l.cut() // the part before: something follows
+		return
+	}
+	if l.color, l.from = color, len(l.dst); !l.style.Color {
+		l.color = ""
+	}
+	if l.color != "" {
+		l.dst = append(append(append(l.dst, "\x1b["...), l.color...), 'm')
+	}
+	l.start, l.stop, l.room = len(l.dst), -1, l.style.Width-l.used
+}
+
+// written returns the text of the part being written.
+func (l *lineWriter) written() string { return view(l.dst[l.start:]) }
+
+// end ends a part.
+func (l *lineWriter) end() {
+	switch {
+	case l.full:
+		l.dst = l.dst[:l.stop] // what did not fit
+		return
+	case len(l.dst) == l.start: // there is nothing to colour
+		l.dst, l.stop, l.start, l.color = l.dst[:l.from], l.from, l.from, ""
+		return
+	case l.style.Width > 0:
+		if l.used += Width(l.written()); l.used > l.style.Width {
+			l.stop = len(l.dst)
+			l.cut()
+			return
+		}
+	}
+	l.stop = len(l.dst)
+	l.endColor()
+}
+
+// cut shortens the last part as one text would be of which more follows.
+func (l *lineWriter) cut() {
+	text := Cut(string(l.dst[l.start:l.stop])+" ", l.room)
+	l.dst = append(l.dst[:l.start], text...)
+	l.endColor()
+	l.full, l.stop = true, len(l.dst)
+}
+
+func (l *lineWriter) endColor() {
+	if l.color != "" {
+		l.dst = append(l.dst, "\x1b[0m"...)
+	}
+}
+
+// appendClock appends the local time of day with its milliseconds.
+func appendClock(dst []byte, t time.Time) []byte {
+	hour, minute, second := t.Local().Clock()
+	dst = append(append2(dst, hour), ':')
+	dst = append(append2(dst, minute), ':')
+	dst = append(append2(dst, second), '.')
+	ms := t.Nanosecond() / 1e6
+	return append2(append(dst, byte('0'+ms/100)), ms%100)
 }
 
 // nodeColor takes the sum of the name's bytes, so that neighbours (pbx1, pbx2, pbx3) differ.
@@ -95,12 +174,23 @@ func gapText(g *ami.Gap) string {
 	return "-- gap: events of " + Duration(g.Until.Sub(g.Since)) + " are missing, the connection was lost"
 }
 
-// quoted returns a value as it can be told apart on a line: in quotes if it is empty or holds a space.
-func quoted(s string) string {
-	if s == "" || strings.ContainsAny(s, " \"") {
-		return `"` + strings.ReplaceAll(Safe(s), `"`, `\"`) + `"`
+// appendQuoted appends a value as it can be told apart on a line: in quotes if it is empty or holds a space.
+func appendQuoted(dst []byte, s string) []byte {
+	switch {
+	case s != "" && plainWord(s):
+		return append(dst, s...)
+	case s == "" || strings.ContainsAny(s, " \""):
+		dst = append(dst, '"')
+		for {
+			before, after, found := strings.Cut(s, `"`)
+			dst = appendSafe(dst, before)
+			if !found {
+				return append(dst, '"')
+			}
+			dst, s = append(dst, '\\', '"'), after
+		}
 	}
-	return Safe(s)
+	return AppendSafe(dst, s)
 }
 
 func pad(s string, width int) string {

@@ -46,7 +46,7 @@ func (p *Printer) replyText(r *ami.Reply, origin *Origin) {
 }
 
 // hidden tells the headers that a headline already shows, or that only serve the protocol.
-func hidden(name string) bool { return name == "" || liftedOfCommand(name) }
+func hidden(name string) bool { return name == "" || liftCommand.lifts(name) }
 
 func (p *Printer) headline(r *ami.Reply, origin *Origin) string {
 	s := r.Name()

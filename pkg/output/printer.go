@@ -2,7 +2,6 @@ package output
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
 
 	"github.com/apntalk/amictl/internal/query"
@@ -48,6 +47,7 @@ type Printer struct {
 	w    io.Writer
 	o    Options
 	json JSON
+	doc  JSON // the same for the elements of a document
 
 	query query.Path // of o.Query
 	buf   []byte
@@ -67,7 +67,10 @@ type Printer struct {
 
 // NewPrinter returns a printer that writes to w.
 func NewPrinter(w io.Writer, o Options) *Printer {
-	p := &Printer{w: w, o: o, json: JSON{Fields: o.Fields, stamp: new(stamp)}}
+	p := &Printer{w: w, o: o, json: JSON{Fields: o.Fields, stamp: new(stamp), names: new(names)}}
+	if o.Format == JSONDocument {
+		p.doc = JSON{Fields: o.Fields, stamp: new(stamp), names: new(names), spread: true}
+	}
 	if o.Query != "" {
 		p.o.Format = JSONLines
 		p.query = query.Compile(o.Query)
@@ -100,6 +103,9 @@ func (p *Printer) Event(ev *ami.Event) error {
 	switch {
 	case p.line():
 		p.buf = append(p.json.AppendEvent(p.buf, ev), '\n')
+	case p.o.Format == JSONDocument && ev.Gap == nil && (p.objects > 0 || p.o.Many):
+		p.beginElement()
+		p.buf = p.doc.AppendEvent(p.buf, ev)
 	case p.o.Format == JSONLines || p.o.Format == JSONDocument:
 		p.object(p.json.AppendEvent(p.one[:0], ev))
 	case p.o.Format == TableText:
@@ -213,35 +219,26 @@ func (p *Printer) object(o []byte) {
 
 // documentObject adds an object to the JSON document, holding the first one back while it may stay alone.
 func (p *Printer) documentObject(o []byte) {
-	p.objects++
-	if p.objects == 1 && !p.o.Many {
+	if p.objects == 0 && !p.o.Many {
+		p.objects++
 		p.pending = bytes.Clone(o)
 		return
 	}
+	p.beginElement()
+	p.buf = appendSpread(p.buf, view(o), 1)
+}
+
+// beginElement begins an element of the document, which is an array now.
+func (p *Printer) beginElement() {
+	p.objects++
 	if p.pending != nil {
-		p.element(p.pending, true)
+		p.buf = appendSpread(append(p.buf, "[\n  "...), view(p.pending), 1)
 		p.pending = nil
-		p.element(o, false)
+	} else if p.objects == 1 {
+		p.buf = append(p.buf, "[\n  "...)
 		return
 	}
-	p.element(o, p.objects == 1)
-}
-
-func (p *Printer) element(o []byte, first bool) {
-	if first {
-		p.buf = append(p.buf, "[\n  "...)
-	} else {
-		p.buf = append(p.buf, ",\n  "...)
-	}
-	p.buf = appendIndented(p.buf, o, "  ")
-}
-
-func appendIndented(dst, object []byte, prefix string) []byte {
-	b := bytes.NewBuffer(dst)
-	if err := json.Indent(b, object, prefix, "  "); err != nil {
-		panic("output: a JSON object is invalid: " + err.Error())
-	}
-	return b.Bytes()
+	p.buf = append(p.buf, ",\n  "...)
 }
 
 func (p *Printer) raw(text string) {
@@ -330,7 +327,7 @@ func (p *Printer) Close() error {
 	case p.o.Format == JSONDocument && p.o.Query == "":
 		switch {
 		case p.pending != nil:
-			p.buf = append(appendIndented(p.buf, p.pending, ""), '\n')
+			p.buf = append(appendSpread(p.buf, view(p.pending), 0), '\n')
 		case p.objects > 0:
 			p.buf = append(p.buf, "\n]\n"...)
 		case p.o.Many:

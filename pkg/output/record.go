@@ -51,6 +51,8 @@ func appendValue(dst []byte, v any) []byte {
 	case string:
 		dst, _ = appendString(dst, v)
 		return dst
+	case int:
+		return strconv.AppendInt(dst, int64(v), 10)
 	case time.Time:
 		return appendTimestamp(dst, v)
 	}

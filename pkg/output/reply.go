@@ -10,9 +10,8 @@ import (
 
 // AppendReply appends the complete answer to an action. Items that were printed on their own are left out of it.
 func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
-	dst = append(dst, `{"type":"reply"`...)
 	lossy := false
-	dst = j.appendStamp(dst, r.Node, r.Received, &lossy)
+	dst = j.appendOpening(dst, "reply", r.Node, r.Received, &lossy)
 	dst = origin.append(dst, &lossy)
 	dst = appendStringKey(dst, "response", r.Name(), &lossy)
 	if message, ok := r.Lookup("Message"); ok {
@@ -24,34 +23,50 @@ func (j JSON) AppendReply(dst []byte, r *ami.Reply, origin *Origin) []byte {
 	dst = strconv.AppendInt(appendKey(dst, "rtt_us"), r.RTT.Microseconds(), 10)
 	follows := wire.EqualFold(r.Name(), "Follows")
 	command := follows || wire.EqualFold(origin.Action, "Command")
-	w := fieldWriter{m: &r.Message, from: 1, omit: lifted, only: j.Fields, textless: follows}
+	w := fieldWriter{m: &r.Message, name: r.Name(), from: 1, lift: liftReply, only: j.Fields, textless: follows}
 	if command {
-		w.omit = liftedOfCommand
+		w.lift = liftCommand
 	}
-	dst = w.append(dst)
+	dst = j.appendFields(dst, &w)
 	lossy = lossy || w.lossy
 	if command {
 		dst = appendOutput(dst, r, &lossy)
 	}
-	return closeObject(j.appendList(dst, r, origin.Items, &lossy), lossy)
+	dst = j.appendList(dst, r, origin.Items, &lossy)
+	if r.Incomplete {
+		dst = append(dst, `,"complete":false`...)
+	}
+	if r.Fenced {
+		dst = appendStringKey(dst, "raw", r.Raw, &lossy)
+	}
+	return closeObject(dst, lossy)
 }
 
-// lifted tells the headers of a response that have keys of their own, or none because they only serve the protocol.
-func lifted(name string) bool {
+// A lifting says which headers of a packet have keys of their own, or none because they only serve the protocol.
+type lifting uint8
+
+const (
+	liftNothing   lifting = iota
+	liftOwnNumber         // of an item
+	liftReply
+	liftCommand // a reply whose output has a key of its own too
+)
+
+func (l lifting) lifts(name string) bool {
+	if l == liftNothing {
+		return false
+	}
 	switch len(name) {
 	case len("Message"):
-		return wire.EqualFold(name, "Message")
+		return l >= liftReply && wire.EqualFold(name, "Message")
 	case len("ActionID"): // and Response
-		return wire.EqualFold(name, "ActionID") || wire.EqualFold(name, "Response")
+		return wire.EqualFold(name, "ActionID") || l >= liftReply && wire.EqualFold(name, "Response")
 	case len("EventList"):
-		return wire.EqualFold(name, "EventList")
+		return l >= liftReply && wire.EqualFold(name, "EventList")
+	case len("Output"):
+		return l == liftCommand && wire.EqualFold(name, "Output")
 	}
 	return false
-}
-
-// liftedOfCommand is lifted for an answer whose output has a key of its own too.
-func liftedOfCommand(name string) bool {
-	return lifted(name) || wire.EqualFold(name, "Output")
 }
 
 func appendOutput(dst []byte, r *ami.Reply, lossy *bool) []byte {
@@ -121,9 +136,8 @@ type Failure struct {
 
 // AppendError appends a failure as a JSON object.
 func AppendError(dst []byte, f *Failure) []byte {
-	dst = append(dst, `{"type":"error"`...)
 	lossy := false
-	dst = appendStamp(dst, f.Node, f.Time, &lossy)
+	dst = appendOpening(dst, "error", f.Node, f.Time, &lossy)
 	dst = f.Origin.append(dst, &lossy)
 	dst = appendStringKey(dst, "code", f.Code, &lossy)
 	dst = strconv.AppendInt(appendKey(dst, "exit"), int64(f.Exit), 10)

@@ -10,8 +10,30 @@ import (
 // controls, and what Unicode calls format characters (bidirectional marks and overrides, zero-width ones, tags), line
 // and paragraph separators.
 func unsafeRune(r rune) bool {
-	return r >= 0x80 && r < 0xa0 || r > 0xa0 && (unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029')
+	if r < lowRunes {
+		return unsafeLow[r/64]&(1<<(r%64)) != 0
+	}
+	return r > lastLetter && unicode.Is(unicode.Cf, r)
 }
+
+const (
+	lowRunes   = 0x2080 // the unsafe runes below it are in a table; between it and lastLetter there are none
+	lastLetter = 0xfefe
+)
+
+var unsafeLow = func() (t [lowRunes / 64]uint64) {
+	mark := func(lo, hi, stride rune) {
+		for r := lo; r <= hi && r < lowRunes; r += stride {
+			t[r/64] |= 1 << (r % 64)
+		}
+	}
+	mark(0x80, 0x9f, 1)
+	mark(0x2028, 0x2029, 1)
+	for _, f := range unicode.Cf.R16 {
+		mark(rune(f.Lo), rune(f.Hi), rune(f.Stride))
+	}
+	return t
+}()
 
 // AppendSafe appends s as a terminal may see it: controls other than tab, C1, format characters and bytes that are
 // not UTF-8 come as \x1b, \r or \u202e. A line end is escaped too; callers write their own.
@@ -43,6 +65,14 @@ func AppendSafe(dst []byte, s string) []byte {
 		start = i
 	}
 	return append(dst, s[start:]...)
+}
+
+// appendSafe is AppendSafe for what mostly needs no escape.
+func appendSafe(dst []byte, s string) []byte {
+	if plainASCII(s) {
+		return append(dst, s...)
+	}
+	return AppendSafe(dst, s)
 }
 
 // Safe is AppendSafe for a string.

@@ -223,6 +223,7 @@ func formatPercent(p float64) string {
 
 // WriteTable writes the comparison for people.
 func (c *Comparison) WriteTable(w io.Writer) error {
+	c = safe(c)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "METRIC\tBASE\tNEW\tCHANGE\tSPREAD\t")
 	for _, ch := range c.Changes {

@@ -14,6 +14,7 @@ const htmlRows = 200
 
 // HTML writes a result as one page that needs nothing else: no script, no font, no request.
 func HTML(w io.Writer, res *bench.Result) error {
+	res = safe(res)
 	r := view{res}
 	p := page{
 		Result: res, Headline: r.headline(), Plots: r.plots(), Sentences: r.sentences(), Words: verdictWords(r.Verdict),

@@ -32,7 +32,7 @@ func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
 
 // Table writes a result for people at a terminal of so many columns (0: as many as it takes), the verdict last.
 func Table(w io.Writer, res *bench.Result, columns int) error {
-	r := view{res}
+	r := view{safe(res)}
 	var b strings.Builder
 	writeWrapped(&b, r.headline(), 0, columns)
 	gone := map[string]bool{}
@@ -70,9 +70,9 @@ func trimLines(s string) string {
 
 // Markdown writes a result as Markdown, for a pull request or a wiki.
 func Markdown(w io.Writer, res *bench.Result) error {
-	r := view{res}
+	r := view{safe(res)}
 	var b strings.Builder
-	fmt.Fprintf(&b, "## amictl bench: %s\n\n%s\n", r.Verdict, escapeMarkdown(r.headline()))
+	fmt.Fprintf(&b, "## amictl bench: %s\n\n%s\n", escapeMarkdown(string(r.Verdict)), escapeMarkdown(r.headline()))
 	for _, g := range r.grids(maxRows) {
 		fmt.Fprintf(&b, "\n### %s\n\n| %s |\n|%s\n", g.title, strings.Join(g.head, " | "), strings.Repeat(" --- |", len(g.head)))
 		for _, row := range g.rows {
@@ -91,14 +91,14 @@ func Markdown(w io.Writer, res *bench.Result) error {
 		fmt.Fprintf(&b, "- `%s`: %s, %s\n", strings.ReplaceAll(j.Threshold, "`", ""), escapeMarkdown(j.Value), outcome(j))
 	}
 	for _, why := range r.Reasons {
-		fmt.Fprintf(&b, "- **%s**: %s\n", r.Verdict, escapeMarkdown(why))
+		fmt.Fprintf(&b, "- **%s**: %s\n", escapeMarkdown(string(r.Verdict)), escapeMarkdown(why))
 	}
 	return writeText(w, b.String())
 }
 
 // escapeMarkdown keeps names from a server from becoming markup.
 func escapeMarkdown(s string) string {
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", "\n", " ", "\r", " ", "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`).Replace(s)
+	return strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", "\n", " ", "\r", " ", "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`).Replace(s)
 }
 
 func writeText(w io.Writer, s string) error {

@@ -7,8 +7,6 @@ import (
 
 	"github.com/mattn/go-isatty"
 
-	"github.com/apntalk/amictl/internal/cli/config"
-	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami"
@@ -32,37 +30,16 @@ func Aim(r *run.Run, f *target.Fanout, action *ami.Action) (nodes []ami.Config, 
 	return nodes, false, Permit(r, f, nodes, action)
 }
 
-// ProtectedBy returns the name of a protected context that has one of the nodes, by name or by address, or "".
-func ProtectedBy(r *run.Run, nodes []ami.Config) string {
-	addrs := make(map[string]bool, len(nodes))
-	for i := range nodes {
-		addrs[strings.ToLower(nodes[i].Addr)] = true
-	}
-	cfg := r.Settings.Config
-	for _, name := range cfg.ContextNames() {
-		c := cfg.Contexts[name]
-		if !c.Protect {
-			continue
-		}
-		for _, n := range c.Nodes {
-			if u, err := config.ParseURL(n.URL); err == nil && addrs[strings.ToLower(u.Addr)] {
-				return name
-			}
-		}
-	}
-	return ""
-}
-
 // Permit asks, or wants --yes, before an action that may change a protected server.
 func Permit(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action) error {
 	if f.Yes || OnlyReads(action) {
 		return nil
 	}
-	context := ProtectedBy(r, nodes)
-	if context == "" {
+	protection := ProtectedBy(r, nodes)
+	refusal := protection.Refusal(r, action, "")
+	if refusal == nil {
 		return nil
 	}
-	refusal := ProtectedError(context, action)
 	in, ok := r.Stdin.(*os.File)
 	if !ok || r.StdinFor != "" || !isatty.IsTerminal(in.Fd()) || !r.StderrIsTerminal() {
 		return refusal
@@ -71,15 +48,11 @@ func Permit(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action
 	for i := range nodes {
 		names = append(names, nodes[i].Name)
 	}
-	answer, err := r.Ask(in, "context "+context+" is protected: send "+action.Name+" to "+shorten(names)+"? [y/N] ")
+	answer, err := r.Ask(in, strings.TrimSuffix(protection.why(r, ""), ",")+": send "+action.Name+" to "+shorten(names)+"? [y/N] ")
 	if err != nil || !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {
 		return refusal
 	}
 	return nil
-}
-
-func ProtectedError(context string, action *ami.Action) error {
-	return fail.Usage("--yes sends it all the same, --dry-run shows it", "context %s is protected and %s may change something; nothing was sent", context, action.Name)
 }
 
 // OnlyReads reports whether an action is known to change nothing. Of Asterisk's own commands those that show are.
@@ -134,7 +107,7 @@ func NotDry(err error) error {
 
 // PrintDry prints one action for one node; line is the line of input that asked, 0 if there was none.
 func PrintDry(r *run.Run, p *output.Printer, node *ami.Config, action *ami.Action, line int) error {
-	packet, err := wire.AppendAction(nil, action.Name, []byte(dryRunID), action.Fields)
+	packet, err := wire.AppendAction(make([]byte, 0, 256), action.Name, []byte(dryRunID), action.Fields)
 	if err != nil {
 		return &ami.OpError{Op: ami.OpDo, Action: action.Name, Err: err}
 	}
@@ -143,16 +116,18 @@ func PrintDry(r *run.Run, p *output.Printer, node *ami.Config, action *ami.Actio
 		r.Note("dry run: to %s (%s)", node.Name, node.Addr)
 		return p.Packet(text)
 	}
-	rec := output.Record{
+	var number any
+	if line > 0 {
+		number = line
+	}
+	return p.Record(output.Record{
 		{Key: "type", Value: "dry-run"},
 		{Key: "node", Value: node.Name},
 		{Key: "addr", Value: node.Addr},
 		{Key: "action", Value: action.Name},
-	}
-	if line > 0 {
-		rec = append(rec, output.Pair{Key: "line", Value: line})
-	}
-	return p.Record(append(rec, output.Pair{Key: "packet", Value: text}))
+		{Key: "line", Value: number},
+		{Key: "packet", Value: text},
+	})
 }
 
 // shorten lists a few of many names.

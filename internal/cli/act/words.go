@@ -95,7 +95,7 @@ func WarnUnknown(r *run.Run, action *ami.Action) {
 // WarnEvents tells of a name that is a typing error away from an event's in the catalogue, and is none. It is waited for
 // all the same: a newer server may send it.
 func WarnEvents(r *run.Run, names []string) {
-	known := catalog.Events()
+	known := catalog.EventNames()
 	for _, name := range names {
 		if strings.ContainsAny(name, "*?") || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
 			continue

@@ -264,8 +264,9 @@ func load(ctx context.Context, r *run.Run, f *options) error {
 		res, err := l.Run(ctx)
 		live.end()
 		if err != nil {
-			return usage(err)
+			return runFailed(usage(err), len(runs))
 		}
+		r.NoteSent(1)
 		runs = append(runs, res)
 		if ctx.Err() != nil {
 			break
@@ -279,6 +280,16 @@ func load(ctx context.Context, r *run.Run, f *options) error {
 		}
 	}
 	return printResult(r, f, res)
+}
+
+// runFailed is why a run came to nothing. When others have loaded the servers before it, nobody may take that for a load that
+// never began.
+func runFailed(err error, before int) error {
+	if before == 0 {
+		return err
+	}
+	f := fail.Classify(err)
+	return &fail.Error{Code: fail.CodeLost, Message: fmt.Sprintf("run %d failed: %s", before+1, f.Message), Hint: "the runs before it loaded the servers: " + f.Hint}
 }
 
 // printResult writes the result everywhere it is to go, files first, and returns its verdict as an error.

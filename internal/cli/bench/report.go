@@ -30,7 +30,7 @@ func reportFiles(r *run.Run, f *options, files []string) error {
 	if f.merge {
 		res, err := report.Merge(results)
 		if err != nil {
-			return usage(err)
+			return notMerged(err)
 		}
 		results = []*bench.Result{res}
 	}
@@ -40,6 +40,14 @@ func reportFiles(r *run.Run, f *options, files []string) error {
 		}
 	}
 	return nil
+}
+
+// notMerged is the error of results that do not go together.
+func notMerged(err error) error {
+	if known := usage(err); known != err { //nolint:errorlint // it is the same error or another one
+		return known
+	}
+	return fail.Input("each file must be the result of another run of the same load", "%s", fail.Cause(err))
 }
 
 // show writes one result.

@@ -12,10 +12,11 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// Follow originates a call and, once it is answered, waits for its channel's Hangup. What is told of the call's end
-// goes to ends; the reply is as from Do, the error the call's.
-func Follow(ctx context.Context, r *run.Run, c *ami.Conn, action ami.Action, ends chan<- output.Record) (*ami.Reply, error) {
-	sub, err := c.Subscribe(ami.SubscribeOptions{Events: []string{"Hangup"}, RingEvents: target.RingEvents, RingBytes: target.RingBytes})
+// follow originates a call and, once it is answered, waits for its end: the hangup of the channel that it is on by then, for
+// a Local channel may be optimised away, and the call be picked up or transferred. What is told of the call's end goes to ends;
+// the reply is as from Do, the error the call's.
+func follow(ctx context.Context, r *run.Run, c *ami.Conn, action ami.Action, ends chan<- output.Record) (*ami.Reply, error) {
+	sub, err := c.Subscribe(ami.SubscribeOptions{Events: ami.FollowedEvents(), RingEvents: target.RingEvents, RingBytes: target.RingBytes})
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +38,8 @@ func Follow(ctx context.Context, r *run.Run, c *ami.Conn, action ami.Action, end
 		wait, cancel = context.WithTimeout(ctx, r.Flags.Timeout.Value)
 		defer cancel()
 	}
+	var follower ami.CallFollower
+	followed := follower.Follow(id)
 	for {
 		ev, err := sub.Next(wait)
 		switch {
@@ -48,37 +51,36 @@ func Follow(ctx context.Context, r *run.Run, c *ami.Conn, action ami.Action, end
 			return reply, &fail.Error{Code: fail.CodeLost, Sent: "yes", Message: c.Name() + ": the connection was lost during the call", Hint: "the call may go on"}
 		case ev.Gap != nil:
 			return reply, &fail.Error{Code: fail.CodeGap, Sent: "yes", Message: c.Name() + ": events are missing, the call's end may be one of them", Hint: "`amictl send CoreShowChannels` shows whether it goes on"}
-		case ev.Get("Uniqueid") != id:
-			continue
 		}
-		ends <- endRecord(reply, &ev)
-		return reply, endError(c.Name(), &ev)
+		if follower.Event(&ev.Message) == followed && followed.Ended {
+			ends <- EndRecord(reply.Node, reply.Received, ev.Received, followed)
+			return reply, EndError(reply.Node, followed)
+		}
 	}
 }
 
-// endRecord tells how an answered call ended. Its time is from the answer, as OriginateResponse was read, to the
-// Hangup.
-func endRecord(reply *ami.Reply, ev *ami.Event) output.Record {
-	lasted := max(ev.Received.Sub(reply.Received), 0)
+// EndRecord tells how a call ended that was answered then, as OriginateResponse was read.
+func EndRecord(node string, answered, ended time.Time, c *ami.FollowedCall) output.Record {
+	lasted := max(ended.Sub(answered), 0)
 	return output.Record{
 		{Key: "type", Value: "call"},
-		{Key: "node", Value: reply.Node},
-		{Key: "time", Value: ev.Received, Text: ev.Received.Local().Format(time.TimeOnly)},
-		{Key: "channel", Value: ev.Get("Channel")},
-		{Key: "uniqueid", Value: ev.Get("Uniqueid")},
-		{Key: "outcome", Value: reply.Outcome().String()},
-		{Key: "cause", Value: ev.Get("Cause")},
-		{Key: "cause_text", Value: ev.Get("Cause-txt")},
+		{Key: "node", Value: node},
+		{Key: "time", Value: ended, Text: ended.Local().Format(time.TimeOnly)},
+		{Key: "channel", Value: c.Name},
+		{Key: "uniqueid", Value: c.ID},
+		{Key: "outcome", Value: ami.OutcomeAnswered.String()},
+		{Key: "cause", Value: c.Cause},
+		{Key: "cause_text", Value: c.CauseText},
 		{Key: "duration_us", Value: lasted.Microseconds(), Text: output.Duration(lasted)},
 	}
 }
 
-// endError is nil for a normal end: causes.h's normal clearing (16) and normal, unspecified (31), and 0, which Local
+// EndError is nil for a normal end: causes.h's normal clearing (16) and normal, unspecified (31), and 0, which Local
 // channels give.
-func endError(node string, ev *ami.Event) error {
-	cause, err := strconv.Atoi(ev.Get("Cause"))
+func EndError(node string, c *ami.FollowedCall) error {
+	cause, err := strconv.Atoi(c.Cause)
 	if err == nil && (cause == 0 || cause == 16 || cause == 31) {
 		return nil
 	}
-	return &fail.Error{Code: fail.CodeCall, Message: node + ": the call ended with cause " + ev.Get("Cause") + ", " + ev.Get("Cause-txt"), Hint: "the far end or a trunk ended it so; 16 and 31 are normal ends"}
+	return &fail.Error{Code: fail.CodeCall, Message: node + ": the call ended with cause " + c.Cause + ", " + c.CauseText, Hint: "the far end or a trunk ended it so; 16 and 31 are normal ends"}
 }

@@ -24,13 +24,6 @@ const actionsHelp = `Examples:
 What Asterisk's documentation says, without asking a server, unless --live does. Needs: a class that the user must have
 in write=. A * marks what is required.`
 
-const eventsHelp = `Examples:
-  amictl events
-  amictl events 'Queue*'
-  amictl events --query ends.0 QueueStatusComplete   whose list it ends
-
-The events that Asterisk is known to send, without asking a server.`
-
 func ActionsCommand(r *run.Run) *cli.Command {
 	live := false
 	return &cli.Command{
@@ -44,12 +37,12 @@ func ActionsCommand(r *run.Run) *cli.Command {
 				return liveActions(ctx, r, c)
 			}
 			if one, ok := catalog.Lookup(c.Args().First()); ok && c.Args().Len() == 1 {
-				if p, err := r.Printer(run.Records, false, false); err == nil && p.Options().Format == output.TableText && len(p.Options().Fields) == 0 {
+				if p := peoplesPrinter(r); p != nil {
 					return actionDetail(p, &one)
 				}
 			}
 			row := actionRecord
-			if o, err := r.OutputOptions(run.Records); err == nil && o.Format == output.TableText && len(o.Fields) == 0 {
+			if peoplesPrinter(r) != nil {
 				row = actionRow
 			}
 			var rows []output.Record
@@ -62,43 +55,6 @@ func ActionsCommand(r *run.Run) *cli.Command {
 			}
 			return catalogue(r, c, rows, names, "action")
 		},
-	}
-}
-
-func EventsCommand(r *run.Run) *cli.Command {
-	return r.Tell(&cli.Command{
-		Name:        "events",
-		Usage:       "what events there are",
-		ArgsUsage:   "[NAME|GLOB]",
-		Description: eventsHelp,
-		Action: func(_ context.Context, c *cli.Command) error {
-			var rows []output.Record
-			names := catalog.Events()
-			for _, name := range names {
-				if !c.Args().Present() || ami.MatchGlob(c.Args().First(), name) {
-					rows = append(rows, eventRecord(name))
-				}
-			}
-			return catalogue(r, c, rows, names, "event")
-		},
-	}, run.About{Config: run.ConfigMayBeBroken})
-}
-
-// eventRecord is an event, with the actions whose lists it ends.
-func eventRecord(name string) output.Record {
-	var ends []string
-	for _, action := range catalog.Actions() {
-		if wire.EqualFold(action.EndEvent, name) {
-			ends = append(ends, action.Name)
-		}
-	}
-	var value any // left out if there is none
-	if len(ends) > 0 {
-		value = ends
-	}
-	return output.Record{
-		{Key: "event", Value: name},
-		{Key: "ends", Value: value, Text: strings.Join(ends, " ")},
 	}
 }
 
@@ -127,6 +83,7 @@ func actionRecord(action *catalog.Action) output.Record {
 		{Key: "read_only", Value: action.ReadOnly, Text: run.Yes(action.ReadOnly)},
 		{Key: "legacy", Value: action.Legacy, Text: run.Yes(action.Legacy)},
 		{Key: "end_event", Value: run.OrNil(action.EndEvent)},
+		{Key: "odd_answer", Value: run.OrNil(string(action.Odd))},
 		{Key: "params", Value: all, Text: strings.Join(params, " ")},
 		{Key: "required", Value: required, Text: strings.Join(required, " ")},
 	}
@@ -157,6 +114,15 @@ func actionRow(action *catalog.Action) output.Record {
 		{Key: "parameters", Value: strings.Join(params, " "), Look: output.Prose},
 		{Key: "list ends with", Value: action.EndEvent, Look: output.Minor},
 	}
+}
+
+// peoplesPrinter returns a printer for people, who want a table without having chosen its columns, or nil.
+func peoplesPrinter(r *run.Run) *output.Printer {
+	p, err := r.Printer(run.Records, false, false)
+	if err != nil || p.Options().Format != output.TableText || len(p.Options().Fields) > 0 {
+		return nil
+	}
+	return p
 }
 
 // catalogue prints rows; a name that nothing matches is an error.

@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -28,24 +29,59 @@ func actionDetail(p *output.Printer, action *catalog.Action) error {
 			optional = append(optional, param.Name)
 		}
 	}
+	legacy := ""
+	if action.Legacy {
+		legacy = "gone from current releases"
+	}
 	example := "amictl send " + action.Name
 	for _, name := range required {
 		example += " " + name + "=…"
 	}
-	end := "the response"
-	if action.EndEvent != "" {
-		end = "a list; ends with " + action.EndEvent
-	}
-	for _, row := range [][2]string{
+	return detail(p, [][2]string{
 		{"action", action.Name},
 		{"required", cmp.Or(strings.Join(required, " "), "-")},
 		{"optional", cmp.Or(strings.Join(optional, " "), "-")},
 		{"classes", cmp.Or(strings.Join(action.Classes, " or "), "none") + " (in write= of the user in manager.conf)"},
-		{"answer", end},
+		{"answer", answer(action)},
+		{"odd", oddAnswers[action.Odd]},
 		{"only reads", run.Yes(action.ReadOnly)},
 		{"example", example},
-	} {
+		{"legacy", legacy},
+	})
+}
+
+// answer says what an action is answered with.
+func answer(action *catalog.Action) string {
+	if action.EndEvent == "" {
+		return "the response"
+	}
+	var items []string
+	for _, e := range catalog.Events() {
+		if slices.Contains(e.Answers, action.Name) {
+			items = append(items, e.Name)
+		}
+	}
+	if len(items) == 0 {
+		return "a list; ends with " + action.EndEvent
+	}
+	return "a list of " + strings.Join(items, ", ") + "; ends with " + action.EndEvent
+}
+
+// oddAnswers say how an answer is unlike others.
+var oddAnswers = map[catalog.Oddity]string{
+	catalog.Unnamed:      "without an ActionID: it is what comes before the answer to the next action",
+	catalog.UnnamedEnd:   "without an ActionID in the event that ends the list",
+	catalog.UnnamedItems: "without an ActionID in the items",
+	catalog.Glued:        "without a blank line between the items",
+}
+
+// detail shows one thing to people, a line for each thing that is known of it; what is empty is left out.
+func detail(p *output.Printer, rows [][2]string) error {
+	for _, row := range rows {
 		head := row[0]
+		if row[1] == "" {
+			continue
+		}
 		for _, line := range output.Wrap(row[1], p.Options().Width-detailIndent) {
 			if err := p.Text("", head+strings.Repeat(" ", detailIndent-len(head))+line); err != nil {
 				return err
@@ -53,15 +89,10 @@ func actionDetail(p *output.Printer, action *catalog.Action) error {
 			head = ""
 		}
 	}
-	if action.Legacy {
-		if err := p.Text("", "legacy      gone from current releases"); err != nil {
-			return err
-		}
-	}
 	return p.Close()
 }
 
-// detailIndent is the width of the first column of an action's detail.
+// detailIndent is the width of the first column of a detail.
 const detailIndent = 12
 
 // liveActions lists what one server lets this user do, as its ListCommands says.

@@ -73,6 +73,21 @@ type result struct {
 	skipped     bool
 	detail      string // what was found, or why it failed or was skipped
 	err         error
+	inSession   bool // behind the login, when there may have been others before it
+}
+
+// exit is the status that the check asks for. One that failed on a session does not say that nothing was executed: a call
+// or a command of the profile may have been, before it.
+func (r *result) exit() int {
+	f := fail.Classify(r.err)
+	switch {
+	case !r.inSession:
+	case f.Exit == fail.ExitConnect:
+		return fail.ExitLost
+	case f.Exit == fail.ExitLogin, f.Exit == fail.ExitUsage:
+		return fail.ExitFailed
+	}
+	return f.Exit
 }
 
 func (r *result) status() string {
@@ -119,7 +134,11 @@ func check(ctx context.Context, r *run.Run, f *options, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, action := range profile.sends() {
+	actions, err := profile.sends(r)
+	if err != nil {
+		return err
+	}
+	for _, action := range actions {
 		if err := act.Permit(r, &target.Fanout{Yes: f.yes}, nodes, &action); err != nil {
 			return err
 		}
@@ -198,7 +217,7 @@ func report(r *run.Run, p *output.Printer, results [][]result) error {
 			f := fail.Classify(res.err)
 			failures = append(failures, fail.Failure{Message: res.node + ": " + res.check + ": " + res.detail, Hint: f.Hint})
 			if status == fail.ExitOK {
-				status = f.Exit
+				status = res.exit()
 			}
 		}
 		t.Add(status)

@@ -15,7 +15,6 @@ import (
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/call"
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/cond"
@@ -54,13 +53,14 @@ func (c *checker) all(ctx context.Context) {
 		}
 		c.add(s.name, start, time.Now(), detail, err)
 	}
+	c.run.NoteSent(c.conn.Stats().Ledger.Accepted)
 }
 
 // errNotAllowed is of a check that the user's rights leave open, without being wrong for that.
 var errNotAllowed = errors.New("the user may not ask: it takes system or reporting in write=")
 
 func (c *checker) add(check string, start, end time.Time, detail string, err error) {
-	r := result{node: c.node.Name, check: check, at: end, took: end.Sub(start), detail: detail, err: err}
+	r := result{node: c.node.Name, check: check, at: end, took: end.Sub(start), detail: detail, err: err, inSession: c.conn != nil}
 	if err != nil {
 		r.detail = strings.TrimPrefix(fail.Classify(err).Message, c.node.Name+": ")
 	}
@@ -246,7 +246,7 @@ func (c *checker) rights(ctx context.Context) (string, error) {
 }
 
 func (c *checker) module(ctx context.Context, name string) (string, error) {
-	_, err := c.conn.Do(ctx, ami.NewAction("ModuleCheck", "Module", strings.TrimSuffix(name, ".so")))
+	_, err := c.conn.Do(ctx, moduleCheck(name))
 	var refused *ami.ResponseError
 	if errors.As(err, &refused) && fail.Classify(err).Code == fail.CodeRefused {
 		return "", failedCheck("not loaded: %s", refused.Message)
@@ -281,7 +281,7 @@ func (c *checker) endpoints(ctx context.Context) (string, error) {
 }
 
 func (c *checker) queue(ctx context.Context, name string) (string, error) {
-	r, err := c.conn.Do(ctx, ami.NewAction("QueueStatus", "Queue", name))
+	r, err := c.conn.Do(ctx, queueStatus(name))
 	if err != nil {
 		return "", err
 	}
@@ -309,7 +309,7 @@ func (c *checker) queue(ctx context.Context, name string) (string, error) {
 }
 
 func (c *checker) command(ctx context.Context, k *commandCheck) (string, error) {
-	r, err := c.conn.Do(ctx, ami.NewAction("Command", "Command", k.Run))
+	r, err := c.conn.Do(ctx, k.action())
 	if err == nil {
 		err = k.wanted.Check(c.node.Name, r)
 	}
@@ -317,9 +317,7 @@ func (c *checker) command(ctx context.Context, k *commandCheck) (string, error) 
 }
 
 func (c *checker) call(ctx context.Context) (string, error) {
-	k := c.profile.Call
-	f := &call.Options{Wait: "answer", Channel: k.Channel, Exten: k.Exten, Context: k.Context, Application: k.Application, Data: k.Data, Ring: flags.Duration{Value: k.ring}}
-	action, err := call.Action(c.run, f, nil)
+	action, err := c.profile.Call.action(c.run)
 	if err != nil {
 		return "", err
 	}

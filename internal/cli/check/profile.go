@@ -1,18 +1,17 @@
 package check
 
 import (
-	"errors"
-	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/BurntSushi/toml"
-
 	"github.com/apntalk/amictl/internal/cli/act"
+	"github.com/apntalk/amictl/internal/cli/call"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/tomlfile"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -58,9 +57,6 @@ func defaultProfile() *profile {
 	return &profile{TLSDays: defaultTLSDays, banner: regexp.MustCompile(`^Asterisk Call Manager/`)}
 }
 
-// longestProfile bounds what is read of a profile, in bytes.
-const longestProfile = 1 << 20
-
 // readProfile reads and checks a profile; "-" is standard input.
 func readProfile(r *run.Run, path string) (*profile, error) {
 	in, err := r.Open(path, "check "+path)
@@ -68,23 +64,19 @@ func readProfile(r *run.Run, path string) (*profile, error) {
 		return nil, err
 	}
 	defer func() { _ = in.Close() }()
-	text, err := io.ReadAll(io.LimitReader(in, longestProfile))
+	text, err := tomlfile.Read(in)
 	if err != nil {
 		return nil, fail.Usage(fail.ReadHint, "%s: %v", path, err)
 	}
-	return parseProfile(path, string(text))
+	return parseProfile(path, text)
 }
 
 func parseProfile(path, text string) (*profile, error) {
 	const hint = "see `amictl check --help` for an example"
 	p := defaultProfile()
-	meta, err := toml.Decode(text, p)
+	meta, err := tomlfile.Decode(text, p)
 	if err != nil {
-		var parse toml.ParseError
-		if errors.As(err, &parse) {
-			return nil, fail.Config(hint, "%s, line %d: %s", path, parse.Position.Line, parse.Message)
-		}
-		return nil, fail.Config(hint, "%s: %s", path, strings.TrimPrefix(err.Error(), "toml: "))
+		return nil, fail.Config(hint, "%s, %s", path, tomlfile.Explain(err))
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return nil, fail.Config(fail.NearHint(unknown[0][len(unknown[0])-1], profileKeys, hint), "%s: unknown key %s", path, unknown[0])
@@ -105,15 +97,45 @@ func parseProfile(path, text string) (*profile, error) {
 	return p, err
 }
 
-// sends are the actions of a profile that a protected context may not want: its call, and commands that do not show.
-func (p *profile) sends() (actions []ami.Action) {
+// sends are the actions of a profile that a protected context may not want: its call, and commands that do not show. What no
+// server could be asked is an error, before one is.
+func (p *profile) sends(r *run.Run) (actions []ami.Action, err error) {
 	if p.Call != nil {
-		actions = append(actions, ami.NewAction("Originate"))
+		action, err := p.Call.action(r)
+		if err != nil {
+			return nil, err
+		}
+		actions = append(actions, action)
 	}
 	for i := range p.Commands {
-		actions = append(actions, ami.NewAction("Command", "Command", p.Commands[i].Run))
+		actions = append(actions, p.Commands[i].action())
 	}
-	return actions
+	all := slices.Clone(actions)
+	for _, name := range p.Modules {
+		all = append(all, moduleCheck(name))
+	}
+	for _, name := range p.Queues {
+		all = append(all, queueStatus(name))
+	}
+	for i := range all {
+		if err := act.CheckAction(&all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return actions, nil
+}
+
+func moduleCheck(name string) ami.Action {
+	return ami.NewAction("ModuleCheck", "Module", strings.TrimSuffix(name, ".so"))
+}
+
+func queueStatus(name string) ami.Action { return ami.NewAction("QueueStatus", "Queue", name) }
+
+func (c *commandCheck) action() ami.Action { return ami.NewAction("Command", "Command", c.Run) }
+
+func (c *callCheck) action(r *run.Run) (ami.Action, error) {
+	f := &call.Options{Wait: "answer", Channel: c.Channel, Exten: c.Exten, Context: c.Context, Application: c.Application, Data: c.Data, Ring: flags.Duration{Value: c.ring}}
+	return call.Action(r, f, nil)
 }
 
 var profileKeys = []string{

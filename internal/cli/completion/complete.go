@@ -23,6 +23,7 @@ type completer struct {
 	root    *cli.Command
 	command *cli.Command
 	cfg     *config.File
+	named   []string // what was named before the word
 	found   []candidate
 	files   bool
 }
@@ -69,6 +70,7 @@ func (c *completer) complete(words []string, word string) {
 		}
 	}
 	name, value, has := strings.Cut(word, "=")
+	c.named = positional
 	switch {
 	case flag != nil:
 		c.flagValue(flag, "", word)
@@ -172,6 +174,13 @@ func (c *completer) flagValue(f cli.Flag, before, typed string) {
 		return
 	case "label":
 		c.addAll(typed, before, c.labels()...)
+		return
+	case "where":
+		c.headers(typed, before, "=")
+		return
+	case "fields":
+		last := strings.LastIndexByte(typed, ',') + 1
+		c.headers(typed[last:], before+typed[:last], "")
 		return
 	}
 	if choices := FlagChoices[name]; choices != nil {
@@ -288,7 +297,24 @@ func (c *completer) params(action string, before []string, word string) {
 	}
 }
 
-func (c *completer) events(word string) { c.addAll(word, "", catalog.Events()...) }
+func (c *completer) events(word string) { c.addAll(word, "", catalog.EventNames()...) }
+
+// headers completes a header of the events that were named.
+func (c *completer) headers(typed, before, behind string) {
+	if c.command.Name != "tail" && c.command.Name != "wait" {
+		return
+	}
+	seen := make(map[string]bool)
+	for _, name := range c.named {
+		e, _ := catalog.LookupEvent(name)
+		for _, h := range e.Headers {
+			if !seen[h.Name] {
+				seen[h.Name] = true
+				c.add(typed, before, h.Name+behind, "")
+			}
+		}
+	}
+}
 
 // config is the configuration that the words before the cursor choose, empty if it cannot be read.
 func (c *completer) config() *config.File {

@@ -3,14 +3,12 @@ package config
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"regexp"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
 	"github.com/apntalk/amictl/internal/atomicfile"
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/tomlfile"
 )
 
 // contextLine is the top-level line that names the context in force.
@@ -41,21 +39,32 @@ func WithContextLine(text, name string) string {
 // byteOrderMark is what some editors begin a file with.
 const byteOrderMark = "\ufeff"
 
+// CheckPlace refuses a path where no configuration can be kept: "" if there is none, or one in whose folders others may write.
+func CheckPlace(path string) error {
+	if path == "" {
+		return fail.Config("set HOME, or give --config FILE", "there is no home folder, and so no place for a config")
+	}
+	return CheckFolders(path)
+}
+
 // EditConfig changes the text of a configuration. Whoever else edits it waits meanwhile, and what would be no valid
 // configuration is not written.
 func EditConfig(path string, change func(text string) string) error {
+	if err := CheckPlace(path); err != nil {
+		return err
+	}
 	unlock, err := lock(path)
 	if err != nil {
 		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)
 	}
 	defer unlock()
-	old, err := os.ReadFile(path)
+	old, _, err := read(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fail.Config(fail.ReadHint, "the config cannot be read: %v", err)
+		return err
 	}
-	text := change(string(old))
-	if _, err := toml.Decode(text, new(File)); err != nil {
-		return fail.Config("make the change with an editor", "config %s: it would not be valid any more, so nothing was written: %s", path, strings.TrimPrefix(err.Error(), "toml: "))
+	text := change(old)
+	if _, err := tomlfile.Decode(text, new(File)); err != nil {
+		return fail.Config("make the change with an editor", "config %s: it would not be valid any more, so nothing was written: %s", path, tomlfile.Explain(err))
 	}
 	if err := atomicfile.WriteFile(path, atomicfile.Private, []byte(text)); err != nil {
 		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)

@@ -1,16 +1,14 @@
 package config
 
 import (
-	"errors"
-	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/tomlfile"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/redact"
 )
@@ -64,39 +62,54 @@ type Node struct {
 	Filters []string          `toml:"filters"`
 }
 
-// Load reads and checks a configuration file.
+// Load reads and checks a configuration file. What is relative in it is relative to its folder: it means the same wherever
+// amictl is run.
 func Load(path string) (*File, error) {
-	info, err := os.Stat(path)
+	text, info, err := read(path)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		return nil, fail.Config("check the permissions of the file and of the folders above it", "the config cannot be read: %v", err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fail.Config("it must be a file that you may read", "the config cannot be read: %v", err)
+		return nil, err
 	}
 	c := &File{Path: path}
-	meta, err := toml.Decode(string(text), c)
+	meta, err := tomlfile.Decode(text, c)
 	if err != nil {
-		var parse toml.ParseError
-		if errors.As(err, &parse) {
-			return nil, fail.Config("see `amictl context --help` for an example", "config %s, line %d: %s", path, parse.Position.Line, parse.Message)
-		}
-		return nil, fail.Config("see `amictl context --help` for an example", "config %s: %s", path, strings.TrimPrefix(err.Error(), "toml: "))
+		return nil, fail.Config("see `amictl context --help` for an example", "config %s, %s", path, tomlfile.Explain(err))
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return nil, fail.Config(fail.NearHint(unknown[0][len(unknown[0])-1], configKeys, "see `amictl context --help` for an example"),
 			"config %s: unknown key %s", path, unknown[0])
 	}
-	if info.Mode().Perm()&0o002 != 0 {
-		return nil, fail.Config("chmod o-w "+path, "config %s may be written by everybody, so by somebody else", path)
-	}
 	if _, err := redact.New(redact.Config{Patterns: c.Redact}); err != nil {
 		return nil, fail.Config(`each is an RE2 expression, such as '\+49[0-9]{6,}'`, "config %s: redact: %s", path, fail.Cause(err))
 	}
-	return c, c.checkSecrets(info)
+	if err := c.checkSecrets(info); err != nil {
+		return nil, err
+	}
+	c.anchor()
+	return c, nil
+}
+
+// anchor makes the paths in a configuration independent of the current folder, which may be a stranger's.
+func (c *File) anchor() {
+	folder := filepath.Dir(c.Path)
+	place := func(at *string) {
+		if path := *at; path != "" && !filepath.IsAbs(path) && !strings.HasPrefix(path, "~/") {
+			*at = filepath.Join(folder, path)
+		}
+	}
+	secret := func(reference *string) {
+		if path, ok := strings.CutPrefix(*reference, "file:"); ok && path != "" {
+			place(&path)
+			*reference = "file:" + path
+		}
+	}
+	for _, ctx := range c.Contexts {
+		place(&ctx.CA)
+		secret(&ctx.Secret)
+		for _, n := range ctx.Nodes {
+			place(&n.CA)
+			secret(&n.Secret)
+		}
+	}
 }
 
 // configKeys are all keys but names.

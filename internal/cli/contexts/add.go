@@ -71,6 +71,9 @@ type newNode struct {
 }
 
 func add(ctx context.Context, r *run.Run, f *addOptions, name string) error {
+	if err := config.CheckPlace(r.Settings.Config.Path); err != nil {
+		return err
+	}
 	n, err := gatherNode(r, f, name)
 	if err != nil {
 		return err
@@ -199,6 +202,9 @@ func gatherSecret(r *run.Run, f *addOptions, n *newNode, in *os.File) error {
 		return fail.Usage("file:PATH, env:NAME, cmd:COMMAND or cred:NAME: arguments are seen by every user of the host", "--secret takes where the secret is, not the secret")
 	case f.secret != "":
 		n.config.Secret = f.secret
+		if path, ok := strings.CutPrefix(f.secret, "file:"); ok && !strings.HasPrefix(path, "~/") {
+			n.config.Secret = "file:" + absolute(r, path)
+		}
 	case file != "":
 		n.config.Secret = "file:" + absolute(r, file)
 	case in == nil:
@@ -232,7 +238,11 @@ func absolute(r *run.Run, path string) string {
 	if path == "" {
 		return ""
 	}
-	if abs, err := filepath.Abs(target.ExpandHome(r, path)); err == nil {
+	expanded, err := target.ExpandHome(r, path)
+	if err != nil {
+		return path
+	}
+	if abs, err := filepath.Abs(expanded); err == nil {
 		return abs
 	}
 	return path

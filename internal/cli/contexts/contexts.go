@@ -42,7 +42,12 @@ A context is a named set of servers in the configuration (~/.config/amictl/confi
   url = "amis://pbx2.example.com"
   ca = "/etc/amictl/ca.pem"
 
-A secret is never in the configuration itself.`
+A secret is never in the configuration itself. The file must belong to you or to root, and nobody else may write to
+it or replace it: its commands are run. Paths in it are relative to its folder.
+
+protect holds for the server, not for its name: another context's node, a URL or an address with the same host and
+port is protected, too, and so are localhost and all addresses of this host alike; ports 5038 and 5039 of a host are
+one server. Where a tunnel or a forwarded port leads to, amictl cannot see.`
 
 func Command(r *run.Run) *cli.Command {
 	return &cli.Command{
@@ -90,7 +95,7 @@ func list(r *run.Run, c *cli.Command) error {
 		}
 	}
 	if len(cfg.Contexts) == 0 {
-		r.Note("%s has no contexts; see `amictl context --help`", cfg.Path)
+		r.Note("%s has no contexts; see `amictl context --help`", cmp.Or(cfg.Path, "the config"))
 	}
 	return p.Close()
 }
@@ -145,6 +150,9 @@ func use(r *run.Run, c *cli.Command) error {
 	cfg, name := r.Settings.Config, c.Args().First()
 	if c.Args().Len() != 1 {
 		return fail.Usage("`amictl context list` shows all", "context use takes one name")
+	}
+	if err := config.CheckPlace(cfg.Path); err != nil {
+		return err
 	}
 	if name == "-" {
 		before, err := os.ReadFile(cfg.Path + config.PreviousSuffix)

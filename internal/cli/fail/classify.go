@@ -22,13 +22,13 @@ import (
 const (
 	ExitOK        = 0
 	ExitFailed    = 1  // the server said Error, the call failed, or a condition was false
-	ExitUsage     = 2  // usage, config, or input refused before anything was sent
+	ExitUsage     = 2  // usage, config, or input refused before anything was sent; docs/exit-status.md lists each way here
 	ExitConnect   = 3  // cannot connect, or a timeout with nothing sent: safe to retry
 	ExitLogin     = 4  // login or permission refused: nothing was executed
 	ExitTimeout   = 5  // timed out: may have run
 	ExitMixed     = 6  // several nodes or lines, and they ended differently
 	ExitLost      = 7  // connection lost after bytes may have left, or a gap: may have run
-	ExitBug       = 70 // a bug in amictl
+	ExitBug       = 70 // a bug in amictl, or an error that it does not know: may have run
 	exitInvalid   = 98 // bench: the generator could not keep up, or the ledgers differ
 	exitThreshold = 99 // bench: a threshold failed
 )
@@ -80,6 +80,7 @@ type Failure struct {
 	Hint    string
 	Sent    string // of an action: "no", "maybe", "yes"
 	Silent  bool   // it has been said already
+	Foreign bool   // the status is of another convention, such as Nagios'
 }
 
 // Error is an error of the command line's own making.
@@ -90,6 +91,7 @@ type Error struct {
 	silent  bool
 	Sent    string
 	Exit    int // overrides the code's status if not 0
+	foreign bool
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -111,6 +113,25 @@ func Silent(exit int) error {
 	return &Error{Code: codeMixed, silent: true, Exit: exit, Message: "failed"}
 }
 
+// Foreign is Silent of a run that ends with the status of another convention, which a 2 may mean anything in.
+func Foreign(exit int) error {
+	return &Error{Code: codeMixed, silent: true, foreign: true, Exit: exit, Message: "failed"}
+}
+
+// TooLate is what becomes of a refusal that came when something had been sent: its status must not say that it is safe to try
+// again. A configuration may turn wrong meanwhile, such as a secret's file that a second login does not find; any other one is
+// a bug.
+func TooLate(f Failure) Failure {
+	if f.Code == CodeConfig {
+		f.Code, f.Exit = CodeLost, ExitLost
+		f.Hint = "something was sent before this: look before you try again; " + f.Hint
+		return f
+	}
+	f.Message = "a bug: this was refused when something had been sent: " + f.Message
+	f.Code, f.Exit, f.Silent, f.Hint = codeBug, ExitBug, false, "it may have run: look before you try again, and please report this"
+	return f
+}
+
 // Classify turns any error into what the user sees. No error is a failure with status 0.
 func Classify(err error) Failure {
 	if err == nil {
@@ -123,7 +144,7 @@ func Classify(err error) Failure {
 	switch {
 	case errors.As(err, &own):
 		f.Code, f.Hint, f.Silent, f.Message, f.Sent = own.Code, own.Hint, own.silent, own.Message, own.Sent
-		f.Exit = own.Exit
+		f.Exit, f.Foreign = own.Exit, own.foreign
 	case errors.As(err, &op):
 		f.ofOperation(op)
 	case errors.Is(err, context.DeadlineExceeded):
@@ -137,7 +158,7 @@ func Classify(err error) Failure {
 	case errors.As(err, new(*ami.WhereError)):
 		f.Code, f.Hint = CodeUsage, `a condition is FIELD OP VALUE, such as --where 'Cause!=16 && Channel=~^PJSIP/'; amictl tail --help has all of it`
 	default:
-		f.Code = CodeUsage
+		f.Code = codeBug
 	}
 	if f.Exit == 0 {
 		f.Exit = ExitOf[f.Code]
@@ -148,9 +169,12 @@ func Classify(err error) Failure {
 	return f
 }
 
-// ofPath classifies a file's error. What was written to is output: that it is not whole says nothing of what ran.
+// outputOps are the operations on a file that is output. That it is not whole says nothing of what ran.
+var outputOps = map[string]bool{"write": true, "sync": true, "close": true, "truncate": true}
+
+// ofPath classifies a file's error.
 func (f *Failure) ofPath(e *fs.PathError) {
-	if e.Op != "write" {
+	if !outputOps[e.Op] {
 		f.Code, f.Message, f.Hint = CodeConfig, e.Error(), "check the path, and who may use it"
 		return
 	}
@@ -234,9 +258,18 @@ func (f *Failure) ofTLS(op *ami.OpError, where string) {
 
 func (f *Failure) ofLogin(op *ami.OpError, where string) {
 	var own *Error
+	var field *wire.FieldError
 	switch {
 	case errors.As(op.Err, &own):
 		f.Code, f.Message, f.Hint = own.Code, where+": "+own.Message, own.Hint
+	case errors.As(op.Err, &field): // of the login itself: its name or its secret
+		f.Code, f.Message, f.Hint = CodeConfig, fmt.Sprintf("%s: %s", where, strings.TrimPrefix(field.Error(), "wire: ")), fieldHint(field)
+	case errors.Is(op.Err, ami.ErrStopping):
+		f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: %s", where, Cause(op.Err))
+		f.Hint = "it takes no new sessions while calls are up; try again when it is back, `amictl wait --ready` waits for that"
+	case errors.Is(op.Err, ami.ErrLoginInUse):
+		f.Code, f.Message = codeLogin, fmt.Sprintf("%s: %s", where, Cause(op.Err))
+		f.Hint = "end the other session of this user (`manager show connected` on the console lists them), give this one a user of its own, or set allowmultiplelogin=yes"
 	case errors.Is(op.Err, ami.ErrUnauthorized):
 		f.Code = codeLogin
 		f.Message = fmt.Sprintf("%s: %s", where, Cause(op.Err))
@@ -259,6 +292,8 @@ func (f *Failure) ofAction(op *ami.OpError, where string) {
 	var field *wire.FieldError
 	var attempt *ami.OpError // to make a session
 	switch {
+	case errors.Is(op.Err, ami.ErrStopping):
+		f.Code, f.Hint = CodeConnect, "nothing was executed: it takes no actions while it stops; try again when it is back"
 	case errors.As(op.Err, &refused):
 		f.ofRefusal(refused, where)
 	case errors.As(op.Err, &field):

@@ -21,6 +21,7 @@ var HintOf = map[Code]string{
 	CodeRefused:   "these are the server's own words; its log may say more",
 	codeInvalid:   "take a smaller load, or a machine with nothing else to do",
 	CodeGap:       "it may have happened meanwhile: look before you try again",
+	codeBug:       "amictl does not know this error, and what was asked for may have run: look before you try again, and please report it",
 	codeThreshold: "the figures are on standard output",
 }
 
@@ -33,6 +34,8 @@ const (
 func bannerHint(err error) string {
 	var banner *wire.BannerError
 	switch {
+	case errors.Is(err, ami.ErrDisconnected):
+		return "it closed the connection before its greeting: authlimit in manager.conf may be reached, which counts sessions that are not logged in yet; or it is a TLS port, which needs amis://"
 	case !errors.As(err, &banner):
 		return "is this the manager's port (5038)? A TLS port needs amis://"
 	case strings.HasPrefix(banner.Got, "HTTP/"):

@@ -20,6 +20,7 @@ type checkup struct {
 	err      error         // why it is not ready
 	degraded string        // why it is degraded, "" if it is not
 	critical bool          // degraded so far that a --crit is met
+	unjudged []string      // conditions of --warn and --crit about what is not known
 	login    time.Duration // dial to login answer; 0: unknown
 	ping     time.Duration
 	banner   string
@@ -123,8 +124,15 @@ func (h *checkup) note(action string, err error) {
 	}
 }
 
-// judge applies the conditions of --warn and --crit.
+// judge applies the conditions of --warn and --crit. What is asked about a figure that is not known is neither met nor not.
 func (h *checkup) judge(warn, crit []rule) {
+	for _, rules := range [][]rule{crit, warn} {
+		for i := range rules {
+			if h.err == nil && !rules[i].known(h) {
+				h.unjudged = append(h.unjudged, rules[i].text)
+			}
+		}
+	}
 	for i := range crit {
 		if why, met := crit[i].met(h); met {
 			h.degraded, h.critical = why, true

@@ -27,7 +27,8 @@ const help = `Examples:
 
 For each node: can it be reached, does the login work, how long does a Ping take, version, channels, calls.
 --watch keeps the sessions and looks again and again; only then is there a breaker to tell of.
---warn and --crit compare ping, login, uptime, calls or channels with a value; what is not known meets none.
+--warn and --crit compare ping, login, uptime, calls or channels with a value; what is not known meets none, and
+is told of. For Nagios it is UNKNOWN, and its performance data U.
 
 Exits 0 when all are ready, 1 when one is degraded or meets a --warn or --crit, 6 when some cannot be reached,
 3 or 4 when none can. With --min-ready it is 0 when that many are up and none of those counted is critical.
@@ -96,7 +97,7 @@ func health(ctx context.Context, r *run.Run, f *options) error {
 	if h.form == run.OutputNagios && err != nil && !fail.Classify(err).Silent {
 		_ = h.deliver(nagiosFailure(fail.Classify(err)))
 		r.Complain(fail.Classify(err))
-		return fail.Silent(nagiosUnknown)
+		return fail.Foreign(nagiosUnknown)
 	}
 	return err
 }
@@ -269,8 +270,13 @@ func (r *look) complain(found []checkup) {
 	r.run.ComplainAll(failures)
 }
 
-// tellRights notes, once a node, why some of what a table usually shows is missing.
+// tellRights notes, once a node, why some of what a table usually shows is missing, and what was not judged for that.
 func (r *look) tellRights(h *checkup) {
+	if len(h.unjudged) > 0 && r.form != run.OutputNagios && !r.told[h.node] {
+		r.told[h.node] = true
+		r.run.Note("%s: %s", h.node, h.doubt())
+		return
+	}
 	if h.refused && r.form == "" && !r.told[h.node] {
 		r.told[h.node] = true
 		r.run.Note("%s: version, uptime, calls and channels are unknown: the user's write= in manager.conf needs system or reporting", h.node)
@@ -294,7 +300,7 @@ func (r *look) status(found []checkup) error {
 		return nil
 	case r.form == run.OutputNagios:
 		if level := r.level(found); level != nagiosOK {
-			return fail.Silent(level)
+			return fail.Foreign(level)
 		}
 		return nil
 	case r.need > 0 && up(found) >= r.need:

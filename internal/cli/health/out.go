@@ -22,9 +22,10 @@ const (
 )
 
 // level is the whole check's status. With --min-ready that many nodes are ok, however the others are. A node whose own
-// settings are wrong was not looked at: it is unknown, and matters less than one that is down.
+// settings are wrong was not looked at, and one of which a figure is not known that a --warn or --crit asks about was not
+// judged: it is unknown, and matters less than one that is down.
 func (r *look) level(found []checkup) int {
-	if r.need > 0 && up(found) >= r.need {
+	if r.need > 0 && judged(found) >= r.need {
 		return nagiosOK
 	}
 	level := nagiosOK
@@ -34,11 +35,23 @@ func (r *look) level(found []checkup) int {
 			level = nagiosUnknown
 		case h.err != nil || h.critical:
 			return nagiosCritical
+		case len(h.unjudged) > 0:
+			level = nagiosUnknown
 		case h.degraded != "" && level == nagiosOK:
 			level = nagiosWarning
 		}
 	}
 	return level
+}
+
+// judged counts the nodes that are up for certain.
+func judged(found []checkup) (n int) {
+	for i := range found {
+		if found[i].err == nil && !found[i].critical && len(found[i].unjudged) == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // nagiosFailure is the status line of a check that could not be made.
@@ -56,7 +69,7 @@ func reportFailure(form run.Output, f fail.Failure) (text []byte, status int) {
 
 // nagios writes a status line with performance data, and a line for each node that is not ready.
 func (r *look) nagios(found []checkup) []byte {
-	down, degraded, calls, channels := 0, 0, 0, 0
+	down, degraded := 0, 0
 	var slowest time.Duration
 	var why []string
 	for i := range found {
@@ -67,14 +80,12 @@ func (r *look) nagios(found []checkup) []byte {
 		case h.degraded != "":
 			degraded++
 		}
-		if text := h.reason(); text != "" {
+		if text := h.doubt(); text != "" {
 			if !strings.HasPrefix(text, h.node+":") {
 				text = h.node + ": " + text
 			}
 			why = append(why, nagiosText(text))
 		}
-		calls += max(h.calls, 0)
-		channels += max(h.channels, 0)
 		slowest = max(slowest, h.ping)
 	}
 	level := r.level(found)
@@ -83,12 +94,48 @@ func (r *look) nagios(found []checkup) []byte {
 	if len(why) > 0 {
 		line += "; " + why[0]
 	}
-	line += fmt.Sprintf(" | ready=%d;;;0;%d degraded=%d down=%d calls=%d channels=%d ping_max=%ss;;;0\n",
-		ready, len(found), degraded, down, calls, channels, strconv.FormatFloat(slowest.Seconds(), 'f', -1, 64))
+	ping := undetermined
+	if slowest > 0 {
+		ping = strconv.FormatFloat(slowest.Seconds(), 'f', -1, 64) + "s"
+	}
+	line += fmt.Sprintf(" | ready=%d;;;0;%d degraded=%d down=%d calls=%s channels=%s ping_max=%s;;;0\n", ready, len(found), degraded, down,
+		sum(found, func(h *checkup) int { return h.calls }), sum(found, func(h *checkup) int { return h.channels }), ping)
 	for _, text := range why[min(1, len(why)):] {
 		line += text + "\n"
 	}
 	return []byte(line)
+}
+
+// undetermined is what the Nagios plugin guidelines have for a figure that is not known.
+const undetermined = "U"
+
+// sum adds up a figure of all nodes, which is not known if that of one is not: a node that is down would look like one
+// without calls.
+func sum(found []checkup, figure func(h *checkup) int) string {
+	total := 0
+	for i := range found {
+		n := figure(&found[i])
+		if n < 0 {
+			return undetermined
+		}
+		total += n
+	}
+	return strconv.Itoa(total)
+}
+
+// doubt says why the node is not ready, or why nobody knows.
+func (h *checkup) doubt() string {
+	text := h.reason()
+	if len(h.unjudged) > 0 && !h.critical {
+		if text != "" {
+			text += "; "
+		}
+		text += "not known: " + strings.Join(h.unjudged, ", ")
+		if h.refused {
+			text += " (the user's write= needs system or reporting)"
+		}
+	}
+	return text
 }
 
 // nagiosText keeps text from being taken for performance data or another line.

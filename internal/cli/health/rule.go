@@ -96,6 +96,9 @@ func parseRules(texts []string) (rules []rule, err error) {
 	return rules, nil
 }
 
+// known reports whether the node has the figure.
+func (r *rule) known(h *checkup) bool { return !math.IsNaN(figures[r.metric].value(h)) }
+
 // met reports whether a node meets the condition, and how it says so.
 func (r *rule) met(h *checkup) (string, bool) {
 	m := figures[r.metric]

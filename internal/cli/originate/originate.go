@@ -2,7 +2,6 @@ package originate
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -14,9 +13,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
-	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/output"
 )
 
 const help = `Examples:
@@ -86,8 +83,7 @@ func originateContext(r *run.Run, f *call.Options) error {
 	return nil
 }
 
-// originate makes the call and prints how it ended. A call that failed is an answer as well as a failure: the reply
-// goes to standard output with its outcome, and the exit status is 1.
+// originate makes the call and prints how it ended.
 func originate(ctx context.Context, r *run.Run, f *call.Options, action ami.Action) error {
 	nodes, done, err := act.Aim(r, &f.Fanout, &action)
 	if err == nil {
@@ -96,55 +92,12 @@ func originate(ctx context.Context, r *run.Run, f *call.Options, action ami.Acti
 	if err != nil || done {
 		return err
 	}
-	for i := range nodes {
-		if !f.Async {
-			nodes[i].Events = "call"
-		}
+	if f.Async {
+		return call.Make(ctx, r, &f.Fanout, nodes, action, call.Queued)
 	}
-	several := len(nodes) > 1 && f.Route == ""
-	p, err := r.Printer(run.Answers, len(nodes) > 1, several)
-	if err != nil {
-		return err
-	}
-	origin := output.Origin{Action: action.Name}
-	var t target.Tally
-	var failed error
-	ask := func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) { return c.Do(ctx, action) }
-	ends := make(chan output.Record, len(nodes))
+	until := call.Answered
 	if f.Wait == "hangup" {
-		ask = func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) {
-			return call.Follow(ctx, r, c, action, ends)
-		}
+		until = call.Over
 	}
-	target.Each(ctx, r, nodes, &f.Fanout, ask, func(e target.Ending) {
-		defer func() {
-			select {
-			case rec := <-ends:
-				failed = errors.Join(failed, p.Record(rec))
-			default:
-			}
-			failed = errors.Join(failed, p.Flush())
-		}()
-		if e.Reply != nil && e.Reply.Outcome() != ami.OutcomeUnknown {
-			if err := p.Reply(e.Reply, &origin); err != nil {
-				failed = errors.Join(failed, err)
-			}
-			if e.Err != nil && several {
-				r.Complain(fail.Classify(e.Err))
-			}
-			t.Add(fail.Classify(e.Err).Exit)
-			if !several {
-				failed = errors.Join(failed, e.Err)
-			}
-			return
-		}
-		failed = errors.Join(failed, target.Report(r, p, target.Ending{Node: e.Node, Reply: e.Reply, Err: call.Hint(e.Err)}, origin, several, &t))
-	})
-	if err := p.Close(); err != nil {
-		return err
-	}
-	if failed != nil {
-		return failed
-	}
-	return t.Err()
+	return call.Make(ctx, r, &f.Fanout, nodes, action, until)
 }

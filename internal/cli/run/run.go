@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/urfave/cli/v3"
 
@@ -37,6 +38,10 @@ type Run struct {
 
 	Dropped uint64 // events that tail or wait was too slow for
 
+	sent     atomic.Bool            // an action was given to a session
+	accepted []func() uint64        // the actions that sessions of several nodes have taken
+	hangup   atomic.Pointer[func()] // what SIGHUP does instead of ending the run
+
 	hideOnce, logOnce sync.Once
 	hide              *redact.Redactor // see redactor
 	log               *slog.Logger     // see logger
@@ -48,6 +53,28 @@ func New(args []string, stdin io.Reader, stdout, stderr io.Writer, env func(stri
 	a.Args, a.Rest, a.HasTo = splitAtDashes(args)
 	return a
 }
+
+// NoteSent notes that a session has taken so many actions. From the first on, nothing may be refused with the status that
+// means that nothing was sent.
+func (r *Run) NoteSent(accepted uint64) {
+	if accepted > 0 {
+		r.sent.Store(true)
+	}
+}
+
+// CountSent is NoteSent of sessions that are still there when the run ends.
+func (r *Run) CountSent(accepted func() uint64) { r.accepted = append(r.accepted, accepted) }
+
+// Sent reports whether an action was given to a session.
+func (r *Run) Sent() bool {
+	for _, accepted := range r.accepted {
+		r.NoteSent(accepted())
+	}
+	return r.sent.Load()
+}
+
+// OnHangup has SIGHUP call do, on a goroutine of its own, instead of ending the run.
+func (r *Run) OnHangup(do func()) { r.hangup.Store(&do) }
 
 // Complain writes an error as one line, and a hint as another.
 func (r *Run) Complain(f fail.Failure) {

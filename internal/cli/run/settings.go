@@ -3,8 +3,11 @@ package run
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/config"
@@ -66,7 +69,11 @@ const (
 // ResolveSettings reads the configuration and decides every setting.
 func (r *Run) ResolveSettings(need configNeed) (*Settings, error) {
 	path, source := r.ConfigPath()
-	cfg, err := config.Load(path)
+	var cfg *config.File
+	err := fs.ErrNotExist
+	if path != "" {
+		cfg, err = config.Load(path)
+	}
 	if need == ConfigMayBeBroken {
 		if err == nil {
 			if s, err := r.decideSettings(cfg, source, cfg.Contexts[r.contextName(cfg)]); err == nil {
@@ -183,7 +190,8 @@ func (r *Run) First(flag, env, context, file, def string) (value, source string)
 	return "", ""
 }
 
-// ConfigPath returns where the configuration is.
+// ConfigPath returns where the configuration is, "" if there is no place for one. It is never in the current folder unless
+// somebody says so: that may be a stranger's, and a configuration names commands to run.
 func (r *Run) ConfigPath() (path, source string) {
 	if r.Flags.Config != "" {
 		return r.Flags.Config, "flag"
@@ -191,10 +199,25 @@ func (r *Run) ConfigPath() (path, source string) {
 	if p, ok := r.Env("AMICTL_CONFIG"); ok && p != "" {
 		return p, "AMICTL_CONFIG"
 	}
-	dir, ok := r.Env("XDG_CONFIG_HOME")
-	if !ok || dir == "" {
-		home, _ := r.Env("HOME")
+	dir, _ := r.Env("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(dir) { // one that is relative is to be ignored, as the XDG base directory specification says
+		home := r.Home()
+		if home == "" {
+			return "", "default"
+		}
 		dir = filepath.Join(home, ".config")
 	}
 	return filepath.Join(dir, "amictl", "config.toml"), "default"
+}
+
+// Home returns the user's home folder, "" if none is known: HOME, else, under cron or systemd, what the user database says.
+func (r *Run) Home() string {
+	home, _ := r.Env("HOME")
+	if !filepath.IsAbs(home) {
+		home = ""
+		if u, err := user.LookupId(strconv.Itoa(os.Getuid())); err == nil && filepath.IsAbs(u.HomeDir) {
+			home = u.HomeDir
+		}
+	}
+	return home
 }

@@ -41,30 +41,50 @@ const (
 	endCheck = 100 * time.Millisecond
 )
 
-// WatchSignals returns a context that ends at the first INT or TERM, or when whoever read stdout is gone; a second
-// signal kills at once, and so does the end of the run's patience. stop ends the watch and returns the signal to die by,
-// or nil.
-func WatchSignals(ctx context.Context, stdout *os.File, p *patience) (_ context.Context, stop func() *SignalError) {
+// WatchSignals returns a context that ends at the first INT, TERM or HUP, or when whoever read stdout is gone; a second
+// signal kills at once, and so does the end of the run's patience. A QUIT, and what else is fatal, ends the process with a dump. stop ends the watch
+// and returns the signal to die by, or nil.
+func WatchSignals(ctx context.Context, stdout *os.File, r *Run) (_ context.Context, stop func() *SignalError) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	got := make(chan os.Signal, 2)
-	signal.Notify(got, syscall.SIGINT, syscall.SIGTERM)
+	if ends := endings(); len(ends) > 0 {
+		signal.Notify(got, ends...)
+	}
 	go func() {
-		sig, ok := (<-got).(syscall.Signal)
-		if !ok {
-			return
+		for s := range got {
+			sig, ok := s.(syscall.Signal)
+			if !ok {
+				return
+			}
+			if do := r.hangup.Load(); sig == syscall.SIGHUP && do != nil {
+				(*do)()
+				continue
+			}
+			cancel(&SignalError{Signal: sig})
+			signal.Reset(endings()...)
+			outlast(stdout, &r.Patience)
+			DieBySignal(&SignalError{Signal: sig})
 		}
-		cancel(&SignalError{Signal: sig})
-		signal.Reset(syscall.SIGINT, syscall.SIGTERM)
-		outlast(stdout, p)
-		DieBySignal(&SignalError{Signal: sig})
 	}()
 	go watchReader(stdout, func() { cancel(&SignalError{Signal: syscall.SIGPIPE}) })
+	watchFatal(r)
 	return ctx, func() *SignalError {
 		var cause *SignalError
 		errors.As(context.Cause(ctx), &cause)
 		signal.Stop(got)
 		return cause
 	}
+}
+
+// endings are the signals that end a run. One that is ignored stays so: nohup, and a shell that starts a job in the
+// background, mean it.
+func endings() (all []os.Signal) {
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(sig) {
+			all = append(all, sig)
+		}
+	}
+	return all
 }
 
 // outlast returns when a run that was told to end has not. Nothing else ends a write to a pipe that nobody reads, the

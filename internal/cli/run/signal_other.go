@@ -10,5 +10,17 @@ func watchReader(*os.File, func()) {}
 // writable cannot be told here.
 func writable(*os.File) bool { return true }
 
+// watchFatal has nothing to watch for.
+func watchFatal(*Run) {}
+
+// HasTerminal cannot be told here.
+func HasTerminal() bool { return true }
+
+// Stderr is standard error: a write to one that nobody reads is an error here, and no more.
+func Stderr() *os.File { return os.Stderr }
+
+// ChildStderr is where a process that we start may complain.
+func (r *Run) ChildStderr() *os.File { return os.Stderr }
+
 // DieBySignal exits with the status that shells give to a death by that signal.
 func DieBySignal(e *SignalError) { os.Exit(128 + int(e.Signal)) }

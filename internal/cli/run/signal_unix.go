@@ -5,6 +5,8 @@ package run
 import (
 	"os"
 	"os/signal"
+	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -38,13 +40,91 @@ func writable(f *os.File) bool {
 	return err != nil || n > 0
 }
 
-// DieBySignal ends the process by the signal itself. For a broken pipe that is a write to it: the Go runtime ignores
-// a SIGPIPE that is merely sent.
+// fatal are the signals for which Go dumps its stacks and exits with status 2, which means here that nothing was sent.
+var fatal = []os.Signal{
+	syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGTRAP, syscall.SIGILL, syscall.SIGSYS, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE,
+}
+
+// watchFatal has a fatal signal that somebody sent tell what every goroutine does, and kill the process. Those that are a
+// fault of our own never come here: they are panics. `sim -- COMMAND` passes a QUIT on instead.
+func watchFatal(r *Run) {
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, fatal...)
+	go func() {
+		for s := range got {
+			sig, ok := s.(syscall.Signal)
+			if !ok || sig == syscall.SIGQUIT && r.Patience.Load() == Indefinitely {
+				continue
+			}
+			_, _ = r.Stderr.Write(append([]byte("amictl: "+sig.String()+"\n\n"), stacks()...))
+			DieBySignal(&SignalError{Signal: sig})
+		}
+	}()
+}
+
+// stacks are those of all goroutines, up to a size that a terminal can bear. They hold places in the code and no values
+// but numbers.
+func stacks() []byte {
+	const most = 16 << 20
+	buf := make([]byte, 64<<10)
+	for {
+		n := runtime.Stack(buf, true)
+		if n < len(buf) || len(buf) >= most {
+			return buf[:n]
+		}
+		buf = make([]byte, 4*len(buf))
+	}
+}
+
+// HasTerminal reports whether the process has a controlling terminal, whose end would hang it up.
+func HasTerminal() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	_ = tty.Close()
+	return true
+}
+
+// Stderr is standard error under another number. Whoever reads it may be gone while the run is of use; Go ends a process
+// that writes to a broken pipe only where that is descriptor 1 or 2.
+func Stderr() *os.File {
+	fd, err := unix.FcntlInt(os.Stderr.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return os.Stderr
+	}
+	return os.NewFile(uintptr(fd), os.Stderr.Name())
+}
+
+var nowhere = sync.OnceValue(func() *os.File {
+	null, _ := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	return null
+})
+
+// ChildStderr is where a process that we start may complain: where we do, unless nobody reads that any more. A write to it
+// would be the end of the process.
+func (r *Run) ChildStderr() *os.File {
+	f, ok := r.Stderr.(*os.File)
+	if !ok {
+		return os.Stderr
+	}
+	fds := []unix.PollFd{{Fd: int32(f.Fd())}} // no events: POLLERR alone is reported
+	if n, err := unix.Poll(fds, 0); err == nil && n > 0 && fds[0].Revents&unix.POLLERR != 0 {
+		if null := nowhere(); null != nil {
+			return null
+		}
+	}
+	return f
+}
+
+// DieBySignal ends the process by the signal itself, without a core file. For a broken pipe that is a write to it: the Go
+// runtime ignores a SIGPIPE that is merely sent.
 func DieBySignal(e *SignalError) {
 	signal.Reset()
 	if e.Signal == syscall.SIGPIPE {
 		_, _ = os.Stdout.Write([]byte{'\n'})
 	} else {
+		defaultAction(e.Signal)
 		_ = syscall.Kill(os.Getpid(), e.Signal)
 	}
 	time.Sleep(100 * time.Millisecond) // it is delivered within this time, or is blocked

@@ -15,6 +15,7 @@ import (
 var Schemas = map[string]func() *schema{
 	"event":            eventSchema,
 	"item":             itemSchema,
+	"packet":           packetSchema,
 	"gap":              gapSchema,
 	"reply":            replySchema,
 	"error":            errorSchema,
@@ -93,6 +94,11 @@ func itemSchema() *schema {
 		keys(stamped("item"), origin(), []member{may("event", str("The name of the event that carries it."))}, headers(), []member{lossy()})...)
 }
 
+func packetSchema() *schema {
+	return object("A packet that is neither an event nor an answer", "What `tail --packets` prints of text without a Response header, and of answers to nobody here.",
+		keys(stamped("packet"), []member{must("text", str("As it came, line ends included.")), lossy()})...)
+}
+
 func gapSchema() *schema {
 	return object("Missing events", "It stands where they are missing.", keys(stamped("gap"), []member{
 		must("reason", oneOf("overflow: the reader was too slow; disconnect: the connection was lost, and how many are missing cannot be known.", "overflow", "disconnect")),
@@ -114,7 +120,9 @@ func replySchema() *schema {
 		}, headers(), []member{
 			may("output", listOf(str(""), "Of Command: the lines of its text.")),
 			may("events", listOf(inner, "Of a list: its elements, without the end event. Absent with --items.")),
-			may("items", whole("Of a list: how many elements are in events.")),
+			may("items", whole("Of a list: how many elements are in events, or were printed before with --items.")),
+			may("complete", yesNo("false: elements are missing, for the list was cut off or cancelled, or announced more. Else absent.")),
+			may("raw", str("What came of an answer that named no action, as it came; it was taken for this one because the server had gone on.")),
 			may("end", inner),
 			lossy(),
 		})...)
@@ -196,13 +204,23 @@ func actionSchema() *schema {
 		must("read_only", yesNo("It changes nothing on the server.")),
 		must("legacy", yesNo("Gone from current releases.")),
 		may("end_event", str("The event that ends its list.")),
+		may("odd_answer", oneOf("How its answer is unlike others: it has no ActionID (unnamed), or its end or its items have none, or no blank line stands between the items (glued).",
+			"unnamed", "unnamed-end", "unnamed-items", "glued")),
 		must("params", listOf(str(""), "The headers that it understands.")),
 		must("required", listOf(str(""), "Those that it needs.")))
 }
 
 func eventNameSchema() *schema {
 	return object("An event of the catalogue", "What `events` prints.", must("event", str("")),
-		may("ends", listOf(str(""), "The actions whose list it ends.")))
+		must("classes", listOf(str(""), "A user needs all of them in read=; if empty, it only comes in answers.")),
+		may("since", str("The first series of Asterisk that has it, if later than 13.")),
+		may("removed", str("The first series without it.")),
+		may("answers", listOf(str(""), "The actions whose answers hold it.")),
+		may("ends", listOf(str(""), "The actions whose list it ends.")),
+		must("headers", listOf(str(""), "In the order in which they are sent, without those that any event may have, such as Privilege.")),
+		must("optional", listOf(str(""), "Those of them that are not always there.")),
+		must("repeats", listOf(str(""), "Those of them that may stand several times.")),
+		must("any_header", yesNo("It may have any other header too.")))
 }
 
 func schemaNameSchema() *schema {

@@ -55,7 +55,8 @@ type sentLine struct {
 	lane   *lane
 	bytes  int
 
-	answered bool // set at its end
+	call     *watchedCall // with --wait hangup
+	answered bool         // set at its end
 }
 
 func (s *lineSender) addLanes(nodes []ami.Config) {
@@ -136,11 +137,12 @@ func (l *lane) fly(r lineRequest) {
 
 // sendNow submits a line that is booked as in flight. It reports false when there is no session for it, or no room there.
 func (s *lineSender) sendNow(ctx context.Context, l *lane, r lineRequest) bool {
-	err := s.batch.TrySubmit(l.to, r.action, r.sent(l))
+	line := s.expect(&r, l)
+	err := s.batch.TrySubmit(l.to, r.action, line)
 	if err == nil {
 		return true
 	}
-	s.release(r.sent(l))
+	s.unsent(line)
 	if errors.Is(err, ami.ErrNotReady) || errors.Is(err, ami.ErrBusy) {
 		return false
 	}
@@ -148,6 +150,25 @@ func (s *lineSender) sendNow(ctx context.Context, l *lane, r lineRequest) bool {
 		s.refuse(r, nodeOf(err, r.node), err)
 	}
 	return true
+}
+
+// expect returns what is remembered of a line while it is in flight; a call that it makes is followed from now on.
+func (s *lineSender) expect(r *lineRequest, l *lane) sentLine {
+	line := sentLine{origin: r.origin(), lane: l, bytes: r.kept()}
+	if r.wait == waitHangup {
+		line.call = s.calls.expect(l.node, &r.action, line.origin)
+	}
+	return line
+}
+
+// unsent books a line that was not taken.
+func (s *lineSender) unsent(line sentLine) {
+	if line.call != nil {
+		s.calls.mu.Lock()
+		s.calls.forget(line.call)
+		s.calls.mu.Unlock()
+	}
+	s.release(line)
 }
 
 // enqueue puts a line into the queue. A full one is waited for as long as its node answers, or as there is no other lane; a
@@ -218,8 +239,9 @@ func (s *lineSender) sendQueued(ctx context.Context, l *lane, e *queued) {
 	waiting, cancel := context.WithDeadline(ctx, e.deadline)
 	defer cancel()
 	e.action.Timeout, e.action.WaitReady = max(time.Until(e.deadline), 1), true
-	if err := s.batch.Submit(waiting, l.to, e.action, e.sent(l)); err != nil {
-		s.release(e.sent(l))
+	line := s.expect(&e.lineRequest, l)
+	if err := s.batch.Submit(waiting, l.to, e.action, line); err != nil {
+		s.unsent(line)
 		if ctx.Err() == nil {
 			s.refuse(e.lineRequest, nodeOf(err, e.node), err)
 		}

@@ -20,8 +20,9 @@ type lineRequest struct {
 	id     string
 	node   string
 	action ami.Action
-	bytes  int   // that it holds while it waits
-	err    error // why the line is refused; id is known if it could be read
+	wait   string // for what of a call, "" as --wait says
+	bytes  int    // that it holds while it waits
+	err    error  // why the line is refused; id is known if it could be read
 }
 
 // kept is how many bytes of a line stay while it is in flight: its values are on the wire then.
@@ -31,13 +32,9 @@ func (r *lineRequest) origin() output.Origin {
 	return output.Origin{Action: r.action.Name, ID: r.id, Line: r.line}
 }
 
-func (r *lineRequest) sent(l *lane) sentLine {
-	return sentLine{origin: r.origin(), lane: l, bytes: r.kept()}
-}
-
 const longLine = 1 << 10
 
-const lineForm = `a line is {"action":"Ping","fields":{"Key":"value"},"id":"1","node":"pbx1","timeout":"5s"}`
+const lineForm = `a line is {"action":"Ping","fields":{"Key":"value"},"id":"1","node":"pbx1","timeout":"5s"}; "wait":"answer" is for an Originate`
 
 // parseLine reads one JSON object: action, and optionally fields, node, id, timeout. Numbers and booleans go as they
 // are written, an array repeats a header; null, objects, unknown and repeated keys are errors.
@@ -52,7 +49,7 @@ func parseLine(number int, text string) (r lineRequest) {
 		r.err = fail.Input(lineForm, "line %d is not a JSON object", number)
 		return r
 	}
-	var seen [5]bool
+	var seen [len(lineKeys)]bool
 	object.ForEach(func(key, value gjson.Result) bool {
 		if err := r.take(key.Str, value, &seen); err != nil && r.err == nil {
 			r.err = fail.Input(lineForm, "line %d: %v", number, err)
@@ -75,9 +72,9 @@ func parseLine(number int, text string) (r lineRequest) {
 }
 
 // lineKeys are in the order of the seen marks.
-var lineKeys = [...]string{"action", "fields", "node", "id", "timeout"}
+var lineKeys = [...]string{"action", "fields", "node", "id", "timeout", "wait"}
 
-func (r *lineRequest) take(key string, value gjson.Result, seen *[5]bool) error {
+func (r *lineRequest) take(key string, value gjson.Result, seen *[len(lineKeys)]bool) error {
 	at := -1
 	for i, k := range lineKeys {
 		if k == key {
@@ -105,6 +102,10 @@ func (r *lineRequest) take(key string, value gjson.Result, seen *[5]bool) error 
 		r.node = s
 	case "id":
 		r.id = s
+	case "wait":
+		if r.wait = s; s != waitNot && s != waitAnswer && s != waitHangup {
+			return fmt.Errorf("wait %q is none of answer, hangup and no", s)
+		}
 	case "timeout":
 		r.action.Timeout, err = flags.ParseDuration(s)
 		if err != nil {

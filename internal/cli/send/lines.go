@@ -28,11 +28,12 @@ type lineSender struct {
 	timeout time.Duration // of a line that names none
 	cluster *ami.Cluster
 	batch   ami.Batch[sentLine]
+	calls   *callWatch       // with --wait hangup
 	lanes   map[string]*lane // by node
 	route   *lane            // for lines that name no node, with --route or one node
 	all     []*lane          // each once
 
-	protected string             // the protected context that is in play, "" none
+	protected *act.Protection    // of the nodes
 	warned    map[[2]string]bool // the reader's own: actions and headers that were looked up
 	stop      context.CancelFunc
 
@@ -75,6 +76,14 @@ func sendLines(ctx context.Context, r *run.Run, f *options) error {
 	if f.DryRun {
 		return dryLines(ctx, r, f, run.NewStoppable(in, r.Stopped), nodes, p)
 	}
+	if f.wait == waitHangup && f.Route != "" && len(nodes) > 1 {
+		return fail.Usage("name the node of each line, or leave --route out", "--wait hangup follows calls on nodes that are known, and --route chooses them")
+	}
+	if f.wait != "" && f.wait != waitNot {
+		for i := range nodes {
+			nodes[i].Events = "call"
+		}
+	}
 	c, err := target.Cluster(r, nodes)
 	if err != nil {
 		return err
@@ -85,7 +94,10 @@ func sendLines(ctx context.Context, r *run.Run, f *options) error {
 	}
 	s := &lineSender{
 		run: r, flags: f, timeout: r.Settings.Timeout, cluster: c, out: p, batch: ami.Batch[sentLine]{Items: f.items},
-		lanes: make(map[string]*lane), protected: act.ProtectedBy(r, nodes), warned: make(map[[2]string]bool),
+		lanes: make(map[string]*lane), warned: make(map[[2]string]bool),
+	}
+	if !f.Yes {
+		s.protected = act.ProtectedBy(r, nodes)
 	}
 	return s.sendAll(ctx, in, nodes)
 }
@@ -96,6 +108,12 @@ func (s *lineSender) sendAll(ctx context.Context, in io.Reader, nodes []ami.Conf
 	s.stop = stop
 	var drivers sync.WaitGroup
 	s.addLanes(nodes)
+	if s.flags.wait == waitHangup {
+		if err := s.watchCalls(ctx); err != nil {
+			return err
+		}
+		defer s.calls.sub.Close()
+	}
 	for _, l := range s.all {
 		drivers.Go(func() { s.drive(reading, l) })
 	}
@@ -114,6 +132,9 @@ func (s *lineSender) sendAll(ctx context.Context, in io.Reader, nodes []ami.Conf
 		return strconv.Itoa(s.tally.Ended) + " answered, " + strconv.Itoa(s.failures) + " of them failures"
 	})()
 	err := s.collect(ctx, done)
+	if err == nil && s.calls != nil {
+		err = s.calls.wait(ctx)
+	}
 	s.printing.Lock()
 	defer s.printing.Unlock()
 	if err != nil && !run.BySignal(ctx) && s.out.Flush() == nil {
@@ -188,15 +209,23 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 		s.refuse(r, "", r.err)
 		return
 	}
-	if s.protected != "" && !s.flags.Yes && !act.OnlyReads(&r.action) {
-		s.refuse(r, r.node, act.ProtectedError(s.protected, &r.action))
-		return
+	if !s.flags.Yes {
+		if err := s.protected.Refusal(s.run, &r.action, r.node); err != nil {
+			s.refuse(r, r.node, err)
+			return
+		}
 	}
 	s.warn(&r.action)
 	if r.action.Timeout == 0 {
 		r.action.Timeout = s.timeout
 	}
-	r.action.AwaitOriginate = false
+	if r.wait == "" {
+		r.wait = s.flags.wait
+	}
+	if err := s.prepareCall(&r); err != nil {
+		s.refuse(r, r.node, err)
+		return
+	}
 	var lanes []*lane
 	switch {
 	case r.node != "":
@@ -219,6 +248,17 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 	for _, l := range lanes {
 		s.offer(ctx, l, r)
 	}
+}
+
+// prepareCall makes an Originate one that is waited for, as --wait or the line says.
+func (s *lineSender) prepareCall(r *lineRequest) error {
+	if r.wait != "" && r.wait != waitNot && (s.flags.wait == "" || r.wait == waitHangup && s.calls == nil) {
+		return fail.Input("`amictl send - --wait "+r.wait+"` asks the servers for the events that tell of it", "line %d waits for %s, and events are not asked for", r.line, r.wait)
+	}
+	if err := awaitCall(&r.action, r.wait); err != nil {
+		return fail.Input(lineForm, "line %d: %v", r.line, err)
+	}
+	return nil
 }
 
 // warn tells once for each action of headers that the catalogue does not know.
@@ -299,6 +339,9 @@ func (s *lineSender) collect(ctx, submitted context.Context) error {
 		if err := s.print(r); err != nil {
 			return err
 		}
+		if c := r.Value.call; c != nil && r.Item == nil {
+			s.answered(c, r.Reply, r.Err)
+		}
 	}
 }
 
@@ -311,8 +354,20 @@ func (s *lineSender) print(r *ami.Result[sentLine]) error {
 	}
 	r.Value.answered = r.Reply != nil
 	s.ended = append(s.ended, r.Value)
-	if r.Err != nil {
-		s.fail(fail.Classify(r.Err), r.Node, *origin)
+	err := r.Err
+	if err == nil {
+		var note string
+		if note, err = target.Incomplete(r.Reply, origin.Action); note != "" {
+			s.run.Note("line %d: %s", origin.Line, note)
+		}
+	}
+	if r.Reply != nil && r.Reply.Incomplete && err != nil { // what came is data
+		if err := s.out.Reply(r.Reply, origin); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		s.fail(fail.Classify(err), r.Node, *origin)
 		return nil
 	}
 	s.tally.Add(fail.ExitOK)

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/cli/act"
+	"github.com/apntalk/amictl/internal/cli/call"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -36,9 +37,12 @@ Key=Value splits; order and repeats are kept; "Key=" sends an empty value.
 --where leaves the items out that do not meet a condition. --found any|all|none|N|N..M then counts those that do, in each
 answer, and decides: exit status 0, or 1. An answer that is no list counts as one thing.
 
+The Success of an Originate says that it was queued. With --wait answer it ends as its call is answered or not, with --wait
+hangup the call is followed to its end, which is printed too.
+
 With "-" each line of standard input is an action:
   {"action":"Hangup","fields":{"Channel":"PJSIP/100-1"},"id":"7"}
-"node" and "timeout" may be there too. An array repeats a header. Answers come as they arrive, each with its line and the id given.
+"node", "timeout" and "wait" may be there too. An array repeats a header. Answers come as they arrive, each with its line and the id given.
 
 ` + cond.Grammar
 
@@ -50,6 +54,7 @@ type options struct {
 	found     cond.Found
 	minItems  flags.Count
 	emptyOK   bool
+	wait      string
 	parallel  flags.Count
 	rate      flags.Count
 	keepGoing bool
@@ -68,11 +73,15 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "found", Usage: "fail unless so many are left: `HOW` is any, all, none, N or N..M", Value: &f.found},
 			&cli.GenericFlag{Name: "min-items", Usage: "fail unless the list has at least `N` items: --found N..", Value: &f.minItems},
 			&cli.BoolFlag{Name: "empty-ok", Usage: "an Error that only says that a list is empty is no failure", Destination: &f.emptyOK},
+			flags.Text("wait", "", "an Originate ends when its call does: `WHAT` is answer or hangup", &f.wait),
 			&cli.GenericFlag{Name: "parallel", Usage: "with -: at most `N` actions in flight (2000)", Value: &f.parallel},
 			&cli.GenericFlag{Name: "rate", Usage: "with -: at most `N` actions a second", Value: &f.rate},
 			&cli.BoolFlag{Name: "keep-going", Usage: "with -: go on after a failure", Destination: &f.keepGoing},
 		}, f.Fanout.Flags(), f.Rolling()),
 		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := checkWait(f.wait); err != nil {
+				return err
+			}
 			if c.Args().Len() == 1 && c.Args().First() == "-" {
 				if len(f.where) > 0 || f.found.Asks() || f.minItems.Given || f.emptyOK || f.Batch.Given || f.Pause.Given || f.MaxFail.Given {
 					return fail.Usage("leave them out, or send that action by itself", "--where, --found, --min-items, --empty-ok, --batch, --pause and --max-fail are for one action")
@@ -103,6 +112,16 @@ func sendAction(ctx context.Context, r *run.Run, f *options, action ami.Action) 
 	}
 	if err != nil || done {
 		return err
+	}
+	if f.wait != "" && f.wait != waitNot {
+		if err := awaitCall(&action, f.wait); err != nil {
+			return fail.Usage("leave it out", "--%v", err)
+		}
+		until := call.Answered
+		if f.wait == waitHangup {
+			until = call.Over
+		}
+		return call.Make(ctx, r, &f.Fanout, nodes, action, until)
 	}
 	several := len(nodes) > 1 && f.Route == ""
 	if f.items && several {

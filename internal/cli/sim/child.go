@@ -98,7 +98,7 @@ func fate(ctx context.Context, r *run.Run, s *simulation, state *os.ProcessState
 		if status == fail.ExitOK {
 			return nil
 		}
-		return fail.Silent(status)
+		return fail.Foreign(status)
 	}
 	s.end()
 	if killer != 0 {

@@ -9,8 +9,6 @@ import (
 
 var forwarded = []os.Signal{os.Interrupt}
 
-func hangup() <-chan os.Signal { return nil }
-
 // fromTerminal reports true: a console sends its events to everybody attached to it.
 func fromTerminal(os.Signal) bool { return true }
 

@@ -15,15 +15,6 @@ import (
 // forwarded are the signals that go to the command of `sim -- COMMAND`.
 var forwarded = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
 
-// hangup returns a channel that gets SIGHUP, unless that is ignored, as under nohup.
-func hangup() <-chan os.Signal {
-	c := make(chan os.Signal, 1)
-	if !signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(c, syscall.SIGHUP)
-	}
-	return c
-}
-
 // fromTerminal reports whether a signal is one that a key sends to everybody in the foreground.
 func fromTerminal(sig os.Signal) bool {
 	if sig != syscall.SIGINT && sig != syscall.SIGQUIT {

@@ -2,12 +2,15 @@ package sim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/config"
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/unpack"
 )
 
 // A node is one server in the document that sim prints.
@@ -19,12 +22,12 @@ type node struct {
 
 // describe writes the private folder with config, secret and certificate, and returns the document.
 func (s *simulation) describe(f *options) ([]byte, error) {
+	var err error
 	if f.replay != "" {
-		if _, err := os.ReadFile(f.replay); err != nil {
-			return nil, fail.Usage(fail.ReadHint, "--replay: %v", err)
+		if s.recording, err = readRecording(f.replay); err != nil {
+			return nil, err
 		}
 	}
-	var err error
 	if s.dir, err = os.MkdirTemp("", "amictl-sim-"); err != nil {
 		return nil, err
 	}
@@ -59,6 +62,28 @@ func (s *simulation) describe(f *options) ([]byte, error) {
 		}
 	}
 	return doc, nil
+}
+
+// readRecording reads the file of --replay, compressed or not.
+func readRecording(name string) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fail.Usage(fail.ReadHint, "--replay: %v", err)
+	}
+	defer func() { _ = file.Close() }()
+	text, _, err := unpack.New(file)
+	var format *unpack.FormatError
+	if errors.As(err, &format) {
+		return nil, fail.Input("`"+format.Convert(name)+" > CAPTURE`, and --replay CAPTURE", "--replay: %s cannot be read: %v", name, format)
+	}
+	var all []byte
+	if err == nil {
+		all, err = io.ReadAll(text)
+	}
+	if err != nil {
+		return nil, fail.Usage(fail.ReadHint, "--replay: %v", err)
+	}
+	return all, nil
 }
 
 func (s *simulation) path(name string) string { return s.dir + string(os.PathSeparator) + name }

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -131,6 +130,8 @@ type simulation struct {
 	gone    sync.WaitGroup
 	stop    context.CancelFunc
 	control *control
+
+	recording []byte // nil without --replay
 }
 
 // sim runs the simulated cluster until it is told to stop, or until its command is done.
@@ -173,10 +174,6 @@ func sim(ctx context.Context, r *run.Run, f *options) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-control.stopped:
-		return nil
-	case <-hangup():
-		s.end()
-		run.DieBySignal(&run.SignalError{Signal: syscall.SIGHUP})
 		return nil
 	}
 }
@@ -278,23 +275,19 @@ func showState(srv *amitest.Server) {
 
 // traffic starts calls, events, the replay and the scenario's faults.
 func (s *simulation) traffic(ctx context.Context, f *options, tell func(format string, args ...any)) {
-	var recording []byte
-	if f.replay != "" {
-		recording, _ = os.ReadFile(f.replay) // describe has read it once
-	}
 	for _, srv := range s.servers {
 		if f.calls.r > 0 || f.events.r > 0 {
 			s.gone.Go(func() {
 				srv.Traffic(ctx, amitest.TrafficConfig{CallsPerSecond: f.calls.r, EventsPerSecond: f.events.r, Ring: f.ring.Value, Talk: f.talkTime.Value, Seed: f.seed})
 			})
 		}
-		if recording != nil {
+		if s.recording != nil {
 			s.gone.Go(func() {
 				if !untilLogin(ctx, srv) {
 					return
 				}
-				if _, err := srv.Replay(ctx, bytes.NewReader(recording), f.speed.r); err != nil && ctx.Err() == nil {
-					tell("%s: --replay ends here: %s", srv.Name(), strings.TrimPrefix(err.Error(), "amitest: replay: "))
+				if _, err := srv.Replay(ctx, bytes.NewReader(s.recording), f.speed.r); err != nil && ctx.Err() == nil {
+					tell("%s: --replay: %s", srv.Name(), strings.TrimPrefix(err.Error(), "amitest: replay: "))
 				}
 			})
 		}

@@ -10,12 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // checkReplay refuses what has no use with --from: passed over in silence, it would let a script believe in it.
@@ -33,99 +32,17 @@ func checkReplay(r *run.Run, f *options) error {
 	return nil
 }
 
-// replay takes events from a file: a record, which is JSON lines, or a raw capture, which is what a server sent.
-func (t *tailer) replay(ctx context.Context) error {
-	file, err := t.run.Open(t.flags.from, "--from")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
-	if err := t.beginRecord(); err != nil {
-		return err
-	}
-	ctx, cancel := t.flags.limit(ctx)
-	defer cancel()
-	defer t.watchStats(func() {})()
-	in := bufio.NewReaderSize(run.NewStoppable(file, ctx.Done()), run.ChunkSize)
-	first, err := firstByte(in)
-	defer t.tellTimeless()
-	switch {
-	case ctx.Err() != nil:
-		return notOver(ctx, ctx.Err())
-	case errors.Is(err, io.EOF):
-		return nil
-	case err != nil:
-		return fail.Usage(fail.ReadHint, "--from: %v", err)
-	case first == '{':
-		err = t.replayRecord(ctx, in)
-	default:
-		err = t.replayCapture(ctx, in)
-	}
-	if errors.Is(err, errEnough) {
-		return nil
-	}
-	return notOver(ctx, err)
-}
-
-// firstByte returns the first byte that is no white space, without taking it.
-func firstByte(in *bufio.Reader) (byte, error) {
-	for {
-		b, err := in.ReadByte()
-		if err != nil {
-			return 0, err
-		}
-		if b != ' ' && b != '\r' && b != '\n' && b != '\t' {
-			return b, in.UnreadByte()
-		}
-	}
-}
-
 // wants applies names and conditions, as a subscription would.
 func (t *tailer) wants(node string, m *wire.Message) bool {
+	return t.wantsName(m.Name()) && (t.where == nil || t.where.Match(node, m))
+}
+
+func (t *tailer) wantsName(name string) bool {
 	named := len(t.names) == 0
 	for _, pattern := range t.names {
-		named = named || ami.MatchGlob(pattern, m.Name())
+		named = named || ami.MatchGlob(pattern, name)
 	}
-	return named && (t.where == nil || t.where.Match(node, m))
-}
-
-// replayCapture decodes what a server sent. Responses and text are passed over: they are no events.
-func (t *tailer) replayCapture(ctx context.Context, in io.Reader) error {
-	d := wire.NewDecoder(wire.Limits{})
-	packets := 0
-	for {
-		n, err := in.Read(d.Space())
-		d.Wrote(n)
-		if taken := t.drain(ctx, d, &packets); taken != nil {
-			return taken
-		}
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, io.EOF):
-			var cut *wire.TruncatedError
-			if end := d.End(); errors.As(end, &cut) {
-				if packets == 0 {
-					return t.notReplayable()
-				}
-				t.run.Note("--from: the capture ends inside a packet, %d bytes are left over", cut.Bytes)
-			}
-			return nil
-		case err != nil:
-			return fail.Usage(fail.ReadHint, "--from: %v", err)
-		}
-		if in, ok := in.(*bufio.Reader); ok && in.Buffered() == 0 {
-			if err := t.flush(); err != nil { // a pipe may pause here
-				return err
-			}
-		}
-	}
-}
-
-// notReplayable is the error of a file that holds nothing of what --from reads.
-func (t *tailer) notReplayable() error {
-	return fail.Input("a record is what --record or -o jsonl wrote, a capture is what a server sent; neither is compressed",
-		"--from: %s is neither a record nor a capture", t.flags.from)
+	return named
 }
 
 // tellTimeless notes what a bound in time left out because it has none.
@@ -139,29 +56,15 @@ func (t *tailer) tellTimeless() {
 	}
 }
 
-// drain takes all whole packets that the decoder holds, and counts them.
-func (t *tailer) drain(ctx context.Context, d *wire.Decoder, packets *int) error {
-	for {
-		m, err := d.Next()
-		switch {
-		case errors.Is(err, wire.ErrMore):
-			return ctx.Err()
-		case err != nil:
-			t.run.Note("--from: %v; it is left out", fail.Cause(err))
-			continue
-		case m.Kind() != wire.Event:
-			*packets++
-			continue
-		}
-		*packets++
-		if !t.wants("", &m) {
-			continue
-		}
-		ev := ami.Event{Message: m, Received: packetTime(m.Get("Timestamp"))} // borrowed: it is not kept
-		if err := t.play(ctx, &ev); err != nil {
-			return err
+// sentAt is the time in an event's Timestamp, which stands among its first headers (manager.c, append_event). Further down
+// it is a caller's own.
+func sentAt(m *wire.Message) time.Time {
+	for i := 1; i < min(m.Len(), 4); i++ {
+		if name, value := m.Line(i); name == "Timestamp" {
+			return packetTime(value)
 		}
 	}
+	return time.Time{}
 }
 
 // packetTime reads a Timestamp header (timestampevents=yes): epoch seconds with six decimals.
@@ -177,34 +80,31 @@ func packetTime(s string) time.Time {
 
 // replayRecord reads JSON lines of type event and gap; others are passed over.
 func (t *tailer) replayRecord(ctx context.Context, in *bufio.Reader) error {
-	objects := 0 // of amictl's
-	for number := 1; ; number++ {
-		line, err := run.ReadLine(in)
-		if ctx.Err() != nil {
+	r := output.NewRecordReader(in)
+	r.Wants = func(_, name string, at time.Time) bool {
+		return t.wantsName(name) && (at.IsZero() || t.flags.span.holds(at))
+	}
+	for {
+		ev, err := r.Next()
+		var bad *output.RecordError
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
-		}
-		if errors.Is(err, io.EOF) {
-			if objects == 0 {
+		case errors.Is(err, io.EOF):
+			if r.Objects() == 0 {
 				return t.notReplayable()
 			}
 			return nil
-		}
-		if err != nil && !errors.Is(err, run.ErrLongLine) {
+		case errors.As(err, &bad):
+			t.run.Note("--from: %v; it is left out", bad)
+			continue
+		case err != nil:
 			return fail.Usage(fail.ReadHint, "--from: %v", err)
 		}
-		if err != nil || !gjson.Valid(line) {
-			t.run.Note("--from: line %d is not JSON; it is left out", number)
-			continue
-		}
-		if gjson.Get(line, "type").Exists() {
-			objects++
-		}
-		ev, ok := recordedEvent(line)
-		if !ok || ev.Gap == nil && !t.wants(ev.Node, &ev.Message) {
-			continue
-		}
-		if err := t.play(ctx, &ev); err != nil {
-			return err
+		if ev.Gap != nil || t.where == nil || t.where.Match(ev.Node, &ev.Message) {
+			if err := t.play(ctx, ev); err != nil {
+				return err
+			}
 		}
 		if in.Buffered() == 0 {
 			if err := t.flush(); err != nil {
@@ -212,61 +112,4 @@ func (t *tailer) replayRecord(ctx context.Context, in *bufio.Reader) error {
 			}
 		}
 	}
-}
-
-// recordedEvent makes an event of a line of a record.
-func recordedEvent(line string) (ev ami.Event, ok bool) {
-	object := gjson.Parse(line)
-	ev.Node = object.Get("node").Str
-	ev.Received, _ = time.Parse(time.RFC3339Nano, object.Get("time").Str)
-	switch object.Get("type").Str {
-	case "gap":
-		ev.Gap = &ami.Gap{Reason: ami.GapReason(object.Get("reason").Str), Dropped: object.Get("dropped").Uint()}
-		ev.Gap.Since, _ = time.Parse(time.RFC3339Nano, object.Get("since").Str)
-		ev.Gap.Until, _ = time.Parse(time.RFC3339Nano, object.Get("until").Str)
-		return ev, true
-	case "event", "item":
-	default:
-		return ev, false
-	}
-	ev.Message, ok = decodeOne(packetText(object))
-	return ev, ok
-}
-
-// packetText writes the packet that an event's JSON came from; the values of a repeated header follow one another.
-func packetText(object gjson.Result) string {
-	var b strings.Builder
-	line := func(name, value string) {
-		if name != "" {
-			b.WriteString(name + ": ")
-		}
-		b.WriteString(strings.ReplaceAll(value, "\n", " ") + "\r\n")
-	}
-	line("Event", object.Get("event").Str)
-	multi := object.Get("multi").Map()
-	object.Get("fields").ForEach(func(name, value gjson.Result) bool {
-		if all, repeats := multi[name.Str]; repeats {
-			for _, v := range all.Array() {
-				line(name.Str, v.Str)
-			}
-			return true
-		}
-		line(name.Str, value.Str)
-		return true
-	})
-	for _, v := range object.Get("text").Array() {
-		line("", v.Str)
-	}
-	return b.String() + "\r\n"
-}
-
-// decodeOne returns the one packet in text, owned.
-func decodeOne(text string) (wire.Message, bool) {
-	d := wire.NewDecoder(wire.Limits{})
-	d.Feed([]byte(text))
-	m, err := d.Next()
-	if err != nil {
-		return wire.Message{}, false
-	}
-	return m.Clone(), true
 }

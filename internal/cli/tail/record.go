@@ -5,55 +5,95 @@ import (
 	"os"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// openRecord opens the file of --record. What it holds stays until there is something to record: see beginRecord. It is
-// appended to, so that whoever empties it meanwhile (logrotate's copytruncate) gets no hole.
-func (t *tailer) openRecord() (err error) {
+// openRecord opens the file of --record, which another tail may have filled: --append adds to it, and nothing replaces it. It
+// is written at its end, so that whoever empties it meanwhile (logrotate's copytruncate) gets no hole.
+func (t *tailer) openRecord() error {
 	path := t.flags.record
 	if path == "-" {
 		return fail.Usage("-o jsonl prints them", "--record writes to a file, and not to standard output")
 	}
-	if t.file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+	file, err := openToAppend(path)
+	if err != nil {
 		return fail.Usage("give a path that you may write to", "--record: %v", err)
 	}
-	from, err := os.Stat(t.flags.from)
-	if to, failed := t.file.Stat(); err == nil && failed == nil && os.SameFile(from, to) {
-		return errors.Join(t.file.Close(), fail.Usage("give the record another name", "--record would overwrite %s, which --from reads", path))
+	to, err := file.Stat()
+	if err != nil {
+		return errors.Join(file.Close(), fail.Usage("give a path that you may write to", "--record: %v", err))
 	}
-	t.record = output.NewPrinter(t.file, output.Options{})
+	for _, name := range t.flags.from {
+		if from, err := os.Stat(name); err == nil && os.SameFile(from, to) {
+			return errors.Join(file.Close(), fail.Usage("give the record another name", "--record would add to %s, which --from reads", path))
+		}
+	}
+	if to.Mode().IsRegular() && to.Size() > 0 && !t.flags.appends {
+		return errors.Join(file.Close(), fail.Usage("--append adds to it, another name keeps both", "--record: %s holds something already", path))
+	}
+	t.file, t.record = file, output.NewRecorder(file, t.run.Redactor())
+	if !run.HasTerminal() { // or the end of a terminal would not end the run
+		t.run.OnHangup(t.askToReopen)
+	}
 	return nil
 }
 
-// beginRecord empties the file once a session is there, or what is replayed is open. A tail that came to nothing leaves
-// the record before it alone.
+func openToAppend(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+}
+
+// beginRecord ends the line that an earlier tail was killed in, once a session is there or what is replayed is open.
 func (t *tailer) beginRecord() error {
 	if t.record == nil {
 		return nil
 	}
 	info, err := t.file.Stat()
-	if err == nil && info.Mode().IsRegular() {
-		err = t.file.Truncate(0)
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return err
 	}
-	if err != nil {
-		return fail.Usage("give a path that you may write to", "--record: %v", err)
+	old, err := os.Open(t.flags.record)
+	if err != nil { // it may be written and not read
+		return nil
 	}
-	return nil
+	defer func() { _ = old.Close() }()
+	last := make([]byte, 1)
+	if _, err := old.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
+		return nil
+	}
+	_, err = t.file.WriteString("\n")
+	return err
 }
 
-// writeRecord adds the event to the record, its secrets hidden.
-func (t *tailer) writeRecord(ev *ami.Event) error {
-	hidden := *ev
-	if safe := t.run.Redactor().Text(ev.Text()); safe != ev.Text() {
-		m, ok := decodeOne(safe)
-		if !ok { // the record says that one is missing rather than tell a secret
-			return t.record.Event(&ami.Event{Node: ev.Node, Received: ev.Received, Gap: &ami.Gap{Reason: ami.GapOverflow, Dropped: 1}})
-		}
-		hidden.Message = m
+// askToReopen is what a SIGHUP does: whoever has renamed the file, such as logrotate, wants a new one of the old name. It
+// only asks: whoever takes the events writes the file, and nobody else.
+func (t *tailer) askToReopen() {
+	t.reopen.Store(true)
+	if nudge := t.nudge.Load(); nudge != nil {
+		(*nudge)()
 	}
-	return t.record.Event(&hidden)
+}
+
+// reopenRecord goes on in a new file if that was asked for. Where it cannot, the old one is better than none.
+func (t *tailer) reopenRecord() error {
+	if !t.reopen.Load() {
+		return nil
+	}
+	t.reopen.Store(false)
+	if err := t.record.Flush(); err != nil {
+		return err
+	}
+	if info, err := t.file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	file, err := openToAppend(t.flags.record)
+	if err != nil {
+		t.run.Note("--record: %v; it goes on in the file that was there", err)
+		return nil
+	}
+	old := t.file
+	t.file, t.record = file, output.NewRecorder(file, t.run.Redactor())
+	return old.Close()
 }
 
 // closeRecord writes what is left. A record that is not whole is a failure of the run.

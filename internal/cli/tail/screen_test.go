@@ -9,8 +9,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
 )
+
+// decodeOne returns the one packet in text, owned.
+func decodeOne(text string) (wire.Message, bool) {
+	d := wire.NewDecoder(wire.Limits{})
+	d.Feed([]byte(text))
+	m, err := d.Next()
+	if err != nil {
+		return wire.Message{}, false
+	}
+	return m.Clone(), true
+}
 
 // What is drawn, in what is left of a small terminal, and over what was there before.
 func TestStatScreen(t *testing.T) {

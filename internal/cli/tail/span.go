@@ -26,7 +26,10 @@ type replaySpan struct {
 
 // newReplaySpan reads --since, --until and --speed.
 func newReplaySpan(f *options, now time.Time) (s replaySpan, err error) {
-	if f.from == "" && (f.since != "" || f.speed != "") {
+	if len(f.from) == 0 && f.follow {
+		return s, fail.Usage("without --from events come as they happen", "--follow is for the file of --from")
+	}
+	if len(f.from) == 0 && (f.since != "" || f.speed != "") {
 		return s, fail.Usage("a server sends what happens from now on", "--since and --speed are for --from")
 	}
 	if s.since, err = parseMoment("--since", f.since, now); err != nil {
@@ -38,7 +41,7 @@ func newReplaySpan(f *options, now time.Time) (s replaySpan, err error) {
 	if !s.until.IsZero() && !s.since.Before(s.until) {
 		return s, fail.Usage("--since is the earlier of the two", "between --since %s and --until %s there is no time", f.since, f.until)
 	}
-	if f.from == "" && !s.until.IsZero() && !s.until.After(now) {
+	if len(f.from) == 0 && !s.until.IsZero() && !s.until.After(now) {
 		return s, fail.Usage("--for ends a tail after a while", "--until %s is over already", f.until)
 	}
 	if f.speed == "" {

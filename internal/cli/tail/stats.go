@@ -9,6 +9,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
@@ -31,6 +32,9 @@ type statCount struct{ n, shown uint64 }
 // droppedEvents is the name under which lost events are counted.
 const droppedEvents = "(dropped)"
 
+// otherPackets stands for what is neither an event nor an answer.
+const otherPackets = "(packet)"
+
 // Of more than mostNames names over all nodes, which only a hostile server has, the further ones are counted together, as otherEvents.
 const (
 	mostNames   = 250_000
@@ -50,6 +54,9 @@ func (s *eventStats) add(ev *ami.Event) {
 		s.last = ev.Received
 	}
 	key := statKey{ev.Node, ev.Name()}
+	if ev.Kind() != wire.Event {
+		key.event = otherPackets
+	}
 	c := s.counts[key]
 	if c == nil && len(s.counts) >= mostNames {
 		key.event = otherEvents

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -34,6 +35,9 @@ A lost connection is made again; a gap marks what is missing. --for begins with 
 terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
 a time of today (09:30), or how long ago (10m).
 
+--record never writes over what is there: a file that holds something needs --append. SIGHUP ends a tail as SIGINT and
+SIGTERM do; one that records and has no terminal, as under systemd, goes on in a new file of the same name, for logrotate.
+
 ` + cond.Grammar + "\n\n" + cond.Globs
 
 // options are those of tail; wait shares most.
@@ -44,8 +48,11 @@ type options struct {
 	length    flags.Duration
 	stats     bool
 	failOnGap bool
+	packets   bool
 	record    string
-	from      string
+	appends   bool // to the record
+	from      flags.List
+	follow    bool
 	require   string
 	since     string
 	until     string
@@ -66,9 +73,12 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "count", Usage: "end after `N` events", Value: &f.count},
 			&cli.GenericFlag{Name: "for", Usage: "end after `TIME`", Value: &f.length},
 			&cli.BoolFlag{Name: "stats", Usage: "count instead of printing, and show the counts at the end", Destination: &f.stats},
+			&cli.BoolFlag{Name: "packets", Usage: "show what is neither an event nor an answer, too", Destination: &f.packets},
 			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
 			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
-			flags.Text("from", "", "read a record or a raw capture from `FILE` (- is standard input) instead of a server", &f.from),
+			&cli.BoolFlag{Name: "append", Usage: "with --record: add to a file that holds something already", Destination: &f.appends},
+			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &f.from},
+			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, also when it is rotated", Destination: &f.follow},
 			flags.Text("since", "", "with --from: only events from `TIME` on", &f.since),
 			flags.Text("until", "", "only events before `TIME`; a live tail ends then", &f.until),
 			flags.Text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &f.speed),
@@ -92,18 +102,18 @@ func tail(ctx context.Context, r *run.Run, f *options, names []string) (err erro
 		return act.NotDry(err)
 	}
 	defer func() { err = errors.Join(err, t.closeRecord()) }()
-	if f.from == "" && !f.span.until.IsZero() {
+	if len(f.from) == 0 && !f.span.until.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, f.span.until, errForIsOver)
 		defer cancel()
 	}
-	if f.from != "" {
+	if len(f.from) > 0 {
 		err = t.replay(ctx)
 	} else {
 		err = t.live(ctx)
 	}
 	err = errors.Join(notOver(ctx, err), t.end())
-	if r.Dropped > 0 && f.from == "" {
+	if r.Dropped > 0 && len(f.from) == 0 {
 		r.Note("%d events were dropped: what reads this output, or this host, was too slow", r.Dropped)
 	}
 	return err
@@ -155,8 +165,10 @@ type tailer struct {
 	action  *ami.Action
 	nodes   []ami.Config
 	out     *output.Printer
-	record  *output.Printer
-	file    *os.File
+	record  *output.Recorder
+	file    *os.File               // of the record
+	reopen  atomic.Bool            // it is to be opened anew
+	nudge   atomic.Pointer[func()] // makes whoever waits for events look
 	stats   *eventStats
 	matched int
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
@@ -172,6 +184,7 @@ func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer
 		return nil, err
 	}
 	act.WarnEvents(r, names)
+	act.WarnLacking(r, t.where, names)
 	if r.HasTo {
 		action, err := act.ParseAction(r, r.Rest)
 		if err != nil {
@@ -182,7 +195,7 @@ func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer
 	if f.DryRun && !r.HasTo {
 		return nil, fail.Usage("-- ACTION [Key=Value]...", "--dry-run shows the action behind `--`, and there is none")
 	}
-	if f.from != "" {
+	if len(f.from) > 0 {
 		if err := checkReplay(r, f); err != nil {
 			return nil, err
 		}
@@ -204,13 +217,16 @@ func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer
 	}
 	if f.stats {
 		kind = run.Records
-		t.stats = newEventStats(f.from != "")
+		t.stats = newEventStats(len(f.from) > 0)
 	}
 	if t.out, err = r.Printer(kind, len(t.nodes) > 1, true); err != nil {
 		return nil, err
 	}
-	if f.record != "" {
+	switch {
+	case f.record != "":
 		err = t.openRecord()
+	case f.appends:
+		err = fail.Usage("such as --record events.jsonl --append", "--append goes with --record")
 	}
 	return t, err
 }
@@ -221,20 +237,31 @@ func (t *tailer) take(ev *ami.Event) error {
 		return t.gap(ev)
 	}
 	t.matched++
-	if t.record != nil {
-		if err := t.writeRecord(ev); err != nil {
-			return err
-		}
-	}
-	if t.stats != nil {
-		t.stats.add(ev)
-	} else if err := t.out.Event(ev); err != nil {
+	if err := t.show(ev); err != nil {
 		return err
 	}
 	if t.flags.count.Given && t.matched >= t.flags.count.Value {
 		return errEnough
 	}
 	return nil
+}
+
+// show records an event, and prints or counts it.
+func (t *tailer) show(ev *ami.Event) error {
+	if err := t.reopenRecord(); err != nil {
+		return err
+	}
+	switch {
+	case t.stats == nil && t.record == nil:
+		return t.out.Event(ev)
+	case t.stats == nil:
+		return t.record.EventAnd(t.out, ev)
+	}
+	t.stats.add(ev)
+	if t.record == nil {
+		return nil
+	}
+	return t.record.Event(ev)
 }
 
 func (t *tailer) gap(ev *ami.Event) error {
@@ -262,7 +289,7 @@ func (t *tailer) gap(ev *ami.Event) error {
 func (t *tailer) flush() error {
 	t.stats.draw()
 	if t.record != nil {
-		if err := t.record.Flush(); err != nil {
+		if err := errors.Join(t.reopenRecord(), t.record.Flush()); err != nil {
 			return err
 		}
 	}
@@ -293,7 +320,7 @@ func (t *tailer) live(ctx context.Context) error {
 		return err
 	}
 	defer target.Finish(ctx, c)
-	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: target.RingEvents, RingBytes: target.RingBytes, Throttle: true})
+	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: target.RingEvents, RingBytes: target.RingBytes, Throttle: true, Packets: t.flags.packets})
 	if err != nil {
 		return fail.Usage("names may hold * and ?", "%s", fail.Cause(err))
 	}
@@ -321,14 +348,35 @@ func (t *tailer) live(ctx context.Context) error {
 	limited, cancel := t.flags.limit(ctx)
 	defer cancel()
 	sent := newSender(limited, t.run, c, &t.flags.Fanout, t.action)
-	defer t.watchStats(sent.nudge)()
+	nudge := sent.nudge
+	t.nudge.Store(&nudge)
+	defer t.watchStats(nudge)()
 	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) && notOver(limited, err) != nil {
 		return err
 	}
 	if err := t.lastAnswers(sent); err != nil {
 		return err
 	}
+	t.notePackets(c)
 	return t.flush() // before the sessions end
+}
+
+// notePackets says what came and was not shown, for it was neither an event nor an answer.
+func (t *tailer) notePackets(c *ami.Cluster) {
+	if t.flags.packets || t.quietReply {
+		return
+	}
+	var n uint64
+	for _, s := range c.Stats().Nodes {
+		n += s.Raw + s.Foreign + s.Unmatched
+	}
+	switch n {
+	case 0:
+	case 1:
+		t.run.Note("1 packet was neither an event nor an answer; --packets shows it")
+	default:
+		t.run.Note("%d packets were neither events nor answers; --packets shows them", n)
+	}
 }
 
 // lastAnswers waits for the answers that are still to come: an end by --count must not hide how the action went, nor one

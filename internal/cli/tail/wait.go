@@ -3,6 +3,7 @@ package tail
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -121,7 +122,7 @@ func waitReady(ctx context.Context, r *run.Run) error {
 	for i := range nodes {
 		nodes[i].Events = "system"
 		nodes[i].Redial.BackoffMax = 2 * time.Second
-		nodes[i].Redial.BreakerFailures = 1 << 20
+		nodes[i].Redial.BreakerAfter = math.MaxInt64
 	}
 	c, err := target.Cluster(r, nodes)
 	if err != nil {

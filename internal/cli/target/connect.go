@@ -9,6 +9,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // MostDials is how many one-shot connections are opened at once.
@@ -55,11 +56,14 @@ func Leave(ctx context.Context, c *ami.Conn) {
 
 // Cluster adds all nodes, supervised, without waiting for any.
 func Cluster(r *run.Run, nodes []ami.Config) (*ami.Cluster, error) {
-	var cfg ami.ClusterConfig
+	cfg := ami.ClusterConfig{Hooks: ami.Hooks{Reconnected: func(node string, o ami.Outage) {
+		r.Note("%s is back after %s: %s", node, output.Duration(o.Until.Sub(o.Since)), fail.Cause(o.First))
+	}}}
 	if r.Flags.Verbose {
 		cfg.Logger = r.Logger()
 	}
 	c := ami.NewCluster(cfg)
+	r.CountSent(func() uint64 { return c.Stats().Ledger.Accepted })
 	for _, n := range nodes {
 		if _, err := c.Add(n); err != nil {
 			_ = c.Close()

@@ -164,6 +164,7 @@ func Once(ctx context.Context, r *run.Run, n ami.Config, try attempt) Ending {
 	}
 	defer Leave(ctx, c)
 	reply, err := try(ctx, c)
+	r.NoteSent(c.Stats().Ledger.Accepted)
 	return Ending{Node: n.Name, Reply: reply, Err: err}
 }
 
@@ -217,12 +218,18 @@ func Report(r *run.Run, p *output.Printer, e Ending, origin output.Origin, sever
 // said on standard error only; with several it becomes an object of type error too.
 func reportEnding(r *run.Run, p *output.Printer, e Ending, origin output.Origin, several bool, t *Tally) error {
 	if e.Err == nil {
+		var note string
+		if note, e.Err = Incomplete(e.Reply, origin.Action); note != "" {
+			r.Note("%s", note)
+		}
+	}
+	if e.Err == nil {
 		t.Add(fail.ExitOK)
 		return p.Reply(e.Reply, &origin)
 	}
 	f := fail.Classify(e.Err)
 	t.Add(f.Exit)
-	if f.Code == fail.CodeCondition && e.Reply != nil { // it was answered, and that is data
+	if e.Reply != nil && (f.Code == fail.CodeCondition || e.Reply.Incomplete) { // what was answered is data
 		if err := p.Reply(e.Reply, &origin); err != nil {
 			return err
 		}

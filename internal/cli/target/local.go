@@ -45,6 +45,7 @@ func localNode(r *run.Run) ([]ami.Config, error) {
 			return nil, err
 		}
 	}
+	cfg.Secret = carried(cfg.Name, cfg.Secret)
 	limitTimes(r, &cfg)
 	return []ami.Config{cfg}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // Nodes returns the nodes that a run is about: the union of --node, else AMICTL_NODE, else the context's; labels
@@ -167,9 +168,13 @@ func Node(r *run.Run, name string, n *config.Node, c *config.Context) (ami.Confi
 	if cfg.Username = cmp.Or(u.User, n.User, c.User); cfg.Username == "" {
 		return cfg, fail.Config("write it as ami://user@"+u.Addr, "%s: no user is given", cfg.Name)
 	}
+	if err := wire.CheckField("Username", cfg.Username); err != nil {
+		return cfg, fail.Config("it is a section of manager.conf", "%s: the user %s", cfg.Name, strings.TrimPrefix(err.Error(), `wire: header "Username" `))
+	}
 	if cfg.Secret, err = nodeSecret(r, cfg.Name, cmp.Or(n.Secret, c.Secret)); err != nil {
 		return cfg, err
 	}
+	cfg.Secret = carried(cfg.Name, cfg.Secret)
 	switch auth := cmp.Or(n.Auth, c.Auth); auth {
 	case "", "auto":
 	case "md5":

@@ -3,18 +3,18 @@ package target
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/apntalk/amictl/internal/cli/config"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // SecretFrom returns the provider for a reference: file:PATH, env:NAME, cmd:COMMAND or cred:NAME (a systemd
@@ -26,7 +26,8 @@ func SecretFrom(r *run.Run, reference string) (ami.SecretProvider, error) {
 	}
 	switch kind {
 	case "file":
-		return fileSecret(ExpandHome(r, what)), nil
+		path, err := ExpandHome(r, what)
+		return fileSecret(path), err
 	case "env":
 		return func(context.Context) (ami.Secret, error) {
 			v, ok := r.Env(what)
@@ -42,7 +43,7 @@ func SecretFrom(r *run.Run, reference string) (ami.SecretProvider, error) {
 		}
 		return fileSecret(filepath.Join(dir, filepath.Base(what))), nil
 	}
-	return func(ctx context.Context) (ami.Secret, error) { return secretFromCommand(ctx, what) }, nil
+	return func(ctx context.Context) (ami.Secret, error) { return secretFromCommand(ctx, r, what) }, nil
 }
 
 // longestSecret bounds what is read of a secret, in bytes.
@@ -110,23 +111,6 @@ func secretFromFile(path string) (ami.Secret, error) {
 	return firstLine(text, "the secret file "+path)
 }
 
-// commandTimeout bounds a cmd: reference beside the dial's own deadline.
-const commandTimeout = 10 * time.Second
-
-// secretFromCommand runs a command of the shell; the first line that it prints is the secret.
-func secretFromCommand(ctx context.Context, command string) (ami.Secret, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-	defer cancel()
-	c := exec.CommandContext(ctx, "sh", "-c", command)
-	c.Stderr = os.Stderr
-	c.WaitDelay = time.Second
-	text, err := c.Output()
-	if err != nil {
-		return ami.Secret{}, fail.Config("run it by hand to see why", "the secret's command failed: %v", err)
-	}
-	return firstLine(text, "the output of the secret's command")
-}
-
 func firstLine(text []byte, what string) (ami.Secret, error) {
 	line, _, _ := bytes.Cut(text, []byte("\n"))
 	line = bytes.TrimSuffix(line, []byte("\r"))
@@ -134,6 +118,21 @@ func firstLine(text []byte, what string) (ami.Secret, error) {
 		return ami.Secret{}, fail.Config("its first line is the secret", "%s is empty", what)
 	}
 	return ami.NewSecret(string(line)), nil
+}
+
+// carried refuses a secret that no line of AMI can hold, whatever the login puts on the line: no server can have it either.
+func carried(node string, ask ami.SecretProvider) ami.SecretProvider {
+	return func(ctx context.Context) (ami.Secret, error) {
+		s, err := ask(ctx)
+		if err != nil {
+			return s, err
+		}
+		var field *wire.FieldError
+		if errors.As(wire.CheckField("Secret", s.Reveal()), &field) {
+			return ami.Secret{}, fail.Config("is it the right file, variable or command? A secret is one line of text", "the secret of %s cannot be sent: it %v", node, field.Err)
+		}
+		return s, nil
+	}
 }
 
 // flagSecret returns the provider that --secret-file, --secret-stdin or AMICTL_SECRET_FILE ask for, or nil.
@@ -159,13 +158,19 @@ func flagSecret(r *run.Run) (ami.SecretProvider, error) {
 	if file == "" {
 		return nil, nil
 	}
-	return fileSecret(ExpandHome(r, file)), nil
+	path, err := ExpandHome(r, file)
+	return fileSecret(path), err
 }
 
-func ExpandHome(r *run.Run, path string) string {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		home, _ := r.Env("HOME")
-		return filepath.Join(home, rest)
+// ExpandHome puts the home folder in the place of a leading ~.
+func ExpandHome(r *run.Run, path string) (string, error) {
+	rest, ok := strings.CutPrefix(path, "~/")
+	if !ok {
+		return path, nil
 	}
-	return path
+	home := r.Home()
+	if home == "" {
+		return "", fail.Config("set HOME, or write the whole path", "%s: there is no home folder", path)
+	}
+	return filepath.Join(home, rest), nil
 }

@@ -19,7 +19,11 @@ import (
 func tlsConfig(r *run.Run, addr, ca, name, pin string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: name}
 	if ca != "" {
-		pem, err := os.ReadFile(ExpandHome(r, ca))
+		path, err := ExpandHome(r, ca)
+		if err != nil {
+			return nil, err
+		}
+		pem, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fail.Config(fail.ReadHint, "the CA file cannot be read: %v", err)
 		}

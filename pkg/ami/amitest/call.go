@@ -222,6 +222,8 @@ func (c *call) answer() {
 // hangupChannel ends a channel and the other end of a Local one, with the events
 // of both. It says whether there was such a channel.
 func (s *Server) hangupChannel(name string, cause int) bool {
+	s.sceneMu.Lock()
+	defer s.sceneMu.Unlock()
 	st := &s.state
 	st.mu.Lock()
 	c := st.channel(name)
@@ -240,6 +242,7 @@ func (s *Server) hangupChannel(name string, cause int) bool {
 		evs = append(evs, Event{Name: "HangupRequest", Headers: append(e.snapshot(""), Header{"Cause", strconv.Itoa(cause)})})
 	}
 	for _, e := range ends {
+		st.vacate(e, &evs)
 		if st.remove(e) {
 			close(e.hungup)
 		}

@@ -230,8 +230,3 @@ func playDTMF(r *Request, w *ResponseWriter) {
 		w.Ack("DTMF successfully queued")
 	}
 }
-
-func bridgeList(_ *Request, w *ResponseWriter) {
-	w.ListStart("Bridge listing will follow")
-	w.ListEnd("BridgeListComplete")
-}

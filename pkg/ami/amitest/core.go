@@ -68,7 +68,7 @@ func coreShowChannels(_ *Request, w *ResponseWriter) {
 			Header{"Application", c.Application},
 			Header{"ApplicationData", c.Data},
 			Header{"Duration", hms(now.Sub(c.Created))},
-			Header{"BridgeId", ""}))
+			Header{"BridgeId", c.bridge}))
 	}
 	w.ListEnd("CoreShowChannelsComplete")
 }
@@ -104,7 +104,7 @@ func statusFields(c *Channel, r *Request) []Header {
 		Header{"EffectiveConnectedLineNum", orElse(c.ConnectedLineNum, unknown)},
 		Header{"EffectiveConnectedLineName", orElse(c.ConnectedLineName, unknown)},
 		Header{"TimeToHangup", "0"},
-		Header{"BridgeID", ""},
+		Header{"BridgeID", c.bridge},
 		Header{"Application", c.Application},
 		Header{"Data", c.Data},
 		Header{"Nativeformats", "(slin)"},

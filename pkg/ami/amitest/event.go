@@ -64,6 +64,14 @@ func (s *Server) EmitRaw(class Class, b []byte) {
 func (s *Server) emit(evs []Event) (num uint64, full []*session) {
 	s.emitMu.Lock()
 	defer s.emitMu.Unlock()
+	if s.postpone(evs) {
+		return s.lastNum, nil
+	}
+	return s.send(evs)
+}
+
+// send is emit with emitMu held.
+func (s *Server) send(evs []Event) (num uint64, full []*session) {
 	s.scratch.reset()
 	if len(evs) > 1 {
 		s.scratch.prepare()

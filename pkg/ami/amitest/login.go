@@ -46,6 +46,7 @@ func login(r *Request, w *ResponseWriter) {
 	name := r.Get("Username")
 	u, ok := s.srv.user(name)
 	if ok && u.SingleLogin && s.srv.loggedIn(name) {
+		w.Sleep(s.srv.cfg.failDelay)
 		w.Error("Login Already In Use")
 		w.Close()
 		return

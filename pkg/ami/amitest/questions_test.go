@@ -165,6 +165,7 @@ var questions = []question{
 	{name: "SendText no message", send: "Action: SendText\nChannel: x"},
 	{name: "SendText no such", send: "Action: SendText\nChannel: x\nMessage: y"},
 	{name: "PlayDTMF no such", send: "Action: PlayDTMF"},
+	{name: "DeviceStateList", send: "Action: DeviceStateList\nActionID: 1", mine: "Device: PJSIP/alice"},
 	{name: "BridgeList", send: "Action: BridgeList\nActionID: 1"},
 
 	{name: "Originate missing", send: "Action: Originate\nActionID: 1"},

@@ -31,6 +31,11 @@ func (st *State) selected(name string) []Queue {
 		if name == "" || strings.EqualFold(name, q.Name) {
 			c := *q
 			c.Members = slices.Clone(q.Members)
+			c.callers = make([]queueCaller, len(q.callers))
+			for i, o := range q.callers {
+				who := *o.channel
+				c.callers[i] = queueCaller{&who, o.joined}
+			}
 			qs = append(qs, c)
 		}
 	}
@@ -41,8 +46,8 @@ func queueStatus(r *Request, w *ResponseWriter) {
 	w.ListStart("Queue status will follow")
 	for _, q := range w.sess.srv.state.selected(r.Get("Queue")) {
 		w.itemTail("QueueParams", pairs([]string{
-			"Queue", q.Name, "Max", "0", "Strategy", q.Strategy, "Calls", "0", "Holdtime", "0", "TalkTime", "0",
-			"Completed", "0", "Abandoned", "0", "ServiceLevel", strconv.Itoa(q.ServiceLevel),
+			"Queue", q.Name, "Max", "0", "Strategy", q.Strategy, "Calls", strconv.Itoa(len(q.callers)), "Holdtime", "0", "TalkTime", "0",
+			"Completed", "0", "Abandoned", strconv.Itoa(q.abandoned), "ServiceLevel", strconv.Itoa(q.ServiceLevel),
 			"ServicelevelPerf", "0.0", "ServicelevelPerf2", "0.0", "Weight", "0",
 		}))
 		for _, m := range q.Members {
@@ -50,6 +55,9 @@ func queueStatus(r *Request, w *ResponseWriter) {
 				continue
 			}
 			w.itemTail("QueueMember", m.fields(q.Name, w.sess.srv.cfg.version))
+		}
+		for i := range q.callers {
+			w.itemTail("QueueEntry", q.entry(i))
 		}
 	}
 	w.ListEnd("QueueStatusComplete")
@@ -67,7 +75,7 @@ func (m *QueueMember) fields(queue string, v Version) []Header {
 		{"StateInterface", m.StateInterface},
 		{"Membership", membership},
 		{"Penalty", strconv.Itoa(m.Penalty)},
-		{"CallsTaken", "0"},
+		{"CallsTaken", strconv.Itoa(m.taken)},
 		{"LastCall", "0"},
 		{"LastPause", strconv.FormatInt(m.paused, 10)},
 	}
@@ -150,10 +158,14 @@ func queueAdd(r *Request, w *ResponseWriter) {
 const memberInvalid = 4
 
 func (s *Server) memberEvent(name, queue string, m *QueueMember, extra ...string) {
-	hs := m.fields(queue, s.cfg.version)
+	s.emit([]Event{memberEvent(name, queue, m, s.cfg.version, extra...)})
+}
+
+func memberEvent(name, queue string, m *QueueMember, v Version, extra ...string) Event {
+	hs := m.fields(queue, v)
 	hs[1].Name, hs[2].Name = "MemberName", "Interface"
 	hs = slices.Insert(hs, len(hs)-1, Header{"Ringinuse", "1"})
-	s.emit([]Event{{Name: name, Class: classAgent, Headers: append(hs, pairs(extra)...)}})
+	return Event{Name: name, Class: classAgent, Headers: append(hs, pairs(extra)...)}
 }
 
 func queueRemove(r *Request, w *ResponseWriter) {

@@ -8,11 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/apntalk/amictl/internal/capture"
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -28,11 +29,11 @@ type recorded struct {
 // everyone are replayed, not answers or list items. speed is how many times faster
 // than recorded, 1 for the original timing, 0 for as fast as the sessions take
 // them; events without a time follow at once. It returns how many it emitted, and
-// the context's error if it was cut short.
+// the context's error if it was cut short, or one that tells how many packets of the
+// capture could not be read.
 func (s *Server) Replay(ctx context.Context, r io.Reader, speed float64) (int, error) {
 	br := bufio.NewReaderSize(r, 64<<10)
-	next, stop := rawEvents(br)
-	defer stop()
+	next := newRawReplay(br).next
 	if first, err := br.Peek(1); err == nil && first[0] == '{' {
 		next = func() (recorded, error) { return nextJSON(br) }
 	}
@@ -44,7 +45,7 @@ func (s *Server) Replay(ctx context.Context, r io.Reader, speed float64) (int, e
 			return n, nil
 		}
 		if err != nil {
-			return n, fmt.Errorf("amitest: replay: event %d: %w", n+1, err)
+			return n, fmt.Errorf("amitest: replay: behind event %d: %w", n, err)
 		}
 		if speed > 0 && !rec.at.IsZero() {
 			if first.IsZero() {
@@ -65,27 +66,58 @@ func (s *Server) Replay(ctx context.Context, r io.Reader, speed float64) (int, e
 	}
 }
 
-// rawEvents returns a function that reads the next event of a raw capture, passing over everything else, and one that
-// ends it.
-func rawEvents(r io.Reader) (next func() (recorded, error), stop func()) {
-	pull, stop := iter.Pull2(wire.NewReader(r, wire.Limits{}).All())
-	return func() (recorded, error) {
-		for {
-			m, err, more := pull()
-			switch {
-			case !more, errors.As(err, new(*wire.TruncatedError)): // what is cut off is thrown away
-				return recorded{}, io.EOF
-			case err != nil:
+// A rawReplay takes the events that were sent to everyone out of a capture.
+type rawReplay struct{ packets *capture.Reader }
+
+func newRawReplay(r io.Reader) *rawReplay {
+	packets := capture.NewReader()
+	packets.Open(r, "")
+	return &rawReplay{packets}
+}
+
+// next returns the next event; at the end an error that tells what was lost, or io.EOF.
+func (r *rawReplay) next() (recorded, error) {
+	for {
+		m, err := r.packets.Next()
+		switch {
+		case errors.Is(err, wire.ErrMore):
+			if err := r.packets.Fill(); errors.Is(err, io.EOF) {
+				r.packets.End()
+			} else if err != nil {
 				return recorded{}, err
 			}
-			class, ok := m.Lookup("Privilege")
-			if m.Kind() != wire.Event || !ok {
-				continue
+		case err != nil:
+			if lost := r.packets.Lost(); lost.Packets > 0 {
+				return recorded{}, errors.New(lost.String())
 			}
-			text := []byte(strings.TrimRight(m.Text(), "\r\n") + "\r\n")
-			return recorded{at: epoch(m.Get("Timestamp")), class: privClass(class), text: text}, nil
+			return recorded{}, err
+		case m.Kind() == wire.Event:
+			if rec, ok := broadcast(&m); ok {
+				return rec, nil
+			}
 		}
-	}, stop
+	}
+}
+
+// broadcast makes an event of a packet that is no item of a list. Items have an ActionID and no Privilege; what was written
+// by hand may have neither.
+func broadcast(m *wire.Message) (recorded, bool) {
+	rec := recorded{at: epoch(m.Get("Timestamp")), class: classOf(m.Name())}
+	priv, public := m.Lookup("Privilege")
+	if _, item := m.Lookup("ActionID"); item && !public {
+		return rec, false
+	}
+	if public {
+		rec.class = privClass(priv)
+	}
+	for i := range m.Len() {
+		_, _, line := inside.Of(m).Parts(i)
+		rec.text = append(append(rec.text, line...), '\r', '\n')
+		if i == 0 && !public {
+			rec.text = appendHeader(rec.text, "Privilege", privilege(rec.class))
+		}
+	}
+	return rec, true
 }
 
 // privClass reads a Privilege header: its ",all" stands for nothing.

@@ -49,6 +49,9 @@ type Server struct {
 	emitMu  sync.Mutex
 	lastNum uint64
 	scratch outbuf
+	late    late
+
+	sceneMu sync.Mutex // held while a scene changes the state and its events are emitted
 }
 
 // NewServer starts a simulated Asterisk. Without options it is an Asterisk 22 on

@@ -13,19 +13,24 @@ import (
 // Asterisk with nothing configured; what is not used costs nothing. Its methods
 // may be called from any goroutine.
 type State struct {
-	mu        sync.Mutex // guards the rest; a leaf
-	channels  []*Channel
-	endpoints []Endpoint
-	queues    []*Queue
-	agents    []Agent
-	dialplan  []Extension
-	db        map[string]string // "/family/key"
-	globals   map[string]string
-	configs   map[string][]ConfigCategory
-	commands  map[string]CommandFunc
-	lastChan  int
-	calls     int // processed so far
-	active    int
+	mu            sync.Mutex // guards the rest; a leaf
+	channels      []*Channel
+	bridges       []*bridge
+	parked        []parkedChannel
+	devices       []Header // name, state; endpoints' own are with them until they change
+	registrations []registration
+	lastBridge    int
+	endpoints     []Endpoint
+	queues        []*Queue
+	agents        []Agent
+	dialplan      []Extension
+	db            map[string]string // "/family/key"
+	globals       map[string]string
+	configs       map[string][]ConfigCategory
+	commands      map[string]CommandFunc
+	lastChan      int
+	calls         int // processed so far
+	active        int
 }
 
 // Channel is one channel. Fields are copied out by Channels; change them there
@@ -43,6 +48,9 @@ type Channel struct {
 	Variables                   []Header
 	hungup                      chan struct{}
 	peer                        string
+	bridge                      string // its ID, "" for none
+	dialer                      string // the unique ID of who rings it, until that ends
+	held                        bool
 }
 
 // Endpoint is a PJSIP endpoint.
@@ -62,6 +70,8 @@ type Queue struct {
 	Name, Strategy string
 	ServiceLevel   int
 	Members        []QueueMember
+	callers        []queueCaller
+	abandoned      int
 }
 
 // QueueMember is one member of a queue.
@@ -75,6 +85,7 @@ type QueueMember struct {
 	// Status is the device state number, 1 being not in use.
 	Status        int
 	login, paused int64
+	taken         int
 }
 
 // Agent is an agent of app_agent_pool.

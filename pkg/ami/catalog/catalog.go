@@ -1,20 +1,15 @@
-// Package catalog lists the actions and events that Asterisk is known to have: what its documentation and sources say,
-// from release 13 on, without asking a server. A newer server may know more: nothing is wrong for being absent here.
+// Package catalog lists the actions and events that Asterisk is known to have: what its documentation and
+// sources say, from release 13 on, without asking a server. A newer server may know more: nothing is wrong for being absent here.
 package catalog
 
 import (
 	_ "embed"
-	"slices"
 	"strings"
 	"sync"
 )
 
-var (
-	//go:embed actions.tsv
-	actionTable string
-	//go:embed events.txt
-	eventList string
-)
+//go:embed actions.tsv
+var actionTable string
 
 // An Action describes an action.
 type Action struct {
@@ -24,7 +19,26 @@ type Action struct {
 	EndEvent string // the event that ends the action's list, if it answers with one
 	ReadOnly bool   // it changes nothing on the server
 	Legacy   bool   // gone from current releases
+	// Odd says how the answer breaks the rule that each of its packets names the action by its ActionID and ends with a
+	// blank line; empty if it does not.
+	Odd Oddity
 }
+
+// An Oddity is a way in which an answer is unlike others.
+type Oddity string
+
+// The oddities that are known.
+const (
+	Unnamed      Oddity = "unnamed"       // it has no ActionID, and may be text without a Response header or nothing at all
+	UnnamedEnd   Oddity = "unnamed-end"   // the event that ends the list has no ActionID
+	UnnamedItems Oddity = "unnamed-items" // the items of the list have no ActionID
+	Glued        Oddity = "glued"         // no blank line stands between the items of the list
+)
+
+var oddities = []struct {
+	flag string
+	odd  Oddity
+}{{"n", Unnamed}, {"e", UnnamedEnd}, {"i", UnnamedItems}, {"g", Glued}}
 
 // A Param is a header that an action understands.
 type Param struct {
@@ -47,6 +61,11 @@ var load = sync.OnceValue(func() *table {
 		a := Action{Name: col[0], EndEvent: col[3], ReadOnly: strings.Contains(col[4], "r"), Legacy: strings.Contains(col[4], "l")}
 		if col[1] != "none" {
 			a.Classes = strings.Split(col[1], ",")
+		}
+		for _, o := range oddities {
+			if strings.Contains(col[4], o.flag) {
+				a.Odd = o.odd
+			}
 		}
 		for p := range strings.SplitSeq(col[2], ",") {
 			if name := strings.TrimSuffix(p, "*"); name != "" {
@@ -71,17 +90,6 @@ func Lookup(name string) (Action, bool) {
 		return Action{}, false
 	}
 	return *a, true
-}
-
-// Events returns the names of all known events, sorted without regard to case.
-func Events() []string {
-	return slices.Collect(func(yield func(string) bool) {
-		for line := range strings.Lines(eventList) {
-			if !yield(strings.TrimSuffix(line, "\n")) {
-				return
-			}
-		}
-	})
 }
 
 // ReadOnly reports whether an action is known to change nothing on the server. Command is not: its text decides.

@@ -1,6 +1,8 @@
 package redact
 
 import (
+	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -40,13 +42,22 @@ func alnum(c byte) bool {
 
 // secretKey reports whether the value of something with that name is to be hidden.
 func (r *Redactor) secretKey(name string) bool {
-	var buf [maxKey]byte
-	n := normalKey(buf[:0], name)
-	if len(n) < 3 && len(r.keys) == 0 {
+	if !mayTell(name) && len(r.keys) == 0 {
 		return false
 	}
-	if _, ok := r.keys[string(n)]; ok {
-		return true
+	return r.verdict(name)&tells != 0
+}
+
+// judgeKey is secretKey for a name that is not known.
+func (r *Redactor) judgeKey(name string) bool {
+	may := mayTell(name)
+	if !may && len(r.keys) == 0 {
+		return false
+	}
+	var buf [maxKey]byte
+	n := normalKey(buf[:0], name)
+	if _, ok := r.keys[string(n)]; ok || !may {
+		return ok
 	}
 	for _, s := range harmlessEnds {
 		if len(n) >= len(s) && string(n[len(n)-len(s):]) == s {
@@ -71,6 +82,56 @@ func (r *Redactor) secretKey(name string) bool {
 		}
 	}
 	return tellingWord(name)
+}
+
+// tellingLetters are the sets of letters and digits that what makes a name tell consists of, a bit each, without those
+// that hold all of another.
+var tellingLetters = func() (sets []uint64) {
+	for _, words := range [][]string{tellingParts, tellingWords, tellingEnds, tellingNames} {
+		for _, w := range words {
+			sets = append(sets, letters(w))
+		}
+	}
+	slices.SortFunc(sets, func(a, b uint64) int { return bits.OnesCount64(a) - bits.OnesCount64(b) })
+	fewest := sets[:0]
+	for _, s := range sets {
+		if !slices.ContainsFunc(fewest, func(f uint64) bool { return s&f == f }) {
+			fewest = append(fewest, s)
+		}
+	}
+	return fewest
+}()
+
+// letterBits has a bit for each letter, whatever its case, and each digit.
+var letterBits = func() (t [256]uint64) {
+	for c := range byte(26) {
+		t['a'+c], t['A'+c] = 1<<c, 1<<c
+	}
+	for c := range byte(10) {
+		t['0'+c] = 1 << (26 + c)
+	}
+	return t
+}()
+
+func letters(s string) (set uint64) {
+	for i := range len(s) {
+		set |= letterBits[s[i]]
+	}
+	return set
+}
+
+// mayTell reports whether a name has the letters for telling. Most names do not.
+func mayTell(name string) bool {
+	if len(name) < 3 {
+		return false
+	}
+	set := letters(name)
+	for _, need := range tellingLetters {
+		if set&need == need {
+			return true
+		}
+	}
+	return false
 }
 
 // tellingWord reports whether one of name's parts tells: the PIN of VM_PIN and of AdminPin, but not of Ping.
@@ -124,7 +185,7 @@ func (f *packetFacts) note(r *Redactor, name, value string) {
 	case foldEqual(name, "Variable"), foldEqual(name, "Key"):
 		f.pair = f.pair || strings.IndexByte(value, '=') < 0 && r.secretKey(value)
 	case foldPrefix(name, "Var-"):
-		f.updates = f.updates || r.secretKey(value)
+		f.updates = f.updates || r.secretKey(value) || mixedName(value, anywhere) // and UpdateConfig's value may be of any shape
 	}
 }
 

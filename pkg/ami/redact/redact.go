@@ -3,6 +3,7 @@ package redact
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,22 +26,25 @@ type Config struct {
 //     Response that is an MD5 sum, is hidden too, and so is the value that goes with a telling name in SetVar, Getvar,
 //     VarSet (Variable, Value), DBPut, DBGet (Key, Val) and UpdateConfig (Var-…, Value-…).
 //   - by key inside values: NAME=value in Variable, ChanVariable, GetConfig's Line-… and any other header, `name : value`
-//     in a Command's output, "name":"value" in JSON, user:password@host in URLs and dial strings.
+//     in a Command's output, "name":"value" in JSON, user:password@host in URLs and dial strings. Of Asterisk's own settings
+//     it hides the secret part of register and auth (sip.conf, iax.conf), and in what GetConfig and GetConfigJSON answer
+//     that of agent, conf and mailboxes (agents.conf, meetme.conf, voicemail.conf).
 //   - by value: known secrets, wherever they are, also as JSON, Go and URL escape them and in base64. A secret under 4
 //     bytes, or of spaces only, is hidden by key alone: hiding every "1" destroys the text and gives it away.
 //   - by pattern: Config.Patterns.
 //
 // Where it cannot tell the end of a secret it hides up to the next NAME= or the end of the line. It does not see a
-// secret that has neither a telling name nor a known value, such as a mailbox's PIN in GetConfig of voicemail.conf.
+// secret that has neither a telling name nor a known value.
 type Redactor struct {
 	keys     map[string]struct{}
 	patterns []*regexp.Regexp
 	known    knownSecrets
+	names    names
 }
 
 // New returns a Redactor. It refuses patterns that do not compile or that match the empty text.
 func New(cfg Config) (*Redactor, error) {
-	r := &Redactor{keys: make(map[string]struct{}, len(cfg.Keys))}
+	r := &Redactor{keys: make(map[string]struct{}, len(cfg.Keys)), names: names{seed: maphash.MakeSeed()}}
 	for _, k := range cfg.Keys {
 		var buf [maxKey]byte
 		n := normalKey(buf[:0], k)
@@ -85,8 +89,10 @@ func (r *Redactor) Field(name, value string) string {
 // there are none it is text itself, and nothing is allocated.
 func (r *Redactor) Text(text string) string {
 	spans := r.known.find(nil, text)
+	before := &r.names.first
+	packet := 0    // where the packet begins that this line is in
+	known := false // facts are that packet's
 	var facts packetFacts
-	known := false // facts are those of the packet that this line is in
 	for start := 0; start < len(text); {
 		end := strings.IndexByte(text[start:], '\n')
 		if end < 0 {
@@ -95,13 +101,20 @@ func (r *Redactor) Text(text string) string {
 			end += start
 		}
 		line := strings.TrimSuffix(text[start:end], "\r")
-		if line != "" {
-			if !known {
-				facts = r.facts(text[start:])
-			}
+		if line == "" {
+			packet, known, before = end+1, false, &r.names.first
+		} else if colon := strings.IndexByte(line, ':'); colon < 0 {
 			spans = r.lineSpans(spans, start, facts, line)
+		} else {
+			var v verdict
+			v, before = r.judged(before, line[:colon])
+			if v&told != 0 && !known {
+				facts, known = r.facts(text[packet:]), true
+			}
+			if v != 0 || len(r.patterns) > 0 || !harmless(line[colon+1:]) {
+				spans = r.lineSpans(spans, start, facts, line)
+			}
 		}
-		known = line != ""
 		start = end + 1
 	}
 	return r.render(text, spans)
@@ -118,7 +131,7 @@ func (r *Redactor) lineSpans(spans []span, base int, facts packetFacts, line str
 		}
 		spans = r.fieldSpans(spans, base+at, facts, trimmed, value)
 	}
-	spans = r.assignments(spans, base, line, false)
+	spans = r.assignments(spans, base, line, anywhere)
 	return r.valueSpans(spans, base, line)
 }
 
@@ -133,12 +146,21 @@ func (r *Redactor) fieldSpans(spans []span, base int, facts packetFacts, name, v
 	switch {
 	case foldEqual(name, "Variable"):
 		spans = r.variables(spans, base, value)
-	case chanVariable(name), foldPrefix(name, "Line-"), foldEqual(name, "Output"):
-		spans = r.assignment(spans, base, value)
+	case chanVariable(name), foldEqual(name, "Output"):
+		spans = r.assignment(spans, base, value, listing)
+	case foldPrefix(name, "Line-"):
+		spans = r.assignment(spans, base, value, setting)
 	case foldEqual(name, "Command"):
 		spans = r.command(spans, base, value)
 	}
-	return r.assignments(spans, base, value, foldEqual(name, "Output"))
+	at := anywhere
+	switch {
+	case foldEqual(name, "Output"):
+		at = listing
+	case foldEqual(name, "JSON"):
+		at = setting
+	}
+	return r.assignments(spans, base, value, at)
 }
 
 // valueSpans finds passwords in URLs and what the patterns match.

@@ -87,6 +87,35 @@ func TestRedactField(t *testing.T) {
 		{"Line-000001-000003", "secret=a,b=c d", "secret=[secret]"},
 		{"Line-000001-000003", "host=dynamic", "host=dynamic"},
 		{"Line-000001-000004", "register=100:pw/x@sip.example:5060/100", "register=100:[secret]@sip.example:5060/100"},
+		{"Line-000000-000000", "register => joe@example.org:p@w:x:joe2@sip.example/1", "register => joe@example.org:[secret]@sip.example/1"},
+		{"Line-000000-000000", "register=tls://joe:pw:auth@h:5061", "register=tls://joe:[secret]@h:5061"},
+		{"Line-000000-000000", "register=peer?udp://joe@dom:pw@h~300", "register=peer?udp://joe@dom:[secret]@h~300"},
+		{"Line-000000-000000", "Register=joe:[key]@h", "Register=joe:[secret]@h"},
+		{"Line-000000-000000", "register=joe:mistyped", "register=joe:[secret]"},
+		{"Line-000000-000000", "register=joe@h:5656", "register=joe@h:5656"},
+		{"Line-000000-000000", "auth=mark:topsecret@digium.com", "auth=mark:[secret]@digium.com"},
+		{"Line-000000-000000", "auth = mark#0123abc@digium.com", "auth = mark#[secret]@digium.com"},
+		{"Line-000000-000000", "auth=auth100", "auth=auth100"},
+		{"Line-000000-000000", "auth=md5,plaintext", "auth=md5,plaintext"},
+		{"Line-000000-000000", "agent=1001,4321,Mark Spencer", "agent=1001,[secret],Mark Spencer"},
+		{"Line-000000-000000", "agent => 1001,4321", "agent => 1001,[secret]"},
+		{"Line-000000-000000", "conf=600,1234,9876", "conf=600,[secret]"},
+		{"Line-000000-000000", "conf=600", "conf=600"},
+		{"Line-000002-000000", "100=4242,Alice,a@example.org", "100=[secret],Alice,a@example.org"},
+		{"Line-000002-000000", "100 => -4242,Alice", "100 => [secret],Alice"},
+		{"Line-000002-000000", "exten=100,1,Dial(PJSIP/100)", "exten=100,1,Dial(PJSIP/100)"},
+		{"Line-000002-000000", "priv=dundi-local,0,IAX2,dundi:pw/${NUMBER}@192.0.2.1,nounsolicited", "priv=dundi-local,0,IAX2,dundi:[secret]@192.0.2.1,nounsolicited"},
+		{"Line-000002-000000", "sippeers=curl,http://u:pw@db/x", "sippeers=curl,http://u:[secret]@db/x"},
+		{"Line-000002-000000", "dsn=host=db user=u password=pw dbname=x", "dsn=host=db user=u password=[secret] dbname=x"},
+		{"Line-000002-000000", "dsn=Driver=x;UID=u;PWD=pw;Server=h", "dsn=Driver=x;UID=u;PWD=[secret];Server=h"},
+		{"JSON", `{"general":["bindport":"5060","register":"joe:pw@h/1"],"peer":["secret":"pw","host":"h"]}`, `{"general":["bindport":"5060","register":"joe:[secret]@h/1"],"peer":["secret":"[secret]","host":"h"]}`},
+		{"JSON", `{"general":{"register" : "tcp://joe:p@w:a@h:5061","auth":"joe:pw@realm"}}`, `{"general":{"register" : "tcp://joe:[secret]@h:5061","auth":"joe:[secret]@realm"}}`},
+		{"JSON", `{"agents":["agent":"1001,4321,Mark"],"rooms":["conf":"600,1,2"],"default":["100":"4242,Alice","101":"4343"]}`, `{"agents":["agent":"1001,[secret],Mark"],"rooms":["conf":"600,[secret]"],"default":["100":"[secret],Alice","101":"[secret]"]}`},
+		{"Message", `said {\"register\":\"joe:pw@h\"}`, `said {\"register\":\"joe:[secret]@h\"}`},
+		{"Output", "register => joe:pw@h", "register => joe:[secret]@h"},
+		{"Message", "in sip.conf: register=joe:pw@h", "in sip.conf: register=joe:[secret]@h"},
+		{"Message", "please register: it is free", "please register: it is free"},
+		{"Message", "agent=1001,4321 conf=600,1", "agent=1001,4321 conf=600,1"},
 		{"Output", "             secret: <Set>", "             secret: [secret]"},
 		{"Output", " password                  : a b, c=d", " password                  : [secret]"},
 		{"Output", "  MD5 Secret   : x", "  MD5 Secret   : [secret]"},
@@ -385,3 +414,17 @@ type wrapped struct {
 
 func (w *wrapped) Error() string { return w.Op + " on " + w.Node + ": " + w.Err.Error() }
 func (w *wrapped) Unwrap() error { return w.Err }
+
+// What UpdateConfig writes, and GetConfig answers, is hidden in whole packets, too.
+func TestRedactSettingsInPackets(t *testing.T) {
+	r := testRedactor(t, Config{})
+	for in, want := range map[string]string{
+		"Action: UpdateConfig\r\nAction-000000: Append\r\nVar-000000: register\r\nValue-000000: joe:pw@h\r\n\r\n":                             "Action: UpdateConfig\r\nAction-000000: Append\r\nVar-000000: register\r\nValue-000000: [secret]\r\n\r\n",
+		"Response: Success\r\nCategory-000000: general\r\nLine-000000-000000: register=joe:pw@h\r\nLine-000000-000001: bindport=5060\r\n\r\n": "Response: Success\r\nCategory-000000: general\r\nLine-000000-000000: register=joe:[secret]@h\r\nLine-000000-000001: bindport=5060\r\n\r\n",
+		"Response: Success\r\nJSON: {\"general\":[\"register\":\"joe:pw@h\",\"auth\":\"a:b@c\"]}\r\n\r\n":                                     "Response: Success\r\nJSON: {\"general\":[\"register\":\"joe:[secret]@h\",\"auth\":\"a:[secret]@c\"]}\r\n\r\n",
+	} {
+		if diff := cmp.Diff(want, r.Text(in)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}

@@ -10,19 +10,24 @@ const maxName = 128
 
 // assignment hides the whole rest of `NAME=value`, `name => value` or, as a Command prints it, `name : value`, if that
 // is what s begins with.
-func (r *Redactor) assignment(spans []span, base int, s string) []span {
-	i := strings.IndexAny(s, "=:")
-	if i < 0 {
+func (r *Redactor) assignment(spans []span, base int, s string, where place) []span {
+	i := 0
+	for i < len(s) && s[i] != '=' && s[i] != ':' {
+		i++
+	}
+	if i == len(s) {
 		return spans
 	}
 	at := valueStart(s, i+1)
-	switch name := strings.TrimSpace(s[:i]); {
-	case r.secretKey(name) && at < len(s):
-		spans = append(spans, span{base + at, base + len(s)})
-	case foldEqual(name, "register"): // sip.conf, iax.conf: user[:secret[:authuser]]@host
-		if from, to := strings.IndexByte(s[at:], ':'), strings.LastIndexByte(s, '@'); from >= 0 && at+from+1 < to {
-			spans = append(spans, span{base + at + from + 1, base + to})
+	name := strings.TrimSpace(s[:i])
+	if r.secretKey(name) {
+		if at < len(s) {
+			spans = append(spans, span{base + at, base + len(s)})
 		}
+		return spans
+	}
+	if from, to := mixed(name, s[at:], where); from < to {
+		spans = append(spans, span{base + at + from, base + at + to})
 	}
 	return spans
 }
@@ -95,9 +100,9 @@ func (r *Redactor) command(spans []span, base int, s string) []span {
 }
 
 // assignments hides the values of telling names anywhere in s: NAME=value, name = value, name => value, "name":"value",
-// name:value, and `name: value` where the name begins the line or, with listing, anywhere. A quoted value ends at its
+// name:value, and `name: value` where the name begins the line or, in a listing, anywhere. A quoted value ends at its
 // quote, another before the next name or at the end.
-func (r *Redactor) assignments(spans []span, base int, s string, listing bool) []span {
+func (r *Redactor) assignments(spans []span, base int, s string, where place) []span {
 	if strings.IndexByte(s, '=') < 0 && strings.IndexByte(s, ':') < 0 {
 		return spans
 	}
@@ -119,16 +124,25 @@ func (r *Redactor) assignments(spans []span, base int, s string, listing bool) [
 			continue
 		}
 		start, end := nameBefore(s, i)
-		if start == end || !r.secretKey(s[start:end]) {
+		name := s[start:end]
+		part := mixedName(name, where)
+		if start == end || !part && !r.secretKey(name) {
 			continue
 		}
 		named := end < i && strings.ContainsAny(s[end:i], `"'`)
-		prose := s[i] == ':' && i+1 < len(s) && s[i+1] == ' ' && !named && !listing && start > text && s[start-1] != '=' // SIPADDHEADER01=Authorization: …
+		prose := s[i] == ':' && i+1 < len(s) && s[i+1] == ' ' && !named && where != listing && start > text && s[start-1] != '=' // SIPADDHEADER01=Authorization: …
 		at := valueStart(s, i+1)
 		if prose || at >= len(s) {
 			continue
 		}
 		from, to := valueExtent(s, at, quotes%2 == 1)
+		if part && !r.secretKey(name) {
+			if s[i] == ':' && !named {
+				continue // prose
+			}
+			hideFrom, hideTo := mixed(name, s[from:to], where)
+			from, to = from+hideFrom, from+hideTo
+		}
 		if from < to {
 			spans = append(spans, span{base + from, base + to})
 			quotes += strings.Count(s[i:to], `"`)
@@ -141,17 +155,39 @@ func (r *Redactor) assignments(spans []span, base int, s string, listing bool) [
 // nameBefore returns the name that ends before the = or : at i, without quotes and spaces around it.
 func nameBefore(s string, i int) (start, end int) {
 	end = i
-	for end > 0 && i-end < maxName && strings.IndexByte(" \t\"'\\", s[end-1]) >= 0 {
+	for end > 0 && i-end < maxName && isQuoting[s[end-1]] {
 		end--
 	}
 	start = end
-	for start > 0 && end-start < maxName && nameByte(s[start-1]) {
+	for start > 0 && end-start < maxName && isName[s[start-1]] {
 		start--
 	}
 	return start, end
 }
 
-func nameByte(c byte) bool { return alnum(c) || strings.IndexByte("_-.()/", c) >= 0 }
+// A byteSet says of each byte whether it is one of some.
+type byteSet [256]bool
+
+func setOf(chars string) (t byteSet) {
+	for i := range len(chars) {
+		t[chars[i]] = true
+	}
+	return t
+}
+
+var (
+	isQuoting = setOf(" \t\"'\\")           // may be between a name and its = or :
+	endsUser  = setOf(" \t\n\f\r:@/,;<>\"") // is not part of a user's name in a URL
+	isName    = func() byteSet {
+		t := setOf("_-.()/")
+		for c := range t {
+			t[c] = t[c] || alnum(byte(c))
+		}
+		return t
+	}()
+)
+
+func nameByte(c byte) bool { return isName[c] }
 
 // valueStart returns where a value begins behind its = or :, past spaces and the > of =>.
 func valueStart(s string, i int) int {
@@ -258,7 +294,7 @@ func closingBracket(s string, i int) int {
 }
 
 // userinfoRE finds user:password@ in URLs, SIP URIs and dial strings; group 1 is the password.
-var userinfoRE = regexp.MustCompile(`(?i)(?:://|\bsips?:|\b(?:SIP|IAX2|H323|OOH323)/)[^\s:@/,;<>"]*:([^\s@<>"]+)@`)
+var userinfoRE = regexp.MustCompile(`(?i)(?:://|\bsips?:|\b(?:SIP|IAX2?|H323|OOH323)[/,])[^\s:@/,;<>"]*:([^\s@<>"]+)@`)
 
 // userinfo hides passwords in URLs.
 func userinfo(spans []span, base int, s string) []span {
@@ -271,13 +307,30 @@ func userinfo(spans []span, base int, s string) []span {
 	return spans
 }
 
-// mayHoldUserinfo spares most lines the expression: a password needs a : in front of a word, and an @ behind that.
+// mayHoldUserinfo spares most lines the expression: a password needs a : before it, with a name before that which begins
+// behind another :, a / or a comma, and an @ behind it with no space, quote or bracket between.
 func mayHoldUserinfo(s string) bool {
-	at := strings.LastIndexByte(s, '@')
-	for i := 0; i+1 < at; i++ {
-		if s[i] == ':' && s[i+1] > ' ' && s[i+1] != '/' {
-			return true
+	ends := false // what is at i goes on up to an @
+	for i := strings.LastIndexByte(s, '@'); i > 0; i-- {
+		switch c := s[i]; c {
+		case '@':
+			ends = true
+		case ' ', '\t', '\n', '\f', '\r', '<', '>', '"':
+			ends = false
+		case ':':
+			if ends && s[i+1] != '@' && userBehind(s[:i]) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// userBehind reports whether s ends in a :, a / or a comma with no more than a user's name behind it.
+func userBehind(s string) bool {
+	i := len(s) - 1
+	for i >= 0 && !endsUser[s[i]] {
+		i--
+	}
+	return i >= 0 && (s[i] == ':' || s[i] == '/' || s[i] == ',')
 }

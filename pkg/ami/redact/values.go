@@ -16,13 +16,16 @@ const (
 	minSecret  = 4       // bytes; what is shorter is hidden by key alone
 	maxSecrets = 16_384  // that are remembered
 	pairs      = 1 << 16 // of bytes
+	quads      = 1 << 18 // hashes of four bytes
+	stride     = minSecret - 1
 )
 
-// knownSecrets finds any of many texts in another, in one pass. Almost every place is turned away by its first two
-// bytes without a lock.
+// knownSecrets finds any of many texts in another, in one pass. It looks at every third pair of bytes: one of the first three
+// pairs of whatever is found is among them. Almost every place is turned away without a lock.
 type knownSecrets struct {
 	limit int                       // of secrets; 0: maxSecrets
-	begin [pairs / 64]atomic.Uint64 // bit a<<8|b: some needle begins with the bytes a, b
+	near  [pairs / 64]atomic.Uint64 // bit a<<8|b: one of the first three pairs of some needle is a, b
+	begin [quads / 64]atomic.Uint64 // bit quad(s): some needle begins as s does
 
 	mu      sync.RWMutex
 	order   []string                     // guarded by mu: the secrets themselves, oldest first
@@ -59,8 +62,12 @@ func (k *knownSecrets) add(secret string) {
 		list := k.needles[key]
 		at, _ := slices.BinarySearchFunc(list, len(f), func(n needle, length int) int { return length - len(n.text) })
 		k.needles[key] = slices.Insert(list, at, needle{f, secret})
-		pair := int(f[0])<<8 | int(f[1])
-		k.begin[pair/64].Or(1 << (pair % 64))
+		q := quad(f)
+		k.begin[q/64].Or(1 << (q % 64))
+		for i := range stride {
+			pair := uint(f[i])<<8 | uint(f[i+1])
+			k.near[pair/64].Or(1 << (pair % 64))
+		}
 	}
 }
 
@@ -105,16 +112,45 @@ func unquoted(s string) string { return s[1 : len(s)-1] }
 
 // find appends where a known secret is in s; occurrences may overlap.
 func (k *knownSecrets) find(spans []span, s string) []span {
-	for i := 0; i+minSecret <= len(s); i++ {
-		pair := int(s[i])<<8 | int(s[i+1])
-		if k.begin[pair/64].Load()&(1<<(pair%64)) == 0 {
-			continue
-		}
-		if n := k.longest(s, i); n > 0 {
-			spans = append(spans, span{i, i + n})
+	for i := stride - 1; i+1 < len(s); i += stride {
+		pair := uint(s[i])<<8 | uint(s[i+1])
+		if k.near[pair/64].Load()&(1<<(pair%64)) != 0 {
+			spans = k.findNear(spans, s, i)
 		}
 	}
 	return spans
+}
+
+// within reports whether a known secret is in s.
+func (k *knownSecrets) within(s string) bool {
+	var few [1]span
+	for i := stride - 1; i+1 < len(s); i += stride {
+		pair := uint(s[i])<<8 | uint(s[i+1])
+		if k.near[pair/64].Load()&(1<<(pair%64)) != 0 && len(k.findNear(few[:0], s, i)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// findNear appends the known secrets that begin at s[i] or at one of the two bytes before it.
+func (k *knownSecrets) findNear(spans []span, s string, i int) []span {
+	for j := i - stride + 1; j <= i && j+minSecret <= len(s); j++ {
+		q := quad(s[j:])
+		if k.begin[q/64].Load()&(1<<(q%64)) == 0 {
+			continue
+		}
+		if n := k.longest(s, j); n > 0 {
+			spans = append(spans, span{j, j + n})
+		}
+	}
+	return spans
+}
+
+// quad returns a hash of the first four bytes of s.
+func quad(s string) uint32 {
+	_ = s[minSecret-1]
+	return (uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24) * 0x9e3779b1 >> (32 - 18)
 }
 
 // longest returns the length of the longest needle at s[i:], 0 if there is none. One that is a part of "[secret]" is

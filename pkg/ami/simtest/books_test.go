@@ -38,7 +38,7 @@ func (b *books) end(err error) {
 	switch {
 	case err == nil:
 		l.Replied++
-	case errors.As(err, &refused):
+	case errors.As(err, &refused), errors.Is(err, ami.ErrProtocol) && !errors.Is(err, ami.ErrDisconnected):
 		l.ErrorReplies++
 	case errors.Is(err, ami.ErrDisconnected) && op.Sent == ami.SentNo:
 		l.DisconnectedUnsent++

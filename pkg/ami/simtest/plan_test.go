@@ -79,7 +79,7 @@ func newPlan(seed uint64) plan {
 		Timeouts: ami.Timeouts{Action: time.Second << r.IntN(5)},
 		Redial: ami.Redial{
 			LoginBackoffMin: time.Second, LoginBackoffMax: 10 * time.Second,
-			BreakerFailures: 1 + r.IntN(8), BreakerOpen: time.Second << r.IntN(6), BackoffMax: time.Second << r.IntN(6),
+			BreakerAfter: time.Second << r.IntN(6), BackoffMax: time.Second << r.IntN(6),
 		},
 	}
 	if r.IntN(4) == 0 {
@@ -95,7 +95,7 @@ func newPlan(seed uint64) plan {
 // dial and one login.
 func (p *plan) bound() time.Duration {
 	c := p.config
-	wait := max(c.Redial.BackoffMax, c.Redial.BreakerOpen, c.Redial.LoginBackoffMax)
+	wait := max(c.Redial.BackoffMax, c.Redial.LoginBackoffMax)
 	return wait + time.Duration(p.nodes)*time.Second/time.Duration(p.rate) + ami.DefaultDialTimeout + ami.DefaultLoginTimeout + setupTimeout(c)
 }
 

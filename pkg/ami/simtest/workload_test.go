@@ -40,6 +40,8 @@ func (h *host) work(r *amitest.Request, w *amitest.ResponseWriter) {
 			w.Item("WorkItem", "Tag", tag, "Item", strconv.Itoa(i))
 		}
 		w.ListEnd("WorkComplete")
+	case r.Get("Nameless") != "":
+		w.Raw("Tag: " + tag + "\r\n\r\n")
 	case r.Get("Hang") != "":
 		w.Close() // no answer, and the session's end
 	default:
@@ -66,6 +68,7 @@ type job struct {
 	action  ami.Action
 	items   int
 	fail    bool
+	unnamed bool // the answer does not name its action
 	timeout time.Duration
 	start   time.Time
 }
@@ -97,6 +100,9 @@ func (k *worker) job() job {
 		if r.IntN(20) == 0 {
 			set("Hang", "yes")
 		}
+	case 7:
+		j.unnamed = true
+		set("Nameless", "yes")
 	}
 	if r.IntN(3) == 0 {
 		j.timeout = time.Duration(1 + r.Int64N(int64(maxTimeout)))
@@ -258,6 +264,10 @@ func (w *world) judge(j job, reply *ami.Reply, err error) {
 	switch {
 	case err == nil && (j.fail || ran != 1):
 		w.t.Errorf("%s succeeded; told to fail: %v, ran %d times", j.tag, j.fail, ran)
+	case err == nil && j.unnamed:
+		w.judgeUnnamed(j, reply)
+	case err == nil && reply.Fenced:
+		w.t.Errorf("%s got an answer that names nobody: %q", j.tag, reply.Raw)
 	case err == nil && j.items == 0 && reply.Get("Tag") != j.tag:
 		w.t.Errorf("%s got the answer of %q", j.tag, reply.Get("Tag"))
 	case err == nil && j.items > 0:
@@ -266,6 +276,19 @@ func (w *world) judge(j job, reply *ami.Reply, err error) {
 		w.t.Errorf("%s was refused: %v; told to fail: %v, ran %d times", j.tag, err, j.fail, ran)
 	case err != nil && ami.SentState(err) == ami.SentNo && ran != 0:
 		w.t.Errorf("%s ran, though nothing of it was sent: %v", j.tag, err)
+	}
+}
+
+// judgeUnnamed holds the raw text of an answer against its action: its own, perhaps behind garbage, and nobody else's.
+func (w *world) judgeUnnamed(j job, reply *ami.Reply) {
+	var tags []string
+	for line := range strings.Lines(reply.Raw) {
+		if tag, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), "Tag: "); ok && tag != "forged" {
+			tags = append(tags, tag)
+		}
+	}
+	if !reply.Fenced || len(tags) != 1 || tags[0] != j.tag {
+		w.t.Errorf("%s got an answer of %q, fenced %v: %q", j.tag, tags, reply.Fenced, reply.Raw)
 	}
 }
 

@@ -33,11 +33,14 @@ type Decoder struct {
 	idx         packet.Index // of the packet's lines so far
 	kind        Kind
 	phase       phase
-	headers     int  // lines that count against a header limit
-	output      int  // bytes of Output lines or of Follows text
+	headers     int  // lines
+	extra       int  // what short lines of an answer count beyond their bytes
 	marked      bool // the last Follows line ended in --END COMMAND--
 	sawID       bool // Follows: ActionID was read, the text begins
+	loose       bool // Follows, but not Asterisk's: a blank line ends it
+	text        followsText
 	needsBanner bool
+	discarded   uint64
 	failed      error // a final error, returned for ever
 
 	skip skipper
@@ -133,6 +136,9 @@ func (d *Decoder) End() error {
 	return io.EOF
 }
 
+// Discarded returns how many bytes of over-size packets were thrown away so far.
+func (d *Decoder) Discarded() uint64 { return d.discarded }
+
 // Next returns the next packet, borrowed, or ErrMore when none is whole yet. Blank lines between packets are skipped.
 //
 // A *LimitError ends one packet: calling Next again throws the rest of it away and goes on behind it. A *BannerError
@@ -157,8 +163,8 @@ func (d *Decoder) Next() (Message, error) {
 		i := bytes.IndexByte(d.buf[d.scan:d.w], '\n')
 		if i < 0 {
 			d.scan = d.w
-			if d.w-d.pos > d.limits.Line+1 {
-				return Message{}, d.over("line", d.limits.Line)
+			if d.w-d.pos > d.mostLine()+1 {
+				return Message{}, d.lineOver()
 			}
 			return Message{}, ErrMore
 		}
@@ -167,14 +173,15 @@ func (d *Decoder) Next() (Message, error) {
 		if end > d.pos && d.buf[end-1] == '\r' {
 			end--
 		}
-		if end-d.pos > d.limits.Line {
-			return Message{}, d.over("line", d.limits.Line)
+		if end-d.pos > d.mostLine() {
+			return Message{}, d.lineOver()
 		}
 		done, err := d.line(end, next)
 		if err != nil {
 			return Message{}, err
 		}
-		d.pos, d.scan = next, next
+		d.pos, d.scan = next-d.text.back, next-d.text.back
+		d.text.back = 0
 		if done {
 			return d.packet(), nil
 		}
@@ -185,7 +192,7 @@ func (d *Decoder) Next() (Message, error) {
 // Asterisk spells it.
 func (d *Decoder) plain() bool {
 	if !d.idx.Empty() {
-		return d.output == 0 && !d.idx.Wide
+		return !d.idx.Wide
 	}
 	const event, response = "Event: ", "Response: "
 	switch b := d.buf[d.pos:d.w]; {
@@ -199,12 +206,11 @@ func (d *Decoder) plain() bool {
 	return true
 }
 
-// plainLines takes the whole lines at hand that are no Output, which is what a busy stream consists of, and reports
-// whether the packet is whole. It leaves every line that is not well within the limits to line.
+// plainLines takes the whole lines at hand, which is what a busy stream consists of, and reports whether the packet is whole. It leaves every line that is not well within the limits to line.
 func (d *Decoder) plainLines() (done bool) {
 	p := lines{
-		buf: d.buf[:d.w], start: d.r, pos: d.pos, from: d.scan, idx: d.idx.Refs, response: d.kind == Response,
-		most: min(d.w, d.r+d.limits.Packet, d.r+packet.MaxRefStart), line: d.limits.Line, left: d.mostHeaders() - d.headers,
+		buf: d.buf[:d.w], start: d.r, pos: d.pos, from: d.scan, idx: d.idx.Refs,
+		most: min(d.w, d.r+d.mostBytes(), d.r+packet.MaxRefStart), line: d.mostLine(), left: d.mostHeaders() - d.headers,
 	}
 	before := p.left
 	if hasMarks {
@@ -220,12 +226,39 @@ func (d *Decoder) plainLines() (done bool) {
 	return done
 }
 
-// mostHeaders is how many lines a packet of this kind may have, Output apart.
+// isAnswer reports whether the packet being assembled may be a whole file's contents, all in one answer.
+func (d *Decoder) isAnswer() bool { return !d.idx.Empty() && (d.kind == Response || d.kind == Raw) }
+
+// mostHeaders is how many lines a packet of this kind may have.
 func (d *Decoder) mostHeaders() int {
-	if d.kind == Response {
-		return d.limits.ResponseHeaders
+	if d.kind == Event {
+		return d.limits.Headers
 	}
-	return d.limits.Headers
+	return mostAnswer
+}
+
+// mostBytes is how long a packet of this kind may be.
+func (d *Decoder) mostBytes() int {
+	if d.kind == Event {
+		return d.limits.Packet
+	}
+	return d.limits.Answer
+}
+
+// mostLine is how long a line may be: GetConfigJSON answers a file in one.
+func (d *Decoder) mostLine() int {
+	if d.isAnswer() {
+		return d.limits.Answer
+	}
+	return d.limits.Line
+}
+
+// lineOver gives up a packet with a line that is too long.
+func (d *Decoder) lineOver() error {
+	if d.isAnswer() {
+		return d.over("answer", d.limits.Answer)
+	}
+	return d.over("line", d.limits.Line)
 }
 
 // line takes the line buf[pos:end], whose successor starts at next, and reports whether the packet is whole.
@@ -240,9 +273,13 @@ func (d *Decoder) line(end, next int) (done bool, err error) {
 			d.sawID = isID
 			return d.header(end, next)
 		}
+		if d.loose = d.headers == 1 && misspelt(packet.Borrow(name)); d.loose {
+			d.phase = inHeaders
+			return d.header(end, next)
+		}
 		d.phase = inFollowsText
 	}
-	return d.followsText(end, next)
+	return d.followsLine(end, next)
 }
 
 // header takes one line of an ordinary packet.
@@ -253,6 +290,9 @@ func (d *Decoder) header(end, next int) (done bool, err error) {
 		if first { // blank lines between packets: two after SuccessfulAuth and Command, more elsewhere
 			d.r = next
 			return false, nil
+		}
+		if d.loose && d.marked {
+			d.endMark()
 		}
 		return true, nil
 	}
@@ -266,9 +306,7 @@ func (d *Decoder) header(end, next int) (done bool, err error) {
 		}
 		d.classify(name, value)
 	}
-	if d.kind == Response && len(name) == 6 && EqualFold(packet.Borrow(name), "Output") {
-		return false, d.pushOutput(r, end, next)
-	}
+	d.marked = d.loose && bytes.HasSuffix(line, []byte(endCommand))
 	return false, d.push(r, end, next)
 }
 
@@ -289,57 +327,34 @@ func (d *Decoder) classify(name, value []byte) {
 }
 
 func (d *Decoder) begin(k Kind) {
-	d.kind, d.headers, d.output, d.marked, d.sawID = k, 0, 0, false, false
+	d.kind, d.headers, d.extra, d.marked, d.sawID, d.loose = k, 0, 0, false, false, false
+	d.text = followsText{own: d.text.own}
 }
 
-// push records a line that counts against the header and packet limits.
+// push records a line. A short one of an answer counts what its index costs.
 func (d *Decoder) push(r packet.Ref, end, next int) error {
 	d.headers++
 	if most := d.mostHeaders(); d.headers > most {
 		return d.over("headers", most)
 	}
-	if next-d.r-d.output > d.limits.Packet {
-		return d.over("packet", d.limits.Packet)
+	if d.kind != Event {
+		d.extra += max(0, packet.WideBytes-(next-d.pos))
+	}
+	if most := d.mostBytes(); next-d.r+d.extra > most {
+		if d.kind == Event {
+			return d.over("packet", most)
+		}
+		return d.over("answer", most)
 	}
 	d.idx.Add(r, d.pos-d.r, end-d.r)
 	return nil
-}
-
-// followsText takes one line of a Command's raw text. The end mark may be glued to the last text and counts only with
-// a blank line behind it, for the text may hold it too (manager.c before 14, action_command).
-func (d *Decoder) followsText(end, next int) (done bool, err error) {
-	if d.marked && end == d.pos {
-		d.endMark()
-		return true, nil
-	}
-	d.marked = bytes.HasSuffix(d.buf[d.pos:end], []byte(endCommand))
-	return false, d.pushOutput(packet.NewRef(d.buf, d.r, d.pos, end, next, -1), end, next)
-}
-
-// pushOutput records a line of a Command's output. An empty line costs its eight bytes of index, not one.
-func (d *Decoder) pushOutput(r packet.Ref, end, next int) error {
-	d.output += max(next-d.pos, 8)
-	if d.output > d.limits.Output {
-		return d.over("output", d.limits.Output)
-	}
-	d.idx.Add(r, d.pos-d.r, end-d.r)
-	return nil
-}
-
-// endMark cuts the end mark off the last line of text, and the line too if it held nothing else.
-func (d *Decoder) endMark() {
-	last := d.idx.Last()
-	d.idx.DropLast()
-	if end := last.End() - len(endCommand); end > last.Start() {
-		d.idx.Add(0, last.Start(), end)
-	}
 }
 
 // packet hands out buf[r:pos] and readies the decoder for the next one; idx lives until then.
 func (d *Decoder) packet() Message {
 	m := Message{packet.Packet{
 		Text: packet.Borrow(d.buf[d.r:d.pos]), Index: packet.Borrow(d.idx.Refs), Kind: uint8(d.kind),
-		Follows: d.phase != inHeaders, Wide: d.idx.Wide,
+		Follows: d.phase != inHeaders || d.loose, Wide: d.idx.Wide,
 	}}
 	d.phase = inHeaders
 	d.r = d.pos

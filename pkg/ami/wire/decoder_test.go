@@ -127,6 +127,25 @@ func TestDecode(t *testing.T) {
 			}},
 			nil,
 		},
+		{
+			"a module's own Follows: a blank line ends it",
+			"Response: Follows\r\nPriviledge: Command\r\nActionID: 7\r\nJSON: {\"a\":1}\r\n\r\n" + "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
+			[]seen{{
+				Kind:  "response",
+				Lines: [][2]string{{"Response", "Follows"}, {"Priviledge", "Command"}, {"ActionID", "7"}, {"JSON", `{"a":1}`}},
+			}, ping},
+			nil,
+		},
+		{
+			"one with an end mark",
+			"Response: Follows\r\nPriviledge: Command\r\nActionID: 7\r\ntext\r\nmore--END COMMAND--\r\n\r\n" + "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
+			[]seen{{
+				Kind:   "response",
+				Lines:  [][2]string{{"Response", "Follows"}, {"Priviledge", "Command"}, {"ActionID", "7"}, {"", "text"}, {"", "more"}},
+				Output: []string{"text", "more"},
+			}, ping},
+			nil,
+		},
 		{"the stream ends inside a packet", "Event: A\r\nB: c\r\n", nil, []string{"wire: the stream ended inside a packet, 16 bytes thrown away"}},
 		{"garbage, then valid", "\x00\x01garbage\r\n\r\nResponse: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n", []seen{
 			{Kind: "raw", Lines: [][2]string{{"", "\x00\x01garbage"}}}, ping,
@@ -169,9 +188,19 @@ func TestLimits(t *testing.T) {
 			"Event: A\r\n" + lines(4, "X: 1\r\n") + "\r\n", "Event: A\r\n" + lines(5, "X: 1\r\n") + "\r\n", "wire: headers over the limit of 5 lines",
 		},
 		{
-			"response headers",
-			Limits{Headers: 2, ResponseHeaders: 5},
-			"Response: A\r\n" + lines(4, "X: 1\r\n") + "\r\n", "Response: A\r\n" + lines(5, "X: 1\r\n") + "\r\n", "wire: headers over the limit of 5 lines",
+			"an answer, which an event's limits do not bound",
+			Limits{Headers: 2, Line: 30, Packet: 20, Answer: 65_000},
+			"Response: A\r\n" + lines(1, "X: "+lines(64_982, "x")+"\r\n") + "\r\n", "Response: A\r\n" + lines(1, "X: "+lines(64_983, "x")+"\r\n") + "\r\n", "wire: answer over the limit of 65000 bytes",
+		},
+		{
+			"an answer in one line",
+			Limits{Answer: 100},
+			"Response: A\r\nX: " + lines(80, "x") + "\r\n\r\n", "Response: A\r\nX: " + lines(98, "x") + "\r\n\r\n", "wire: answer over the limit of 100 bytes",
+		},
+		{
+			"raw text",
+			Limits{Headers: 2, Packet: 20, Answer: 60},
+			"a queue\n" + lines(4, "12345678901\n") + "\r\n", "a queue\n" + lines(5, "12345678901\n") + "\r\n", "wire: answer over the limit of 60 bytes",
 		},
 		{
 			"packet",
@@ -180,13 +209,13 @@ func TestLimits(t *testing.T) {
 		},
 		{
 			"output",
-			Limits{Packet: 48, Headers: 3, Output: 100},
-			"Response: Success\r\n" + lines(10, "Output:1\r\n") + "\r\n", "Response: Success\r\n" + lines(10, "Output:1\r\n") + "Output:\n\r\n", "wire: output over the limit of 100 bytes",
+			Limits{Packet: 48, Headers: 3, Answer: 119},
+			"Response: Success\r\n" + lines(10, "Output:1\r\n") + "\r\n", "Response: Success\r\n" + lines(10, "Output:1\r\n") + "Output:\n\r\n", "wire: answer over the limit of 119 bytes",
 		},
 		{
 			"old output, blank lines in what is skipped",
-			Limits{Packet: 48, Output: 100},
-			"Response: Follows\r\n" + lines(8, "123456789\n") + "--END COMMAND--\r\n\r\n", "Response: Follows\r\n" + lines(11, "123456789\n") + "\n\nPing\n--END COMMAND--\r\n\r\n", "wire: output over the limit of 100 bytes",
+			Limits{Packet: 48, Answer: 119},
+			"Response: Follows\r\n" + lines(8, "123456789\n") + "--END COMMAND--\r\n\r\n", "Response: Follows\r\n" + lines(11, "123456789\n") + "\n\nPing\n--END COMMAND--\r\n\r\n", "wire: answer over the limit of 119 bytes",
 		},
 	}
 	for _, tt := range tests {

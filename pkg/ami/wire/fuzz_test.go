@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var fuzzLimits = Limits{Banner: 64, Line: 256, Headers: 16, ResponseHeaders: 32, Packet: 1024, Output: 2048}
+var fuzzLimits = Limits{Banner: 64, Line: 256, Headers: 16, Packet: 1024, Answer: 2048}
 
 // Whatever the bytes and however they are split, the decoder gives the same messages and errors, holds bounded memory
 // and loses no byte uncounted.

@@ -10,31 +10,29 @@ import (
 // Limits caps what a decoder accepts from a server. A zero field takes its default. A limit that cannot be honoured,
 // below zero or over what is said here, is refused: see [Limits.Check].
 type Limits struct {
-	Banner          int // bytes of the greeting line; 8 MiB at most
-	Line            int // bytes of one line, its end not counted; 8 MiB at most
-	Headers         int // lines of an event or of raw text; 4 Mi at most
-	ResponseHeaders int // lines of a response other than Output: GetConfig answers one header a line of the file; 4 Mi at most
-	Packet          int // bytes of a packet, Output lines not counted; 8 MiB at most
-	Output          int // bytes of a Command's output, line ends and header names included; a line counts at least 8; 16 MiB at most
+	Banner  int // bytes of the greeting line; 8 MiB at most
+	Line    int // bytes of one line of an event, its end not counted; 8 MiB at most
+	Headers int // lines of an event; 4 Mi at most
+	Packet  int // bytes of an event; 8 MiB at most
+	Answer  int // bytes of a response or of raw text; beyond the first 64 KiB a line counts at least 8; 16 MiB at most
 }
 
 // Defaults of [Limits].
 const (
-	DefaultBanner          = 256
-	DefaultLine            = 1 << 20
-	DefaultHeaders         = 1024
-	DefaultResponseHeaders = 64 << 10
-	DefaultPacket          = 1 << 20
-	DefaultOutput          = 16 << 20
+	DefaultBanner  = 256
+	DefaultLine    = 1 << 20
+	DefaultHeaders = 1024
+	DefaultPacket  = 1 << 20
+	DefaultAnswer  = 16 << 20 // GetConfig answers one header a line of the file, Command one a line of output
 )
 
 // What a packet's index can tell: a place in a packet has 25 bits.
 const (
 	mostBytes  = 8 << 20
 	mostLines  = 4 << 20
-	mostOutput = 16 << 20
+	mostAnswer = 16 << 20
 
-	_ = uint(packet.MaxText - mostBytes - mostOutput - 1) // it must not overflow
+	_ = uint(packet.MaxText - mostBytes - mostAnswer - 1) // it must not overflow
 )
 
 // A limit is one of Limits.
@@ -49,9 +47,8 @@ func (l *Limits) each() []limit {
 		{"Banner", &l.Banner, DefaultBanner, mostBytes},
 		{"Line", &l.Line, DefaultLine, mostBytes},
 		{"Headers", &l.Headers, DefaultHeaders, mostLines},
-		{"ResponseHeaders", &l.ResponseHeaders, DefaultResponseHeaders, mostLines},
 		{"Packet", &l.Packet, DefaultPacket, mostBytes},
-		{"Output", &l.Output, DefaultOutput, mostOutput},
+		{"Answer", &l.Answer, DefaultAnswer, mostAnswer},
 	}
 }
 
@@ -78,10 +75,11 @@ func (l Limits) withDefaults() Limits {
 var ErrMore = errors.New("wire: more bytes needed")
 
 // A LimitError says that a server sent more than a limit allows. The decoder can go on: it throws the rest of that
-// packet away and decodes the next one. A session had better end, for it lost something it cannot name.
+// packet away and decodes the next one. A session had better end, unless Head names what it lost.
 type LimitError struct {
-	What  string // "banner", "line", "headers", "packet" or "output"
+	What  string // "banner", "line", "headers", "packet" or "answer"
 	Limit int    // in bytes; for "headers" in lines
+	Head  string // the packet's beginning, at most 512 bytes
 }
 
 func (e *LimitError) Error() string {

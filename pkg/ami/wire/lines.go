@@ -18,12 +18,7 @@ type lines struct {
 	line  int    // no line that is longer
 	left  int    // no more lines than these
 	idx   []byte // of refs
-
-	response bool // no line that may be a Command's output
 }
-
-// maybeOutput tells a header whose name may be Output.
-func maybeOutput(line []byte, name int) bool { return name == len("Output") && line[0]|0x20 == 'o' }
 
 // take takes what lines there are, searching for each line end and colon. It reports whether the packet is whole.
 func (p *lines) take() (done bool) {
@@ -45,9 +40,6 @@ func (p *lines) take() (done bool) {
 			return true
 		}
 		name := bytes.IndexByte(p.buf[p.pos:end], ':')
-		if p.response && maybeOutput(p.buf[p.pos:], name) {
-			return false
-		}
 		r := packet.NewRef(p.buf, p.start, p.pos, end, next, name)
 		p.idx = binary.LittleEndian.AppendUint32(p.idx, uint32(r))
 		p.pos, p.from = next, next
@@ -83,9 +75,6 @@ scan:
 			}
 			if end == pos {
 				pos, done = next, true
-				break scan
-			}
-			if p.response && maybeOutput(buf[pos:], name) {
 				break scan
 			}
 			idx = binary.LittleEndian.AppendUint32(idx, uint32(packet.NewRef(buf, p.start, pos, end, next, name)))

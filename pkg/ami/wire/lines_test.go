@@ -37,7 +37,7 @@ func TestTakeMarkedLikeTake(t *testing.T) {
 				break
 			}
 		}
-		one := lines{buf: buf, from: min(from, len(buf)), most: len(buf) - rng.IntN(3)*rng.IntN(50), line: 20 + rng.IntN(100), left: 1 + rng.IntN(20), response: rng.IntN(2) == 0}
+		one := lines{buf: buf, from: min(from, len(buf)), most: len(buf) - rng.IntN(3)*rng.IntN(50), line: 20 + rng.IntN(100), left: 1 + rng.IntN(20)}
 		two := one
 		done := one.take()
 		gotDone := two.takeMarked() || two.take()

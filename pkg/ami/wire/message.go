@@ -94,6 +94,19 @@ func (m *Message) Lookup(name string) (string, bool) {
 	return "", false
 }
 
+// Find returns the first line from that one on that has such a name, whatever its case, or -1.
+func (m *Message) Find(name string, from int) int {
+	for i := from; i < m.Len(); i++ {
+		if m.p.NameLen(i) != len(name) {
+			continue
+		}
+		if n, _ := m.Line(i); EqualFold(n, name) {
+			return i
+		}
+	}
+	return -1
+}
+
 // Values iterates over the values of all headers with that name, whatever its case, in wire order.
 func (m *Message) Values(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {

@@ -104,17 +104,16 @@ func TestLimitsCheck(t *testing.T) {
 		limits Limits
 		ok     bool
 	}{
-		"none":                     {Limits{}, true},
-		"the defaults":             {Limits{Banner: DefaultBanner, Line: DefaultLine, Headers: DefaultHeaders, ResponseHeaders: DefaultResponseHeaders, Packet: DefaultPacket, Output: DefaultOutput}, true},
-		"the smallest":             {Limits{Banner: 1, Line: 1, Headers: 1, ResponseHeaders: 1, Packet: 1, Output: 1}, true},
-		"the largest":              {Limits{Banner: 8 << 20, Line: 8 << 20, Headers: 4 << 20, ResponseHeaders: 4 << 20, Packet: 8 << 20, Output: 16 << 20}, true},
-		"Banner too large":         {Limits{Banner: 8<<20 + 1}, false},
-		"Line too large":           {Limits{Line: 8<<20 + 1}, false},
-		"Headers too many":         {Limits{Headers: 4<<20 + 1}, false},
-		"ResponseHeaders too many": {Limits{ResponseHeaders: 4<<20 + 1}, false},
-		"Packet too large":         {Limits{Packet: 8<<20 + 1}, false},
-		"Output too large":         {Limits{Output: 16<<20 + 1}, false},
-		"negative":                 {Limits{Headers: -1}, false},
+		"none":             {Limits{}, true},
+		"the defaults":     {Limits{Banner: DefaultBanner, Line: DefaultLine, Headers: DefaultHeaders, Packet: DefaultPacket, Answer: DefaultAnswer}, true},
+		"the smallest":     {Limits{Banner: 1, Line: 1, Headers: 1, Packet: 1, Answer: 1}, true},
+		"the largest":      {Limits{Banner: 8 << 20, Line: 8 << 20, Headers: 4 << 20, Packet: 8 << 20, Answer: 16 << 20}, true},
+		"Banner too large": {Limits{Banner: 8<<20 + 1}, false},
+		"Line too large":   {Limits{Line: 8<<20 + 1}, false},
+		"Headers too many": {Limits{Headers: 4<<20 + 1}, false},
+		"Packet too large": {Limits{Packet: 8<<20 + 1}, false},
+		"Answer too large": {Limits{Answer: 16<<20 + 1}, false},
+		"negative":         {Limits{Headers: -1}, false},
 	} {
 		err := tt.limits.Check()
 		if (err == nil) != tt.ok {
@@ -131,11 +130,11 @@ func TestLimitsCheck(t *testing.T) {
 // The largest packet that the limits allow is decoded, and every line of it is found.
 func TestLargestPacket(t *testing.T) {
 	line := "Output: " + strings.Repeat("x", 1<<20-10) + "\r\n"
-	text := "Response: Success\r\nA: " + strings.Repeat("a", 8<<20-100) + "\r\n" + strings.Repeat(line, 16) + "Z: end\r\n\r\n"
-	d := NewDecoder(Limits{Line: 8 << 20, Packet: 8 << 20, Output: 16 << 20})
+	text := "Response: Success\r\nA: " + strings.Repeat("a", 8<<20-100) + "\r\n" + strings.Repeat(line, 7) + "Z: end\r\n\r\n"
+	d := NewDecoder(Limits{Line: 8 << 20, Packet: 8 << 20, Answer: 16 << 20})
 	d.Feed([]byte(text))
 	m, err := d.Next()
-	if err != nil || m.Text() != text || m.Len() != 19 || m.Get("Z") != "end" || len(m.Get("A")) != 8<<20-100 {
+	if err != nil || m.Text() != text || m.Len() != 10 || m.Get("Z") != "end" || len(m.Get("A")) != 8<<20-100 {
 		t.Fatalf("%v, %d lines in %d bytes of %d", err, m.Len(), len(m.Text()), len(text))
 	}
 	for value := range m.Values("Output") {

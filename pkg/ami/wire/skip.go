@@ -10,14 +10,19 @@ type skipper struct {
 	marked  bool   // the last whole line ended in the end mark
 }
 
+// mostHead is how much of a packet that is given up tells whose it was.
+const mostHead = 512
+
 // over gives up the packet being assembled: what is held of it is thrown away, and Next will skip the rest.
 func (d *Decoder) over(what string, limit int) error {
 	follows := d.phase == inFollowsHead || d.phase == inFollowsText
 	d.skip = skipper{follows: follows, tail: d.skip.tail[:0], empty: true, marked: d.marked}
+	head := string(d.buf[d.r:min(d.w, d.r+mostHead)])
+	d.discarded += uint64(d.pos - d.r)
 	d.r, d.scan = d.pos, d.pos
 	d.idx.Reset()
 	d.phase = inSkip
-	return &LimitError{What: what, Limit: limit}
+	return &LimitError{What: what, Limit: limit, Head: head}
 }
 
 // skipped throws bytes away up to the packet's end and reports whether that was reached.
@@ -29,6 +34,7 @@ func (d *Decoder) skipped() bool {
 			piece = piece[:i+1]
 		}
 		d.r += len(piece)
+		d.discarded += uint64(len(piece))
 		d.pos, d.scan = d.r, d.r
 		if d.skip.take(piece, i >= 0) {
 			d.phase = inHeaders

@@ -1,0 +1,51 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apntalk/amictl/internal/cli"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
+)
+
+// BenchmarkTailRecord is an endless flood to a record on disk, against the same to JSON lines alone.
+func BenchmarkTailRecord(b *testing.B) {
+	b.Run("lines", func(b *testing.B) { benchmarkTailRecord(b, "jsonl", false) })
+	b.Run("record", func(b *testing.B) { benchmarkTailRecord(b, "none", true) })
+	b.Run("both", func(b *testing.B) { benchmarkTailRecord(b, "jsonl", true) })
+}
+
+func benchmarkTailRecord(b *testing.B, format string, record bool) {
+	addr := startServer(b, "max")
+	dir := b.TempDir()
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = null.Close() }()
+	env := func(name string) (string, bool) { return dir, name == "HOME" }
+	args := []string{"tail", "--node", "ami://admin@" + addr, "--secret-file", secret, "-o", format, "-q", "--count", strconv.Itoa(b.N)}
+	if record {
+		args = append(args, "--record", filepath.Join(dir, "events.jsonl"))
+	}
+	a := run.New(args, strings.NewReader(""), null, os.Stderr, env)
+	b.ResetTimer()
+	start, used := time.Now(), processorTime(b)
+	if status := cli.Execute(b.Context(), a); status != fail.ExitOK {
+		b.Fatalf("tail ended with %d", status)
+	}
+	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "events/s")
+	b.ReportMetric(float64(processorTime(b)-used)/float64(b.N), "cpu-ns/op")
+	b.ReportMetric(float64(a.Dropped)/float64(b.N), "dropped/op")
+}

@@ -1,0 +1,83 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/apntalk/amictl/internal/cli"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/shapes"
+)
+
+// shapePrefix makes the server send events of the shape whose name follows, as many as are read.
+const shapePrefix = "shape:"
+
+// shapePackets returns a megabyte or so of a shape's packets.
+func shapePackets(name string) string {
+	s, ok := shapes.Named(name)
+	if !ok {
+		panic("no shape " + name)
+	}
+	all := strings.Join(s.Packets(), "")
+	return strings.Repeat(all, 1+(1<<20)/len(all))
+}
+
+// BenchmarkTailShape is what all of `amictl tail -o jsonl` takes of the processors by the shape of events, from the socket to
+// the lines: what `make bench` shows a byte and a header, and the memory that it is resident in.
+func BenchmarkTailShape(b *testing.B) {
+	for _, s := range shapes.All() {
+		b.Run(s.Name, func(b *testing.B) { benchmarkTailShape(b, s) })
+	}
+}
+
+// forgetPeak begins the peak of the process's memory anew. It works on Linux alone.
+func forgetPeak() {
+	debug.FreeOSMemory() // what earlier shapes left behind
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+}
+
+// peak returns the most memory that the process was resident in, in megabytes, or 0 where that is not known.
+func peak() float64 {
+	status, _ := os.ReadFile("/proc/self/status")
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kb, _ := strconv.ParseFloat(strings.Fields(rest + " 0")[0], 64)
+	return kb / 1000
+}
+
+func benchmarkTailShape(b *testing.B, s shapes.Shape) {
+	addr := startServer(b, shapePrefix+s.Name)
+	secret := filepath.Join(b.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = null.Close() }()
+	home := b.TempDir()
+	env := func(name string) (string, bool) { return home, name == "HOME" }
+	count := max(b.N*340/int(s.Bytes()), 1000) // as many bytes of each shape
+	args := []string{"tail", "--node", "ami://admin@" + addr, "--secret-file", secret, "-o", "jsonl", "-q", "--count", strconv.Itoa(count)}
+	a := run.New(args, strings.NewReader(""), null, os.Stderr, env)
+	forgetPeak()
+	b.ResetTimer()
+	used := processorTime(b)
+	if status := cli.Execute(b.Context(), a); status != fail.ExitOK {
+		b.Fatalf("tail ended with %d", status)
+	}
+	each := float64(processorTime(b)-used) / float64(count)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(each, "cpu-ns/event")
+	b.ReportMetric(each/s.Bytes(), "ns/byte")
+	b.ReportMetric(each/s.Headers(), "ns/header")
+	b.ReportMetric(float64(a.Dropped)/float64(count), "dropped/op")
+	b.ReportMetric(peak(), "MB")
+}

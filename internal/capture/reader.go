@@ -1,0 +1,335 @@
+package capture
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+const (
+	firstBuffer = 128 << 10                // a read of 64 KiB fits behind the rest of a packet
+	maxLine     = wire.DefaultLine + 4<<10 // with what stands before it
+	enoughClean = 64                       // packets in a row without other text, after which it is taken for a plain capture
+)
+
+// A Place is where something stands.
+type Place struct {
+	File string
+	Line int // from 1
+}
+
+// A Loss is what could not be read: packets that are cut off, have lost their beginning or are over a limit of [wire.Limits].
+type Loss struct {
+	Packets int
+	First   Place
+}
+
+// String is what to say of it.
+func (l Loss) String() string {
+	text := fmt.Sprintf("%d packets are lost, the first at line %d", l.Packets, l.First.Line)
+	if l.Packets == 1 {
+		text = fmt.Sprintf("1 packet is lost, at line %d", l.First.Line)
+	}
+	if l.First.File != "" {
+		text += " of " + l.First.File
+	}
+	return text
+}
+
+// A Reader takes the packets out of one or more inputs. Next hands them out, and Fill reads on when Next asks for more; so
+// a caller knows when it is about to wait.
+type Reader struct {
+	in   io.Reader
+	buf  []byte
+	pos  int // buf[pos:end] is to be looked at
+	end  int
+	full int  // buf[end:full] is of the next input, where a packet does not go on
+	over bool // nothing follows buf[:end] that belongs to it
+	done bool // Fill saw the end of in
+
+	at   Place // of buf[pos]
+	mark int   // where the next input begins in buf, if what is before it may go on there; else -1
+	next string
+
+	lost Loss
+
+	plain bool          // what comes is a capture without other text
+	dec   *wire.Decoder // of a plain capture: it holds buf[pos:fed]
+	fed   int
+	clean int // packets since the last other text
+
+	one     *wire.Decoder // of single packets
+	draft   draft
+	usual   prefix // what stood before the packet before
+	para    paragraph
+	fence   byte // the character of the code fence that is open, or 0
+	dump    bool // the line behind the head of a packet in tcpdump's text
+	ended   bool // buf[:pos] ends in a line's end
+	tooLong bool // the rest of a line that is over maxLine comes
+	blanks  int  // packets that a blank line ended
+	splits  int  // packets that another one ended
+}
+
+// NewReader returns a reader without an input: see Open.
+func NewReader() *Reader {
+	return &Reader{buf: make([]byte, firstBuffer), mark: -1, one: wire.NewDecoder(wire.Limits{}), plain: true}
+}
+
+// Open begins the next input, such as the next one of rotated files. A packet that the input before it broke off may go on
+// there; End rules that out. file is its name in Place.
+func (r *Reader) Open(in io.Reader, file string) {
+	r.in, r.done = in, false
+	if r.over || r.pos == r.end && !r.draft.open {
+		r.over = false
+		r.begin(file)
+		return
+	}
+	r.mark, r.next = r.end, file
+}
+
+// begin starts an input at pos that has nothing to do with what was before it.
+func (r *Reader) begin(file string) {
+	r.at = Place{file, 1}
+	r.draft.open, r.para, r.fence, r.dump, r.tooLong = false, paragraph{first: true}, 0, false, false
+	r.toPlain()
+}
+
+// End tells that nothing follows what was read so far. Next then hands out what is left, and io.EOF.
+func (r *Reader) End() { r.over = true }
+
+// Lost returns what could not be read so far.
+func (r *Reader) Lost() Loss { return r.lost }
+
+// Fill reads once from the input. At its end it returns io.EOF: then comes another Open, or End.
+func (r *Reader) Fill() error {
+	if r.pos > 0 {
+		r.compact()
+	}
+	if r.end == len(r.buf) {
+		grown := make([]byte, 2*len(r.buf))
+		copy(grown, r.buf[:r.end])
+		r.buf = grown
+	}
+	n, err := r.in.Read(r.buf[r.end:])
+	r.end += n
+	r.full = r.end
+	r.done = errors.Is(err, io.EOF)
+	if n > 0 && !r.done {
+		return nil
+	}
+	return err
+}
+
+// compact moves what is left to the front, and lets a large buffer go that one large packet needed.
+func (r *Reader) compact() {
+	to := r.buf
+	if len(to) > firstBuffer && r.end-r.pos < firstBuffer/2 {
+		to = make([]byte, firstBuffer)
+	}
+	copy(to, r.buf[r.pos:r.end])
+	r.buf = to
+	r.end -= r.pos
+	r.fed -= r.pos
+	if r.mark >= 0 {
+		r.mark -= r.pos
+	}
+	r.pos, r.full = 0, r.end
+}
+
+// Next returns the next packet, borrowed: it is valid until the next call of any method. It returns wire.ErrMore when Fill
+// has to read on, and io.EOF when nothing is left behind End.
+func (r *Reader) Next() (wire.Message, error) {
+	if r.plain && r.mark < 0 {
+		if m, err := r.nextPlain(); err != errOther { //nolint:errorlint // it is never wrapped, and this is what speed hangs on
+			return m, err
+		}
+	}
+	for {
+		if r.mark >= 0 && !r.over {
+			if err := r.join(); err != nil {
+				return wire.Message{}, err
+			}
+		}
+		read := r.nextLines
+		if r.plain {
+			read = r.nextPlain
+		}
+		m, err := read()
+		switch {
+		case errors.Is(err, errOther):
+			continue
+		case errors.Is(err, io.EOF) && r.full > r.end: // the input that broke off is done with, the next one begins
+			r.end, r.over, r.mark = r.full, false, -1
+			r.begin(r.next)
+			continue
+		}
+		return m, err
+	}
+}
+
+// errOther is of text that the way it is read now is not for: plain captures, or line by line.
+var errOther = errors.New("other text")
+
+// join decides whether the packet that an input broke off goes on in the next one. If not, that one has to wait until the
+// first is done with.
+func (r *Reader) join() error {
+	if r.mark < r.pos {
+		r.mark = -1
+		return nil
+	}
+	ahead := r.buf[r.mark:r.end]
+	i := bytes.IndexByte(ahead, '\n')
+	if i < 0 && len(ahead) < maxPrefix && !r.done {
+		return wire.ErrMore
+	}
+	if len(ahead) == 0 {
+		return nil
+	}
+	if i >= 0 {
+		ahead = ahead[:i]
+	}
+	broken := r.buf[r.pos:r.mark]
+	midLine := len(broken) > 0 && broken[len(broken)-1] != '\n'
+	if r.continues(ahead, midLine) {
+		return nil
+	}
+	r.full, r.end, r.over = r.end, r.mark, true
+	return nil
+}
+
+// continues reports whether a line may be the next one, or the rest, of a packet that was broken off before it.
+func (r *Reader) continues(line []byte, midLine bool) bool {
+	line = trimEnd(line)
+	if _, _, starts := findStart(line); starts || isBanner(line) || isAction(line) {
+		return false
+	}
+	if midLine || len(line) == 0 {
+		return true
+	}
+	p := r.draft.prefix
+	if !r.draft.open { // what stands before a packet's first line is not known to be before the others
+		first, _, _ := bytes.Cut(r.buf[r.pos:r.mark], []byte{'\n'})
+		if at, word, ok := findStart(withoutColours(trimEnd(first))); ok && word {
+			p = first[:at]
+		}
+	}
+	if len(p) > 0 {
+		_, ok := p.strip(line)
+		return ok
+	}
+	return isHeader(line)
+}
+
+// advance moves pos on, and the place with it.
+func (r *Reader) advance(n int) {
+	passed := r.buf[r.pos : r.pos+n]
+	if r.mark >= 0 && r.pos+n > r.mark {
+		passed = r.buf[r.mark : r.pos+n]
+		r.at, r.mark = Place{r.next, 1}, -1
+	}
+	r.at.Line += bytes.Count(passed, []byte{'\n'})
+	r.ended = n > 0 && r.buf[r.pos+n-1] == '\n'
+	r.pos += n
+}
+
+func (r *Reader) lose(at Place) {
+	if r.lost.Packets++; r.lost.Packets == 1 {
+		r.lost.First = at
+	}
+}
+
+// toPlain has what comes read as a capture without other text, as fast as the decoder can.
+func (r *Reader) toPlain() { r.plain, r.dec, r.clean = true, nil, 0 }
+
+// toLines has what comes read line by line.
+func (r *Reader) toLines() error {
+	r.plain, r.dec, r.clean = false, nil, 0
+	return errOther
+}
+
+// nextPlain returns the next packet of a plain capture. The decoder gets nothing that does not begin as a packet does, so
+// that it never takes other text for one.
+func (r *Reader) nextPlain() (wire.Message, error) {
+	ahead := skipBlank(r.buf[r.pos:r.end])
+	plain, sure := startsPlain(ahead)
+	switch {
+	case !sure && !r.over:
+		return wire.Message{}, wire.ErrMore
+	case !plain:
+		return wire.Message{}, r.toLines()
+	}
+	if r.dec == nil {
+		r.dec, r.fed = wire.NewDecoder(wire.Limits{}), r.pos
+	}
+	if r.fed < r.end {
+		r.dec.Feed(r.buf[r.fed:r.end])
+		r.fed = r.end
+	}
+	m, err := r.dec.Next()
+	switch {
+	case errors.Is(err, wire.ErrMore) && !r.over:
+		return m, err
+	case err != nil, hidesMore(m.Text()):
+		return wire.Message{}, r.toLines()
+	}
+	r.para.first = false
+	r.blanks++
+	r.advance(r.fed - r.dec.Buffered() - r.pos)
+	return m, nil
+}
+
+// startsPlain tells a packet that begins as Asterisk writes it, other than a Command's bare text.
+func startsPlain(b []byte) (yes, sure bool) {
+	const event, response = "Event: ", "Response: "
+	switch {
+	case len(b) < len(event):
+		return false, false
+	case string(b[:len(event)]) == event:
+		return true, true
+	case len(b) <= len(response):
+		return false, !strings.HasPrefix(response, string(b))
+	}
+	return string(b[:len(response)]) == response && b[len(response)]|0x20 != 'f', true
+}
+
+// hidesMore reports whether the text of a packet looks as if there was another one in it, or a colour in its first line.
+// It looks for what is rare first.
+func hidesMore(text string) bool {
+	first := strings.IndexByte(text, '\n')
+	if strings.IndexByte(text[:first], '\x1b') >= 0 {
+		return true
+	}
+	rest := text[first:]
+	for {
+		i := strings.Index(rest, "vent:")
+		if i < 0 {
+			break
+		}
+		if i > 1 && rest[i-1]|0x20 == 'e' && (rest[i-2] == '\n' || rest[i-2] == 'm') { // a line's first, or behind a colour
+			return true
+		}
+		rest = rest[i+1:]
+	}
+	rest = text[first:]
+	i := strings.Index(rest, "Manager/")
+	return i > 0 && strings.HasSuffix(rest[:i], "Asterisk Call ")
+}
+
+// skipBlank returns b without the blank lines at its front.
+func skipBlank(b []byte) []byte {
+	for len(b) > 0 {
+		switch {
+		case b[0] == '\n':
+			b = b[1:]
+		case len(b) > 1 && b[0] == '\r' && b[1] == '\n':
+			b = b[2:]
+		default:
+			return b
+		}
+	}
+	return b
+}

@@ -1,0 +1,123 @@
+package tomlfile
+
+import (
+	"errors"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// zeros is a device that never ends.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestReadIsBounded(t *testing.T) {
+	if _, err := Read(zeros{}); !errors.Is(err, ErrTooLong) {
+		t.Errorf("a device without end: %v", err)
+	}
+	whole := strings.Repeat("#", MostBytes)
+	if text, err := Read(strings.NewReader(whole)); err != nil || text != whole {
+		t.Errorf("%d bytes: %d, %v", MostBytes, len(text), err)
+	}
+	if _, err := Read(io.MultiReader(strings.NewReader(whole), strings.NewReader("x"))); !errors.Is(err, ErrTooLong) {
+		t.Errorf("one byte more: %v", err)
+	}
+}
+
+// What nests too deeply is refused, cheaply, wherever the nesting is.
+func TestDeepTextIsRefused(t *testing.T) {
+	const n = 50_000
+	for name, text := range map[string]string{
+		"dotted key":               strings.Repeat("a.", n) + "a = 1\n",
+		"spaced dotted key":        strings.Repeat("a . ", n) + "a = 1\n",
+		"quoted dotted key":        strings.Repeat(`"a.b".`, n) + "a = 1\n",
+		"table":                    "[" + strings.Repeat("a.", n) + "a]\n",
+		"array of tables":          "[[" + strings.Repeat("'x'.", n) + "a]]\n",
+		"arrays":                   "a = " + strings.Repeat("[", n) + strings.Repeat("]", n) + "\n",
+		"arrays in lines":          "a = " + strings.Repeat("[\n", n) + strings.Repeat("]\n", n),
+		"inline tables":            "a = " + strings.Repeat("{ a = ", n) + "1" + strings.Repeat("}", n) + "\n",
+		"key in an inline table":   "a = { " + strings.Repeat("b.", n) + "b = 1 }\n",
+		"arrays and tables":        "a = " + strings.Repeat("[{ a = ", n),
+		"behind a string":          "x = \"\\\"[\" \n" + strings.Repeat("a.", n) + "a = 1\n",
+		"behind a string of lines": "x = '''\n'\n''' \n" + strings.Repeat("a.", n) + "a = 1\n",
+		"behind a comment":         "# \"\n" + strings.Repeat("a.", n) + "a = 1\n",
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Decode(text, new(map[string]any))
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, ErrTooDeep) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+			t.Errorf("%s: it took %d bytes to refuse it", name, took)
+		}
+	}
+}
+
+// What a person writes is not deep, whatever is in its strings and comments.
+func TestOrdinaryTextIsDecoded(t *testing.T) {
+	deep := strings.Repeat("[{.", 1000)
+	text := `# ` + deep + `
+a.b."c.d".'e.f' = "` + deep + `" # ` + deep + `
+list = [ 1.5, 2.5, [ 3.5, { x.y = 4.5 } ] ] # ]
+lines = """
+` + deep + ` "" \""" "
+"""
+literal = '` + deep + `\'
+literals = '''
+'` + deep + `''
+'''
+[[t.u]]
+when = 2026-11-23T12:00:00.123Z
+`
+	var got map[string]any
+	if _, err := Decode(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(deep, got["a"].(map[string]any)["b"].(map[string]any)["c.d"].(map[string]any)["e.f"]); diff != "" {
+		t.Error(diff)
+	}
+	many := "x = { a.b.c = [1.5, 2.5] }\n"
+	for i := 1; i < 1000; i++ {
+		many += "[t." + strings.Repeat("y", i) + "]\nv = 1.5\n"
+	}
+	if _, err := Decode(many, &got); err != nil {
+		t.Error(err)
+	}
+}
+
+// A text of any shape is decoded or refused; neither takes much.
+func FuzzDecode(f *testing.F) {
+	f.Add(strings.Repeat("a.", 20) + "a = 1")
+	f.Add("a = '''''' \n[" + strings.Repeat("b.", 17) + "]")
+	f.Add(`a = "\"` + strings.Repeat("[", 20))
+	f.Fuzz(func(t *testing.T, text string) {
+		var into map[string]any
+		if _, err := Decode(text, &into); err == nil {
+			if depth := depthOf(into); depth > 2*(mostParts+1)*(mostNested+1) {
+				t.Errorf("%q has the depth %d", text, depth)
+			}
+		}
+	})
+}
+
+func depthOf(v any) (depth int) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, e := range v {
+			depth = max(depth, depthOf(e))
+		}
+		return depth + 1
+	case []any:
+		for _, e := range v {
+			depth = max(depth, depthOf(e))
+		}
+		return depth + 1
+	}
+	return 0
+}

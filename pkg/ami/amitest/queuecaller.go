@@ -1,0 +1,125 @@
+package amitest
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// queueCaller waits in a queue.
+type queueCaller struct {
+	channel *Channel
+	joined  time.Time
+}
+
+// JoinQueue puts a channel at the end of a queue, if there is one of that name.
+func (s *Server) JoinQueue(queue, channel string) {
+	s.act(func(st *State, evs *[]Event) {
+		q, c := st.queue(queue), st.channel(channel)
+		if q == nil || c == nil || slices.ContainsFunc(st.queues, func(o *Queue) bool { return o.position(c) > 0 }) {
+			return
+		}
+		st.leave(c, evs)
+		q.callers = append(q.callers, queueCaller{c, time.Now()})
+		n := strconv.Itoa(len(q.callers))
+		*evs = append(*evs, Event{Name: "QueueCallerJoin", Headers: append(c.snapshot(""),
+			Header{"Queue", q.Name}, Header{"Position", n}, Header{"Count", n})})
+	})
+}
+
+// position is from 1; 0 for who does not wait.
+func (q *Queue) position(c *Channel) int {
+	return 1 + slices.IndexFunc(q.callers, func(o queueCaller) bool { return o.channel == c })
+}
+
+// LeaveQueue takes a channel out of a queue. Who gives up abandons it.
+func (s *Server) LeaveQueue(queue, channel string, giveUp bool) {
+	s.act(func(st *State, evs *[]Event) {
+		if q, c := st.queue(queue), st.channel(channel); q != nil && c != nil {
+			st.unqueue(q, c, giveUp, evs)
+		}
+	})
+}
+
+func (st *State) unqueue(q *Queue, c *Channel, giveUp bool, evs *[]Event) {
+	at := q.position(c)
+	if at == 0 {
+		return
+	}
+	wait := strconv.Itoa(int(time.Since(q.callers[at-1].joined) / time.Second))
+	where := strconv.Itoa(at)
+	if giveUp {
+		q.abandoned++
+		*evs = append(*evs, Event{Name: "QueueCallerAbandon", Headers: append(c.snapshot(""),
+			Header{"Queue", q.Name}, Header{"Position", where}, Header{"OriginalPosition", where}, Header{"HoldTime", wait})})
+	}
+	q.callers = slices.Delete(q.callers, at-1, at)
+	*evs = append(*evs, Event{Name: "QueueCallerLeave", Headers: append(c.snapshot(""),
+		Header{"Queue", q.Name}, Header{"Position", where}, Header{"Count", strconv.Itoa(len(q.callers))})})
+}
+
+// ConnectQueue lets a member's channel, which Dial rang for the caller, take the caller of a queue.
+func (s *Server) ConnectQueue(queue, channel, member, agent string) {
+	s.act(func(st *State, evs *[]Event) {
+		q, c, a := st.queue(queue), st.channel(channel), st.channel(agent)
+		if q == nil || c == nil || a == nil || q.position(c) == 0 {
+			return
+		}
+		wait := strconv.Itoa(int(time.Since(q.callers[q.position(c)-1].joined) / time.Second))
+		st.up(a, evs)
+		a.dialer = ""
+		*evs = append(*evs, dialEvent("DialEnd", c, a, "DialStatus", "ANSWER"))
+		st.unqueue(q, c, false, evs)
+		*evs = append(*evs, Event{Name: "AgentConnect", Headers: slices.Concat(c.snapshot(""), a.snapshot("Dest"), pairs([]string{
+			"Queue", q.Name, "Interface", member, "MemberName", member, "HoldTime", wait, "RingTime", "0",
+		}))})
+		b := st.newBridge(bridge{kind: "basic", technology: "simple_bridge"}, evs)
+		st.enter(b, a, evs)
+		st.up(c, evs)
+		st.enter(b, c, evs)
+		if i := q.member(member); i >= 0 {
+			q.Members[i].taken++
+			*evs = append(*evs, memberEvent("QueueMemberStatus", q.Name, &q.Members[i], s.cfg.version))
+		}
+	})
+}
+
+// SetMember changes a queue's member: its device's state and whether it is paused.
+func (s *Server) SetMember(queue, member string, status int, paused bool, reason string) {
+	s.act(func(st *State, evs *[]Event) {
+		q := st.queue(queue)
+		if q == nil {
+			return
+		}
+		i := q.member(member)
+		if i < 0 {
+			return
+		}
+		m := &q.Members[i]
+		if m.Status != status {
+			m.Status = status
+			*evs = append(*evs, memberEvent("QueueMemberStatus", q.Name, m, s.cfg.version))
+		}
+		if m.Paused != paused {
+			m.Paused, m.PausedReason, m.paused = paused, reason, time.Now().Unix()
+			*evs = append(*evs, memberEvent("QueueMemberPause", q.Name, m, s.cfg.version))
+		}
+	})
+}
+
+// entry is what QueueStatus says of a caller (manager_queues_status).
+func (q *Queue) entry(i int) []Header {
+	c := q.callers[i].channel
+	return []Header{
+		{"Queue", q.Name},
+		{"Position", strconv.Itoa(i + 1)},
+		{"Channel", c.Name},
+		{"Uniqueid", c.Uniqueid},
+		{"CallerIDNum", orElse(c.CallerIDNum, unknown)},
+		{"CallerIDName", orElse(c.CallerIDName, unknown)},
+		{"ConnectedLineNum", orElse(c.ConnectedLineNum, unknown)},
+		{"ConnectedLineName", orElse(c.ConnectedLineName, unknown)},
+		{"Wait", strconv.Itoa(int(time.Since(q.callers[i].joined) / time.Second))},
+		{"Priority", "0"},
+	}
+}

@@ -1,0 +1,239 @@
+package state_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/state"
+)
+
+// A labWorld is a real Asterisk, what goes on at it, and who watches.
+type labWorld struct {
+	t       *testing.T
+	rng     *rand.Rand
+	driver  *ami.Node // gives the server something to do
+	config  ami.Config
+	watcher *state.Watcher
+
+	mu   sync.Mutex
+	conn net.Conn // guarded by mu: the watcher's, to be cut
+}
+
+// TestRealServers plays random calls, transfers, queues, conferences and parking on real servers, cuts the watcher's
+// session now and then, and compares what is held with what somebody finds who comes new.
+//
+// AMICTL_STATE_LAB says how long, 30s if nothing is said.
+func TestRealServers(t *testing.T) {
+	for _, version := range []string{"22", "16"} {
+		t.Run(version, func(t *testing.T) {
+			addr := os.Getenv("AMICTL_LAB_" + version + "_ADDR")
+			if addr == "" {
+				if os.Getenv("CI") == "true" || os.Getenv("AMICTL_LAB_REQUIRED") == "1" {
+					t.Fatalf("not compared with a real Asterisk: AMICTL_LAB_%s_ADDR is not set", version)
+				}
+				t.Skipf("SKIPPED: not compared with a real Asterisk: AMICTL_LAB_%s_ADDR is not set", version)
+			}
+			w := &labWorld{t: t, rng: rand.New(rand.NewPCG(uint64(environment("AMICTL_SEED", 1)), 2)), config: ami.Config{
+				Name: "lab", Addr: addr, Username: "admin", Secret: ami.StaticSecret(os.Getenv("AMICTL_LAB_" + version + "_SECRET_ADMIN")),
+				Events: "on",
+			}}
+			w.run()
+		})
+	}
+}
+
+func (w *labWorld) run() {
+	length, err := time.ParseDuration(os.Getenv("AMICTL_STATE_LAB"))
+	if err != nil {
+		length = 30 * time.Second
+	}
+	idle := w.config
+	idle.Events = "off"
+	cluster := ami.NewCluster(ami.ClusterConfig{})
+	defer cluster.Close()
+	if w.driver, err = cluster.Add(idle); err != nil {
+		w.t.Fatal(err)
+	}
+	own := w.config
+	own.Wrap = func(c net.Conn) net.Conn {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.conn = c
+		return c
+	}
+	watched := ami.NewCluster(ami.ClusterConfig{})
+	defer watched.Close()
+	if _, err := watched.Add(own); err != nil {
+		w.t.Fatal(err)
+	}
+	if w.watcher, err = state.Follow(w.t.Context(), watched, state.Options{Audit: 20 * time.Second}); err != nil {
+		w.t.Fatal(err)
+	}
+	defer w.watcher.Close()
+	mirror := newMirror(w.t, w.watcher)
+	defer mirror.close()
+	compared := 0
+	for end := time.Now().Add(length); time.Now().Before(end) && !w.t.Failed(); compared++ {
+		for pause := time.Now().Add(5 * time.Second); time.Now().Before(pause); {
+			w.act()
+			time.Sleep(time.Duration(w.rng.Int64N(int64(200 * time.Millisecond))))
+		}
+		w.compare()
+	}
+	w.do("Hangup", "Channel", "/^.*$/")
+	time.Sleep(time.Second)
+	w.compare()
+	mirror.mu.Lock()
+	defer mirror.mu.Unlock()
+	n := w.watcher.Snapshot().Nodes[0]
+	w.t.Logf("%d comparisons, %d calls ended, node %+v", compared, mirror.records, n)
+	if n.Drift > 0 {
+		w.t.Errorf("%d findings of audits that no event explains", n.Drift)
+	}
+}
+
+func (w *labWorld) do(name string, headers ...string) *ami.Reply {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	defer cancel()
+	action := ami.NewAction(name, headers...)
+	action.WaitReady = true
+	reply, _ := w.driver.Do(ctx, action) // a refusal is as good
+	return reply
+}
+
+// channel returns the name of one that is up.
+func (w *labWorld) channel() string {
+	reply := w.do("CoreShowChannels")
+	if reply == nil || len(reply.Events) == 0 {
+		return "none"
+	}
+	return reply.Events[w.rng.IntN(len(reply.Events))].Get("Channel")
+}
+
+// act does something at random.
+func (w *labWorld) act() {
+	call := func(to, app, data string) {
+		w.do("Originate", "Channel", "Local/"+to+"@default", "Application", app, "Data", data, "Async", "true",
+			"CallerID", fmt.Sprintf(`"Caller %d" <%d>`, w.rng.IntN(100), 100+w.rng.IntN(100)))
+	}
+	pick := func(of ...string) string { return of[w.rng.IntN(len(of))] }
+	switch w.rng.IntN(16) {
+	case 0, 1:
+		call(pick("100", "200", "100/n"), "Dial", pick("Local/202@default/n,5", "Local/203@default,5", "Local/302@default/n,2", "Local/300@default/n,2"))
+	case 2, 3:
+		call("100/n", "Queue", "support,r,,,"+pick("1", "30"))
+	case 4:
+		call("400", "Wait", "3")
+	case 5:
+		call("100/n", "ConfBridge", pick("room1", "room2"))
+	case 6:
+		call(pick("200", "201", "303"), "Wait", "1")
+	case 7:
+		w.do("Hangup", "Channel", w.channel())
+	case 8:
+		w.do("BlindTransfer", "Channel", w.channel(), "Context", "default", "Exten", pick("200", "202", "500"))
+	case 9:
+		w.do("Bridge", "Channel1", w.channel(), "Channel2", w.channel(), "Tone", "no")
+	case 10:
+		w.do("Park", "Channel", w.channel(), "Timeout", "3000")
+	case 11:
+		w.do("QueuePause", "Interface", pick("Local/202@default/n", "Local/203@default/n"), "Paused", pick("true", "false"), "Reason", "tea")
+	case 12:
+		w.do(pick("QueueAdd", "QueueRemove"), "Queue", "empty", "Interface", "Local/201@default")
+	case 13:
+		w.do("Redirect", "Channel", w.channel(), "Context", "default", "Exten", pick("200", "400", "500"), "Priority", "1")
+	case 14:
+		w.do("Setvar", "Channel", w.channel(), "Variable", "CHANNEL(accountcode)", "Value", pick("a", "b"))
+	case 15:
+		if w.rng.IntN(6) == 0 {
+			w.mu.Lock()
+			if w.conn != nil {
+				_ = w.conn.Close()
+			}
+			w.mu.Unlock()
+		}
+	}
+	if n := w.rng.IntN(40); n == 0 { // so that it does not grow without end
+		w.do("Hangup", "Channel", "/^Local.*$/")
+	}
+}
+
+// compare looks for an instant at which what is held and what a newcomer finds are equal; calls go on meanwhile.
+func (w *labWorld) compare() {
+	w.t.Helper()
+	var diff string
+	for begin := time.Now(); time.Since(begin) < time.Minute; { // a server that was killed is found again in half a minute
+		fresh := ami.NewCluster(ami.ClusterConfig{})
+		if _, err := fresh.Add(w.config); err != nil {
+			w.t.Fatal(err)
+		}
+		watcher, err := state.Follow(w.t.Context(), fresh, state.Options{Audit: -1})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for range 200 {
+			if n := watcher.Snapshot().Nodes; len(n) == 1 && !n[0].Stale {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		for range 20 { // events of the one stream are a moment ahead of the other's
+			found, held := watcher.Snapshot(), w.watcher.Snapshot()
+			diff = cmp.Diff(known(found), known(held))
+			if diff == "" && !held.Nodes[0].Stale {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		watcher.Close()
+		_ = fresh.Close()
+		if diff == "" {
+			return
+		}
+	}
+	w.t.Errorf("-fresh +held:\n%s", diff)
+}
+
+// known is comparable without what real servers tell by lists alone.
+func known(p *state.Snapshot) map[string]any {
+	all := comparable(p)
+	for key, o := range all {
+		switch o := o.(type) {
+		case *state.Channel:
+			c := *o
+			c.Application, c.Data = "", "" // an Originate's application begins without a Newexten
+			all[key] = &c
+		case *state.Queue:
+			q := *o
+			q.Completed, q.HoldUS, q.TalkUS, q.ServicePerf = 0, 0, 0, ""
+			all[key] = &q
+		case *state.Member:
+			m := *o
+			m.LastCall, m.LastPause, m.Login, m.CallsTaken, m.InCall = time.Time{}, time.Time{}, time.Time{}, 0, false
+			all[key] = &m
+		case *state.Bridge:
+			b := *o
+			b.Technology = "" // it changes without an event
+			all[key] = &b
+		case *state.Parked:
+			k := *o
+			k.By = ""
+			all[key] = &k
+		case *state.Device:
+			if strings.HasPrefix(o.Name, "Queue:") {
+				delete(all, key)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,257 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// A step is something that a server says, and what is held then.
+type step struct {
+	say  func(*core)
+	want string
+}
+
+var clockStart = time.Unix(1_800_000_000, 0).UTC()
+
+func on(session uint64, event string, kv ...string) func(*core) {
+	return func(c *core) { c.event("pbx", session, message(event, kv...), clockStart) }
+}
+
+func event(name string, kv ...string) func(*core) { return on(1, name, kv...) }
+
+// channel is the headers of a channel.
+func channel(id, state string, more ...string) []string {
+	return append([]string{"Channel", "PJSIP/a-" + id, "ChannelState", state, "Uniqueid", id, "Linkedid", id}, more...)
+}
+
+// listed is the answer to a listing: whole, unless items say otherwise than they are.
+func listed(part string, announced int, items ...*wire.Message) func(*core) {
+	return listedOn(1, part, announced, items...)
+}
+
+func listedOn(session uint64, part string, announced int, items ...*wire.Message) func(*core) {
+	return func(c *core) {
+		for i := range listings {
+			if l := &listings[i]; l.part == part {
+				end := message("Complete", "EventList", "Complete", "ListItems", fmt.Sprint(announced))
+				c.list("pbx", session, l, answer{items: items, end: end}, false, clockStart)
+			}
+		}
+	}
+}
+
+func gap(c *core) { c.gap("pbx", clockStart) }
+
+// held tells what of it matters here.
+func held(c *core) string {
+	var all []string
+	for _, s := range c.servers {
+		s.objects(func(o Object) {
+			switch o := o.(type) {
+			case *Channel:
+				all = append(all, strings.TrimSpace(o.Uniqueid+" "+o.State+" "+o.Bridge))
+			case *Caller:
+				all = append(all, fmt.Sprintf("%s waits %d", o.Uniqueid, o.Position))
+			case *Bridge:
+				all = append(all, fmt.Sprintf("%s has %d", o.ID, o.Count))
+			case *Conference:
+				all = append(all, o.Name)
+			case *Device:
+				all = append(all, o.Name+" "+o.State)
+			}
+		})
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
+// The rules by which lists and events are spliced, each with what would go wrong without it.
+func TestSplice(t *testing.T) {
+	item := func(id, state string, more ...string) *wire.Message {
+		return message("CoreShowChannel", channel(id, state, more...)...)
+	}
+	entry := func(id, position string) *wire.Message {
+		return message("QueueEntry", "Queue", "q", "Position", position, "Uniqueid", id)
+	}
+	params := message("QueueParams", "Queue", "q")
+	tests := []struct {
+		name  string
+		steps []step
+	}{
+		{"a list replaces the set", []step{
+			{event("Newchannel", channel("1", "4")...), "1 ring"},
+			{listed("channels", 1, item("2", "6")), "2 up"},
+		}},
+		{"what a list lacks is not brought back by what comes before its Hangup", []step{
+			{event("Newchannel", channel("1", "4")...), "1 ring"},
+			{listed("channels", 0), ""},
+			{event("Newstate", channel("1", "6")...), ""},
+			{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "b has 0"},
+			{event("BridgeDestroy", "BridgeUniqueid", "b"), ""},
+			{event("Hangup", channel("1", "6", "Cause", "16")...), ""},
+			{event("Newchannel", channel("1", "4")...), "1 ring"}, // another one, if there could be
+		}},
+		{"what a list of this session had and the next lacks has an end to come, too", []step{
+			{listed("channels", 1, item("1", "6")), "1 up"},
+			{listed("channels", 0), ""},
+			{event("Newexten", channel("1", "6")...), ""},
+		}},
+		{"what only an older session showed has none", []step{
+			{event("Newchannel", channel("1", "4")...), "1 ring"},
+			{gap, "1 ring"},
+			{listedOn(2, "channels", 0), ""},
+			{on(2, "Newstate", channel("1", "6")...), "1 up"}, // so it is there after all
+		}},
+		{"nor what was seen before an overflow", []step{
+			{event("Newchannel", channel("1", "4")...), "1 ring"},
+			{gap, "1 ring"},
+			{listed("channels", 0), ""},
+			{event("Newstate", channel("1", "6")...), "1 up"},
+		}},
+		{"what an event told of behind the gap has", []step{
+			{event("Newchannel", channel("1", "4")...), "1 ring"},
+			{gap, "1 ring"},
+			{on(2, "Newstate", channel("1", "5")...), "1 ringing"},
+			{listedOn(2, "channels", 0), ""},
+			{on(2, "Newexten", channel("1", "5")...), ""},
+		}},
+		{"a list brings back what an earlier one lacked", []step{
+			{event("Newchannel", channel("1", "4")...), "1 ring"},
+			{listed("channels", 0), ""},
+			{listed("channels", 1, item("1", "6")), "1 up"},
+			{event("Newstate", channel("1", "7")...), "1 busy"},
+		}},
+		{"a late Newchannel lowers no state", []step{
+			{listed("channels", 1, item("1", "6")), "1 up"},
+			{event("Newchannel", channel("1", "0")...), "1 up"},
+		}},
+		{"a list that broke off takes nothing away", []step{
+			{event("Newchannel", channel("1", "4")...), "1 ring"},
+			{listed("channels", 2, item("2", "6")), "1 ring, 2 up"},
+		}},
+		{"and one without an end neither", []step{
+			{event("Newchannel", channel("1", "4")...), "1 ring"},
+			{func(c *core) { c.list("pbx", 1, &listings[0], answer{}, false, clockStart) }, "1 ring"},
+		}},
+		{"a list that announces too little is believed", []step{
+			{listed("channels", 1, item("1", "6"), item("2", "6")), "1 up, 2 up"},
+			{listed("channels", 0, item("2", "6")), "2 up"},
+		}},
+		{"a late end of one stay does not end the next", []step{
+			{listed("bridges", 1, message("BridgeListItem", "BridgeUniqueid", "b")), "b has 0"},
+			{listed("channels", 1, item("1", "6", "BridgeId", "b")), "1 up b, b has 1"},
+			{event("BridgeLeave", channel("1", "6", "BridgeUniqueid", "a")...), "1 up b, b has 1"},
+		}},
+		{"a bridge that a list lacks lets its channels go", []step{
+			{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up b, b has 1"},
+			{listed("bridges", 0), "1 up"},
+			{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up"},
+		}},
+		{"who a list told of is moved by no late Join", []step{
+			{listed("queues", 3, params, entry("1", "1"), entry("2", "2")), "1 waits 1, 2 waits 2"},
+			{event("QueueCallerJoin", channel("2", "6", "Queue", "q", "Position", "3")...), "1 waits 1, 2 waits 2"},
+		}},
+		{"who a list lacks moves nobody when he leaves", []step{
+			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
+			{event("QueueCallerJoin", channel("2", "6", "Queue", "q", "Position", "2")...), "1 waits 1, 2 waits 2"},
+			{listed("queues", 2, params, entry("2", "1")), "2 waits 1"},
+			{event("QueueCallerLeave", channel("1", "6", "Queue", "q", "Position", "1")...), "2 waits 1"},
+			{event("QueueCallerJoin", channel("3", "6", "Queue", "q", "Position", "1")...), "2 waits 2, 3 waits 1"},
+			{event("QueueCallerLeave", channel("3", "6", "Queue", "q", "Position", "1")...), "2 waits 1"},
+		}},
+		{"who is taken out of a queue leaves it without an event: into a bridge", []step{
+			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
+			{event("QueueCallerJoin", channel("2", "6", "Queue", "q", "Position", "2")...), "1 waits 1, 2 waits 2"},
+			{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up b, 2 waits 1, b has 1"},
+		}},
+		{"or by a Redirect", []step{
+			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
+			{event("Newexten", channel("1", "6", "Application", "Queue")...), "1 up, 1 waits 1"},
+			{event("Newexten", channel("1", "6", "Application", "Wait")...), "1 up"},
+		}},
+		{"and has none to come if a list lacked him", []step{
+			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
+			{listed("queues", 1, params), ""},
+			{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up b, b has 1"},
+			{event("BridgeLeave", channel("1", "6", "BridgeUniqueid", "b")...), "1 up, b has 0"},
+			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 up, 1 waits 1, b has 0"},
+		}},
+		{"who is hung up waits no more", []step{
+			{event("Newchannel", channel("1", "6")...), "1 up"},
+			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 up, 1 waits 1"},
+			{event("Hangup", channel("1", "6")...), ""},
+		}},
+		{"Asterisk tells of channels that it has hung up", []step{
+			{event("Newchannel", channel("1", "6")...), "1 up"},
+			{event("Hangup", channel("1", "6")...), ""},
+			{event("NewCallerid", channel("1", "6")...), ""},
+			{event("Newchannel", channel("1", "4")...), "1 ring"}, // an Originate may use an ID again
+		}},
+		{"a device that no list has is not told of again", []step{
+			{event("DeviceStateChange", "Device", "Custom:x", "State", "INUSE"), "Custom:x in-use"},
+			{listed("devices", 0), ""},
+			{event("DeviceStateChange", "Device", "Custom:x", "State", "NOT_INUSE"), ""},
+			{listed("devices", 1, message("DeviceStateChange", "Device", "Custom:x", "State", "INUSE")), "Custom:x in-use"},
+		}},
+		{"a part that may not be listed keeps what this session showed", []step{
+			{event("Newchannel", channel("1", "4")...), "1 ring"},
+			{gap, "1 ring"},
+			{on(2, "Newchannel", channel("2", "4")...), "1 ring, 2 ring"},
+			{func(c *core) {
+				c.list("pbx", 2, &listings[0], answer{refused: true, refusal: "Permission denied"}, false, clockStart)
+			}, "2 ring"},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCore(100, nil)
+			for i, s := range tt.steps {
+				s.say(c)
+				if diff := cmp.Diff(s.want, held(c)); diff != "" {
+					t.Fatalf("step %d: -want +got:\n%s", i, diff)
+				}
+				if err := c.check(); err != nil {
+					t.Fatalf("step %d: %v", i, err)
+				}
+			}
+		})
+	}
+}
+
+// A call whose channels a list lacked waits for their Hangups, which tell how it ended.
+func TestRecordWaitsForTheHangup(t *testing.T) {
+	c := newCore(100, nil)
+	event("Newchannel", channel("1", "4")...)(c)
+	event("Newstate", channel("1", "6")...)(c)
+	listed("channels", 0)(c)
+	records := func() (got []string) {
+		for _, ch := range c.take() {
+			if r, ok := ch.Object.(*Record); ok {
+				got = append(got, fmt.Sprintf("%s by %s, cause %d, partial %v", r.Outcome, r.By, r.Cause, r.Partial))
+			}
+		}
+		return got
+	}
+	if got := records(); got != nil {
+		t.Errorf("before the Hangup: %v", got)
+	}
+	event("HangupRequest", channel("1", "6", "Cause", "17")...)(c)
+	event("Hangup", channel("1", "6", "Cause", "17", "Cause-txt", "User busy")...)(c)
+	if diff := cmp.Diff([]string{"answered by caller, cause 17, partial false"}, records()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	// One whose Hangup never comes ends all the same, and says so.
+	event("Newchannel", channel("2", "4")...)(c)
+	listed("channels", 0)(c)
+	c.tick(clockStart.Add(tombTime + time.Second))
+	if diff := cmp.Diff([]string{"unknown by , cause 0, partial true"}, records()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
