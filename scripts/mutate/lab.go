@@ -40,7 +40,8 @@ func (l *lab) healthy(mutants []mutant) error {
 	}
 	for pkg, runs := range patterns {
 		slices.Sort(runs)
-		pattern := strings.Join(slices.Compact(runs), "|")
+		runs = slices.Compact(runs) // which zeroes what it cuts off
+		pattern := strings.Join(runs, "|")
 		if slices.Contains(runs, "") {
 			pattern = ""
 		}

@@ -54,6 +54,7 @@ func TestAppendActionRefuses(t *testing.T) {
 		{"129 headers", "Ping", "1", fields(127), ErrHeaders},
 		{"leading space", "Ping", "1", []Field{{"A", " x"}}, ErrLeadingSpace},
 		{"leading tab", "Ping", "1", []Field{{"A", "\tx"}}, ErrLeadingSpace},
+		{"names as long as those that are reserved", "Ping", "1", []Field{{"Member", "x"}, {"Priority", "1"}, {"Actio", "x"}, {"ActionIDs", "x"}}, nil},
 		{"spaces and parentheses inside a name", "Ping", "1", []Field{{"A (b) c", "x"}}, nil},
 	}
 	for _, tt := range tests {
