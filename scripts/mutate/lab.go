@@ -227,6 +227,20 @@ func (b *bench) confirmed(pkg, bin, catcher string) bool {
 
 // build compiles a package's tests with some files changed.
 func (b *bench) build(pkg string, changed map[string]string) (string, error) {
+	list, err := b.overlay(changed)
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(b.dir, "mutant.test")
+	out, err := exec.Command("go", "test", "-c", "-ldflags=-s -w -buildid=", "-overlay", list, "-o", bin, pkg).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", errBuild, strings.Join(strings.Fields(string(out)), " "))
+	}
+	return bin, nil
+}
+
+// overlay writes the changed files, and the list of them that the compiler takes.
+func (b *bench) overlay(changed map[string]string) (list string, err error) {
 	if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		return "", err
 	}
@@ -242,17 +256,10 @@ func (b *bench) build(pkg string, changed map[string]string) (string, error) {
 		}
 		overlay.Replace[from] = to
 	}
-	list, err := json.Marshal(overlay)
+	text, err := json.Marshal(overlay)
 	if err != nil {
 		return "", err
 	}
-	listFile, bin := filepath.Join(b.dir, "overlay.json"), filepath.Join(b.dir, "mutant.test")
-	if err := os.WriteFile(listFile, list, 0o600); err != nil {
-		return "", err
-	}
-	out, err := exec.Command("go", "test", "-c", "-ldflags=-s -w -buildid=", "-overlay", listFile, "-o", bin, pkg).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", errBuild, strings.Join(strings.Fields(string(out)), " "))
-	}
-	return bin, nil
+	list = filepath.Join(b.dir, "overlay.json")
+	return list, os.WriteFile(list, text, 0o600)
 }

@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -107,10 +107,6 @@ func (l *lab) sample(pkg string, count int, seed uint64) (*sample, error) {
 	}
 	// Long enough that a busy machine kills nothing; an endless loop takes that long.
 	patience := 20*time.Second + 5*time.Since(start)
-	healthy, err := sum(l.bins[pkg])
-	if err != nil {
-		return nil, err
-	}
 	s := &sample{pkg: pkg}
 	b := &bench{lab: l, dir: filepath.Join(l.dir, "sample")}
 	for _, f := range all {
@@ -118,30 +114,28 @@ func (l *lab) sample(pkg string, count int, seed uint64) (*sample, error) {
 			break
 		}
 		changed := map[string]string{f.file: f.changed()}
-		bin, err := b.build(pkg, changed)
+		seen, err := b.judged(judges, changed, patience)
 		if errors.Is(err, errBuild) {
 			s.unusable++
 			continue
 		} else if err != nil {
 			return nil, err
 		}
-		if its, err := sum(bin); err != nil {
-			return nil, err
-		} else if bytes.Equal(its, healthy) {
-			s.same++
-			continue
+		if !seen {
+			same, err := b.same(pkg, changed)
+			if err != nil {
+				return nil, err
+			}
+			if same {
+				s.same++
+				continue
+			}
+			s.survivors = append(s.survivors, f)
+			fmt.Println("  survived:", f)
+		} else {
+			s.killed++
 		}
 		s.tried++
-		seen, err := b.judged(judges, changed, patience)
-		if err != nil {
-			return nil, err
-		}
-		if seen {
-			s.killed++
-			continue
-		}
-		s.survivors = append(s.survivors, f)
-		fmt.Println("  survived:", f)
 	}
 	return s, nil
 }
@@ -176,11 +170,32 @@ func (b *bench) killed(by suite, bin string, patience time.Duration) bool {
 	return false
 }
 
-func sum(file string) ([]byte, error) {
-	b, err := os.ReadFile(file)
+// same reports whether the compiler makes the same of a package with a change: then it is none. What a linker makes of it
+// says nothing, for that leaves out what the tests do not use.
+func (b *bench) same(pkg string, changed map[string]string) (bool, error) {
+	before, err := b.compiled(pkg, nil)
+	if err != nil {
+		return false, err
+	}
+	after, err := b.compiled(pkg, changed)
+	return bytes.Equal(before, after), err
+}
+
+// compiled is a package as the compiler leaves it, without its build ID, which is made from the source, and without inlining,
+// for which it would keep the source of small functions.
+func (b *bench) compiled(pkg string, changed map[string]string) ([]byte, error) {
+	list, err := b.overlay(changed)
 	if err != nil {
 		return nil, err
 	}
-	of := sha256.Sum256(b)
-	return of[:], nil
+	archive := filepath.Join(b.dir, "package.a")
+	if out, err := exec.Command("go", "build", "-trimpath", "-gcflags=-dwarf=false -l", "-overlay", list, "-o", archive, pkg).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", errBuild, out)
+	}
+	id, err := exec.Command("go", "tool", "buildid", archive).Output()
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(archive)
+	return bytes.ReplaceAll(text, bytes.TrimSpace(id), nil), err
 }

@@ -27,3 +27,50 @@ func TestLineOfVeryManyFields(t *testing.T) {
 		}
 	}
 }
+
+func TestFieldsOfALine(t *testing.T) {
+	for line, want := range map[string]string{ // the headers, or what is wrong
+		`{"action":"A","fields":{}}`:                                  "",
+		`{"action":"A","fields":{"a":"x","b":1.50,"c":true}}`:         "a=x b=1.50 c=true",
+		`{"action":"A","fields":{"a":["x",2,false],"b":"y"}}`:         "a=x a=2 a=false b=y",
+		`{"action":"A","fields":{"a":[],"b":"y"}}`:                    "b=y",
+		`{"action":"A","fields":{"a":["x",null,"z"],"b":"y"}}`:        `"a" is null`,
+		`{"action":"A","fields":{"a":["x",[1]],"b":"y"}}`:             `"a"`,
+		`{"action":"A","fields":{"a":null,"b":"y"}}`:                  `"a" is null`,
+		`{"action":"A","fields":{"a":{},"b":"y"}}`:                    `"a"`,
+		`{"action":"A","fields":{"a":1,"b":2,"a":3}}`:                 `the field "a" repeats`,
+		`{"action":"A","fields":[1]}`:                                 "fields is not an object",
+		`{"action":"A","fields":{"a":1},"fields":{"b":1}}`:            `the key "fields" repeats`,
+		`{"action":"A","id":7,"node":"n","timeout":"1500ms"}`:         "id 7 node n timeout 1.5s",
+		`{"action":"A","timeout":"soon"}`:                             `timeout "soon"`,
+		`{"action":"A","Action":"B"}`:                                 `unknown key "Action"`,
+		`{"fields":{"a":1}}`:                                          "no action",
+		`{"action":"A","fields":{"Action":"B"}}`:                      "Action",
+		`[]`:                                                          "is not a JSON object",
+		`{"action"`:                                                   "is not JSON",
+		`{"action":"A","id":"` + strings.Repeat("x", longLine) + `"}`: "id " + strings.Repeat("x", longLine),
+	} {
+		r := parseLine(3, line)
+		got := ""
+		for _, f := range r.action.Fields {
+			got += " " + f.Name + "=" + f.Value
+		}
+		if r.id != "" {
+			got += " id " + r.id
+		}
+		if r.node != "" {
+			got += " node " + r.node
+		}
+		if r.action.Timeout != 0 {
+			got += " timeout " + r.action.Timeout.String()
+		}
+		if r.err != nil {
+			if got = r.err.Error(); strings.Contains(got, "line 3") && strings.Contains(got, want) && want != "" {
+				continue
+			}
+		}
+		if strings.TrimSpace(got) != want {
+			t.Errorf("%.80s: %.200s, want %.200s", line, got, want)
+		}
+	}
+}

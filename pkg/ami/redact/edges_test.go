@@ -1,6 +1,9 @@
 package redact
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // Where a text breaks off in the middle, what is there is judged all the same.
 func TestTextThatBreaksOff(t *testing.T) {
@@ -30,6 +33,24 @@ func TestWordsInNames(t *testing.T) {
 	} {
 		if got := tellingWord(name); got != want {
 			t.Errorf("%q: %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestWholeNames(t *testing.T) {
+	for name, want := range map[string]bool{
+		"a": true, "A_b-1": true, "": false, "a b": false, "a=b": false, strings.Repeat("a", maxName-1): true, strings.Repeat("a", maxName): false,
+	} {
+		if got := plainName(name); got != want {
+			t.Errorf("%q: %v, want %v", name, got, want)
+		}
+	}
+	for s, want := range map[string]bool{
+		"0123456789abcdef0123456789ABCDEF": true, "0123456789abcdef0123456789abcde": false, "0123456789abcdef0123456789abcdef0": false, "": false,
+		"g123456789abcdef0123456789abcdef": false, "0123456789abcdef0123456789abcde/": false, "0123456789abcdef0123456789abcde:": false, "0123456789abcdef0123456789abcde`": false,
+	} {
+		if got := md5Sum(s); got != want {
+			t.Errorf("%q: %v, want %v", s, got, want)
 		}
 	}
 }
