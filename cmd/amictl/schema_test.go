@@ -55,7 +55,7 @@ var schemaRuns = []struct{ schema, line string }{
 	{"bench-file", `amictl bench --sim 1 --duration 300ms --out r.json -o none -q; amictl bench report r.json -o json`},
 	{"", `amictl bench report r.json -o jsonl; amictl bench compare r.json r.json --fail-if 'p99>+1000%' -o jsonl`},
 	{"action", `amictl actions`},
-	{"event-name", `amictl events 'Q*'`},
+	{"event-name", `amictl events 'Q*'; amictl events 'M*'`},
 	{"schema-name", `amictl schema`},
 	{"context", `amictl context list`},
 	{"context-node", `amictl context show`},

@@ -4,48 +4,46 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-const benchEvent = "Event: Newexten\r\nPrivilege: dialplan,all\r\nTimestamp: 1795435200.123456\r\nChannel: PJSIP/100-00000001\r\nChannelState: 6\r\nChannelStateDesc: Up\r\n" +
-	"CallerIDNum: 100\r\nCallerIDName: Alice\r\nConnectedLineNum: 200\r\nConnectedLineName: Bob\r\nLanguage: en\r\nAccountCode: \r\nContext: default\r\nExten: 200\r\n" +
-	"Priority: 1\r\nUniqueid: 1795435200.1\r\nLinkedid: 1795435200.1\r\nExtension: 200\r\nApplication: NoOp\r\nAppData: x\r\n\r\n"
+// benchText is events of a real server, and how many.
+func benchText(b *testing.B) (text string, events int) {
+	b.Helper()
+	raw, err := os.ReadFile("../../testdata/captures/asterisk22-originate-200.raw")
+	if err != nil {
+		b.Fatal(err)
+	}
+	one := string(raw[bytes.Index(raw, []byte("Event:")):])
+	text = strings.Repeat(one, 5<<20/len(one))
+	return text, strings.Count("\n"+text, "\nEvent:")
+}
 
-// The reference is the decoder alone, which is what a capture was read with that knows no other text.
-func BenchmarkCapture(b *testing.B) {
-	plain := []byte(strings.Repeat(benchEvent, 5000))
-	b.Run("reference", func(b *testing.B) {
-		b.SetBytes(int64(len(plain)))
-		for b.Loop() {
-			d := wire.NewDecoder(wire.Limits{})
-			in := bytes.NewReader(plain)
-			for {
-				n, err := in.Read(d.Space())
-				d.Wrote(n)
-				for {
-					if _, err := d.Next(); err != nil {
-						break
-					}
-				}
-				if err != nil {
-					break
-				}
-			}
+func benchCount(b *testing.B, text string, events int, count func(io.Reader) int) {
+	b.Helper()
+	b.ReportAllocs()
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if n := count(&pieces{strings.NewReader(text), 64 << 10}); n < events {
+			b.Fatalf("%d of %d", n, events)
 		}
-	})
-	for name, text := range map[string][]byte{"plain": plain, "debug": []byte(debugLog(strings.Split(strings.Repeat(benchEvent+"\x00", 5000), "\x00")...)), "quoted": []byte(each("> ", string(plain)))} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			b.SetBytes(int64(len(text)))
-			for b.Loop() {
-				n := count(b, bytes.NewReader(text))
-				if n < 5000 {
-					b.Fatal(n)
-				}
-			}
+	}
+	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+func BenchmarkCapture(b *testing.B) {
+	text, events := benchText(b)
+	for _, shape := range []struct{ name, text string }{
+		{"plain", text},
+		{"debug", debugLog(strings.SplitAfter(text, "\r\n\r\n")...)},
+		{"quoted", each("> ", text)},
+	} {
+		b.Run(shape.name, func(b *testing.B) {
+			benchCount(b, shape.text, events, func(in io.Reader) int { return count(b, in) })
 		})
 	}
 }
@@ -69,4 +67,25 @@ func count(b *testing.B, in io.Reader) (n int) {
 			}
 		}
 	}
+}
+
+// The decoder alone is what reads a capture that has nothing but packets.
+func BenchmarkReferenceDecoder(b *testing.B) {
+	text, events := benchText(b)
+	benchCount(b, text, events, func(in io.Reader) (n int) {
+		d := wire.NewDecoder(wire.Limits{})
+		for {
+			read, err := in.Read(d.Space())
+			d.Wrote(read)
+			for {
+				if _, err := d.Next(); err != nil {
+					break
+				}
+				n++
+			}
+			if err != nil {
+				return n
+			}
+		}
+	})
 }

@@ -22,6 +22,7 @@ func TestFiles(t *testing.T) {
 		{"within a line", []string{hangup + newext[:20], newext[20:] + hangup}, reading{Packets: []string{both[0], both[1], both[0]}}},
 		{"between lines", []string{hangup + newext[:17], newext[17:]}, reading{Packets: both}},
 		{"before the blank line", []string{hangup[:len(hangup)-2], "\r\n" + newext}, reading{Packets: both}},
+		{"a log with blank lines, and one without", []string{hangup + newext, each("Nov 28 12:00:01 pbx1 asterisk[4711]: ", noBlanks(debugLog(hangup, newext)))}, reading{Packets: []string{both[0], both[1], both[0], both[1]}}},
 		{"an empty file between", []string{hangup + newext[:20], "", newext[20:]}, reading{Packets: both}},
 		{"quoted", []string{each("> ", newext+hangup[:15]), each("> ", hangup[15:]+newext)}, reading{Packets: []string{both[1], both[0], both[1]}}},
 		{"a quote that ends at a first line", []string{each("> ", newext+hangup[:15])}, reading{Packets: both[1:], Lost: 1, First: 5}},

@@ -45,8 +45,8 @@ func isWord(b []byte) bool {
 	return true
 }
 
-// tails are what stands for a carriage return at the end of lines: of cat -v, of syslog, of ngrep.
-var tails = []string{"^M", "#015", "."}
+// tails are what stands for a carriage return or the end of lines: of cat -A and cat -v, of syslog, of ngrep.
+var tails = []string{"^M$", "$", "^M", "#015", "."}
 
 // cutTail returns the line without what stands for its carriage return.
 func cutTail(line []byte) (rest []byte, tail string) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
@@ -57,10 +56,8 @@ type Reader struct {
 
 	lost Loss
 
-	plain bool          // what comes is a capture without other text
-	dec   *wire.Decoder // of a plain capture: it holds buf[pos:fed]
-	fed   int
-	clean int // packets since the last other text
+	plain *plain // nil: what comes is read line by line
+	clean int    // packets since the last other text
 
 	one     *wire.Decoder // of single packets
 	draft   draft
@@ -76,12 +73,13 @@ type Reader struct {
 
 // NewReader returns a reader without an input: see Open.
 func NewReader() *Reader {
-	return &Reader{buf: make([]byte, firstBuffer), mark: -1, one: wire.NewDecoder(wire.Limits{}), plain: true}
+	return &Reader{mark: -1, one: wire.NewDecoder(wire.Limits{})}
 }
 
 // Open begins the next input, such as the next one of rotated files. A packet that the input before it broke off may go on
 // there; End rules that out. file is its name in Place.
 func (r *Reader) Open(in io.Reader, file string) {
+	r.toLines()
 	r.in, r.done = in, false
 	if r.over || r.pos == r.end && !r.draft.open {
 		r.over = false
@@ -95,6 +93,7 @@ func (r *Reader) Open(in io.Reader, file string) {
 func (r *Reader) begin(file string) {
 	r.at = Place{file, 1}
 	r.draft.open, r.para, r.fence, r.dump, r.tooLong = false, paragraph{first: true}, 0, false, false
+	r.blanks, r.splits, r.usual = 0, 0, nil
 	r.toPlain()
 }
 
@@ -106,22 +105,45 @@ func (r *Reader) Lost() Loss { return r.lost }
 
 // Fill reads once from the input. At its end it returns io.EOF: then comes another Open, or End.
 func (r *Reader) Fill() error {
+	for range maxEmptyReads {
+		n, err := r.in.Read(r.space())
+		r.wrote(n)
+		r.done = errors.Is(err, io.EOF)
+		if n > 0 && !r.done {
+			return nil // a lasting error comes again
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return io.ErrNoProgress
+}
+
+// maxEmptyReads in a row are no progress.
+const maxEmptyReads = 100
+
+// space returns room to read into.
+func (r *Reader) space() []byte {
+	if r.plain != nil {
+		return r.plain.space()
+	}
 	if r.pos > 0 {
 		r.compact()
 	}
 	if r.end == len(r.buf) {
-		grown := make([]byte, 2*len(r.buf))
-		copy(grown, r.buf[:r.end])
-		r.buf = grown
+		r.buf = append(r.buf, make([]byte, len(r.buf))...)
 	}
-	n, err := r.in.Read(r.buf[r.end:])
+	return r.buf[r.end:]
+}
+
+// wrote tells how many bytes were read into the front of the space.
+func (r *Reader) wrote(n int) {
+	if r.plain != nil {
+		r.plain.wrote(n)
+		return
+	}
 	r.end += n
 	r.full = r.end
-	r.done = errors.Is(err, io.EOF)
-	if n > 0 && !r.done {
-		return nil
-	}
-	return err
 }
 
 // compact moves what is left to the front, and lets a large buffer go that one large packet needed.
@@ -133,7 +155,6 @@ func (r *Reader) compact() {
 	copy(to, r.buf[r.pos:r.end])
 	r.buf = to
 	r.end -= r.pos
-	r.fed -= r.pos
 	if r.mark >= 0 {
 		r.mark -= r.pos
 	}
@@ -142,27 +163,21 @@ func (r *Reader) compact() {
 
 // Next returns the next packet, borrowed: it is valid until the next call of any method. It returns wire.ErrMore when Fill
 // has to read on, and io.EOF when nothing is left behind End.
-func (r *Reader) Next() (wire.Message, error) {
-	if r.plain && r.mark < 0 {
-		if m, err := r.nextPlain(); err != errOther { //nolint:errorlint // it is never wrapped, and this is what speed hangs on
-			return m, err
-		}
-	}
+func (r *Reader) Next() (m wire.Message, err error) {
 	for {
+		if r.plain != nil {
+			if err = r.nextPlain(&m); err != errOther { //nolint:errorlint // it is never wrapped, and this is what speed hangs on
+				return m, err
+			}
+			r.toLines()
+		}
 		if r.mark >= 0 && !r.over {
 			if err := r.join(); err != nil {
 				return wire.Message{}, err
 			}
 		}
-		read := r.nextLines
-		if r.plain {
-			read = r.nextPlain
-		}
-		m, err := read()
-		switch {
-		case errors.Is(err, errOther):
-			continue
-		case errors.Is(err, io.EOF) && r.full > r.end: // the input that broke off is done with, the next one begins
+		m, err = r.nextLines()
+		if errors.Is(err, io.EOF) && r.full > r.end { // the input that broke off is done with, the next one begins
 			r.end, r.over, r.mark = r.full, false, -1
 			r.begin(r.next)
 			continue
@@ -170,9 +185,6 @@ func (r *Reader) Next() (wire.Message, error) {
 		return m, err
 	}
 }
-
-// errOther is of text that the way it is read now is not for: plain captures, or line by line.
-var errOther = errors.New("other text")
 
 // join decides whether the packet that an input broke off goes on in the next one. If not, that one has to wait until the
 // first is done with.
@@ -240,96 +252,4 @@ func (r *Reader) lose(at Place) {
 	if r.lost.Packets++; r.lost.Packets == 1 {
 		r.lost.First = at
 	}
-}
-
-// toPlain has what comes read as a capture without other text, as fast as the decoder can.
-func (r *Reader) toPlain() { r.plain, r.dec, r.clean = true, nil, 0 }
-
-// toLines has what comes read line by line.
-func (r *Reader) toLines() error {
-	r.plain, r.dec, r.clean = false, nil, 0
-	return errOther
-}
-
-// nextPlain returns the next packet of a plain capture. The decoder gets nothing that does not begin as a packet does, so
-// that it never takes other text for one.
-func (r *Reader) nextPlain() (wire.Message, error) {
-	ahead := skipBlank(r.buf[r.pos:r.end])
-	plain, sure := startsPlain(ahead)
-	switch {
-	case !sure && !r.over:
-		return wire.Message{}, wire.ErrMore
-	case !plain:
-		return wire.Message{}, r.toLines()
-	}
-	if r.dec == nil {
-		r.dec, r.fed = wire.NewDecoder(wire.Limits{}), r.pos
-	}
-	if r.fed < r.end {
-		r.dec.Feed(r.buf[r.fed:r.end])
-		r.fed = r.end
-	}
-	m, err := r.dec.Next()
-	switch {
-	case errors.Is(err, wire.ErrMore) && !r.over:
-		return m, err
-	case err != nil, hidesMore(m.Text()):
-		return wire.Message{}, r.toLines()
-	}
-	r.para.first = false
-	r.blanks++
-	r.advance(r.fed - r.dec.Buffered() - r.pos)
-	return m, nil
-}
-
-// startsPlain tells a packet that begins as Asterisk writes it, other than a Command's bare text.
-func startsPlain(b []byte) (yes, sure bool) {
-	const event, response = "Event: ", "Response: "
-	switch {
-	case len(b) < len(event):
-		return false, false
-	case string(b[:len(event)]) == event:
-		return true, true
-	case len(b) <= len(response):
-		return false, !strings.HasPrefix(response, string(b))
-	}
-	return string(b[:len(response)]) == response && b[len(response)]|0x20 != 'f', true
-}
-
-// hidesMore reports whether the text of a packet looks as if there was another one in it, or a colour in its first line.
-// It looks for what is rare first.
-func hidesMore(text string) bool {
-	first := strings.IndexByte(text, '\n')
-	if strings.IndexByte(text[:first], '\x1b') >= 0 {
-		return true
-	}
-	rest := text[first:]
-	for {
-		i := strings.Index(rest, "vent:")
-		if i < 0 {
-			break
-		}
-		if i > 1 && rest[i-1]|0x20 == 'e' && (rest[i-2] == '\n' || rest[i-2] == 'm') { // a line's first, or behind a colour
-			return true
-		}
-		rest = rest[i+1:]
-	}
-	rest = text[first:]
-	i := strings.Index(rest, "Manager/")
-	return i > 0 && strings.HasSuffix(rest[:i], "Asterisk Call ")
-}
-
-// skipBlank returns b without the blank lines at its front.
-func skipBlank(b []byte) []byte {
-	for len(b) > 0 {
-		switch {
-		case b[0] == '\n':
-			b = b[1:]
-		case len(b) > 1 && b[0] == '\r' && b[1] == '\n':
-			b = b[2:]
-		default:
-			return b
-		}
-	}
-	return b
 }

@@ -109,7 +109,9 @@ func begins(line, with []byte) bool {
 	return len(line) >= len(with) && bytes.EqualFold(line[:len(with)], with)
 }
 
-func isBanner(line []byte) bool { return bytes.HasPrefix(line, []byte("Asterisk Call Manager/")) }
+const banner = "Asterisk Call Manager/"
+
+func isBanner(line []byte) bool { return bytes.HasPrefix(line, []byte(banner)) }
 func isAction(line []byte) bool { return begins(line, []byte("Action:")) }
 
 // isDebug tells the line that `manager set debug on` writes before each packet (manager.c, match_filter).

@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/apntalk/amictl/internal/cli/completion"
-	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/redact"
@@ -166,13 +165,13 @@ func commandExists(line string) error {
 			break
 		}
 	}
-	a := run.New(words, nil, nil, nil, noEnv)
-	arranged, err := arrange(a, Commands(a), a.Args)
+	r := run.New(words, nil, nil, nil, noEnv)
+	arranged, err := arrange(r, Commands(r), r.Args)
 	if err != nil && !strings.Contains(err.Error(), "needs a subcommand") { // a group is named alone
 		return err
 	}
-	if err == nil && a.HasTo && arranged.help == nil && !a.About(arranged.command).Rest {
-		return fail.Usage("", "it takes nothing behind --")
+	if err == nil && !arranged.help {
+		return arranged.unwanted()
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ type Ref uint32
 type WideRef uint64
 
 const (
-	refBytes  = 4
+	RefBytes  = 4
 	WideBytes = 8
 
 	keptIndex = 32 << 10 // bytes that an empty index keeps room for
@@ -97,10 +97,10 @@ func (x *Index) widen(next int) {
 	if x.Wide {
 		return
 	}
-	n := len(x.Refs) / refBytes
+	n := len(x.Refs) / RefBytes
 	wide := make([]byte, n*WideBytes)
 	for i := n - 1; i >= 0; i-- {
-		r := Ref(binary.LittleEndian.Uint32(x.Refs[i*refBytes:]))
+		r := Ref(binary.LittleEndian.Uint32(x.Refs[i*RefBytes:]))
 		binary.LittleEndian.PutUint64(wide[i*WideBytes:], uint64(r.wide(r.Start(), next-r.lineEnd())))
 		next = r.Start()
 	}

@@ -24,7 +24,7 @@ func (p *Packet) load(at int) uint64 {
 }
 
 func (p *Packet) ref(i int) Ref {
-	s := p.Index[i*refBytes : i*refBytes+refBytes]
+	s := p.Index[i*RefBytes : i*RefBytes+RefBytes]
 	return Ref(s[0]) | Ref(s[1])<<8 | Ref(s[2])<<16 | Ref(s[3])<<24
 }
 
@@ -37,7 +37,7 @@ func (p *Packet) place(i int) (start, name, value, end int) {
 		return r.Start(), r.NameLen(), r.value(), r.End()
 	}
 	var r Ref
-	if at := i * refBytes; at < len(p.Index)-refBytes {
+	if at := i * RefBytes; at < len(p.Index)-RefBytes {
 		two := p.load(at)
 		r, end = Ref(two), Ref(two>>32).Start()
 	} else {
@@ -67,7 +67,7 @@ func (p *Packet) Len() int {
 	if p.Wide {
 		return len(p.Index) / WideBytes
 	}
-	return len(p.Index) / refBytes
+	return len(p.Index) / RefBytes
 }
 
 // Line returns name and value of line i; the name is empty when it is not a header.

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	bufferSize = 64 << 10
+	bufferSize = 32 << 10  // larger reads, such as a decoder's, pass it by
 	mostLayers = 4         // of compression in one another
 	mostWindow = 128 << 20 // bytes that zstd may look back, as its own program allows
 )

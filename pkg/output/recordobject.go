@@ -201,7 +201,8 @@ func (o *recordedObject) readFields() bool {
 	dst := append(room(o.packet), "Event: "...)
 	dst = append(append(dst, o.event...), '\r', '\n')
 	o.first = len(dst)
-	line, key, ok := o.line, &o.start, true
+	line, key := o.line, &o.start
+	var ok bool
 	for !o.skip('}') {
 		if next := key.next; next != nil && strings.HasPrefix(line[o.at:], next.raw) {
 			key = next

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -33,10 +31,6 @@ func actionDetail(p *output.Printer, action *catalog.Action) error {
 	if action.Legacy {
 		legacy = "gone from current releases"
 	}
-	example := "amictl send " + action.Name
-	for _, name := range required {
-		example += " " + name + "=…"
-	}
 	return detail(p, [][2]string{
 		{"action", action.Name},
 		{"required", cmp.Or(strings.Join(required, " "), "-")},
@@ -45,9 +39,20 @@ func actionDetail(p *output.Printer, action *catalog.Action) error {
 		{"answer", answer(action)},
 		{"odd", oddAnswers[action.Odd]},
 		{"only reads", run.Yes(action.ReadOnly)},
-		{"example", example},
+		{"example", sendExample(action)},
 		{"legacy", legacy},
 	})
+}
+
+// sendExample is a command that sends an action, with what it requires.
+func sendExample(action *catalog.Action) string {
+	line := "amictl send " + action.Name
+	for _, param := range action.Params {
+		if param.Required {
+			line += " " + param.Name + "=…"
+		}
+	}
+	return line
 }
 
 // answer says what an action is answered with.
@@ -96,10 +101,7 @@ func detail(p *output.Printer, rows [][2]string) error {
 const detailIndent = 12
 
 // liveActions lists what one server lets this user do, as its ListCommands says.
-func liveActions(ctx context.Context, r *run.Run, c *cli.Command) error {
-	if c.Args().Len() > 1 {
-		return fail.Usage("quote a glob: the shell expands it", "%s takes one name", c.UsageText)
-	}
+func liveActions(ctx context.Context, r *run.Run, o *options) error {
 	nodes, err := target.Nodes(r)
 	if err != nil {
 		return err
@@ -119,7 +121,7 @@ func liveActions(ctx context.Context, r *run.Run, c *cli.Command) error {
 	}
 	found := 0
 	for name, text := range e.Reply.All() {
-		if name == "" || wire.EqualFold(name, "Response") || wire.EqualFold(name, "ActionID") || c.Args().Present() && !ami.MatchGlob(c.Args().First(), name) {
+		if name == "" || wire.EqualFold(name, "Response") || wire.EqualFold(name, "ActionID") || !ami.MatchGlob(o.pattern(), name) {
 			continue
 		}
 		found++
@@ -128,7 +130,7 @@ func liveActions(ctx context.Context, r *run.Run, c *cli.Command) error {
 		}
 	}
 	if found == 0 {
-		return &fail.Error{Code: fail.CodeCondition, Message: e.Node + ": no action " + c.Args().First() + " for this user", Hint: "its write= may lack a class, or the module is not loaded"}
+		return &fail.Error{Code: fail.CodeCondition, Message: e.Node + ": no action " + o.pattern() + " for this user", Hint: "its write= may lack a class, or the module is not loaded"}
 	}
 	return p.Close()
 }

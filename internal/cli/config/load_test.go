@@ -21,9 +21,9 @@ func TestParseURL(t *testing.T) {
 		says string // of the refusal
 	}{
 		{"ami://admin@pbx", URL{User: "admin", Addr: "pbx:5038"}, ""},
-		{"amis://admin@pbx", URL{User: "admin", Addr: "pbx:5039", Tls: true}, ""},
+		{"amis://admin@pbx", URL{User: "admin", Addr: "pbx:5039", TLS: true}, ""},
 		{"ami://pbx:1234/", URL{Addr: "pbx:1234"}, ""},
-		{"amis://pbx:1234", URL{Addr: "pbx:1234", Tls: true}, ""},
+		{"amis://pbx:1234", URL{Addr: "pbx:1234", TLS: true}, ""},
 		{"ami://u@[::1]", URL{User: "u", Addr: "[::1]:5038"}, ""},
 		{"ami://us%20er@pbx", URL{User: "us er", Addr: "pbx:5038"}, ""},
 		{"", URL{}, "not a URL"},
@@ -74,14 +74,14 @@ func TestHidePassword(t *testing.T) {
 // What is written as a TOML string or key reads back as it was.
 func TestTomlStrings(t *testing.T) {
 	for _, s := range []string{"", "plain", "with-dash_9", "two words", `a"b\c`, "tab\tline\nbell\x07\x1f \x7f\u0080", "ü漢", "a.b", "ü", "'"} {
-		text := TomlKey(s) + " = " + TomlString(s)
+		text := TOMLKey(s) + " = " + TOMLString(s)
 		var got map[string]string
 		if _, err := toml.Decode(text, &got); err != nil || got[s] != s {
 			t.Errorf("%q became %s: %v, %v", s, text, got, err)
 		}
 	}
 	for s, want := range map[string]string{"a-b_1": "a-b_1", "a b": `"a b"`, "": `""`, "\x1f\x7f ": `"\u001f\u007f "`} {
-		if got := TomlKey(s); got != want {
+		if got := TOMLKey(s); got != want {
 			t.Errorf("%q as a key is %s, want %s", s, got, want)
 		}
 	}
@@ -108,8 +108,8 @@ func TestLoad(t *testing.T) {
 		{"a node's secret", lab + "[contexts.lab.nodes.n]\nsecret = \"x\"", 0o600, "(contexts.lab.nodes.n.secret)", "file:PATH"},
 		{"a secret, the group reads it", lab + `secret = "x"`, 0o640, "others may read it", "change the secret"},
 		{"a secret, others read it", lab + `secret = "x"`, 0o604, "others may read it", "chmod 600"},
-		{"everybody may write it", lab, 0o602, "may be written by everybody", "chmod o-w"},
-		{"the group may write it", lab, 0o660, "", ""},
+		{"everybody may write it", lab, 0o602, "may be written by others", "chmod go-w"},
+		{"the group may write it", lab, 0o660, "may be written by others", "chmod go-w"},
 		{"no TOML", "a\nb = = 1", 0o600, "line 1:", "context --help"},
 		{"a type that does not fit", "timeout = 1", 0o600, "incompatible types", "context --help"},
 		{"an unknown key", lab + "secert = \"env:X\"", 0o600, "unknown key contexts.lab.secert", "secret"},

@@ -140,11 +140,12 @@ func TestFollowerEnds(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	file, err := os.Open(os.DevNull)
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &follower{name: os.DevNull, file: file, ctx: ctx, idle: func() error { return nil }}
+	defer func() { _ = file.Close() }()
+	f := &follower{name: file.Name(), file: file, ctx: ctx, idle: func() error { return nil }}
 	if _, err := f.Read(make([]byte, 1)); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}

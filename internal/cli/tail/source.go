@@ -68,7 +68,7 @@ func (s *source) open(ctx context.Context, idle func() error) (text *bufio.Reade
 	var format *unpack.FormatError
 	switch {
 	case errors.As(err, &format):
-		return nil, fresh, fail.Input("`"+format.Convert(s.name)+" | amictl tail --from -`", "--from: %s cannot be read: %v", s.name, format)
+		return nil, fresh, fail.Input("`"+format.Convert(s.name)+" | amictl tail --from -`", "--from: %s cannot be read: %v", readableName(s.name), format)
 	case err != nil:
 		return nil, fresh, err
 	case packed != "" && s.grows != nil:

@@ -116,6 +116,7 @@ func noSession(err error) error {
 	return &fail.Error{Code: f.Code, Message: f.Message, Hint: f.Hint}
 }
 
+// IsLogin reports whether the server refused the login.
 func IsLogin(err error) bool { return errors.Is(err, ami.ErrUnauthorized) }
 
 // Finish ends a cluster: politely, or at once when the run was cut short.
@@ -140,6 +141,7 @@ const (
 	RingBytes  = 128 << 20
 )
 
+// RouteKinds are the choices of --route.
 var RouteKinds = map[string]ami.RouteKind{
 	"round-robin": ami.RouteRoundRobin, "failover": ami.RouteFailover, "least-pending": ami.RouteLeastPending,
 }

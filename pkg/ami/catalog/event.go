@@ -31,7 +31,7 @@ type Header struct {
 
 // snapshots are the blocks of headers that many events share, each with a prefix: DestChannel, DestChannelState, …
 var snapshots = map[string]string{
-	// manager_channels.c, ast_manager_build_channel_state_string_prefix; Tenantid from 20 on, ChanVariable if channelvars asks
+	// manager_channels.c, ast_manager_build_channel_state_string_prefix; Tenantid from 18 on, ChanVariable if channelvars asks
 	"channel": "Channel,ChannelState,ChannelStateDesc,CallerIDNum,CallerIDName,ConnectedLineNum,ConnectedLineName," +
 		"Language,AccountCode,Context,Exten,Priority,Uniqueid,Linkedid,Tenantid?,ChanVariable?*",
 	// manager_bridges.c, ast_manager_build_bridge_state_string_prefix
