@@ -148,8 +148,14 @@ func TestContextMatches(t *testing.T) {
 		word, name string
 		want       bool
 	}{
-		{"pbx1", "pbx1", true}, {"pbx1", "pbx2", false}, {"pbx?", "pbx2", true}, {"p*1", "pbx1", true}, {"p*1", "pbx2", false},
-		{"pbx*", "pbx*", true}, {"pbx*", "pbx1", false}, {"other", "pbx1", false},
+		{"pbx1", "pbx1", true},
+		{"pbx1", "pbx2", false},
+		{"pbx?", "pbx2", true},
+		{"p*1", "pbx1", true},
+		{"p*1", "pbx2", false},
+		{"pbx*", "pbx*", true},
+		{"pbx*", "pbx1", false},
+		{"other", "pbx1", false},
 	} {
 		if got := c.Matches(tt.word, tt.name); got != tt.want {
 			t.Errorf("%q, %q: %v", tt.word, tt.name, got)

@@ -29,7 +29,7 @@ func TestTextThatBreaksOff(t *testing.T) {
 func TestWordsInNames(t *testing.T) {
 	for name, want := range map[string]bool{
 		"pin": true, "PIN": true, "VM_PIN": true, "PIN_VM": true, "AdminPin": true, "PinAdmin": true, "userPINcode": false, "a.pin.b": true, "_pin": true, "pin_": true, "myPwd2": false, "x-psk": true,
-		"ping": false, "Spin": false, "PINg": false, "spinPass": true, "pi_n": false, "pIn": false, "p": false, "": false, "_": false, "aPin": true, "APin": false, "Pi": false,
+		"ping": false, "Spin": false, "PINg": false, "spinPass": true, "pi_n": false, "pIn": false, "p": false, "": false, "_": false, "aPin": true, "APin": false, "Pi": false, "pinX": true, "userP": false, "1Pin": false,
 	} {
 		if got := tellingWord(name); got != want {
 			t.Errorf("%q: %v, want %v", name, got, want)
