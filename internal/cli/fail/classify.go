@@ -196,7 +196,11 @@ func (f *Failure) ofOperation(op *ami.OpError) {
 		f.ofTLS(op, where)
 	case "banner":
 		f.Code = codeBanner
-		f.Message = fmt.Sprintf("%s: no Asterisk manager answers there: %s", where, Cause(op.Err))
+		what := "no Asterisk manager answers there"
+		if errors.Is(op.Err, ami.ErrDisconnected) { // it may well be one
+			what = "it sent no greeting"
+		}
+		f.Message = fmt.Sprintf("%s: %s: %s", where, what, Cause(op.Err))
 		f.Hint = bannerHint(op.Err)
 	case "login":
 		f.ofLogin(op, where)
