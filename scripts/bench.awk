@@ -5,7 +5,7 @@
 	sub(/^Benchmark/, "", name)
 	rate = 0
 	for (i = 3; i < NF; i += 2) {
-		if ($(i + 1) ~ /^(events|actions)\/s$/) rate = $i
+		if ($(i + 1) ~ /^(events|actions|subscriptions)\/s$/) rate = $i
 		if ($(i + 1) == "allocs/op") allocs[name] = $i
 		if ($(i + 1) ~ /^(ns\/byte|ns\/header|MB)$/) least(name, $(i + 1), $i)
 	}
@@ -66,6 +66,14 @@ END {
 	row("amictl send -, with two fields a line", "SendLines/fields", "ReferenceRawPipelineSimulator", "")
 	row("100 nodes x 16 callers", "Nodes100x16", "ReferenceNaiveNodes100x16", ">= 2")
 	row("1,000 nodes x 16 callers", "Nodes1000x16", "ReferenceNaiveNodes1000x16", ">= 2")
+	row("an action to the first ready of 1,000 nodes", "Route/failover/all/1000", "Route/failover/all/50", ">= 0.7")
+	row("an action to 1,000 nodes in turn", "Route/round-robin/all/1000", "Route/round-robin/all/50", ">= 0.7")
+	row("an action to the least busy of 1,000 nodes", "Route/least-pending/all/1000", "Route/least-pending/all/50", ">= 0.7")
+	row("to the first ready of 1,000 named nodes", "Route/failover/named/1000", "Route/failover/named/50", ">= 0.7")
+	row("to 1,000 named nodes in turn", "Route/round-robin/named/1000", "Route/round-robin/named/50", ">= 0.7")
+	row("to the least busy of 1,000 named nodes", "Route/least-pending/named/1000", "Route/least-pending/named/50", ">= 0.7")
+	row("8,000 subscriptions, each", "Subscribe/first-closes-first/8000", "Subscribe/first-closes-first/1000", ">= 0.7")
+	row("the same, the last closed first", "Subscribe/last-closes-first/8000", "Subscribe/last-closes-first/1000", ">= 0.7")
 	row("tail -o table", "Tail/table", "Tail/max", ">= 0.5")
 	row("a table alone", "Format/table", "Format/jsonl", ">= 0.5")
 	row("a JSON document alone", "Format/json", "Format/jsonl", ">= 0.7")

@@ -355,10 +355,10 @@ func TestCanaryNotInAPanic(t *testing.T) {
 	}
 	defer func() { _ = out.Close() }()
 	var stderr bytes.Buffer
-	a := run.New([]string{"send", "Ping", "--node", "ami://admin@127.0.0.1:1"}, strings.NewReader(""), out, &stderr, func(string) (string, bool) {
+	r := run.New([]string{"send", "Ping", "--node", "ami://admin@127.0.0.1:1"}, strings.NewReader(""), out, &stderr, func(string) (string, bool) {
 		panic(ami.NewSecret(canary.Secret))
 	})
-	if status := cli.Execute(t.Context(), a); status != fail.ExitBug {
+	if status := cli.Execute(t.Context(), r); status != fail.ExitBug {
 		t.Errorf("exit status %d, want %d", status, fail.ExitBug)
 	}
 	if how := canary.Leak(stderr.Bytes()); how != "" || !strings.Contains(stderr.String(), "amictl: a bug: ") {

@@ -38,9 +38,9 @@ func runApp(t *testing.T, srv *amitest.Server, stdin io.Reader, args ...string) 
 		env["AMICTL_NODE"] = "ami://" + amitest.DefaultUser + "@" + srv.Addr()
 	}
 	var b strings.Builder
-	a := run.New(args, stdin, out, &b, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	r := run.New(args, stdin, out, &b, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
 	ended := make(chan int, 1)
-	go func() { ended <- cli.Execute(context.Background(), a) }()
+	go func() { ended <- cli.Execute(context.Background(), r) }()
 	select {
 	case status = <-ended:
 	case <-time.After(20 * time.Second):

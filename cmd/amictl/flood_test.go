@@ -11,8 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apntalk/amictl/internal/shapes"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
+
+// shapePrefix makes the server send events of the shape whose name follows, as many as are read.
+const shapePrefix = "shape:"
 
 // serverVariable makes the test binary a server, so that a benchmark's process is the client's alone: one that sends so
 // many events a second, or with "max" as many as are read, or with "answers" a simulated Asterisk.
@@ -96,4 +100,14 @@ func floodSession(c net.Conn, packets []byte, rate float64) {
 			return
 		}
 	}
+}
+
+// shapePackets returns a megabyte or so of a shape's packets.
+func shapePackets(name string) string {
+	s, ok := shapes.Named(name)
+	if !ok {
+		panic("no shape " + name)
+	}
+	all := strings.Join(s.Packets(), "")
+	return strings.Repeat(all, 1+(1<<20)/len(all))
 }

@@ -50,10 +50,10 @@ func benchmarkSend(b *testing.B, line string) {
 	defer func() { _ = out.Close() }()
 	env := func(name string) (string, bool) { return dir, name == "HOME" }
 	args := []string{"send", "--node", "ami://" + amitest.DefaultUser + "@" + addr, "--secret-file", secret, "-", "-o", "jsonl", "-q"}
-	a := run.New(args, in, out, os.Stderr, env)
+	r := run.New(args, in, out, os.Stderr, env)
 	b.ResetTimer()
 	start, used := time.Now(), processorTime(b)
-	if status := cli.Execute(b.Context(), a); status != fail.ExitOK {
+	if status := cli.Execute(b.Context(), r); status != fail.ExitOK {
 		b.Fatalf("send ended with %d", status)
 	}
 	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "actions/s")

@@ -29,10 +29,10 @@ func BenchmarkSendDry(b *testing.B) {
 	env := func(name string) (string, bool) { return dir, name == "HOME" }
 	line := `{"action":"Ping","fields":{"Channel":"PJSIP/100-00000001","Variable":"CALLERID(num)"},"id":"7"}` + "\n"
 	args := []string{"send", "-", "--dry-run", "--node", "ami://admin@127.0.0.1:9", "--secret-file", secret, "-o", "jsonl", "-q"}
-	a := run.New(args, strings.NewReader(strings.Repeat(line, b.N)), null, os.Stderr, env)
+	r := run.New(args, strings.NewReader(strings.Repeat(line, b.N)), null, os.Stderr, env)
 	b.ResetTimer()
 	start, used := time.Now(), processorTime(b)
-	if status := cli.Execute(b.Context(), a); status != fail.ExitOK {
+	if status := cli.Execute(b.Context(), r); status != fail.ExitOK {
 		b.Fatalf("send ended with %d", status)
 	}
 	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "actions/s")

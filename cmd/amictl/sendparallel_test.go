@@ -89,9 +89,9 @@ func TestParallelIsTheMostInFlight(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stderr strings.Builder
-	a := run.New([]string{"send", "-", "--parallel", fmt.Sprint(parallel), "--node", "ami://u@" + l.Addr().String(), "--secret-file", secret, "-o", "jsonl"},
+	r := run.New([]string{"send", "-", "--parallel", fmt.Sprint(parallel), "--node", "ami://u@" + l.Addr().String(), "--secret-file", secret, "-o", "jsonl"},
 		strings.NewReader(strings.Repeat(`{"action":"Ping"}`+"\n", lines)), out, &stderr, func(name string) (string, bool) { return dir, name == "HOME" })
-	if status := cli.Execute(t.Context(), a); status != fail.ExitOK {
+	if status := cli.Execute(t.Context(), r); status != fail.ExitOK {
 		t.Fatalf("status %d: %s", status, stderr.String())
 	}
 	_ = out.Close()

@@ -206,8 +206,8 @@ func TestSignalsReachEverySubcommand(t *testing.T) {
 
 // leaves are the names of all subcommands that do something.
 func leaves() (names []string) {
-	a := run.New(nil, strings.NewReader(""), nil, &strings.Builder{}, func(string) (string, bool) { return "", false })
-	_ = cli.Commands(a).Walk(func(c *urfave.Command) error {
+	r := run.New(nil, strings.NewReader(""), nil, &strings.Builder{}, func(string) (string, bool) { return "", false })
+	_ = cli.Commands(r).Walk(func(c *urfave.Command) error {
 		if name, ok := strings.CutPrefix(c.UsageText, "amictl "); ok && len(c.Commands) == 0 && !c.Hidden {
 			names = append(names, name)
 		}

@@ -89,16 +89,16 @@ func benchmarkTail(b *testing.B, rate, format string) {
 	home := b.TempDir()
 	env := func(name string) (string, bool) { return home, name == "HOME" }
 	args := []string{"tail", "--node", "ami://admin@" + addr, "--secret-file", secret, "-o", format, "-q", "--count", strconv.Itoa(b.N)}
-	a := run.New(args, strings.NewReader(""), null, os.Stderr, env)
+	r := run.New(args, strings.NewReader(""), null, os.Stderr, env)
 	b.SetBytes(int64(len(floodPackets()) / strings.Count(floodPackets(), "\r\n\r\n")))
 	b.ResetTimer()
 	start, used := time.Now(), processorTime(b)
-	if status := cli.Execute(b.Context(), a); status != fail.ExitOK {
+	if status := cli.Execute(b.Context(), r); status != fail.ExitOK {
 		b.Fatalf("tail ended with %d", status)
 	}
 	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "events/s")
 	b.ReportMetric(float64(processorTime(b)-used)/float64(b.N), "cpu-ns/op") // what a busy machine does not change
-	b.ReportMetric(float64(a.Dropped)/float64(b.N), "dropped/op")            // over 0: the rate is not one to promise
+	b.ReportMetric(float64(r.Dropped)/float64(b.N), "dropped/op")            // over 0: the rate is not one to promise
 }
 
 // processorTime is what the process has used so far, of all cores.

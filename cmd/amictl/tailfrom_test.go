@@ -49,8 +49,8 @@ func replayFiles(b *testing.B) (capture, record string) {
 	}
 	defer func() { _ = out.Close() }()
 	home := b.TempDir()
-	a := run.New([]string{"tail", "--from", capture, "-q"}, strings.NewReader(""), out, os.Stderr, func(name string) (string, bool) { return home, name == "HOME" })
-	if status := cli.Execute(b.Context(), a); status != fail.ExitOK {
+	r := run.New([]string{"tail", "--from", capture, "-q"}, strings.NewReader(""), out, os.Stderr, func(name string) (string, bool) { return home, name == "HOME" })
+	if status := cli.Execute(b.Context(), r); status != fail.ExitOK {
 		b.Fatalf("tail ended with %d", status)
 	}
 	lines, err := os.ReadFile(record)
@@ -75,8 +75,8 @@ func benchmarkTailFrom(b *testing.B, file string, args []string) {
 	events := 0
 	start, used := time.Now(), processorTime(b)
 	for b.Loop() {
-		a := run.New(append([]string{"tail", "--from", file, "-q"}, args...), strings.NewReader(""), null, os.Stderr, func(name string) (string, bool) { return home, name == "HOME" })
-		if status := cli.Execute(b.Context(), a); status != fail.ExitOK {
+		r := run.New(append([]string{"tail", "--from", file, "-q"}, args...), strings.NewReader(""), null, os.Stderr, func(name string) (string, bool) { return home, name == "HOME" })
+		if status := cli.Execute(b.Context(), r); status != fail.ExitOK {
 			b.Fatalf("tail ended with %d", status)
 		}
 		events += replayEvents

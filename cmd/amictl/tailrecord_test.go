@@ -39,13 +39,13 @@ func benchmarkTailRecord(b *testing.B, format string, record bool) {
 	if record {
 		args = append(args, "--record", filepath.Join(dir, "events.jsonl"))
 	}
-	a := run.New(args, strings.NewReader(""), null, os.Stderr, env)
+	r := run.New(args, strings.NewReader(""), null, os.Stderr, env)
 	b.ResetTimer()
 	start, used := time.Now(), processorTime(b)
-	if status := cli.Execute(b.Context(), a); status != fail.ExitOK {
+	if status := cli.Execute(b.Context(), r); status != fail.ExitOK {
 		b.Fatalf("tail ended with %d", status)
 	}
 	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "events/s")
 	b.ReportMetric(float64(processorTime(b)-used)/float64(b.N), "cpu-ns/op")
-	b.ReportMetric(float64(a.Dropped)/float64(b.N), "dropped/op")
+	b.ReportMetric(float64(r.Dropped)/float64(b.N), "dropped/op")
 }

@@ -16,19 +16,6 @@ import (
 	"github.com/apntalk/amictl/internal/shapes"
 )
 
-// shapePrefix makes the server send events of the shape whose name follows, as many as are read.
-const shapePrefix = "shape:"
-
-// shapePackets returns a megabyte or so of a shape's packets.
-func shapePackets(name string) string {
-	s, ok := shapes.Named(name)
-	if !ok {
-		panic("no shape " + name)
-	}
-	all := strings.Join(s.Packets(), "")
-	return strings.Repeat(all, 1+(1<<20)/len(all))
-}
-
 // BenchmarkTailShape is what all of `amictl tail -o jsonl` takes of the processors by the shape of events, from the socket to
 // the lines: what `make bench` shows a byte and a header, and the memory that it is resident in.
 func BenchmarkTailShape(b *testing.B) {
@@ -66,11 +53,11 @@ func benchmarkTailShape(b *testing.B, s shapes.Shape) {
 	env := func(name string) (string, bool) { return home, name == "HOME" }
 	count := max(b.N*340/int(s.Bytes()), 1000) // as many bytes of each shape
 	args := []string{"tail", "--node", "ami://admin@" + addr, "--secret-file", secret, "-o", "jsonl", "-q", "--count", strconv.Itoa(count)}
-	a := run.New(args, strings.NewReader(""), null, os.Stderr, env)
+	r := run.New(args, strings.NewReader(""), null, os.Stderr, env)
 	forgetPeak()
 	b.ResetTimer()
 	used := processorTime(b)
-	if status := cli.Execute(b.Context(), a); status != fail.ExitOK {
+	if status := cli.Execute(b.Context(), r); status != fail.ExitOK {
 		b.Fatalf("tail ended with %d", status)
 	}
 	each := float64(processorTime(b)-used) / float64(count)
@@ -78,6 +65,6 @@ func benchmarkTailShape(b *testing.B, s shapes.Shape) {
 	b.ReportMetric(each, "cpu-ns/event")
 	b.ReportMetric(each/s.Bytes(), "ns/byte")
 	b.ReportMetric(each/s.Headers(), "ns/header")
-	b.ReportMetric(float64(a.Dropped)/float64(count), "dropped/op")
+	b.ReportMetric(float64(r.Dropped)/float64(count), "dropped/op")
 	b.ReportMetric(peak(), "MB")
 }

@@ -62,7 +62,7 @@ func follow(path string) (string, error) {
 	for range most {
 		link, err := os.Readlink(path)
 		if err != nil { // no link, or not there
-			return path, nil
+			return path, nil //nolint:nilerr // the path is what was looked for
 		}
 		if !filepath.IsAbs(link) {
 			link = filepath.Join(filepath.Dir(path), link)

@@ -102,21 +102,3 @@ func TestWriteThatFails(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
-
-// What is no file is written to.
-func TestWriteToADevice(t *testing.T) {
-	if _, err := os.Stat("/dev/null"); err != nil {
-		t.Skip("SKIPPED: no /dev/null")
-	}
-	if err := WriteFile("/dev/null", 0o600, []byte("x")); err != nil {
-		t.Error(err)
-	}
-	if st, err := os.Stat("/dev/null"); err != nil || st.Mode().IsRegular() {
-		t.Fatalf("/dev/null was replaced: %v", err)
-	}
-	if _, err := os.Stat("/dev/full"); err == nil {
-		if err := WriteFile("/dev/full", 0o600, []byte("x")); err == nil {
-			t.Error("a full device took it")
-		}
-	}
-}

@@ -99,6 +99,12 @@ func end(r *ami.Result[flight]) ending {
 	}
 	if r.Err != nil {
 		e.Kind = kindOf(r.Err)
+		if e.Kind == endError {
+			var refused *ami.ResponseError
+			if errors.As(r.Err, &refused) {
+				e.Refusal = strings.Clone(refused.Message)
+			}
+		}
 		if !e.Kind.Answered() {
 			e.Received = time.Time{} // what came of a list before it was cut short is no answer
 		}

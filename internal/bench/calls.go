@@ -2,11 +2,14 @@ package bench
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // A callBook follows the calls that a run makes, so that it can bound how many there are and leave none behind.
@@ -18,20 +21,30 @@ type callBook struct {
 
 	mu     sync.Mutex // guards the rest
 	open   map[uint64]*openCall
+	lanes  map[int]*laneCalls
 	hangup *Histogram
 	c      Calls
 	own    Ended // actions that were no load: counting channels, hanging up
 }
 
-// An openCall is a call whose Hangup has not come.
+// An openCall is a call whose end has not come.
 type openCall struct {
+	number   uint64
 	lane     int
 	intended time.Duration
+	followed *ami.FollowedCall
+	unsure   bool // events are missing since it began, so that the end of its channel may not be its own
+}
+
+// laneCalls are the open calls of one lane, by its own events.
+type laneCalls struct {
+	follower ami.CallFollower
+	calls    map[*ami.FollowedCall]*openCall
 }
 
 func newCallBook(r *run) *callBook {
 	b := &callBook{
-		run: r, open: map[uint64]*openCall{}, hangup: NewHistogram(),
+		run: r, open: map[uint64]*openCall{}, lanes: map[int]*laneCalls{}, hangup: NewHistogram(),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go b.sample()
@@ -45,19 +58,38 @@ func (b *callBook) room() bool {
 	return len(b.open) < b.run.Config.MaxCalls
 }
 
-// begin books a call that is about to be asked for.
+// begin books a call that is about to be asked for, and follows it from now on.
 func (b *callBook) begin(lane int, number uint64, intended time.Duration) {
 	b.mu.Lock()
-	b.open[number] = &openCall{lane: lane, intended: intended}
+	defer b.mu.Unlock()
+	l := b.lanes[lane]
+	if l == nil {
+		l = &laneCalls{calls: map[*ami.FollowedCall]*openCall{}}
+		b.lanes[lane] = l
+	}
+	c := &openCall{number: number, lane: lane, intended: intended, followed: l.follower.Follow(b.run.channelID(number))}
+	l.calls[c.followed] = c
+	b.open[number] = c
 	b.c.Originated++
 	b.c.Peak = max(b.c.Peak, uint64(len(b.open)))
-	b.mu.Unlock()
+}
+
+// close takes a call out of the book. Called under mu.
+func (b *callBook) close(number uint64) {
+	c := b.open[number]
+	if c == nil {
+		return
+	}
+	l := b.lanes[c.lane]
+	l.follower.Forget(c.followed)
+	delete(l.calls, c.followed)
+	delete(b.open, number)
 }
 
 // refused takes a call back that the engine did not send.
 func (b *callBook) refused(number uint64) {
 	b.mu.Lock()
-	delete(b.open, number)
+	b.close(number)
 	b.c.Originated--
 	b.mu.Unlock()
 }
@@ -72,28 +104,44 @@ func (b *callBook) answered(number uint64, kind endKind, outcome ami.Outcome) {
 		b.c.Answered++
 	case outcome != ami.OutcomeUnknown, kind == endError, kind == endUnsent:
 		b.c.Failed++
-		delete(b.open, number)
+		b.close(number)
 	default:
 		b.c.Failed++
 	}
 }
 
-// hungUp books a Hangup event.
-func (b *callBook) hungUp(id string, at time.Duration) {
-	n, ok := b.run.ours(id)
-	if !ok {
-		return
-	}
+// event books what an event of a lane tells of its calls. A call ends with the hangup of the channel that it is on by
+// then: a Local channel may be optimised away, and the call be picked up or transferred.
+func (b *callBook) event(lane int, m *wire.Message, at time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	call := b.open[n]
-	if call == nil {
+	l := b.lanes[lane]
+	if l == nil {
 		return
 	}
-	delete(b.open, n)
+	f := l.follower.Event(m)
+	if f == nil || !f.Ended {
+		return
+	}
+	c := l.calls[f]
+	b.close(c.number)
+	if c.unsure {
+		return
+	}
 	b.c.HungUp++
-	if call.intended >= b.run.warm {
-		b.hangup.Record(micros(at - call.intended))
+	if c.intended >= b.run.warm {
+		b.hangup.Record(micros(at - c.intended))
+	}
+}
+
+// gap books that events of a lane are missing. Where its calls went meanwhile is not known, nor, from then on, when they end.
+func (b *callBook) gap(lane int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l := b.lanes[lane]; l != nil {
+		for _, c := range l.calls {
+			c.unsure = true
+		}
 	}
 }
 
@@ -103,6 +151,10 @@ const (
 	hangupWithin   = 10 * time.Second
 	hangupTimeout  = 2 * time.Second
 )
+
+// noSuchChannel is how a server refuses to hang up what it does not have (action_hangup in manager.c). One that refuses
+// for another reason leaves the call where it is.
+const noSuchChannel = "No such channel"
 
 // A counter is an engine that can say how many channels its servers have.
 type counter interface {
@@ -176,35 +228,30 @@ func (b *callBook) await(limit time.Time) {
 	}
 }
 
-// hangUpAll asks for the end of every open call, a bounded number at a time, and returns how many there were. The
-// server finds a channel by its unique id as it does by name (ast_channel_get_by_name in channel.c). A channel that
-// the server does not know has ended.
+// hangUpAll asks for the end of every open call, a bounded number at a time, and returns how many there were. What is
+// hung up is the channel that the call is on now. The server finds a channel by its unique id as it does by name
+// (ast_channel_get_by_name in channel.c).
 func (b *callBook) hangUpAll() int {
 	b.mu.Lock()
-	numbers := make([]uint64, 0, len(b.open))
-	for n := range b.open {
-		numbers = append(numbers, n)
-	}
+	numbers := slices.Collect(maps.Keys(b.open))
 	b.mu.Unlock()
 	batch := b.run.Engine.NewBatch()
 	ctx, cancel := context.WithTimeout(context.Background(), hangupTimeout)
 	defer cancel()
-	flying := 0
+	asked := map[uint64]string{}
 	for _, n := range numbers {
-		b.mu.Lock()
-		call := b.open[n]
-		b.mu.Unlock()
-		if call == nil {
+		lane, channel, ok := b.present(n)
+		if !ok {
 			continue
 		}
-		a := action{Name: "Hangup", Timeout: hangupTimeout, Fields: []field{{Name: "Channel", Value: b.run.channelID(n)}}}
-		if b.run.Engine.Submit(call.lane, &a, batch, flight{number: n}) {
-			flying++
+		a := action{Name: "Hangup", Timeout: hangupTimeout, Fields: []field{{Name: "Channel", Value: channel}}}
+		if b.run.Engine.Submit(lane, &a, batch, flight{number: n}) {
+			asked[n] = channel
 		} else {
 			b.book(endRejected)
 		}
 	}
-	for ; flying > 0; flying-- {
+	for range asked {
 		e, err := batch.Wait(ctx)
 		if err != nil {
 			// Their timeout is as long as ours; wait for the ends that are due any moment.
@@ -213,18 +260,32 @@ func (b *callBook) hangUpAll() int {
 			}
 		}
 		b.book(e.Kind)
-		if e.Kind == endError {
-			b.gone(e.Flight.number)
+		if e.Kind == endError && e.Refusal == noSuchChannel {
+			b.gone(e.Flight.number, asked[e.Flight.number])
 		}
 	}
 	return len(numbers)
 }
 
-// gone books a call whose channel the server no longer has, and whose Hangup was not seen.
-func (b *callBook) gone(number uint64) {
+// present returns the channel that an open call is on.
+func (b *callBook) present(number uint64) (lane int, channel string, ok bool) {
 	b.mu.Lock()
-	delete(b.open, number)
-	b.mu.Unlock()
+	defer b.mu.Unlock()
+	c := b.open[number]
+	if c == nil {
+		return 0, "", false
+	}
+	return c.lane, c.followed.Channel, true
+}
+
+// gone books a call whose channel the server does not have, and whose end was not seen, unless the call was on another
+// channel by the time the server looked.
+func (b *callBook) gone(number uint64, channel string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.open[number]; c != nil && c.followed.Channel == channel {
+		b.close(number)
+	}
 }
 
 // book books an action that was no load.

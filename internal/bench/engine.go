@@ -60,6 +60,7 @@ type ending struct {
 	Received time.Time     // when the answer was read; zero without one
 	Service  time.Duration // from the write to Received
 	Outcome  ami.Outcome   // of an Originate that was awaited
+	Refusal  string        // the message of an error answer
 }
 
 // A batch gathers the ends of actions. It is for one goroutine.

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,6 +93,9 @@ func (t *tap) take(d *delivery, now time.Time) {
 	if d.Message == nil {
 		l.explained += d.Dropped
 		l.blank = l.blank || d.Lost
+		if t.run.calls != nil {
+			t.run.calls.gap(d.Lane)
+		}
 		if !measured {
 			return
 		}
@@ -110,11 +112,11 @@ func (t *tap) take(d *delivery, now time.Time) {
 		t.events.Delivered++
 		l.delivered++
 	}
-	switch m := d.Message; {
-	case m.Name() == "UserEvent":
-		t.userEvent(l, m, now)
-	case t.run.calls != nil && m.Name() == "Hangup":
-		t.run.calls.hungUp(m.Get("Uniqueid"), now.Sub(t.run.epoch))
+	if t.run.calls != nil {
+		t.run.calls.event(d.Lane, d.Message, now.Sub(t.run.epoch))
+	}
+	if d.Message.Name() == "UserEvent" {
+		t.userEvent(l, d.Message, now)
 	}
 }
 
@@ -227,14 +229,4 @@ func (t *tap) result(elapsed time.Duration) *Events {
 	}
 	e.Latency(t.latency.Summary())
 	return &e
-}
-
-// ours returns the number in a ChannelId of the run, or false.
-func (r *run) ours(id string) (uint64, bool) {
-	rest, ok := strings.CutPrefix(id, "amictl-"+r.ID+"-")
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(rest, 10, 64)
-	return n, err == nil
 }

@@ -120,6 +120,19 @@ func TestDecide(t *testing.T) {
 		{"lagged and failed", func(r *Result) { r.Lag = &Lag{P99: 1e6, Invalid: true} }, []string{"p99>1ms"}, Invalid, 98},
 		{"ledgers differ", func(r *Result) { r.Ledger.Differences = []string{"x"} }, nil, Invalid, 98},
 		{"nothing answered", func(r *Result) { r.Total.Ended = Ended{Timeout: 5} }, nil, Invalid, 98},
+		{"all refused", func(r *Result) { r.Total.Ended = Ended{Error: 5} }, nil, Invalid, 98},
+		{"all refused or late", func(r *Result) { r.Total.Ended = Ended{Error: 5, Timeout: 3} }, []string{"errors>0"}, Invalid, 98},
+		{"all refused but one", func(r *Result) { r.Total.Ended = Ended{Error: 5, Reply: 1} }, nil, Measured, 0},
+		{"no call answered", func(r *Result) {
+			r.Total.Ended, r.Calls = Ended{Error: 15}, &Calls{Originated: 15, Failed: 15}
+		}, nil, Invalid, 98},
+		{"calls queued, and no more", func(r *Result) { r.Calls = &Calls{Originated: 15, Failed: 15} }, nil, Invalid, 98},
+		{"one call answered", func(r *Result) {
+			r.Total.Ended, r.Calls = Ended{Error: 14, Reply: 1}, &Calls{Originated: 15, Failed: 14, Answered: 1}
+		}, nil, Measured, 0},
+		{"no event came back", func(r *Result) { r.Config.Workload, r.Events = WorkloadEvents, &Events{} }, nil, Invalid, 98},
+		{"one event came back", func(r *Result) { r.Config.Workload, r.Events = WorkloadEvents, &Events{Delivered: 1} }, nil, Measured, 0},
+		{"no event of others", func(r *Result) { r.Events = &Events{} }, nil, Measured, 0},
 		{"memory", func(r *Result) {
 			r.Config.MaxMemory, r.Memory = 100, &Memory{PeakRSS: 101}
 		}, nil, Fail, 99},

@@ -36,7 +36,7 @@ func (v Verdict) ExitStatus() int {
 
 // Decide judges a result by thresholds and fills in Metrics, Thresholds, Verdict and Reasons. INVALID wins over FAIL:
 // figures that cannot be trusted prove no failure either. It is INVALID when the generator could not keep up, the
-// ledgers differ, nothing was measured, or a threshold is on a figure that could not be measured.
+// ledgers differ, nothing succeeded, or a threshold is on a figure that could not be measured.
 func (r *Result) Decide(thresholds []Threshold) {
 	r.Metrics = r.metrics()
 	r.Thresholds, r.Reasons = nil, nil
@@ -66,9 +66,24 @@ func (r *Result) Decide(thresholds []Threshold) {
 	if c := r.Calls; c != nil && c.Left > 0 {
 		r.because(Fail, fmt.Sprintf("%d channels of ours were left", c.Left))
 	}
-	if r.Total.Answered() == 0 {
-		r.because(Invalid, "no action was answered")
+	if why := r.nothing(); why != "" {
+		r.because(Invalid, why)
 	}
+}
+
+// nothing says why a run measured nothing of what it is for, or "". How fast a server refuses is no figure of its work.
+func (r *Result) nothing() string {
+	switch c := r.Calls; {
+	case r.Total.Answered() == 0:
+		return "no action was answered"
+	case c != nil && c.Answered == 0:
+		return fmt.Sprintf("no call was answered: %d of %d failed", c.Failed, c.Originated)
+	case r.Total.Ended.Reply == 0:
+		return fmt.Sprintf("no action succeeded: %d were refused", r.Total.Ended.Error)
+	case r.Config.Workload == WorkloadEvents && r.Events != nil && r.Events.Delivered == 0:
+		return "no event came back: the servers' user must be allowed to read the class user"
+	}
+	return ""
 }
 
 // because makes the verdict at least as bad as v, and says why.

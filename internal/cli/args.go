@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -12,80 +13,108 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 )
 
-// arranged is a command line that urfave/cli cannot misread: global flags, subcommand, its flags, `--`, and
-// then the positional arguments as they came.
+// arranged is a command line that was read, as far as it could be.
 type arranged struct {
-	args    []string
-	command *cli.Command
-	help    *cli.Command // the command whose help is wanted, else nil
+	run           *run.Run
+	root, command *cli.Command
+	help          bool   // of the command
+	output        string // the value of --output, "" if it is not there
+
+	globals, path, locals, positional []string
 }
 
-// arrange sorts the arguments before `--`. Flags may stand anywhere: global ones even before the subcommand, those of
-// the subcommand behind its name. It refuses what it does not know, with the nearest name as a hint.
+// arrange reads the arguments before `--`. Flags may stand anywhere: global ones even before the subcommand, those of the
+// subcommand behind its name. The error is that of the first word that is wrong, with the nearest name as a hint; the words
+// behind it are read all the same, for they may say how an error is to be reported.
 func arrange(r *run.Run, root *cli.Command, args []string) (*arranged, error) {
-	var globals, locals, positional, path []string
-	command, help := root, false
-	for i := 0; i < len(args); i++ {
-		arg := args[i]
-		if len(arg) < 2 || arg[0] != '-' {
-			if command == root && arg == "help" && len(positional) == 0 {
-				help = true
-				continue
-			}
-			if len(command.Commands) == 0 {
-				positional = append(positional, arg)
-				continue
-			}
-			sub := command.Command(arg)
-			if sub == nil {
-				return nil, unknownCommand(command, arg)
-			}
-			command, path = sub, append(path, arg)
-			continue
-		}
-		if arg == "--version" && command == root { // as other programs have it
-			command, path = root.Command("version"), []string{"version"}
-			continue
-		}
-		if arg == "-h" || arg == "--help" {
-			help = true
-			continue
-		}
-		if name, value, has := strings.Cut(arg, "="); r.About(command).Aliases[name] != "" {
-			if arg = r.About(command).Aliases[name]; has {
-				arg += "=" + value
-			}
-		}
-		flag, global := flags.LookupFlag(root, command, arg)
-		if flag == nil {
-			return nil, unknownFlag(r, root, command, arg)
-		}
-		words := []string{arg}
-		if !flags.IsBool(flag) && !strings.Contains(arg, "=") {
-			if i++; i == len(args) {
-				return nil, fail.Usage("see `"+flags.HelpFor(command)+"`", "%s needs a value", arg)
-			}
-			words = append(words, args[i])
-		}
-		if global {
-			globals = append(globals, words...)
-		} else {
-			locals = append(locals, words...)
+	a := &arranged{run: r, root: root, command: root, help: len(args) == 0}
+	var wrong error
+	for len(args) > 0 {
+		taken, err := a.take(args)
+		if args = args[taken:]; wrong == nil {
+			wrong = err
 		}
 	}
-	if help {
-		return &arranged{command: command, help: command}, nil
+	if wrong == nil && !a.help && len(a.command.Commands) > 0 {
+		wrong = fail.Usage("see `"+flags.HelpFor(a.command)+"`", "%s needs a subcommand: %s", a.command.UsageText, commandNames(a.command))
 	}
-	if len(command.Commands) > 0 {
-		if command == root && len(args) == 0 {
-			return &arranged{command: root, help: root}, nil
+	return a, wrong
+}
+
+// take reads a word, or a flag with its value, and returns how many words that were.
+func (a *arranged) take(args []string) (taken int, err error) {
+	arg := args[0]
+	switch {
+	case len(arg) < 2 || arg[0] != '-':
+		return 1, a.word(arg)
+	case arg == "--version" && a.command == a.root: // as other programs have it
+		return 1, a.word("version")
+	case arg == "-h" || arg == "--help":
+		a.help = true
+		return 1, nil
+	}
+	name, value, joined := strings.Cut(arg, "=")
+	if own := a.run.About(a.command).Aliases[name]; own != "" {
+		arg = own + strings.TrimPrefix(arg, name)
+	}
+	flag, global := flags.LookupFlag(a.root, a.command, arg)
+	if flag == nil {
+		return 1, unknownFlag(a.run, a.root, a.command, arg)
+	}
+	words := []string{arg}
+	if !flags.IsBool(flag) && !joined {
+		if len(args) == 1 {
+			return 1, fail.Usage("see `"+flags.HelpFor(a.command)+"`", "%s needs a value", arg)
 		}
-		return nil, fail.Usage("see `"+flags.HelpFor(command)+"`", "%s needs a subcommand: %s", command.UsageText, commandNames(command))
+		value = args[1]
+		words = append(words, value)
 	}
-	out := append([]string{"amictl"}, globals...)
-	out = append(append(out, path...), locals...)
-	out = append(append(out, "--"), positional...)
-	return &arranged{args: out, command: command}, nil
+	if global {
+		a.globals = append(a.globals, words...)
+	} else {
+		a.locals = append(a.locals, words...)
+	}
+	if global && flag.Names()[0] == "output" {
+		a.output = value
+	}
+	return len(words), nil
+}
+
+// word reads what is no flag: the name of a subcommand where there are some, an argument elsewhere.
+func (a *arranged) word(arg string) error {
+	if len(a.command.Commands) == 0 {
+		a.positional = append(a.positional, arg)
+		return nil
+	}
+	if a.command == a.root && arg == "help" {
+		a.help = true
+		return nil
+	}
+	sub := a.command.Command(arg)
+	if sub == nil {
+		return unknownCommand(a.command, arg)
+	}
+	a.command, a.path = sub, append(a.path, arg)
+	return nil
+}
+
+// args are the arguments in an order in which urfave/cli cannot misread them: global flags, subcommand, its flags, and
+// behind `--` the positional arguments as they came.
+func (a *arranged) args() []string {
+	return slices.Concat([]string{a.root.Name}, a.globals, a.path, a.locals, []string{"--"}, a.positional)
+}
+
+// unwanted is the error of words that stand where the subcommand takes none.
+func (a *arranged) unwanted() error {
+	about := a.run.About(a.command)
+	see := "see `" + flags.HelpFor(a.command) + "`"
+	switch {
+	case a.run.HasTo && about.Rest.Kind == run.NoWords:
+		return fail.Usage(see, "%s takes nothing behind `--`", a.command.UsageText)
+	case len(a.positional) > 0 && about.Args.Kind == run.NoWords:
+		return fail.Usage(cmp.Or(about.Args.Hint, see), "%s takes no arguments, and got %q", a.command.UsageText, a.positional[0])
+	}
+	return nil
 }
 
 func unknownCommand(parent *cli.Command, name string) error {
@@ -115,7 +144,7 @@ func unknownFlag(r *run.Run, root, command *cli.Command, arg string) error {
 		hint = "did you mean " + near + "?"
 	} else if command == root {
 		hint = "flags of a subcommand stand behind its name"
-	} else if r.About(command).Rest {
+	} else if r.About(command).Rest.Kind != run.NoWords {
 		hint = "what is no flag of amictl goes behind `--`"
 	}
 	return fail.Usage(hint, "%s has no flag %s", command.UsageText, name)
@@ -129,14 +158,14 @@ func commandNames(c *cli.Command) string {
 	return strings.Join(names, ", ")
 }
 
-// A badFlag is what urfave/cli found in the arguments.
-type badFlag struct{ err error }
+// An argumentError is what urfave/cli found in the arguments.
+type argumentError struct{ err error }
 
-func (e *badFlag) Error() string { return e.err.Error() }
+func (e *argumentError) Error() string { return e.err.Error() }
 
 // flagError makes an error that urfave/cli found in the arguments one of ours.
 func flagError(command *cli.Command, err error) error {
-	var bad *badFlag
+	var bad *argumentError
 	if !errors.As(err, &bad) {
 		return err
 	}

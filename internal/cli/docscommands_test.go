@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/apntalk/amictl/internal/cli/completion"
-	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 )
 
@@ -59,13 +58,13 @@ func commandExists(line string) error {
 			break
 		}
 	}
-	a := run.New(words, nil, nil, nil, noEnv)
-	arranged, err := arrange(a, Commands(a), a.Args)
+	r := run.New(words, nil, nil, nil, noEnv)
+	arranged, err := arrange(r, Commands(r), r.Args)
 	if err != nil && !strings.Contains(err.Error(), "needs a subcommand") { // a group is named alone
 		return err
 	}
-	if err == nil && a.HasTo && arranged.help == nil && !a.About(arranged.command).Rest {
-		return fail.Usage("", "it takes nothing behind --")
+	if err == nil && !arranged.help {
+		return arranged.unwanted()
 	}
 	return nil
 }

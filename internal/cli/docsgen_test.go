@@ -23,7 +23,7 @@ import (
 
 var updateDocs = flag.Bool("update", false, "write the generated pages of docs/ anew")
 
-// The pages of docs/ that are made from the commands are as the commands are. `go test ./cmd/amictl -run TestGenerated
+// The pages of docs/ that are made from the commands are as the commands are. `go test ./internal/cli -run TestGenerated
 // -update` writes them.
 func TestGenerated(t *testing.T) {
 	root := Commands(run.New(nil, nil, nil, nil, noEnv))

@@ -15,10 +15,10 @@ func FuzzArrange(f *testing.F) {
 	f.Add("originate --context=lab -c PJSIP/1")
 	f.Add("bench report --help")
 	f.Add("-x --= --")
-	a := run.New(nil, strings.NewReader(""), nil, &strings.Builder{}, func(string) (string, bool) { return "", false })
-	root := Commands(a)
+	r := run.New(nil, strings.NewReader(""), nil, &strings.Builder{}, func(string) (string, bool) { return "", false })
+	root := Commands(r)
 	f.Fuzz(func(t *testing.T, text string) {
-		line, err := arrange(a, root, strings.Fields(text))
+		line, err := arrange(r, root, strings.Fields(text))
 		if err != nil {
 			if code := fail.Classify(err).Code; code != fail.CodeUsage {
 				t.Errorf("%q is refused as %s: %v", text, code, err)

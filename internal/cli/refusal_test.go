@@ -65,7 +65,7 @@ func TestEachWayTo2IsOnItsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(there)), slices.Sorted(maps.Keys(told))); diff != "" {
-		t.Errorf("docs/exit-status.md (-there +told):\n%s", diff)
+		t.Errorf("docs/exit-status.md: whatever can refuse something has a row there, which says why nothing was sent before (-there +told):\n%s", diff)
 	}
 }
 

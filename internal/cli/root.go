@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -16,7 +17,6 @@ import (
 	"github.com/apntalk/amictl/internal/cli/completion"
 	"github.com/apntalk/amictl/internal/cli/contexts"
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/health"
 	"github.com/apntalk/amictl/internal/cli/originate"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -28,7 +28,8 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// Execute parses the arguments, runs the subcommand, reports its error and returns the exit status.
+// Execute parses the arguments, runs the subcommand, reports its error and returns the exit status. It is Main for a run with
+// streams of the caller's.
 func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -37,10 +38,11 @@ func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
 		}
 	}()
 	root := Commands(r, more...)
-	err := dispatch(ctx, r, root)
-	for _, p := range r.Printers {
-		r.NoteLeft(p)
+	line, err := arrange(r, root, r.Args)
+	if err == nil {
+		err = dispatch(ctx, line)
 	}
+	r.NoteLeft()
 	if err == nil {
 		return fail.ExitOK
 	}
@@ -53,7 +55,7 @@ func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
 	}
 	if !f.Silent {
 		r.Complain(f)
-		if text, status := ownReport(r, root, f); text != nil {
+		if text, status := ownReport(line, f); text != nil {
 			_, _ = r.Stdout.Write(text)
 			return status
 		}
@@ -61,20 +63,15 @@ func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
 	return f.Exit
 }
 
-// dispatch finds the subcommand and runs it under --deadline.
-func dispatch(ctx context.Context, r *run.Run, root *cli.Command) error {
-	line, err := arrange(r, root, r.Args)
-	if err != nil {
+// dispatch runs the subcommand of a command line that was read.
+func dispatch(ctx context.Context, line *arranged) error {
+	if line.help {
+		return help(line.run, line.root, line.command)
+	}
+	if err := line.unwanted(); err != nil {
 		return err
 	}
-	if line.help != nil {
-		return help(r, root, line.help)
-	}
-	if r.HasTo && !r.About(line.command).Rest {
-		return fail.Usage("see `"+flags.HelpFor(line.command)+"`", "%s takes nothing behind `--`", line.command.UsageText)
-	}
-	err = root.Run(ctx, line.args)
-	return flagError(line.command, err)
+	return flagError(line.command, line.root.Run(ctx, line.args()))
 }
 
 // subcommands are those of every program, in the order in which help lists them.
@@ -91,19 +88,17 @@ func Commands(r *run.Run, more ...Subcommand) *cli.Command {
 		Flags:           r.GlobalFlagList(),
 		HideHelp:        true,
 		HideHelpCommand: true,
-		HideVersion:     true,
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // Execute decides the status
 		Writer:          r.Stderr,                                      // only our own help goes to standard output
 		ErrWriter:       r.Stderr,
 	}
-	for _, make := range slices.Concat(subcommands, more) {
-		root.Commands = append(root.Commands, make(r))
+	for _, subcommand := range slices.Concat(subcommands, more) {
+		root.Commands = append(root.Commands, subcommand(r))
 	}
 	root.Commands = append(root.Commands, completion.Command(r, func() *cli.Command { return root }), version.Command(r))
 	namePaths(root, "")
 	_ = root.Walk(func(c *cli.Command) error { // urfave/cli inherits none of these
-		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return &badFlag{err} }
-		c.DisableSliceFlagSeparator = true
+		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return &argumentError{err} }
 		if action := c.Action; action != nil {
 			c.Action = func(ctx context.Context, c *cli.Command) error { return prepared(ctx, r, c, action) }
 		}
@@ -136,37 +131,17 @@ func prepared(ctx context.Context, r *run.Run, c *cli.Command, action cli.Action
 	return action(ctx, c)
 }
 
-// ownReport is a failure in the output format of its subcommand, where it has one of its own. The command line may be one
-// that could not be parsed: Nagios would take the status of a usage error for CRITICAL.
-func ownReport(r *run.Run, root *cli.Command, f fail.Failure) (text []byte, status int) {
-	var form string
-	var command *cli.Command
-	for i := 0; i < len(r.Args); i++ {
-		arg := r.Args[i]
-		if len(arg) < 2 || arg[0] != '-' {
-			if command == nil {
-				command = root.Command(arg)
-			}
-			continue
-		}
-		name, value, has := strings.Cut(arg, "=")
-		flag, _ := flags.LookupFlag(root, root, arg)
-		if flag != nil && !flags.IsBool(flag) && !has && i+1 < len(r.Args) {
-			i++
-			value = r.Args[i]
-		}
-		if name == "-o" || name == "--output" {
-			form = value
-		}
+// ownReport is a failure in an output format of the subcommand's own, where one is asked for. The command line may be wrong,
+// and the settings not resolved: Nagios would take the status of a usage error for CRITICAL.
+func ownReport(line *arranged, f fail.Failure) (text []byte, status int) {
+	report := line.run.About(line.command).Failed
+	if report == nil {
+		return nil, 0
 	}
-	if form == "" {
-		form, _ = r.Env("AMICTL_OUTPUT")
+	env, _ := line.run.Env("AMICTL_OUTPUT")
+	form := run.Output(cmp.Or(line.output, env))
+	if form == "" && line.run.Settings != nil {
+		form = line.run.Settings.Output
 	}
-	if form == "" && r.Settings != nil {
-		form = string(r.Settings.Output)
-	}
-	if report := r.About(command).Failed; report != nil {
-		return report(run.Output(form), f)
-	}
-	return nil, 0
+	return report(form, f)
 }

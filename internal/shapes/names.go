@@ -6,7 +6,7 @@ import "fmt"
 func repeating() (all []Shape) {
 	for _, n := range []int{2, 3, 12} {
 		all = append(all, Shape{fmt.Sprintf("ChanVariable x %d", n), func(i int) string {
-			p := snapshot("Newstate", "", i)
+			p := snapshot("Newstate", i)
 			return p.variables("ChanVariable", n, i).end()
 		}})
 	}
@@ -88,7 +88,7 @@ func distinct() (all []Shape) {
 var words = []string{"Channel", "Caller", "Connected", "Bridge", "Queue", "Member", "Transport", "Session", "Agent", "Context", "Local"}
 
 func rtcp(reports, i int) string {
-	p := snapshot("RTCPReceived", "", i)
+	p := snapshot("RTCPReceived", i)
 	p.addf("SSRC", "0x%08x", i*7919).add("PT", "201(RR)").addf("ReportCount", "%d", reports)
 	p.add("From", "192.0.2.17:14053").addf("RTT", "0.%04d", i)
 	for k := range reports {

@@ -57,7 +57,7 @@ func Named(name string) (Shape, bool) {
 
 // All returns every shape, the plain one first.
 func All() []Shape {
-	all := []Shape{{Plain, func(i int) string { return snapshot("Newexten", "", i).end() }}}
+	all := []Shape{{Plain, func(i int) string { return snapshot("Newexten", i).end() }}}
 	all = append(all, repeating()...)
 	all = append(all, distinct()...)
 	all = append(all, records()...)
@@ -85,8 +85,8 @@ func (p *packet) addf(name, format string, args ...any) *packet {
 func (p *packet) end() string { return p.String() + "\r\n" }
 
 // snapshot begins an event with what Asterisk says about a channel (ast_manager_build_channel_state_string).
-func snapshot(name, prefix string, i int) *packet {
-	return event(name).add("Privilege", "call,all").channel(prefix, i)
+func snapshot(name string, i int) *packet {
+	return event(name).add("Privilege", "call,all").channel("", i)
 }
 
 func (p *packet) channel(prefix string, i int) *packet {

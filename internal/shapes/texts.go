@@ -28,7 +28,7 @@ func records() []Shape {
 			return p.add("Duration", "60").add("BillableSeconds", "55").add("Disposition", "ANSWERED").add("AMAFlags", "DOCUMENTATION").addf("UniqueID", "1795435200.%d", i).add("UserField", "").end()
 		}},
 		{"AOC", func(i int) string {
-			p := snapshot("AOC-D", "", i).add("Charge", "Currency").add("Type", "Total").add("BillingID", "Normal").add("TotalType", "SubTotal")
+			p := snapshot("AOC-D", i).add("Charge", "Currency").add("Type", "Total").add("BillingID", "Normal").add("TotalType", "SubTotal")
 			return p.add("Currency", "EUR").add("Currency/Name", "Euro").addf("Currency/Cost", "%d", i).add("Currency/Multiplier", "1/100").end()
 		}},
 	}
@@ -38,7 +38,7 @@ func records() []Shape {
 func texts() []Shape {
 	value := func(name, format string) Shape {
 		return Shape{name, func(i int) string {
-			return snapshot("VarSet", "", i).add("Variable", "DATA").add("Value", strings.ReplaceAll(format, "%d", fmt.Sprint(i))).end()
+			return snapshot("VarSet", i).add("Variable", "DATA").add("Value", strings.ReplaceAll(format, "%d", fmt.Sprint(i))).end()
 		}}
 	}
 	return []Shape{

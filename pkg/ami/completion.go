@@ -50,7 +50,7 @@ func (p phase) onResponse(m *wire.Message, action string, await bool) (next phas
 // listHeader returns a packet's EventList header, which is ahead of all values (manager.c, astman_send_response_full and
 // astman_send_list_complete_start): further down it is a line of a value, which nobody but its author vouches for.
 func listHeader(m *wire.Message) string {
-	for i := 0; i < min(m.Len(), 3); i++ {
+	for i := range min(m.Len(), 3) {
 		if name, value := m.Line(i); wire.EqualFold(name, "EventList") {
 			return value
 		}

@@ -264,7 +264,8 @@ func (p *whereParser) list(c *whereCond) error {
 		p.pos++
 		p.skipSpace()
 		at := p.pos
-		text, err := "", error(nil)
+		var text string
+		var err error
 		if quoted := p.at(`"`); quoted {
 			text, err = p.quoted()
 		} else {

@@ -79,31 +79,38 @@ func TestRecordReader(t *testing.T) {
 		{
 			"another's spaces, order and types",
 			`{ "fields": {"Cause": 16, "Text": "a\u00e9\n"}, "event": "Hangup", "type": "event", "more": [1, {"a": null}] }`,
-			[]string{`{"type":"event","event":"Hangup","fields":{"Cause":"","Text":"aé "}}`}, 1,
+			[]string{`{"type":"event","event":"Hangup","fields":{"Cause":"","Text":"aé "}}`},
+			1,
 		},
 		{
 			"a gap", `{"type":"gap","node":"pbx1","time":"2026-11-23T12:00:00.123456Z","ts":1795435200.123456,"reason":"overflow","dropped":12}`,
-			[]string{`{"type":"gap","node":"pbx1","time":"2026-11-23T12:00:00.123456Z","ts":1795435200.123456,"reason":"overflow","dropped":12}`}, 1,
+			[]string{`{"type":"gap","node":"pbx1","time":"2026-11-23T12:00:00.123456Z","ts":1795435200.123456,"reason":"overflow","dropped":12}`},
+			1,
 		},
 		{
 			"an item, and keys that are not an event's", `{"type":"item","action":"Status","id":"a","line":3,"event":"Status","fields":{},"lossy":true,"odd":-1e5}`,
-			[]string{`{"type":"event","event":"Status","fields":{}}`}, 1,
+			[]string{`{"type":"event","event":"Status","fields":{}}`},
+			1,
 		},
 		{
 			"repeated names out of order", `{"type":"event","event":"A","fields":{"X":"1","Y":"2"},"multi":{"Y":["2","3"],"X":["1","4"]}}`,
-			[]string{`{"type":"event","event":"A","fields":{"X":"1","Y":"2"},"multi":{"X":["1","4"],"Y":["2","3"]}}`}, 1,
+			[]string{`{"type":"event","event":"A","fields":{"X":"1","Y":"2"},"multi":{"X":["1","4"],"Y":["2","3"]}}`},
+			1,
 		},
 		{
 			"repeated names before the fields", `{"type":"event","event":"A","multi":{"X":["1","4"]},"fields":{"X":"1","Y":"2"}}`,
-			[]string{`{"type":"event","event":"A","fields":{"X":"1","Y":"2"},"multi":{"X":["1","4"]}}`}, 1,
+			[]string{`{"type":"event","event":"A","fields":{"X":"1","Y":"2"},"multi":{"X":["1","4"]}}`},
+			1,
 		},
 		{
 			"text", `{"type":"event","event":"A","fields":{"X":"1"},"text":["two","",": three"]}`,
-			[]string{`{"type":"event","event":"A","fields":{"X":"1"},"text":["two",": three"]}`}, 1,
+			[]string{`{"type":"event","event":"A","fields":{"X":"1"},"text":["two",": three"]}`},
+			1,
 		},
 		{
 			"surrogates, paired and not", `{"type":"event","event":"A","fields":{"X":"\ud83d\udcde\ud83d","\u0059":"\/\b"}}`,
-			[]string{`{"type":"event","event":"A","fields":{"X":"📞` + "\ufffd" + `","Y":"/\u0008"}}`}, 1,
+			[]string{`{"type":"event","event":"A","fields":{"X":"📞` + "\ufffd" + `","Y":"/\u0008"}}`},
+			1,
 		},
 		{
 			"times with and without a fraction", `{"type":"event","time":"2026-11-23T12:00:00Z","event":"A","fields":{}}` + "\n" +
@@ -115,11 +122,13 @@ func TestRecordReader(t *testing.T) {
 				`{"type":"event","time":"2026-11-23T12:00:00.500000Z","ts":1795435200.500000,"event":"A","fields":{}}`,
 				`{"type":"event","event":"A","fields":{}}`,
 				`{"type":"event","event":"A","fields":{}}`,
-			}, 4,
+			},
+			4,
 		},
 		{
 			"a packet that is too large, and one behind it", `{"type":"event","event":"A","fields":{"X":"` + strings.Repeat("x", 2<<20) + `"}}` + "\n" + hangup,
-			[]string{hangup}, 2,
+			[]string{hangup},
+			2,
 		},
 		{"a line that is too long, and one behind it", `{"type":"event","x":"` + strings.Repeat("x", longestRecord) + `"}` + "\n" + hangup, []string{"line 1 is not JSON", hangup}, 1},
 	}

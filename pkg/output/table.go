@@ -3,8 +3,10 @@ package output
 import (
 	"slices"
 	"strings"
-	"unicode"
+
 	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
 )
 
 // A table is rows of text under a header, aligned in columns. Cells are made safe for a terminal.
@@ -305,28 +307,13 @@ func Width(s string) int {
 	return n
 }
 
-// wide are the blocks whose characters take two columns (Unicode's East Asian Width, by block).
-var wide = &unicode.RangeTable{
-	R16: []unicode.Range16{
-		{Lo: 0x1100, Hi: 0x115f, Stride: 1},
-		{Lo: 0x2e80, Hi: 0xa4cf, Stride: 1},
-		{Lo: 0xac00, Hi: 0xd7a3, Stride: 1},
-		{Lo: 0xf900, Hi: 0xfaff, Stride: 1},
-		{Lo: 0xfe30, Hi: 0xfe6f, Stride: 1},
-		{Lo: 0xff00, Hi: 0xff60, Stride: 1},
-		{Lo: 0xffe0, Hi: 0xffe6, Stride: 1},
-	},
-	R32: []unicode.Range32{{Lo: 0x1f300, Hi: 0x1faff, Stride: 1}, {Lo: 0x20000, Hi: 0x3fffd, Stride: 1}},
-}
+// columns knows how wide a character is. What Unicode calls ambiguous is one column wide whatever the locale, as "…" is that
+// stands for what was cut off.
+var columns = runewidth.Condition{StrictEmojiNeutral: true}
 
 func runeWidth(r rune) int {
-	switch {
-	case r < utf8.RuneSelf:
+	if r < utf8.RuneSelf { // a tab, too
 		return 1
-	case unicode.In(r, unicode.Mn, unicode.Me):
-		return 0
-	case unicode.Is(wide, r):
-		return 2
 	}
-	return 1
+	return columns.RuneWidth(r)
 }

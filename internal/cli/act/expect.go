@@ -12,6 +12,7 @@ import (
 // TextConditions are what --expect and --reject want of a command's output.
 type TextConditions struct{ expect, reject []*regexp.Regexp }
 
+// NewTextConditions compiles the expressions of --expect and --reject.
 func NewTextConditions(expect, reject []string) (c TextConditions, err error) {
 	if c.expect, err = compileAll("--expect", expect); err != nil {
 		return c, err

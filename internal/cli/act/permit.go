@@ -2,10 +2,7 @@ package act
 
 import (
 	"errors"
-	"os"
 	"strings"
-
-	"github.com/mattn/go-isatty"
 
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
@@ -40,15 +37,14 @@ func Permit(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action
 	if refusal == nil {
 		return nil
 	}
-	in, ok := r.Stdin.(*os.File)
-	if !ok || r.StdinFor != "" || !isatty.IsTerminal(in.Fd()) || !r.StderrIsTerminal() {
+	if !r.CanAsk() {
 		return refusal
 	}
 	names := make([]string, 0, len(nodes))
 	for i := range nodes {
 		names = append(names, nodes[i].Name)
 	}
-	answer, err := r.Ask(in, strings.TrimSuffix(protection.why(r, ""), ",")+": send "+action.Name+" to "+shorten(names)+"? [y/N] ")
+	answer, err := r.Ask(strings.TrimSuffix(protection.why(r, ""), ",") + ": send " + action.Name + " to " + shorten(names) + "? [y/N] ")
 	if err != nil || !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes") {
 		return refusal
 	}

@@ -29,7 +29,7 @@ func newServer(addr string) server {
 	return server{strings.TrimSuffix(strings.ToLower(host), "."), n}
 }
 
-// The two doors that an Asterisk has as a rule, in the clear and with TLS.
+// plainPort and tlsPort are the two doors that an Asterisk has as a rule.
 const plainPort, tlsPort = 5038, 5039
 
 // door is the port, or the one that stands for both usual ones.

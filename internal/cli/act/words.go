@@ -39,6 +39,7 @@ func CheckAction(action *ami.Action) error {
 	return nil
 }
 
+// ParseField reads Key=Value, or Key@=FILE.
 func ParseField(r *run.Run, word string) (ami.Field, error) {
 	name, value, found := strings.Cut(word, "=")
 	if !found {

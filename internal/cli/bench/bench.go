@@ -40,8 +40,8 @@ Workloads: actions (the --mix), calls (Originate to Hangup), events (UserEvent t
 Profiles: even, one-slow, one-flooding, one-stalled, flapping, storm, mixed.
 Response time counts from when an action was meant to start, service time from the write. Thresholds are METRIC OP VALUE;
 a wrong metric's error lists them. Exits 0, 99 when a threshold failed, 98 when the result is invalid: the generator
-could not keep up, the ledgers differ, a session was not ready at the start, nothing was answered, or a
-threshold's figure was not measured. What was due and dropped counts among the errors.`
+could not keep up, the ledgers differ, a session was not ready at the start, nothing succeeded (no call answered, no
+event back), or a threshold's figure was not measured. What was due and dropped counts among the errors.`
 
 // options are those of `bench`, `bench report` and `bench compare`.
 type options struct {
@@ -61,6 +61,10 @@ type options struct {
 	here                            bool
 
 	markdown, merge, force bool
+
+	form  string   // "" for a run
+	files []string // of the other forms
+	given []string // the names of the flags that are given
 }
 
 // The forms of bench: the flags that each has a use for. The rest of the flags are for a run.
@@ -70,66 +74,72 @@ var forms = map[string]string{
 	"simulator": " ",
 }
 
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
-	f := &options{}
+	o := &options{}
 	return r.Tell(&cli.Command{
 		Name:        "bench",
 		Usage:       "load servers, simulated or real, and judge latency, fairness and memory",
 		ArgsUsage:   "[report FILE... | compare BASE NEW]",
 		Description: help,
-		Flags:       f.flags(),
+		Flags:       o.flags(),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			form, files := c.Args().First(), c.Args().Tail()
-			if err := checkForm(c, form); err != nil {
-				return err
+			o.form, o.files = c.Args().First(), c.Args().Tail()
+			for _, flag := range c.Flags {
+				if name := flag.Names()[0]; c.IsSet(name) {
+					o.given = append(o.given, name)
+				}
 			}
-			if err := checkOutput(r, f); err != nil {
-				return err
-			}
-			switch form {
-			case "report":
-				return reportFiles(r, f, files)
-			case "compare":
-				return compare(r, f, files)
-			case "simulator": // the child process of a run
-				return bench.ServeSimulator(context.WithoutCancel(ctx), r.Stdin, r.Stdout)
-			}
-			return load(ctx, r, f)
+			return dispatch(ctx, r, o)
 		},
-	}, run.About{Words: func() []string { return []string{"report", "compare"} }})
+	}, run.About{Args: run.Words{Kind: run.FormAndFiles, Choices: func() []string { return []string{"report", "compare"} }}})
+}
+
+// dispatch does what the form says.
+func dispatch(ctx context.Context, r *run.Run, o *options) error {
+	if err := checkForm(o); err != nil {
+		return err
+	}
+	if err := checkOutput(r, o); err != nil {
+		return err
+	}
+	switch o.form {
+	case "report":
+		return reportFiles(r, o)
+	case "compare":
+		return compare(r, o)
+	case "simulator": // the child process of a run
+		return bench.ServeSimulator(context.WithoutCancel(ctx), r.Stdin, r.Stdout)
+	}
+	return load(ctx, r, o)
 }
 
 // checkForm refuses flags and words that the form has no use for.
-func checkForm(c *cli.Command, form string) error {
-	use, ok := forms[form]
-	if !ok && form != "" {
-		return fail.Usage("`bench report FILE...`, `bench compare BASE NEW`, or flags alone for a run", "bench takes no argument %q", form)
+func checkForm(o *options) error {
+	use, ok := forms[o.form]
+	if !ok && o.form != "" {
+		return fail.Usage("`bench report FILE...`, `bench compare BASE NEW`, or flags alone for a run", "bench takes no argument %q", o.form)
 	}
-	if !ok {
-		for _, name := range []string{"markdown", "merge", "force"} {
-			if c.IsSet(name) {
-				return fail.Usage("it is for `bench report` or `bench compare`", "--%s has no use with a run", name)
-			}
-		}
-		return nil
-	}
-	for _, flag := range c.Flags {
-		if name := flag.Names()[0]; c.IsSet(name) && !strings.Contains(use, " "+name+" ") {
-			return fail.Usage("see `amictl bench --help`", "--%s has no use with bench %s", name, form)
+	for _, name := range o.given {
+		switch {
+		case ok && !strings.Contains(use, " "+name+" "):
+			return fail.Usage("see `amictl bench --help`", "--%s has no use with bench %s", name, o.form)
+		case !ok && (name == "markdown" || name == "merge" || name == "force"):
+			return fail.Usage("it is for `bench report` or `bench compare`", "--%s has no use with a run", name)
 		}
 	}
 	return nil
 }
 
 // checkOutput refuses formats that bench has no use for, and files that cannot be written.
-func checkOutput(r *run.Run, f *options) error {
-	switch o := r.Settings.Output; {
-	case o == run.OutputCSV || o == run.OutputRaw || o == run.OutputNagios || o == run.OutputPrometheus:
-		return fail.Usage("table, json, jsonl or none", "output format %q does not fit bench", o)
+func checkOutput(r *run.Run, o *options) error {
+	switch form := r.Settings.Output; {
+	case form == run.OutputCSV || form == run.OutputRaw || form == run.OutputNagios || form == run.OutputPrometheus:
+		return fail.Usage("table, json, jsonl or none", "output format %q does not fit bench", form)
 	case r.Flags.Query != "" || r.Flags.Fields != "":
 		return fail.Usage("pipe -o json into jq", "bench has no use for --query and --fields")
 	}
-	for flag, path := range map[string]string{"--out": f.out, "--html": f.html} {
+	for flag, path := range map[string]string{"--out": o.out, "--html": o.html} {
 		if path == "" || flag == "--html" && path == "-" { // the page of `bench report` may go to standard output
 			continue
 		}
@@ -140,7 +150,7 @@ func checkOutput(r *run.Run, f *options) error {
 	return nil
 }
 
-func (f *options) flags() []cli.Flag {
+func (o *options) flags() []cli.Flag {
 	g := func(name, usage string, v cli.Value) cli.Flag {
 		return &cli.GenericFlag{Name: name, Usage: usage, Value: v}
 	}
@@ -148,64 +158,66 @@ func (f *options) flags() []cli.Flag {
 		return &cli.BoolFlag{Name: name, Usage: usage, Destination: to}
 	}
 	return []cli.Flag{
-		flags.Text("workload", "", "`NAME`: actions, calls, events, biglist or login-storm", &f.workload),
-		g("sim", "simulate `N` nodes (8)", &f.sim),
-		flags.Text("profile", "", "what befalls simulated nodes: `NAME`", &f.profile),
-		g("sessions", "`N` sessions to each node (1)", &f.sessions),
-		flags.Text("mix", "", "actions by weight, as `ping=8,command=1`, or @FILE with JSON", &f.mix),
-		g("concurrency", "closed loop: `N` callers a node (64 over all, at least 1)", &f.concurrency),
-		g("rate", "open loop: `N` actions a second over all nodes", &f.rate),
-		g("stage", "open loop: `TIME:RATE`, a ramp to a rate, TIME:=RATE a step; may repeat", &f.stages),
-		g("window", "at most `N` actions in flight on a session (256, or as many as --concurrency needs)", &f.window),
-		g("backlog", "open loop: drop what is due beyond `N` a node (10000)", &f.backlog),
-		g("weight", "`NODE=N`: N times the share of the others; may repeat", &f.weights),
-		g("actions", "end after `N` actions", &f.actions),
-		g("duration", "end after `TIME` (5s, if nothing else ends it)", &f.duration),
-		g("warm-up", "do not measure the first `TIME`", &f.warmUp),
-		g("grace", "open loop: at the end go on for `TIME` with what is due and not sent (10s)", &f.grace),
-		g("seed", "the `N` that chooses the actions (1)", &f.seed),
-		g("repeat", "run `N` times; the median run is the result, with all their figures", &f.repeat),
-		g("fail-if", "a `CONDITION` that means failure, such as p99>50ms; may repeat", &f.failIf),
-		on("abort-on-fail", "end the run as soon as it has failed", &f.abortOnFail),
-		g("abort-if", "end the run on this `CONDITION`; may repeat", &f.abortIf),
-		g("max-memory", "fail above this `SIZE` of resident memory; refuse a run that would not fit", &f.maxMemory),
-		g("max-lag", "call the result invalid when the generator is later than `TIME` (20ms, p99)", &f.maxLag),
-		g("every", "report each `TIME` (1s)", &f.every),
-		flags.Text("out", "", "write the result to `FILE`, JSON", &f.out),
-		flags.Text("html", "", "write a page with plots to `FILE`", &f.html),
-		g("event-rate", "`N` numbered events a second from each simulated node (50, fewer for many nodes)", &f.eventRate),
-		g("watch", "watch events for `TIME` at least", &f.watch),
-		g("list", "biglist: `N` items (1000)", &f.list),
-		g("max-calls", "calls: at most `N` at one time (100)", &f.maxCalls),
-		g("hold", "calls: each lasts `TIME` (2s)", &f.hold),
-		flags.Text("channel", "", "calls: what to dial (`Local/s@default`)", &f.channel),
-		g("confirm-target", "there are `COUNT` servers that are not on this host, and they may be loaded", &f.confirm),
-		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before loading servers of a protected context", Destination: &f.yes},
-		on("in-process", "simulate in this process, whose figures then include the servers", &f.here),
-		on("markdown", "report: as Markdown", &f.markdown),
-		on("merge", "report: files of several machines as one", &f.merge),
-		on("force", "compare: even if the configurations differ", &f.force),
+		flags.Choice("workload", "", "`NAME`: actions, calls, events, biglist or login-storm", &o.workload,
+			"actions", "calls", "events", "biglist", "login-storm"),
+		g("sim", "simulate `N` nodes (8)", &o.sim),
+		flags.Choice("profile", "", "what befalls simulated nodes: `NAME`", &o.profile,
+			"even", "one-slow", "one-flooding", "one-stalled", "flapping", "storm", "mixed"),
+		g("sessions", "`N` sessions to each node (1)", &o.sessions),
+		flags.Text("mix", "", "actions by weight, as `ping=8,command=1`, or @FILE with JSON", &o.mix),
+		g("concurrency", "closed loop: `N` callers a node (64 over all, at least 1)", &o.concurrency),
+		g("rate", "open loop: `N` actions a second over all nodes", &o.rate),
+		g("stage", "open loop: `TIME:RATE`, a ramp to a rate, TIME:=RATE a step; may repeat", &o.stages),
+		g("window", "at most `N` actions in flight on a session (256, or as many as --concurrency needs)", &o.window),
+		g("backlog", "open loop: drop what is due beyond `N` a node (10000)", &o.backlog),
+		g("weight", "`NODE=N`: N times the share of the others; may repeat", &o.weights),
+		g("actions", "end after `N` actions", &o.actions),
+		g("duration", "end after `TIME` (5s, if nothing else ends it)", &o.duration),
+		g("warm-up", "do not measure the first `TIME`", &o.warmUp),
+		g("grace", "open loop: at the end go on for `TIME` with what is due and not sent (10s)", &o.grace),
+		g("seed", "the `N` that chooses the actions (1)", &o.seed),
+		g("repeat", "run `N` times; the median run is the result, with all their figures", &o.repeat),
+		g("fail-if", "a `CONDITION` that means failure, such as p99>50ms; may repeat", &o.failIf),
+		on("abort-on-fail", "end the run as soon as it has failed", &o.abortOnFail),
+		g("abort-if", "end the run on this `CONDITION`; may repeat", &o.abortIf),
+		g("max-memory", "fail above this `SIZE` of resident memory; refuse a run that would not fit", &o.maxMemory),
+		g("max-lag", "call the result invalid when the generator is later than `TIME` (20ms, p99)", &o.maxLag),
+		g("every", "report each `TIME` (1s)", &o.every),
+		flags.Text("out", "", "write the result to `FILE`, JSON", &o.out),
+		flags.Text("html", "", "write a page with plots to `FILE`", &o.html),
+		g("event-rate", "`N` numbered events a second from each simulated node (50, fewer for many nodes)", &o.eventRate),
+		g("watch", "watch events for `TIME` at least", &o.watch),
+		g("list", "biglist: `N` items (1000)", &o.list),
+		g("max-calls", "calls: at most `N` at one time (100)", &o.maxCalls),
+		g("hold", "calls: each lasts `TIME` (2s)", &o.hold),
+		flags.Text("channel", "", "calls: what to dial (`Local/s@default`)", &o.channel),
+		g("confirm-target", "there are `COUNT` servers that are not on this host, and they may be loaded", &o.confirm),
+		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before loading servers of a protected context", Destination: &o.yes},
+		on("in-process", "simulate in this process, whose figures then include the servers", &o.here),
+		on("markdown", "report: as Markdown", &o.markdown),
+		on("merge", "report: files of several machines as one", &o.merge),
+		on("force", "compare: even if the configurations differ", &o.force),
 	}
 }
 
 // config makes the run's configuration from the flags.
-func config(r *run.Run, f *options) (bench.Config, *bench.Mix, error) {
+func config(r *run.Run, o *options) (bench.Config, *bench.Mix, error) {
 	c := bench.Config{
-		Workload: f.workload, Profile: f.profile, Nodes: f.sim.Value, Sessions: f.sessions.Value, Concurrency: f.concurrency.Value,
-		Window: f.window.Value, Backlog: f.backlog.Value, Rate: f.rate.v, EventRate: f.eventRate.v, List: f.list.Value, Actions: uint64(f.actions.Value),
-		Duration: bench.Duration(f.duration.Value), WarmUp: bench.Duration(f.warmUp.Value), Grace: bench.Duration(f.grace.Value),
-		Every: bench.Duration(f.every.Value), MaxLag: bench.Duration(f.maxLag.Value), Hold: bench.Duration(f.hold.Value), Watch: bench.Duration(f.watch.Value),
-		MaxCalls: f.maxCalls.Value, Channel: f.channel, Timeout: bench.Duration(r.Flags.Timeout.Value), MaxMemory: f.maxMemory.v,
-		FailIf: f.failIf, AbortIf: f.abortIf, AbortOnFail: f.abortOnFail,
+		Workload: o.workload, Profile: o.profile, Nodes: o.sim.Value, Sessions: o.sessions.Value, Concurrency: o.concurrency.Value,
+		Window: o.window.Value, Backlog: o.backlog.Value, Rate: o.rate.v, EventRate: o.eventRate.v, List: o.list.Value, Actions: uint64(o.actions.Value),
+		Duration: bench.Duration(o.duration.Value), WarmUp: bench.Duration(o.warmUp.Value), Grace: bench.Duration(o.grace.Value),
+		Every: bench.Duration(o.every.Value), MaxLag: bench.Duration(o.maxLag.Value), Hold: bench.Duration(o.hold.Value), Watch: bench.Duration(o.watch.Value),
+		MaxCalls: o.maxCalls.Value, Channel: o.channel, Timeout: bench.Duration(r.Flags.Timeout.Value), MaxMemory: o.maxMemory.v,
+		FailIf: o.failIf, AbortIf: o.abortIf, AbortOnFail: o.abortOnFail,
 	}
-	for _, s := range f.stages {
+	for _, s := range o.stages {
 		st, err := bench.ParseStage(s)
 		if err != nil {
 			return c, nil, err
 		}
 		c.Stages = append(c.Stages, st)
 	}
-	for _, s := range f.weights {
+	for _, s := range o.weights {
 		node, weight, ok := strings.Cut(s, "=")
 		w, err := strconv.ParseFloat(weight, 64)
 		if !ok || err != nil || !(w > 0) || math.IsInf(w, 0) {
@@ -216,20 +228,20 @@ func config(r *run.Run, f *options) (bench.Config, *bench.Mix, error) {
 		}
 		c.Weights[node] = w
 	}
-	mix, err := mix(r, f, &c)
+	mix, err := mix(r, o, &c)
 	return c, mix, err
 }
 
-func mix(r *run.Run, f *options, c *bench.Config) (*bench.Mix, error) {
-	if f.mix != "" && (f.workload == bench.WorkloadCalls || f.workload == bench.WorkloadLoginStorm) {
-		return nil, fail.Usage("leave --mix out", "--mix has no use with --workload %s", f.workload)
+func mix(r *run.Run, o *options, c *bench.Config) (*bench.Mix, error) {
+	if o.mix != "" && (o.workload == bench.WorkloadCalls || o.workload == bench.WorkloadLoginStorm) {
+		return nil, fail.Usage("leave --mix out", "--mix has no use with --workload %s", o.workload)
 	}
-	c.Mix = f.mix
-	name, isFile := strings.CutPrefix(f.mix, "@")
+	c.Mix = o.mix
+	name, isFile := strings.CutPrefix(o.mix, "@")
 	if !isFile {
 		return nil, nil
 	}
-	in, err := r.Open(name, "--mix "+f.mix)
+	in, err := r.Open(name, "--mix "+o.mix)
 	if err != nil {
 		return nil, err
 	}
@@ -242,24 +254,24 @@ func mix(r *run.Run, f *options, c *bench.Config) (*bench.Mix, error) {
 }
 
 // load runs the load, writes what came of it, and judges.
-func load(ctx context.Context, r *run.Run, f *options) error {
+func load(ctx context.Context, r *run.Run, o *options) error {
 	r.Patience.Store(run.WhileRead) // it hangs up the calls that it made
-	cfg, mix, err := config(r, f)
+	cfg, mix, err := config(r, o)
 	if err != nil {
 		return usage(err)
 	}
-	targets, err := targets(ctx, r, f, &cfg)
+	targets, err := targets(ctx, r, o, &cfg)
 	if err != nil {
 		return err
 	}
 	v, _ := run.BuildVersion()
-	seed := uint64(max(1, f.seed.Value))
+	seed := uint64(max(1, o.seed.Value))
 	var runs []*bench.Result
-	for i := range max(1, f.repeat.Value) {
-		live := newLive(r, i, f.repeat.Value)
+	for i := range max(1, o.repeat.Value) {
+		live := newLive(r, i, o.repeat.Value)
 		l := bench.Launch{
 			Config: cfg, Seed: seed, ID: newID(), Version: v, Mix: mix, Targets: targets,
-			Simulator: simulator(f.here), Live: live.interval,
+			Simulator: simulator(o.here), Live: live.interval,
 		}
 		res, err := l.Run(ctx)
 		live.end()
@@ -274,12 +286,12 @@ func load(ctx context.Context, r *run.Run, f *options) error {
 		debug.FreeOSMemory() // the next run starts from as little
 	}
 	res := runs[0]
-	if f.repeat.Value > 1 {
+	if o.repeat.Value > 1 {
 		if res, err = report.Repeats(runs); err != nil {
 			return err
 		}
 	}
-	return printResult(r, f, res)
+	return printResult(r, o, res)
 }
 
 // runFailed is why a run came to nothing. When others have loaded the servers before it, nobody may take that for a load that
@@ -293,13 +305,13 @@ func runFailed(err error, before int) error {
 }
 
 // printResult writes the result everywhere it is to go, files first, and returns its verdict as an error.
-func printResult(r *run.Run, f *options, res *bench.Result) error {
+func printResult(r *run.Run, o *options, res *bench.Result) error {
 	var err error
-	if f.out != "" {
-		err = res.WriteFile(f.out)
+	if o.out != "" {
+		err = res.WriteFile(o.out)
 	}
-	if f.html != "" {
-		err = errors.Join(err, atomicfile.Write(f.html, atomicfile.Public, func(w io.Writer) error { return report.HTML(w, res) }))
+	if o.html != "" {
+		err = errors.Join(err, atomicfile.Write(o.html, atomicfile.Public, func(w io.Writer) error { return report.HTML(w, res) }))
 	}
 	switch r.Settings.Output {
 	case run.OutputNone:

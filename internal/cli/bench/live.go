@@ -4,10 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"time"
-
-	"github.com/mattn/go-isatty"
 
 	"github.com/apntalk/amictl/internal/bench"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -17,18 +14,15 @@ import (
 // live tells on standard error how a run is going: on a terminal in one line that is updated, elsewhere in plain
 // lines. With -o jsonl each stretch is also an object on standard output.
 type live struct {
-	a        *run.Run
+	run      *run.Run
 	prefix   string
-	terminal *os.File // standard error, if it is one
-	lines    bool     // JSON lines on standard output
+	terminal bool // standard error is one
+	lines    bool // JSON lines on standard output
 	wrote    bool
 }
 
 func newLive(r *run.Run, i, repeats int) *live {
-	l := &live{a: r, lines: r.Settings.Output == run.OutputJSONLines}
-	if f, ok := r.Stderr.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
-		l.terminal = f
-	}
+	l := &live{run: r, terminal: r.StderrIsTerminal(), lines: r.Settings.Output == run.OutputJSONLines}
 	if repeats > 1 {
 		l.prefix = fmt.Sprintf("%d/%d ", i+1, repeats)
 	}
@@ -38,9 +32,9 @@ func newLive(r *run.Run, i, repeats int) *live {
 // interval reports a stretch.
 func (l *live) interval(v *bench.Interval) {
 	if l.lines {
-		_ = writeLine(l.a.Stdout, "interval", v) // a reader who is gone ends the run by a signal
+		_ = writeLine(l.run.Stdout, "interval", v) // a reader who is gone ends the run by a signal
 	}
-	if l.a.Flags.Quiet {
+	if l.run.Flags.Quiet {
 		return
 	}
 	phase := ""
@@ -52,21 +46,21 @@ func (l *live) interval(v *bench.Interval) {
 	if v.Backlog > 0 {
 		s += fmt.Sprintf("  waiting %d", v.Backlog)
 	}
-	if l.terminal != nil {
-		if n := run.Width(l.terminal); n > 0 {
+	if l.terminal {
+		if n := run.Width(l.run.Stderr); n > 0 {
 			s = output.Cut(s, n-1) // a line that wraps could not be written over
 		}
-		fmt.Fprintf(l.a.Stderr, "\r\x1b[K%s", s)
+		fmt.Fprintf(l.run.Stderr, "\r\x1b[K%s", s)
 		l.wrote = true
 		return
 	}
-	fmt.Fprintln(l.a.Stderr, s)
+	fmt.Fprintln(l.run.Stderr, s)
 }
 
 // end leaves the line that was updated.
 func (l *live) end() {
 	if l.wrote {
-		fmt.Fprintln(l.a.Stderr)
+		fmt.Fprintln(l.run.Stderr)
 	}
 }
 

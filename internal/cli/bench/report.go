@@ -11,12 +11,13 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 )
 
-// benchReport shows results again: as a table, as Markdown, as JSON, as a page.
-func reportFiles(r *run.Run, f *options, files []string) error {
+// reportFiles shows results again: as a table, as Markdown, as JSON, as a page.
+func reportFiles(r *run.Run, o *options) error {
+	files := o.files
 	if len(files) == 0 {
 		return fail.Usage("such as `amictl bench report new.json`", "bench report needs a FILE")
 	}
-	if f.html != "" && len(files) > 1 && !f.merge {
+	if o.html != "" && len(files) > 1 && !o.merge {
 		return fail.Usage("--merge makes one result of them", "--html shows one result, and there are %d files", len(files))
 	}
 	results := make([]*bench.Result, len(files))
@@ -27,7 +28,7 @@ func reportFiles(r *run.Run, f *options, files []string) error {
 		}
 		results[i] = res
 	}
-	if f.merge {
+	if o.merge {
 		res, err := report.Merge(results)
 		if err != nil {
 			return notMerged(err)
@@ -35,7 +36,7 @@ func reportFiles(r *run.Run, f *options, files []string) error {
 		results = []*bench.Result{res}
 	}
 	for i, res := range results {
-		if err := show(r, f, res, i); err != nil {
+		if err := show(r, o, res, i); err != nil {
 			return err
 		}
 	}
@@ -51,12 +52,12 @@ func notMerged(err error) error {
 }
 
 // show writes one result.
-func show(r *run.Run, f *options, res *bench.Result, i int) error {
-	if f.html == "-" {
+func show(r *run.Run, o *options, res *bench.Result, i int) error {
+	if o.html == "-" {
 		return report.HTML(r.Stdout, res)
 	}
-	if f.html != "" {
-		return atomicfile.Write(f.html, atomicfile.Public, func(w io.Writer) error { return report.HTML(w, res) })
+	if o.html != "" {
+		return atomicfile.Write(o.html, atomicfile.Public, func(w io.Writer) error { return report.HTML(w, res) })
 	}
 	switch r.Settings.Output {
 	case run.OutputNone:
@@ -66,7 +67,7 @@ func show(r *run.Run, f *options, res *bench.Result, i int) error {
 	case run.OutputJSONLines:
 		return writeLine(r.Stdout, "result", res)
 	}
-	if f.markdown {
+	if o.markdown {
 		return report.Markdown(r.Stdout, res)
 	}
 	if i > 0 {
@@ -78,11 +79,12 @@ func show(r *run.Run, f *options, res *bench.Result, i int) error {
 }
 
 // compare holds a result against another.
-func compare(r *run.Run, f *options, files []string) error {
+func compare(r *run.Run, o *options) error {
+	files := o.files
 	if len(files) != 2 {
 		return fail.Usage("such as `amictl bench compare base.json new.json --fail-if 'p99>+10%'`", "bench compare needs two files, and got %d", len(files))
 	}
-	thresholds, err := bench.ParseThresholds(f.failIf, true)
+	thresholds, err := bench.ParseThresholds(o.failIf, true)
 	if err != nil {
 		return usage(err)
 	}
@@ -92,7 +94,7 @@ func compare(r *run.Run, f *options, files []string) error {
 			return fail.Input("`amictl bench --out FILE` writes one", "%s", fail.Cause(err))
 		}
 	}
-	c, err := report.Compare(pair[0], pair[1], thresholds, f.force)
+	c, err := report.Compare(pair[0], pair[1], thresholds, o.force)
 	if err != nil {
 		return usage(err)
 	}

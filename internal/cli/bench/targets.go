@@ -32,27 +32,27 @@ func simulator(here bool) func() *exec.Cmd {
 
 // targets returns the real servers that were named on the command line, none for a simulated cluster. It tries a
 // login on each first, so that a wrong secret says so at once.
-func targets(ctx context.Context, r *run.Run, f *options, cfg *bench.Config) ([]bench.Target, error) {
+func targets(ctx context.Context, r *run.Run, o *options, cfg *bench.Config) ([]bench.Target, error) {
 	if r.Flags.Local || r.Flags.ManagerConf != "" {
 		return nil, fail.Usage("name the server: --node ami://user@127.0.0.1:5038", "bench has no use for --local")
 	}
 	if len(r.Flags.Nodes) == 0 && len(r.Flags.Labels) == 0 {
-		if f.confirm.Given {
+		if o.confirm.Given {
 			return nil, fail.Usage("name them with --node or -l", "--confirm-target without real servers")
 		}
 		return nil, nil
 	}
-	if f.sim.Given || f.profile != "" {
+	if o.sim.Given || o.profile != "" {
 		return nil, fail.Usage("leave --sim and --profile out, or --node and -l", "real servers cannot be simulated")
 	}
 	nodes, err := nodes(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := confirmed(f, nodes); err != nil {
+	if err := confirmed(o, nodes); err != nil {
 		return nil, err
 	}
-	if err := act.Permit(r, &target.Fanout{Yes: f.yes}, nodes, &ami.Action{Name: "bench"}); err != nil {
+	if err := act.Permit(r, &target.Fanout{Yes: o.yes}, nodes, &ami.Action{Name: "bench"}); err != nil {
 		return nil, err
 	}
 	if err := preflight(ctx, r, nodes); err != nil {
@@ -81,7 +81,7 @@ func nodes(r *run.Run) (nodes []ami.Config, err error) {
 }
 
 // confirmed makes sure that whoever loads servers elsewhere means it, and how much.
-func confirmed(f *options, nodes []ami.Config) error {
+func confirmed(o *options, nodes []ami.Config) error {
 	away := 0
 	for i := range nodes {
 		if !isLoopback(nodes[i].Addr) {
@@ -89,15 +89,15 @@ func confirmed(f *options, nodes []ami.Config) error {
 		}
 	}
 	switch {
-	case away == 0 && f.confirm.Given:
-		return fail.Usage("leave it out", "--confirm-target %d, but all servers are on this host", f.confirm.Value)
+	case away == 0 && o.confirm.Given:
+		return fail.Usage("leave it out", "--confirm-target %d, but all servers are on this host", o.confirm.Value)
 	case away == 0:
 		return nil
-	case f.confirm.Value != away:
+	case o.confirm.Value != away:
 		return fail.Usage(fmt.Sprintf("if they may be loaded, say --confirm-target %d", away), "%d of the servers are not on this host", away)
-	case f.rate.v <= 0 && len(f.stages) == 0:
+	case o.rate.v <= 0 && len(o.stages) == 0:
 		return fail.Usage("a closed loop would take all that they have", "servers that are not on this host need a --rate or --stage")
-	case f.workload == bench.WorkloadCalls && !f.maxCalls.Given:
+	case o.workload == bench.WorkloadCalls && !o.maxCalls.Given:
 		return fail.Usage("such as --max-calls 1000: each may cost money", "calls on servers that are not on this host need --max-calls")
 	}
 	return nil

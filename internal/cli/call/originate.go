@@ -30,23 +30,23 @@ type Options struct {
 
 // Action builds the action. It is always asynchronous for Asterisk: a synchronous Originate blocks all
 // behind it on the session.
-func Action(r *run.Run, f *Options, more []string) (ami.Action, error) {
+func Action(r *run.Run, o *Options, more []string) (ami.Action, error) {
 	const hint = "see `amictl originate --help`"
 	switch {
-	case f.Channel == "":
+	case o.Channel == "":
 		return ami.Action{}, fail.Usage(hint, "--channel is missing")
-	case f.Exten != "" && f.Application != "":
+	case o.Exten != "" && o.Application != "":
 		return ami.Action{}, fail.Usage(hint, "--exten and --application do not go together")
-	case f.Exten == "" && f.Application == "":
+	case o.Exten == "" && o.Application == "":
 		return ami.Action{}, fail.Usage(hint, "--exten or --application is missing: where shall the call go?")
-	case f.Wait != "answer" && f.Wait != "hangup":
-		return ami.Action{}, fail.Usage("answer or hangup", "--wait %q is none of the choices", f.Wait)
-	case f.Wait == "hangup" && f.Async:
+	case o.Wait != "answer" && o.Wait != "hangup":
+		return ami.Action{}, fail.Usage("answer or hangup", "--wait %q is none of the choices", o.Wait)
+	case o.Wait == "hangup" && o.Async:
 		return ami.Action{}, fail.Usage(hint, "--wait hangup and --async do not go together")
-	case f.Data != "" && f.Application == "":
+	case o.Data != "" && o.Application == "":
 		return ami.Action{}, fail.Usage(hint, "--data is for --application")
 	}
-	action := ami.Action{Name: "Originate", Timeout: f.Ring.Value + originateGrace, AwaitOriginate: !f.Async}
+	action := ami.Action{Name: "Originate", Timeout: o.Ring.Value + originateGrace, AwaitOriginate: !o.Async}
 	if r.Flags.Timeout.Given {
 		action.Timeout = r.Flags.Timeout.Value
 	}
@@ -55,19 +55,19 @@ func Action(r *run.Run, f *Options, more []string) (ami.Action, error) {
 			action.Fields = append(action.Fields, ami.Field{Name: name, Value: value})
 		}
 	}
-	add("Channel", f.Channel)
-	if f.Exten != "" {
-		add("Exten", f.Exten)
-		add("Context", cmp.Or(f.Context, "default"))
-		add("Priority", cmp.Or(f.Priority, "1"))
+	add("Channel", o.Channel)
+	if o.Exten != "" {
+		add("Exten", o.Exten)
+		add("Context", cmp.Or(o.Context, "default"))
+		add("Priority", cmp.Or(o.Priority, "1"))
 	}
-	add("Application", f.Application)
-	add("Data", f.Data)
-	add("CallerID", f.CallerID)
-	add("Account", f.Account)
-	add("Timeout", strconv.FormatInt(f.Ring.Value.Milliseconds(), 10))
+	add("Application", o.Application)
+	add("Data", o.Data)
+	add("CallerID", o.CallerID)
+	add("Account", o.Account)
+	add("Timeout", strconv.FormatInt(o.Ring.Value.Milliseconds(), 10))
 	add("Async", "true")
-	for _, v := range f.Vars {
+	for _, v := range o.Vars {
 		name, value, found := strings.Cut(v, "=")
 		if !found || name == "" {
 			return action, fail.Usage("such as --var CAMPAIGN=7", "--var %q is not KEY=VALUE", v)

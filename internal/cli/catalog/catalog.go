@@ -24,38 +24,68 @@ const actionsHelp = `Examples:
 What Asterisk's documentation says, without asking a server, unless --live does. Needs: a class that the user must have
 in write=. A * marks what is required.`
 
+// options are those of actions; events has no flags.
+type options struct {
+	args []string // a name or a glob
+	live bool
+}
+
+// pattern is the name or the glob, "*" if there is none.
+func (o *options) pattern() string {
+	if len(o.args) == 0 {
+		return "*"
+	}
+	return o.args[0]
+}
+
+// check refuses more than one pattern.
+func (o *options) check(what string) error {
+	if len(o.args) > 1 {
+		return fail.Usage("quote a glob: the shell expands it", "amictl %ss takes one name", what)
+	}
+	return nil
+}
+
+// ActionsCommand makes the subcommand actions.
 func ActionsCommand(r *run.Run) *cli.Command {
-	live := false
-	return &cli.Command{
+	o := &options{}
+	return r.Tell(&cli.Command{
 		Name:        "actions",
 		Usage:       "what actions there are, and what they take",
 		ArgsUsage:   "[NAME|GLOB]",
 		Description: actionsHelp,
-		Flags:       []cli.Flag{&cli.BoolFlag{Name: "live", Usage: "ask the server instead of the catalogue", Destination: &live}},
+		Flags:       []cli.Flag{&cli.BoolFlag{Name: "live", Usage: "ask the server instead of the catalogue", Destination: &o.live}},
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if live {
-				return liveActions(ctx, r, c)
-			}
-			if one, ok := catalog.Lookup(c.Args().First()); ok && c.Args().Len() == 1 {
-				if p := peoplesPrinter(r); p != nil {
-					return actionDetail(p, &one)
-				}
-			}
-			row := actionRecord
-			if peoplesPrinter(r) != nil {
-				row = actionRow
-			}
-			var rows []output.Record
-			var names []string
-			for _, action := range catalog.Actions() {
-				names = append(names, action.Name)
-				if !c.Args().Present() || ami.MatchGlob(c.Args().First(), action.Name) {
-					rows = append(rows, row(&action))
-				}
-			}
-			return catalogue(r, c, rows, names, "action")
+			o.args = c.Args().Slice()
+			return actions(ctx, r, o)
 		},
+	}, run.About{Args: run.Words{Kind: run.ActionName}})
+}
+
+// actions prints the actions that there are: in the catalogue, or on a server.
+func actions(ctx context.Context, r *run.Run, o *options) error {
+	if err := o.check("action"); err != nil {
+		return err
 	}
+	if o.live {
+		return liveActions(ctx, r, o)
+	}
+	row := actionRecord
+	if p := peoplesPrinter(r); p != nil {
+		if one, ok := catalog.Lookup(o.pattern()); ok {
+			return actionDetail(p, &one)
+		}
+		row = actionRow
+	}
+	var rows []output.Record
+	var names []string
+	for _, action := range catalog.Actions() {
+		names = append(names, action.Name)
+		if ami.MatchGlob(o.pattern(), action.Name) {
+			rows = append(rows, row(&action))
+		}
+	}
+	return catalogue(r, o, rows, names, "action")
 }
 
 func actionRecord(action *catalog.Action) output.Record {
@@ -82,8 +112,8 @@ func actionRecord(action *catalog.Action) output.Record {
 		{Key: "classes", Value: classes, Text: cmp.Or(strings.Join(action.Classes, ","), "-")},
 		{Key: "read_only", Value: action.ReadOnly, Text: run.Yes(action.ReadOnly)},
 		{Key: "legacy", Value: action.Legacy, Text: run.Yes(action.Legacy)},
-		{Key: "end_event", Value: run.OrNil(action.EndEvent)},
-		{Key: "odd_answer", Value: run.OrNil(string(action.Odd))},
+		{Key: "end_event", Value: run.OrAbsent(action.EndEvent)},
+		{Key: "odd_answer", Value: run.OrAbsent(string(action.Odd))},
 		{Key: "params", Value: all, Text: strings.Join(params, " ")},
 		{Key: "required", Value: required, Text: strings.Join(required, " ")},
 	}
@@ -126,14 +156,11 @@ func peoplesPrinter(r *run.Run) *output.Printer {
 }
 
 // catalogue prints rows; a name that nothing matches is an error.
-func catalogue(r *run.Run, c *cli.Command, rows []output.Record, names []string, what string) error {
-	if c.Args().Len() > 1 {
-		return fail.Usage("quote a glob: the shell expands it", "%s takes one name", c.UsageText)
-	}
+func catalogue(r *run.Run, o *options, rows []output.Record, names []string, what string) error {
 	if len(rows) == 0 {
-		return fail.Usage(fail.NearHint(c.Args().First(), names, "a newer server may have it all the same"), "the catalogue has no %s %q", what, c.Args().First())
+		return fail.Usage(fail.NearHint(o.pattern(), names, "a newer server may have it all the same"), "the catalogue has no %s %q", what, o.pattern())
 	}
-	p, err := r.Printer(run.Records, false, !c.Args().Present())
+	p, err := r.Printer(run.Records, false, len(o.args) == 0)
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -103,10 +101,7 @@ func detail(p *output.Printer, rows [][2]string) error {
 const detailIndent = 12
 
 // liveActions lists what one server lets this user do, as its ListCommands says.
-func liveActions(ctx context.Context, r *run.Run, c *cli.Command) error {
-	if c.Args().Len() > 1 {
-		return fail.Usage("quote a glob: the shell expands it", "%s takes one name", c.UsageText)
-	}
+func liveActions(ctx context.Context, r *run.Run, o *options) error {
 	nodes, err := target.Nodes(r)
 	if err != nil {
 		return err
@@ -126,7 +121,7 @@ func liveActions(ctx context.Context, r *run.Run, c *cli.Command) error {
 	}
 	found := 0
 	for name, text := range e.Reply.All() {
-		if name == "" || wire.EqualFold(name, "Response") || wire.EqualFold(name, "ActionID") || c.Args().Present() && !ami.MatchGlob(c.Args().First(), name) {
+		if name == "" || wire.EqualFold(name, "Response") || wire.EqualFold(name, "ActionID") || !ami.MatchGlob(o.pattern(), name) {
 			continue
 		}
 		found++
@@ -135,7 +130,7 @@ func liveActions(ctx context.Context, r *run.Run, c *cli.Command) error {
 		}
 	}
 	if found == 0 {
-		return &fail.Error{Code: fail.CodeCondition, Message: e.Node + ": no action " + c.Args().First() + " for this user", Hint: "its write= may lack a class, or the module is not loaded"}
+		return &fail.Error{Code: fail.CodeCondition, Message: e.Node + ": no action " + o.pattern() + " for this user", Hint: "its write= may lack a class, or the module is not loaded"}
 	}
 	return p.Close()
 }

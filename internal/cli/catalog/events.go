@@ -24,29 +24,40 @@ The events that Asterisk is known to send, without asking a server. Needs: the c
 all of them. What needs none only comes in answers. A header in [] is not always there, one with ... may repeat. Any event
 may have Privilege, Timestamp, SequenceNumber and SystemName too.`
 
+// EventsCommand makes the subcommand events.
 func EventsCommand(r *run.Run) *cli.Command {
+	o := &options{}
 	return r.Tell(&cli.Command{
 		Name:        "events",
 		Usage:       "what events there are, and what they hold",
 		ArgsUsage:   "[NAME|GLOB]",
 		Description: eventsHelp,
-		Action: func(_ context.Context, c *cli.Command) error {
-			row := eventRecord
-			if p := peoplesPrinter(r); p != nil {
-				if one, ok := catalog.LookupEvent(c.Args().First()); ok && c.Args().Len() == 1 {
-					return eventDetail(p, &one)
-				}
-				row = eventRow
-			}
-			var rows []output.Record
-			for _, e := range catalog.Events() {
-				if !c.Args().Present() || ami.MatchGlob(c.Args().First(), e.Name) {
-					rows = append(rows, row(&e))
-				}
-			}
-			return catalogue(r, c, rows, catalog.EventNames(), "event")
+		Action: func(ctx context.Context, c *cli.Command) error {
+			o.args = c.Args().Slice()
+			return events(ctx, r, o)
 		},
-	}, run.About{Config: run.ConfigMayBeBroken})
+	}, run.About{Args: run.Words{Kind: run.EventName}, Config: run.ConfigMayBeBroken})
+}
+
+// events prints the events that are in the catalogue.
+func events(_ context.Context, r *run.Run, o *options) error {
+	if err := o.check("event"); err != nil {
+		return err
+	}
+	row := eventRecord
+	if p := peoplesPrinter(r); p != nil {
+		if one, ok := catalog.LookupEvent(o.pattern()); ok {
+			return eventDetail(p, &one)
+		}
+		row = eventRow
+	}
+	var rows []output.Record
+	for _, e := range catalog.Events() {
+		if ami.MatchGlob(o.pattern(), e.Name) {
+			rows = append(rows, row(&e))
+		}
+	}
+	return catalogue(r, o, rows, catalog.EventNames(), "event")
 }
 
 // ends returns the actions whose list an event ends.
@@ -73,10 +84,10 @@ func eventRecord(e *catalog.Event) output.Record {
 	return output.Record{
 		{Key: "event", Value: e.Name},
 		{Key: "classes", Value: append([]string{}, e.Classes...), Text: cmp.Or(strings.Join(e.Classes, ","), "-")},
-		{Key: "since", Value: run.OrNil(e.Since)},
-		{Key: "removed", Value: run.OrNil(e.Removed)},
-		listOrNil("answers", e.Answers),
-		listOrNil("ends", ends(e.Name)),
+		{Key: "since", Value: run.OrAbsent(e.Since)},
+		{Key: "removed", Value: run.OrAbsent(e.Removed)},
+		listOrAbsent("answers", e.Answers),
+		listOrAbsent("ends", ends(e.Name)),
 		{Key: "headers", Value: headers, Text: strings.Join(headerWords(e), " ")},
 		{Key: "optional", Value: optional, Text: strings.Join(optional, " ")},
 		{Key: "repeats", Value: repeats, Text: strings.Join(repeats, " ")},
@@ -84,8 +95,8 @@ func eventRecord(e *catalog.Event) output.Record {
 	}
 }
 
-// listOrNil is a list that is left out if it is empty.
-func listOrNil(key string, list []string) output.Pair {
+// listOrAbsent is a list that is left out if it is empty.
+func listOrAbsent(key string, list []string) output.Pair {
 	if len(list) == 0 {
 		return output.Pair{Key: key}
 	}

@@ -49,20 +49,25 @@ be reached or logged in to, 6 when nodes ended differently.`
 
 // options are those of check.
 type options struct {
+	args  []string
 	junit string
 	yes   bool
 }
 
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
-	f := &options{}
-	return &cli.Command{
+	o := &options{}
+	return r.Tell(&cli.Command{
 		Name: "check", Usage: "smoke-test every node by a profile", ArgsUsage: "[FILE]", Description: help,
 		Flags: []cli.Flag{
-			flags.Text("junit", "", "also write the results to `FILE` as JUnit XML", &f.junit),
-			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before a profile's call or command may change what a protected context holds", Destination: &f.yes},
+			flags.Text("junit", "", "also write the results to `FILE` as JUnit XML", &o.junit),
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before a profile's call or command may change what a protected context holds", Destination: &o.yes},
 		},
-		Action: func(ctx context.Context, c *cli.Command) error { return check(ctx, r, f, c.Args().Slice()) },
-	}
+		Action: func(ctx context.Context, c *cli.Command) error {
+			o.args = c.Args().Slice()
+			return check(ctx, r, o)
+		},
+	}, run.About{Args: run.Words{Kind: run.Files}, Outputs: []run.Output{run.OutputJUnit}})
 }
 
 // A result is how one check of one node ended.
@@ -109,24 +114,24 @@ func (r *result) record() output.Record {
 		{Key: "check", Value: r.check},
 		{Key: "status", Value: r.status(), Tone: map[string]output.Tone{"pass": output.Good, "skip": output.Doubtful, "fail": output.Bad}[r.status()]},
 		{Key: "took_us", Value: r.took.Microseconds(), Text: took},
-		{Key: "code", Value: run.OrNil(string(fail.Classify(r.err).Code))},
-		{Key: "detail", Value: run.OrNil(r.detail), Look: output.Prose},
+		{Key: "code", Value: run.OrAbsent(string(fail.Classify(r.err).Code))},
+		{Key: "detail", Value: run.OrAbsent(r.detail), Look: output.Prose},
 	}
 }
 
-func check(ctx context.Context, r *run.Run, f *options, args []string) error {
-	if len(args) > 1 {
-		return fail.Usage("nodes are chosen with --node", "check takes one file, and got %q too", args[1])
+func check(ctx context.Context, r *run.Run, o *options) error {
+	if len(o.args) > 1 {
+		return fail.Usage("nodes are chosen with --node", "check takes one file, and got %q too", o.args[1])
 	}
 	profile := defaultProfile()
-	if len(args) == 1 {
+	if len(o.args) == 1 {
 		var err error
-		if profile, err = readProfile(r, args[0]); err != nil {
+		if profile, err = readProfile(r, o.args[0]); err != nil {
 			return err
 		}
 	}
-	if f.junit != "" {
-		if err := run.CheckOutput("--junit", f.junit); err != nil {
+	if o.junit != "" {
+		if err := run.CheckOutput("--junit", o.junit); err != nil {
 			return err
 		}
 	}
@@ -139,7 +144,7 @@ func check(ctx context.Context, r *run.Run, f *options, args []string) error {
 		return err
 	}
 	for _, action := range actions {
-		if err := act.Permit(r, &target.Fanout{Yes: f.yes}, nodes, &action); err != nil {
+		if err := act.Permit(r, &target.Fanout{Yes: o.yes}, nodes, &action); err != nil {
 			return err
 		}
 	}
@@ -154,13 +159,13 @@ func check(ctx context.Context, r *run.Run, f *options, args []string) error {
 	if run.BySignal(ctx) { // what --deadline cut short is told, as far as it went
 		return ctx.Err()
 	}
-	if f.junit != "" || form == run.OutputJUnit {
+	if o.junit != "" || form == run.OutputJUnit {
 		var b bytes.Buffer
 		if err := writeJUnit(&b, results); err != nil {
 			return err
 		}
-		if f.junit != "" {
-			if err := run.ReplaceOutput(f.junit, b.Bytes()); err != nil {
+		if o.junit != "" {
+			if err := run.ReplaceOutput(o.junit, b.Bytes()); err != nil {
 				return err
 			}
 		}

@@ -134,8 +134,8 @@ func queueStatus(name string) ami.Action { return ami.NewAction("QueueStatus", "
 func (c *commandCheck) action() ami.Action { return ami.NewAction("Command", "Command", c.Run) }
 
 func (c *callCheck) action(r *run.Run) (ami.Action, error) {
-	f := &call.Options{Wait: "answer", Channel: c.Channel, Exten: c.Exten, Context: c.Context, Application: c.Application, Data: c.Data, Ring: flags.Duration{Value: c.ring}}
-	return call.Action(r, f, nil)
+	o := &call.Options{Wait: "answer", Channel: c.Channel, Exten: c.Exten, Context: c.Context, Application: c.Application, Data: c.Data, Ring: flags.Duration{Value: c.ring}}
+	return call.Action(r, o, nil)
 }
 
 var profileKeys = []string{

@@ -34,58 +34,69 @@ Asterisk itself says Success to many a command that did nothing: --expect and --
 // options are those of command.
 type options struct {
 	target.Fanout
+	words          []string // of the command
 	prefix         string
 	expect, reject flags.List
 }
 
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
-	f := &options{prefix: "auto"}
+	o := &options{prefix: "auto"}
 	return r.Tell(&cli.Command{
 		Name:        "command",
 		Usage:       "run a command of Asterisk's own command line",
 		ArgsUsage:   "WORD...",
 		Description: help,
 		Flags: slices.Concat([]cli.Flag{
-			flags.Text("prefix", "", "begin each line with the node's name: `WHEN` is auto, always or never", &f.prefix),
-			&cli.GenericFlag{Name: "expect", Usage: "fail unless the output matches `REGEXP` (RE2, ^ and $ are a line's ends); may repeat", Value: &f.expect},
-			&cli.GenericFlag{Name: "reject", Usage: "fail if the output matches `REGEXP`; may repeat", Value: &f.reject},
-		}, f.Flags(), f.Rolling()),
+			flags.Choice("prefix", "", "begin each line with the node's name: `WHEN` is auto, always or never", &o.prefix, "auto", "always", "never"),
+			&cli.GenericFlag{Name: "expect", Usage: "fail unless the output matches `REGEXP` (RE2, ^ and $ are a line's ends); may repeat", Value: &o.expect},
+			&cli.GenericFlag{Name: "reject", Usage: "fail if the output matches `REGEXP`; may repeat", Value: &o.reject},
+		}, o.Flags(), o.Rolling()),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			line := strings.Join(append(c.Args().Slice(), r.Rest...), " ")
-			if strings.TrimSpace(line) == "" {
-				return fail.Usage("such as `amictl command core show channels`", "the command is missing")
-			}
-			action := ami.NewAction("Command", "Command", line)
-			action.Timeout = r.Settings.Timeout
-			if err := act.CheckAction(&action); err != nil {
-				return err
-			}
-			return runCommand(ctx, r, f, action)
+			o.words = append(c.Args().Slice(), r.Rest...)
+			return command(ctx, r, o)
 		},
-	}, run.About{Rest: true})
+	}, run.About{Args: run.Words{Kind: run.AnyWords}, Rest: run.Words{Kind: run.AnyWords}})
 }
 
-// runCommand sends a Command to the nodes selected and prints the output.
-func runCommand(ctx context.Context, r *run.Run, f *options, action ami.Action) error {
-	switch f.prefix {
-	case "auto", "always", "never":
-	default:
-		return fail.Usage("auto, always or never", "--prefix %q is none of the choices", f.prefix)
+// action makes the action that runs the command.
+func (o *options) action(r *run.Run) (ami.Action, error) {
+	line := strings.Join(o.words, " ")
+	if strings.TrimSpace(line) == "" {
+		return ami.Action{}, fail.Usage("such as `amictl command core show channels`", "the command is missing")
 	}
-	wanted, err := act.NewTextConditions(f.expect, f.reject)
+	action := ami.NewAction("Command", "Command", line)
+	action.Timeout = r.Settings.Timeout
+	if err := act.CheckAction(&action); err != nil {
+		return action, err
+	}
+	switch o.prefix {
+	case "auto", "always", "never":
+		return action, nil
+	}
+	return action, fail.Usage("auto, always or never", "--prefix %q is none of the choices", o.prefix)
+}
+
+// command sends the command to the nodes selected and prints its output.
+func command(ctx context.Context, r *run.Run, o *options) error {
+	action, err := o.action(r)
 	if err != nil {
 		return err
 	}
-	nodes, done, err := act.Aim(r, &f.Fanout, &action)
+	wanted, err := act.NewTextConditions(o.expect, o.reject)
+	if err != nil {
+		return err
+	}
+	nodes, done, err := act.Aim(r, &o.Fanout, &action)
 	if err != nil || done {
 		return err
 	}
-	several := len(nodes) > 1 && f.Route == ""
+	several := len(nodes) > 1 && o.Route == ""
 	p, err := r.Printer(run.CommandText, len(nodes) > 1, several)
 	if err != nil {
 		return err
 	}
-	named := f.prefix == "always" || f.prefix == "auto" && several
+	named := o.prefix == "always" || o.prefix == "auto" && several
 	origin := output.Origin{Action: action.Name}
 	var t target.Tally
 	var failed error
@@ -96,7 +107,7 @@ func runCommand(ctx context.Context, r *run.Run, f *options, action ami.Action) 
 		}
 		return reply, err
 	}
-	target.Each(ctx, r, nodes, &f.Fanout, ask, func(e target.Ending) {
+	target.Each(ctx, r, nodes, &o.Fanout, ask, func(e target.Ending) {
 		if e.Reply != nil && p.Options().Format == output.Raw {
 			failed = errors.Join(failed, commandOutput(r, p, e, named, several, &t), p.Flush())
 			return

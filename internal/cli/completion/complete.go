@@ -52,7 +52,7 @@ func (c *completer) complete(words []string, word string) {
 		}
 		switch {
 		case w == "--":
-			c.rest(words[i+1:], word)
+			c.words(c.run.About(c.command).Rest, words[i+1:], word)
 			return
 		case len(w) > 1 && w[0] == '-':
 			f := c.lookup(w)
@@ -80,12 +80,14 @@ func (c *completer) complete(words []string, word string) {
 		}
 	case strings.HasPrefix(word, "-"):
 		c.flags(word)
+	case len(c.command.Commands) > 0:
+		c.subcommands(word)
 	default:
-		c.argument(positional, word)
+		c.words(c.run.About(c.command).Args, positional, word)
 	}
 }
 
-// lookup finds a flag; originate calls one by another name.
+// lookup finds a flag, also by another name that the subcommand has for it.
 func (c *completer) lookup(word string) cli.Flag {
 	name, _, _ := strings.Cut(word, "=")
 	if other, ok := c.run.About(c.command).Aliases[name]; ok {
@@ -137,30 +139,14 @@ func (c *completer) flags(word string) {
 		}
 	}
 	c.add(word, "", "--help", "show help")
-	if c.run.About(c.command).Rest {
+	if c.run.About(c.command).Rest.Kind != run.NoWords {
 		c.add(word, "", "--", "what follows is not for amictl")
 	}
 }
 
-// FlagChoices are the values of flags that take one of a few words.
-var FlagChoices = map[string][]string{
-	"output":   {"auto", "table", "jsonl", "json", "csv", "raw", "none"},
-	"color":    {"auto", "always", "never"},
-	"prefix":   {"auto", "always", "never"},
-	"route":    {"round-robin", "failover", "least-pending"},
-	"workload": {"actions", "calls", "events", "biglist", "login-storm"},
-	"profile":  {"even", "one-slow", "one-flooding", "one-stalled", "flapping", "storm", "mixed"},
-	"version":  {"22", "16", "13"},
-	"require":  {"all"},
-	"wait":     {"answer", "hangup"},
-}
-
-// FlagFiles are flags whose value is a file although their usage does not call it FILE.
-var FlagFiles = []string{"control"}
-
+// flagValue completes the value of a flag: what there is of the kind that it names, its choices, or a file.
 func (c *completer) flagValue(f cli.Flag, before, typed string) {
-	name := f.Names()[0]
-	switch name {
+	switch f.Names()[0] {
 	case "context":
 		c.addAll(typed, before, c.config().ContextNames()...)
 		return
@@ -175,6 +161,10 @@ func (c *completer) flagValue(f cli.Flag, before, typed string) {
 	case "label":
 		c.addAll(typed, before, c.labels()...)
 		return
+	case "output":
+		for _, own := range c.run.About(c.command).Outputs {
+			c.add(typed, before, string(own), "")
+		}
 	case "where":
 		c.headers(typed, before, "=")
 		return
@@ -183,19 +173,14 @@ func (c *completer) flagValue(f cli.Flag, before, typed string) {
 		c.headers(typed[last:], before+typed[:last], "")
 		return
 	}
-	if choices := FlagChoices[name]; choices != nil {
+	if choices := flags.Choices(f); choices != nil {
 		c.addAll(typed, before, choices...)
-		if name == "output" && c.command.Name == "health" {
-			c.addAll(typed, before, "nagios", "prometheus")
-		}
 		return
 	}
-	doc, ok := f.(cli.DocGenerationFlag)
-	if !ok {
-		return
+	if doc, ok := f.(cli.DocGenerationFlag); ok {
+		value, _ := flags.UnquoteUsage(doc.GetUsage())
+		c.files = value == "FILE" || value == "SOCKET"
 	}
-	value, _ := flags.UnquoteUsage(doc.GetUsage())
-	c.files = strings.HasPrefix(value, "FILE") || slices.Contains(FlagFiles, name)
 }
 
 // keepPrefix returns the words that typed is a beginning of, but none if nothing was typed: they are no answer then.
@@ -206,61 +191,65 @@ func keepPrefix(typed string, words ...string) []string {
 	return words
 }
 
-// argument completes what is no flag.
-func (c *completer) argument(before []string, word string) {
-	if len(c.command.Commands) > 0 {
-		for _, sub := range c.command.Commands {
-			if !sub.Hidden {
-				c.add(word, "", sub.Name, sub.Usage)
-			}
+// subcommands completes the name of one.
+func (c *completer) subcommands(word string) {
+	for _, sub := range c.command.Commands {
+		if !sub.Hidden {
+			c.add(word, "", sub.Name, sub.Usage)
 		}
-		return
 	}
+}
+
+// words completes a word behind others of its kind.
+func (c *completer) words(w run.Words, before []string, word string) {
 	first := len(before) == 0
-	if words := c.run.About(c.command).Words; words != nil && first {
-		c.addAll(word, "", words()...)
-		return
-	}
-	switch path := strings.TrimPrefix(c.command.UsageText, "amictl "); {
-	case path == "send":
-		c.action(before, word)
-	case path == "originate":
-		c.params("Originate", before, word)
-	case path == "tail", path == "wait":
-		c.events(word)
-	case path == "actions" && first:
-		c.actions(word)
-	case path == "events" && first:
-		c.events(word)
-	case strings.HasPrefix(path, "context ") && path != "context list" && path != "context add" && first:
-		c.addAll(word, "", c.config().ContextNames()...)
-	case path == "bench", path == "sim", path == "check":
-		c.files = true
-	}
-}
-
-// rest completes behind `--`: an action, or another program's words.
-func (c *completer) rest(words []string, word string) {
-	switch c.command.Name {
-	case "tail", "wait":
-		c.action(words, word)
-	case "sim":
-		if len(words) > 0 && words[0] == "amictl" {
-			c.complete(words[1:], word)
-			return
+	switch w.Kind {
+	case run.NoWords, run.AnyWords:
+	case run.OneOf:
+		if first {
+			c.addAll(word, "", w.Choices()...)
 		}
-		c.add(word, "", "amictl", "this program, against the simulated servers")
-		c.files = len(c.found) == 0
+	case run.FormAndFiles:
+		if c.files = !first; first {
+			c.addAll(word, "", w.Choices()...)
+		}
+	case run.ActionName:
+		if first {
+			c.actions(word)
+		}
+	case run.ActionWords:
+		if first {
+			c.actions(word)
+		} else {
+			c.params(before[0], before[1:], word)
+		}
+	case run.Parameters:
+		c.params(w.Action, before, word)
+	case run.EventName:
+		if first {
+			c.events(word)
+		}
+	case run.EventNames:
+		c.events(word)
+	case run.ContextName:
+		if first {
+			c.addAll(word, "", c.config().ContextNames()...)
+		}
+	case run.Files:
+		c.files = true
+	case run.CommandLine:
+		c.commandLine(before, word)
 	}
 }
 
-// action completes an action and then its parameters.
-func (c *completer) action(before []string, word string) {
-	if len(before) == 0 {
-		c.actions(word)
+// commandLine completes a program and its arguments. Of other programs than this one nothing is known.
+func (c *completer) commandLine(before []string, word string) {
+	if len(before) > 0 && before[0] == c.root.Name {
+		c.complete(before[1:], word)
 		return
 	}
-	c.params(before[0], before[1:], word)
+	c.add(word, "", c.root.Name, "this program")
+	c.files = len(c.found) == 0
 }
 
 func (c *completer) actions(word string) {
@@ -301,7 +290,7 @@ func (c *completer) events(word string) { c.addAll(word, "", catalog.EventNames(
 
 // headers completes a header of the events that were named.
 func (c *completer) headers(typed, before, behind string) {
-	if c.command.Name != "tail" && c.command.Name != "wait" {
+	if c.run.About(c.command).Args.Kind != run.EventNames {
 		return
 	}
 	seen := make(map[string]bool)

@@ -3,6 +3,7 @@ package completion
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -124,25 +125,40 @@ Register-ArgumentCompleter -Native -CommandName amictl -ScriptBlock {
 
 var shells = []string{"bash", "zsh", "fish", "pwsh"}
 
+// options are those of completion.
+type options struct {
+	args     []string
+	commands func() *cli.Command // the whole command line
+}
+
+// Command makes the subcommand. commands returns the command line that it is part of.
 func Command(r *run.Run, commands func() *cli.Command) *cli.Command {
+	o := &options{commands: commands}
 	return r.Tell(&cli.Command{
 		Name:        "completion",
 		Usage:       "print the completion script of a shell",
 		ArgsUsage:   "bash|zsh|fish|pwsh",
 		Description: help,
 		Action: func(_ context.Context, c *cli.Command) error {
-			shell := c.Args().First()
-			script, ok := scripts[shell]
-			if !ok || c.Args().Len() != 1 {
-				return fail.Usage("such as `amictl completion bash`", "completion takes the name of one shell: %s", strings.Join(shells, ", "))
-			}
-			if r.HasTo {
-				script = Candidates(r, commands(), shell, r.Rest)
-			}
-			_, err := io.WriteString(r.Stdout, script)
-			return err
+			o.args = c.Args().Slice()
+			return completion(r, o)
 		},
-	}, run.About{Rest: true, Config: run.ConfigMayBeBroken, Words: func() []string { return shells }})
+	}, run.About{
+		Args: run.Words{Kind: run.OneOf, Choices: func() []string { return shells }}, Rest: run.Words{Kind: run.AnyWords}, Config: run.ConfigMayBeBroken,
+	})
+}
+
+// completion prints a shell's script, or the candidates for the words behind `--`.
+func completion(r *run.Run, o *options) error {
+	if len(o.args) != 1 || !slices.Contains(shells, o.args[0]) {
+		return fail.Usage("such as `amictl completion bash`", "completion takes the name of one shell: %s", strings.Join(shells, ", "))
+	}
+	text := scripts[o.args[0]]
+	if r.HasTo {
+		text = Candidates(r, o.commands(), o.args[0], r.Rest)
+	}
+	_, err := io.WriteString(r.Stdout, text)
+	return err
 }
 
 // Candidates answers a completion script: one candidate a line, then what may follow.

@@ -19,7 +19,7 @@ const PreviousSuffix = ".previous"
 
 // WithContextLine names the context in force in a configuration's text.
 func WithContextLine(text, name string) string {
-	line := "context = " + TomlString(name)
+	line := "context = " + TOMLString(name)
 	text, marked := strings.CutPrefix(text, byteOrderMark)
 	top, rest := text, ""
 	if i := regexp.MustCompile(`(?m)^[ \t]*\[`).FindStringIndex(top); i != nil {

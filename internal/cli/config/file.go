@@ -144,8 +144,10 @@ func (c *File) checkSecrets(info os.FileInfo) error {
 	return nil
 }
 
+// ContextNames are the names of all contexts, sorted.
 func (c *File) ContextNames() []string { return slices.Sorted(maps.Keys(c.Contexts)) }
 
+// NodeNames are the names of the context's nodes, sorted.
 func (c *Context) NodeNames() []string { return slices.Sorted(maps.Keys(c.Nodes)) }
 
 // Matches reports whether a word is a node's name, or a glob of it if no node is called so.

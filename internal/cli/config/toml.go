@@ -8,15 +8,16 @@ import (
 
 var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-func TomlKey(s string) string {
+// TOMLKey writes a key, quoted where it must be.
+func TOMLKey(s string) string {
 	if bareKey.MatchString(s) {
 		return s
 	}
-	return TomlString(s)
+	return TOMLString(s)
 }
 
-// TomlString writes a basic string. TOML knows neither \x nor \a, which strconv would write for controls.
-func TomlString(s string) string {
+// TOMLString writes a basic string. TOML knows neither \x nor \a, which strconv would write for controls.
+func TOMLString(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range s {

@@ -36,8 +36,8 @@ func CheckFolders(path string) error {
 		return fail.Config("give an absolute path", "config %s: %v", path, err)
 	}
 	ends := []string{abs}
-	if real, err := filepath.EvalSymlinks(abs); err == nil && real != abs {
-		ends = append(ends, real)
+	if resolved, err := filepath.EvalSymlinks(abs); err == nil && resolved != abs {
+		ends = append(ends, resolved)
 	}
 	for _, end := range ends {
 		for dir := filepath.Dir(end); ; dir = filepath.Dir(dir) {

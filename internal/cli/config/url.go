@@ -11,7 +11,7 @@ import (
 // URL is what a URL of a node says.
 type URL struct {
 	User, Addr string
-	Tls        bool
+	TLS        bool
 }
 
 // ParseURL reads ami://user@host:5038 or amis://user@host:5039; the ports are the defaults.
@@ -21,7 +21,7 @@ func ParseURL(s string) (URL, error) {
 	if err != nil || s == "" {
 		return URL{}, fail.Config(form, "%q is not a URL", HidePassword(s))
 	}
-	n := URL{User: u.User.Username(), Tls: u.Scheme == "amis"}
+	n := URL{User: u.User.Username(), TLS: u.Scheme == "amis"}
 	_, hasSecret := u.User.Password()
 	port := u.Port()
 	switch {
@@ -33,7 +33,7 @@ func ParseURL(s string) (URL, error) {
 		return n, fail.Config(form, "%q has no host", HidePassword(s))
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
 		return n, fail.Config(form, "%q holds more than user, host and port", HidePassword(s))
-	case port == "" && n.Tls:
+	case port == "" && n.TLS:
 		port = "5039"
 	case port == "":
 		port = "5038"

@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mattn/go-isatty"
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/cli/config"
@@ -38,28 +37,30 @@ that is typed goes into a file of its own that only you can read.`
 
 // addOptions are those of context add.
 type addOptions struct {
+	context              string
 	name, secret         string
 	protect, use, noTest bool
 }
 
 func addCommand(r *run.Run) *cli.Command {
-	f := &addOptions{}
+	o := &addOptions{}
 	return r.Tell(&cli.Command{
 		Name: "add", Usage: "add a server to a context, or make one", ArgsUsage: "CONTEXT", Description: addHelp,
 		Flags: []cli.Flag{
-			flags.Text("name", "", "the server's `NAME` in the context (its host)", &f.name),
-			flags.Text("secret", "", "`WHERE` the secret is: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &f.secret),
-			&cli.BoolFlag{Name: "protect", Usage: "what may change something will ask, or need --yes (new contexts)", Destination: &f.protect},
-			&cli.BoolFlag{Name: "use", Usage: "make it the context in force", Destination: &f.use},
-			&cli.BoolFlag{Name: "no-test", Usage: "do not try the connection", Destination: &f.noTest},
+			flags.Text("name", "", "the server's `NAME` in the context (its host)", &o.name),
+			flags.Text("secret", "", "`WHERE` the secret is: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &o.secret),
+			&cli.BoolFlag{Name: "protect", Usage: "what may change something will ask, or need --yes (new contexts)", Destination: &o.protect},
+			&cli.BoolFlag{Name: "use", Usage: "make it the context in force", Destination: &o.use},
+			&cli.BoolFlag{Name: "no-test", Usage: "do not try the connection", Destination: &o.noTest},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Len() != 1 {
 				return fail.Usage("such as `amictl context add lab`", "context add takes one name")
 			}
-			return add(ctx, r, f, c.Args().First())
+			o.context = c.Args().First()
+			return add(ctx, r, o)
 		},
-	}, run.About{Config: run.ConfigMayBeNew})
+	}, run.About{Args: run.Words{Kind: run.AnyWords}, Config: run.ConfigMayBeNew})
 }
 
 // A newNode is what context add has gathered.
@@ -70,11 +71,11 @@ type newNode struct {
 	file          string     // that file
 }
 
-func add(ctx context.Context, r *run.Run, f *addOptions, name string) error {
+func add(ctx context.Context, r *run.Run, o *addOptions) error {
 	if err := config.CheckPlace(r.Settings.Config.Path); err != nil {
 		return err
 	}
-	n, err := gatherNode(r, f, name)
+	n, err := gatherNode(r, o)
 	if err != nil {
 		return err
 	}
@@ -82,10 +83,10 @@ func add(ctx context.Context, r *run.Run, f *addOptions, name string) error {
 	if existing != nil && existing.Nodes[n.name] != nil {
 		return fail.Usage("--name gives it another one", "context %s has a node %q already", n.context, n.name)
 	}
-	if existing != nil && f.protect && !existing.Protect {
+	if existing != nil && o.protect && !existing.Protect {
 		return fail.Usage("write `protect = true` under [contexts."+n.context+"]", "context %s exists, and --protect is for new ones", n.context)
 	}
-	if !f.noTest {
+	if !o.noTest {
 		if err := tryNode(ctx, r, n); err != nil {
 			return err
 		}
@@ -95,7 +96,7 @@ func add(ctx context.Context, r *run.Run, f *addOptions, name string) error {
 			return err
 		}
 	}
-	if err := storeNode(r, n, existing == nil, f); err != nil {
+	if err := storeNode(r, n, existing == nil, o); err != nil {
 		return err
 	}
 	r.Note("%s: node %s added to context %s", r.Settings.Config.Path, n.name, n.context)
@@ -128,18 +129,18 @@ func (n *newNode) storeSecret() error {
 const secretSuffix = ".secret"
 
 // gatherNode takes what the flags say and asks for the rest, if there is somebody to ask.
-func gatherNode(r *run.Run, f *addOptions, name string) (*newNode, error) {
+func gatherNode(r *run.Run, o *addOptions) (*newNode, error) {
 	if len(r.Flags.Nodes) > 1 || r.Flags.Local {
 		return nil, fail.Usage("call it once for each", "context add takes one --node, and no --local")
 	}
-	n := &newNode{context: name}
-	in, err := questions(r)
-	if err != nil && len(r.Flags.Nodes) == 0 {
+	n := &newNode{context: o.context}
+	if len(r.Flags.Nodes) == 0 && !r.CanAsk() {
 		return nil, fail.Usage("such as --node ami://admin@10.0.0.5", "--node is missing, and there is no terminal to ask on")
 	}
 	n.config.URL = r.Flags.Nodes.String()
 	if n.config.URL == "" {
-		if n.config.URL, err = askURL(r, in); err != nil {
+		var err error
+		if n.config.URL, err = askURL(r); err != nil {
 			return nil, err
 		}
 	}
@@ -150,10 +151,10 @@ func gatherNode(r *run.Run, f *addOptions, name string) (*newNode, error) {
 	if u.User == "" {
 		return nil, fail.Usage("write it as ami://user@host", "%s names no user", n.config.URL)
 	}
-	host, _, _ := net.SplitHostPort(u.Addr) // parseNodeURL has joined them
-	n.name = cmp.Or(f.name, host)
+	host, _, _ := net.SplitHostPort(u.Addr) // ParseURL has joined them
+	n.name = cmp.Or(o.name, host)
 	n.config.CA, n.config.TLSName = absolute(r, r.Flags.CA), r.Flags.TLSName
-	if !u.Tls && (n.config.CA != "" || n.config.TLSName != "") {
+	if !u.TLS && (n.config.CA != "" || n.config.TLSName != "") {
 		return nil, fail.Usage("write amis://", "--ca and --tls-name have no use with %s, which is not TLS", n.config.URL)
 	}
 	n.config.Labels = make(map[string]string)
@@ -164,14 +165,14 @@ func gatherNode(r *run.Run, f *addOptions, name string) (*newNode, error) {
 		}
 		n.config.Labels[key] = value
 	}
-	return n, gatherSecret(r, f, n, in)
+	return n, gatherSecret(r, o, n)
 }
 
 // askURL asks where the server is, and for whom; whoever types a host alone means AMI on its usual port.
-func askURL(r *run.Run, in *os.File) (string, error) {
+func askURL(r *run.Run) (string, error) {
 	nothing := fail.Usage("run it again, or give --node ami://user@host", "nothing was added")
 	for {
-		typed, err := r.Ask(in, "URL of the server, or its host (amis://host:5039 for TLS): ")
+		typed, err := r.Ask("URL of the server, or its host (amis://host:5039 for TLS): ")
 		if err != nil {
 			return "", nothing
 		}
@@ -187,7 +188,7 @@ func askURL(r *run.Run, in *os.File) (string, error) {
 		if u.User != "" {
 			return scheme + "://" + rest, nil
 		}
-		user, err := r.Ask(in, "User (a section of its manager.conf): ")
+		user, err := r.Ask("User (a section of its manager.conf): ")
 		if err != nil || user == "" {
 			return "", nothing
 		}
@@ -196,21 +197,21 @@ func askURL(r *run.Run, in *os.File) (string, error) {
 }
 
 // gatherSecret finds a reference to the secret: --secret, --secret-file (or its variable), or what is typed.
-func gatherSecret(r *run.Run, f *addOptions, n *newNode, in *os.File) error {
+func gatherSecret(r *run.Run, o *addOptions, n *newNode) error {
 	switch file := r.Settings.SecretFile; {
-	case f.secret != "" && !config.IsReference(f.secret):
+	case o.secret != "" && !config.IsReference(o.secret):
 		return fail.Usage("file:PATH, env:NAME, cmd:COMMAND or cred:NAME: arguments are seen by every user of the host", "--secret takes where the secret is, not the secret")
-	case f.secret != "":
-		n.config.Secret = f.secret
-		if path, ok := strings.CutPrefix(f.secret, "file:"); ok && !strings.HasPrefix(path, "~/") {
+	case o.secret != "":
+		n.config.Secret = o.secret
+		if path, ok := strings.CutPrefix(o.secret, "file:"); ok && !strings.HasPrefix(path, "~/") {
 			n.config.Secret = "file:" + absolute(r, path)
 		}
 	case file != "":
 		n.config.Secret = "file:" + absolute(r, file)
-	case in == nil:
+	case !r.CanAsk():
 		return fail.Usage("--secret-file FILE, or --secret env:NAME", "where the secret is was not given, and there is no terminal to ask on")
 	default:
-		typed, err := r.AskSecret(in, "Secret (it is not shown; it goes to a file that only you can read): ")
+		typed, err := r.AskSecret("Secret (it is not shown; it goes to a file that only you can read): ")
 		if err != nil || len(typed) == 0 {
 			return fail.Usage("type it, or say where it is with --secret-file FILE or --secret env:NAME", "no secret was given; nothing was added")
 		}
@@ -223,15 +224,6 @@ func gatherSecret(r *run.Run, f *addOptions, n *newNode, in *os.File) error {
 
 func safeFileName(s string) string {
 	return regexp.MustCompile(`[^A-Za-z0-9._-]`).ReplaceAllString(s, "_")
-}
-
-// questions returns the terminal to ask on, or an error.
-func questions(r *run.Run) (*os.File, error) {
-	in, ok := r.Stdin.(*os.File)
-	if !ok || !isatty.IsTerminal(in.Fd()) || !r.StderrIsTerminal() {
-		return nil, errors.New("no terminal")
-	}
-	return in, nil
 }
 
 func absolute(r *run.Run, path string) string {
@@ -269,16 +261,16 @@ func tryNode(ctx context.Context, r *run.Run, n *newNode) error {
 }
 
 // storeNode appends the node to the configuration, whose other lines stay as they are.
-func storeNode(r *run.Run, n *newNode, fresh bool, f *addOptions) error {
+func storeNode(r *run.Run, n *newNode, fresh bool, o *addOptions) error {
 	path := r.Settings.Config.Path
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)
 	}
-	return config.EditConfig(path, func(old string) string { return withNode(r, old, n, fresh, f) })
+	return config.EditConfig(path, func(old string) string { return withNode(r, old, n, fresh, o) })
 }
 
 // withNode adds the node to a configuration's text.
-func withNode(r *run.Run, old string, n *newNode, fresh bool, f *addOptions) string {
+func withNode(r *run.Run, old string, n *newNode, fresh bool, o *addOptions) string {
 	var b strings.Builder
 	b.WriteString(old)
 	if len(old) > 0 {
@@ -287,27 +279,27 @@ func withNode(r *run.Run, old string, n *newNode, fresh bool, f *addOptions) str
 		}
 		b.WriteByte('\n')
 	}
-	prefix := "contexts." + config.TomlKey(n.context)
-	if fresh && f.protect {
+	prefix := "contexts." + config.TOMLKey(n.context)
+	if fresh && o.protect {
 		b.WriteString("[" + prefix + "]\nprotect = true\n\n")
 	}
-	b.WriteString("[" + prefix + ".nodes." + config.TomlKey(n.name) + "]\n")
+	b.WriteString("[" + prefix + ".nodes." + config.TOMLKey(n.name) + "]\n")
 	for _, line := range []struct{ key, value string }{
 		{"url", n.config.URL}, {"secret", n.config.Secret}, {"ca", n.config.CA}, {"tls_name", n.config.TLSName},
 	} {
 		if line.value != "" {
-			b.WriteString(line.key + " = " + config.TomlString(line.value) + "\n")
+			b.WriteString(line.key + " = " + config.TOMLString(line.value) + "\n")
 		}
 	}
 	if len(n.config.Labels) > 0 {
 		var words []string
 		for _, k := range slices.Sorted(maps.Keys(n.config.Labels)) {
-			words = append(words, config.TomlKey(k)+" = "+config.TomlString(n.config.Labels[k]))
+			words = append(words, config.TOMLKey(k)+" = "+config.TOMLString(n.config.Labels[k]))
 		}
 		b.WriteString("labels = { " + strings.Join(words, ", ") + " }\n")
 	}
 	text := b.String()
-	if f.use || r.Settings.Config.Context == "" && len(r.Settings.Config.Contexts) == 0 {
+	if o.use || r.Settings.Config.Context == "" && len(r.Settings.Config.Contexts) == 0 {
 		text = config.WithContextLine(text, n.context)
 	}
 	return text

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v3"
-
 	"github.com/apntalk/amictl/internal/cli/config"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -16,26 +14,14 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-func checkCommand(r *run.Run) *cli.Command {
-	return &cli.Command{
-		Name: "check", Usage: "log in to every node of a context", ArgsUsage: "[CONTEXT]",
-		Description: "Examples:\n  amictl context check\n  amictl context check lab\n\n" +
-			"Tries address, TLS, user and secret of each node. Exits 0 when all are right, else as `amictl health` does.",
-		Action: func(ctx context.Context, c *cli.Command) error { return check(ctx, r, c) },
-	}
-}
-
 // check logs in to each node; a node whose settings are wrong is told of like one that is away.
-func check(ctx context.Context, r *run.Run, c *cli.Command) error {
-	name := cmp.Or(c.Args().First(), r.Settings.Context)
-	chosen := r.Settings.Config.Contexts[name]
-	switch {
-	case c.Args().Len() > 1:
-		return fail.Usage("`amictl context list` shows all", "context check takes one name")
-	case name == "":
-		return fail.Usage("`amictl context list` shows all", "no context is in force")
-	case chosen == nil:
-		return fail.Usage(fail.NearHint(name, r.Settings.Config.ContextNames(), "`amictl context list` shows all"), "there is no context %q", name)
+func check(ctx context.Context, r *run.Run, o *options) error {
+	if len(o.args) > 1 {
+		return fail.Usage(listHint, "context check takes one name")
+	}
+	name, chosen, err := chosen(r, o)
+	if err != nil {
+		return err
 	}
 	p, err := r.Printer(run.Records, true, true)
 	if err != nil {
@@ -91,8 +77,8 @@ func checkedNode(context, node string, c *config.Context, f fail.Failure) output
 		{Key: "time", Value: time.Now(), Text: time.Now().Format(time.TimeOnly), Look: output.Minor},
 		{Key: "ok", Value: f.Code == "", Text: run.Yes(f.Code == ""), Tone: run.GoodIf(f.Code == "")},
 		{Key: "url", Value: config.HidePassword(n.URL)},
-		{Key: "secret", Value: run.OrNil(cmp.Or(n.Secret, c.Secret)), Look: output.Minor},
-		{Key: "code", Value: run.OrNil(string(f.Code))},
-		{Key: "reason", Value: run.OrNil(f.Message), Text: strings.TrimPrefix(f.Message, node+": "), Look: output.Prose},
+		{Key: "secret", Value: run.OrAbsent(cmp.Or(n.Secret, c.Secret)), Look: output.Minor},
+		{Key: "code", Value: run.OrAbsent(string(f.Code))},
+		{Key: "reason", Value: run.OrAbsent(f.Message), Text: strings.TrimPrefix(f.Message, node+": "), Look: output.Prose},
 	}
 }

@@ -7,43 +7,41 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/cli/config"
-	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
+// ConfigCommand makes the subcommand config, with its own.
 func ConfigCommand(r *run.Run) *cli.Command {
-	return &cli.Command{
+	return r.Tell(&cli.Command{
 		Name:        "config",
 		Usage:       "explain the settings in force",
 		Description: "Examples:\n  amictl config explain",
-		Commands: []*cli.Command{{
+		Commands: []*cli.Command{plain(r, run.NoWords, explain, &cli.Command{
 			Name: "explain", Usage: "show every setting and where its value came from",
 			Description: "Examples:\n  amictl config explain\n  amictl -C lab config explain\n\nA flag wins over the environment, that over the context, that over the file, that over the default.\nOf each node that is selected it shows address, user, where the secret is, and how its certificate is verified.",
-			Action: func(_ context.Context, c *cli.Command) error {
-				if err := flags.NoArguments(c); err != nil {
-					return err
-				}
-				p, err := r.Printer(run.Records, false, true)
-				if err != nil {
-					return err
-				}
-				for _, s := range explain(r) {
-					rec := output.Record{{Key: "setting", Value: s.Name}, {Key: "value", Value: config.HidePassword(s.Value)}, {Key: "source", Value: cmp.Or(s.Source, "-")}}
-					if err := p.Record(rec); err != nil {
-						return err
-					}
-				}
-				return p.Close()
-			},
-		}},
-	}
+		})},
+	}, run.About{})
 }
 
-// explain returns the settings of the run, and those of each node that it would be about.
-func explain(r *run.Run) (all []run.Setting) {
+func explain(_ context.Context, r *run.Run, _ *options) error {
+	p, err := r.Printer(run.Records, false, true)
+	if err != nil {
+		return err
+	}
+	for _, s := range settings(r) {
+		rec := output.Record{{Key: "setting", Value: s.Name}, {Key: "value", Value: config.HidePassword(s.Value)}, {Key: "source", Value: cmp.Or(s.Source, "-")}}
+		if err := p.Record(rec); err != nil {
+			return err
+		}
+	}
+	return p.Close()
+}
+
+// settings returns the settings of the run, and those of each node that it would be about.
+func settings(r *run.Run) (all []run.Setting) {
 	for _, s := range r.Settings.Explain() {
 		if s.Name == "connect-timeout" && s.Value == "" {
 			s.Value, s.Source = ami.DefaultDialTimeout.String()+", and "+ami.DefaultLoginTimeout.String()+" for the login", "default"

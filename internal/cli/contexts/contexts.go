@@ -12,7 +12,6 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/config"
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -49,34 +48,42 @@ protect holds for the server, not for its name: another context's node, a URL or
 port is protected, too, and so are localhost and all addresses of this host alike; ports 5038 and 5039 of a host are
 one server. Where a tunnel or a forwarded port leads to, amictl cannot see.`
 
+// options are the words of a subcommand of context that has no flags.
+type options struct{ args []string }
+
+// Command makes the subcommand context, with its own.
 func Command(r *run.Run) *cli.Command {
-	return &cli.Command{
+	return r.Tell(&cli.Command{
 		Name:        "context",
 		Usage:       "sets of servers under a name: list, use, show, add, check",
 		Description: help,
 		Commands: []*cli.Command{
-			{
+			plain(r, run.NoWords, list, &cli.Command{
 				Name: "list", Usage: "list the contexts", Description: "Examples:\n  amictl context list",
-				Action: func(_ context.Context, c *cli.Command) error { return list(r, c) },
-			},
-			{
+			}),
+			plain(r, run.ContextName, use, &cli.Command{
 				Name: "use", Usage: "choose the context in force", ArgsUsage: "NAME | -", Description: "Examples:\n  amictl context use lab\n  amictl context use -        the one before",
-				Action: func(_ context.Context, c *cli.Command) error { return use(r, c) },
-			},
-			{
+			}),
+			plain(r, run.ContextName, show, &cli.Command{
 				Name: "show", Usage: "show the nodes of a context", ArgsUsage: "[NAME]", Description: "Examples:\n  amictl context show\n  amictl context show lab",
-				Action: func(_ context.Context, c *cli.Command) error { return show(r, c) },
-			},
+			}),
 			addCommand(r),
-			checkCommand(r),
+			plain(r, run.ContextName, check, &cli.Command{
+				Name: "check", Usage: "log in to every node of a context", ArgsUsage: "[CONTEXT]",
+				Description: "Examples:\n  amictl context check\n  amictl context check lab\n\n" +
+					"Tries address, TLS, user and secret of each node. Exits 0 when all are right, else as `amictl health` does.",
+			}),
 		},
-	}
+	}, run.About{})
 }
 
-func list(r *run.Run, c *cli.Command) error {
-	if err := flags.NoArguments(c); err != nil {
-		return err
-	}
+// plain makes a subcommand without flags do what it is for.
+func plain(r *run.Run, args run.WordKind, do func(context.Context, *run.Run, *options) error, c *cli.Command) *cli.Command {
+	c.Action = func(ctx context.Context, c *cli.Command) error { return do(ctx, r, &options{args: c.Args().Slice()}) }
+	return r.Tell(c, run.About{Args: run.Words{Kind: args}})
+}
+
+func list(_ context.Context, r *run.Run, _ *options) error {
 	p, err := r.Printer(run.Records, false, true)
 	if err != nil {
 		return err
@@ -100,17 +107,35 @@ func list(r *run.Run, c *cli.Command) error {
 	return p.Close()
 }
 
-func show(r *run.Run, c *cli.Command) error {
-	if c.Args().Len() > 1 {
-		return fail.Usage("call it once for each", "context show takes one name, and got %q too", c.Args().Get(1))
+const listHint = "`amictl context list` shows all"
+
+// chosen returns the context that is named, or the one in force.
+func chosen(r *run.Run, o *options) (name string, c *config.Context, err error) {
+	if len(o.args) > 0 {
+		name = o.args[0]
 	}
-	name := cmp.Or(c.Args().First(), r.Settings.Context)
-	if name == "" {
-		return fail.Usage("`amictl context list` shows all", "no context is in force")
+	name = cmp.Or(name, r.Settings.Context)
+	c = r.Settings.Config.Contexts[name]
+	switch {
+	case name == "":
+		return "", nil, fail.Usage(listHint, "no context is in force")
+	case c == nil:
+		return "", nil, noContext(r, name)
 	}
-	chosen := r.Settings.Config.Contexts[name]
-	if chosen == nil {
-		return fail.Usage(fail.NearHint(name, r.Settings.Config.ContextNames(), "`amictl context list` shows all"), "there is no context %q", name)
+	return name, c, nil
+}
+
+func noContext(r *run.Run, name string) error {
+	return fail.Usage(fail.NearHint(name, r.Settings.Config.ContextNames(), listHint), "there is no context %q", name)
+}
+
+func show(_ context.Context, r *run.Run, o *options) error {
+	if len(o.args) > 1 {
+		return fail.Usage("call it once for each", "context show takes one name, and got %q too", o.args[1])
+	}
+	name, chosen, err := chosen(r, o)
+	if err != nil {
+		return err
 	}
 	p, err := r.Printer(run.Records, false, true)
 	if err != nil {
@@ -146,22 +171,22 @@ func labelText(labels map[string]string) string {
 }
 
 // use writes the name into the configuration, changing that one line and nothing else.
-func use(r *run.Run, c *cli.Command) error {
-	cfg, name := r.Settings.Config, c.Args().First()
-	if c.Args().Len() != 1 {
-		return fail.Usage("`amictl context list` shows all", "context use takes one name")
+func use(_ context.Context, r *run.Run, o *options) error {
+	if len(o.args) != 1 {
+		return fail.Usage(listHint, "context use takes one name")
 	}
+	cfg, name := r.Settings.Config, o.args[0]
 	if err := config.CheckPlace(cfg.Path); err != nil {
 		return err
 	}
 	if name == "-" {
 		before, err := os.ReadFile(cfg.Path + config.PreviousSuffix)
 		if name = strings.TrimSpace(string(before)); err != nil || name == "" {
-			return fail.Usage("`amictl context list` shows all", "no other context was in force before")
+			return fail.Usage(listHint, "no other context was in force before")
 		}
 	}
 	if cfg.Contexts[name] == nil {
-		return fail.Usage(fail.NearHint(name, cfg.ContextNames(), "`amictl context list` shows all"), "there is no context %q", name)
+		return noContext(r, name)
 	}
 	err := config.EditConfig(cfg.Path, func(text string) string { return config.WithContextLine(text, name) })
 	if err != nil {

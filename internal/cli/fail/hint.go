@@ -48,19 +48,6 @@ func bannerHint(err error) string {
 	return "the manager's port is 5038 as a rule"
 }
 
-// callHint says what an outcome of a call means for who made it.
-func callHint(outcome ami.Outcome) string {
-	switch outcome {
-	case ami.OutcomeBusy:
-		return "the far end is in another call, or refuses calls: try again later"
-	case ami.OutcomeNoAnswer:
-		return "nobody took it; --ring allows more time"
-	case ami.OutcomeCongestion:
-		return "a trunk or the far end has no room, or does not know the number"
-	}
-	return "Asterisk gives no reason: is there such a channel, endpoint or extension, and is it registered? Its console tells, with `core set verbose 3`"
-}
-
 func permissionHint(action string) string {
 	a, ok := catalog.Lookup(action)
 	if !ok || len(a.Classes) == 0 {

@@ -42,6 +42,7 @@ func editDistance(a, b string) int {
 	return last[len(b)]
 }
 
+// NearHint is a hint for a name that there is not: the one that may have been meant, or what is said otherwise.
 func NearHint(word string, candidates []string, otherwise string) string {
 	if near := Nearest(word, candidates); near != "" {
 		return "did you mean " + near + "?"

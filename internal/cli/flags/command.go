@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v3"
-
-	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
 // LookupFlag finds the flag that an argument names: `--long`, `--long=value` or `-x`.
@@ -38,6 +36,7 @@ func IsBool(f cli.Flag) bool {
 	return ok
 }
 
+// HelpFor is the line that shows a command's help.
 func HelpFor(c *cli.Command) string { return c.UsageText + " --help" }
 
 // UnquoteUsage takes the name of a flag's value out of its backquotes.
@@ -49,11 +48,4 @@ func UnquoteUsage(usage string) (value, text string) {
 	}
 	value = usage[start+1 : end]
 	return value, usage[:start] + value + usage[end+1:]
-}
-
-func NoArguments(c *cli.Command) error {
-	if c.Args().Present() {
-		return fail.Usage("see `"+HelpFor(c)+"`", "%s takes no arguments, and got %q", c.UsageText, c.Args().First())
-	}
-	return nil
 }

@@ -10,13 +10,34 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// Text is a flag with a string value.
-func Text(name, short, usage string, to *string) cli.Flag {
-	f := &cli.StringFlag{Name: name, Usage: usage, Value: *to, Destination: to, HideDefault: true}
+// Text is a flag with a string value. short is its short name, "" for none.
+func Text(name, short, usage string, to *string) cli.Flag { return text(name, short, usage, to) }
+
+func text(name, short, usage string, to *string) *cli.StringFlag {
+	f := &cli.StringFlag{Name: name, Usage: usage, Value: *to, Destination: to}
 	if short != "" {
 		f.Aliases = []string{short}
 	}
 	return f
+}
+
+// A choice is a text for which completion has a few words. Whether it may be another, its subcommand says.
+type choice struct {
+	*cli.StringFlag
+	words []string
+}
+
+// Choice is a flag with a string value for which completion offers words.
+func Choice(name, short, usage string, to *string, words ...string) cli.Flag {
+	return &choice{text(name, short, usage, to), words} // a pointer: urfave/cli compares flags
+}
+
+// Choices returns the words of a flag that Choice made, nil for any other.
+func Choices(f cli.Flag) []string {
+	if c, ok := f.(*choice); ok {
+		return c.words
+	}
+	return nil
 }
 
 // List is a flag that may repeat. Commas and spaces are part of a value.
@@ -50,6 +71,7 @@ func (d *Duration) String() string {
 
 func (d *Duration) Get() any { return d.Value }
 
+// ParseDuration reads a time of more than 0 with its unit.
 func ParseDuration(s string) (time.Duration, error) {
 	if _, err := strconv.ParseFloat(s, 64); err == nil {
 		return 0, fmt.Errorf("needs a unit, such as %ss or %sms", s, s)

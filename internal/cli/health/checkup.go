@@ -202,16 +202,16 @@ func (h *checkup) record() output.Record {
 		{Key: "node", Value: h.node},
 		{Key: "time", Value: h.at, Text: h.at.Local().Format(time.TimeOnly), Look: output.Minor},
 		{Key: "state", Value: h.state(), Tone: h.tone()},
-		{Key: "breaker", Value: run.OrNil(breaker)},
+		{Key: "breaker", Value: run.OrAbsent(breaker)},
 		{Key: "login_us", Value: known(h.login.Microseconds(), h.login > 0), Text: run.Span(h.login)},
 		{Key: "ping_us", Value: known(h.ping.Microseconds(), h.ping > 0), Text: run.Span(h.ping)},
-		{Key: "version", Value: run.OrNil(h.version)},
+		{Key: "version", Value: run.OrAbsent(h.version)},
 		{Key: "uptime_s", Value: known(int64(h.uptime.Seconds()), h.uptime >= 0), Text: uptime},
 		{Key: "calls", Value: known(int64(h.calls), h.calls >= 0)},
 		{Key: "channels", Value: known(int64(h.channels), h.channels >= 0)},
-		{Key: "banner", Value: run.OrNil(strings.TrimPrefix(h.banner, "Asterisk Call Manager/")), Look: output.Minor},
-		{Key: "code", Value: run.OrNil(string(why.Code))},
-		{Key: "reason", Value: run.OrNil(h.reason()), Text: strings.TrimPrefix(h.reason(), h.node+": "), Look: output.Prose},
+		{Key: "banner", Value: run.OrAbsent(strings.TrimPrefix(h.banner, "Asterisk Call Manager/")), Look: output.Minor},
+		{Key: "code", Value: run.OrAbsent(string(why.Code))},
+		{Key: "reason", Value: run.OrAbsent(h.reason()), Text: strings.TrimPrefix(h.reason(), h.node+": "), Look: output.Prose},
 	}
 }
 

@@ -47,34 +47,32 @@ type options struct {
 	out        string
 }
 
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
-	f := &options{every: flags.Duration{Value: 10 * time.Second}}
+	o := &options{every: flags.Duration{Value: 10 * time.Second}}
 	return r.Tell(&cli.Command{
 		Name:        "health",
 		Usage:       "check every node: login, ping time, version, channels, calls",
 		Description: help,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "watch", Usage: "keep looking until stopped", Destination: &f.watch},
-			&cli.GenericFlag{Name: "every", Usage: "with --watch: look each `TIME` (10s)", Value: &f.every},
-			&cli.GenericFlag{Name: "rounds", Usage: "with --watch: end after looking `N` times", Value: &f.rounds},
-			&cli.GenericFlag{Name: "warn", Usage: "a node that meets `CONDITION`, such as ping>50ms, is degraded; may repeat", Value: &f.warn},
-			&cli.GenericFlag{Name: "crit", Usage: "a node that meets `CONDITION` is critical; may repeat", Value: &f.crit},
-			flags.Text("min-ready", "", "well as long as `N` nodes are up, or a share such as 95%", &f.minReady),
-			flags.Text("out", "", "write to `FILE`, whole or not at all, instead of standard output", &f.out),
+			&cli.BoolFlag{Name: "watch", Usage: "keep looking until stopped", Destination: &o.watch},
+			&cli.GenericFlag{Name: "every", Usage: "with --watch: look each `TIME` (10s)", Value: &o.every},
+			&cli.GenericFlag{Name: "rounds", Usage: "with --watch: end after looking `N` times", Value: &o.rounds},
+			&cli.GenericFlag{Name: "warn", Usage: "a node that meets `CONDITION`, such as ping>50ms, is degraded; may repeat", Value: &o.warn},
+			&cli.GenericFlag{Name: "crit", Usage: "a node that meets `CONDITION` is critical; may repeat", Value: &o.crit},
+			flags.Text("min-ready", "", "well as long as `N` nodes are up, or a share such as 95%", &o.minReady),
+			flags.Text("out", "", "write to `FILE`, whole or not at all, instead of standard output", &o.out),
 		},
-		Action: func(ctx context.Context, c *cli.Command) error {
-			if c.Args().Present() {
-				return fail.Usage("nodes are chosen with --node", "health takes no arguments, and got %q", c.Args().First())
-			}
-			return health(ctx, r, f)
-		},
-	}, run.About{Failed: reportFailure})
+		Action: func(ctx context.Context, _ *cli.Command) error { return health(ctx, r, o) },
+	}, run.About{
+		Args: run.Words{Hint: "nodes are chosen with --node"}, Outputs: []run.Output{run.OutputNagios, run.OutputPrometheus}, Failed: reportFailure,
+	})
 }
 
 // A look looks at nodes, once or again and again.
 type look struct {
 	run        *run.Run
-	flags      *options
+	options    *options
 	nodes      []ami.Config
 	warn, crit []rule
 	need       int          // nodes that --min-ready wants, 0: it was not given
@@ -85,82 +83,82 @@ type look struct {
 	headed     bool            // standard output has the head of CSV
 }
 
-func health(ctx context.Context, r *run.Run, f *options) error {
-	h := &look{run: r, flags: f, said: make(map[string]string), told: make(map[string]bool)}
+func health(ctx context.Context, r *run.Run, o *options) error {
+	l := &look{run: r, options: o, said: make(map[string]string), told: make(map[string]bool)}
 	if form := r.Settings.Output; form == run.OutputNagios || form == run.OutputPrometheus {
-		h.form = form
+		l.form = form
 	}
-	err := h.prepare()
+	err := l.prepare()
 	if err == nil {
-		err = h.watch(ctx)
+		err = l.watch(ctx)
 	}
-	if h.form == run.OutputNagios && err != nil && !fail.Classify(err).Silent {
-		_ = h.deliver(nagiosFailure(fail.Classify(err)))
+	if l.form == run.OutputNagios && err != nil && !fail.Classify(err).Silent {
+		_ = l.deliver(nagiosFailure(fail.Classify(err)))
 		r.Complain(fail.Classify(err))
 		return fail.Foreign(nagiosUnknown)
 	}
 	return err
 }
 
-func (r *look) prepare() (err error) {
-	f := r.flags
-	if !f.watch && (f.every.Given || f.rounds.Given) {
+func (l *look) prepare() (err error) {
+	o := l.options
+	if !o.watch && (o.every.Given || o.rounds.Given) {
 		return fail.Usage("such as --watch --every 15s --rounds 4", "--every and --rounds go with --watch")
 	}
-	if r.form != "" && (r.run.Flags.Query != "" || r.run.Flags.Fields != "") {
-		return fail.Usage("-o jsonl is for programs", "-o %s goes with neither --query nor --fields", r.form)
+	if l.form != "" && (l.run.Flags.Query != "" || l.run.Flags.Fields != "") {
+		return fail.Usage("-o jsonl is for programs", "-o %s goes with neither --query nor --fields", l.form)
 	}
-	if f.watch && f.out == "" && (r.form == run.OutputPrometheus || r.run.Settings.Output == run.OutputJSON) {
-		return fail.Usage("--out FILE is written anew each time", "--watch has no end and -o %s is one document", r.run.Settings.Output)
+	if o.watch && o.out == "" && (l.form == run.OutputPrometheus || l.run.Settings.Output == run.OutputJSON) {
+		return fail.Usage("--out FILE is written anew each time", "--watch has no end and -o %s is one document", l.run.Settings.Output)
 	}
-	if f.out != "" {
-		if err := run.CheckOutput("--out", f.out); err != nil {
+	if o.out != "" {
+		if err := run.CheckOutput("--out", o.out); err != nil {
 			return err
 		}
 	}
-	if r.warn, err = parseRules(f.warn); err != nil {
+	if l.warn, err = parseRules(o.warn); err != nil {
 		return err
 	}
-	if r.crit, err = parseRules(f.crit); err != nil {
+	if l.crit, err = parseRules(o.crit); err != nil {
 		return err
 	}
-	if r.nodes, err = target.Nodes(r.run); err != nil {
+	if l.nodes, err = target.Nodes(l.run); err != nil {
 		return err
 	}
-	r.need, err = parseMinReady(f.minReady, len(r.nodes))
-	if err == nil && r.form == "" {
-		_, err = r.run.OutputOptions(run.Records)
+	l.need, err = parseMinReady(o.minReady, len(l.nodes))
+	if err == nil && l.form == "" {
+		_, err = l.run.OutputOptions(run.Records)
 	}
 	return err
 }
 
 // watch looks once, or with --watch until it is stopped; the last look decides the status.
-func (r *look) watch(ctx context.Context) (err error) {
-	if r.flags.watch {
-		if r.cluster, err = target.Cluster(r.run, r.nodes); err != nil {
+func (l *look) watch(ctx context.Context) (err error) {
+	if l.options.watch {
+		if l.cluster, err = target.Cluster(l.run, l.nodes); err != nil {
 			return err
 		}
-		defer target.Finish(ctx, r.cluster)
+		defer target.Finish(ctx, l.cluster)
 	}
 	for round := 1; ; round++ {
-		found := r.look(ctx, round == 1)
-		if ctx.Err() != nil && (r.flags.watch || r.form != "" || run.BySignal(ctx)) { // a look that was cut short says what is not so
+		found := l.look(ctx, round == 1)
+		if ctx.Err() != nil && (l.options.watch || l.form != "" || run.BySignal(ctx)) { // a look that was cut short says what is not so
 			return ctx.Err()
 		}
-		if err := r.write(found); err != nil {
+		if err := l.write(found); err != nil {
 			return err
 		}
 		if ctx.Err() != nil { // --deadline: what was found by then is on standard output
 			return ctx.Err()
 		}
-		if r.form != run.OutputNagios {
-			r.complain(found)
+		if l.form != run.OutputNagios {
+			l.complain(found)
 		}
-		if !r.flags.watch || round == r.flags.rounds.Value {
-			return r.status(found)
+		if !l.options.watch || round == l.options.rounds.Value {
+			return l.status(found)
 		}
 		select {
-		case <-time.After(r.flags.every.Value):
+		case <-time.After(l.options.every.Value):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -168,20 +166,20 @@ func (r *look) watch(ctx context.Context) (err error) {
 }
 
 // look examines all nodes, many at once, in the order they were given.
-func (r *look) look(ctx context.Context, first bool) []checkup {
-	found := make([]checkup, len(r.nodes))
+func (l *look) look(ctx context.Context, first bool) []checkup {
+	found := make([]checkup, len(l.nodes))
 	slots := make(chan struct{}, mostCheckups)
 	var all sync.WaitGroup
-	for i, n := range r.nodes {
+	for i, n := range l.nodes {
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			if r.cluster == nil {
-				found[i] = examine(ctx, r.run, n)
-			} else if node, ok := r.cluster.Node(n.Name); ok {
-				found[i] = revisit(ctx, r.run, node, first)
+			if l.cluster == nil {
+				found[i] = examine(ctx, l.run, n)
+			} else if node, ok := l.cluster.Node(n.Name); ok {
+				found[i] = revisit(ctx, l.run, node, first)
 			}
-			found[i].judge(r.warn, r.crit)
+			found[i].judge(l.warn, l.crit)
 		})
 	}
 	all.Wait()
@@ -189,55 +187,55 @@ func (r *look) look(ctx context.Context, first bool) []checkup {
 }
 
 // write prints one look.
-func (r *look) write(found []checkup) error {
+func (l *look) write(found []checkup) error {
 	var text bytes.Buffer
-	switch r.form {
+	switch l.form {
 	case run.OutputNagios:
-		text.Write(r.nagios(found))
+		text.Write(l.nagios(found))
 	case run.OutputPrometheus:
 		if err := metrics.Write(&text, promFamilies(found)); err != nil {
 			return err
 		}
 	default:
-		if err := r.print(&text, found); err != nil {
+		if err := l.print(&text, found); err != nil {
 			return err
 		}
 	}
 	out := text.Bytes()
-	if r.flags.out == "" && r.run.Settings.Output == run.OutputCSV {
-		if r.headed {
+	if l.options.out == "" && l.run.Settings.Output == run.OutputCSV {
+		if l.headed {
 			_, out, _ = bytes.Cut(out, []byte("\n"))
 		}
-		r.headed = true
+		l.headed = true
 	}
-	return r.deliver(out)
+	return l.deliver(out)
 }
 
 // deliver writes to standard output, or replaces the file of --out.
-func (r *look) deliver(text []byte) error {
-	if r.flags.out == "" {
-		_, err := r.run.Stdout.Write(text)
+func (l *look) deliver(text []byte) error {
+	if l.options.out == "" {
+		_, err := l.run.Stdout.Write(text)
 		return err
 	}
-	return run.ReplaceOutput(r.flags.out, text)
+	return run.ReplaceOutput(l.options.out, text)
 }
 
 // clearScreen moves to the top left and clears what is below.
 const clearScreen = "\x1b[H\x1b[2J"
 
-func (r *look) print(w io.Writer, found []checkup) error {
-	o, err := r.run.OutputOptions(run.Records)
+func (l *look) print(w io.Writer, found []checkup) error {
+	o, err := l.run.OutputOptions(run.Records)
 	if err != nil {
 		return err
 	}
-	if r.flags.out != "" {
+	if l.options.out != "" {
 		o.Terminal, o.Color, o.Width = false, false, 0
-		if r.run.Settings.Output == run.OutputAuto {
+		if l.run.Settings.Output == run.OutputAuto {
 			o.Format = output.JSONLines
 		}
 	}
 	o.Nodes, o.Many = len(found) > 1, len(found) > 1
-	if r.flags.watch && r.run.Redraws(o) {
+	if l.options.watch && l.run.Redraws(o) {
 		_, _ = io.WriteString(w, clearScreen)
 	}
 	p := output.NewPrinter(w, o)
@@ -246,40 +244,40 @@ func (r *look) print(w io.Writer, found []checkup) error {
 			return err
 		}
 	}
-	if !r.flags.watch {
-		r.run.Printers = append(r.run.Printers, p)
+	if !l.options.watch {
+		l.run.Remember(p)
 	}
 	return p.Close()
 }
 
 // complain tells on standard error why nodes are not reached; with --watch only when that changes.
-func (r *look) complain(found []checkup) {
+func (l *look) complain(found []checkup) {
 	var failures []fail.Failure
 	for i := range found {
 		h := &found[i]
 		if h.err == nil {
-			delete(r.said, h.node)
-			r.tellRights(h)
+			delete(l.said, h.node)
+			l.tellRights(h)
 			continue
 		}
-		if f := fail.Classify(h.err); r.said[h.node] != f.Message {
-			r.said[h.node] = f.Message
+		if f := fail.Classify(h.err); l.said[h.node] != f.Message {
+			l.said[h.node] = f.Message
 			failures = append(failures, f)
 		}
 	}
-	r.run.ComplainAll(failures)
+	l.run.ComplainAll(failures)
 }
 
 // tellRights notes, once a node, why some of what a table usually shows is missing, and what was not judged for that.
-func (r *look) tellRights(h *checkup) {
-	if len(h.unjudged) > 0 && r.form != run.OutputNagios && !r.told[h.node] {
-		r.told[h.node] = true
-		r.run.Note("%s: %s", h.node, h.doubt())
+func (l *look) tellRights(h *checkup) {
+	if len(h.unjudged) > 0 && l.form != run.OutputNagios && !l.told[h.node] {
+		l.told[h.node] = true
+		l.run.Note("%s: %s", h.node, h.doubt())
 		return
 	}
-	if h.refused && r.form == "" && !r.told[h.node] {
-		r.told[h.node] = true
-		r.run.Note("%s: version, uptime, calls and channels are unknown: the user's write= in manager.conf needs system or reporting", h.node)
+	if h.refused && l.form == "" && !l.told[h.node] {
+		l.told[h.node] = true
+		l.run.Note("%s: version, uptime, calls and channels are unknown: the user's write= in manager.conf needs system or reporting", h.node)
 	}
 }
 
@@ -294,16 +292,16 @@ func up(found []checkup) (n int) {
 }
 
 // status is nil if all is well; else its status is 1 for degraded, 6 for mixed, 3 or 4 for none reached.
-func (r *look) status(found []checkup) error {
+func (l *look) status(found []checkup) error {
 	switch {
-	case r.form == run.OutputPrometheus:
+	case l.form == run.OutputPrometheus:
 		return nil
-	case r.form == run.OutputNagios:
-		if level := r.level(found); level != nagiosOK {
+	case l.form == run.OutputNagios:
+		if level := l.level(found); level != nagiosOK {
 			return fail.Foreign(level)
 		}
 		return nil
-	case r.need > 0 && up(found) >= r.need:
+	case l.need > 0 && up(found) >= l.need:
 		return nil
 	}
 	return statusOf(found)

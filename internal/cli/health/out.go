@@ -24,8 +24,8 @@ const (
 // level is the whole check's status. With --min-ready that many nodes are ok, however the others are. A node whose own
 // settings are wrong was not looked at, and one of which a figure is not known that a --warn or --crit asks about was not
 // judged: it is unknown, and matters less than one that is down.
-func (r *look) level(found []checkup) int {
-	if r.need > 0 && judged(found) >= r.need {
+func (l *look) level(found []checkup) int {
+	if l.need > 0 && judged(found) >= l.need {
 		return nagiosOK
 	}
 	level := nagiosOK
@@ -68,7 +68,7 @@ func reportFailure(form run.Output, f fail.Failure) (text []byte, status int) {
 }
 
 // nagios writes a status line with performance data, and a line for each node that is not ready.
-func (r *look) nagios(found []checkup) []byte {
+func (l *look) nagios(found []checkup) []byte {
 	down, degraded := 0, 0
 	var slowest time.Duration
 	var why []string
@@ -88,7 +88,7 @@ func (r *look) nagios(found []checkup) []byte {
 		}
 		slowest = max(slowest, h.ping)
 	}
-	level := r.level(found)
+	level := l.level(found)
 	ready := len(found) - down - degraded
 	line := fmt.Sprintf("AMI %s - %d of %d nodes ready", [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[level], ready, len(found))
 	if len(why) > 0 {
@@ -155,13 +155,6 @@ var families = []struct {
 	{"ami_health_calls", "Calls that the server has now.", func(h *checkup) float64 { return figure(h.calls) }},
 	{"ami_health_channels", "Channels that the server has now.", func(h *checkup) float64 { return figure(h.channels) }},
 	{"ami_health_time_seconds", "When the node was looked at, since the epoch.", func(h *checkup) float64 { return float64(h.at.UnixMicro()) / 1e6 }},
-}
-
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // promFamilies returns the engine's own metrics of each node, then what was found. A figure that is not known has no sample.

@@ -6,14 +6,18 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
-// About is what a subcommand tells of itself beyond what urfave/cli asks for. The zero value is that of most.
+// About is what a subcommand tells of itself beyond what urfave/cli asks for.
 type About struct {
-	Rest    bool                                                        // it has a use for what stands behind `--`
-	Words   func() []string                                             // what its first argument may be, for completion; nil: no closed list
-	Config  configNeed                                                  // what it needs of the configuration
-	Aliases map[string]string                                           // global flags that mean one of its own there: "--context" is originate's "--dialplan-context"
-	Failed  func(form Output, f fail.Failure) (text []byte, status int) // how it reports a failure in an output format of its own; text nil: as all do
+	Args    Words             // its arguments
+	Rest    Words             // what stands behind `--`
+	Config  configNeed        // what it needs of the configuration
+	Aliases map[string]string // global flags that mean one of its own there: "--context" is originate's "--dialplan-context"
+	Outputs []Output          // output formats of its own, beside those of all
+	Failed  failureReport     // how it reports a failure in one of them; nil: as all do
 }
+
+// A failureReport is a failure as text, and its exit status. No text: it is reported as any other.
+type failureReport func(form Output, f fail.Failure) (text []byte, status int)
 
 // configNeed is what a subcommand needs of a configuration that was named.
 type configNeed uint8
@@ -33,5 +37,5 @@ func (r *Run) Tell(c *cli.Command, what About) *cli.Command {
 	return c
 }
 
-// About returns what a subcommand told.
+// About returns what a subcommand told. One that told nothing has no arguments, and needs a configuration that is right.
 func (r *Run) About(c *cli.Command) About { return r.abouts[c] }

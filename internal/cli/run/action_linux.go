@@ -10,5 +10,5 @@ import (
 func defaultAction(sig syscall.Signal) {
 	var action [64]byte // a struct sigaction of zeros is SIG_DFL, without flags and mask
 	const maskSize = 8
-	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, maskSize, 0, 0) //nolint:gosec // no pointer outlives the call
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, maskSize, 0, 0)
 }

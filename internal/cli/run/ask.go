@@ -16,17 +16,28 @@ import (
 // errStopped ends a question, or a read, that a signal or --deadline came before the end of.
 var errStopped = errors.New("stopped before it ended")
 
-// Ask puts a question on standard error and reads a line.
-func (r *Run) Ask(in io.Reader, question string) (string, error) {
+// CanAsk reports whether somebody can read a question and answer it: standard input and standard error are terminals, and
+// nothing else reads the first.
+func (r *Run) CanAsk() bool {
+	return r.StdinFor == "" && IsTerminal(r.Stdin) && r.StderrIsTerminal()
+}
+
+// Ask puts a question on standard error and reads a line of standard input.
+func (r *Run) Ask(question string) (string, error) {
 	_, _ = io.WriteString(r.Stderr, output.Safe(question))
 	return r.answer(func() (string, error) {
-		line, err := bufio.NewReaderSize(in, 16).ReadString('\n')
+		line, err := bufio.NewReaderSize(r.Stdin, 16).ReadString('\n')
 		return strings.TrimSpace(line), err
 	})
 }
 
-// AskSecret reads a line that the terminal does not show. The terminal is as before when it returns.
-func (r *Run) AskSecret(in *os.File, question string) (string, error) {
+// AskSecret is Ask for a line that the terminal does not show. It is for who has asked CanAsk. The terminal is as before
+// when it returns.
+func (r *Run) AskSecret(question string) (string, error) {
+	in, ok := r.Stdin.(*os.File)
+	if !ok {
+		return "", errors.ErrUnsupported
+	}
 	before, err := term.GetState(int(in.Fd()))
 	if err != nil {
 		return "", err

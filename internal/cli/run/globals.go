@@ -6,7 +6,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 )
 
-// Globals are those that every subcommand understands. No subcommand has a flag of the same name: it would shadow
+// Globals are the flags that every subcommand understands. No subcommand has a flag of the same name: it would shadow
 // the global one silently.
 type Globals struct {
 	Context, Config            string
@@ -22,13 +22,15 @@ type Globals struct {
 	Quiet, Verbose, Trace      bool
 }
 
+// GlobalFlagList returns the global flags, which set r.Flags.
 func (r *Run) GlobalFlagList() []cli.Flag {
 	g := &r.Flags
 	return []cli.Flag{
 		flags.Text("context", "C", "the context `NAME` to use", &g.Context),
 		&cli.GenericFlag{Name: "node", Aliases: []string{"n"}, Usage: "a `NAME`, glob, ami:// or amis:// URL, @FILE or @- with one a line; may repeat", Value: &g.Nodes},
 		&cli.GenericFlag{Name: "label", Aliases: []string{"l"}, Usage: "only nodes with the label `KEY=VALUE`; may repeat, all must hold", Value: &g.Labels},
-		flags.Text("output", "o", "`FORMAT`: auto, table, jsonl, json, csv, raw or none", &g.Output),
+		flags.Choice("output", "o", "`FORMAT`: auto, table, jsonl, json, csv, raw or none", &g.Output,
+			"auto", "table", "jsonl", "json", "csv", "raw", "none"),
 		flags.Text("fields", "", "comma-separated `NAMES` of the fields to show", &g.Fields),
 		flags.Text("query", "", "print what the gjson `PATH` finds in each object", &g.Query),
 		&cli.GenericFlag{Name: "timeout", Usage: "`TIME` for one action or wait, such as 10s", Value: &g.Timeout},
@@ -41,7 +43,7 @@ func (r *Run) GlobalFlagList() []cli.Flag {
 		flags.Text("manager-conf", "", "with --local: read `FILE` instead of /etc/asterisk/manager.conf", &g.ManagerConf),
 		flags.Text("ca", "", "trust the certificates in the PEM `FILE`", &g.CA),
 		flags.Text("tls-name", "", "the `NAME` that the server's certificate must hold", &g.TLSName),
-		flags.Text("color", "", "`WHEN`: auto, always or never", &g.color),
+		flags.Choice("color", "", "`WHEN`: auto, always or never", &g.color, "auto", "always", "never"),
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but data and errors", Destination: &g.Quiet},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say what the connections do", Destination: &g.Verbose},
 		&cli.BoolFlag{Name: "trace", Usage: "show the wire, line by line and without secrets", Destination: &g.Trace},

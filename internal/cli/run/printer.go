@@ -7,8 +7,17 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// NoteLeft tells which columns of a table did not fit, and which of CSV held nothing: a name may be mistyped.
-func (r *Run) NoteLeft(p *output.Printer) {
+// Remember has NoteLeft tell what a printer left out.
+func (r *Run) Remember(p *output.Printer) { r.printers = append(r.printers, p) }
+
+// NoteLeft tells which columns of tables did not fit, and which of CSV held nothing: a name may be mistyped.
+func (r *Run) NoteLeft() {
+	for _, p := range r.printers {
+		r.noteLeft(p)
+	}
+}
+
+func (r *Run) noteLeft(p *output.Printer) {
 	if empty := p.Empty(); len(empty) > 0 {
 		r.Note("nothing printed has a value for %s; names are as the server spells them", strings.Join(empty, ", "))
 	}
@@ -39,14 +48,14 @@ func (r *Run) Printer(kind Stream, severalNodes, many bool) (*output.Printer, er
 	}
 	o.Nodes, o.Many = severalNodes, many
 	p := output.NewPrinter(r.Stdout, o)
-	r.Printers = append(r.Printers, p)
+	r.Remember(p)
 	return p, nil
 }
 
 // OutputOptions is what the flags say of the output.
 func (r *Run) OutputOptions(kind Stream) (output.Options, error) {
 	name := r.Settings.Output
-	o := output.Options{Query: r.Flags.Query, Terminal: isTerminal(r.Stdout)}
+	o := output.Options{Query: r.Flags.Query, Terminal: IsTerminal(r.Stdout)}
 	if r.Flags.Fields != "" {
 		for f := range strings.SplitSeq(r.Flags.Fields, ",") {
 			o.Fields = append(o.Fields, strings.TrimSpace(f))

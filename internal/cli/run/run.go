@@ -28,12 +28,12 @@ type Run struct {
 
 	Flags    Globals
 	Settings *Settings
-	abouts   map[*cli.Command]About // see tell
+	abouts   map[*cli.Command]About // see Tell
 	StdinFor string                 // who reads standard input, "" nobody
 	Secret   ami.SecretProvider     // of the flags or the environment, nil none
 
 	Stopped  <-chan struct{}   // closed when the run is to end: a signal, --deadline
-	Printers []*output.Printer // what may have left out columns, see noteLeft
+	printers []*output.Printer // see Remember
 	Patience patience          // of whoever sent a signal
 
 	Dropped uint64 // events that tail or wait was too slow for
@@ -43,15 +43,15 @@ type Run struct {
 	hangup   atomic.Pointer[func()] // what SIGHUP does instead of ending the run
 
 	hideOnce, logOnce sync.Once
-	hide              *redact.Redactor // see redactor
-	log               *slog.Logger     // see logger
+	hide              *redact.Redactor // see Redactor
+	log               *slog.Logger     // see Logger
 }
 
 // New returns a run of a command line, args without the program's name. env looks a variable up, as os.LookupEnv does.
 func New(args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) *Run {
-	a := &Run{Stdin: stdin, Stdout: stdout, Stderr: stderr, Env: env}
-	a.Args, a.Rest, a.HasTo = splitAtDashes(args)
-	return a
+	r := &Run{Stdin: stdin, Stdout: stdout, Stderr: stderr, Env: env}
+	r.Args, r.Rest, r.HasTo = splitAtDashes(args)
+	return r
 }
 
 // NoteSent notes that a session has taken so many actions. From the first on, nothing may be refused with the status that

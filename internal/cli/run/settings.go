@@ -22,7 +22,7 @@ type Settings struct {
 	Output         Output
 	Timeout        time.Duration // for one action or wait
 	ConnectTimeout time.Duration // for a connection, login included; 0: the engine's defaults hold
-	Color          Color
+	color          colorChoice
 	SecretFile     string // "" none
 	SecretFileFrom string // who named it
 
@@ -56,14 +56,14 @@ var outputs = []Output{
 	OutputAuto, OutputTable, OutputJSONLines, OutputJSON, OutputCSV, OutputRaw, OutputNone, OutputNagios, OutputPrometheus, OutputJUnit,
 }
 
-// Color is when to colour.
-type Color string
+// A colorChoice is when to colour.
+type colorChoice string
 
 // The choices of --color.
 const (
-	ColorAuto   Color = "auto"
-	ColorAlways Color = "always"
-	ColorNever  Color = "never"
+	colorAuto   colorChoice = "auto"
+	colorAlways colorChoice = "always"
+	colorNever  colorChoice = "never"
 )
 
 // ResolveSettings reads the configuration and decides every setting.
@@ -128,7 +128,7 @@ func (r *Run) decideSettings(cfg *config.File, source string, c *config.Context)
 	decide("output", s.takeOutput, r.Flags.Output, "AMICTL_OUTPUT", c.Output, cfg.Output, string(OutputAuto))
 	decide("timeout", duration(&s.Timeout), r.Flags.Timeout.String(), "AMICTL_TIMEOUT", c.Timeout, cfg.Timeout, "30s")
 	decide("connect-timeout", duration(&s.ConnectTimeout), r.Flags.connect.String(), "", c.ConnectTimeout, cfg.ConnectTimeout, "")
-	decide("color", s.takeColor, r.Flags.color, "", c.Color, cfg.Color, string(ColorAuto))
+	decide("color", s.takeColor, r.Flags.color, "", c.Color, cfg.Color, string(colorAuto))
 	s.SecretFileFrom = decide("secret-file", text(&s.SecretFile), r.Flags.SecretFile, "AMICTL_SECRET_FILE", "", "", "")
 	decide("node", text(new(string)), r.Flags.Nodes.String(), "AMICTL_NODE", "", "", "") // package target decides which nodes
 	return s, wrong
@@ -151,10 +151,10 @@ func (s *Settings) takeOutput(value string) error {
 }
 
 func (s *Settings) takeColor(value string) error {
-	if c := Color(value); c != ColorAuto && c != ColorAlways && c != ColorNever {
+	if c := colorChoice(value); c != colorAuto && c != colorAlways && c != colorNever {
 		return errors.New("not one of auto, always, never")
 	}
-	s.Color = Color(value)
+	s.color = colorChoice(value)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 )
 
+// BySignal reports whether a signal ended the run.
 func BySignal(ctx context.Context) bool { return errors.As(context.Cause(ctx), new(*SignalError)) }
 
 // Pause waits, or less if the run is cut short.

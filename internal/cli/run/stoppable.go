@@ -24,9 +24,10 @@ type chunk struct {
 	err error
 }
 
-const ChunkSize = 64 << 10
+const chunkSize = 64 << 10 // bytes of one read
 
-func NewStoppable(in io.Reader, stopped <-chan struct{}) *stoppable {
+// NewStoppable returns what reads from in until stopped is closed.
+func NewStoppable(in io.Reader, stopped <-chan struct{}) io.Reader {
 	return &stoppable{in: in, stopped: stopped}
 }
 
@@ -59,8 +60,8 @@ func (s *stoppable) Read(p []byte) (int, error) {
 // the process.
 func (s *stoppable) start() {
 	s.chunks, s.free = make(chan chunk, 1), make(chan []byte, 2)
-	s.free <- make([]byte, ChunkSize)
-	s.free <- make([]byte, ChunkSize)
+	s.free <- make([]byte, chunkSize)
+	s.free <- make([]byte, chunkSize)
 	go func() {
 		for buf := range s.free {
 			n, err := s.in.Read(buf)

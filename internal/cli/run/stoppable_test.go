@@ -11,7 +11,7 @@ import (
 
 // What is read through it is what was there, however it comes, and with the error that ended it.
 func TestStoppableReadsAll(t *testing.T) {
-	text := strings.Repeat("0123456789abcdef", 3*ChunkSize/16+1)
+	text := strings.Repeat("0123456789abcdef", 3*chunkSize/16+1)
 	broken := errors.New("broken")
 	for name, in := range map[string]io.Reader{
 		"whole":       strings.NewReader(text),

@@ -11,13 +11,14 @@ import (
 )
 
 // StderrIsTerminal reports whether somebody can read a question there.
-func (r *Run) StderrIsTerminal() bool { return isTerminal(r.Stderr) }
+func (r *Run) StderrIsTerminal() bool { return IsTerminal(r.Stderr) }
 
 // Columns is the width of the terminal that standard output is, 0 if it is none.
 func (r *Run) Columns() int { return Width(r.Stdout) }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// IsTerminal reports whether a stream is a terminal.
+func IsTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
@@ -29,7 +30,7 @@ func Width(w io.Writer) int {
 
 // Size is the size of a terminal in columns and rows, both 0 if w is none.
 func Size(w io.Writer) (columns, rows int) {
-	if !isTerminal(w) {
+	if !IsTerminal(w) {
 		return 0, 0
 	}
 	columns, rows, err := term.GetSize(int(w.(*os.File).Fd()))
@@ -41,10 +42,10 @@ func Size(w io.Writer) (columns, rows int) {
 
 // color decides whether to colour: --color, else NO_COLOR, else whether a capable terminal is there.
 func (r *Run) color(terminal bool) bool {
-	switch r.Settings.Color {
-	case ColorAlways:
+	switch r.Settings.color {
+	case colorAlways:
 		return true
-	case ColorNever:
+	case colorNever:
 		return false
 	}
 	no, _ := r.Env("NO_COLOR")

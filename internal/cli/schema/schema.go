@@ -23,25 +23,37 @@ const help = `Examples:
 Prints the JSON Schema (2020-12) of an object that amictl prints. Keys may be added in a later version, never taken away
 or changed.`
 
+// options are those of schema.
+type options struct{ args []string }
+
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
+	o := &options{}
 	return r.Tell(&cli.Command{
 		Name:        "schema",
 		Usage:       "print the JSON Schema of what amictl prints",
 		ArgsUsage:   "[NAME]",
 		Description: help,
 		Action: func(_ context.Context, c *cli.Command) error {
-			name := c.Args().First()
-			switch {
-			case c.Args().Len() > 1:
-				return fail.Usage("`amictl schema` lists them", "schema takes one name")
-			case name == "":
-				return list(r)
-			case Schemas[name] == nil:
-				return fail.Usage(fail.NearHint(name, Names(), "`amictl schema` lists them"), "there is no schema %q", name)
-			}
-			return printOne(r, name)
+			o.args = c.Args().Slice()
+			return show(r, o)
 		},
-	}, run.About{Config: run.ConfigMayBeBroken, Words: Names})
+	}, run.About{Config: run.ConfigMayBeBroken, Args: run.Words{Kind: run.OneOf, Choices: Names}})
+}
+
+// show prints the schema that is named, or the names of all.
+func show(r *run.Run, o *options) error {
+	if len(o.args) == 0 {
+		return list(r)
+	}
+	name := o.args[0]
+	switch {
+	case len(o.args) > 1:
+		return fail.Usage("`amictl schema` lists them", "schema takes one name")
+	case Schemas[name] == nil:
+		return fail.Usage(fail.NearHint(name, Names(), "`amictl schema` lists them"), "there is no schema %q", name)
+	}
+	return printOne(r, name)
 }
 
 func list(r *run.Run) error {
@@ -81,6 +93,7 @@ func printOne(r *run.Run, name string) error {
 	return p.Close()
 }
 
+// Names are the names of all schemas, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(Schemas)) }
 
 // Document returns a schema as indented JSON.

@@ -17,7 +17,7 @@ import (
 )
 
 // dryLines prints what `send -` would send for each line, and refuses what it would refuse.
-func dryLines(ctx context.Context, r *run.Run, f *options, in io.Reader, nodes []ami.Config, p *output.Printer) error {
+func dryLines(ctx context.Context, r *run.Run, o *options, in io.Reader, nodes []ami.Config, p *output.Printer) error {
 	var t target.Tally
 	lines := bufio.NewReaderSize(in, 64<<10)
 	for number := 1; ctx.Err() == nil; number++ {
@@ -39,7 +39,7 @@ func dryLines(ctx context.Context, r *run.Run, f *options, in io.Reader, nodes [
 			req = parseLine(number, text)
 		}
 		if err := req.err; err == nil {
-			req.err = dryLine(r, f, nodes, &req, p)
+			req.err = dryLine(r, o, nodes, &req, p)
 		}
 		if req.err == nil {
 			t.Add(fail.ExitOK)
@@ -48,7 +48,7 @@ func dryLines(ctx context.Context, r *run.Run, f *options, in io.Reader, nodes [
 		fail := fail.Classify(req.err)
 		t.Add(fail.Exit)
 		r.Complain(fail)
-		if !f.keepGoing {
+		if !o.keepGoing {
 			break
 		}
 	}
@@ -59,7 +59,7 @@ func dryLines(ctx context.Context, r *run.Run, f *options, in io.Reader, nodes [
 }
 
 // dryLine prints one line's action for the nodes that it would go to.
-func dryLine(r *run.Run, f *options, nodes []ami.Config, req *lineRequest, p *output.Printer) error {
+func dryLine(r *run.Run, o *options, nodes []ami.Config, req *lineRequest, p *output.Printer) error {
 	to := nodes
 	switch {
 	case req.node != "":
@@ -68,8 +68,8 @@ func dryLine(r *run.Run, f *options, nodes []ami.Config, req *lineRequest, p *ou
 			return fail.Input("a line's node must be one of those selected", "line %d: there is no node %q", req.line, req.node)
 		}
 		to = nodes[at : at+1]
-	case f.All || len(nodes) == 1:
-	case f.Route != "":
+	case o.All || len(nodes) == 1:
+	case o.Route != "":
 		to = nodes[:1]
 	default:
 		return fail.Input(`--all, --route HOW, or "node" in the line`, "line %d names no node and %d are selected", req.line, len(nodes))

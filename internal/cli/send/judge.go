@@ -19,15 +19,15 @@ type judge struct {
 	emptyOK bool
 }
 
-func newJudge(r *run.Run, f *options) (j judge, err error) {
-	j.emptyOK, j.found = f.emptyOK, f.found
-	if f.minItems.Given {
-		if f.found.Asks() {
+func newJudge(r *run.Run, o *options) (j judge, err error) {
+	j.emptyOK, j.found = o.emptyOK, o.found
+	if o.minItems.Given {
+		if o.found.Asks() {
 			return j, fail.Usage("--found N.. says the same as --min-items N", "--found and --min-items do not go together")
 		}
-		j.found = cond.AtLeast(f.minItems.Value)
+		j.found = cond.AtLeast(o.minItems.Value)
 	}
-	j.where, err = act.ParseWhere(r, f.where)
+	j.where, err = act.ParseWhere(r, o.where)
 	return j, err
 }
 

@@ -61,8 +61,8 @@ type sentLine struct {
 
 func (s *lineSender) addLanes(nodes []ami.Config) {
 	most := defaultParallel
-	if s.flags.parallel.Given {
-		most = s.flags.parallel.Value
+	if s.options.parallel.Given {
+		most = s.options.parallel.Value
 	}
 	add := func(node string, to ami.Doer) *lane {
 		l := &lane{node: node, to: to, most: most, sole: len(nodes) == 1}
@@ -81,8 +81,8 @@ func (s *lineSender) addLanes(nodes []ami.Config) {
 	switch {
 	case len(nodes) == 1:
 		s.route = s.lanes[nodes[0].Name]
-	case s.flags.Route != "":
-		s.route = add("", s.cluster.Via(ami.Route{Kind: target.RouteKinds[s.flags.Route]}))
+	case s.options.Route != "":
+		s.route = add("", s.cluster.Via(ami.Route{Kind: target.RouteKinds[s.options.Route]}))
 	}
 }
 

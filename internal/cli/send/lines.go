@@ -24,7 +24,7 @@ const defaultParallel = 2000
 // printed as they come.
 type lineSender struct {
 	run     *run.Run
-	flags   *options
+	options *options
 	timeout time.Duration // of a line that names none
 	cluster *ami.Cluster
 	batch   ami.Batch[sentLine]
@@ -50,19 +50,19 @@ type lineSender struct {
 const mostWarned = 1000
 
 // sendLines reads actions from standard input and prints their answers.
-func sendLines(ctx context.Context, r *run.Run, f *options) error {
+func sendLines(ctx context.Context, r *run.Run, o *options) error {
 	run.FavourStreams()
 	nodes, err := target.Nodes(r)
 	if err != nil {
 		return err
 	}
-	if f.All || f.Route != "" {
-		if err := f.Check(len(nodes)); err != nil {
+	if o.All || o.Route != "" {
+		if err := o.Check(len(nodes)); err != nil {
 			return err
 		}
 	}
 	kind := run.Answers
-	if f.DryRun {
+	if o.DryRun {
 		kind = run.CommandText
 	}
 	p, err := r.Printer(kind, len(nodes) > 1, true)
@@ -73,13 +73,13 @@ func sendLines(ctx context.Context, r *run.Run, f *options) error {
 	if err != nil {
 		return err
 	}
-	if f.DryRun {
-		return dryLines(ctx, r, f, run.NewStoppable(in, r.Stopped), nodes, p)
+	if o.DryRun {
+		return dryLines(ctx, r, o, run.NewStoppable(in, r.Stopped), nodes, p)
 	}
-	if f.wait == waitHangup && f.Route != "" && len(nodes) > 1 {
+	if o.wait == waitHangup && o.Route != "" && len(nodes) > 1 {
 		return fail.Usage("name the node of each line, or leave --route out", "--wait hangup follows calls on nodes that are known, and --route chooses them")
 	}
-	if f.wait != "" && f.wait != waitNot {
+	if o.wait != "" && o.wait != waitNot {
 		for i := range nodes {
 			nodes[i].Events = "call"
 		}
@@ -93,10 +93,10 @@ func sendLines(ctx context.Context, r *run.Run, f *options) error {
 		return err
 	}
 	s := &lineSender{
-		run: r, flags: f, timeout: r.Settings.Timeout, cluster: c, out: p, batch: ami.Batch[sentLine]{Items: f.items},
+		run: r, options: o, timeout: r.Settings.Timeout, cluster: c, out: p, batch: ami.Batch[sentLine]{Items: o.items},
 		lanes: make(map[string]*lane), warned: make(map[[2]string]bool),
 	}
-	if !f.Yes {
+	if !o.Yes {
 		s.protected = act.ProtectedBy(r, nodes)
 	}
 	return s.sendAll(ctx, in, nodes)
@@ -108,7 +108,7 @@ func (s *lineSender) sendAll(ctx context.Context, in io.Reader, nodes []ami.Conf
 	s.stop = stop
 	var drivers sync.WaitGroup
 	s.addLanes(nodes)
-	if s.flags.wait == waitHangup {
+	if s.options.wait == waitHangup {
 		if err := s.watchCalls(ctx); err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (s *lineSender) giveUp() {
 			Code: fail.CodeTimeout, Exit: fail.ExitTimeout, Sent: ami.SentMaybe.String(), Hint: fail.HintOf[fail.CodeTimeout],
 			Message: "line " + strconv.Itoa(line.origin.Line) + ": no answer before the --deadline was over",
 		}
-		_ = s.out.Failure(target.JsonFailure(f, line.lane.node, line.origin)) // it keeps its error
+		_ = s.out.Failure(target.FailureObject(f, line.lane.node, line.origin)) // it keeps its error
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,7 +163,7 @@ func (s *lineSender) giveUp() {
 				Code: fail.CodeUnsent, Exit: fail.ExitConnect, Sent: ami.SentNo.String(), Hint: fail.HintOf[fail.CodeUnsent],
 				Message: "line " + strconv.Itoa(e.line) + ": not sent before the --deadline was over",
 			}
-			_ = s.out.Failure(target.JsonFailure(f, l.node, e.origin()))
+			_ = s.out.Failure(target.FailureObject(f, l.node, e.origin()))
 		}
 	}
 }
@@ -172,8 +172,8 @@ func (s *lineSender) giveUp() {
 func (s *lineSender) read(ctx context.Context, in io.Reader) {
 	lines := bufio.NewReaderSize(in, 64<<10)
 	var pace run.Pacer
-	if s.flags.rate.Given {
-		pace = run.NewPacer(s.flags.rate.Value)
+	if s.options.rate.Given {
+		pace = run.NewPacer(s.options.rate.Value)
 	}
 	for number := 1; ctx.Err() == nil; number++ {
 		text, err := run.ReadLine(lines)
@@ -209,7 +209,7 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 		s.refuse(r, "", r.err)
 		return
 	}
-	if !s.flags.Yes {
+	if !s.options.Yes {
 		if err := s.protected.Refusal(s.run, &r.action, r.node); err != nil {
 			s.refuse(r, r.node, err)
 			return
@@ -220,7 +220,7 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 		r.action.Timeout = s.timeout
 	}
 	if r.wait == "" {
-		r.wait = s.flags.wait
+		r.wait = s.options.wait
 	}
 	if err := s.prepareCall(&r); err != nil {
 		s.refuse(r, r.node, err)
@@ -235,7 +235,7 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 			return
 		}
 		lanes = []*lane{l}
-	case s.flags.All:
+	case s.options.All:
 		for _, l := range s.lanes {
 			lanes = append(lanes, l)
 		}
@@ -252,7 +252,7 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 
 // prepareCall makes an Originate one that is waited for, as --wait or the line says.
 func (s *lineSender) prepareCall(r *lineRequest) error {
-	if r.wait != "" && r.wait != waitNot && (s.flags.wait == "" || r.wait == waitHangup && s.calls == nil) {
+	if r.wait != "" && r.wait != waitNot && (s.options.wait == "" || r.wait == waitHangup && s.calls == nil) {
 		return fail.Input("`amictl send - --wait "+r.wait+"` asks the servers for the events that tell of it", "line %d waits for %s, and events are not asked for", r.line, r.wait)
 	}
 	if err := awaitCall(&r.action, r.wait); err != nil {
@@ -292,13 +292,13 @@ func (s *lineSender) flush() {
 func (s *lineSender) fail(f fail.Failure, node string, origin output.Origin) {
 	s.tally.Add(f.Exit)
 	s.failures++
-	if err := s.out.Failure(target.JsonFailure(f, node, origin)); err != nil {
+	if err := s.out.Failure(target.FailureObject(f, node, origin)); err != nil {
 		s.stop()
 	}
 	if s.failures == 1 {
 		s.run.Complain(f)
 	}
-	if !s.flags.keepGoing {
+	if !s.options.keepGoing {
 		s.stop()
 	}
 }

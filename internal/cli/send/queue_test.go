@@ -1,7 +1,6 @@
 package send
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -84,7 +83,7 @@ func TestLineQueueAgainstAList(t *testing.T) {
 			}
 			list = kept
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Fatal(fmt.Sprintf("step %d (-want +got):\n%s", step, diff))
+				t.Fatalf("step %d (-want +got):\n%s", step, diff)
 			}
 		}
 		if q.bytes != 7*len(list) || q.empty() != (len(list) == 0) {

@@ -49,6 +49,7 @@ With "-" each line of standard input is an action:
 // options are those of send.
 type options struct {
 	target.Fanout
+	args      []string
 	items     bool
 	where     flags.List
 	found     cond.Found
@@ -60,74 +61,81 @@ type options struct {
 	keepGoing bool
 }
 
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
-	f := &options{}
-	return &cli.Command{
+	o := &options{}
+	return r.Tell(&cli.Command{
 		Name:        "send",
 		Usage:       "send an action, or many from standard input",
 		ArgsUsage:   "ACTION [Key=Value]... | -",
 		Description: help,
 		Flags: slices.Concat([]cli.Flag{
-			&cli.BoolFlag{Name: "items", Usage: "print each element of a list as it arrives", Destination: &f.items},
-			&cli.GenericFlag{Name: "where", Usage: "only items that meet the `CONDITION`; may repeat, all must hold", Value: &f.where},
-			&cli.GenericFlag{Name: "found", Usage: "fail unless so many are left: `HOW` is any, all, none, N or N..M", Value: &f.found},
-			&cli.GenericFlag{Name: "min-items", Usage: "fail unless the list has at least `N` items: --found N..", Value: &f.minItems},
-			&cli.BoolFlag{Name: "empty-ok", Usage: "an Error that only says that a list is empty is no failure", Destination: &f.emptyOK},
-			flags.Text("wait", "", "an Originate ends when its call does: `WHAT` is answer or hangup", &f.wait),
-			&cli.GenericFlag{Name: "parallel", Usage: "with -: at most `N` actions in flight (2000)", Value: &f.parallel},
-			&cli.GenericFlag{Name: "rate", Usage: "with -: at most `N` actions a second", Value: &f.rate},
-			&cli.BoolFlag{Name: "keep-going", Usage: "with -: go on after a failure", Destination: &f.keepGoing},
-		}, f.Fanout.Flags(), f.Rolling()),
+			&cli.BoolFlag{Name: "items", Usage: "print each element of a list as it arrives", Destination: &o.items},
+			&cli.GenericFlag{Name: "where", Usage: "only items that meet the `CONDITION`; may repeat, all must hold", Value: &o.where},
+			&cli.GenericFlag{Name: "found", Usage: "fail unless so many are left: `HOW` is any, all, none, N or N..M", Value: &o.found},
+			&cli.GenericFlag{Name: "min-items", Usage: "fail unless the list has at least `N` items: --found N..", Value: &o.minItems},
+			&cli.BoolFlag{Name: "empty-ok", Usage: "an Error that only says that a list is empty is no failure", Destination: &o.emptyOK},
+			flags.Text("wait", "", "an Originate ends when its call does: `WHAT` is answer or hangup", &o.wait),
+			&cli.GenericFlag{Name: "parallel", Usage: "with -: at most `N` actions in flight (2000)", Value: &o.parallel},
+			&cli.GenericFlag{Name: "rate", Usage: "with -: at most `N` actions a second", Value: &o.rate},
+			&cli.BoolFlag{Name: "keep-going", Usage: "with -: go on after a failure", Destination: &o.keepGoing},
+		}, o.Fanout.Flags(), o.Rolling()),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := checkWait(f.wait); err != nil {
-				return err
-			}
-			if c.Args().Len() == 1 && c.Args().First() == "-" {
-				if len(f.where) > 0 || f.found.Asks() || f.minItems.Given || f.emptyOK || f.Batch.Given || f.Pause.Given || f.MaxFail.Given {
-					return fail.Usage("leave them out, or send that action by itself", "--where, --found, --min-items, --empty-ok, --batch, --pause and --max-fail are for one action")
-				}
-				return sendLines(ctx, r, f)
-			}
-			if f.parallel.Given || f.rate.Given || f.keepGoing {
-				return fail.Usage("`amictl send -` reads them from standard input", "--parallel, --rate and --keep-going are for many actions")
-			}
-			action, err := act.ParseAction(r, c.Args().Slice())
-			if err != nil {
-				return err
-			}
-			return sendAction(ctx, r, f, action)
+			o.args = c.Args().Slice()
+			return send(ctx, r, o)
 		},
-	}
+	}, run.About{Args: run.Words{Kind: run.ActionWords}})
 }
 
-// sendAction sends one action to the nodes selected and prints the answers.
-func sendAction(ctx context.Context, r *run.Run, f *options, action ami.Action) error {
-	judge, err := newJudge(r, f)
+// send sends one action, or those of standard input.
+func send(ctx context.Context, r *run.Run, o *options) error {
+	if err := checkWait(o.wait); err != nil {
+		return err
+	}
+	if len(o.args) == 1 && o.args[0] == "-" {
+		if len(o.where) > 0 || o.found.Asks() || o.minItems.Given || o.emptyOK || o.Batch.Given || o.Pause.Given || o.MaxFail.Given {
+			return fail.Usage("leave them out, or send that action by itself", "--where, --found, --min-items, --empty-ok, --batch, --pause and --max-fail are for one action")
+		}
+		return sendLines(ctx, r, o)
+	}
+	if o.parallel.Given || o.rate.Given || o.keepGoing {
+		return fail.Usage("`amictl send -` reads them from standard input", "--parallel, --rate and --keep-going are for many actions")
+	}
+	action, err := act.ParseAction(r, o.args)
 	if err != nil {
 		return err
 	}
-	nodes, done, err := act.Aim(r, &f.Fanout, &action)
+	return sendAction(ctx, r, o, action)
+}
+
+// sendAction sends one action to the nodes selected and prints the answers.
+func sendAction(ctx context.Context, r *run.Run, o *options, action ami.Action) error {
+	judge, err := newJudge(r, o)
+	if err != nil {
+		return err
+	}
+	nodes, done, err := act.Aim(r, &o.Fanout, &action)
 	if err == nil {
 		act.WarnUnknown(r, &action)
 	}
 	if err != nil || done {
 		return err
 	}
-	if f.wait != "" && f.wait != waitNot {
-		if err := awaitCall(&action, f.wait); err != nil {
+	if o.wait != "" && o.wait != waitNot {
+		if err := awaitCall(&action, o.wait); err != nil {
 			return fail.Usage("leave it out", "--%v", err)
 		}
 		until := call.Answered
-		if f.wait == waitHangup {
+		if o.wait == waitHangup {
 			until = call.Over
 		}
-		return call.Make(ctx, r, &f.Fanout, nodes, action, until)
+		return call.Make(ctx, r, &o.Fanout, nodes, action, until)
 	}
-	several := len(nodes) > 1 && f.Route == ""
-	if f.items && several {
+	several := len(nodes) > 1 && o.Route == ""
+	if o.items && several {
 		return fail.Usage("choose one with --node", "--items is for one node")
 	}
-	p, err := r.Printer(run.Answers, len(nodes) > 1, several || f.items)
+	p, err := r.Printer(run.Answers, len(nodes) > 1, several || o.items)
 	if err != nil {
 		return err
 	}
@@ -136,7 +144,7 @@ func sendAction(ctx context.Context, r *run.Run, f *options, action ami.Action) 
 		reply, err := c.Do(ctx, action)
 		return reply, judge.answer(c.Name(), reply, err)
 	}
-	if f.items {
+	if o.items {
 		ask = func(ctx context.Context, c *ami.Conn) (*ami.Reply, error) {
 			s := streamed{judge: judge, out: p, origin: &origin}
 			return s.do(ctx, c, action)
@@ -144,8 +152,8 @@ func sendAction(ctx context.Context, r *run.Run, f *options, action ami.Action) 
 	}
 	var t target.Tally
 	var failed error
-	target.Each(ctx, r, nodes, &f.Fanout, ask, func(e target.Ending) {
-		if e.Err == nil && f.items && r.Flags.Query != "" { // its items are what was asked for
+	target.Each(ctx, r, nodes, &o.Fanout, ask, func(e target.Ending) {
+		if e.Err == nil && o.items && r.Flags.Query != "" { // its items are what was asked for
 			t.Add(fail.ExitOK)
 			return
 		}

@@ -19,7 +19,7 @@ import (
 // ours: the status it exits with, or the signal it dies by.
 func runAgainst(ctx context.Context, r *run.Run, s *simulation, control string) error {
 	r.Patience.Store(run.Indefinitely)
-	child := exec.Command(r.Rest[0], r.Rest[1:]...) //nolint:gosec // the user's own command
+	child := exec.Command(r.Rest[0], r.Rest[1:]...)
 	child.Stdin, child.Stdout, child.Stderr = r.Stdin, r.Stdout, r.Stderr
 	child.Env = environment(os.Environ(), s, control)
 	signals := make(chan os.Signal, 8)
@@ -55,7 +55,7 @@ func runAgainst(ctx context.Context, r *run.Run, s *simulation, control string) 
 			// The first signal ends the watch for more, which would then kill us and leave the command alone.
 			time.AfterFunc(10*time.Millisecond, func() { signal.Notify(signals, wanted...) })
 		case <-done:
-			return fate(ctx, r, s, child.ProcessState)
+			return fate(ctx, s, child.ProcessState)
 		}
 	}
 }
@@ -88,7 +88,7 @@ func overDeadline(ctx context.Context) bool {
 
 // fate makes the command's end our own. After a signal it does so at once: what main would do about the signal does not
 // matter, for the command may have dealt with it.
-func fate(ctx context.Context, r *run.Run, s *simulation, state *os.ProcessState) error {
+func fate(ctx context.Context, s *simulation, state *os.ProcessState) error {
 	if overDeadline(ctx) {
 		return ctx.Err()
 	}

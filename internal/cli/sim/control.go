@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/mattn/go-isatty"
-
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/scenario"
@@ -85,8 +83,8 @@ func (c *control) serve(in io.Reader, out io.Writer) error {
 
 // execute carries out one line.
 func (c *control) execute(line string) answer {
-	fail := func(format string, err error) answer {
-		return answer{Type: "error", Line: line, Code: fail.CodeInput, Message: format + strings.TrimPrefix(err.Error(), "amitest: ")}
+	refuse := func(err error) answer {
+		return answer{Type: "error", Line: line, Code: fail.CodeInput, Message: strings.TrimPrefix(err.Error(), "amitest: ")}
 	}
 	if line == "stop" {
 		return answer{Type: "control", Line: line}
@@ -103,19 +101,19 @@ func (c *control) execute(line string) answer {
 		}
 	}
 	if len(servers) == 0 {
-		return fail("", errors.New("no server is named "+pattern))
+		return refuse(errors.New("no server is named " + pattern))
 	}
 	answer := answer{Type: "control", Line: line, Servers: len(servers)}
 	word, args, _ := strings.Cut(rest, " ")
 	switch word {
 	case "at":
-		return fail("", errors.New("at is for scenario files; a control line is carried out at once"))
+		return refuse(errors.New("at is for scenario files; a control line is carried out at once"))
 	case "ledger":
 		answer.Ledger = scenario.Totals(servers...)
 	case "emit":
 		ev, err := parseEvent(args)
 		if err != nil {
-			return fail("", err)
+			return refuse(err)
 		}
 		for _, srv := range servers {
 			srv.EmitEvent(ev[0], ev[1:]...)
@@ -123,7 +121,7 @@ func (c *control) execute(line string) answer {
 	default:
 		for _, srv := range servers {
 			if err := srv.InjectText(rest); err != nil {
-				return fail("", err)
+				return refuse(err)
 			}
 		}
 	}
@@ -178,9 +176,4 @@ func (c *control) closeSocket() {
 	if c.socket != nil {
 		_ = c.socket.Close()
 	}
-}
-
-func isTerminal(in io.Reader) bool {
-	f, ok := in.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd())
 }

@@ -21,10 +21,10 @@ type node struct {
 }
 
 // describe writes the private folder with config, secret and certificate, and returns the document.
-func (s *simulation) describe(f *options) ([]byte, error) {
+func (s *simulation) describe(o *options) ([]byte, error) {
 	var err error
-	if f.replay != "" {
-		if s.recording, err = readRecording(f.replay); err != nil {
+	if o.replay != "" {
+		if s.recording, err = readRecording(o.replay); err != nil {
 			return nil, err
 		}
 	}
@@ -51,7 +51,7 @@ func (s *simulation) describe(f *options) ([]byte, error) {
 		CA         string `json:"ca,omitempty"`
 		Control    string `json:"control,omitempty"`
 		Nodes      []node `json:"nodes"`
-	}{"sim", f.version, s.user, s.path("config.toml"), s.path("secret"), s.ca(), f.control, nodes})
+	}{"sim", o.version, s.user, s.path("config.toml"), s.path("secret"), s.ca(), o.control, nodes})
 	if err != nil {
 		return nil, err
 	}
@@ -98,12 +98,12 @@ func (s *simulation) ca() string {
 // config is a configuration of amictl with all servers in its one context.
 func (s *simulation) config(nodes []node) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "context = \"sim\"\n[contexts.sim]\nuser = %s\nsecret = %s\n", config.TomlString(s.user), config.TomlString("file:"+s.path("secret")))
+	fmt.Fprintf(&b, "context = \"sim\"\n[contexts.sim]\nuser = %s\nsecret = %s\n", config.TOMLString(s.user), config.TOMLString("file:"+s.path("secret")))
 	if s.tls != nil {
-		fmt.Fprintf(&b, "ca = %s\n", config.TomlString(s.ca()))
+		fmt.Fprintf(&b, "ca = %s\n", config.TOMLString(s.ca()))
 	}
 	for _, n := range nodes {
-		fmt.Fprintf(&b, "[contexts.sim.nodes.%s]\nurl = %s\n", config.TomlString(n.Name), config.TomlString(n.URL))
+		fmt.Fprintf(&b, "[contexts.sim.nodes.%s]\nurl = %s\n", config.TOMLString(n.Name), config.TOMLString(n.URL))
 	}
 	return b.String()
 }

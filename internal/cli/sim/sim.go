@@ -53,6 +53,7 @@ Each is answered by one line of JSON.
 
 // options are those of sim.
 type options struct {
+	args           []string
 	nodes          flags.Count
 	version        string
 	scenario       string
@@ -66,6 +67,9 @@ type options struct {
 	untilEOF       bool
 	ring, talkTime flags.Duration
 }
+
+// newOptions returns the options of a sim that has no flags.
+func newOptions() *options { return &options{version: "22", speed: rate{1}} }
 
 // rate is a flag with a number of at least 0, such as events a second.
 type rate struct{ r float64 }
@@ -82,40 +86,39 @@ func (r *rate) Set(s string) error {
 func (r *rate) String() string { return strconv.FormatFloat(r.r, 'g', -1, 64) }
 func (r *rate) Get() any       { return r.r }
 
+// Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
-	f := &options{version: "22", speed: rate{1}}
+	o := newOptions()
 	return r.Tell(&cli.Command{
 		Name:        "sim",
 		Usage:       "simulate a cluster of Asterisks, or run a command against one",
 		ArgsUsage:   "[check FILE…] [-- COMMAND [ARG…]]",
 		Description: help,
 		Flags: []cli.Flag{
-			&cli.GenericFlag{Name: "nodes", Usage: "`NUMBER` of servers; 1 if absent", Value: &f.nodes},
-			flags.Text("version", "", "Asterisk `SERIES`: 22, 16 or 13", &f.version),
-			flags.Text("scenario", "", "the servers, answers and faults of a scenario `FILE`; its time begins at the first login", &f.scenario),
-			flags.Text("replay", "", "send the events of a recording or raw capture `FILE` from each server's first login on", &f.replay),
-			&cli.GenericFlag{Name: "replay-speed", Usage: "`TIMES` as fast as recorded; 0 is as fast as they are taken", Value: &f.speed},
-			flags.Text("user", "", "`NAME` of the user that may log in, with every class", &f.user),
-			flags.Text("secret-from", "", "the user's secret by `REFERENCE`: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &f.secret),
-			&cli.BoolFlag{Name: "tls", Usage: "speak TLS, with a certificate made for the occasion", Destination: &f.tls},
-			&cli.GenericFlag{Name: "calls-per-second", Usage: "`NUMBER` of calls that each server starts", Value: &f.calls},
-			&cli.GenericFlag{Name: "events-per-second", Usage: "`NUMBER` of events that each server sends", Value: &f.events},
-			&cli.GenericFlag{Name: "ring", Usage: "mean `TIME` that calls ring; 3s if absent", Value: &f.ring},
-			&cli.GenericFlag{Name: "talk", Usage: "mean `TIME` that calls last; 30s if absent", Value: &f.talkTime},
-			&cli.Uint64Flag{Name: "seed", Usage: "`NUMBER` that decides all that is random", Destination: &f.seed, HideDefault: true},
-			flags.Text("control", "", "take control lines from connections to the Unix `SOCKET`, too", &f.control),
-			&cli.BoolFlag{Name: "until-eof", Usage: "stop when standard input ends", Destination: &f.untilEOF},
+			&cli.GenericFlag{Name: "nodes", Usage: "`NUMBER` of servers; 1 if absent", Value: &o.nodes},
+			flags.Choice("version", "", "Asterisk `SERIES`: 22, 16 or 13", &o.version, "22", "16", "13"),
+			flags.Text("scenario", "", "the servers, answers and faults of a scenario `FILE`; its time begins at the first login", &o.scenario),
+			flags.Text("replay", "", "send the events of a recording or raw capture `FILE` from each server's first login on", &o.replay),
+			&cli.GenericFlag{Name: "replay-speed", Usage: "`TIMES` as fast as recorded; 0 is as fast as they are taken", Value: &o.speed},
+			flags.Text("user", "", "`NAME` of the user that may log in, with every class", &o.user),
+			flags.Text("secret-from", "", "the user's secret by `REFERENCE`: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &o.secret),
+			&cli.BoolFlag{Name: "tls", Usage: "speak TLS, with a certificate made for the occasion", Destination: &o.tls},
+			&cli.GenericFlag{Name: "calls-per-second", Usage: "`NUMBER` of calls that each server starts", Value: &o.calls},
+			&cli.GenericFlag{Name: "events-per-second", Usage: "`NUMBER` of events that each server sends", Value: &o.events},
+			&cli.GenericFlag{Name: "ring", Usage: "mean `TIME` that calls ring; 3s if absent", Value: &o.ring},
+			&cli.GenericFlag{Name: "talk", Usage: "mean `TIME` that calls last; 30s if absent", Value: &o.talkTime},
+			&cli.Uint64Flag{Name: "seed", Usage: "`NUMBER` that decides all that is random", Destination: &o.seed},
+			flags.Text("control", "", "take control lines from connections to the Unix `SOCKET`, too", &o.control),
+			&cli.BoolFlag{Name: "until-eof", Usage: "stop when standard input ends", Destination: &o.untilEOF},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if c.Args().First() == "check" {
-				return runFiles(ctx, r, c.Args().Tail())
-			}
-			if c.Args().Present() {
-				return fail.Usage("a command goes behind `--`, and `amictl sim check FILE…` runs scenarios", "sim does not know %q", c.Args().First())
-			}
-			return sim(ctx, r, f)
+			o.args = c.Args().Slice()
+			return sim(ctx, r, o)
 		},
-	}, run.About{Rest: true, Words: func() []string { return []string{"check"} }})
+	}, run.About{
+		Args: run.Words{Kind: run.FormAndFiles, Choices: func() []string { return []string{"check"} }},
+		Rest: run.Words{Kind: run.CommandLine},
+	})
 }
 
 // A simulation is a running simulated cluster.
@@ -134,32 +137,43 @@ type simulation struct {
 	recording []byte // nil without --replay
 }
 
-// sim runs the simulated cluster until it is told to stop, or until its command is done.
-func sim(ctx context.Context, r *run.Run, f *options) error {
-	s, err := start(ctx, r, f)
+// sim simulates a cluster, or checks scenarios.
+func sim(ctx context.Context, r *run.Run, o *options) error {
+	switch {
+	case len(o.args) == 0:
+		return simulate(ctx, r, o)
+	case o.args[0] == "check":
+		return runFiles(ctx, r, o.args[1:])
+	}
+	return fail.Usage("a command goes behind `--`, and `amictl sim check FILE…` runs scenarios", "sim does not know %q", o.args[0])
+}
+
+// simulate runs the simulated cluster until it is told to stop, or until its command is done.
+func simulate(ctx context.Context, r *run.Run, o *options) error {
+	s, err := start(ctx, r, o)
 	if err != nil {
 		return err
 	}
 	defer s.end()
-	doc, err := s.describe(f)
+	doc, err := s.describe(o)
 	if err != nil {
 		return err
 	}
 	control := newControl(s)
 	s.control = control
-	if f.control != "" {
-		if err := control.listen(f.control); err != nil {
+	if o.control != "" {
+		if err := control.listen(o.control); err != nil {
 			return err
 		}
 	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = cancel
-	s.traffic(work, f, r.Note)
+	s.traffic(work, o, r.Note)
 	if r.HasTo {
 		if len(r.Rest) == 0 {
 			return fail.Usage("such as `amictl sim -- amictl health`", "there is no command behind `--`")
 		}
-		return runAgainst(ctx, r, s, f.control)
+		return runAgainst(ctx, r, s, o.control)
 	}
 	if _, err := r.Stdout.Write(append(doc, '\n')); err != nil {
 		return err
@@ -169,7 +183,7 @@ func sim(ctx context.Context, r *run.Run, f *options) error {
 		return err
 	}
 	ignoreBackgroundReads()
-	go control.readStdin(in, r.Stdout, f.untilEOF || isTerminal(in))
+	go control.readStdin(in, r.Stdout, o.untilEOF || run.IsTerminal(in))
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -179,32 +193,32 @@ func sim(ctx context.Context, r *run.Run, f *options) error {
 }
 
 // start checks the flags and starts the servers.
-func start(ctx context.Context, r *run.Run, f *options) (*simulation, error) {
-	version, err := amitest.ParseVersion(f.version)
+func start(ctx context.Context, r *run.Run, o *options) (*simulation, error) {
+	version, err := amitest.ParseVersion(o.version)
 	if err != nil {
-		return nil, fail.Usage("such as --version 22", "--version %s is not one of 22, 16, 13", f.version)
+		return nil, fail.Usage("such as --version 22", "--version %s is not one of 22, 16, 13", o.version)
 	}
 	s := &simulation{user: amitest.DefaultUser, secret: amitest.DefaultSecret}
-	if f.user != "" {
-		s.user = f.user
+	if o.user != "" {
+		s.user = o.user
 	}
-	if err := resolveSecret(ctx, r, f, s); err != nil {
+	if err := resolveSecret(ctx, r, o, s); err != nil {
 		return nil, err
 	}
 	var opts []amitest.Option
-	if f.tls {
+	if o.tls {
 		if s.tls, err = newCertificate(); err != nil {
 			return nil, err
 		}
 		opts = append(opts, amitest.WithTLS(s.tls.config))
 	}
-	if f.seed != 0 {
-		opts = append(opts, amitest.WithSeed(f.seed))
+	if o.seed != 0 {
+		opts = append(opts, amitest.WithSeed(o.seed))
 	}
-	if f.scenario != "" {
-		err = s.startScenario(f, opts)
+	if o.scenario != "" {
+		err = s.startScenario(o, opts)
 	} else {
-		nodes := max(f.nodes.Value, 1)
+		nodes := max(o.nodes.Value, 1)
 		if err = enoughDescriptors(nodes); err == nil {
 			opts = append(opts, amitest.WithVersion(version), amitest.WithSetup(showState),
 				amitest.WithUsers(amitest.User{Name: s.user, Secret: s.secret, Read: amitest.ClassAll, Write: amitest.ClassAll}))
@@ -218,14 +232,14 @@ func start(ctx context.Context, r *run.Run, f *options) (*simulation, error) {
 }
 
 // resolveSecret resolves --secret-from.
-func resolveSecret(ctx context.Context, r *run.Run, f *options, s *simulation) error {
-	if f.secret == "" {
+func resolveSecret(ctx context.Context, r *run.Run, o *options, s *simulation) error {
+	if o.secret == "" {
 		return nil
 	}
-	if !config.IsReference(f.secret) {
+	if !config.IsReference(o.secret) {
 		return fail.Usage("such as file:PATH or env:NAME: what stands in an argument, everybody can read", "--secret-from is not a reference")
 	}
-	from, err := target.SecretFrom(r, f.secret)
+	from, err := target.SecretFrom(r, o.secret)
 	if err != nil {
 		return err
 	}
@@ -237,11 +251,11 @@ func resolveSecret(ctx context.Context, r *run.Run, f *options, s *simulation) e
 	return nil
 }
 
-func (s *simulation) startScenario(f *options, opts []amitest.Option) error {
-	if f.nodes.Given || f.user != "" || f.secret != "" {
+func (s *simulation) startScenario(o *options, opts []amitest.Option) error {
+	if o.nodes.Given || o.user != "" || o.secret != "" {
 		return fail.Usage("the scenario file says which servers there are", "--scenario does not go with --nodes, --user and --secret-from")
 	}
-	file, err := scenario.Load(f.scenario)
+	file, err := scenario.Load(o.scenario)
 	if err != nil {
 		return fail.Input("`amictl sim check FILE` shows more", "%v", err)
 	}
@@ -274,11 +288,11 @@ func showState(srv *amitest.Server) {
 }
 
 // traffic starts calls, events, the replay and the scenario's faults.
-func (s *simulation) traffic(ctx context.Context, f *options, tell func(format string, args ...any)) {
+func (s *simulation) traffic(ctx context.Context, o *options, tell func(format string, args ...any)) {
 	for _, srv := range s.servers {
-		if f.calls.r > 0 || f.events.r > 0 {
+		if o.calls.r > 0 || o.events.r > 0 {
 			s.gone.Go(func() {
-				srv.Traffic(ctx, amitest.TrafficConfig{CallsPerSecond: f.calls.r, EventsPerSecond: f.events.r, Ring: f.ring.Value, Talk: f.talkTime.Value, Seed: f.seed})
+				srv.Traffic(ctx, amitest.TrafficConfig{CallsPerSecond: o.calls.r, EventsPerSecond: o.events.r, Ring: o.ring.Value, Talk: o.talkTime.Value, Seed: o.seed})
 			})
 		}
 		if s.recording != nil {
@@ -286,7 +300,7 @@ func (s *simulation) traffic(ctx context.Context, f *options, tell func(format s
 				if !untilLogin(ctx, srv) {
 					return
 				}
-				if _, err := srv.Replay(ctx, bytes.NewReader(s.recording), f.speed.r); err != nil && ctx.Err() == nil {
+				if _, err := srv.Replay(ctx, bytes.NewReader(s.recording), o.speed.r); err != nil && ctx.Err() == nil {
 					tell("%s: --replay: %s", srv.Name(), strings.TrimPrefix(err.Error(), "amitest: replay: "))
 				}
 			})

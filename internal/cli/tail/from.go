@@ -18,7 +18,7 @@ import (
 )
 
 // checkReplay refuses what has no use with --from: passed over in silence, it would let a script believe in it.
-func checkReplay(r *run.Run, f *options) error {
+func checkReplay(r *run.Run, o *options) error {
 	switch {
 	case r.HasTo:
 		return fail.Usage("leave one of them out", "--from and an action behind `--` do not go together")
@@ -26,9 +26,9 @@ func checkReplay(r *run.Run, f *options) error {
 		return fail.Usage("--where node=NAME chooses among the nodes of a record", "--from reads a file, and --node and --local choose servers")
 	case len(r.Flags.Labels) > 0:
 		return fail.Usage("--where node=NAME chooses among the nodes of a record", "--from reads a file, which knows no labels")
-	case f.require != "", f.All, f.Route != "", f.Yes:
+	case o.require != "", o.All, o.Route != "", o.Yes:
 		return fail.Usage("leave it out", "--require, --all, --route and --yes are for servers, and --from reads a file")
-	case f.packets:
+	case o.packets:
 		return fail.Usage("leave it out", "--packets is for servers: in a file, what is neither an event nor an answer may be any text")
 	}
 	return nil
@@ -49,7 +49,7 @@ func (t *tailer) wantsName(name string) bool {
 
 // tellTimeless notes what a bound in time left out because it has none.
 func (t *tailer) tellTimeless() {
-	switch n := t.flags.span.timeless; n {
+	switch n := t.options.span.timeless; n {
 	case 0:
 	case 1:
 		t.run.Note("--from: 1 event without a time was left out; timestampevents=yes in manager.conf puts it into captures")
@@ -76,7 +76,7 @@ func packetTime(s string) time.Time {
 func (t *tailer) replayRecord(ctx context.Context, in *bufio.Reader) error {
 	r := output.NewRecordReader(in)
 	r.Wants = func(_, name string, at time.Time) bool {
-		return t.wantsName(name) && (at.IsZero() || t.flags.span.holds(at))
+		return t.wantsName(name) && (at.IsZero() || t.options.span.holds(at))
 	}
 	for {
 		ev, err := r.Next()

@@ -12,7 +12,7 @@ import (
 // openRecord opens the file of --record, which another tail may have filled: --append adds to it, and nothing replaces it. It
 // is written at its end, so that whoever empties it meanwhile (logrotate's copytruncate) gets no hole.
 func (t *tailer) openRecord() error {
-	path := t.flags.record
+	path := t.options.record
 	if path == "-" {
 		return fail.Usage("-o jsonl prints them", "--record writes to a file, and not to standard output")
 	}
@@ -24,12 +24,12 @@ func (t *tailer) openRecord() error {
 	if err != nil {
 		return errors.Join(file.Close(), fail.Usage("give a path that you may write to", "--record: %v", err))
 	}
-	for _, name := range t.flags.from {
+	for _, name := range t.options.from {
 		if from, err := os.Stat(name); err == nil && os.SameFile(from, to) {
 			return errors.Join(file.Close(), fail.Usage("give the record another name", "--record would add to %s, which --from reads", path))
 		}
 	}
-	if to.Mode().IsRegular() && to.Size() > 0 && !t.flags.appends {
+	if to.Mode().IsRegular() && to.Size() > 0 && !t.options.appends {
 		return errors.Join(file.Close(), fail.Usage("--append adds to it, another name keeps both", "--record: %s holds something already", path))
 	}
 	t.file, t.record = file, output.NewRecorder(file, t.run.Redactor())
@@ -52,7 +52,7 @@ func (t *tailer) beginRecord() error {
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
 		return err
 	}
-	old, err := os.Open(t.flags.record)
+	old, err := os.Open(t.options.record)
 	if err != nil { // it may be written and not read
 		return nil
 	}
@@ -86,7 +86,7 @@ func (t *tailer) reopenRecord() error {
 	if info, err := t.file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return err
 	}
-	file, err := openToAppend(t.flags.record)
+	file, err := openToAppend(t.options.record)
 	if err != nil {
 		t.run.Note("--record: %v; it goes on in the file that was there", err)
 		return nil

@@ -29,14 +29,14 @@ type replay struct {
 // replay reads the files of --from.
 func (t *tailer) replay(ctx context.Context) error {
 	p := &replay{tailer: t, packets: capture.NewReader()}
-	p.src = source{run: t.run, names: t.flags.from, follow: t.flags.follow, until: t.flags.span.until}
+	p.src = source{run: t.run, names: t.options.from, follow: t.options.follow, until: t.options.span.until}
 	if err := p.src.check(); err != nil {
 		return err
 	}
 	if err := t.beginRecord(); err != nil {
 		return err
 	}
-	ctx, cancel := t.flags.limit(ctx)
+	ctx, cancel := t.options.limit(ctx)
 	defer cancel()
 	defer t.watchStats(func() {})()
 	defer t.tellTimeless()
@@ -99,7 +99,7 @@ func (p *replay) one(ctx context.Context, text *bufio.Reader) error {
 	}
 	p.packets.Open(text, readableName(p.src.name))
 	for {
-		if err := p.take(ctx); err != nil && !errors.Is(err, wire.ErrMore) {
+		if err := p.take(ctx); !errors.Is(err, wire.ErrMore) {
 			return err
 		}
 		if err := p.flush(); err != nil { // a pipe may pause here
@@ -142,7 +142,8 @@ func (p *replay) rest(ctx context.Context) error {
 	return nil
 }
 
-// take plays the events among the packets at hand. Responses are passed over: they are no events.
+// take plays the events among the packets at hand, until there are no more: its error is never nil. Responses are passed over:
+// they are no events.
 func (p *replay) take(ctx context.Context) error {
 	for {
 		m, err := p.packets.Next()
@@ -168,7 +169,7 @@ func (p *replay) verdict() error {
 		return fail.Input(lostHint, "--from: nothing could be read: %s", lost)
 	case p.found == 0 && !p.records && p.damaged != nil:
 		return fail.Input("is the file whole?", "%v", p.damaged)
-	case p.found == 0 && p.text && !p.records && !p.flags.follow:
+	case p.found == 0 && p.text && !p.records && !p.options.follow:
 		return p.notReplayable()
 	case p.damaged != nil:
 		p.tellLost()
@@ -190,8 +191,8 @@ func (p *replay) tellLost() {
 
 // notReplayable is the error of a file that holds nothing of what --from reads.
 func (t *tailer) notReplayable() error {
-	name := readableName(t.flags.from[len(t.flags.from)-1])
-	if len(t.flags.from) > 1 {
+	name := readableName(t.options.from[len(t.options.from)-1])
+	if len(t.options.from) > 1 {
 		return fail.Input(notReplayableHint, "--from: none of the files is a record or a capture")
 	}
 	return fail.Input(notReplayableHint, "--from: %s is neither a record nor a capture", name)

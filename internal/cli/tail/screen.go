@@ -116,7 +116,7 @@ func (s *eventStats) summary(now time.Time, since float64) string {
 func (s *eventStats) row(k statKey, now time.Time, since float64) output.Record {
 	c := s.counts[k]
 	r := output.Record{
-		{Key: "node", Value: run.OrNil(k.node)},
+		{Key: "node", Value: run.OrAbsent(k.node)},
 		{Key: "event", Value: k.event},
 		{Key: "count", Value: c.n},
 		{Key: "rate"},

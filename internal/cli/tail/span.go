@@ -25,31 +25,31 @@ type replaySpan struct {
 }
 
 // newReplaySpan reads --since, --until and --speed.
-func newReplaySpan(f *options, now time.Time) (s replaySpan, err error) {
-	if len(f.from) == 0 && f.follow {
+func newReplaySpan(o *options, now time.Time) (s replaySpan, err error) {
+	if len(o.from) == 0 && o.follow {
 		return s, fail.Usage("without --from events come as they happen", "--follow is for the file of --from")
 	}
-	if len(f.from) == 0 && (f.since != "" || f.speed != "") {
+	if len(o.from) == 0 && (o.since != "" || o.speed != "") {
 		return s, fail.Usage("a server sends what happens from now on", "--since and --speed are for --from")
 	}
-	if s.since, err = parseMoment("--since", f.since, now); err != nil {
+	if s.since, err = parseMoment("--since", o.since, now); err != nil {
 		return s, err
 	}
-	if s.until, err = parseMoment("--until", f.until, now); err != nil {
+	if s.until, err = parseMoment("--until", o.until, now); err != nil {
 		return s, err
 	}
 	if !s.until.IsZero() && !s.since.Before(s.until) {
-		return s, fail.Usage("--since is the earlier of the two", "between --since %s and --until %s there is no time", f.since, f.until)
+		return s, fail.Usage("--since is the earlier of the two", "between --since %s and --until %s there is no time", o.since, o.until)
 	}
-	if len(f.from) == 0 && !s.until.IsZero() && !s.until.After(now) {
-		return s, fail.Usage("--for ends a tail after a while", "--until %s is over already", f.until)
+	if len(o.from) == 0 && !s.until.IsZero() && !s.until.After(now) {
+		return s, fail.Usage("--for ends a tail after a while", "--until %s is over already", o.until)
 	}
-	if f.speed == "" {
+	if o.speed == "" {
 		return s, nil
 	}
-	s.speed, err = strconv.ParseFloat(strings.TrimSuffix(f.speed, "x"), 64)
+	s.speed, err = strconv.ParseFloat(strings.TrimSuffix(o.speed, "x"), 64)
 	if err != nil || !(s.speed > 0) || math.IsInf(s.speed, 0) {
-		return s, fail.Usage("such as 1, 10 or 0.5", "--speed %q is not a number over 0", f.speed)
+		return s, fail.Usage("such as 1, 10 or 0.5", "--speed %q is not a number over 0", o.speed)
 	}
 	return s, nil
 }
@@ -107,7 +107,7 @@ func (s *replaySpan) delay(at, now time.Time) time.Duration {
 
 // play takes an event of a replay when its time has come.
 func (t *tailer) play(ctx context.Context, ev *ami.Event) error {
-	span := &t.flags.span
+	span := &t.options.span
 	if !span.holds(ev.Received) {
 		return nil
 	}

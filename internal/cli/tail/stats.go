@@ -111,7 +111,7 @@ func (s *eventStats) records() []output.Record {
 	for _, k := range keys {
 		row := output.Record{
 			{Key: "type", Value: "stats"},
-			{Key: "node", Value: run.OrNil(k.node)},
+			{Key: "node", Value: run.OrAbsent(k.node)},
 			{Key: "event", Value: k.event},
 			{Key: "count", Value: s.counts[k].n},
 			{Key: "rate"},

@@ -49,6 +49,7 @@ SIGTERM do; one that records and has no terminal, as under systemd, goes on in a
 // options are those of tail; wait shares most.
 type options struct {
 	target.Fanout
+	names     []string // of events
 	where     flags.List
 	count     flags.Count
 	length    flags.Duration
@@ -67,59 +68,63 @@ type options struct {
 	span replaySpan // what since, until and speed say
 }
 
+// Command makes the subcommand tail.
 func Command(r *run.Run) *cli.Command {
-	f := &options{}
+	o := &options{}
 	return r.Tell(&cli.Command{
 		Name:        "tail",
 		Usage:       "follow events",
 		ArgsUsage:   "[EVENT]... [-- ACTION [Key=Value]...]",
 		Description: help,
 		Flags: append([]cli.Flag{
-			whereFlag(&f.where),
-			&cli.GenericFlag{Name: "count", Usage: "end after `N` events", Value: &f.count},
-			&cli.GenericFlag{Name: "for", Usage: "end after `TIME`", Value: &f.length},
-			&cli.BoolFlag{Name: "stats", Usage: "count instead of printing, and show the counts at the end", Destination: &f.stats},
-			&cli.BoolFlag{Name: "packets", Usage: "show what is neither an event nor an answer, too", Destination: &f.packets},
-			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &f.failOnGap},
-			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &f.record),
-			&cli.BoolFlag{Name: "append", Usage: "with --record: add to a file that holds something already", Destination: &f.appends},
-			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &f.from},
-			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, also when it is rotated", Destination: &f.follow},
-			flags.Text("since", "", "with --from: only events from `TIME` on", &f.since),
-			flags.Text("until", "", "only events before `TIME`; a live tail ends then, and so does --follow", &f.until),
-			flags.Text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &f.speed),
-			flags.Text("require", "", "start when `N` nodes are ready, or all (1)", &f.require),
-		}, f.Fanout.Flags()...),
-		Action: func(ctx context.Context, c *cli.Command) error { return tail(ctx, r, f, c.Args().Slice()) },
-	}, run.About{Rest: true})
+			whereFlag(&o.where),
+			&cli.GenericFlag{Name: "count", Usage: "end after `N` events", Value: &o.count},
+			&cli.GenericFlag{Name: "for", Usage: "end after `TIME`", Value: &o.length},
+			&cli.BoolFlag{Name: "stats", Usage: "count instead of printing, and show the counts at the end", Destination: &o.stats},
+			&cli.BoolFlag{Name: "packets", Usage: "show what is neither an event nor an answer, too", Destination: &o.packets},
+			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &o.failOnGap},
+			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &o.record),
+			&cli.BoolFlag{Name: "append", Usage: "with --record: add to a file that holds something already", Destination: &o.appends},
+			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &o.from},
+			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, also when it is rotated", Destination: &o.follow},
+			flags.Text("since", "", "with --from: only events from `TIME` on", &o.since),
+			flags.Text("until", "", "only events before `TIME`; a live tail ends then, and so does --follow", &o.until),
+			flags.Text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &o.speed),
+			flags.Choice("require", "", "start when `N` nodes are ready, or all (1)", &o.require, "all"),
+		}, o.Fanout.Flags()...),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			o.names = c.Args().Slice()
+			return tail(ctx, r, o)
+		},
+	}, run.About{Args: run.Words{Kind: run.EventNames}, Rest: run.Words{Kind: run.ActionWords}})
 }
 
 func whereFlag(to *flags.List) cli.Flag {
 	return &cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only events that meet `CONDITION`, such as Cause!=16; may repeat, all must hold", Value: to}
 }
 
-func tail(ctx context.Context, r *run.Run, f *options, names []string) (err error) {
+func tail(ctx context.Context, r *run.Run, o *options) (err error) {
 	run.FavourStreams()
-	if f.span, err = newReplaySpan(f, time.Now()); err != nil {
+	if o.span, err = newReplaySpan(o, time.Now()); err != nil {
 		return err
 	}
-	t, err := newTailer(r, f, names, run.Endless)
+	t, err := newTailer(r, o, run.Endless)
 	if err != nil {
 		return act.NotDry(err)
 	}
 	defer func() { err = errors.Join(err, t.closeRecord()) }()
-	if len(f.from) == 0 && !f.span.until.IsZero() {
+	if len(o.from) == 0 && !o.span.until.IsZero() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadlineCause(ctx, f.span.until, errForIsOver)
+		ctx, cancel = context.WithDeadlineCause(ctx, o.span.until, errForIsOver)
 		defer cancel()
 	}
-	if len(f.from) > 0 {
+	if len(o.from) > 0 {
 		err = t.replay(ctx)
 	} else {
 		err = t.live(ctx)
 	}
 	err = errors.Join(notOver(ctx, err), t.end())
-	if r.Dropped > 0 && len(f.from) == 0 {
+	if r.Dropped > 0 && len(o.from) == 0 {
 		r.Note("%d events were dropped: what reads this output, or this host, was too slow", r.Dropped)
 	}
 	return err
@@ -137,24 +142,24 @@ func notOver(ctx context.Context, err error) error {
 }
 
 // limit begins --for, which counts what was followed and not the way to a session.
-func (f *options) limit(ctx context.Context) (context.Context, context.CancelFunc) {
-	if !f.length.Given {
+func (o *options) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !o.length.Given {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, f.length.Value, errForIsOver)
+	return context.WithTimeoutCause(ctx, o.length.Value, errForIsOver)
 }
 
 // need returns how many nodes must be ready at the start.
-func (f *options) need(nodes int) (int, error) {
-	switch f.require {
+func (o *options) need(nodes int) (int, error) {
+	switch o.require {
 	case "":
 		return 1, nil
 	case "all":
 		return nodes, nil
 	}
-	n, err := strconv.Atoi(f.require)
+	n, err := strconv.Atoi(o.require)
 	if err != nil || n < 1 || n > nodes {
-		return 0, fail.Usage("such as --require all", "--require %q is neither all nor a number from 1 to %d", f.require, nodes)
+		return 0, fail.Usage("such as --require all", "--require %q is neither all nor a number from 1 to %d", o.require, nodes)
 	}
 	return n, nil
 }
@@ -165,7 +170,7 @@ var errEnough = errors.New("enough")
 // A tailer takes the events of a tail or a wait: it prints, records and counts them.
 type tailer struct {
 	run     *run.Run
-	flags   *options
+	options *options
 	names   []string
 	where   *ami.Where
 	action  *ami.Action
@@ -180,17 +185,18 @@ type tailer struct {
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
 	quietReply bool
 	gaps       int
+	dropped    uint64       // events, for which this was too slow
 	acted      target.Tally // how the action ended on several nodes
 }
 
-func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer, error) {
-	t := &tailer{run: r, flags: f, names: names}
+func newTailer(r *run.Run, o *options, kind run.Stream) (*tailer, error) {
+	t := &tailer{run: r, options: o, names: o.names}
 	var err error
-	if t.where, err = act.ParseWhere(r, f.where); err != nil {
+	if t.where, err = act.ParseWhere(r, o.where); err != nil {
 		return nil, err
 	}
-	act.WarnEvents(r, names)
-	act.WarnLacking(r, t.where, names)
+	act.WarnEvents(r, o.names)
+	act.WarnLacking(r, t.where, o.names)
 	if r.HasTo {
 		action, err := act.ParseAction(r, r.Rest)
 		if err != nil {
@@ -198,11 +204,11 @@ func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer
 		}
 		t.action = &action
 	}
-	if f.DryRun && !r.HasTo {
+	if o.DryRun && !r.HasTo {
 		return nil, fail.Usage("-- ACTION [Key=Value]...", "--dry-run shows the action behind `--`, and there is none")
 	}
-	if len(f.from) > 0 {
-		if err := checkReplay(r, f); err != nil {
+	if len(o.from) > 0 {
+		if err := checkReplay(r, o); err != nil {
 			return nil, err
 		}
 	} else {
@@ -210,28 +216,28 @@ func newTailer(r *run.Run, f *options, names []string, kind run.Stream) (*tailer
 			return nil, err
 		}
 		if t.action != nil {
-			if err := f.Check(len(t.nodes)); err != nil {
+			if err := o.Check(len(t.nodes)); err != nil {
 				return nil, err
 			}
-			if f.DryRun {
-				return nil, act.DryRunOnly(r, &f.Fanout, t.nodes, t.action)
+			if o.DryRun {
+				return nil, act.DryRunOnly(r, &o.Fanout, t.nodes, t.action)
 			}
-			if err := act.Permit(r, &f.Fanout, t.nodes, t.action); err != nil {
+			if err := act.Permit(r, &o.Fanout, t.nodes, t.action); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if f.stats {
+	if o.stats {
 		kind = run.Records
-		t.stats = newEventStats(len(f.from) > 0)
+		t.stats = newEventStats(len(o.from) > 0)
 	}
 	if t.out, err = r.Printer(kind, len(t.nodes) > 1, true); err != nil {
 		return nil, err
 	}
 	switch {
-	case f.record != "":
+	case o.record != "":
 		err = t.openRecord()
-	case f.appends:
+	case o.appends:
 		err = fail.Usage("such as --record events.jsonl --append", "--append goes with --record")
 	}
 	return t, err
@@ -246,7 +252,7 @@ func (t *tailer) take(ev *ami.Event) error {
 	if err := t.show(ev); err != nil {
 		return err
 	}
-	if t.flags.count.Given && t.matched >= t.flags.count.Value {
+	if t.options.count.Given && t.matched >= t.options.count.Value {
 		return errEnough
 	}
 	return nil
@@ -286,7 +292,7 @@ func (t *tailer) gap(ev *ami.Event) error {
 	if ev.Gap.Reason == ami.GapDisconnect && ev.Gap.Until.IsZero() {
 		t.run.Note("%s: the connection was lost; trying to get it back", ev.Node)
 	}
-	if t.flags.failOnGap {
+	if t.options.failOnGap {
 		return &fail.Error{Code: fail.CodeGap, Message: ev.Node + ": events are missing (" + string(ev.Gap.Reason) + ")", Hint: "a slow reader, or a lost connection; without --fail-on-gap tail goes on"}
 	}
 	return nil
@@ -326,7 +332,7 @@ func (t *tailer) live(ctx context.Context) error {
 		return err
 	}
 	defer target.Finish(ctx, c)
-	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: target.RingEvents, RingBytes: target.RingBytes, Throttle: true, Packets: t.flags.packets})
+	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: target.RingEvents, RingBytes: target.RingBytes, Throttle: true, Packets: t.options.packets})
 	if err != nil {
 		return fail.Usage("names may hold * and ?", "%s", fail.Cause(err))
 	}
@@ -336,7 +342,7 @@ func (t *tailer) live(ctx context.Context) error {
 			return fail.Usage("`amictl context show` lists the nodes", "%s", fail.Cause(err))
 		}
 	}
-	need, err := t.flags.need(len(t.nodes))
+	need, err := t.options.need(len(t.nodes))
 	if err != nil {
 		return err
 	}
@@ -351,9 +357,9 @@ func (t *tailer) live(ctx context.Context) error {
 			return err
 		}
 	}
-	limited, cancel := t.flags.limit(ctx)
+	limited, cancel := t.options.limit(ctx)
 	defer cancel()
-	sent := newSender(limited, t.run, c, &t.flags.Fanout, t.action)
+	sent := newSender(limited, t.run, c, &t.options.Fanout, t.action)
 	nudge := sent.nudge
 	t.nudge.Store(&nudge)
 	defer t.watchStats(nudge)()
@@ -369,7 +375,7 @@ func (t *tailer) live(ctx context.Context) error {
 
 // notePackets says what came and was not shown, for it was neither an event nor an answer.
 func (t *tailer) notePackets(c *ami.Cluster) {
-	if t.flags.packets || t.quietReply {
+	if t.options.packets || t.quietReply {
 		return
 	}
 	var n uint64
@@ -433,13 +439,13 @@ func (t *tailer) answers(sent *sender) error {
 	for _, e := range sent.take() {
 		origin := output.Origin{Action: t.action.Name}
 		if e.Err != nil {
-			if len(t.nodes) == 1 || t.flags.Route != "" {
+			if len(t.nodes) == 1 || t.options.Route != "" {
 				return e.Err
 			}
 			f := fail.Classify(e.Err)
 			t.acted.Add(f.Exit)
 			t.run.Complain(f)
-			if err := t.out.Failure(target.JsonFailure(f, e.Node, origin)); err != nil {
+			if err := t.out.Failure(target.FailureObject(f, e.Node, origin)); err != nil {
 				return err
 			}
 			continue

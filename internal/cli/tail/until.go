@@ -33,8 +33,8 @@ type untilWait struct {
 	every  time.Duration
 }
 
-func waitUntil(ctx context.Context, r *run.Run, f *untilOptions, fan *target.Fanout) error {
-	where, err := act.ParseWhere(r, f.conditions)
+func waitUntil(ctx context.Context, r *run.Run, o *waitOptions) error {
+	where, err := act.ParseWhere(r, o.until.conditions)
 	if err != nil {
 		return err
 	}
@@ -45,11 +45,11 @@ func waitUntil(ctx context.Context, r *run.Run, f *untilOptions, fan *target.Fan
 	if err != nil {
 		return err
 	}
-	nodes, done, err := act.Aim(r, fan, &action)
+	nodes, done, err := act.Aim(r, &o.Fanout, &action)
 	if err != nil || done {
 		return err
 	}
-	if fan.Route != "" && len(nodes) > 1 {
+	if o.Route != "" && len(nodes) > 1 {
 		return fail.Usage("--all, or choose one with --node", "--until looks at nodes, and --route at whichever is there")
 	}
 	p, err := r.Printer(run.Answers, len(nodes) > 1, len(nodes) > 1)
@@ -68,7 +68,7 @@ func waitUntil(ctx context.Context, r *run.Run, f *untilOptions, fan *target.Fan
 		return err
 	}
 	action.WaitReady = true
-	u := &untilWait{run: r, action: action, where: where, found: f.found, every: f.every.Value}
+	u := &untilWait{run: r, action: action, where: where, found: o.until.found, every: o.until.every.Value}
 	if !u.found.Asks() {
 		u.found = cond.Any
 	}

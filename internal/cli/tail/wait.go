@@ -32,47 +32,64 @@ that ends the list) meets the condition; of several nodes (--all), until all of 
 meets it, all until everything does, N..M until so many do.
 ` + "`amictl tail --help`" + ` explains conditions.`
 
+// waitOptions are those of wait.
+type waitOptions struct {
+	options
+	until untilOptions
+	ready bool
+}
+
+// newWaitOptions returns the options of a wait that has no flags.
+func newWaitOptions() *waitOptions {
+	return &waitOptions{options: options{count: flags.Count{Value: 1, Given: true}}, until: untilOptions{every: flags.Duration{Value: 5 * time.Second}}}
+}
+
+// WaitCommand makes the subcommand wait.
 func WaitCommand(r *run.Run) *cli.Command {
-	f := &options{count: flags.Count{Value: 1, Given: true}}
-	u := &untilOptions{every: flags.Duration{Value: 5 * time.Second}}
-	ready := false
+	o := newWaitOptions()
 	return r.Tell(&cli.Command{
 		Name:        "wait",
 		Usage:       "wait for events, or for a server to be ready",
 		ArgsUsage:   "[EVENT]... [-- ACTION [Key=Value]...]",
 		Description: waitHelp,
 		Flags: append([]cli.Flag{
-			whereFlag(&f.where),
-			&cli.GenericFlag{Name: "count", Usage: "wait for `N` events (1)", Value: &f.count},
-			&cli.BoolFlag{Name: "ready", Usage: "wait until every node has booted", Destination: &ready},
-			&cli.GenericFlag{Name: "until", Usage: "send the action until its answer meets `CONDITION`, such as CoreCurrentCalls=0; may repeat", Value: &u.conditions},
-			&cli.GenericFlag{Name: "found", Usage: "with --until: how much of an answer must meet it: `HOW` is any (if absent), all, none, N or N..M", Value: &u.found},
-			&cli.GenericFlag{Name: "every", Usage: "with --until: ask each `TIME` (5s)", Value: &u.every},
-		}, f.Fanout.Flags()...),
+			whereFlag(&o.where),
+			&cli.GenericFlag{Name: "count", Usage: "wait for `N` events (1)", Value: &o.count},
+			&cli.BoolFlag{Name: "ready", Usage: "wait until every node has booted", Destination: &o.ready},
+			&cli.GenericFlag{Name: "until", Usage: "send the action until its answer meets `CONDITION`, such as CoreCurrentCalls=0; may repeat", Value: &o.until.conditions},
+			&cli.GenericFlag{Name: "found", Usage: "with --until: how much of an answer must meet it: `HOW` is any (if absent), all, none, N or N..M", Value: &o.until.found},
+			&cli.GenericFlag{Name: "every", Usage: "with --until: ask each `TIME` (5s)", Value: &o.until.every},
+		}, o.Fanout.Flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if ready {
-				if c.Args().Present() || r.HasTo || len(f.where) > 0 || len(u.conditions) > 0 || u.every.Given || u.found.Asks() || f.DryRun || f.Route != "" {
-					return fail.Usage("`amictl wait --ready && amictl wait …` does one after the other", "--ready goes with nothing else")
-				}
-				return waitReady(ctx, r)
-			}
-			if len(u.conditions) > 0 {
-				if c.Args().Present() || len(f.where) > 0 {
-					return fail.Usage("an event is waited for without --until", "--until goes with neither events nor --where")
-				}
-				return waitUntil(ctx, r, u, &f.Fanout)
-			}
-			if u.every.Given || u.found.Asks() {
-				return fail.Usage("such as --until CoreCurrentCalls=0 --every 5s -- CoreStatus", "--every and --found go with --until")
-			}
-			return waitEvents(ctx, r, f, c.Args().Slice())
+			o.names = c.Args().Slice()
+			return wait(ctx, r, o)
 		},
-	}, run.About{Rest: true})
+	}, run.About{Args: run.Words{Kind: run.EventNames}, Rest: run.Words{Kind: run.ActionWords}})
+}
+
+// wait waits for events, for an answer, or for servers that boot.
+func wait(ctx context.Context, r *run.Run, o *waitOptions) error {
+	u := &o.until
+	switch {
+	case o.ready:
+		if len(o.names) > 0 || r.HasTo || len(o.where) > 0 || len(u.conditions) > 0 || u.every.Given || u.found.Asks() || o.DryRun || o.Route != "" {
+			return fail.Usage("`amictl wait --ready && amictl wait …` does one after the other", "--ready goes with nothing else")
+		}
+		return waitReady(ctx, r)
+	case len(u.conditions) > 0:
+		if len(o.names) > 0 || len(o.where) > 0 {
+			return fail.Usage("an event is waited for without --until", "--until goes with neither events nor --where")
+		}
+		return waitUntil(ctx, r, o)
+	case u.every.Given || u.found.Asks():
+		return fail.Usage("such as --until CoreCurrentCalls=0 --every 5s -- CoreStatus", "--every and --found go with --until")
+	}
+	return waitEvents(ctx, r, &o.options)
 }
 
 // waitEvents waits within --timeout for as many events as --count says.
-func waitEvents(ctx context.Context, r *run.Run, f *options, names []string) error {
-	t, err := newTailer(r, f, names, run.Answers)
+func waitEvents(ctx context.Context, r *run.Run, o *options) error {
+	t, err := newTailer(r, o, run.Answers)
 	if err != nil {
 		return act.NotDry(err)
 	}

@@ -128,6 +128,7 @@ func Absent(n *ami.Node) error {
 	return &ami.OpError{Op: ami.OpConnect, Node: n.Name(), Err: cause}
 }
 
+// IsLogin reports whether the server refused the login.
 func IsLogin(err error) bool { return errors.Is(err, ami.ErrUnauthorized) }
 
 // Finish ends a cluster: politely, or at once when the run was cut short.
@@ -152,6 +153,7 @@ const (
 	RingBytes  = 128 << 20
 )
 
+// RouteKinds are the choices of --route.
 var RouteKinds = map[string]ami.RouteKind{
 	"round-robin": ami.RouteRoundRobin, "failover": ami.RouteFailover, "least-pending": ami.RouteLeastPending,
 }

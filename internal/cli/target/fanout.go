@@ -30,10 +30,12 @@ type Fanout struct {
 	MaxFail flags.Count
 }
 
+// Flags returns those that every subcommand has that sends.
 func (f *Fanout) Flags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "all", Usage: "send to every node that was selected", Destination: &f.All},
-		flags.Text("route", "", "send to one of the nodes: `HOW` is round-robin, failover or least-pending", &f.Route),
+		flags.Choice("route", "", "send to one of the nodes: `HOW` is round-robin, failover or least-pending", &f.Route,
+			"round-robin", "failover", "least-pending"),
 		&cli.BoolFlag{Name: "dry-run", Usage: "print what would be sent, without secrets, and connect to nothing", Destination: &f.DryRun},
 		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before changing what a protected context holds", Destination: &f.Yes},
 	}
@@ -53,7 +55,7 @@ func (f *Fanout) Check(nodes int) error {
 	switch {
 	case f.All && f.Route != "":
 		return fail.Usage("leave one of them out", "--all and --route do not go together")
-	case f.Route != "" && f.Route != "round-robin" && f.Route != "failover" && f.Route != "least-pending":
+	case f.Route != "" && !isRoute(f.Route):
 		return fail.Usage("round-robin, failover or least-pending", "--route %q is no way to choose a node", f.Route)
 	case f.Batch.Given && !f.All:
 		return fail.Usage("such as --all --batch 5 --pause 10s --max-fail 1", "--batch goes with --all")
@@ -65,6 +67,8 @@ func (f *Fanout) Check(nodes int) error {
 	}
 	return nil
 }
+
+func isRoute(name string) bool { _, ok := RouteKinds[name]; return ok }
 
 // An attempt is what one node is asked: it runs on a session that is logged in.
 type attempt func(ctx context.Context, c *ami.Conn) (*ami.Reply, error)
@@ -190,6 +194,7 @@ type Tally struct {
 	Mixed  bool
 }
 
+// Add counts an end by its exit status.
 func (t *Tally) Add(status int) {
 	if t.Ended > 0 && t.Status != status {
 		t.Mixed = true
@@ -238,11 +243,11 @@ func reportEnding(r *run.Run, p *output.Printer, e Ending, origin output.Origin,
 		return e.Err
 	}
 	r.Complain(f)
-	return p.Failure(JsonFailure(f, e.Node, origin))
+	return p.Failure(FailureObject(f, e.Node, origin))
 }
 
-// JsonFailure makes the object of type error.
-func JsonFailure(f fail.Failure, node string, origin output.Origin) *output.Failure {
+// FailureObject makes the object of type error that a failure is on standard output.
+func FailureObject(f fail.Failure, node string, origin output.Origin) *output.Failure {
 	return &output.Failure{
 		Node: node, Time: time.Now(), Origin: origin, Code: string(f.Code), Exit: f.Exit, Sent: f.Sent, Message: f.Message, Hint: f.Hint,
 	}

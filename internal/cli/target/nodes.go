@@ -187,7 +187,7 @@ func Node(r *run.Run, name string, n *config.Node, c *config.Context) (ami.Confi
 	for _, f := range n.Filters {
 		cfg.Filters = append(cfg.Filters, []ami.Field{{Name: "Filter", Value: f}})
 	}
-	if u.Tls {
+	if u.TLS {
 		cfg.TLS, err = tlsConfig(r, u.Addr, cmp.Or(r.Flags.CA, n.CA, c.CA), cmp.Or(r.Flags.TLSName, n.TLSName), n.Pin)
 	} else if r.Flags.CA != "" || r.Flags.TLSName != "" {
 		return cfg, fail.Usage("write amis://", "--ca and --tls-name have no use with %s, which is not TLS", n.URL)

@@ -21,10 +21,6 @@ var miscActions = []action{
 	{name: "FAXStats", run: faxStats},
 }
 
-func refusal(message string) HandlerFunc {
-	return func(_ *Request, w *ResponseWriter) { w.Error(message) }
-}
-
 func emptyList(message, end string, extra ...string) HandlerFunc {
 	return func(_ *Request, w *ResponseWriter) {
 		w.ListStart(message)

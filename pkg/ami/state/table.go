@@ -174,11 +174,3 @@ func (t *table[T, P]) clear(s *server) {
 	}
 	t.forget()
 }
-
-// all appends every object to dst.
-func (t *table[T, P]) all(dst []*T) []*T {
-	for _, r := range t.rows {
-		dst = append(dst, r.obj)
-	}
-	return dst
-}

@@ -1,0 +1,115 @@
+package send
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/runtest"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
+)
+
+func pbx(t *testing.T, name string) *amitest.Server {
+	return runtest.Server(t, name, amitest.WithSetup(func(s *amitest.Server) {
+		s.State().AddQueue(amitest.Queue{Name: "support", Strategy: "ringall", Members: []amitest.QueueMember{{Name: "Ann", Interface: "Local/100@default"}}})
+	}))
+}
+
+func TestSend(t *testing.T) {
+	a, b := pbx(t, "a"), pbx(t, "b")
+	for name, test := range map[string]struct {
+		servers    []*amitest.Server
+		options    options
+		path, want string // of all lines
+	}{
+		"a response":         {[]*amitest.Server{a}, options{args: []string{"Ping"}}, "..#.fields.Ping", `["Pong"]`},
+		"from every node":    {[]*amitest.Server{a, b}, options{args: []string{"Ping"}, Fanout: target.Fanout{All: true}}, "..#", "2"},
+		"what is left":       {[]*amitest.Server{a}, options{args: []string{"QueueStatus"}, where: flags.List{"Name=Ann"}}, "0.events.#.event", `["QueueMember"]`},
+		"shown, not sent":    {[]*amitest.Server{a}, options{args: []string{"Ping"}, Fanout: target.Fanout{DryRun: true}}, "..#.fields", "[]"},
+		"each item a record": {[]*amitest.Server{a}, options{args: []string{"QueueStatus"}, items: true}, "..0.type", "item"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{Servers: test.servers})
+			if err := send(t.Context(), r.Run, &test.options); err != nil {
+				t.Fatal(err)
+			}
+			path := test.path
+			if !strings.HasPrefix(path, "..") {
+				path = ".." + path
+			}
+			if got := gjson.Get(r.Out.String(), path).String(); got != test.want {
+				t.Errorf("%s is %s, want %s, of %s", path, got, test.want, r.Out)
+			}
+		})
+	}
+}
+
+func TestSendRefuses(t *testing.T) {
+	a, b := pbx(t, "a"), pbx(t, "b")
+	two := []*amitest.Server{a, b}
+	for name, test := range map[string]struct {
+		servers []*amitest.Server
+		options options
+		code    fail.Code
+		want    string
+	}{
+		"no action":            {two, options{}, fail.CodeUsage, "an action's name is missing"},
+		"one for two nodes":    {two, options{args: []string{"Ping"}}, fail.CodeUsage, "2 nodes are selected; nothing was sent"},
+		"items of two nodes":   {two, options{args: []string{"QueueStatus"}, items: true, Fanout: target.Fanout{All: true}}, fail.CodeUsage, "--items is for one node"},
+		"a reserved action":    {two[:1], options{args: []string{"Login"}}, fail.CodeInput, "cannot be sent"},
+		"a reserved header":    {two[:1], options{args: []string{"Ping", "ActionID=1"}}, fail.CodeInput, "ActionID"},
+		"no condition":         {two[:1], options{args: []string{"QueueStatus"}, where: flags.List{"Name"}}, fail.CodeUsage, "Name"},
+		"a pace for one":       {two[:1], options{args: []string{"Ping"}, rate: flags.Count{Value: 1, Given: true}}, fail.CodeUsage, "are for many actions"},
+		"a condition for many": {two[:1], options{args: []string{"-"}, emptyOK: true}, fail.CodeUsage, "are for one action"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{Servers: test.servers})
+			runtest.Refused(t, send(t.Context(), r.Run, &test.options), test.code, test.want)
+			if n := a.Ledger().Accepted + b.Ledger().Accepted; n != 0 {
+				t.Errorf("servers were dialled %d times", n)
+			}
+		})
+	}
+}
+
+// An answer that has nothing of what was asked for is printed, and is a failure.
+func TestSendFindsNothing(t *testing.T) {
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{pbx(t, "a")}})
+	o := &options{args: []string{"QueueStatus"}, where: flags.List{"Name=Bob"}, minItems: flags.Count{Value: 1, Given: true}}
+	err := send(t.Context(), r.Run, o)
+	if f := fail.Classify(err); f.Code != fail.CodeCondition || f.Exit != fail.ExitFailed || gjson.Get(r.Out.String(), "response").Str != "Success" {
+		t.Errorf("%s with status %d, printed %s", f.Code, f.Exit, r.Out)
+	}
+}
+
+func TestSendLines(t *testing.T) {
+	const lines = `{"action":"Ping","id":"one"}` + "\n" + `{"action":"Nosuch","id":"two"}` + "\nnonsense\n"
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{pbx(t, "a")}, Stdin: lines})
+	err := send(t.Context(), r.Run, &options{args: []string{"-"}, keepGoing: true})
+	if got := fail.Classify(err).Exit; got != fail.ExitMixed {
+		t.Errorf("status %d: %v", got, err)
+	}
+	for path, want := range map[string]string{
+		`..#(id="one").fields.Ping`: "Pong",
+		`..#(id="two").code`:        "refused",
+		`..#(line=3).code`:          "input",
+	} {
+		if got := gjson.Get(r.Out.String(), path).Str; got != want {
+			t.Errorf("%s is %q, want %q, of %s", path, got, want, r.Out)
+		}
+	}
+}
+
+// What a protected context refuses is refused before the line is sent.
+func TestSendLinesProtected(t *testing.T) {
+	srv := pbx(t, "a")
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Config: "protect = true", Stdin: `{"action":"QueueReload"}` + "\n"})
+	err := send(t.Context(), r.Run, &options{args: []string{"-"}})
+	if got := fail.Classify(err).Exit; got != fail.ExitUsage || !strings.Contains(r.Err.String(), "is protected") {
+		t.Errorf("status %d, said %q", got, r.Err)
+	}
+}

@@ -1,0 +1,103 @@
+package tail
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/runtest"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
+)
+
+// The events that an action makes are seen from the first one on, because the action is sent behind the subscription.
+func TestTail(t *testing.T) {
+	srv := runtest.Server(t, "pbx1")
+	for name, test := range map[string]struct {
+		options    options
+		path, want string
+	}{
+		"an event":        {options{names: []string{"UserEvent"}, count: flags.Count{Value: 1, Given: true}}, `..#(type="event").fields.UserEvent`, "mine"},
+		"and the answer":  {options{names: []string{"UserEvent"}, count: flags.Count{Value: 1, Given: true}}, `..#(type="reply").response`, "Success"},
+		"only counts":     {options{names: []string{"UserEvent"}, count: flags.Count{Value: 1, Given: true}, stats: true}, `..#(event="UserEvent").count`, "1"},
+		"ends after time": {options{names: []string{"Nosuch*"}, length: flags.Duration{Value: 50 * time.Millisecond, Given: true}}, `..#(type="event")#|#`, "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Rest: []string{"UserEvent", "UserEvent=mine"}})
+			if err := tail(t.Context(), r.Run, &test.options); err != nil {
+				t.Fatal(err)
+			}
+			if got := gjson.Get(r.Out.String(), test.path).String(); got != test.want {
+				t.Errorf("%s is %q, want %q, of %s", test.path, got, test.want, r.Out)
+			}
+		})
+	}
+}
+
+func TestTailRefuses(t *testing.T) {
+	srv := runtest.Server(t, "pbx1")
+	record := filepath.Join(t.TempDir(), "record")
+	for name, test := range map[string]struct {
+		options options
+		rest    []string
+		code    fail.Code
+		want    string
+	}{
+		"a condition":           {options{where: flags.List{"Cause"}}, nil, fail.CodeUsage, "Cause"},
+		"a dry run of nothing":  {options{Fanout: target.Fanout{DryRun: true}}, nil, fail.CodeUsage, "--dry-run shows the action behind"},
+		"a past of servers":     {options{since: "10m"}, nil, fail.CodeUsage, "--since and --speed are for --from"},
+		"an end that was":       {options{until: "10m"}, nil, fail.CodeUsage, "is over already"},
+		"an action of a record": {options{from: flags.List{record}}, []string{"Ping"}, fail.CodeUsage, "do not go together"},
+		"nodes of a record":     {options{from: flags.List{record}, require: "all"}, nil, fail.CodeUsage, "--from reads a file"},
+		"more than there are":   {options{require: "2"}, nil, fail.CodeUsage, `--require "2"`},
+		"no record":             {options{record: "-"}, nil, fail.CodeUsage, "--record writes to a file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Rest: test.rest})
+			runtest.Refused(t, tail(t.Context(), r.Run, &test.options), test.code, test.want)
+			if r.Out.String() != "" {
+				t.Errorf("printed %s", r.Out)
+			}
+		})
+	}
+}
+
+// A record is replayed without any server: names and conditions choose in it as they choose live.
+func TestTailFromRecord(t *testing.T) {
+	const record = `{"type":"event","event":"Hangup","node":"a","time":"2026-01-01T10:00:00.000000Z","fields":{"Cause":"16"}}
+{"type":"event","event":"Hangup","node":"b","time":"2026-01-01T10:00:01.000000Z","fields":{"Cause":"17"}}
+{"type":"event","event":"Newchannel","node":"a","time":"2026-01-01T10:00:02.000000Z","fields":{}}
+`
+	path := filepath.Join(t.TempDir(), "record.jsonl")
+	if err := os.WriteFile(path, []byte(record), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		options options
+		want    string
+	}{
+		"all":       {options{}, "Hangup\nHangup\nNewchannel\n"},
+		"by name":   {options{names: []string{"New*"}}, "Newchannel\n"},
+		"by where":  {options{where: flags.List{"Cause=17"}}, "Hangup\n"},
+		"by time":   {options{since: "2026-01-01T10:00:01Z"}, "Hangup\nNewchannel\n"},
+		"the first": {options{count: flags.Count{Value: 1, Given: true}}, "Hangup\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{Flags: run.Globals{Query: "event"}})
+			test.options.from = flags.List{path}
+			if err := tail(t.Context(), r.Run, &test.options); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, r.Out.String()); diff != "" {
+				t.Errorf("printed (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
