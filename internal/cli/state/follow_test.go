@@ -64,12 +64,13 @@ func TestFollow(t *testing.T) {
 	srv := runtest.Server(t, "pbx1")
 	f := follow(t, "jsonl", options{parts: []string{"calls"}}, srv)
 	f.until(`type="synced"`, "type")
-	caller, _ := talk(srv, "bob", "alice")
+	caller, callee := talk(srv, "bob", "alice")
 	const brief = `[op,state,changed]`
 	if got := f.until(`state="talking"`, brief); len(got) < 2 || !strings.HasPrefix(got[0], `["add"`) || !strings.HasPrefix(got[len(got)-1], `["change","talking",[`) {
 		t.Errorf("the call came as %s", got)
 	}
 	srv.Hangup(caller, 16)
+	srv.Hangup(callee, 16)
 	got := f.until(`op="remove"`, "type")
 	if diff := cmp.Diff("live-call", got[len(got)-1]); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -105,18 +106,18 @@ func TestFollowACondition(t *testing.T) {
 	f := follow(t, "jsonl", options{parts: []string{"members"}, where: flags.List{"paused=true"}}, srv)
 	f.until(`type="synced"`, "type")
 	for _, step := range []struct {
+		status int
 		paused bool
-		reason string
 		want   string
 	}{
-		{true, "lunch", `["add","lunch",null]`},
-		{true, "home", `["change","home",["paused_reason"]]`},
-		{false, "", `["remove",null,null]`},
-		{true, "lunch", `["add","lunch",null]`},
+		{1, true, `["add","not-in-use"]`},
+		{2, true, `["change","in-use",["state"]]`},
+		{2, false, `["remove","in-use"]`},
+		{1, true, `["add","not-in-use"]`},
 	} {
-		srv.SetMember("sales", "PJSIP/bob", 1, false, "")
-		srv.SetMember("sales", "PJSIP/alice", 1, step.paused, step.reason)
-		got := f.until(`type="member"`, `[op,paused_reason,changed]`)
+		srv.SetMember("sales", "PJSIP/bob", step.status, false, "")
+		srv.SetMember("sales", "PJSIP/alice", step.status, step.paused, "")
+		got := f.until(`type="member"`, `[op,state,changed]`)
 		if diff := cmp.Diff(step.want, got[len(got)-1]); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
@@ -144,5 +145,8 @@ func TestFollowOfNobody(t *testing.T) {
 	srv := runtest.Server(t, "pbx1")
 	srv.SetDown(true)
 	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}})
-	runtest.Refused(t, show(t.Context(), r.Run, &options{follow: true}), fail.CodeConnect, "cannot connect")
+	err := show(t.Context(), r.Run, &options{follow: true})
+	if got := fail.Classify(err).Exit; got != fail.ExitConnect || r.Out.String() != "" {
+		t.Errorf("status %d, printed %s: %v", got, r.Out, err)
+	}
 }

@@ -54,7 +54,7 @@ func (p *part) record(o state.Object, behind ...output.Pair) output.Record {
 		c := &p.columns[i]
 		f := v.Field(c.index)
 		pair := output.Pair{Key: c.key, Look: c.look}
-		if empty := f.IsZero() || f.Kind() == reflect.Slice && f.Len() == 0; !empty || !c.omits {
+		if empty := f.IsZero() || (f.Kind() == reflect.Slice || f.Kind() == reflect.Map) && f.Len() == 0; !empty || !c.omits {
 			pair.Value = f.Interface()
 			pair.Text = text(c.key, pair.Value)
 			pair.Tone = tone(c.key, pair.Value)
