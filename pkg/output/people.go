@@ -168,8 +168,9 @@ func (p *Printer) tableRow(r Record) {
 // endTable prints the table that was gathered.
 func (p *Printer) endTable() {
 	var left []string
-	p.table.DropEmpty()
-	p.buf, left = p.table.Append(p.buf, p.o.Width)
+	if p.table.DropEmpty(); len(p.table.head) > 0 { // --fields may have chosen what is always empty
+		p.buf, left = p.table.Append(p.buf, p.o.Width)
+	}
 	p.left = append(p.left, left...)
 	p.table = nil
 }

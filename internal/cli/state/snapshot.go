@@ -116,58 +116,57 @@ func (v *view) connect(ctx context.Context, n *ami.Node) error {
 
 // print prints what meets the condition.
 func (v *view) print(held *state.Snapshot) error {
-	var table *output.Printer
 	var of *part
+	var rows []output.Record
 	for o := range held.Objects() {
 		p := v.parts[o.Kind()]
-		if p == nil || v.isTable() && !p.hasAny(v.form.Fields) {
+		if p == nil {
 			continue
 		}
 		record := p.record(o)
-		if !v.meets(textOf(record, "node"), record) {
-			continue
-		}
-		out := v.out
-		if v.isTable() {
-			if p != of {
-				if err := v.endTable(table); err != nil {
-					return err
-				}
-				table, of = v.newTable(p, table != nil), p
+		switch {
+		case !v.meets(textOf(record, "node"), record):
+		case !v.isTable():
+			if err := v.out.Record(record); err != nil {
+				return err
 			}
-			out = table
-		}
-		if err := out.Record(record); err != nil {
-			return err
+		case p == of:
+			rows = append(rows, record)
+		default:
+			if err := v.table(of, rows); err != nil {
+				return err
+			}
+			of, rows = p, []output.Record{record}
 		}
 	}
-	return v.endTable(table)
+	return v.table(of, rows)
 }
 
-// newTable begins the table of a part: under its name, unless it is the only one.
-func (v *view) newTable(p *part, behind bool) *output.Printer {
+// table prints the table of a part: under its name, unless it is the only one.
+func (v *view) table(p *part, rows []output.Record) error {
+	if !slices.ContainsFunc(rows, v.shows) {
+		return nil
+	}
 	t := output.NewPrinter(v.run.Stdout, v.form)
 	v.run.Remember(t)
-	if behind {
+	if v.tables++; v.tables > 1 {
 		_ = t.Text("", "")
 	}
 	if len(v.parts) > 1 {
 		_ = t.Text("", p.name)
 	}
-	return t
-}
-
-func (v *view) endTable(t *output.Printer) error {
-	if t == nil {
-		return nil
+	for _, record := range rows {
+		if err := t.Record(record); err != nil {
+			return err
+		}
 	}
 	return t.Close()
 }
 
-// hasAny reports whether a part has one of the keys that are asked for.
-func (p *part) hasAny(asked []string) bool {
-	return len(asked) == 0 || slices.ContainsFunc(p.columns, func(c column) bool {
-		return slices.ContainsFunc(asked, func(key string) bool { return strings.EqualFold(key, c.key) })
+// shows reports whether there is something to see of an object: --fields may name keys of others only.
+func (v *view) shows(record output.Record) bool {
+	return len(v.form.Fields) == 0 || slices.ContainsFunc(record, func(p output.Pair) bool {
+		return p.Value != nil && slices.ContainsFunc(v.form.Fields, func(key string) bool { return strings.EqualFold(key, p.Key) })
 	})
 }
 

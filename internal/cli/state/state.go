@@ -80,6 +80,7 @@ type view struct {
 	follow bool
 	out    *output.Printer
 	form   output.Options
+	tables int               // printed
 	said   map[string]bool   // notes
 	shown  map[identity]bool // with where and follow: what the reader holds
 }
