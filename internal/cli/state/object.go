@@ -218,9 +218,13 @@ func (v *view) line(p *part, op state.Op, at time.Time, record output.Record, ch
 	return b.String()
 }
 
-// cell is what people see of a value.
+// cell is what people see of a value, as in a table.
 func cell(p *output.Pair) string {
-	if p.Text != "" || p.Value == nil {
+	switch p.Value.(type) {
+	case nil, []string, map[string]string:
+		return p.Text
+	}
+	if p.Text != "" {
 		return p.Text
 	}
 	return fmt.Sprint(p.Value)
