@@ -44,8 +44,8 @@ a file asks for more:
   data = "1"
   ring = "10s"
 
-What the user may not ask is skipped. Exits 0 when nothing failed, 1 when a check failed, 3 or 4 when a node cannot
-be reached or logged in to, 6 when nodes ended differently.`
+Checks that the user has no rights for are skipped. Exits 0 when nothing failed, 1 when a check failed, 3 or 4 when a
+node cannot be reached or logged in to, 6 when nodes ended differently.`
 
 // options are those of check.
 type options struct {
@@ -121,7 +121,7 @@ func (r *result) record() output.Record {
 
 func check(ctx context.Context, r *run.Run, o *options) error {
 	if len(o.args) > 1 {
-		return fail.Usage("nodes are chosen with --node", "check takes one file, and got %q too", o.args[1])
+		return fail.Usage("nodes are chosen with --node", "check takes one file, but got %q too", o.args[1])
 	}
 	profile := defaultProfile()
 	if len(o.args) == 1 {

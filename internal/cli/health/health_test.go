@@ -60,7 +60,7 @@ func TestHealthRefuses(t *testing.T) {
 	}{
 		"rounds of one look":    {options{rounds: flags.Count{Value: 2, Given: true}}, "", "go with --watch"},
 		"no condition":          {options{warn: flags.List{"ping"}}, "", `"ping" is not METRIC`},
-		"what is not measured":  {options{crit: flags.List{"load>1"}}, "", "is not measured"},
+		"what is not measured":  {options{crit: flags.List{"load>1"}}, "", "is not a metric"},
 		"more than there are":   {options{minReady: "2"}, "", "more than the 1 nodes"},
 		"a document for ever":   {options{watch: true}, "json", "--watch has no end"},
 		"a file that is folder": {options{out: t.TempDir()}, "", "is a folder"},

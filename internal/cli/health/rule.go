@@ -67,7 +67,7 @@ func parseRule(s string) (rule, error) {
 	value := strings.TrimSpace(s[at+len(r.op):])
 	m, ok := figures[r.metric]
 	if !ok {
-		return r, fail.Usage(hint, "the condition %q asks about %q, which is not measured", s, r.metric)
+		return r, fail.Usage(hint, "the condition %q: %q is not a metric", s, r.metric)
 	}
 	if m.time {
 		d, err := flags.ParseDuration(value)
