@@ -185,7 +185,7 @@ func check(ctx context.Context, r *run.Run, o *options) error {
 func examineAll(ctx context.Context, r *run.Run, profile *profile, nodes []ami.Config) [][]result {
 	results := make([][]result, len(nodes))
 	var ended atomic.Int64
-	defer r.Progress(func() string { return fmt.Sprintf("%d of %d nodes checked", ended.Load(), len(nodes)) })()
+	defer r.Progress(func() string { return fmt.Sprintf("%d of %s checked", ended.Load(), fail.Count(len(nodes), "node")) })()
 	slots := make(chan struct{}, target.MostDials)
 	var all sync.WaitGroup
 	for i, n := range nodes {

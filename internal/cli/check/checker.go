@@ -184,7 +184,7 @@ func (c *checker) certificate(context.Context) (string, error) {
 	days := int(time.Until(c.expiry).Hours() / 24)
 	text := "valid until " + c.expiry.UTC().Format(time.DateOnly)
 	if days < c.profile.TLSDays {
-		return "", failedCheck("the certificate is %s, %d days; %d are wanted", text, days, c.profile.TLSDays)
+		return "", failedCheck("the certificate is %s, %s from now; the profile wants %d", text, fail.Count(days, "day"), c.profile.TLSDays)
 	}
 	return text, nil
 }
@@ -303,9 +303,9 @@ func (c *checker) queue(ctx context.Context, name string) (string, error) {
 	case !found:
 		return "", failedCheck("there is no such queue")
 	case members == paused:
-		return "", failedCheck("%d members, %d of them paused", members, paused)
+		return "", failedCheck("%s, %d paused", fail.Count(members, "member"), paused)
 	}
-	return fmt.Sprintf("%d members, %d of them paused", members, paused), nil
+	return fmt.Sprintf("%s, %d paused", fail.Count(members, "member"), paused), nil
 }
 
 func (c *checker) command(ctx context.Context, k *commandCheck) (string, error) {
