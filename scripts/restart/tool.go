@@ -20,6 +20,7 @@ type tool struct {
 	cmd  *exec.Cmd
 	in   io.WriteCloser
 	done chan struct{} // it has ended, and all it printed is read
+	exit int           // its exit status, -1 for a signal; once done
 
 	mu       sync.Mutex
 	out, err []said
@@ -76,6 +77,7 @@ func start(o *options, srv *server, dir, name string, args ...string) (*tool, er
 	go func() {
 		reading.Wait()
 		_ = t.cmd.Wait()
+		t.exit = t.cmd.ProcessState.ExitCode()
 		close(t.done)
 	}()
 	return t, nil
@@ -140,6 +142,3 @@ func (t *tool) end() {
 		<-t.done
 	}
 }
-
-// status is how it ended: its exit status, or -1 for a signal.
-func (t *tool) status() int { return t.cmd.ProcessState.ExitCode() }
