@@ -99,7 +99,10 @@ func (v *verdict) judgeError(s *said) {
 		v.cut++
 	case s.Sent == "no":
 		v.unsent++
-		v.say("send: a line was not sent within 30 s (it left: %v): %s", left, s.text)
+		// What the write that failed held is over: the session took it, and ended before a byte of it left.
+		if left || s.Time.After(r.gone.Add(slack)) || !strings.Contains(s.Message, "the connection was lost") {
+			v.say("send: a line was not sent within 30 s (it left: %v): %s", left, s.text)
+		}
 	default:
 		v.say("send: %s", s.text)
 	}
@@ -188,7 +191,7 @@ func (v *verdict) judgeHealth(t *tools) {
 			v.say("health: not ready while it was there: %s", s.text)
 		case s.State == "degraded" && away, s.State != "degraded" && s.State != "down" && s.State != "stopping":
 			v.say("health: %s", s.text)
-		case s.State != "degraded" && s.Code != "connect" && s.Code != "disconnected", !strings.Contains(s.Reason, t.srv.addr) && s.State != "degraded":
+		case s.State != "degraded" && s.Code != "connect" && s.Code != "banner", !strings.Contains(s.Reason, t.srv.addr) && s.State != "degraded":
 			v.say("health: code or reason: %s", s.text)
 		}
 	}
@@ -198,7 +201,7 @@ func (v *verdict) judgeHealth(t *tools) {
 }
 
 // unjust are words that have nothing to do with a server that is away for a while.
-var unjust = regexp.MustCompile(`(?i)\b(secret|login|usage|permit|authlimit|firewall|panic|bug|unknown|--help)\b|see .amictl`)
+var unjust = regexp.MustCompile(`(?i)\b(secret|refused the login|usage|permit|firewall|panic|bug|unknown|--help)\b|see .amictl|no Asterisk`)
 
 func (v *verdict) judgeComplaint(name string, s *said) {
 	if unjust.MatchString(s.text) {

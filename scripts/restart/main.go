@@ -77,10 +77,7 @@ func run(o *options) error {
 	defer t.kill()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
-	rounds, err := restartAll(o, srv, t, stop)
-	if err != nil {
-		return err
-	}
+	rounds, failed := restartAll(o, srv, t, stop) // those that were done are judged all the same
 	t.finish()
 	v := judge(o, rounds, t, wire)
 	text := v.table()
@@ -98,7 +95,10 @@ func run(o *options) error {
 		fmt.Fprintln(os.Stderr, "wrong:", w)
 	}
 	if len(v.wrong) > 0 {
-		return fmt.Errorf("%d wrong words", len(v.wrong))
+		failed = errors.Join(failed, fmt.Errorf("%d wrong words", len(v.wrong)))
+	}
+	if failed != nil {
+		return failed
 	}
 	if len(rounds) < o.rounds {
 		return errors.New("stopped by a signal")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -60,7 +61,7 @@ func restartAll(o *options, srv *server, t *tools, stop <-chan os.Signal) ([]rou
 		default:
 		}
 		if err := all[i].run(o, srv, t, i); err != nil {
-			return nil, fmt.Errorf("round %d, %s: %w", i, all[i].kind, err)
+			return all[:i], fmt.Errorf("round %d, %s: %w", i, all[i].kind, err)
 		}
 		fmt.Fprintf(os.Stderr, "%d/%d %s, away %v\n", i+1, len(all), all[i].kind, all[i].back.Sub(all[i].gone).Round(time.Millisecond))
 	}
@@ -102,6 +103,10 @@ func (r *round) run(o *options, srv *server, t *tools, number int) error {
 		return fmt.Errorf("after its return: %w", err)
 	}
 	r.waiter.awaitEnd(5 * time.Second)
+	// A console command that comes before the end of the boot may be lost.
+	if !t.tail.await(time.Now().Add(returning), func(s *said) bool { return s.Event == "FullyBooted" && s.Time.After(r.gone) }) {
+		return errors.New("it did not finish booting, or tail was not told")
+	}
 	time.Sleep(settled)
 	return nil
 }

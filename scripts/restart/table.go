@@ -18,7 +18,7 @@ func (v *verdict) table() string {
 	for _, kind := range append(slices.Clone(kinds), "") {
 		v.row(&b, kind)
 	}
-	fmt.Fprintf(&b, "\nWrong words: %d. %d lines of `send -`: %d answered, %d refused by a server that was stopping, %d cut off in flight, %d not sent. "+
+	fmt.Fprintf(&b, "\nWrong words: %d. %d lines of `send -`: %d answered, %d refused by a server that was stopping, %d cut off in flight, %d in a write that failed, so not sent. "+
 		"`tail` saw %d of their events. `health` looked %d times.\n",
 		len(v.wrong), v.replied+v.refused+v.cut+v.unsent, v.replied, v.refused, v.cut, v.unsent, v.events, v.looks)
 	if v.unseen > 0 {
