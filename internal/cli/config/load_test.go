@@ -104,7 +104,7 @@ func TestLoad(t *testing.T) {
 	}{
 		{"private", lab + `secret = "env:X"`, 0o600, "", ""},
 		{"others may read what holds no secret", lab + `secret = "file:x"`, 0o644, "", ""},
-		{"a secret", lab + `secret = "x"`, 0o600, "holds a secret itself (contexts.lab.secret)", "write it to a file of mode 600"},
+		{"a secret", lab + `secret = "x"`, 0o600, "itself holds a secret (contexts.lab.secret)", "write it to a file of mode 600"},
 		{"a node's secret", lab + "[contexts.lab.nodes.n]\nsecret = \"x\"", 0o600, "(contexts.lab.nodes.n.secret)", "file:PATH"},
 		{"a secret, the group reads it", lab + `secret = "x"`, 0o640, "others may read it", "change the secret"},
 		{"a secret, others read it", lab + `secret = "x"`, 0o604, "others may read it", "chmod 600"},
