@@ -113,7 +113,7 @@ type delivery struct {
 	Lane    int
 	Message *wire.Message // nil for a mark; valid until the next call of Next
 	Dropped uint64        // events lost here to a full ring
-	Lost    bool          // a session was lost here, and who knows how many events
+	Lost    bool          // a session was lost here, and an unknown number of events
 }
 
 // streamStats is a stream's ledger and how full its rings were.

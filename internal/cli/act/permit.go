@@ -85,7 +85,7 @@ func dryRun(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action
 // errDry ends a run that was a dry one.
 var errDry = errors.New("dry run")
 
-// DryRunOnly is dryRun for who has more to prepare than the action: its error is never nil.
+// DryRunOnly is dryRun for a caller that has more to prepare than the action: its error is never nil.
 func DryRunOnly(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action) error {
 	if err := dryRun(r, f, nodes, action); err != nil {
 		return err

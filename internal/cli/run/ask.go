@@ -31,8 +31,7 @@ func (r *Run) Ask(question string) (string, error) {
 	})
 }
 
-// AskSecret is Ask for a line that the terminal does not show. It is for who has asked CanAsk. The terminal is as before
-// when it returns.
+// AskSecret is Ask for a line that the terminal does not show. Ask CanAsk first. The terminal is as before when it returns.
 func (r *Run) AskSecret(question string) (string, error) {
 	in, ok := r.Stdin.(*os.File)
 	if !ok {

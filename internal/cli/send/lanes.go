@@ -43,7 +43,7 @@ type lane struct {
 	wake [2]chan struct{} // for the driver, the reader: something has changed
 }
 
-// Who waits for a lane.
+// The waiters of a lane.
 const (
 	driver = iota
 	reader

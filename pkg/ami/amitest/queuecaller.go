@@ -27,12 +27,12 @@ func (s *Server) JoinQueue(queue, channel string) {
 	})
 }
 
-// position is from 1; 0 for who does not wait.
+// position is from 1; 0 for a channel that does not wait.
 func (q *Queue) position(c *Channel) int {
 	return 1 + slices.IndexFunc(q.callers, func(o queueCaller) bool { return o.channel == c })
 }
 
-// LeaveQueue takes a channel out of a queue. Who gives up abandons it.
+// LeaveQueue takes a channel out of a queue. A caller that gives up abandons the queue.
 func (s *Server) LeaveQueue(queue, channel string, giveUp bool) {
 	s.act(func(st *State, evs *[]Event) {
 		if q, c := st.queue(queue), st.channel(channel); q != nil && c != nil {

@@ -49,7 +49,7 @@ type Channel struct {
 	hungup                      chan struct{}
 	peer                        string
 	bridge                      string // its ID, "" for none
-	dialer                      string // the unique ID of who rings it, until that ends
+	dialer                      string // the unique ID of the channel that rings it, until that ends
 	held                        bool
 }
 

@@ -28,7 +28,7 @@ func (*Caller) Kind() Kind { return KindCaller }
 // Key returns queue and Uniqueid.
 func (c *Caller) Key() string { return memberKey(c.Queue, c.Uniqueid) }
 
-// queueCallerJoin tells a position only to who is new: of one that a list told of, the list's is the later one.
+// queueCallerJoin sets the position of a new caller only: for one that a list told of, the list's position is the later one.
 func queueCallerJoin(s *server, m *wire.Message) {
 	queue, p := m.Get("Queue"), readSnap(m, "")
 	key := memberKey(queue, p.uniqueid)
