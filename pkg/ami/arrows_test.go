@@ -49,8 +49,9 @@ var arrows = map[string]string{
 
 	"internal/cli/runtest": "internal/cli/run internal/cli/config internal/cli/fail pkg/ami/amitest", // only tests import it
 
-	"cmd/amictl":     "internal/cli",
-	"scripts/mutate": "",
+	"cmd/amictl":      "internal/cli",
+	"scripts/mutate":  "",
+	"scripts/restart": "",
 }
 
 // floor is what everything on the command line stands on.

@@ -2,6 +2,7 @@ package ami
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -40,8 +41,9 @@ func (l *loss) add(later loss) {
 type ring struct {
 	node   string
 	sub    *Subscription
-	budget *budget // nil: none
-	away   bool    // it was told of a disconnect, and not yet of its end; guarded by the feed's mu
+	budget *budget     // nil: none
+	left   atomic.Bool // it is the feed's no more
+	away   bool        // it was told of a disconnect, and not yet of its end; guarded by the feed's mu
 
 	mu         sync.Mutex // guards all below, is held for no I/O and no callback; the segment pool's is taken under it
 	segs       segments

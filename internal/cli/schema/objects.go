@@ -160,7 +160,7 @@ func healthSchema() *schema {
 		must("type", constant("health")),
 		must("node", str("")),
 		must("time", when("")),
-		must("state", oneOf("", "ready", "degraded", "critical", "login-refused", "down")),
+		must("state", oneOf("", "ready", "degraded", "critical", "login-refused", "stopping", "down")),
 		may("breaker", oneOf("Of a node that --watch follows.", "closed", "open", "half-open")),
 		may("login_us", whole("Microseconds from dial to the login's answer.")),
 		may("ping_us", whole("Microseconds of a Ping.")),
