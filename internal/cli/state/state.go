@@ -19,10 +19,10 @@ import (
 )
 
 var help = `Examples:
-  amictl state                                   all there is, a table a part
+  amictl state                             all there is, a table a part
   amictl state channels calls -n pbx1
   amictl state channels --where 'state=up && application=Queue'
-  amictl state members --where paused=true -o csv --fields node,queue,name,paused_reason
+  amictl state members --where paused=true -o csv --fields queue,name
   amictl state calls --query 'caller.number'
   amictl state callers --follow -o jsonl
   amictl state registrations --where 'state!=registered'
