@@ -19,7 +19,7 @@ import (
 )
 
 var help = `Examples:
-  amictl state                             all there is, a table a part
+  amictl state                        all there is, a table a part
   amictl state channels calls -n pbx1
   amictl state channels --where 'state=up && application=Queue'
   amictl state members --where paused=true -o csv --fields queue,name
