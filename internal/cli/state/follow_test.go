@@ -15,6 +15,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
+	"github.com/apntalk/amictl/pkg/ami/state"
 )
 
 // A following reads what a state --follow prints, until the test ends.
@@ -148,5 +149,36 @@ func TestFollowOfNobody(t *testing.T) {
 	err := show(t.Context(), r.Run, &options{follow: true})
 	if got := fail.Classify(err).Exit; got != fail.ExitConnect || r.Out.String() != "" {
 		t.Errorf("status %d, printed %s: %v", got, r.Out, err)
+	}
+}
+
+// Who was too slow is told that all he has is void; what meets the condition comes as an add again.
+func TestFollowTooSlow(t *testing.T) {
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{runtest.Server(t, "pbx1")}, Flags: run.Globals{Output: "jsonl"}})
+	v, err := newView(r.Run, &options{parts: []string{"queues"}, where: flags.List{"callers>0"}, follow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue := &state.Queue{Node: "pbx1", Name: "sales", Callers: 1}
+	for _, ch := range []state.Change{
+		{Op: state.OpAdd, Node: "pbx1", Object: queue},
+		{Op: state.OpReset, Lost: 3},
+		{Op: state.OpAdd, Node: "pbx1", Object: queue},
+		{Op: state.OpChange, Node: "pbx1", Object: queue, Changed: []string{"members"}},
+		{Op: state.OpRemove, Node: "pbx1", Object: queue},
+		{Op: state.OpRemove, Node: "pbx1", Object: queue},
+	} {
+		if err := v.take(&ch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := v.out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := gjson.Get(r.Out.String(), "..#.op").Raw; got != `["add","add","change","remove"]` {
+		t.Errorf("the queue came as %s", got)
+	}
+	if got := gjson.Get(r.Out.String(), "..1|[@this].#.[type,reason,dropped]").Raw; got != `[["gap","overflow",3]]` {
+		t.Errorf("the loss is %s", got)
 	}
 }

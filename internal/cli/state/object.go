@@ -194,14 +194,15 @@ func textOf(r output.Record, key string) string {
 func (v *view) line(p *part, op state.Op, at time.Time, record output.Record, changed []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %-6s  %s", moment(at, time.Now()), op, p.kind)
-	for _, key := range append([]string{"node"}, p.ident...) {
-		if s := textOf(record, key); s != "" {
+	ident := append([]string{"node"}, p.ident...)
+	for i := range record {
+		if s := cell(&record[i]); s != "" && slices.Contains(ident, record[i].Key) {
 			b.WriteString("  " + output.Safe(s))
 		}
 	}
 	for i := range record {
 		c := &record[i]
-		if c.Key == "node" || c.Key == "type" || slices.Contains(p.ident, c.Key) || op == state.OpRemove {
+		if c.Key == "type" || slices.Contains(ident, c.Key) || op == state.OpRemove {
 			continue
 		}
 		wanted := slices.Contains(v.form.Fields, c.Key)

@@ -33,8 +33,8 @@ var parts = withColumns([]part{
 		minor: []string{"channels"},
 	},
 	{
-		name: "calls", kind: state.KindCall, of: reflect.TypeFor[state.Call](), lists: []string{"channels"}, ident: []string{"linkedid"},
-		minor: []string{"channels", "transfers", "partial"},
+		name: "calls", kind: state.KindCall, of: reflect.TypeFor[state.Call](), lists: []string{"channels"}, ident: []string{"caller"},
+		minor: []string{"linkedid", "channels", "transfers", "partial"},
 	},
 	{
 		name: "queues", kind: state.KindQueue, of: reflect.TypeFor[state.Queue](), lists: []string{"queues"}, ident: []string{"name"},
