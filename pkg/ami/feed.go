@@ -57,11 +57,6 @@ func (f *feed) flush() {
 	}
 }
 
-// throttled reports whether a subscription would rather have the reader rest than lose events.
-func (f *feed) throttled() bool {
-	return slices.ContainsFunc(f.list(), (*ring).throttled)
-}
-
 // lost tells every subscription that the session ended at that instant. The session's own get nothing of the next one.
 func (f *feed) lost(at int64) {
 	f.flush()
@@ -109,6 +104,9 @@ func (f *feed) join(s *Subscription) *ring {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := &ring{node: f.node, sub: s, budget: f.budget, segs: segments{pool: &s.pool}}
+	if s.throttle {
+		r.room = make(chan struct{}, 1)
+	}
 	old := f.list()
 	rings := append(old[:len(old):len(old)], r)
 	f.rings.Store(&rings)
