@@ -253,8 +253,8 @@ func (r *ring) pull(dst []Event) (out []Event, events int, more bool) {
 		events++
 	}
 	r.pulled += uint64(events)
-	r.admit()
 	if r.n > 0 {
+		r.admit()
 		return dst, events, true
 	}
 	if r.tail != (loss{}) {
@@ -267,6 +267,7 @@ func (r *ring) pull(dst []Event) (out []Event, events int, more bool) {
 	}
 	r.busiest = 0
 	r.returnCredit(0)
+	r.admit()
 	return dst, events, false
 }
 

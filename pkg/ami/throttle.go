@@ -3,9 +3,10 @@ package ami
 import "time"
 
 const (
-	// throttleBytes is from how much on a ring is crowded, if half of it is not less. It has to bridge the time that the
-	// reader takes to wake up, and is no more than the segments that a subscription keeps anyway.
-	throttleBytes = 4 << 20
+	// throttleBytes is from how many bytes of segments on a ring is crowded, if half of it is not less. They have to bridge
+	// the time that the reader takes to wake up, and are no more than a subscription keeps anyway. Events that are small, or
+	// half as long as a segment, leave much of one unused.
+	throttleBytes = poolSize * largeSegment
 
 	// throttlePace is the longest rest after a read of 64 KiB: a flood is read at 9 MB/s or more, whatever the consumer
 	// takes. Asterisk cuts a session off that does not let it write for writetimeout, 100 ms unless manager.conf says
@@ -78,9 +79,9 @@ func (r *ring) admit() {
 
 // crowded reports whether more is queued than a consumer that keeps up needs. Called under mu.
 func (r *ring) crowded() bool {
-	most := min(r.sub.ringBytes/2, throttleBytes)
+	most := r.sub.ringBytes / 2
 	if r.budget != nil {
 		most = min(most, int(r.budget.share()/2))
 	}
-	return r.n > r.sub.ringEvents/2 || r.bytes > most
+	return r.n > 0 && (r.segs.held > throttleBytes || r.n > r.sub.ringEvents/2 || r.bytes > most)
 }
