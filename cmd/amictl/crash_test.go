@@ -15,8 +15,8 @@ import (
 
 // crash is amictl with a subcommand that goes wrong in the way it is told: `crash now HOW`.
 func crash() {
-	cli.Main(func(*run.Run) *urfave.Command {
-		return &urfave.Command{Name: "now", Action: func(_ context.Context, c *urfave.Command) error {
+	cli.Main(func(r *run.Run) *urfave.Command {
+		return r.Tell(&urfave.Command{Name: "now", Action: func(_ context.Context, c *urfave.Command) error {
 			if c.Args().First() == "error" {
 				return fmt.Errorf("nobody knows %d", 42)
 			}
@@ -27,7 +27,7 @@ func crash() {
 			time.Sleep(20 * time.Second)
 			os.Exit(0)
 			return nil
-		}}
+		}}, run.About{Args: run.Words{Kind: run.AnyWords}})
 	})
 }
 

@@ -183,26 +183,6 @@ func transcript(t *testing.T, b block) {
 	}
 }
 
-// Pages name no file of a machine, and every link within the repository leads somewhere.
-func TestLinks(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#: ]+)(#[^)]*)?\)`)
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil || len(pages) == 0 {
-		t.Fatalf("no pages: %v", err)
-	}
-	for _, page := range append(pages, "../../README.md", "../../CONTRIBUTING.md", "../../SECURITY.md", "../../CHANGELOG.md") {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range link.FindAllSubmatch(text, -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), string(m[1]))); err != nil {
-				t.Errorf("%s: the link %s leads nowhere", page, m[1])
-			}
-		}
-	}
-}
-
 // The programs of the library's guide are those that are compiled and run.
 func TestLibraryGuide(t *testing.T) {
 	files := []string{"example_dialer_test.go", "state/example_test.go", "example_server_test.go"}

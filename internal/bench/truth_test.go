@@ -122,14 +122,15 @@ func TestAnInterruptDoesNotWaitForTheNextArrival(t *testing.T) {
 func TestAnInterruptIsHeardWhenTheGeneratorIsBehind(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(1500*time.Millisecond, cancel)
-	start := time.Now()
 	var stages []Stage
 	for range 80 {
 		stages = append(stages, Stage{For: Duration(100 * time.Millisecond), Rate: maxRate, Step: true})
 	}
-	drive(t, ctx, newScripted(1), Config{Stages: stages, Backlog: 10, Timeout: Duration(time.Millisecond)}, nil)
-	if d := time.Since(start); d > 4*time.Second {
-		t.Errorf("an interrupt after 1.5 s ended the run after %v", d)
+	res := drive(t, ctx, newScripted(1), Config{Stages: stages, Backlog: 10, Timeout: Duration(time.Millisecond)}, nil)
+	// What was due by then is under a fifth of the schedule; a run that does not listen works off all of it.
+	const all = 80 * maxRate / 10
+	if done := res.Total.Ended.Total(); done == 0 || done > all/2 {
+		t.Errorf("an interrupt after 1.5 s of 8 left %d of %.0f arrivals worked off", done, float64(all))
 	}
 }
 

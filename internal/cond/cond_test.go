@@ -157,6 +157,7 @@ func TestCountReply(t *testing.T) {
 		{"a plain answer", "CoreCurrentCalls=0", "Response: Success|CoreCurrentCalls: 0", nil, "", Count{1, 1}},
 		{"a plain answer that differs", "CoreCurrentCalls!=0", "Response: Success|CoreCurrentCalls: 0", nil, "", Count{1, 0}},
 		{"a plain answer without the header", "Value!=x", "Response: Success|Variable: V", nil, "", Count{1, 1}},
+		{"any field of a plain answer", "*=~Succ", "Response: Success|Variable: V", nil, "", Count{1, 1}},
 		{"a plain answer without a condition", "", "Response: Success", nil, "", Count{}},
 		{"a call is what it came to", "Reason!=4", "Response: Success|Message: Originate successfully queued", nil, "Event: OriginateResponse|Response: Failure|Reason: 4", Count{1, 0}},
 		{"a call that failed", "Response=Success", "Response: Success|Message: Originate successfully queued", nil, "Event: OriginateResponse|Response: Failure|Reason: 3", Count{1, 0}},
@@ -235,6 +236,8 @@ func TestLacking(t *testing.T) {
 		{"Cuase!=16", []string{"Hangup"}, []Lack{{"Cuase", []string{"Cause"}}}},
 		{"Caus!=16 && Channels=1 && CauseX=2", []string{"hang*"}, []Lack{{"Caus", []string{"Cause"}}, {"Channels", []string{"Channel"}}, {"CauseX", []string{"Cause"}}}},
 		{"cause!=16 && node=x && event=Hangup && *=~x", []string{"Hangup"}, nil},
+		{"Causx!=16 && Cxusx!=16 && aCuse=1 && Cuse=1 && Ceaus=1", []string{"Hangup"}, []Lack{{"Causx", []string{"Cause"}}, {"Cxusx", nil}, {"aCuse", []string{"Cause"}}, {"Cuse", []string{"Cause"}}, {"Ceaus", nil}}},
+		{"Cxyse=1 && Cuxse=1 && Cxase=1 && Cuaxe=1", []string{"Hangup"}, []Lack{{"Cxyse", nil}, {"Cuxse", nil}, {"Cxase", nil}, {"Cuaxe", nil}}},
 		{"Cause=16 || Nothing=1", []string{"Hangup"}, []Lack{{"Nothing", nil}}},
 		{"Cause-txt=x", []string{"HangupRequest"}, []Lack{{"Cause-txt", nil}}},
 		{"Cause-txt=x", []string{"Hangup*"}, nil}, // one of them has it

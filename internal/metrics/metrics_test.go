@@ -2,7 +2,6 @@ package metrics_test
 
 import (
 	"bytes"
-	"os"
 	"reflect"
 	"regexp"
 	"strings"
@@ -101,24 +100,6 @@ func TestPrometheusFormat(t *testing.T) {
 	for _, want := range []string{`ami_ping_seconds{node="pbx1"} 0.0015`, `ami_node_up{node="a \"b\"\\\nami_node_up 1"} 0`, "ami_events_offered_total 107", "ami_events_queued_peak 5", "ami_actions_unrouted_total 2"} {
 		if !strings.Contains(text, "\n"+want+"\n") {
 			t.Errorf("%s is not there", want)
-		}
-	}
-}
-
-// The operations guide explains every family; a name that ends in _* stands for all that begin so.
-func TestEveryCounterIsExplained(t *testing.T) {
-	page, err := os.ReadFile("../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	explained := regexp.MustCompile("`(ami_[a-z_]+)(\\*?)[`{]").FindAllStringSubmatch(string(page), -1)
-	for _, m := range regexp.MustCompile(`# TYPE (\S+)`).FindAllStringSubmatch(prometheus(t, ami.ClusterStats{}), -1) {
-		found := false
-		for _, e := range explained {
-			found = found || e[1] == m[1] || e[2] == "*" && strings.HasPrefix(m[1], e[1])
-		}
-		if !found {
-			t.Errorf("%s is not explained", m[1])
 		}
 	}
 }

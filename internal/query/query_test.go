@@ -116,7 +116,7 @@ func TestGet(t *testing.T) {
 		{"..0.node", "pbx1"},
 		{"..#(items>4).node", "pbx1"},
 	} {
-		if got, _ := Compile(tt.path).Get([]byte(channels)); got != tt.want {
+		if got, ok := Compile(tt.path).Get([]byte(channels)); got != tt.want || ok != (tt.want != "") {
 			t.Errorf("%s: %s, want %s (as %s)", tt.path, got, tt.want, Compile(tt.path).text)
 		}
 	}

@@ -49,15 +49,16 @@ var arrows = map[string]string{
 
 	"internal/cli/runtest": "internal/cli/run internal/cli/config internal/cli/fail pkg/ami/amitest", // only tests import it
 
-	"cmd/amictl":     "internal/cli",
-	"scripts/mutate": "",
+	"cmd/amictl":      "internal/cli",
+	"scripts/mutate":  "",
+	"scripts/restart": "",
 }
 
 // floor is what everything on the command line stands on.
 const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/wire pkg/output"
 
 // A subcommand imports no other; what two need is further down.
-const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
+const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
 	" internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
 
 // mayImport returns what a package may import of the module.

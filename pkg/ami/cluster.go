@@ -56,11 +56,16 @@ type Cluster struct {
 	turn   atomic.Uint64 // round robin
 
 	unroutedActions atomic.Uint64 // refused because no node could take them
+	overs           atomic.Int64  // of subscriptions, those that are closed
 
-	nodes atomic.Pointer[[]*Node] // in the order they were added
+	nodes   atomic.Pointer[[]*Node] // in the order they were added
+	index   nodeIndex               // of the same
+	members atomic.Uint64           // changes of nodes, counted after each
+	names   sync.RWMutex            // guards byName; nothing is done under it but to look there
+	byName  map[string]*Node
 
-	mu            sync.Mutex // guards changes of nodes, and all below
-	subscriptions []*Subscription
+	mu            sync.Mutex        // guards changes of nodes, and all below
+	subscriptions []*Subscription   // in the order they were made; closed ones are among them until they are half
 	past          SubscriptionStats // of those that were closed and forgotten
 	removals      sync.WaitGroup    // under way
 	closed        bool
@@ -80,7 +85,10 @@ func NewCluster(cfg ClusterConfig) *Cluster {
 	if cfg.Budget <= 0 {
 		cfg.Budget = DefaultBudget
 	}
-	c := &Cluster{cfg: cfg, queue: newDialQueue(cfg.MaxDials, cfg.RedialRate), ended: make(chan struct{}), log: slog.New(slog.DiscardHandler)}
+	c := &Cluster{
+		cfg: cfg, queue: newDialQueue(cfg.MaxDials, cfg.RedialRate), byName: make(map[string]*Node), ended: make(chan struct{}),
+		log: slog.New(slog.DiscardHandler),
+	}
 	c.budget.limit = cfg.Budget
 	if c.cfg.Redactor == nil {
 		c.cfg.Redactor, _ = redact.New(redact.Config{}) // without patterns it cannot fail
@@ -151,8 +159,13 @@ func (c *Cluster) Add(cfg Config) (*Node, error) {
 	for _, s := range c.subscriptions {
 		s.attach(&n.feed)
 	}
-	nodes := append(slices.Clone(c.Nodes()), n)
+	nodes := append(*c.nodes.Load(), n) // behind what anybody has seen of the array
 	c.nodes.Store(&nodes)
+	c.index.join(n)
+	c.names.Lock()
+	c.byName[n.cfg.Name] = n
+	c.names.Unlock()
+	c.members.Add(1)
 	c.mu.Unlock()
 	c.queue.ask(n, false)
 	return n, nil
@@ -168,6 +181,11 @@ func (c *Cluster) Remove(name string) error {
 	}
 	nodes := slices.DeleteFunc(slices.Clone(c.Nodes()), func(o *Node) bool { return o == n })
 	c.nodes.Store(&nodes)
+	c.index.leave(n)
+	c.names.Lock()
+	delete(c.byName, name)
+	c.names.Unlock()
+	c.members.Add(1)
 	subscriptions := slices.Clone(c.subscriptions)
 	if !c.closed { // Close waits for it
 		c.removals.Add(1)
@@ -182,16 +200,17 @@ func (c *Cluster) Remove(name string) error {
 }
 
 // Nodes returns all nodes in the order they were added. The caller must not change the slice.
-func (c *Cluster) Nodes() []*Node { return *c.nodes.Load() }
+func (c *Cluster) Nodes() []*Node {
+	nodes := *c.nodes.Load()
+	return nodes[:len(nodes):len(nodes)]
+}
 
 // Node finds a node by name.
 func (c *Cluster) Node(name string) (*Node, bool) {
-	for _, n := range c.Nodes() {
-		if n.cfg.Name == name {
-			return n, true
-		}
-	}
-	return nil, false
+	c.names.RLock()
+	defer c.names.RUnlock()
+	n, ok := c.byName[name]
+	return n, ok
 }
 
 // Subscribe starts a stream of the nodes' events, fair among them.
@@ -208,14 +227,24 @@ func (c *Cluster) Subscribe(o SubscribeOptions) (*Subscription, error) {
 	for _, n := range c.Nodes() {
 		s.attach(&n.feed)
 	}
-	c.subscriptions = append(slices.DeleteFunc(c.subscriptions, func(old *Subscription) bool {
+	if c.overs.Load() > int64(len(c.subscriptions)/2) {
+		c.forgetClosed()
+	}
+	s.ends = &c.overs
+	c.subscriptions = append(c.subscriptions, s)
+	return s, nil
+}
+
+// forgetClosed keeps only the sum of subscriptions that are closed. Called under mu.
+func (c *Cluster) forgetClosed() {
+	c.subscriptions = slices.DeleteFunc(c.subscriptions, func(old *Subscription) bool {
 		over := old.closed()
 		if over {
+			c.overs.Add(-1)
 			c.past.Add(old.Stats())
 		}
 		return over
-	}), s)
-	return s, nil
+	})
 }
 
 // Close ends everything at once: calls in flight end as disconnected, subscriptions as closed. When it returns, no

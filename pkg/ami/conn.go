@@ -134,6 +134,7 @@ type opening struct {
 	lastGood  string              // address to try when the name does not resolve; "" for none
 	connected func()              // called between dial and login; nil: not
 	onEvent   func(*wire.Message) // see Conn
+	seat      *seat               // of the node in its cluster's index; nil: none
 }
 
 // open dials and logs in, and starts the writer. The caller runs read next, whatever happens.
@@ -160,6 +161,7 @@ func open(ctx context.Context, o opening) (*Conn, error) {
 		return nil, err
 	}
 	opened = true
+	c.calls.seat = o.seat
 	c.dec.Own(c.calls.prefix)
 	c.lastHeard.Store(c.now())
 	go c.write()
@@ -277,6 +279,7 @@ func (c *Conn) settle() {
 	if c.calls.live, c.calls.own = 0, 0; len(owed) == owns {
 		c.drained()
 	}
+	c.calls.seat = nil // it is the next session's
 	c.mu.Unlock()
 	for _, e := range owed {
 		e.to.deliver(e.reply, e.error(c, fmt.Errorf("%w: %w", ErrDisconnected, cause)), c.cfg.Name)

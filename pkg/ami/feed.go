@@ -17,6 +17,7 @@ type feed struct {
 
 	mu    sync.Mutex // guards changes of rings
 	rings atomic.Pointer[[]*ring]
+	left  int   // guarded by mu: how many of rings have left
 	away  int64 // guarded by mu: since when disconnected, 0: not
 }
 
@@ -28,6 +29,9 @@ func (f *feed) offer(m *wire.Message, at int64, seq, session uint64) {
 		return
 	}
 	for _, r := range *rings {
+		if r.left.Load() {
+			continue
+		}
 		if r.sub.wants(f.node, m) {
 			r.offer(m, at, seq, session)
 		} else {
@@ -39,6 +43,9 @@ func (f *feed) offer(m *wire.Message, at int64, seq, session uint64) {
 // offerPacket gives what is neither event nor answer to those that ask for it.
 func (f *feed) offerPacket(m *wire.Message, at int64, seq, session uint64) {
 	for _, r := range f.list() {
+		if r.left.Load() {
+			continue
+		}
 		if r.sub.packets && (r.sub.where == nil || r.sub.where.Match(f.node, m)) {
 			r.offer(m, at, seq, session)
 		}
@@ -63,11 +70,9 @@ func (f *feed) lost(at int64) {
 	f.mu.Lock()
 	f.away = at
 	rings := f.list()
-	rest := slices.DeleteFunc(slices.Clone(rings), func(r *ring) bool { return r.sub.over != nil })
-	for _, r := range rest {
+	for _, r := range f.keep(func(r *ring) bool { return r.sub.over == nil }) {
 		r.away = true
 	}
-	f.rings.Store(&rest)
 	f.mu.Unlock()
 	for _, r := range rings {
 		r.mark(loss{since: at})
@@ -107,17 +112,27 @@ func (f *feed) join(s *Subscription) *ring {
 	if s.throttle {
 		r.room = make(chan struct{}, 1)
 	}
-	old := f.list()
-	rings := append(old[:len(old):len(old)], r)
+	rings := append(f.list(), r) // behind what the reader has seen of the array
 	f.rings.Store(&rings)
 	return r
 }
 
-// leave removes a ring. The reader may be pushing to it at this moment; a closed ring discards that.
+// leave removes a ring. The reader may be pushing to it at this moment; a closed ring discards that. Rings that have left
+// stay in the list until they are half of it, so that each costs the same to take out however many there are.
 func (f *feed) leave(r *ring) {
 	f.mu.Lock()
-	rings := slices.DeleteFunc(slices.Clone(f.list()), func(o *ring) bool { return o == r })
-	f.rings.Store(&rings)
+	r.left.Store(true)
+	if f.left++; f.left > len(f.list())/2 {
+		f.keep(func(*ring) bool { return true })
+	}
 	f.mu.Unlock()
 	r.close()
+}
+
+// keep makes a new list of the rings that are to stay, but for those that have left. Called under mu.
+func (f *feed) keep(stays func(*ring) bool) []*ring {
+	rest := slices.DeleteFunc(slices.Clone(f.list()), func(r *ring) bool { return r.left.Load() || !stays(r) })
+	f.rings.Store(&rest)
+	f.left = 0
+	return rest
 }

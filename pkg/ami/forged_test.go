@@ -166,3 +166,10 @@ func TestForgedAnswersBeforeTheWrite(t *testing.T) {
 	}
 	t.Logf("%d answered, %d cancelled", replied, cancelled)
 }
+
+// pending returns how many slots are taken.
+func (c *Conn) pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls.used
+}

@@ -315,6 +315,9 @@ func TestForgedEnds(t *testing.T) {
 				for _, ev := range r.Events {
 					names = append(names, ev.Name())
 				}
+				if got := r.End.Name(); got != tt.end {
+					t.Errorf("the end is %q, want %q", got, tt.end)
+				}
 				switch tt.action {
 				case "QueueStatus":
 					if !slices.Contains(names, "QueueMember") || r.End.Get("ListItems") != "3" {

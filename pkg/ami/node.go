@@ -24,6 +24,7 @@ type Node struct {
 	number  uint32
 	stats   counters
 	feed    feed
+	seat    seat                 // in the cluster's index
 	current atomic.Pointer[Conn] // the ready session, nil: none
 	booted  atomic.Bool          // FullyBooted was seen on this session
 	ending  atomic.Bool          // Shutdown was seen on this session
@@ -96,7 +97,7 @@ func (n *Node) run() {
 	}()
 	c, err = n.open(opening{
 		cfg: &n.cfg, number: n.number, session: session, stats: &n.stats, feed: &n.feed, lastGood: lastGood,
-		connected: func() { n.become(StateLogin, nil) }, onEvent: n.watch,
+		connected: func() { n.become(StateLogin, nil) }, onEvent: n.watch, seat: &n.seat,
 	})
 }
 
@@ -158,7 +159,7 @@ func (n *Node) serve(c *Conn, closed bool) {
 	n.booted.Store(false)
 	n.mu.Lock()
 	n.conn = nil
-	n.current.Store(nil)
+	n.unready()
 	n.pendingPeak, n.writePeak = max(n.pendingPeak, last.PendingPeak), max(n.writePeak, last.WritePeak)
 	n.mu.Unlock()
 	if !closed {
@@ -210,6 +211,8 @@ func (n *Node) ready(c *Conn) {
 	now := time.Now()
 	n.sup.ready(now)
 	n.current.Store(c)
+	c.tellPending()
+	n.seat.setReady(true)
 	n.change(StateReady, nil)
 	if o := n.outage; o.Cause != nil {
 		o.Until = now
@@ -217,6 +220,12 @@ func (n *Node) ready(c *Conn) {
 	}
 	n.outage = Outage{}
 	n.mu.Unlock()
+}
+
+// unready lets no more actions in.
+func (n *Node) unready() {
+	n.current.Store(nil)
+	n.seat.setReady(false)
 }
 
 // failed decides what follows a failed dial or the end of a session.
@@ -344,6 +353,6 @@ func (n *Node) close(ctx context.Context, drain bool) error {
 		c.kill(ErrClosed)
 	}
 	n.gone.Wait()
-	n.current.Store(nil)
+	n.unready()
 	return err
 }

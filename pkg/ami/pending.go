@@ -61,6 +61,7 @@ type callTable struct {
 	live   int
 	own    int // of them, the engine's own
 	peak   int
+	seat   *seat // the node's, which is told of used; nil: none
 }
 
 // newCallTable returns a table whose ActionIDs begin with the node's number and 80 random bits.
@@ -80,6 +81,7 @@ func (t *callTable) alloc() (*call, callRef) {
 	t.used++
 	t.live++
 	t.peak = max(t.peak, t.used)
+	t.seat.tell(t.used)
 	c := t.at(slot)
 	return c, callRef{slot: slot, gen: c.word.Load()>>stateBits + 1}
 }
@@ -135,6 +137,7 @@ func (t *callTable) over(k *call) {
 func (t *callTable) release(slots ...uint32) {
 	t.free = append(t.free, slots...)
 	t.used -= len(slots)
+	t.seat.tell(t.used)
 }
 
 func (t *callTable) at(slot uint32) *call {

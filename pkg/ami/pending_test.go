@@ -67,6 +67,8 @@ func TestLookup(t *testing.T) {
 		{"generation guessed", idOf(&table, callRef{slot: r.slot, gen: r.gen + 1}), idStale},
 		{"generation 0", idOf(&table, callRef{slot: r.slot, gen: 0}), idStale},
 		{"slot of no page", idOf(&table, far), idForeign},
+		{"slot of the next page", idOf(&table, callRef{slot: pageSlots, gen: 1}), idForeign},
+		{"slot that was never used", idOf(&table, callRef{slot: pageSlots - 1, gen: 1}), idStale},
 		{"something behind", id + "x", idForeign},
 		{"a third part", id + ".1", idForeign},
 		{"a number too long", table.prefix + strings.Repeat("f", 40) + ".1", idForeign},
@@ -74,11 +76,18 @@ func TestLookup(t *testing.T) {
 		{"truncated", id[:len(id)-1], idForeign},
 	} {
 		got, ref, whose := table.lookup(tt.id)
-		if whose != tt.want && (tt.want == idOurs || whose == idOurs) {
+		if whose != tt.want {
 			t.Errorf("%s (%q): %v, want %v", tt.name, tt.id, whose, tt.want)
 		}
-		if tt.want == idOurs && (got != k || ref != r) {
-			t.Errorf("%s: found %v, want %v", tt.name, ref, r)
+		switch {
+		case tt.want == idOurs:
+			if got != k || ref != r {
+				t.Errorf("%s: found %v, want %v", tt.name, ref, r)
+			}
+		case got != nil:
+			t.Errorf("%s: a call was found: %v", tt.name, ref)
+		case tt.want == idStale && idOf(&table, ref) != tt.id:
+			t.Errorf("%s: found %v, which is not %q", tt.name, ref, tt.id)
 		}
 	}
 }

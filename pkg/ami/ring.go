@@ -2,6 +2,7 @@ package ami
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -42,6 +43,7 @@ type ring struct {
 	sub    *Subscription
 	budget *budget       // nil: none
 	room   chan struct{} // of a subscription with Throttle; room for one: it is crowded no longer, or closed
+	left   atomic.Bool   // it is the feed's no more
 	away   bool          // it was told of a disconnect, and not yet of its end; guarded by the feed's mu
 
 	mu         sync.Mutex // guards all below, is held for no I/O and no callback; the segment pool's is taken under it

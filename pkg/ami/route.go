@@ -3,7 +3,7 @@ package ami
 import (
 	"context"
 	"fmt"
-	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,67 +28,109 @@ type Route struct {
 	Nodes []string // the others: choose among these, in this order; none means all
 }
 
-// pick chooses a node. For the kinds other than RouteNamed it is a ready one, or the error is ErrNotReady.
-func (c *Cluster) pick(r Route) (*Node, error) {
-	if r.Kind == RouteNamed {
-		n, ok := c.Node(r.Node)
-		if !ok {
-			return nil, fmt.Errorf("ami: %w: %q", ErrNoNode, r.Node)
-		}
-		return n, nil
-	}
-	candidates, err := c.candidates(r.Nodes)
-	if err != nil {
-		return nil, err
-	}
-	ready := make([]*Node, 0, len(candidates))
-	for _, n := range candidates {
-		if n.Ready() {
-			ready = append(ready, n)
-		}
-	}
-	if len(ready) == 0 {
-		return nil, fmt.Errorf("ami: %w: none of %d", ErrNotReady, len(candidates))
-	}
-	switch r.Kind {
-	case RouteRoundRobin:
-		return ready[(c.turn.Add(1)-1)%uint64(len(ready))], nil
-	case RouteLeastPending:
-		return slices.MinFunc(ready, func(a, b *Node) int { return a.pending() - b.pending() }), nil
-	}
-	return ready[0], nil
+// A Via is a cluster seen through a route. It is safe for concurrent use.
+type Via struct {
+	cluster *Cluster
+	route   Route
+	listed  atomic.Pointer[nodeList] // the route's nodes as last found; nil: not yet
 }
 
-// pending returns how many slots of the present session are taken.
-func (n *Node) pending() int {
-	if c := n.current.Load(); c != nil {
-		return c.pending()
-	}
-	return 0
+// Via returns the cluster as a [Doer] whose actions go where the route says. It may be kept and used again, which saves
+// finding the nodes that the route names each time.
+func (c *Cluster) Via(r Route) *Via { return &Via{cluster: c, route: r} }
+
+// A nodeList is the nodes that a route names, in its order.
+type nodeList struct {
+	members uint64 // of the cluster, as they were
+	nodes   []*Node
+	runs    []run // of the same
 }
 
-func (c *Cluster) candidates(names []string) ([]*Node, error) {
-	if len(names) == 0 {
-		return c.Nodes(), nil
+// list finds the nodes that the route names, anew if nodes were added or removed since.
+func (v *Via) list() (*nodeList, error) {
+	members := v.cluster.members.Load() // before they are looked at
+	if l := v.listed.Load(); l != nil && l.members == members {
+		return l, nil
 	}
-	nodes := make([]*Node, len(names))
-	for i, name := range names {
-		n, ok := c.Node(name)
+	names := v.route.Nodes
+	if v.route.Kind == RouteNamed {
+		names = []string{v.route.Node}
+	}
+	l := &nodeList{members: members, nodes: make([]*Node, 0, len(names))}
+	for _, name := range names {
+		n, ok := v.cluster.Node(name)
 		if !ok {
 			return nil, fmt.Errorf("ami: %w: %q", ErrNoNode, name)
 		}
-		nodes[i] = n
+		l.nodes, l.runs = append(l.nodes, n), appendRun(l.runs, n)
 	}
-	return nodes, nil
+	v.listed.Store(l)
+	return l, nil
 }
 
-// route chooses a node, waiting for a ready one within ctx and the action's timeout if the action says WaitReady.
-func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) {
-	n, err := c.pick(r)
-	if err == nil || !a.WaitReady || r.Kind == RouteNamed {
+// candidates returns the nodes among which the route chooses.
+func (v *Via) candidates() ([]*Node, error) {
+	if v.route.Kind != RouteNamed && len(v.route.Nodes) == 0 {
+		return v.cluster.Nodes(), nil
+	}
+	l, err := v.list()
+	if err != nil {
+		return nil, err
+	}
+	return l.nodes, nil
+}
+
+// pick chooses a node. For the kinds other than RouteNamed it is a ready one, or the error is ErrNotReady.
+func (v *Via) pick() (n *Node, err error) {
+	c, runs := v.cluster, []run(nil)
+	if v.route.Kind == RouteNamed || len(v.route.Nodes) > 0 {
+		l, err := v.list()
+		if err != nil {
+			return nil, err
+		}
+		if v.route.Kind == RouteNamed {
+			return l.nodes[0], nil
+		}
+		runs = l.runs
+	} else {
+		runs = c.index.runs()
+	}
+	switch v.route.Kind {
+	case RouteRoundRobin:
+		n = inTurn(runs, c.turn.Add(1)-1)
+	case RouteLeastPending:
+		c.count()
+		n = least(runs)
+	default:
+		n = first(runs)
+	}
+	if n == nil {
+		all, _ := v.candidates()
+		return nil, fmt.Errorf("ami: %w: none of %d", ErrNotReady, len(all))
+	}
+	return n, nil
+}
+
+// count has the nodes tell how many actions they have in flight, which costs each action a little.
+func (c *Cluster) count() {
+	if c.index.counted.Load() {
+		return
+	}
+	c.index.counted.Store(true) // what a session does from here on it tells itself
+	for _, n := range c.Nodes() {
+		if conn := n.current.Load(); conn != nil {
+			conn.tellPending()
+		}
+	}
+}
+
+// choose chooses a node, waiting for a ready one within ctx and the action's timeout if the action says WaitReady.
+func (v *Via) choose(ctx context.Context, a *Action) (*Node, error) {
+	n, err := v.pick()
+	if err == nil || !a.WaitReady || v.route.Kind == RouteNamed {
 		return n, err
 	}
-	candidates, listErr := c.candidates(r.Nodes)
+	candidates, listErr := v.candidates()
 	if listErr != nil || len(candidates) == 0 {
 		return nil, err
 	}
@@ -111,7 +153,7 @@ func (c *Cluster) route(ctx context.Context, r Route, a *Action) (*Node, error) 
 	for range candidates {
 		if waitErr := <-results; waitErr == nil {
 			cancel() // the other waits end at once
-			n, err := c.pick(r)
+			n, err := v.pick()
 			if err == nil { // one deadline for the wait and the answer
 				if a.Timeout <= 0 {
 					timeout = n.cfg.Timeouts.Action
@@ -142,19 +184,10 @@ func (c *Cluster) unrouted(a *Action, err error) error {
 	return &OpError{Op: OpDo, Action: a.Name, Err: err}
 }
 
-// A Via is a cluster seen through a route. It is safe for concurrent use.
-type Via struct {
-	cluster *Cluster
-	route   Route
-}
-
-// Via returns the cluster as a [Doer] whose actions go where the route says. It may be kept and used again.
-func (c *Cluster) Via(r Route) *Via { return &Via{c, r} }
-
 // Do sends an action to the node that the route chooses and waits for its answer; see [Node.Do]. If none can be chosen,
 // the error's Node is empty.
 func (v *Via) Do(ctx context.Context, a Action) (*Reply, error) {
-	n, err := v.cluster.route(ctx, v.route, &a)
+	n, err := v.choose(ctx, &a)
 	if err != nil {
 		return nil, v.cluster.unrouted(&a, err)
 	}
@@ -163,7 +196,7 @@ func (v *Via) Do(ctx context.Context, a Action) (*Reply, error) {
 
 // give sends an action whose end goes to a receiver, to the node that the route chooses.
 func (v *Via) give(ctx context.Context, a *Action, to receiver, mode submitMode) error {
-	n, err := v.cluster.route(ctx, v.route, a)
+	n, err := v.choose(ctx, a)
 	if err != nil {
 		return v.cluster.unrouted(a, err)
 	}

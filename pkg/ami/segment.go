@@ -83,8 +83,16 @@ func (s *segment) loss(e *entry) *loss {
 
 // A segmentPool keeps emptied large segments for any ring of a subscription.
 type segmentPool struct {
-	mu   sync.Mutex // guards free; no other lock is taken under it
-	free []*segment
+	mu     sync.Mutex // guards all below; no other lock is taken under it
+	free   []*segment
+	closed bool
+}
+
+// close keeps nothing any more.
+func (p *segmentPool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free, p.closed = nil, true
 }
 
 func (p *segmentPool) get() *segment {
@@ -103,7 +111,7 @@ func (p *segmentPool) get() *segment {
 func (p *segmentPool) put(s *segment) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.free) < poolSize {
+	if len(p.free) < poolSize && !p.closed {
 		p.free = append(p.free, s)
 	}
 }

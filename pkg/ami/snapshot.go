@@ -121,11 +121,11 @@ func (c *Conn) fill(s *NodeStats) {
 	s.Write, s.WritePeak = c.held(), max(s.WritePeak, c.peakOut)
 }
 
-// pending returns how many slots are taken.
-func (c *Conn) pending() int {
+// tellPending tells the node's seat how many slots are taken.
+func (c *Conn) tellPending() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.calls.used
+	c.calls.seat.tell(c.calls.used)
+	c.mu.Unlock()
 }
 
 // ClusterStats is a snapshot of a cluster.

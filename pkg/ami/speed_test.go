@@ -112,33 +112,3 @@ func TestAllocations(t *testing.T) {
 		})
 	}
 }
-
-// The engine against what a straightforward client does, in one run; the floors are far under what is measured
-// (docs/PERFORMANCE.md), so that only a real loss of speed fails, not a noisy machine.
-func TestSpeedFloors(t *testing.T) {
-	if raceEnabled || testing.Short() {
-		t.Skip("SKIPPED: speed says nothing under the race detector or in short runs")
-	}
-	for _, tt := range []struct {
-		name            string
-		ours, reference func(*testing.B)
-		floor           float64
-	}{
-		{"events, against textproto", BenchmarkEvents, BenchmarkReferenceTextprotoSocket, 2},
-		{"borrowed events, against textproto", BenchmarkEventsBorrowed, BenchmarkReferenceTextprotoSocket, 3},
-		{"256 callers, against a write and a timer a call", BenchmarkActions256, BenchmarkReferenceNaive256, 2},
-		{"a batch, against a socket that pipelines", BenchmarkActionsBatchPlainServer, BenchmarkReferenceRawPipelinePlainServer, 0.35},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			best := 0.0
-			for range 3 {
-				ours, reference := testing.Benchmark(tt.ours), testing.Benchmark(tt.reference)
-				ratio := float64(reference.NsPerOp()) / float64(ours.NsPerOp())
-				if best = max(best, ratio); best >= tt.floor {
-					return
-				}
-			}
-			t.Errorf("only %.1f times as fast, the floor is %.1f", best, tt.floor)
-		})
-	}
-}

@@ -49,6 +49,7 @@ type Subscription struct {
 	wake chan struct{}   // room for one
 	done chan struct{}   // closed by Close
 	over <-chan struct{} // closed when nothing more can come; nil: never, a node makes new sessions
+	ends *atomic.Int64   // counts closed subscriptions, the cluster's; nil: none
 	once sync.Once
 
 	mu      sync.Mutex
@@ -270,6 +271,10 @@ func (s *Subscription) Close() {
 		s.ready = nil
 		for r := range s.members {
 			s.leave(r)
+		}
+		s.pool.close()
+		if s.ends != nil {
+			s.ends.Add(1)
 		}
 	})
 }

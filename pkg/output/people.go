@@ -168,7 +168,10 @@ func (p *Printer) tableRow(r Record) {
 // endTable prints the table that was gathered.
 func (p *Printer) endTable() {
 	var left []string
-	p.table.DropEmpty()
+	if p.table.DropEmpty(); len(p.table.head) == 0 { // --fields names nothing that is there
+		p.rows, p.filled, p.table = p.rows+p.table.Len(), make([]bool, len(p.o.Fields)), nil
+		return
+	}
 	p.buf, left = p.table.Append(p.buf, p.o.Width)
 	p.left = append(p.left, left...)
 	p.table = nil

@@ -3,7 +3,6 @@ package output
 import (
 	"slices"
 	"strings"
-
 	"unicode/utf8"
 
 	"github.com/mattn/go-runewidth"

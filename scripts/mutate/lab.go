@@ -38,29 +38,41 @@ func (l *lab) healthy(mutants []mutant) error {
 			patterns[m.also.pkg] = append(patterns[m.also.pkg], m.also.run)
 		}
 	}
-	b := &bench{lab: l, dir: filepath.Join(l.dir, "healthy")}
 	for pkg, runs := range patterns {
-		bin, err := b.build(pkg, nil)
-		if err == nil {
-			l.bins[pkg] = filepath.Join(l.dir, fmt.Sprintf("healthy%d.test", len(l.bins)))
-			err = os.Rename(bin, l.bins[pkg])
-		}
-		if err != nil {
-			return err
-		}
 		slices.Sort(runs)
-		pattern := strings.Join(slices.Compact(runs), "|")
+		runs = slices.Compact(runs) // which zeroes what it cuts off
+		pattern := strings.Join(runs, "|")
 		if slices.Contains(runs, "") {
 			pattern = ""
 		}
-		if _, out := l.test(l.bins[pkg], pkg, pattern, 5*time.Minute, false); out != "" {
-			for _, m := range failed.FindAllStringSubmatch(out, -1) {
-				l.broken = append(l.broken, m[1])
-			}
-			if len(l.broken) == 0 {
-				return fmt.Errorf("%s fails without any mutant:\n%s", pkg, out)
-			}
+		if err := l.prepare(pkg, pattern); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// prepare builds a package's tests as they are, and leaves out what fails.
+func (l *lab) prepare(pkg, pattern string) error {
+	b := &bench{lab: l, dir: filepath.Join(l.dir, "healthy")}
+	bin, err := b.build(pkg, nil)
+	if err != nil {
+		return err
+	}
+	l.bins[pkg] = filepath.Join(l.dir, fmt.Sprintf("healthy%d.test", len(l.bins)))
+	if err := os.Rename(bin, l.bins[pkg]); err != nil {
+		return err
+	}
+	catcher, out := l.test(l.bins[pkg], pkg, pattern, 5*time.Minute, false)
+	if catcher == "" {
+		return nil
+	}
+	broken := failed.FindAllStringSubmatch(out, -1)
+	if len(broken) == 0 {
+		return fmt.Errorf("%s fails without any mutant: %s\n%s", pkg, catcher, out)
+	}
+	for _, m := range broken {
+		l.leaveOut(m[1])
 	}
 	return nil
 }
@@ -99,7 +111,8 @@ var (
 
 // test runs a test binary and returns the first test that failed, hung or crashed, or "".
 func (l *lab) test(bin, pkg, pattern string, timeout time.Duration, failFast bool) (catcher, output string) {
-	c := exec.Command(bin, "-test.short", "-test.v", "-test.run", pattern, "-test.timeout", timeout.String(), fmt.Sprintf("-test.failfast=%t", failFast))
+	// A mutant may take memory without end.
+	c := exec.Command("sh", "-c", `ulimit -v 8000000; exec "$0" "$@"`, bin, "-test.short", "-test.v", "-test.run", pattern, "-test.timeout", timeout.String(), fmt.Sprintf("-test.failfast=%t", failFast))
 	l.mu.Lock()
 	if len(l.broken) > 0 {
 		c.Args = append(c.Args, "-test.skip", "^("+strings.Join(l.broken, "|")+")$")
@@ -118,7 +131,7 @@ func (l *lab) test(bin, pkg, pattern string, timeout time.Duration, failFast boo
 		return "ERROR " + err.Error(), output
 	}
 	if m := hung.FindStringSubmatch(output); m != nil {
-		return testName(m[1]) + " (hangs)", output
+		return testName(m[1]) + hangs, output
 	}
 	if m := failed.FindStringSubmatch(output); m != nil {
 		return m[1], output
@@ -136,6 +149,11 @@ func testName(catcher string) string {
 	return name
 }
 
+// hangs is behind the name of a test that did not end in time.
+const hangs = " (hangs)"
+
+var errBuild = errors.New("it does not compile")
+
 // A bench builds and tries one mutant at a time.
 type bench struct {
 	*lab
@@ -144,11 +162,7 @@ type bench struct {
 
 // try returns the test that sees the mutant, or "" if none does.
 func (b *bench) try(m *mutant) (string, error) {
-	changed, err := m.apply()
-	if err != nil {
-		return "", err
-	}
-	bin, err := b.build(m.pkg, changed)
+	bin, err := b.build(m.pkg, m.files)
 	if err != nil {
 		return "", err
 	}
@@ -166,7 +180,7 @@ func (b *bench) try(m *mutant) (string, error) {
 	if m.also.pkg == "" {
 		return catcher, nil
 	}
-	second, err := b.secondOpinion(m, changed)
+	second, err := b.secondOpinion(m)
 	if err != nil {
 		return "", err
 	}
@@ -174,8 +188,8 @@ func (b *bench) try(m *mutant) (string, error) {
 }
 
 // secondOpinion wants another suite, alone, to see the mutant too.
-func (b *bench) secondOpinion(m *mutant, changed map[string]string) (string, error) {
-	bin, err := b.build(m.also.pkg, changed)
+func (b *bench) secondOpinion(m *mutant) (string, error) {
+	bin, err := b.build(m.also.pkg, m.files)
 	if err != nil {
 		return "", err
 	}
@@ -213,6 +227,20 @@ func (b *bench) confirmed(pkg, bin, catcher string) bool {
 
 // build compiles a package's tests with some files changed.
 func (b *bench) build(pkg string, changed map[string]string) (string, error) {
+	list, err := b.overlay(changed)
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(b.dir, "mutant.test")
+	out, err := exec.Command("go", "test", "-c", "-ldflags=-s -w -buildid=", "-overlay", list, "-o", bin, pkg).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", errBuild, strings.Join(strings.Fields(string(out)), " "))
+	}
+	return bin, nil
+}
+
+// overlay writes the changed files, and the list of them that the compiler takes.
+func (b *bench) overlay(changed map[string]string) (list string, err error) {
 	if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		return "", err
 	}
@@ -228,17 +256,10 @@ func (b *bench) build(pkg string, changed map[string]string) (string, error) {
 		}
 		overlay.Replace[from] = to
 	}
-	list, err := json.Marshal(overlay)
+	text, err := json.Marshal(overlay)
 	if err != nil {
 		return "", err
 	}
-	listFile, bin := filepath.Join(b.dir, "overlay.json"), filepath.Join(b.dir, "mutant.test")
-	if err := os.WriteFile(listFile, list, 0o600); err != nil {
-		return "", err
-	}
-	out, err := exec.Command("go", "test", "-c", "-ldflags=-s -w", "-overlay", listFile, "-o", bin, pkg).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("it does not compile: %s", strings.Join(strings.Fields(string(out)), " "))
-	}
-	return bin, nil
+	list = filepath.Join(b.dir, "overlay.json")
+	return list, os.WriteFile(list, text, 0o600)
 }

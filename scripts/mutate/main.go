@@ -15,10 +15,19 @@ import (
 
 func main() {
 	every := flag.Int("every", 1, "take each Nth mutant, beginning with one that changes by the day")
-	table := flag.String("table", "", "write the table of mutants and catchers to this file, in Markdown")
+	table := flag.String("table", "", "write what became of each to this file, as a table in Markdown")
 	jobs := flag.Int("jobs", min(4, runtime.NumCPU()), "try so many at once")
+	count := flag.Int("sample", 0, "flip so many operators in each of the packages named, one at a time")
+	seed := flag.Uint64("seed", 1, "which operators a sample flips")
+	floor := flag.Int("floor", 85, "how many of a sample's flips must be seen, in percent")
 	flag.Parse()
-	if err := run(flag.Args(), *every, *jobs, *table); err != nil {
+	var err error
+	if *count > 0 {
+		err = runSample(flag.Args(), *count, *seed, *floor, *table)
+	} else {
+		err = run(flag.Args(), *every, *jobs, *table)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
@@ -77,8 +86,6 @@ func choose(names []string, every int) (chosen []mutant, err error) {
 	for i := range all {
 		if i%every == first {
 			chosen = append(chosen, all[i])
-		} else if _, err := all[i].apply(); err != nil {
-			return nil, fmt.Errorf("%s: %w", all[i].name, err)
 		}
 	}
 	return chosen, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -12,25 +13,30 @@ import (
 // rulesDir holds one bug a file.
 const rulesDir = "testdata/mutants"
 
-// A mutant is one deliberate bug: places in source files, and what stands there instead.
+// A mutant is one deliberate bug: places in declarations, and what stands there instead.
 type mutant struct {
 	name  string
 	what  string // what it breaks, one line
 	run   string // the tests that are known to catch it, as for -run; "" for all
-	pkg   string // the package whose tests those are
+	pkg   string // the package whose tests those are; that of the first place if none is named
 	also  suite  // another one that must see it too, by itself
 	edits []edit
+	files map[string]string // the changed text of every file that it touches
 }
 
 // A suite is some tests of a package.
 type suite struct{ pkg, run string }
 
-// An edit replaces one place of one file.
-type edit struct{ file, before, after string }
+// An edit replaces some lines of one declaration.
+type edit struct{ in, before, after string }
 
-// load reads the mutants of those names, or all of them.
+// load reads the mutants of those names, or all of them, and applies them to the module.
 func load(names []string) ([]mutant, error) {
 	paths, err := filepath.Glob(filepath.Join(rulesDir, "*.txt"))
+	if err != nil {
+		return nil, err
+	}
+	source, err := readModule()
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +47,9 @@ func load(names []string) ([]mutant, error) {
 			continue
 		}
 		m, err := parse(name, path)
+		if err == nil {
+			err = m.apply(source)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -53,23 +62,24 @@ func load(names []string) ([]mutant, error) {
 }
 
 // parse reads a rule: lines "what: …", "run: …", "pkg: …" and "also: PACKAGE TESTS", then pairs of texts, each behind a
-// line of its own: "-- before PATH --" and "-- after PATH --".
+// line of its own: "-- in NAME --" and "-- becomes --". NAME is a function, "Type.method", or another top-level name; with
+// its package's name before it ("ami.Conn.held") where others have the same.
 func parse(name, path string) (mutant, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return mutant{}, err
 	}
-	m := mutant{name: name, pkg: "./pkg/ami"}
+	m := mutant{name: name}
 	var into *string
 	for line := range strings.Lines(string(text)) {
 		mark := strings.Fields(line)
 		switch {
-		case len(mark) == 4 && mark[0] == "--" && mark[1] == "before":
-			m.edits = append(m.edits, edit{file: mark[2]})
+		case len(mark) == 4 && mark[0] == "--" && mark[1] == "in" && mark[3] == "--":
+			m.edits = append(m.edits, edit{in: mark[2]})
 			into = &m.edits[len(m.edits)-1].before
-		case len(mark) == 4 && mark[0] == "--" && mark[1] == "after":
-			if n := len(m.edits); n == 0 || m.edits[n-1].file != mark[2] {
-				return m, fmt.Errorf("%q is not behind its other half", strings.TrimSpace(line))
+		case len(mark) == 3 && mark[0] == "--" && mark[1] == "becomes" && mark[2] == "--":
+			if n := len(m.edits); n == 0 || into != &m.edits[n-1].before {
+				return m, errors.New("a becomes is not behind its in")
 			}
 			into = &m.edits[len(m.edits)-1].after
 		case into != nil:
@@ -80,8 +90,8 @@ func parse(name, path string) (mutant, error) {
 			}
 		}
 	}
-	if len(m.edits) == 0 || m.what == "" {
-		return m, errors.New("a mutant needs what: and pairs of before and after")
+	if n := len(m.edits); n == 0 || m.what == "" || into != &m.edits[n-1].after {
+		return m, errors.New("a mutant needs what: and pairs of in and becomes")
 	}
 	return m, nil
 }
@@ -105,23 +115,36 @@ func (m *mutant) head(line string) error {
 	return nil
 }
 
-// apply returns the changed text of every file that the mutant touches. A place that is not there exactly once is an
-// error: the code has moved on and the rule must follow.
-func (m *mutant) apply() (map[string]string, error) {
-	changed := make(map[string]string)
-	for _, e := range m.edits {
-		text, ok := changed[e.file]
-		if !ok {
-			b, err := os.ReadFile(e.file)
-			if err != nil {
-				return nil, err
-			}
-			text = string(b)
-		}
-		if n := strings.Count(text, e.before); n != 1 {
-			return nil, fmt.Errorf("its place is in %s %d times", e.file, n)
-		}
-		changed[e.file] = strings.Replace(text, e.before, e.after, 1)
+// apply fills in the changed files. A place that is not there exactly once is an error: the code has changed and the rule
+// must follow.
+func (m *mutant) apply(source *module) error {
+	type change struct {
+		place
+		after string
 	}
-	return changed, nil
+	var changes []change
+	for _, e := range m.edits {
+		at, err := source.find(e.in, e.before)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, change{at, e.after})
+		if m.pkg == "" {
+			m.pkg = at.dir
+		}
+	}
+	// From the end, so that the places before a change stay where they are.
+	slices.SortFunc(changes, func(a, b change) int { return cmp.Or(strings.Compare(a.file, b.file), b.start-a.start) })
+	m.files = make(map[string]string)
+	for i, c := range changes {
+		text, ok := m.files[c.file]
+		if !ok {
+			text = source.texts[c.file]
+		}
+		if i > 0 && changes[i-1].file == c.file && changes[i-1].start < c.end {
+			return fmt.Errorf("two of its places in %s overlap", c.file)
+		}
+		m.files[c.file] = text[:c.start] + c.after + text[c.end:]
+	}
+	return nil
 }

@@ -68,7 +68,7 @@ func TestMergeKeepsWhatFailed(t *testing.T) {
 		r := &bench.Result{Schema: 1, Config: bench.Config{Workload: bench.WorkloadActions, FailIf: []string{failIf}}}
 		r.Total.Sent, r.Total.Ended.Reply, r.Total.Ended.Error = 10, 5, 5
 		if left > 0 {
-			r.Calls = &bench.Calls{Left: left}
+			r.Calls = &bench.Calls{Originated: 10, Answered: 9, Left: left}
 		}
 		return r
 	}

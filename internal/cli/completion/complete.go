@@ -209,6 +209,12 @@ func (c *completer) words(w run.Words, before []string, word string) {
 		if first {
 			c.addAll(word, "", w.Choices()...)
 		}
+	case run.SomeOf:
+		for _, v := range w.Choices() {
+			if !slices.Contains(before, v) {
+				c.add(word, "", v, "")
+			}
+		}
 	case run.FormAndFiles:
 		if c.files = !first; first {
 			c.addAll(word, "", w.Choices()...)

@@ -145,7 +145,11 @@ func (f *Failure) ofOperation(op *ami.OpError) {
 		f.ofTLS(op, where)
 	case "banner":
 		f.Code = codeBanner
-		f.Message = fmt.Sprintf("%s: no Asterisk manager answers there: %s", where, Cause(op.Err))
+		what := "no Asterisk manager answers there"
+		if errors.Is(op.Err, ami.ErrDisconnected) { // it may well be one
+			what = "it sent no greeting"
+		}
+		f.Message = fmt.Sprintf("%s: %s: %s", where, what, Cause(op.Err))
 		f.Hint = bannerHint(op.Err)
 	case "login":
 		f.ofLogin(op, where)
@@ -166,7 +170,16 @@ func (f *Failure) ofConnect(op *ami.OpError, where string) {
 		f.ofOperation(attempt)
 		return
 	}
-	f.Code, f.Message = CodeConnect, where+": there was no session in time"
+	f.Code = CodeConnect
+	switch {
+	case errors.Is(op.Err, ami.ErrDisconnected): // the last session's end; no attempt has failed since
+		f.Message, f.Hint = fmt.Sprintf("%s: %s", where, Cause(op.Err)), "it is being tried again; `amictl wait --ready` waits until it is back"
+		return
+	case errors.Is(op.Err, ami.ErrNotReady) && !errors.Is(op.Err, ami.ErrTimeout) && !errors.Is(op.Err, context.DeadlineExceeded): // nothing is known of it, and nobody waited
+		f.Message, f.Hint = where+": there is no session yet", "it is being tried; --connect-timeout allows more time"
+		return
+	}
+	f.Message = where + ": there was no session in time"
 	f.Hint = "the server neither refused nor answered: is it overloaded, or a firewall in the way? --connect-timeout allows more time"
 }
 

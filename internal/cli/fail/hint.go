@@ -35,7 +35,7 @@ func bannerHint(err error) string {
 	var banner *wire.BannerError
 	switch {
 	case errors.Is(err, ami.ErrDisconnected):
-		return "it closed the connection before its greeting: authlimit in manager.conf may be reached, which counts sessions that are not logged in yet; or it is a TLS port, which needs amis://"
+		return "it closed the connection before its greeting: it is starting or stopping, or authlimit in manager.conf is reached, which counts sessions that are not logged in yet, or it is a TLS port, which needs amis://"
 	case !errors.As(err, &banner):
 		return "is this the manager's port (5038)? A TLS port needs amis://"
 	case strings.HasPrefix(banner.Got, "HTTP/"):

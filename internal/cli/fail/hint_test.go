@@ -3,6 +3,7 @@ package fail
 import (
 	"context"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -92,6 +93,9 @@ func TestClassifiedErrorsHaveHints(t *testing.T) {
 		"login":              op("login", ami.SentNo, ami.ErrUnauthorized),
 		"login, cut":         op("login", ami.SentNo, errors.New("x")),
 		"connect":            op("connect", ami.SentNo, ami.ErrTimeout),
+		"connect, lost":      op("connect", ami.SentNo, fmt.Errorf("%w: %w", ami.ErrTimeout, ami.ErrDisconnected)),
+		"connect, not yet":   op("connect", ami.SentNo, ami.ErrNotReady),
+		"banner, cut":        op("banner", ami.SentNo, ami.ErrDisconnected),
 		"connect, cause":     op("connect", ami.SentNo, op("banner", ami.SentNo, ami.ErrTimeout)),
 		"setup":              op("setup", ami.SentNo, errors.New("x")),
 		"refused":            op("do", ami.SentYes, &ami.ResponseError{Action: "QueueStatus", Message: "No such queue"}),

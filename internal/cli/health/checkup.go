@@ -63,9 +63,7 @@ func revisit(ctx context.Context, r *run.Run, n *ami.Node, first bool) checkup {
 		}
 		h.err = n.Connect(ctx)
 	} else if !n.Ready() {
-		if _, h.err = n.State(); h.err == nil {
-			h.err = &ami.OpError{Op: ami.OpDo, Node: n.Name(), Err: ami.ErrNotReady}
-		}
+		h.err = target.Absent(n)
 	}
 	h.at = time.Now()
 	if h.err == nil {
@@ -92,6 +90,10 @@ func (h *checkup) fail(err error) {
 // ask fills in what the node answers. A Ping that fails is not followed by more.
 func (h *checkup) ask(ctx context.Context, d ami.Doer) {
 	r, err := d.Do(ctx, ami.NewAction("Ping"))
+	if errors.Is(err, ami.ErrStopping) { // it takes nothing any more, as one that takes no logins
+		h.err = err
+		return
+	}
 	if err != nil {
 		h.degraded = "ping: " + fail.Classify(err).Message
 		return
@@ -151,6 +153,8 @@ func (h *checkup) state() string {
 	switch {
 	case errors.Is(h.err, ami.ErrUnauthorized):
 		return "login-refused"
+	case errors.Is(h.err, ami.ErrStopping):
+		return "stopping"
 	case h.err != nil:
 		return "down"
 	case h.critical:

@@ -462,7 +462,7 @@ func (t *tailer) answers(sent *sender) error {
 			continue
 		}
 		t.acted.Add(fail.ExitOK)
-		if t.stats == nil && !t.quietReply {
+		if t.stats == nil && !t.quietReply && t.run.Settings.Output != run.OutputCSV { // whose rows are events
 			if err := t.out.Reply(e.Reply, &origin); err != nil {
 				return err
 			}

@@ -165,7 +165,7 @@ func notReady(r *run.Run, n *ami.Node) error {
 	why := fail.Failure{Message: "it has not finished booting", Hint: "its own log says what it waits for; --timeout allows more time"}
 	switch {
 	case last != nil:
-		why = fail.Classify(last)
+		why = fail.Classify(target.Absent(n))
 	case state != ami.StateReady && state != ami.StateDegraded:
 		why = fail.Failure{Message: "it takes the connection and does not answer", Hint: "is this the manager's port (5038)? --timeout allows more time"}
 	}

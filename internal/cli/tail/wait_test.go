@@ -66,9 +66,10 @@ func TestWaitTimesOut(t *testing.T) {
 		"an answer": func(o *waitOptions) { o.names, o.until.conditions = nil, flags.List{"CoreCurrentCalls=7"} },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they only wait
 			r := runtest.New(t, runtest.Setup{
 				Servers: []*amitest.Server{srv}, Rest: []string{"CoreStatus"},
-				Flags: run.Globals{Timeout: flags.Duration{Value: 300 * time.Millisecond, Given: true}},
+				Flags: run.Globals{Timeout: flags.Duration{Value: 2 * time.Second, Given: true}},
 			})
 			o := newWaitOptions()
 			o.until.every.Value = 10 * time.Millisecond

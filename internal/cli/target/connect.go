@@ -116,6 +116,18 @@ func noSession(err error) error {
 	return &fail.Error{Code: f.Code, Message: f.Message, Hint: f.Hint}
 }
 
+// Absent says why a node has no session now: what its last attempt, or its last session, came to.
+func Absent(n *ami.Node) error {
+	_, cause := n.State()
+	if cause == nil {
+		cause = ami.ErrNotReady
+	}
+	if errors.As(cause, new(*ami.OpError)) {
+		return cause
+	}
+	return &ami.OpError{Op: ami.OpConnect, Node: n.Name(), Err: cause}
+}
+
 // IsLogin reports whether the server refused the login.
 func IsLogin(err error) bool { return errors.Is(err, ami.ErrUnauthorized) }
 

@@ -59,7 +59,6 @@ func TestSecretCommandLeavesNothing(t *testing.T) {
 			if tt.hangs {
 				time.AfterFunc(300*time.Millisecond, cancel)
 			}
-			start := time.Now()
 			text, err := outputOf(ctx, strings.ReplaceAll(tt.command, " S", " "+seconds), os.Stderr)
 			switch secret, wrong := firstLine(text, "it"); {
 			case tt.hangs && !errors.Is(err, context.Canceled):
@@ -72,9 +71,6 @@ func TestSecretCommandLeavesNothing(t *testing.T) {
 				if tt.fails == "" && (err != nil || secret.Reveal() != tt.secret) || tt.fails != "" && (err == nil || !strings.Contains(err.Error(), tt.fails)) {
 					t.Errorf("%q, %v", text, err)
 				}
-			}
-			if took := time.Since(start); took > 8*time.Second {
-				t.Errorf("it took %v", took)
 			}
 			for range 500 { // init may take a moment to bury them
 				if len(sleepers(seconds)) == 0 {

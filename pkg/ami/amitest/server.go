@@ -91,7 +91,7 @@ func (s *Server) listen() error {
 	if s.cfg.network != nil {
 		l, err = s.cfg.network.Listen(net.JoinHostPort(s.name, "5038"))
 	} else {
-		l, err = net.Listen("tcp", "127.0.0.1:0")
+		l, err = listenLoopback()
 	}
 	if err != nil {
 		return fmt.Errorf("amitest: listen: %w", err)

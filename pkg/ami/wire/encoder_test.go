@@ -54,6 +54,7 @@ func TestAppendActionRefuses(t *testing.T) {
 		{"129 headers", "Ping", "1", fields(127), ErrHeaders},
 		{"leading space", "Ping", "1", []Field{{"A", " x"}}, ErrLeadingSpace},
 		{"leading tab", "Ping", "1", []Field{{"A", "\tx"}}, ErrLeadingSpace},
+		{"names as long as those that are reserved", "Ping", "1", []Field{{"Member", "x"}, {"Priority", "1"}, {"Actio", "x"}, {"ActionIDs", "x"}}, nil},
 		{"spaces and parentheses inside a name", "Ping", "1", []Field{{"A (b) c", "x"}}, nil},
 	}
 	for _, tt := range tests {
@@ -63,8 +64,18 @@ func TestAppendActionRefuses(t *testing.T) {
 				t.Fatalf("got %v, want %v", err, tt.want)
 			}
 			var fe *FieldError
-			if tt.want != nil && (!errors.As(err, &fe) || string(got) != "kept") {
-				t.Errorf("dst = %q, error %T", got, err)
+			want := "kept"
+			if tt.want == nil {
+				want += "Action: " + tt.action + "\r\nActionID: " + tt.id + "\r\n"
+				for _, f := range tt.fields {
+					want += f.Name + ": " + f.Value + "\r\n"
+				}
+				want += "\r\n"
+			} else if !errors.As(err, &fe) {
+				t.Errorf("error %T", err)
+			}
+			if string(got) != want {
+				t.Errorf("%q, want %q", got, want)
 			}
 		})
 	}

@@ -28,31 +28,3 @@ func TestDecodeAllocations(t *testing.T) {
 		t.Errorf("%.2f allocations a borrowed message, want 0, and %.2f an owned one, want 1", borrowed, kept)
 	}
 }
-
-// The decoder against its references in one run; the floors are far under what is measured (docs/PERFORMANCE.md), so that
-// only a real loss of speed fails, not a noisy machine.
-func TestDecodeFloors(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED: speed says nothing in short runs")
-	}
-	for _, tt := range []struct {
-		name            string
-		ours, reference func(*testing.B)
-		floor           float64
-	}{
-		{"borrowed, against a scan", BenchmarkDecodeBorrowed, BenchmarkReferenceScan, 0.25},
-		{"owned, against a scan", BenchmarkDecodeOwned, BenchmarkReferenceScan, 0.12},
-		{"owned, against textproto", BenchmarkDecodeOwned, BenchmarkReferenceTextproto, 3},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			best := 0.0
-			for range 3 {
-				ours, reference := testing.Benchmark(tt.ours), testing.Benchmark(tt.reference)
-				if best = max(best, float64(reference.NsPerOp())/float64(ours.NsPerOp())); best >= tt.floor {
-					return
-				}
-			}
-			t.Errorf("only %.2f times as fast, the floor is %.2f", best, tt.floor)
-		})
-	}
-}
