@@ -103,13 +103,13 @@ func TestThrottleEndsWithTheBacklog(t *testing.T) {
 type pacedConn struct {
 	net.Conn
 	back    time.Time
-	longest time.Duration
+	longest atomic.Int64 // nanoseconds
 	read    atomic.Uint64
 }
 
 func (c *pacedConn) Read(p []byte) (int, error) {
 	if !c.back.IsZero() {
-		c.longest = max(c.longest, time.Since(c.back))
+		c.longest.Store(max(c.longest.Load(), int64(time.Since(c.back))))
 	}
 	n, err := c.Conn.Read(p)
 	c.read.Add(uint64(n))
@@ -186,8 +186,8 @@ func TestThrottlePace(t *testing.T) {
 				if least := max(taken, int(flood/time.Second)*9e6); written < least {
 					t.Errorf("the server could write %d bytes, want at least %d", written, least)
 				}
-				if paced.longest > 50*time.Millisecond || paced.read.Load() == 0 {
-					t.Errorf("%v passed without a read of %d bytes", paced.longest, paced.read.Load())
+				if longest := time.Duration(paced.longest.Load()); longest > 50*time.Millisecond || paced.read.Load() == 0 {
+					t.Errorf("%v passed without a read of %d bytes", longest, paced.read.Load())
 				}
 			})
 		})

@@ -185,7 +185,6 @@ type tailer struct {
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
 	quietReply bool
 	gaps       int
-	dropped    uint64       // events, for which this was too slow
 	acted      target.Tally // how the action ended on several nodes
 }
 
