@@ -13,7 +13,8 @@ import (
 )
 
 // read is the session's reader: the one goroutine that decodes, completes calls, and settles what is owed in the end.
-// It never waits for a consumer. It returns when nothing of the session is left.
+// It waits for no consumer, but for one that asked for it (Throttle), and then not for long. It returns when nothing of
+// the session is left.
 func (c *Conn) read() {
 	n := 0
 	for {
