@@ -207,6 +207,7 @@ url = "ami://`+s.Addr()+`"
 		args  string
 	}{
 		{file, "", "send Ping -v --node " + good},
+		{file, "", "state -v --node " + good},
 		{nil, canary.Secret + "\n", "send Ping -v --secret-stdin --node " + good},
 		{nil, "", "send Ping -v --secret-file .secret --node " + good},
 		{named, "", "send Ping -v --node a"},

@@ -57,6 +57,8 @@ func (p *process) midWork(record string) []caught {
 		{"wait", "Nothing -- Slow", "Slow"},
 		{"health", "", "CoreStatus"},
 		{"health", "--watch " + mute, "connect"},
+		{"state", mute, "connect"},
+		{"state", "--follow", "output"},
 		{"check", profile, "CoreStatus"},
 		{"check", fifo, "open"},
 		{"sim", "--nodes 2", "output"},

@@ -64,11 +64,6 @@ func (f *feed) flush() {
 	}
 }
 
-// throttled reports whether a subscription would rather have the reader rest than lose events.
-func (f *feed) throttled() bool {
-	return slices.ContainsFunc(f.list(), (*ring).throttled)
-}
-
 // lost tells every subscription that the session ended at that instant. The session's own get nothing of the next one.
 func (f *feed) lost(at int64) {
 	f.flush()
@@ -114,6 +109,9 @@ func (f *feed) join(s *Subscription) *ring {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := &ring{node: f.node, sub: s, budget: f.budget, segs: segments{pool: &s.pool}}
+	if s.throttle {
+		r.room = make(chan struct{}, 1)
+	}
 	rings := append(f.list(), r) // behind what the reader has seen of the array
 	f.rings.Store(&rings)
 	return r

@@ -13,8 +13,10 @@ import (
 )
 
 // read is the session's reader: the one goroutine that decodes, completes calls, and settles what is owed in the end.
-// It never waits for a consumer. It returns when nothing of the session is left.
+// It waits for no consumer, but for one that asked for it (Throttle), and then not for long. It returns when nothing of
+// the session is left.
 func (c *Conn) read() {
+	n := 0
 	for {
 		err := c.decode()
 		if c.overLimit(err) {
@@ -24,10 +26,7 @@ func (c *Conn) read() {
 			if c.dec.Unended() {
 				c.fenceText()
 			}
-			if c.feed.throttled() {
-				time.Sleep(throttleRest)
-			}
-			var n int
+			c.feed.awaitRoom(c.at.Add(longestRest(n)))
 			n, err = c.nc.Read(c.dec.Space())
 			c.dec.Wrote(n)
 			c.stats.bytesIn.Add(uint64(n))
@@ -57,10 +56,6 @@ func (c *Conn) read() {
 		return
 	}
 }
-
-// throttleRest is how long the reader rests between reads for a subscription that asked for it. Far more than any
-// Asterisk says in that time fits one read.
-const throttleRest = time.Millisecond
 
 // errNoEnd is why a session ends in which an answer over its limit goes on and on.
 var errNoEnd = fmt.Errorf("%w: an answer over its limit has no end", ErrProtocol)

@@ -41,9 +41,10 @@ func (l *loss) add(later loss) {
 type ring struct {
 	node   string
 	sub    *Subscription
-	budget *budget     // nil: none
-	left   atomic.Bool // it is the feed's no more
-	away   bool        // it was told of a disconnect, and not yet of its end; guarded by the feed's mu
+	budget *budget       // nil: none
+	room   chan struct{} // of a subscription with Throttle; room for one: it is crowded no longer, or closed
+	left   atomic.Bool   // it is the feed's no more
+	away   bool          // it was told of a disconnect, and not yet of its end; guarded by the feed's mu
 
 	mu         sync.Mutex // guards all below, is held for no I/O and no callback; the segment pool's is taken under it
 	segs       segments
@@ -53,6 +54,7 @@ type ring struct {
 	credit     int64
 	tail       loss
 	queued     bool // in the subscription's ready list
+	awaited    bool // the reader waits for room
 	closed     bool
 	deficit    int
 	offered    uint64
@@ -126,16 +128,6 @@ func (r *ring) flush() {
 	if wake {
 		r.sub.enqueue(r)
 	}
-}
-
-// throttled reports whether more than half is in use, and the subscription would rather wait than lose events.
-func (r *ring) throttled() bool {
-	if !r.sub.throttle {
-		return false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.n > r.sub.ringEvents/2 || r.bytes > r.sub.ringBytes/2
 }
 
 // becameReady marks the ring queued if it has something to say and is not queued yet. Called under mu.
@@ -264,6 +256,7 @@ func (r *ring) pull(dst []Event) (out []Event, events int, more bool) {
 	}
 	r.pulled += uint64(events)
 	if r.n > 0 {
+		r.admit()
 		return dst, events, true
 	}
 	if r.tail != (loss{}) {
@@ -276,6 +269,7 @@ func (r *ring) pull(dst []Event) (out []Event, events int, more bool) {
 	}
 	r.busiest = 0
 	r.returnCredit(0)
+	r.admit()
 	return dst, events, false
 }
 
@@ -324,5 +318,6 @@ func (r *ring) close() {
 	r.closed = true
 	r.discarded += uint64(r.n)
 	r.segs, r.n, r.bytes, r.tail = segments{pool: r.segs.pool}, 0, 0, loss{}
+	r.admit()
 	r.returnCredit(0)
 }

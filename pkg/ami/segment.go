@@ -124,6 +124,7 @@ type segments struct {
 	lent       []*segment // popped to the end by the consumer, which still reads them
 	spare      *segment   // an emptied one that is not large
 	size       int        // of the next new one: it follows the load
+	held       int        // bytes of text of all that are queued, used or not
 }
 
 // take returns a segment with room for an event of that size, at the end of the queue.
@@ -142,6 +143,7 @@ func (q *segments) take(size int) *segment {
 		q.tail.next = s
 	}
 	q.tail = s
+	q.held += len(s.text)
 	return s
 }
 
@@ -180,6 +182,7 @@ func (q *segments) unlink() {
 		q.tail = nil
 	}
 	s.next = nil
+	q.held -= len(s.text)
 	if s.lent {
 		q.lent = append(q.lent, s)
 	} else {

@@ -1,7 +1,11 @@
 package ami_test
 
 import (
+	"context"
 	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,4 +97,131 @@ func TestThrottleEndsWithTheBacklog(t *testing.T) {
 			t.Errorf("20 actions waited %v behind nothing", waited)
 		}
 	})
+}
+
+// A pacedConn remembers how long its owner did not read, and how much.
+type pacedConn struct {
+	net.Conn
+	back    time.Time
+	longest atomic.Int64 // nanoseconds
+	read    atomic.Uint64
+}
+
+func (c *pacedConn) Read(p []byte) (int, error) {
+	if !c.back.IsZero() {
+		c.longest.Store(max(c.longest.Load(), int64(time.Since(c.back))))
+	}
+	n, err := c.Conn.Read(p)
+	c.read.Add(uint64(n))
+	c.back = time.Now()
+	return n, err
+}
+
+// An endless flood is read at the pace of the consumer that it is for, down to 10 MB/s, out of a small part of the buffer.
+// Below that, events are dropped and marked, and the server is read all the same.
+func TestThrottlePace(t *testing.T) {
+	const flood, bytes = 5 * time.Second, 340
+	text := fmt.Sprintf("Event: Tick\nPrivilege: user,all\nBody: %s\n\n", strings.Repeat("x", bytes-44))
+	for name, tt := range map[string]struct {
+		perSecond int // bytes that the consumer takes
+		hiccup    time.Duration
+		small     bool // buffer
+		dropped   bool
+		peak      uint64 // most bytes queued
+	}{
+		"40 MB/s":                {perSecond: 40e6, peak: 5 << 20},
+		"10 MB/s":                {perSecond: 10e6, peak: 5 << 20},
+		"10 MB/s, small buffers": {perSecond: 10e6, small: true, peak: 1 << 20},
+		"with a hiccup":          {perSecond: 20e6, hiccup: time.Second, peak: 20 << 20},
+		"1 MB/s":                 {perSecond: 1e6, dropped: true, peak: 32 << 20},
+		"stands still":           {perSecond: 1, dropped: true, peak: 32 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				written, over := 0, make(chan struct{})
+				network, cfg := scripted(t, func(p *peer) {
+					if !p.greet() {
+						return
+					}
+					chunk := strings.Repeat(strings.ReplaceAll(text, "\n", "\r\n"), 100)
+					for begun := time.Now(); time.Since(begun) < flood; {
+						n, err := p.Write([]byte(chunk))
+						if written += n; err != nil {
+							t.Error("the flood was cut off:", err)
+							break
+						}
+					}
+					close(over)
+					p.drain()
+				})
+				var paced *pacedConn
+				cfg.Events, cfg.Dial = "on", func(ctx context.Context, what, addr string) (net.Conn, error) {
+					c, err := network.DialContext(ctx, what, addr)
+					paced = &pacedConn{Conn: c}
+					return paced, err
+				}
+				c := mustDial(t, cfg)
+				o := ami.SubscribeOptions{Throttle: true, RingBytes: 32 << 20, RingEvents: 1 << 20}
+				if tt.small {
+					o.RingBytes = 1 << 20
+				}
+				s, err := c.Subscribe(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				taken, marked := consume(t, s, over, tt.perSecond, bytes, tt.hiccup)
+				synctest.Wait()
+				for ev, ok := s.Poll(); ok; ev, ok = s.Poll() {
+					if ev.Gap != nil {
+						marked += ev.Gap.Dropped
+					}
+				}
+				st := wantSubscription(t, s)
+				if st.Dropped != marked || (marked > 0) != tt.dropped {
+					t.Errorf("%d events dropped, %d marked, want any: %v", st.Dropped, marked, tt.dropped)
+				}
+				if st.PeakBytes > tt.peak {
+					t.Errorf("%d bytes were queued, want at most %d", st.PeakBytes, tt.peak)
+				}
+				if least := max(taken, int(flood/time.Second)*9e6); written < least {
+					t.Errorf("the server could write %d bytes, want at least %d", written, least)
+				}
+				if longest := time.Duration(paced.longest.Load()); longest > 50*time.Millisecond || paced.read.Load() == 0 {
+					t.Errorf("%v passed without a read of %d bytes", longest, paced.read.Load())
+				}
+			})
+		})
+	}
+}
+
+// consume takes events of that many bytes at a pace until over, and returns how many bytes it took and how many events were
+// marked as dropped.
+func consume(t *testing.T, s *ami.Subscription, over <-chan struct{}, perSecond, bytes int, hiccup time.Duration) (taken int, marked uint64) {
+	for owed := 0; ; {
+		select {
+		case <-over:
+			return taken, marked
+		default:
+		}
+		ev, err := s.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev.Gap != nil {
+			marked += ev.Gap.Dropped
+			continue
+		}
+		taken += bytes
+		if owed += bytes; owed >= 16<<10 {
+			rest := time.Duration(float64(owed) / float64(perSecond) * float64(time.Second))
+			if hiccup > 0 && taken > 20e6 {
+				rest, hiccup = hiccup, 0
+			}
+			select {
+			case <-over:
+			case <-time.After(rest):
+			}
+			owed = 0
+		}
+	}
 }

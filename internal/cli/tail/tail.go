@@ -186,7 +186,6 @@ type tailer struct {
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
 	quietReply bool
 	gaps       int
-	dropped    uint64       // events, for which this was too slow
 	acted      target.Tally // how the action ended on several nodes
 }
 
@@ -249,14 +248,22 @@ func (t *tailer) take(ev *ami.Event) error {
 	if ev.Gap != nil {
 		return t.gap(ev)
 	}
-	t.matched++
 	if err := t.show(ev); err != nil {
 		return err
 	}
-	if t.options.count.Given && t.matched >= t.options.count.Value {
-		return errEnough
+	return t.matches(1)
+}
+
+// matches counts events that were asked for, and returns errEnough when --count is reached.
+func (t *tailer) matches(n uint64) error {
+	if !t.options.count.Given {
+		return nil
 	}
-	return nil
+	if left := t.options.count.Value - t.matched; n < uint64(max(left, 0)) {
+		t.matched += int(n)
+		return nil
+	}
+	return errEnough
 }
 
 // show records an event, and prints or counts it.
@@ -296,7 +303,10 @@ func (t *tailer) gap(ev *ami.Event) error {
 	if t.options.failOnGap {
 		return &fail.Error{Code: fail.CodeGap, Message: ev.Node + ": events are missing (" + string(ev.Gap.Reason) + ")", Hint: "a slow reader, or a lost connection; without --fail-on-gap tail goes on"}
 	}
-	return nil
+	if t.quietReply || len(t.options.from) > 0 {
+		return nil // a wait is for an event that it can show, and a record has an end
+	}
+	return t.matches(ev.Gap.Dropped) // they happened, and no others may come
 }
 
 func (t *tailer) flush() error {

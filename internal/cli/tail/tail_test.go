@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -64,6 +66,47 @@ func TestTailRefuses(t *testing.T) {
 			runtest.Refused(t, tail(t.Context(), r.Run, &test.options), test.code, test.want)
 			if r.Out.String() != "" {
 				t.Errorf("printed %s", r.Out)
+			}
+		})
+	}
+}
+
+// What was dropped had been asked for: a tail that waited for as many again might never end.
+func TestTailCountsWhatWasDropped(t *testing.T) {
+	event, lost := &ami.Event{Node: "a"}, &ami.Event{Node: "a", Gap: &ami.Gap{Reason: ami.GapOverflow, Dropped: 3}}
+	away := &ami.Event{Node: "a", Gap: &ami.Gap{Reason: ami.GapDisconnect}}
+	for name, test := range map[string]struct {
+		options options
+		wait    bool
+		takes   []*ami.Event
+		enough  int // of them end it; 0: none does
+	}{
+		"none was":            {options{count: flags.Count{Value: 2, Given: true}}, false, []*ami.Event{event, event}, 2},
+		"in the middle":       {options{count: flags.Count{Value: 5, Given: true}}, false, []*ami.Event{event, lost, event}, 3},
+		"the last ones":       {options{count: flags.Count{Value: 4, Given: true}}, false, []*ami.Event{event, lost}, 2},
+		"more than are asked": {options{count: flags.Count{Value: 1, Given: true}}, false, []*ami.Event{lost}, 1},
+		"away":                {options{count: flags.Count{Value: 2, Given: true}}, false, []*ami.Event{event, away, event}, 3},
+		"no end":              {options{}, false, []*ami.Event{event, lost, event}, 0},
+		"a wait shows one":    {options{count: flags.Count{Value: 1, Given: true}}, true, []*ami.Event{lost, event}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{runtest.Server(t, "a")}})
+			tailer, err := newTailer(r.Run, &test.options, run.Endless)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tailer.quietReply = test.wait
+			ended := 0
+			for i, ev := range test.takes {
+				if err := tailer.take(ev); errors.Is(err, errEnough) {
+					ended = i + 1
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if ended != test.enough {
+				t.Errorf("%d items were enough, want %d", ended, test.enough)
 			}
 		})
 	}
