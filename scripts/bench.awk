@@ -71,6 +71,8 @@ END {
 	row("1,000 nodes x 16 callers", "Nodes1000x16", "ReferenceNaiveNodes1000x16", ">= 2")
 	row("an action to the first ready of 1,000 nodes", "Route/failover/all/1000", "Route/failover/all/50", ">= 0.7")
 	row("an action to 1,000 nodes in turn", "Route/round-robin/all/1000", "Route/round-robin/all/50", ">= 0.7")
+	row("the same, the caller takes the nodes in turn", "Route/by-hand/1000", "Route/by-hand/50", "")
+	row("the route against the caller's own turn", "Route/round-robin/all/1000", "Route/by-hand/1000", ">= 0.9")
 	row("an action to the least busy of 1,000 nodes", "Route/least-pending/all/1000", "Route/least-pending/all/50", ">= 0.7")
 	row("to the first ready of 1,000 named nodes", "Route/failover/named/1000", "Route/failover/named/50", ">= 0.7")
 	row("to 1,000 named nodes in turn", "Route/round-robin/named/1000", "Route/round-robin/named/50", ">= 0.7")

@@ -46,7 +46,7 @@ func TestAnswersThatAreNotWhole(t *testing.T) {
 				list(w)
 				w.Raw("Event: ThingsComplete\r\nActionID: " + q.ActionID() + "\r\nEventList: Complete\r\nListItems: 77\r\n\r\n")
 			},
-			fail.ExitOK, "items", "2", "2 items came, and the server says that there are 77", false,
+			fail.ExitOK, "items", "2", "2 items came, but the server announced 77", false,
 		},
 		"whole": {
 			func(_ *amitest.Request, w *amitest.ResponseWriter) { list(w); w.ListEnd("ThingsComplete") },

@@ -48,7 +48,7 @@ func TestInteropCommandLine(t *testing.T) {
 				status     int
 				stdout     string // a regular expression
 			}{
-				{"admin", "health -o nagios", fail.ExitOK, `^AMI OK - 1 of 1 nodes ready`},
+				{"admin", "health -o nagios", fail.ExitOK, `^AMI OK - 1 of 1 node ready`},
 				{"admin", "check smoke.toml --query status", fail.ExitOK, `^(pass\n)+$`},
 				{"admin", "originate --channel Local/201@default --application Wait --data 1 --query outcome", fail.ExitOK, `^answered\n$`},
 				{"admin", "originate --channel Local/200@default --application Wait --data 1 --wait hangup --query type", fail.ExitOK, `^reply\ncall\n$`},

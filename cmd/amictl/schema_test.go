@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/apntalk/amictl/internal/cli/schema"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
@@ -109,11 +111,27 @@ func TestSchemas(t *testing.T) {
 	}
 	holdToSchema(t, "packet", packetObject(t), "tail --packets") // no simulated server sends such text by itself
 	seen["packet"] = true
+	for line := range strings.Lines(stateObjects(t)) {
+		name := gjson.Get(line, "type").String()
+		holdToSchema(t, name, line, "state --follow")
+		seen[name] = true
+	}
 	for _, name := range schema.Names() {
 		if !seen[name] {
 			t.Errorf("nothing was printed that the schema %s is of", name)
 		}
 	}
+}
+
+// stateObjects are what `state` and `state --follow` print of a server that has something of each part.
+func stateObjects(t *testing.T) string {
+	t.Helper()
+	srv := newPBX(t)
+	dialplan(srv)
+	busy(srv)
+	_, held, _ := runApp(t, srv, strings.NewReader(""), "state", "-o", "jsonl")
+	_, followed, _ := runApp(t, srv, strings.NewReader(""), "state", "--follow", "--for", "300ms", "-o", "jsonl")
+	return held + followed
 }
 
 // packetObject is what `tail --packets` prints of a server that sends text.

@@ -67,7 +67,7 @@ func servers(ts *testscript.TestScript) map[string]*amitest.Server {
 	return ts.Value(serversKey{}).(map[string]*amitest.Server)
 }
 
-// cmdPBX starts a server: pbx NAME [13|16|22] [tls] [readonly].
+// cmdPBX starts a server: pbx NAME [13|16|22] [tls] [readonly] [few] [busy].
 func cmdPBX(ts *testscript.TestScript, _ bool, args []string) {
 	opts := []amitest.Option{amitest.WithName(args[0]), amitest.WithFailDelay(10 * time.Millisecond), amitest.WithSetup(dialplan)}
 	scheme := "ami"
@@ -82,6 +82,10 @@ func cmdPBX(ts *testscript.TestScript, _ bool, args []string) {
 			scheme = "amis"
 		case "readonly":
 			opts = append(opts, amitest.WithUsers(amitest.User{Name: "admin", Secret: "secret", Read: amitest.ClassAll}))
+		case "busy":
+			opts = append(opts, amitest.WithSetup(busy))
+		case "few":
+			opts = append(opts, amitest.WithUsers(amitest.User{Name: "admin", Secret: "secret", Read: amitest.ClassAll, Write: amitest.ParseClass("call")}))
 		case "booting":
 			opts = append(opts, amitest.WithoutBoot())
 		default:

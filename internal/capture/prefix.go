@@ -58,7 +58,7 @@ func cutTail(line []byte) (rest []byte, tail string) {
 	return line, ""
 }
 
-// layout tells a prefix of spaces and signs alone, which says nothing of who wrote a line.
+// layout tells a prefix of spaces and signs alone, which says nothing about the writer of a line.
 func (p prefix) layout() bool {
 	return !slices.ContainsFunc(p, func(c byte) bool { return isLetter(c) || isDigit(c) || c >= 0x80 })
 }

@@ -80,7 +80,7 @@ func (a *arranged) take(args []string) (taken int, err error) {
 	return len(words), nil
 }
 
-// word reads what is no flag: the name of a subcommand where there are some, an argument elsewhere.
+// word reads a word that is not a flag: the name of a subcommand where there are some, an argument elsewhere.
 func (a *arranged) word(arg string) error {
 	if len(a.command.Commands) == 0 {
 		a.positional = append(a.positional, arg)
@@ -110,9 +110,9 @@ func (a *arranged) unwanted() error {
 	see := "see `" + flags.HelpFor(a.command) + "`"
 	switch {
 	case a.run.HasTo && about.Rest.Kind == run.NoWords:
-		return fail.Usage(see, "%s takes nothing behind `--`", a.command.UsageText)
+		return fail.Usage(see, "%s takes nothing after `--`", a.command.UsageText)
 	case len(a.positional) > 0 && about.Args.Kind == run.NoWords:
-		return fail.Usage(cmp.Or(about.Args.Hint, see), "%s takes no arguments, and got %q", a.command.UsageText, a.positional[0])
+		return fail.Usage(cmp.Or(about.Args.Hint, see), "%s takes no arguments, but got %q", a.command.UsageText, a.positional[0])
 	}
 	return nil
 }
@@ -143,9 +143,9 @@ func unknownFlag(r *run.Run, root, command *cli.Command, arg string) error {
 	if near := fail.Nearest("--"+strings.TrimLeft(name, "-"), names); near != "" {
 		hint = "did you mean " + near + "?"
 	} else if command == root {
-		hint = "flags of a subcommand stand behind its name"
+		hint = "flags of a subcommand go after its name"
 	} else if r.About(command).Rest.Kind != run.NoWords {
-		hint = "what is no flag of amictl goes behind `--`"
+		hint = "put anything that is not a flag of amictl after `--`"
 	}
 	return fail.Usage(hint, "%s has no flag %s", command.UsageText, name)
 }

@@ -167,7 +167,7 @@ var exitStatuses = []struct{ status, meaning string }{
 
 var environment = []struct{ name, About string }{
 	{"AMICTL_CONFIG", "the configuration file"},
-	{"AMICTL_CONTEXT", "the context in force"},
+	{"AMICTL_CONTEXT", "the current context"},
 	{"AMICTL_NODE", "the node, as --node takes it"},
 	{"AMICTL_OUTPUT", "the output format"},
 	{"AMICTL_TIMEOUT", "the time for one action or wait"},

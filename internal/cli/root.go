@@ -23,6 +23,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/schema"
 	"github.com/apntalk/amictl/internal/cli/send"
 	"github.com/apntalk/amictl/internal/cli/sim"
+	"github.com/apntalk/amictl/internal/cli/state"
 	"github.com/apntalk/amictl/internal/cli/tail"
 	"github.com/apntalk/amictl/internal/cli/version"
 	"github.com/apntalk/amictl/pkg/output"
@@ -76,7 +77,7 @@ func dispatch(ctx context.Context, line *arranged) error {
 
 // subcommands are those of every program, in the order in which help lists them.
 var subcommands = []Subcommand{
-	send.Command, command.Command, originate.Command, tail.Command, tail.WaitCommand, health.Command, check.Command, sim.Command,
+	send.Command, command.Command, originate.Command, tail.Command, tail.WaitCommand, state.Command, health.Command, check.Command, sim.Command,
 	bench.Command, contexts.Command, contexts.ConfigCommand, catalog.ActionsCommand, catalog.EventsCommand, schema.Command,
 }
 

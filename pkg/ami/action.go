@@ -24,12 +24,12 @@ type Action struct {
 	Timeout time.Duration
 
 	// AwaitOriginate makes an Originate with "Async: true" end by its OriginateResponse event instead of by the
-	// acknowledgement. The event arrives only if the event mask and the user's read classes hold "call". It is without
-	// effect on any other action: nothing would end that.
+	// acknowledgement. The event arrives only if the event mask and the user's read classes include "call". AwaitOriginate
+	// has no effect on any other action.
 	AwaitOriginate bool
 
-	// WaitReady makes the action wait, within its deadline, for a node that is not ready. Without it such an action
-	// is refused with ErrNotReady at once.
+	// WaitReady makes the action wait, within its deadline, for a node that is not ready. Without it the action is refused
+	// with ErrNotReady at once.
 	WaitReady bool
 }
 

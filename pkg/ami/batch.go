@@ -20,11 +20,11 @@ type Result[T any] struct {
 }
 
 // A Batch gathers the ends of many actions in flight, on any nodes, in the order they ended, each with a value of the
-// caller's. Its zero value is ready; it must not be copied. Submit is safe for concurrent use; what takes results is for
-// one goroutine at a time.
+// caller's. Its zero value is ready; it must not be copied. Submit is safe for concurrent use; the methods that take results
+// are for one goroutine at a time.
 //
-// An action that was accepted ends once in its batch, whatever becomes of its session: a loop until Outstanding is 0 has
-// seen all of them. Results wait until they are taken.
+// Every accepted action ends once in its batch, even if its session is lost: a loop until Outstanding is 0 has seen all of
+// them. Results wait until they are taken.
 type Batch[T any] struct {
 	// Items hands list items out as they arrive; the Reply's Events are then empty. It is set before the first Submit.
 	Items bool
@@ -44,11 +44,12 @@ type Batch[T any] struct {
 	fit    bufferFit
 }
 
-// Submit sends an action without waiting for its answer; its end comes from Next, with the value. It waits for room
-// within ctx. An error means that the action was refused and the batch will not hear of it. Once accepted, the action is
-// bounded by its timeout, and by ctx's deadline, not by ctx's cancellation.
+// Submit sends an action without waiting for its answer; its end comes from Next, with the value. It waits for room within
+// ctx. An error means that the action was refused and that no result will come. Once accepted, the action is bounded by its
+// timeout, and by ctx's deadline, not by ctx's cancellation.
 //
-// A Doer of the caller's own does the action in a goroutine of its own. It refuses nothing, and its list comes whole.
+// A Doer that is not of this package does the action in a goroutine of its own. It refuses nothing, and its list comes
+// whole.
 func (b *Batch[T]) Submit(ctx context.Context, to Doer, a Action, value T) error {
 	return b.submit(ctx, to, &a, value, submitWait)
 }

@@ -65,13 +65,13 @@ type Config struct {
 	// Filters are added to every new session before it is ready, each a list of headers of a Filter action beside
 	// Operation, such as {Filter, "Event: Hangup"}. They need the class "system".
 	Filters [][]Field
-	// OnReady runs on every new session before it counts as ready, to bring the caller's state up to date. Its error
-	// ends the session. It must use the Conn it is given, and like Dial, Wrap and Secret not remove its node or close or
-	// drain its cluster, which wait for it: a goroutine of its own may.
+	// OnReady runs on every new session before it counts as ready, to bring the caller's state up to date. Its error ends
+	// the session. It must use the Conn that it is given, and like Dial, Wrap and Secret it must not remove its node, or
+	// close or drain its cluster, because those wait for it: a separate goroutine may.
 	OnReady func(ctx context.Context, c *Conn) error
 
 	Dial DialFunc // nil: net.Dialer with TCP_USER_TIMEOUT and TCP keepalive
-	// Wrap is put between the session and its connection, on top of TLS: a place to trace the wire. nil: nothing.
+	// Wrap wraps the session's connection, on top of TLS: a place to trace the wire. nil: nothing.
 	Wrap func(net.Conn) net.Conn
 
 	Timeouts  Timeouts
@@ -87,22 +87,23 @@ type Timeouts struct {
 	Action time.Duration // an action's complete answer, if the action says nothing; 0: DefaultActionTimeout
 }
 
-// Keepalive says how a server is found out that no longer answers.
+// Keepalive says how a session detects that the server no longer answers.
 type Keepalive struct {
-	// Interval is the silence after which a Ping is sent; 0: DefaultKeepalive. Negative: none is, but behind a table full of
-	// what is never answered.
+	// Interval is the silence after which a Ping is sent; 0: DefaultKeepalive. Negative: no Ping is sent, unless unanswered
+	// actions fill the table.
 	Interval time.Duration
 	Timeout  time.Duration // for a Ping's answer, counted from when the actions ahead of it are due; 0: DefaultPingTimeout
 	Misses   int           // in a row, at which the session is given up; 0: DefaultKeepaliveMisses
 }
 
-// Redial says when a node tries again whose session was lost or never came up. A Dial of one session has no use for it.
+// Redial says when a node tries again after its session was lost or could not be made. Dial, which makes one session,
+// ignores it.
 type Redial struct {
 	BackoffMin time.Duration // 0: DefaultBackoffMin
 	BackoffMax time.Duration // 0: DefaultBackoffMax
 
-	// BreakerAfter is how long a server may be away before the breaker opens: until then a node tries again each 2 s at the
-	// latest, from then on its backoff grows to BackoffMax and calls fail at once. 0: DefaultBreakerAfter.
+	// BreakerAfter is how long a server may be away before the breaker opens: until then a node tries again at least every 2
+	// s; from then on its backoff grows to BackoffMax and calls fail at once. 0: DefaultBreakerAfter.
 	BreakerAfter time.Duration
 
 	LoginBackoffMin time.Duration // after a refused login; 0: DefaultLoginBackoffMin
@@ -112,7 +113,7 @@ type Redial struct {
 	StableAfter time.Duration
 }
 
-// Limits bound what a session holds, and what it accepts of a server.
+// Limits bound what a session holds, and what it accepts from a server.
 type Limits struct {
 	Wire         wire.Limits // of one packet
 	Pending      int         // actions in flight; 0: DefaultPending

@@ -10,11 +10,12 @@
 //	…
 //	reply, err := node.Do(ctx, ami.NewAction("Originate", "Channel", "Local/100@default", "Async", "true"))
 //
-// What all three do is [Doer]: Do sends an action and waits for its answer. A [Batch] has many actions in flight, and a
-// [Subscription] follows events. Package wire has the messages, redact keeps secrets out of logs, catalog knows the
-// actions and events there are, amiprom shows a cluster to Prometheus, amitest is a server for tests.
+// Each of them does actions ([Doer]; a cluster by [Cluster.Via]): Do sends an action and waits for its answer. A
+// [Batch] keeps many actions in flight, and a [Subscription] follows events. Package wire has the messages, redact
+// keeps secrets out of logs, catalog knows Asterisk's actions and events, amiprom exports a cluster's metrics to
+// Prometheus, and amitest is a simulated server for tests.
 //
-// What it promises: nothing shared ever waits for one node; every accepted action ends exactly once, and an error says
+// The promises: nothing shared ever waits for one node; every accepted action ends exactly once, and an error says
 // whether bytes left the process ([Sent]); every buffer has a cap, and what overflows is counted and marked in the
 // stream ([Gap]); no value can inject a header; secrets never appear. docs/DESIGN.md in the repository names the test
 // that holds each promise.

@@ -57,7 +57,7 @@ const (
 	keptResults = 64 << 10 // bytes that a batch keeps room for in any case
 )
 
-// put appends one end and wakes who waits.
+// put appends one end and wakes a waiting consumer.
 func (q *endQueue) put(e otherEnd) { rouse(q.append(e)) }
 
 // append is put without waking: it returns who must be woken, nil for nobody.
@@ -103,7 +103,7 @@ func (q *results) add(r otherEnd) {
 // held returns the bytes of the buffers.
 func (q *results) held() int { return cap(q.ends)*endBytes + cap(q.text) }
 
-// rouse wakes who waits for the first end. With a nil channel nobody does.
+// rouse wakes the consumer that waits for the first end. A nil channel means that none does.
 func rouse(wake chan struct{}) {
 	select {
 	case wake <- struct{}{}:

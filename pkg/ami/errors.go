@@ -30,13 +30,13 @@ var (
 	ErrTLS            = errors.New("the TLS handshake failed")
 )
 
-// Sent says whether an action's bytes left the process: what a caller needs to know before it tries again.
+// Sent says whether an action's bytes left the process. A caller needs to know that before it tries again.
 type Sent uint8
 
 const (
 	// SentNo: no byte was handed to the network and none will be. The action was not executed.
 	SentNo Sent = iota
-	// SentMaybe: a write that held the action was cut short or cannot be followed (TLS).
+	// SentMaybe: a write that held the action was cut short, or its progress cannot be known (TLS).
 	SentMaybe
 	// SentYes: the whole action was handed to the network.
 	SentYes
@@ -53,7 +53,7 @@ func (s Sent) String() string {
 	return "yes"
 }
 
-// An Op is what an [OpError] happened in.
+// An Op is the operation in which an [OpError] happened.
 type Op string
 
 // The operations, in the order of a session's life.
@@ -92,8 +92,8 @@ func (e *OpError) Error() string {
 // Unwrap returns the cause.
 func (e *OpError) Unwrap() error { return e.Err }
 
-// Timeout reports whether the operation's own time ran out: the action's, the dial's, the login's, or its context's. A
-// connection that was lost because TCP timed out is no timeout of the operation.
+// Timeout reports whether the operation's own time ran out: the action's, the dial's, the login's, or its context's. The
+// loss of a connection because TCP timed out is not a timeout of the operation.
 func (e *OpError) Timeout() bool {
 	if errors.Is(e.Err, ErrTimeout) || errors.Is(e.Err, context.DeadlineExceeded) {
 		return true
@@ -117,13 +117,13 @@ func (e *ResponseError) Error() string {
 	return e.Message
 }
 
-// Is reports whether the refusal says that the server is stopping, [ErrStopping]: then no action runs any more.
+// Is reports whether target is [ErrStopping] and the refusal says that the server is stopping: it then runs no more actions.
 func (e *ResponseError) Is(target error) bool { return target == ErrStopping && isStopping(e.Message) }
 
 // isStopping tells the answer of a server that stops, which it gives to whatever is asked (manager.c, process_message).
 func isStopping(message string) bool { return message == "Asterisk is shutting down" }
 
-// SentState returns what err says about the action's bytes; SentNo for an error that never was an action's.
+// SentState returns what err says about the action's bytes; SentNo for an error that does not come from an action.
 func SentState(err error) Sent {
 	var op *OpError
 	if errors.As(err, &op) {
@@ -132,9 +132,9 @@ func SentState(err error) Sent {
 	return SentNo
 }
 
-// Retryable reports whether sending the action again can do no harm: none of it left the process, or the action only
-// reads, or the server is stopping and runs nothing more. A server's own refusal is not retryable otherwise, and neither is
-// a refused login.
+// Retryable reports whether sending the action again can do no harm: none of it left the process, or the action only reads,
+// or the server is stopping and runs nothing more. Any other refusal by the server is not retryable, and neither is a
+// refused login.
 func Retryable(err error, action string) bool {
 	var refused *ResponseError
 	if errors.As(err, &refused) {

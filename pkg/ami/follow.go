@@ -18,8 +18,8 @@ type CallFollower struct {
 // A FollowedCall is what a [CallFollower] knows of one call. The caller must not change it.
 type FollowedCall struct {
 	ID        string // Uniqueid of the channel that the call began on
-	Channel   string // Uniqueid of the channel that is the call's now, or was last
-	Name      string // that channel's name; "" as long as no event told it
+	Channel   string // Uniqueid of the call's current channel, or of its last one
+	Name      string // that channel's name; "" until an event has told it
 	Answered  bool
 	Ended     bool
 	Cause     string // of the last channel's hangup, as in Q.931: "16"; "" before the end
@@ -45,7 +45,7 @@ func (f *CallFollower) Follow(id string) *FollowedCall {
 	return call
 }
 
-// Forget ends the following of a call.
+// Forget stops following a call.
 func (f *CallFollower) Forget(call *FollowedCall) {
 	for _, id := range call.live {
 		delete(f.byID, id)
@@ -54,8 +54,7 @@ func (f *CallFollower) Forget(call *FollowedCall) {
 	f.found(call)
 }
 
-// Event looks at an event, and returns the call that it is about, or nil if it is about none. What it tells may have
-// changed the call.
+// Event takes an event, and returns the call that it is about, which it may have changed, or nil if it is about none.
 func (f *CallFollower) Event(m *wire.Message) *FollowedCall {
 	if len(f.byID) == 0 || m.Kind() != wire.Event {
 		return nil

@@ -18,9 +18,9 @@ const globMarks = `*?[\`
 //     [a-c_]   one of the characters; [!a-c] or [^a-c] one that is none of them
 //     \x       the character x, whatever it is
 //
-// Everything else stands for itself, and so does a [ without its ]. The case of ASCII letters does not matter, as
-// Asterisk compares event names. A pattern also matches the name that is spelled as it is: "[::1]:5038" is a name too.
-// There is no pattern that is an error. MatchGlob does not allocate; its time is at most len(pattern)·len(name).
+// Everything else stands for itself, and so does a [ without its ]. The case of ASCII letters does not matter, as Asterisk
+// compares event names. A pattern also matches the name that is spelled exactly like it: "[::1]:5038" is a name too. No
+// pattern is an error. MatchGlob does not allocate; its time is at most len(pattern)·len(name).
 func MatchGlob(pattern, name string) bool {
 	p, n := 0, 0
 	star, resume := -1, 0 // the last * seen, and where its match is to be tried to end next

@@ -13,9 +13,9 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// A Node supervises one server: it dials, logs in, and when the session is lost backs off and makes a new one, for as
-// long as its cluster holds it. A live node is two goroutines, one that reads and one that writes; one that backs off
-// is a timer.
+// A Node supervises one server: it dials, logs in, and when the session is lost it backs off and makes a new one, for as
+// long as its cluster holds it. A live node costs two goroutines, a reader and a writer; a node that backs off costs a
+// timer.
 //
 // All methods are safe for concurrent use.
 type Node struct {
@@ -321,8 +321,8 @@ func (n *Node) look() look {
 // Ready reports whether the node takes actions now.
 func (n *Node) Ready() bool { return n.current.Load() != nil }
 
-// Booted reports whether the server said FullyBooted on the present session; it does so only to a session whose event
-// mask has "system".
+// Booted reports whether the server sent FullyBooted on the current session, which it does only if the session's event mask
+// includes "system".
 func (n *Node) Booted() bool { return n.booted.Load() }
 
 // Subscribe starts a stream of this node's events over all its sessions, with gaps where one was lost.

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// WaitReady waits until the node takes actions. When ctx ends first, the error holds the last failure's cause too.
+// WaitReady waits until the node takes actions. When ctx ends first, the error also wraps the cause of the last failure.
 func (n *Node) WaitReady(ctx context.Context) error {
 	_, err := n.await(ctx, func(look) error { return nil })
 	return n.connectError(err)
@@ -54,8 +54,8 @@ func (n *Node) await(ctx context.Context, hopeless func(look) error) (*Conn, err
 	}
 }
 
-// Do sends an action on the present session and waits for its complete answer; see [Conn.Do]. Without a ready session
-// it returns ErrNotReady, or waits for one if the action says WaitReady. Nothing is ever sent twice.
+// Do sends an action on the current session and waits for its complete answer; see [Conn.Do]. Without a ready session it
+// returns ErrNotReady, or waits for one if the action says WaitReady. Nothing is ever sent twice.
 func (n *Node) Do(ctx context.Context, a Action) (reply *Reply, err error) {
 	err = n.onSession(ctx, &a, func(c *Conn) error { reply, err = c.Do(ctx, a); return err })
 	return reply, err

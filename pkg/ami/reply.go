@@ -7,7 +7,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// A Reply is the complete answer to one action. Its message's methods are its own: Get returns a header's value, Output
+// A Reply is the complete answer to one action. The message's methods are the reply's: Get returns a header's value, Output
 // the lines that a Command printed.
 type Reply struct {
 	wire.Message // the response packet, owned
@@ -19,16 +19,16 @@ type Reply struct {
 	RTT      time.Duration // from the write into the session's buffer to Received
 
 	Events []Event      // the items of a list, without its end event
-	Items  int          // how many items came, those that a Batch handed out before included
+	Items  int          // how many items came, including those that a Batch handed out before
 	End    wire.Message // the event that completed the action: a list's end, OriginateResponse; else empty
 
-	// Incomplete says that items are missing: the list was cut off (the error says by what), the server cancelled it, or
-	// it announced more items than came. Servers count wrongly, too: without an error, this is a note.
+	// Incomplete says that items are missing: the list was cut off (the error says by what), the server cancelled it, or it
+	// announced more items than came. Some servers count wrongly: without an error, this is only a hint.
 	Incomplete bool
-	// Fenced says that the answer, or its end, named no action: the server went on to a later one, so that what came until
-	// then is the answer. The Message is then the first response among it, if there was any.
+	// Fenced says that the answer, or its end, named no action: the answer is everything that came before the server
+	// answered a later action. The Message is then the first response in it, if there is one.
 	Fenced bool
-	Raw    string // what of a Fenced answer is no item, as it came; "" also if the server said nothing at all
+	Raw    string // the part of a Fenced answer that is not an item, as it came; "" also if the server sent nothing at all
 }
 
 // finish takes over what a list has gathered.
@@ -42,8 +42,8 @@ func (r *Reply) finish(l *list) {
 	}
 }
 
-// ListItems returns how many items the list's end announces, and whether it does. That is advisory: PJSIPShowRegistrationsOutbound
-// and, on 16, DBGetTree say 1 of 2.
+// ListItems returns how many items the list's end announces; ok is false if it announces none. That is advisory:
+// PJSIPShowRegistrationsOutbound and, on 16, DBGetTree say 1 of 2.
 func (r *Reply) ListItems() (n int, ok bool) {
 	n, err := strconv.Atoi(r.End.Get("ListItems"))
 	return n, err == nil
@@ -57,10 +57,10 @@ func (r *Reply) Success() bool {
 	return !wire.EqualFold(r.End.Name(), "OriginateResponse") || !wire.EqualFold(r.End.Get("Response"), "Failure")
 }
 
-// An Event is one item of a subscription's stream: an event as the server sent it, or, when Gap is not nil, a mark
-// that some are missing here.
+// An Event is one item of a subscription's stream: an event as the server sent it, or, when Gap is not nil, a mark that
+// events are missing here.
 //
-// Its message's methods are its own: Name returns what event it is, such as "Hangup"; Get returns a header's value; All
+// The message's methods are the event's: Name returns the event's name, such as "Hangup"; Get returns a header's value; All
 // iterates over all headers.
 type Event struct {
 	wire.Message // owned, but for what NextBorrowed and PollBorrowed return

@@ -37,7 +37,8 @@ func readyCluster(b *testing.B, nodes int) *ami.Cluster {
 }
 
 // An action that goes where a route says must not cost more the more nodes there are. Its table is that of routes, by how
-// many nodes they choose among: all, or those that the route names.
+// many nodes they choose among: all, or those that the route names. Many sessions cost more than few whoever chooses, so
+// that the reference is nodes that the caller takes in turn by hand.
 func BenchmarkRoute(b *testing.B) {
 	for _, nodes := range []int{50, 1000} {
 		cl := readyCluster(b, nodes)
@@ -45,10 +46,15 @@ func BenchmarkRoute(b *testing.B) {
 		for _, n := range cl.Nodes() {
 			names = append(names, n.Name())
 		}
+		b.Run(fmt.Sprintf("by-hand/%d", nodes), func(b *testing.B) {
+			var turn atomic.Uint64
+			benchDoers(b, cl, func() ami.Doer { return cl.Nodes()[turn.Add(1)%uint64(nodes)] })
+		})
 		for _, k := range routeKinds {
 			for of, list := range map[string][]string{"all": nil, "named": names} {
 				b.Run(fmt.Sprintf("%s/%s/%d", k.name, of, nodes), func(b *testing.B) {
-					benchRoute(b, cl, ami.Route{Kind: k.kind, Nodes: list})
+					via := cl.Via(ami.Route{Kind: k.kind, Nodes: list})
+					benchDoers(b, cl, func() ami.Doer { return via })
 				})
 			}
 		}
@@ -56,18 +62,19 @@ func BenchmarkRoute(b *testing.B) {
 	}
 }
 
-func benchRoute(b *testing.B, cl *ami.Cluster, r ami.Route) {
+// benchDoers sends each action to the doer that next returns.
+func benchDoers(b *testing.B, cl *ami.Cluster, next func() ami.Doer) {
 	const callers = 16
-	ctx, ping, via := context.Background(), ami.NewAction("Ping"), cl.Via(r)
+	ctx, ping := context.Background(), ami.NewAction("Ping")
 	before := cl.Stats().Ledger.Replied
-	var next atomic.Int64
+	var sent atomic.Int64
 	var wg sync.WaitGroup
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range callers {
 		wg.Go(func() {
-			for next.Add(1) <= int64(b.N) {
-				if _, err := via.Do(ctx, ping); err != nil {
+			for sent.Add(1) <= int64(b.N) {
+				if _, err := next().Do(ctx, ping); err != nil {
 					b.Error(err)
 					return
 				}

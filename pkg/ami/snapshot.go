@@ -5,8 +5,8 @@ import "time"
 // MarshalText returns the state's name, so that JSON has it.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// NodeStats is a snapshot of one node. Its JSON names, as those of all figures, are those of the fields in snake case; a
-// time that something took is in nanoseconds and says so.
+// NodeStats is a snapshot of one node. Its JSON keys, like those of all statistics, are the field names in snake case; a
+// duration is in nanoseconds, and its key says so.
 type NodeStats struct {
 	Node          string    `json:"node"`
 	State         State     `json:"state"`
@@ -37,7 +37,7 @@ type NodeStats struct {
 	BytesOut    uint64 `json:"bytes_out"`
 
 	Pings       uint64        `json:"pings"`
-	PingLast    time.Duration `json:"ping_last_ns"` // a duration in nanoseconds, as all of them
+	PingLast    time.Duration `json:"ping_last_ns"` // in nanoseconds, like all durations
 	PingMax     time.Duration `json:"ping_max_ns"`
 	PingsMissed uint64        `json:"pings_missed"`
 

@@ -14,10 +14,10 @@ import (
 // internalRoom is what the pending table and the write buffer hold beyond their caps for Ping and Logoff.
 const internalRoom = 4
 
-// Do sends an action and waits for its complete answer, within ctx and the action's timeout. If there is no room it
-// waits for that too. The error is an *OpError that says whether bytes left the process; a server's refusal comes as
-// a Reply together with an error that wraps a *ResponseError. So does what came of a list that was cut off, by a timeout
-// or the session's end: that Reply is Incomplete.
+// Do sends an action and waits for its complete answer, within ctx and the action's timeout. If there is no room it waits
+// for that too. The error is an *OpError that says whether bytes left the process; a server's refusal comes as a Reply
+// together with an error that wraps a *ResponseError. A list that was cut off, by a timeout or the session's end, also comes
+// as a Reply with an error: that Reply is Incomplete.
 func (c *Conn) Do(ctx context.Context, a Action) (*Reply, error) {
 	c.stats.submitted.Add(1)
 	return c.do(ctx, &a, false)

@@ -17,7 +17,7 @@ const (
 	StateDegraded                 // takes actions, but the server missed its last Ping
 	StateBackoff                  // waiting for its next turn to dial
 	StateBreakerOpen              // away for long: tried less and less often, and calls do not wait for it
-	StateStopping                 // as StateBackoff, and the server said that it is stopping
+	StateStopping                 // like StateBackoff, and the server said that it is stopping
 	StateClosed                   // over for good
 )
 

@@ -86,7 +86,7 @@ func TestReadyOnlyBehindLoginAndSetup(t *testing.T) {
 	})
 }
 
-// A caller who waits for a node gets the reason at once when waiting is futile.
+// A caller waiting for a node gets the reason at once when waiting is futile.
 func TestWaitReadyActionFailsFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, ami.ClusterConfig{})

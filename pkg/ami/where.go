@@ -14,21 +14,21 @@ import (
 // A Where is a condition on whatever has headers, as in `--where`: events, items of a list, objects of a state,
 // records. It is safe for concurrent use; nil is met by everything.
 //
-// An expression is conditions FIELD OP VALUE, joined by && and ||, of which && binds tighter, and grouped by parentheses.
+// An expression consists of conditions FIELD OP VALUE, joined by && and || (&& binds tighter) and grouped by parentheses.
 // Spaces around FIELD, OP and VALUE do not count.
 //
 //   - FIELD is a header's name, whatever its case; * is any header. `node` is the node's name and `event` the event's;
 //     headers of these names further down in a message cannot be asked for.
 //   - OP is = or != (is VALUE), =~ or !~ (an unanchored RE2 expression matches; ~ is =~), or <, <=, > or >=, which compare
-//     quantities: VALUE must be one, and a header that is none does not match. FIELD IN (VALUE,VALUE) is = with one of
+//     quantities: VALUE must be one, and a header that is not one does not match. FIELD IN (VALUE,VALUE) is = with one of
 //     several. Event names are compared and matched whatever their case.
 //   - A quantity is a decimal number of any size, compared exactly, or a time as HH:MM:SS or with units as in 10m or
 //     1h30m, compared as seconds. = and != compare text, and quantities where both are written plainly: 0 is 0.000 and
 //     600 is 00:10:00, but 100 is neither 0100 nor +100, which are different extensions.
 //   - VALUE ends at && or || with spaces around, at a ) that closes a group, or at the end; && and || without spaces end
 //     it where a condition follows. Or it is quoted: "…", in which \" is a quote and \\ a backslash; a backslash before
-//     anything else stays, so that "\d" is what it looks like. It may be empty. What begins with =, !, < or > or holds a "
-//     has to be quoted.
+//     anything else stays, so "\d" means what it looks like. It may be empty. A value that begins with =, !, < or > or
+//     contains a " has to be quoted.
 //
 // An absent field meets != and !~ only. A repeated header meets =, =~, <, <=, >, >= and IN if any of its values does; !=
 // and !~ are the negation of = and =~: they hold if no header of that name is equal or matches.
@@ -98,7 +98,7 @@ type whereValue struct {
 	plain  bool // number is there, and = compares by it
 }
 
-// And returns the condition that both w and other hold.
+// And returns the condition that w and other both hold.
 func (w *Where) And(other *Where) *Where {
 	switch {
 	case w == nil:
@@ -119,7 +119,7 @@ func (n *whereNode) all() []whereNode {
 	return []whereNode{*n}
 }
 
-// Warnings returns what parses but looks like a mistake, with what to write instead. A value in quotes is never one.
+// Warnings returns the parts that parse but look like a mistake, with what to write instead. A value in quotes is never one.
 func (w *Where) Warnings() []*WhereError {
 	if w == nil {
 		return nil
@@ -137,8 +137,8 @@ func (w *Where) Fields() (names []string) {
 	return names
 }
 
-// Missing returns those of Fields that were looked for and that nothing had which was matched so far. A field that was
-// never looked for, because another condition decided, is not among them.
+// Missing returns those of Fields that were looked for and never found so far. A field that was never looked for, because
+// another condition decided, is not among them.
 func (w *Where) Missing() (names []string) {
 	for c := range w.conditions() {
 		if c.kind == fieldHeader && c.looked.Load() && !c.found.Load() && !containsFold(names, c.field) {

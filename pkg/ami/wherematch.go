@@ -13,8 +13,8 @@ func (w *Where) Match(node string, m *wire.Message) bool {
 	return w == nil || w.root.match(node, m, false)
 }
 
-// MatchPresent is Match, but a condition on a header that m does not have does not hold, whatever its operator. It is
-// for the packets around a list, which say little of what its items do: Status!=Registered is not true of them.
+// MatchPresent is Match, but a condition on a header that m does not have does not hold, whatever its operator. It is for
+// the packets around a list, which lack most of the items' headers: Status!=Registered is not true of them.
 func (w *Where) MatchPresent(node string, m *wire.Message) bool {
 	return w == nil || w.root.match(node, m, true)
 }

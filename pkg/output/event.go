@@ -23,7 +23,7 @@ type JSON struct {
 // header repeats.
 func AppendEvent(dst []byte, ev *ami.Event) []byte { return JSON{}.AppendEvent(dst, ev) }
 
-// AppendEvent is as the function of that name. Node and time are absent if ev has none: an event from a raw capture.
+// AppendEvent is like the function of that name. Node and time are absent if ev has none: an event from a raw capture.
 func (j JSON) AppendEvent(dst []byte, ev *ami.Event) []byte {
 	if ev.Gap != nil {
 		return appendGap(dst, ev)

@@ -200,7 +200,7 @@ func pad(s string, width int) string {
 	return s
 }
 
-// Duration formats d for people, with three digits or fewer that matter and a unit.
+// Duration formats d for people, with at most three significant digits and a unit.
 func Duration(d time.Duration) string {
 	switch {
 	case d < time.Microsecond:

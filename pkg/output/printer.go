@@ -25,8 +25,8 @@ func (f Format) String() string {
 	return [...]string{"jsonl", "json", "table", "csv", "raw", "none"}[f]
 }
 
-// Options of a Printer. In a Query an order against a number or a time compares quantities, though fields are text, and
-// [a,b] holds null where there is nothing.
+// Options of a Printer. In a Query <, <=, > and >= against a number or a time compare quantities, although fields are text,
+// and [a,b] has null for a missing value.
 type Options struct {
 	Format   Format
 	Fields   []string // columns of CSV; headers to keep in the other formats
@@ -85,7 +85,7 @@ func (p *Printer) Options() Options { return p.o }
 // Left returns the names of table columns that were left out because they did not fit.
 func (p *Printer) Left() []string { return p.left }
 
-// Empty returns the names of CSV columns that held nothing in any row: maybe nothing has such a field.
+// Empty returns the names of CSV columns that held nothing in any row: such a field may not exist.
 func (p *Printer) Empty() (names []string) {
 	if p.rows == 0 {
 		return nil
@@ -98,7 +98,7 @@ func (p *Printer) Empty() (names []string) {
 	return names
 }
 
-// Event prints an event or a gap. Only JSON shows a gap; its loss is the caller's to report otherwise.
+// Event prints an event or a gap. Only JSON shows a gap; in other formats the caller has to report it.
 func (p *Printer) Event(ev *ami.Event) error {
 	switch {
 	case p.line():
@@ -187,7 +187,7 @@ func (p *Printer) Packet(text string) error {
 	return p.flushFull()
 }
 
-// Text prints a line of text as it is, but for what a terminal must not get.
+// Text prints a line of text as it is, except for what a terminal must not get.
 func (p *Printer) Text(prefix, line string) error {
 	p.buf = append(p.buf, prefix...)
 	if p.o.Terminal {

@@ -146,6 +146,9 @@ func TestRecords(t *testing.T) {
 	if got, want := printed(t, Options{Format: CSV, Fields: []string{"c", "a"}}, rows), "c,a\n2500,1\n1,10\n"; got != want {
 		t.Errorf("csv: got\n%swant\n%s", got, want)
 	}
+	if got := printed(t, Options{Format: TableText, Fields: []string{"b"}}, rows); got != "" {
+		t.Errorf("a table of nothing but an empty column: got\n%s", got)
+	}
 }
 
 type failing struct{ n int }

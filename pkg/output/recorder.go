@@ -24,7 +24,7 @@ func NewRecorder(w io.Writer, hide *redact.Redactor) *Recorder {
 // Event records an event or a gap.
 func (r *Recorder) Event(ev *ami.Event) error { return r.p.Event(r.safe(ev)) }
 
-// EventAnd records an event or a gap and prints it with p. What both write is made once.
+// EventAnd records an event or a gap and prints it with p. The text that both write is made once.
 func (r *Recorder) EventAnd(p *Printer, ev *ami.Event) error {
 	safe := r.safe(ev)
 	if safe != ev || !p.line() || len(p.o.Fields) > 0 {

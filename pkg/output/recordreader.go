@@ -53,7 +53,7 @@ func NewRecordReader(in *bufio.Reader) *RecordReader {
 	return r
 }
 
-// Objects returns how many objects there were so far that look like ours: no lines of something else.
+// Objects returns how many objects so far look like ours.
 func (r *RecordReader) Objects() int { return r.objects }
 
 // Next returns the next event or gap, borrowed: it and all strings taken from it are valid until the next call. The error is

@@ -18,7 +18,7 @@ type table struct {
 	tones [][]Tone // of each row; empty for none
 }
 
-// A Look says what becomes of a column that has no room.
+// A Look says what happens to a column that does not fit.
 type Look uint8
 
 const (
@@ -27,7 +27,7 @@ const (
 	Prose             // its text goes on in the next line
 )
 
-// A Tone says how good the news in a cell is.
+// A Tone says how good the value of a cell is.
 type Tone uint8
 
 const (

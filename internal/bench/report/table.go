@@ -111,11 +111,11 @@ func writeText(w io.Writer, s string) error {
 // headline says what the run was, in a line.
 func (r view) headline() string {
 	c := &r.Config
-	load := fmt.Sprintf("closed loop, %d callers a node", c.Concurrency)
+	load := fmt.Sprintf("closed loop, %d %s a node", c.Concurrency, plural(c.Concurrency, "caller"))
 	if c.Open() {
 		load = fmt.Sprintf("open loop, %g/s", c.Rate)
 		if len(c.Stages) > 0 {
-			load = fmt.Sprintf("open loop, %d stages", len(c.Stages))
+			load = fmt.Sprintf("open loop, %d %s", len(c.Stages), plural(len(c.Stages), "stage"))
 		}
 	}
 	s := fmt.Sprintf("%s on %d %s (%s), profile %s, %s, mix %s: %.1f s",
@@ -279,7 +279,7 @@ func ledgerSentence(l *bench.Ledger) string {
 		s += fmt.Sprintf("; %d still in flight", l.Engine.InFlight)
 	}
 	if l.Simulator != nil {
-		s += fmt.Sprintf("; the simulator agrees (%d nodes exactly", l.Compared)
+		s += fmt.Sprintf("; the simulator agrees (%d %s exactly", l.Compared, plural(l.Compared, "node"))
 		if l.Bounded > 0 {
 			s += fmt.Sprintf(", %d within the bounds of their lost sessions", l.Bounded)
 		}

@@ -34,7 +34,7 @@ func compileAll(flag string, texts []string) (all []*regexp.Regexp, err error) {
 }
 
 // outputHint says where to look when a condition does not hold.
-const outputHint = "the command's output, on standard output, says why"
+const outputHint = "the command's output, on standard output, shows why"
 
 // Check returns the error of the first condition that does not hold.
 func (c *TextConditions) Check(node string, r *ami.Reply) error {

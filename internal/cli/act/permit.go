@@ -72,7 +72,7 @@ func dryRun(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action
 	}
 	for i := range nodes {
 		if i > 0 && !several {
-			r.Note("dry run: or to another of %d nodes, as --route %s decides", len(nodes), f.Route)
+			r.Note("dry run: or to another of %d nodes; --route %s decides", len(nodes), f.Route)
 			break
 		}
 		if err := PrintDry(r, p, &nodes[i], action, 0); err != nil {

@@ -99,7 +99,7 @@ func (p *Protection) Refusal(r *run.Run, action *ami.Action, node string) error 
 	if why == "" || OnlyReads(action) {
 		return nil
 	}
-	return fail.Usage("--yes sends it all the same, --dry-run shows it", "%s and %s may change something; nothing was sent", why, action.Name)
+	return fail.Usage("--yes sends it anyway, --dry-run shows it", "%s and %s may change something; nothing was sent", why, action.Name)
 }
 
 // why says which of the nodes are protected by which contexts: "" if the node, or any if node is "", is not.

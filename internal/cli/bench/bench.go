@@ -38,10 +38,10 @@ choose real ones. Servers that are not on this host need --confirm-target COUNT 
 
 Workloads: actions (the --mix), calls (Originate to Hangup), events (UserEvent to its delivery), biglist, login-storm.
 Profiles: even, one-slow, one-flooding, one-stalled, flapping, storm, mixed.
-Response time counts from when an action was meant to start, service time from the write. Thresholds are METRIC OP VALUE;
-a wrong metric's error lists them. Exits 0, 99 when a threshold failed, 98 when the result is invalid: the generator
-could not keep up, the ledgers differ, a session was not ready at the start, nothing succeeded (no call answered, no
-event back), or a threshold's figure was not measured. What was due and dropped counts among the errors.`
+Response time counts from when an action was meant to start, service time from the write. Thresholds are METRIC OP
+VALUE; the error for an unknown metric lists them all. Exits 0, 99 when a threshold failed, 98 when the result is
+invalid: the generator could not keep up, the ledgers differ, a session was not ready at the start, nothing succeeded
+(no call answered, no event back), or a threshold's figure was not measured. Actions that were due but dropped count as errors.`
 
 // options are those of `bench`, `bench report` and `bench compare`.
 type options struct {
@@ -123,9 +123,9 @@ func checkForm(o *options) error {
 	for _, name := range o.given {
 		switch {
 		case ok && !strings.Contains(use, " "+name+" "):
-			return fail.Usage("see `amictl bench --help`", "--%s has no use with bench %s", name, o.form)
+			return fail.Usage("see `amictl bench --help`", "--%s does not apply to bench %s", name, o.form)
 		case !ok && (name == "markdown" || name == "merge" || name == "force"):
-			return fail.Usage("it is for `bench report` or `bench compare`", "--%s has no use with a run", name)
+			return fail.Usage("it is for `bench report` or `bench compare`", "--%s does not apply to a run", name)
 		}
 	}
 	return nil
@@ -137,7 +137,7 @@ func checkOutput(r *run.Run, o *options) error {
 	case form == run.OutputCSV || form == run.OutputRaw || form == run.OutputNagios || form == run.OutputPrometheus:
 		return fail.Usage("table, json, jsonl or none", "output format %q does not fit bench", form)
 	case r.Flags.Query != "" || r.Flags.Fields != "":
-		return fail.Usage("pipe -o json into jq", "bench has no use for --query and --fields")
+		return fail.Usage("pipe -o json into jq", "bench does not take --query or --fields")
 	}
 	for flag, path := range map[string]string{"--out": o.out, "--html": o.html} {
 		if path == "" || flag == "--html" && path == "-" { // the page of `bench report` may go to standard output
@@ -161,7 +161,7 @@ func (o *options) flags() []cli.Flag {
 		flags.Choice("workload", "", "`NAME`: actions, calls, events, biglist or login-storm", &o.workload,
 			"actions", "calls", "events", "biglist", "login-storm"),
 		g("sim", "simulate `N` nodes (8)", &o.sim),
-		flags.Choice("profile", "", "what befalls simulated nodes: `NAME`", &o.profile,
+		flags.Choice("profile", "", "what goes wrong on simulated nodes: `NAME`", &o.profile,
 			"even", "one-slow", "one-flooding", "one-stalled", "flapping", "storm", "mixed"),
 		g("sessions", "`N` sessions to each node (1)", &o.sessions),
 		flags.Text("mix", "", "actions by weight, as `ping=8,command=1`, or @FILE with JSON", &o.mix),
@@ -169,14 +169,14 @@ func (o *options) flags() []cli.Flag {
 		g("rate", "open loop: `N` actions a second over all nodes", &o.rate),
 		g("stage", "open loop: `TIME:RATE`, a ramp to a rate, TIME:=RATE a step; may repeat", &o.stages),
 		g("window", "at most `N` actions in flight on a session (256, or as many as --concurrency needs)", &o.window),
-		g("backlog", "open loop: drop what is due beyond `N` a node (10000)", &o.backlog),
+		g("backlog", "open loop: drop actions that are due beyond `N` a node (10000)", &o.backlog),
 		g("weight", "`NODE=N`: N times the share of the others; may repeat", &o.weights),
 		g("actions", "end after `N` actions", &o.actions),
 		g("duration", "end after `TIME` (5s, if nothing else ends it)", &o.duration),
 		g("warm-up", "do not measure the first `TIME`", &o.warmUp),
-		g("grace", "open loop: at the end go on for `TIME` with what is due and not sent (10s)", &o.grace),
-		g("seed", "the `N` that chooses the actions (1)", &o.seed),
-		g("repeat", "run `N` times; the median run is the result, with all their figures", &o.repeat),
+		g("grace", "open loop: at the end, spend up to `TIME` on actions that are due but not sent (10s)", &o.grace),
+		g("seed", "seed `N` for the choice of actions (1)", &o.seed),
+		g("repeat", "run `N` times; the median run is the result, with the figures of all runs", &o.repeat),
 		g("fail-if", "a `CONDITION` that means failure, such as p99>50ms; may repeat", &o.failIf),
 		on("abort-on-fail", "end the run as soon as it has failed", &o.abortOnFail),
 		g("abort-if", "end the run on this `CONDITION`; may repeat", &o.abortIf),
@@ -191,7 +191,7 @@ func (o *options) flags() []cli.Flag {
 		g("max-calls", "calls: at most `N` at one time (100)", &o.maxCalls),
 		g("hold", "calls: each lasts `TIME` (2s)", &o.hold),
 		flags.Text("channel", "", "calls: what to dial (`Local/s@default`)", &o.channel),
-		g("confirm-target", "there are `COUNT` servers that are not on this host, and they may be loaded", &o.confirm),
+		g("confirm-target", "confirm that `COUNT` servers that are not on this host may be loaded", &o.confirm),
 		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before loading servers of a protected context", Destination: &o.yes},
 		on("in-process", "simulate in this process, whose figures then include the servers", &o.here),
 		on("markdown", "report: as Markdown", &o.markdown),
@@ -234,7 +234,7 @@ func config(r *run.Run, o *options) (bench.Config, *bench.Mix, error) {
 
 func mix(r *run.Run, o *options, c *bench.Config) (*bench.Mix, error) {
 	if o.mix != "" && (o.workload == bench.WorkloadCalls || o.workload == bench.WorkloadLoginStorm) {
-		return nil, fail.Usage("leave --mix out", "--mix has no use with --workload %s", o.workload)
+		return nil, fail.Usage("leave --mix out", "--mix does not apply to --workload %s", o.workload)
 	}
 	c.Mix = o.mix
 	name, isFile := strings.CutPrefix(o.mix, "@")
@@ -361,11 +361,11 @@ func usage(err error) error {
 	case errors.As(err, &files):
 		return fail.Usage("raise it with `ulimit -n`, or use fewer nodes", "%s", msg)
 	case errors.As(err, &different):
-		return fail.Usage("--force compares them all the same", "%s", msg)
+		return fail.Usage("--force compares them anyway", "%s", msg)
 	case errors.As(err, &config), errors.As(err, &mix), errors.As(err, &stage):
 		return fail.Usage("see `amictl bench --help`", "%s", msg)
 	case errors.Is(err, bench.ErrNotReady):
-		return &fail.Error{Code: fail.CodeConnect, Message: msg, Hint: "`amictl health` says why"}
+		return &fail.Error{Code: fail.CodeConnect, Message: msg, Hint: "`amictl health` shows why"}
 	}
 	return err
 }

@@ -63,9 +63,9 @@ func TestBenchRefuses(t *testing.T) {
 		want    string
 	}{
 		"another form":         {options{form: "replay"}, run.Globals{}, fail.CodeUsage, `bench takes no argument "replay"`},
-		"a run's flag":         {options{form: "report", given: []string{"rate"}}, run.Globals{}, fail.CodeUsage, "--rate has no use with bench report"},
-		"a report's flag":      {options{given: []string{"merge"}}, run.Globals{}, fail.CodeUsage, "--merge has no use with a run"},
-		"a query":              {options{}, run.Globals{Query: "p99"}, fail.CodeUsage, "no use for --query"},
+		"a run's flag":         {options{form: "report", given: []string{"rate"}}, run.Globals{}, fail.CodeUsage, "--rate does not apply to bench report"},
+		"a report's flag":      {options{given: []string{"merge"}}, run.Globals{}, fail.CodeUsage, "--merge does not apply to a run"},
+		"a query":              {options{}, run.Globals{Query: "p99"}, fail.CodeUsage, "does not take --query"},
 		"a form of others":     {options{}, run.Globals{Output: "csv"}, fail.CodeUsage, "does not fit bench"},
 		"no result":            {options{form: "report"}, run.Globals{}, fail.CodeUsage, "needs a FILE"},
 		"what is no result":    {options{form: "report", files: []string{"bench_test.go"}}, run.Globals{}, fail.CodeInput, "bench_test.go"},

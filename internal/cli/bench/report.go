@@ -82,7 +82,7 @@ func show(r *run.Run, o *options, res *bench.Result, i int) error {
 func compare(r *run.Run, o *options) error {
 	files := o.files
 	if len(files) != 2 {
-		return fail.Usage("such as `amictl bench compare base.json new.json --fail-if 'p99>+10%'`", "bench compare needs two files, and got %d", len(files))
+		return fail.Usage("such as `amictl bench compare base.json new.json --fail-if 'p99>+10%'`", "bench compare needs two files, but got %d", len(files))
 	}
 	thresholds, err := bench.ParseThresholds(o.failIf, true)
 	if err != nil {

@@ -34,7 +34,7 @@ func simulator(here bool) func() *exec.Cmd {
 // login on each first, so that a wrong secret says so at once.
 func targets(ctx context.Context, r *run.Run, o *options, cfg *bench.Config) ([]bench.Target, error) {
 	if r.Flags.Local || r.Flags.ManagerConf != "" {
-		return nil, fail.Usage("name the server: --node ami://user@127.0.0.1:5038", "bench has no use for --local")
+		return nil, fail.Usage("name the server: --node ami://user@127.0.0.1:5038", "bench does not take --local")
 	}
 	if len(r.Flags.Nodes) == 0 && len(r.Flags.Labels) == 0 {
 		if o.confirm.Given {
@@ -94,9 +94,9 @@ func confirmed(o *options, nodes []ami.Config) error {
 	case away == 0:
 		return nil
 	case o.confirm.Value != away:
-		return fail.Usage(fmt.Sprintf("if they may be loaded, say --confirm-target %d", away), "%d of the servers are not on this host", away)
+		return fail.Usage(fmt.Sprintf("if you may load them, give --confirm-target %d", away), "%d of the servers are not on this host", away)
 	case o.rate.v <= 0 && len(o.stages) == 0:
-		return fail.Usage("a closed loop would take all that they have", "servers that are not on this host need a --rate or --stage")
+		return fail.Usage("a closed loop would load them as hard as it can", "servers that are not on this host need a --rate or --stage")
 	case o.workload == bench.WorkloadCalls && !o.maxCalls.Given:
 		return fail.Usage("such as --max-calls 1000: each may cost money", "calls on servers that are not on this host need --max-calls")
 	}

@@ -27,7 +27,7 @@ func follow(ctx context.Context, r *run.Run, c *ami.Conn, action ami.Action, end
 	}
 	id := reply.End.Get("Uniqueid")
 	if id == "" {
-		return reply, &fail.Error{Code: fail.CodeCondition, Message: c.Name() + ": OriginateResponse names no Uniqueid, so the call cannot be followed", Hint: "the call goes on; `amictl tail Hangup` shows how calls end"}
+		return reply, &fail.Error{Code: fail.CodeCondition, Message: c.Name() + ": OriginateResponse has no Uniqueid, so the call cannot be followed", Hint: "the call goes on; `amictl tail Hangup` shows how calls end"}
 	}
 	if r.StderrIsTerminal() { // the answer itself is printed with the end
 		r.Note("%s: %s was answered; waiting for its end", c.Name(), reply.End.Get("Channel"))
@@ -50,7 +50,7 @@ func follow(ctx context.Context, r *run.Run, c *ami.Conn, action ami.Action, end
 		case err != nil || ev.Gap != nil && ev.Gap.Reason == ami.GapDisconnect:
 			return reply, &fail.Error{Code: fail.CodeLost, Sent: "yes", Message: c.Name() + ": the connection was lost during the call", Hint: "the call may go on"}
 		case ev.Gap != nil:
-			return reply, &fail.Error{Code: fail.CodeGap, Sent: "yes", Message: c.Name() + ": events are missing, the call's end may be one of them", Hint: "`amictl send CoreShowChannels` shows whether it goes on"}
+			return reply, &fail.Error{Code: fail.CodeGap, Sent: "yes", Message: c.Name() + ": events are missing, and the call's end may be one of them", Hint: "`amictl send CoreShowChannels` shows whether it goes on"}
 		}
 		if follower.Event(&ev.Message) == followed && followed.Ended {
 			ends <- EndRecord(reply.Node, reply.Received, ev.Received, followed)
@@ -82,5 +82,5 @@ func EndError(node string, c *ami.FollowedCall) error {
 	if err == nil && (cause == 0 || cause == 16 || cause == 31) {
 		return nil
 	}
-	return &fail.Error{Code: fail.CodeCall, Message: node + ": the call ended with cause " + c.Cause + ", " + c.CauseText, Hint: "the far end or a trunk ended it so; 16 and 31 are normal ends"}
+	return &fail.Error{Code: fail.CodeCall, Message: node + ": the call ended with cause " + c.Cause + ", " + c.CauseText, Hint: "the far end or a trunk ended it with this cause; 16 and 31 are normal"}
 }

@@ -38,9 +38,9 @@ func Action(r *run.Run, o *Options, more []string) (ami.Action, error) {
 	case o.Exten != "" && o.Application != "":
 		return ami.Action{}, fail.Usage(hint, "--exten and --application do not go together")
 	case o.Exten == "" && o.Application == "":
-		return ami.Action{}, fail.Usage(hint, "--exten or --application is missing: where shall the call go?")
+		return ami.Action{}, fail.Usage(hint, "--exten or --application is missing: where should the call go?")
 	case o.Wait != "answer" && o.Wait != "hangup":
-		return ami.Action{}, fail.Usage("answer or hangup", "--wait %q is none of the choices", o.Wait)
+		return ami.Action{}, fail.Usage("answer or hangup", "--wait %q is not one of the choices", o.Wait)
 	case o.Wait == "hangup" && o.Async:
 		return ami.Action{}, fail.Usage(hint, "--wait hangup and --async do not go together")
 	case o.Data != "" && o.Application == "":
@@ -99,5 +99,5 @@ func Hint(err error) error {
 	if f.Code != fail.CodeTimeout {
 		return err
 	}
-	return &fail.Error{Code: fail.CodeTimeout, Message: f.Message, Sent: f.Sent, Hint: "if the call did run: the user's read= in manager.conf needs `call`, or OriginateResponse never arrives"}
+	return &fail.Error{Code: fail.CodeTimeout, Message: f.Message, Sent: f.Sent, Hint: "if the call was made: the user's read= in manager.conf needs `call`, or OriginateResponse never arrives"}
 }

@@ -21,8 +21,8 @@ const actionsHelp = `Examples:
   amictl actions Originate                   parameters, rights, example
   amictl actions --live --node pbx1 'Queue*' what this user may do there
 
-What Asterisk's documentation says, without asking a server, unless --live does. Needs: a class that the user must have
-in write=. A * marks what is required.`
+Shows what Asterisk's documentation says. Only --live asks a server. Needs: a class that the user must have in
+write=. A * marks what is required.`
 
 // options are those of actions; events has no flags.
 type options struct {
@@ -158,7 +158,7 @@ func peoplesPrinter(r *run.Run) *output.Printer {
 // catalogue prints rows; a name that nothing matches is an error.
 func catalogue(r *run.Run, o *options, rows []output.Record, names []string, what string) error {
 	if len(rows) == 0 {
-		return fail.Usage(fail.NearHint(o.pattern(), names, "a newer server may have it all the same"), "the catalogue has no %s %q", what, o.pattern())
+		return fail.Usage(fail.NearHint(o.pattern(), names, "a newer server may still have it"), "the catalogue has no %s %q", what, o.pattern())
 	}
 	p, err := r.Printer(run.Records, false, len(o.args) == 0)
 	if err != nil {

@@ -20,9 +20,9 @@ const eventsHelp = `Examples:
   amictl events Hangup                       its classes and headers
   amictl events --query ends.0 QueueStatusComplete   whose list it ends
 
-The events that Asterisk is known to send, without asking a server. Needs: the classes that the user must have in read=,
-all of them. What needs none only comes in answers. A header in [] is not always there, one with ... may repeat. Any event
-may have Privilege, Timestamp, SequenceNumber and SystemName too.`
+The events that Asterisk is known to send, without asking a server. Needs: the classes that the user must have in
+read=, all of them. An event that needs none only comes in answers. A header in [] is not always there, one with
+... may repeat. Any event may also have Privilege, Timestamp, SequenceNumber and SystemName.`
 
 // EventsCommand makes the subcommand events.
 func EventsCommand(r *run.Run) *cli.Command {

@@ -44,8 +44,8 @@ a file asks for more:
   data = "1"
   ring = "10s"
 
-What the user may not ask is skipped. Exits 0 when nothing failed, 1 when a check failed, 3 or 4 when a node cannot
-be reached or logged in to, 6 when nodes ended differently.`
+Checks that the user has no rights for are skipped. Exits 0 when nothing failed, 1 when a check failed, 3 or 4 when a
+node cannot be reached or logged in to, 6 when nodes ended differently.`
 
 // options are those of check.
 type options struct {
@@ -121,7 +121,7 @@ func (r *result) record() output.Record {
 
 func check(ctx context.Context, r *run.Run, o *options) error {
 	if len(o.args) > 1 {
-		return fail.Usage("nodes are chosen with --node", "check takes one file, and got %q too", o.args[1])
+		return fail.Usage("nodes are chosen with --node", "check takes one file, but got %q too", o.args[1])
 	}
 	profile := defaultProfile()
 	if len(o.args) == 1 {
@@ -185,7 +185,7 @@ func check(ctx context.Context, r *run.Run, o *options) error {
 func examineAll(ctx context.Context, r *run.Run, profile *profile, nodes []ami.Config) [][]result {
 	results := make([][]result, len(nodes))
 	var ended atomic.Int64
-	defer r.Progress(func() string { return fmt.Sprintf("%d of %d nodes checked", ended.Load(), len(nodes)) })()
+	defer r.Progress(func() string { return fmt.Sprintf("%d of %s checked", ended.Load(), fail.Count(len(nodes), "node")) })()
 	slots := make(chan struct{}, target.MostDials)
 	var all sync.WaitGroup
 	for i, n := range nodes {

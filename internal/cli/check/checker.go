@@ -57,7 +57,7 @@ func (c *checker) all(ctx context.Context) {
 }
 
 // errNotAllowed is of a check that the user's rights leave open, without being wrong for that.
-var errNotAllowed = errors.New("the user may not ask: it takes system or reporting in write=")
+var errNotAllowed = errors.New("the user may not ask: that needs system or reporting in write=")
 
 func (c *checker) add(check string, start, end time.Time, detail string, err error) {
 	r := result{node: c.node.Name, check: check, at: end, took: end.Sub(start), detail: detail, err: err, inSession: c.conn != nil}
@@ -144,7 +144,7 @@ func (c *checker) seeCertificate(from *tls.Config) *tls.Config {
 }
 
 func failedCheck(format string, args ...any) error {
-	return &fail.Error{Code: fail.CodeCondition, Message: fmt.Sprintf(format, args...), Hint: "mend the server, or what the profile wants of it"}
+	return &fail.Error{Code: fail.CodeCondition, Message: fmt.Sprintf(format, args...), Hint: "fix the server, or change what the profile asks of it"}
 }
 
 // A step is a check that needs a session. It returns what it found.
@@ -184,7 +184,7 @@ func (c *checker) certificate(context.Context) (string, error) {
 	days := int(time.Until(c.expiry).Hours() / 24)
 	text := "valid until " + c.expiry.UTC().Format(time.DateOnly)
 	if days < c.profile.TLSDays {
-		return "", failedCheck("the certificate is %s, %d days; %d are wanted", text, days, c.profile.TLSDays)
+		return "", failedCheck("the certificate is %s, %s from now; the profile wants %d", text, fail.Count(days, "day"), c.profile.TLSDays)
 	}
 	return text, nil
 }
@@ -303,9 +303,9 @@ func (c *checker) queue(ctx context.Context, name string) (string, error) {
 	case !found:
 		return "", failedCheck("there is no such queue")
 	case members == paused:
-		return "", failedCheck("%d members, %d of them paused", members, paused)
+		return "", failedCheck("%s, %d paused", fail.Count(members, "member"), paused)
 	}
-	return fmt.Sprintf("%d members, %d of them paused", members, paused), nil
+	return fmt.Sprintf("%s, %d paused", fail.Count(members, "member"), paused), nil
 }
 
 func (c *checker) command(ctx context.Context, k *commandCheck) (string, error) {

@@ -29,7 +29,7 @@ const help = `Examples:
   amictl command -- core set verbose -1     -1 is no flag of amictl
 
 Prints the text as "asterisk -rx" does; the exit status is 1 if the server answered Error.
-Asterisk itself says Success to many a command that did nothing: --expect and --reject look at the text.`
+Asterisk answers Success to many commands that did nothing: --expect and --reject check the text.`
 
 // options are those of command.
 type options struct {
@@ -74,7 +74,7 @@ func (o *options) action(r *run.Run) (ami.Action, error) {
 	case "auto", "always", "never":
 		return action, nil
 	}
-	return action, fail.Usage("auto, always or never", "--prefix %q is none of the choices", o.prefix)
+	return action, fail.Usage("auto, always or never", "--prefix %q is not one of the choices", o.prefix)
 }
 
 // command sends the command to the nodes selected and prints its output.

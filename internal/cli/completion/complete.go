@@ -209,6 +209,12 @@ func (c *completer) words(w run.Words, before []string, word string) {
 		if first {
 			c.addAll(word, "", w.Choices()...)
 		}
+	case run.SomeOf:
+		for _, v := range w.Choices() {
+			if !slices.Contains(before, v) {
+				c.add(word, "", v, "")
+			}
+		}
 	case run.FormAndFiles:
 		if c.files = !first; first {
 			c.addAll(word, "", w.Choices()...)
@@ -318,7 +324,7 @@ func (c *completer) config() *config.File {
 	return c.cfg
 }
 
-// inForce is the context in force, empty if there is none.
+// inForce is the current context, empty if there is none.
 func (c *completer) inForce() *config.Context {
 	name, _ := c.run.First(c.run.Flags.Context, "AMICTL_CONTEXT", "", c.config().Context, "")
 	if ctx := c.config().Contexts[name]; ctx != nil {
@@ -329,7 +335,7 @@ func (c *completer) inForce() *config.Context {
 
 func (c *completer) nodes() []string { return c.inForce().NodeNames() }
 
-// labels are the KEY=VALUE of the nodes in force, each once.
+// labels are the KEY=VALUE of the current nodes, each once.
 func (c *completer) labels() []string {
 	all := make(map[string]bool)
 	for _, n := range c.inForce().Nodes {

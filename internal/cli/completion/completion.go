@@ -22,9 +22,9 @@ const help = `Examples:
 Prints the script that lets a shell complete subcommands, flags and their values, contexts, nodes, actions, their
 parameters, and events. ` + "`make install`" + ` puts it where bash, zsh and fish look for it. No server is asked.
 
-Behind ` + "`--`" + ` stand the words of an unfinished command line, the last one to be completed (bash: the line as it is, and the
-characters that end a word there); the candidates come one a line, a tab and what each is behind them, and at the end a
-line that says what may follow: ":done", ":nospace" or ":files".`
+After ` + "`--`" + ` give the words of an unfinished command line, the last one to be completed (bash: the line as it is, and the
+characters that end a word there). Prints one candidate a line, with a tab and its description, and at the end a line
+that says what may follow: ":done", ":nospace" or ":files".`
 
 // scripts are what `completion SHELL` prints. They know nothing of amictl: each asks it.
 var scripts = map[string]string{

@@ -66,6 +66,7 @@ func TestCandidates(t *testing.T) {
 		"whatever":             {run.About{Args: run.Words{Kind: run.AnyWords}}, []string{""}, ":done"},
 		"one of a few":         {run.About{Args: run.Words{Kind: run.OneOf, Choices: words}}, []string{"g"}, "green :done"},
 		"one of a few, taken":  {run.About{Args: run.Words{Kind: run.OneOf, Choices: words}}, []string{"red", "g"}, ":done"},
+		"some of a few":        {run.About{Args: run.Words{Kind: run.SomeOf, Choices: words}}, []string{"red", ""}, "green :done"},
 		"a form":               {run.About{Args: run.Words{Kind: run.FormAndFiles, Choices: words}}, []string{"r"}, "red :done"},
 		"a form's files":       {run.About{Args: run.Words{Kind: run.FormAndFiles, Choices: words}}, []string{"red", ""}, ":files"},
 		"an action":            {run.About{Args: run.Words{Kind: run.ActionName}}, []string{"queuepause"}, "QueuePause :done"},

@@ -11,13 +11,13 @@ import (
 	"github.com/apntalk/amictl/internal/tomlfile"
 )
 
-// contextLine is the top-level line that names the context in force.
+// contextLine is the top-level line that names the current context.
 var contextLine = regexp.MustCompile(`(?m)^[ \t]*(?:context|"context"|'context')[ \t]*=[^\r\n]*`)
 
-// PreviousSuffix ends the name of the file beside the configuration that names the context that was in force before.
+// PreviousSuffix ends the name of the file beside the configuration that names the previous context.
 const PreviousSuffix = ".previous"
 
-// WithContextLine names the context in force in a configuration's text.
+// WithContextLine names the current context in a configuration's text.
 func WithContextLine(text, name string) string {
 	line := "context = " + TOMLString(name)
 	text, marked := strings.CutPrefix(text, byteOrderMark)
@@ -42,7 +42,7 @@ const byteOrderMark = "\ufeff"
 // CheckPlace refuses a path where no configuration can be kept: "" if there is none, or one in whose folders others may write.
 func CheckPlace(path string) error {
 	if path == "" {
-		return fail.Config("set HOME, or give --config FILE", "there is no home folder, and so no place for a config")
+		return fail.Config("set HOME, or give --config FILE", "there is no home folder, so there is no place for a config")
 	}
 	return CheckFolders(path)
 }
@@ -64,7 +64,7 @@ func EditConfig(path string, change func(text string) string) error {
 	}
 	text := change(old)
 	if _, err := tomlfile.Decode(text, new(File)); err != nil {
-		return fail.Config("make the change with an editor", "config %s: it would not be valid any more, so nothing was written: %s", path, tomlfile.Explain(err))
+		return fail.Config("make the change with an editor", "config %s: the change would make it invalid, so nothing was written: %s", path, tomlfile.Explain(err))
 	}
 	if err := atomicfile.WriteFile(path, atomicfile.Private, []byte(text)); err != nil {
 		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)

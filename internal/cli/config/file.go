@@ -26,7 +26,7 @@ import (
 type File struct {
 	Path string
 
-	Context        string              `toml:"context"` // the one in force
+	Context        string              `toml:"context"` // the current one
 	Output         string              `toml:"output"`
 	Timeout        string              `toml:"timeout"`
 	ConnectTimeout string              `toml:"connect_timeout"`
@@ -126,9 +126,9 @@ func (c *File) checkSecrets(info os.FileInfo) error {
 		}
 		hint := "write it to a file of mode 600 and put secret = \"file:PATH\" (or env:, cmd:, cred:) here"
 		if Readable(info) || info.Mode().Perm()&0o040 != 0 {
-			return fail.Config("chmod 600 "+c.Path+", change the secret, then "+hint, "config %s holds a secret (%s) and others may read it", c.Path, where)
+			return fail.Config("chmod 600 "+c.Path+", change the secret, then "+hint, "config %s holds a secret (%s), and others may read it", c.Path, where)
 		}
-		return fail.Config(hint, "config %s holds a secret itself (%s)", c.Path, where)
+		return fail.Config(hint, "config %s itself holds a secret (%s)", c.Path, where)
 	}
 	for _, name := range c.ContextNames() {
 		ctx := c.Contexts[name]

@@ -34,7 +34,7 @@ func read(path string) (text string, info os.FileInfo, err error) {
 	case mode&os.ModeNamedPipe != 0:
 		text, info, err = readPipe(path)
 	default:
-		return "", info, fail.Config("give a file", "the config %s is no file", path)
+		return "", info, fail.Config("give a file", "the config %s is not a file", path)
 	}
 	return text, info, err
 }
@@ -77,6 +77,6 @@ func readPipe(path string) (text string, info os.FileInfo, err error) {
 	case <-done:
 		return late.text, late.info, late.err
 	case <-time.After(pipeWait):
-		return "", nil, fail.Config("whoever writes to it has to say it and close it", "the config %s says nothing", path)
+		return "", nil, fail.Config("the program that writes to it must write something and close it", "nothing was written to the config %s", path)
 	}
 }

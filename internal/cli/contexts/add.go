@@ -32,8 +32,9 @@ const addHelp = `Examples:
   amictl context add prod --node ami://ops@pbx3 --secret 'cmd:pass pbx3'
 
 Adds a server to a context of the configuration, and makes the context if there is none. The connection is
-tried first, and nothing is written when it fails. What is stored is where the secret is, not the secret; one
-that is typed goes into a file of its own that only you can read.`
+tried first, and nothing is written when it fails.
+It stores where the secret is, not the secret itself;
+a secret that you type goes into its own file, which only you can read.`
 
 // addOptions are those of context add.
 type addOptions struct {
@@ -49,8 +50,8 @@ func addCommand(r *run.Run) *cli.Command {
 		Flags: []cli.Flag{
 			flags.Text("name", "", "the server's `NAME` in the context (its host)", &o.name),
 			flags.Text("secret", "", "`WHERE` the secret is: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &o.secret),
-			&cli.BoolFlag{Name: "protect", Usage: "what may change something will ask, or need --yes (new contexts)", Destination: &o.protect},
-			&cli.BoolFlag{Name: "use", Usage: "make it the context in force", Destination: &o.use},
+			&cli.BoolFlag{Name: "protect", Usage: "ask before a change, or require --yes (new contexts)", Destination: &o.protect},
+			&cli.BoolFlag{Name: "use", Usage: "make it the current context", Destination: &o.use},
 			&cli.BoolFlag{Name: "no-test", Usage: "do not try the connection", Destination: &o.noTest},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -84,7 +85,7 @@ func add(ctx context.Context, r *run.Run, o *addOptions) error {
 		return fail.Usage("--name gives it another one", "context %s has a node %q already", n.context, n.name)
 	}
 	if existing != nil && o.protect && !existing.Protect {
-		return fail.Usage("write `protect = true` under [contexts."+n.context+"]", "context %s exists, and --protect is for new ones", n.context)
+		return fail.Usage("write `protect = true` under [contexts."+n.context+"]", "context %s exists already, and --protect is for new ones", n.context)
 	}
 	if !o.noTest {
 		if err := tryNode(ctx, r, n); err != nil {
@@ -149,13 +150,13 @@ func gatherNode(r *run.Run, o *addOptions) (*newNode, error) {
 		return nil, err
 	}
 	if u.User == "" {
-		return nil, fail.Usage("write it as ami://user@host", "%s names no user", n.config.URL)
+		return nil, fail.Usage("write it as ami://user@host", "%s has no user", n.config.URL)
 	}
 	host, _, _ := net.SplitHostPort(u.Addr) // ParseURL has joined them
 	n.name = cmp.Or(o.name, host)
 	n.config.CA, n.config.TLSName = absolute(r, r.Flags.CA), r.Flags.TLSName
 	if !u.TLS && (n.config.CA != "" || n.config.TLSName != "") {
-		return nil, fail.Usage("write amis://", "--ca and --tls-name have no use with %s, which is not TLS", n.config.URL)
+		return nil, fail.Usage("write amis://", "--ca and --tls-name are for TLS, and %s is not TLS", n.config.URL)
 	}
 	n.config.Labels = make(map[string]string)
 	for _, l := range r.Flags.Labels {
@@ -209,7 +210,7 @@ func gatherSecret(r *run.Run, o *addOptions, n *newNode) error {
 	case file != "":
 		n.config.Secret = "file:" + absolute(r, file)
 	case !r.CanAsk():
-		return fail.Usage("--secret-file FILE, or --secret env:NAME", "where the secret is was not given, and there is no terminal to ask on")
+		return fail.Usage("--secret-file FILE, or --secret env:NAME", "no secret was given, and there is no terminal to ask on")
 	default:
 		typed, err := r.AskSecret("Secret (it is not shown; it goes to a file that only you can read): ")
 		if err != nil || len(typed) == 0 {
@@ -253,7 +254,7 @@ func tryNode(ctx context.Context, r *run.Run, n *newNode) error {
 	c, err := target.Dial(ctx, r, cfg)
 	if err != nil {
 		f := fail.Classify(err)
-		return &fail.Error{Code: f.Code, Message: f.Message, Hint: f.Hint + "; --no-test stores it all the same"}
+		return &fail.Error{Code: f.Code, Message: f.Message, Hint: f.Hint + "; --no-test stores it anyway"}
 	}
 	r.Note("%s: logged in, %s", n.name, c.Banner())
 	target.Leave(ctx, c)

@@ -17,7 +17,7 @@ import (
 func ConfigCommand(r *run.Run) *cli.Command {
 	return r.Tell(&cli.Command{
 		Name:        "config",
-		Usage:       "explain the settings in force",
+		Usage:       "explain the settings in use",
 		Description: "Examples:\n  amictl config explain",
 		Commands: []*cli.Command{plain(r, run.NoWords, explain, &cli.Command{
 			Name: "explain", Usage: "show every setting and where its value came from",

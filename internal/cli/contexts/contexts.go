@@ -25,13 +25,13 @@ const help = `Examples:
 
 A context is a named set of servers in the configuration (~/.config/amictl/config.toml):
 
-  context = "lab"                  # the one in force
+  context = "lab"                  # the current one
   redact = ['\+49[0-9]{6,}']       # RE2; hidden in traces, logs, records
 
   [contexts.lab]
   user = "admin"
   secret = "file:~/lab.secret"     # or env:NAME, cmd:COMMAND, cred:NAME
-  protect = true                   # what may change something asks
+  protect = true                   # ask before a change
 
   [contexts.lab.nodes.pbx1]
   url = "ami://127.0.0.1:5038"
@@ -44,9 +44,9 @@ A context is a named set of servers in the configuration (~/.config/amictl/confi
 A secret is never in the configuration itself. The file must belong to you or to root, and nobody else may write to
 it or replace it: its commands are run. Paths in it are relative to its folder.
 
-protect holds for the server, not for its name: another context's node, a URL or an address with the same host and
+protect applies to the server, not to its name: another context's node, a URL or an address with the same host and
 port is protected, too, and so are localhost and all addresses of this host alike; ports 5038 and 5039 of a host are
-one server. Where a tunnel or a forwarded port leads to, amictl cannot see.`
+one server. amictl cannot see where a tunnel or a forwarded port leads.`
 
 // options are the words of a subcommand of context that has no flags.
 type options struct{ args []string }
@@ -62,7 +62,7 @@ func Command(r *run.Run) *cli.Command {
 				Name: "list", Usage: "list the contexts", Description: "Examples:\n  amictl context list",
 			}),
 			plain(r, run.ContextName, use, &cli.Command{
-				Name: "use", Usage: "choose the context in force", ArgsUsage: "NAME | -", Description: "Examples:\n  amictl context use lab\n  amictl context use -        the one before",
+				Name: "use", Usage: "choose the current context", ArgsUsage: "NAME | -", Description: "Examples:\n  amictl context use lab\n  amictl context use -        the one before",
 			}),
 			plain(r, run.ContextName, show, &cli.Command{
 				Name: "show", Usage: "show the nodes of a context", ArgsUsage: "[NAME]", Description: "Examples:\n  amictl context show\n  amictl context show lab",
@@ -109,7 +109,7 @@ func list(_ context.Context, r *run.Run, _ *options) error {
 
 const listHint = "`amictl context list` shows all"
 
-// chosen returns the context that is named, or the one in force.
+// chosen returns the context that is named, or the current one.
 func chosen(r *run.Run, o *options) (name string, c *config.Context, err error) {
 	if len(o.args) > 0 {
 		name = o.args[0]
@@ -118,7 +118,7 @@ func chosen(r *run.Run, o *options) (name string, c *config.Context, err error) 
 	c = r.Settings.Config.Contexts[name]
 	switch {
 	case name == "":
-		return "", nil, fail.Usage(listHint, "no context is in force")
+		return "", nil, fail.Usage(listHint, "there is no current context")
 	case c == nil:
 		return "", nil, noContext(r, name)
 	}
@@ -131,7 +131,7 @@ func noContext(r *run.Run, name string) error {
 
 func show(_ context.Context, r *run.Run, o *options) error {
 	if len(o.args) > 1 {
-		return fail.Usage("call it once for each", "context show takes one name, and got %q too", o.args[1])
+		return fail.Usage("call it once for each", "context show takes one name, but got %q too", o.args[1])
 	}
 	name, chosen, err := chosen(r, o)
 	if err != nil {
@@ -182,7 +182,7 @@ func use(_ context.Context, r *run.Run, o *options) error {
 	if name == "-" {
 		before, err := os.ReadFile(cfg.Path + config.PreviousSuffix)
 		if name = strings.TrimSpace(string(before)); err != nil || name == "" {
-			return fail.Usage(listHint, "no other context was in force before")
+			return fail.Usage(listHint, "there is no previous context")
 		}
 	}
 	if cfg.Contexts[name] == nil {
@@ -197,6 +197,6 @@ func use(_ context.Context, r *run.Run, o *options) error {
 			r.Note("`context use -` will not work: %v", err)
 		}
 	}
-	r.Note("context %s is in force", name)
+	r.Note("the current context is now %s", name)
 	return nil
 }

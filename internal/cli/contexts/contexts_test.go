@@ -49,7 +49,7 @@ func TestRefused(t *testing.T) {
 		"show two":            {show, []string{"test", "test"}, "takes one name"},
 		"use none":            {use, nil, "takes one name"},
 		"use what is not":     {use, []string{"lab"}, `no context "lab"`},
-		"use without a first": {use, []string{"-"}, "no other context was in force before"},
+		"use without a first": {use, []string{"-"}, "there is no previous context"},
 		"check two":           {check, []string{"test", "test"}, "takes one name"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// The context that was in force before is remembered, and the rest of the file stays.
+// The previous context is remembered, and the rest of the file stays.
 func TestUse(t *testing.T) {
 	r := runtest.New(t, runtest.Setup{Config: "# mine\n[contexts.other]"})
 	if err := use(t.Context(), r.Run, &options{args: []string{"other"}}); err != nil {

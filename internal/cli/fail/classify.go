@@ -73,11 +73,11 @@ func Foreign(exit int) error {
 func TooLate(f Failure) Failure {
 	if f.Code == CodeConfig {
 		f.Code, f.Exit = CodeLost, ExitLost
-		f.Hint = "something was sent before this: look before you try again; " + f.Hint
+		f.Hint = "something was sent before this: check before you try again; " + f.Hint
 		return f
 	}
 	f.Message = "a bug: this was refused when something had been sent: " + f.Message
-	f.Code, f.Exit, f.Silent, f.Hint = codeBug, ExitBug, false, "it may have run: look before you try again, and please report this"
+	f.Code, f.Exit, f.Silent, f.Hint = codeBug, ExitBug, false, "it may have run: check before you try again, and please report this"
 	return f
 }
 
@@ -97,7 +97,7 @@ func Classify(err error) Failure {
 	case errors.As(err, &op):
 		f.ofOperation(op)
 	case errors.Is(err, context.DeadlineExceeded):
-		f.Code, f.Message, f.Hint = CodeTimeout, "the --deadline is over", "it is for the whole run, and what was sent may have run; allow more, or look first"
+		f.Code, f.Message, f.Hint = CodeTimeout, "the --deadline is over", "it covers the whole run, and what was sent may have run; allow more time, or check first"
 	case errors.Is(err, context.Canceled):
 		f.Code, f.Message = codeSignal, "stopped"
 	case errors.Is(err, syscall.EPIPE):
@@ -105,7 +105,7 @@ func Classify(err error) Failure {
 	case errors.As(err, &path):
 		f.ofPath(path)
 	case errors.As(err, new(*ami.WhereError)):
-		f.Code, f.Hint = CodeUsage, `a condition is FIELD OP VALUE, such as --where 'Cause!=16 && Channel=~^PJSIP/'; amictl tail --help has all of it`
+		f.Code, f.Hint = CodeUsage, `a condition is FIELD OP VALUE, such as --where 'Cause!=16 && Channel=~^PJSIP/'; see amictl tail --help`
 	default:
 		f.Code = codeBug
 	}
@@ -132,7 +132,7 @@ func (f *Failure) ofPath(e *fs.PathError) {
 		name = "standard output"
 	}
 	f.Code, f.Message = CodeLost, fmt.Sprintf("%s cannot be written: %v", name, e.Err)
-	f.Hint = "the output is not whole, and what was asked for may have run: look before you try again"
+	f.Hint = "the output is not whole, and what was asked for may have run: check before you try again"
 }
 
 // ofOperation classifies an error of the engine by the operation that failed.
@@ -197,7 +197,7 @@ func (f *Failure) ofDial(op *ami.OpError, where string) {
 	case errors.Is(op.Err, ami.ErrTimeout), errors.Is(op.Err, context.DeadlineExceeded), errors.Is(op.Err, os.ErrDeadlineExceeded):
 		f.Hint = "a firewall may drop the packets; --connect-timeout allows more time"
 	default:
-		f.Hint = "check address and port, and the way to them"
+		f.Hint = "check the address, the port and the network between"
 	}
 }
 
@@ -208,7 +208,7 @@ func (f *Failure) ofTLS(op *ami.OpError, where string) {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(op.Err, &unknown):
-		f.Hint = "give the certificate or its authority with --ca FILE, or pin it in the config"
+		f.Hint = "give the certificate or its CA with --ca FILE, or pin it in the config"
 	case errors.As(op.Err, &name):
 		f.Hint = "give the name that the certificate holds with --tls-name NAME"
 	case errors.As(op.Err, &record):
@@ -228,7 +228,7 @@ func (f *Failure) ofLogin(op *ami.OpError, where string) {
 		f.Code, f.Message, f.Hint = CodeConfig, fmt.Sprintf("%s: %s", where, strings.TrimPrefix(field.Error(), "wire: ")), fieldHint(field)
 	case errors.Is(op.Err, ami.ErrStopping):
 		f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: %s", where, Cause(op.Err))
-		f.Hint = "it takes no new sessions while calls are up; try again when it is back, `amictl wait --ready` waits for that"
+		f.Hint = "it takes no new sessions until its calls have ended; try again when it is back, `amictl wait --ready` waits for that"
 	case errors.Is(op.Err, ami.ErrLoginInUse):
 		f.Code, f.Message = codeLogin, fmt.Sprintf("%s: %s", where, Cause(op.Err))
 		f.Hint = "end the other session of this user (`manager show connected` on the console lists them), give this one a user of its own, or set allowmultiplelogin=yes"
@@ -241,7 +241,7 @@ func (f *Failure) ofLogin(op *ami.OpError, where string) {
 		f.Hint = "the server took the connection and does not answer; is it overloaded?"
 	default:
 		f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: the connection was lost during the login: %s", where, Cause(op.Err))
-		f.Hint = "Asterisk closes connections at once beyond authlimit, see manager.conf"
+		f.Hint = "Asterisk closes connections beyond authlimit at once, see manager.conf"
 	}
 }
 
@@ -281,7 +281,7 @@ func (f *Failure) ofAction(op *ami.OpError, where string) {
 	case op.Sent == ami.SentNo:
 		f.Code, f.Hint = CodeUnsent, "nothing was sent: safe to try again"
 	default:
-		f.Code, f.Hint = CodeLost, "it may have run: look before you try again"
+		f.Code, f.Hint = CodeLost, "it may have run: check before you try again"
 	}
 }
 
@@ -295,7 +295,7 @@ func (f *Failure) ofRefusal(refused *ami.ResponseError, where string) {
 	case strings.HasPrefix(refused.Message, "Invalid/unknown command"):
 		f.Hint = unknownActionHint(refused.Action)
 	case cond.MeansEmpty(refused.Message):
-		f.Hint = "Asterisk calls an empty list of this kind an Error; `amictl send --empty-ok` does not"
+		f.Hint = "Asterisk calls an empty list of this kind an Error; `amictl send --empty-ok` accepts it"
 	}
 }
 

@@ -12,23 +12,23 @@ import (
 // HintOf is what to do about failures that nobody knows more of.
 var HintOf = map[Code]string{
 	CodeUsage:     "see `amictl --help`",
-	CodeConfig:    "`amictl config explain` shows the settings in force, and where each comes from",
+	CodeConfig:    "`amictl config explain` shows the settings in use, and where each comes from",
 	CodeInput:     "`amictl actions NAME` shows what an action takes",
 	CodeTimeout:   "it may have run; --timeout allows more time",
-	CodeLost:      "it may have run: look before you try again",
+	CodeLost:      "it may have run: check before you try again",
 	CodeUnsent:    "nothing was sent: safe to try again",
-	CodeConnect:   "check address and port, and the way to them",
+	CodeConnect:   "check the address, the port and the network between",
 	CodeRefused:   "these are the server's own words; its log may say more",
-	codeInvalid:   "take a smaller load, or a machine with nothing else to do",
-	CodeGap:       "it may have happened meanwhile: look before you try again",
-	codeBug:       "amictl does not know this error, and what was asked for may have run: look before you try again, and please report it",
+	codeInvalid:   "use a smaller load, or an idle machine",
+	CodeGap:       "it may have happened meanwhile: check before you try again",
+	codeBug:       "amictl does not know this error, and what was asked for may have run: check before you try again, and please report it",
 	codeThreshold: "the figures are on standard output",
 }
 
 // Hints for files.
 const (
 	ReadHint  = "check the path, and that you may read it"
-	WriteHint = "check the path, that you may write there, and that there is room"
+	WriteHint = "check the path, that you may write there, and that the disk is not full"
 )
 
 func bannerHint(err error) string {

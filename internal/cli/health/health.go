@@ -26,13 +26,13 @@ const help = `Examples:
   amictl health --watch --every 15s -o prometheus --out amictl.prom
 
 For each node: can it be reached, does the login work, how long does a Ping take, version, channels, calls.
---watch keeps the sessions and looks again and again; only then is there a breaker to tell of.
---warn and --crit compare ping, login, uptime, calls or channels with a value; what is not known meets none, and
-is told of. For Nagios it is UNKNOWN, and its performance data U.
+--watch keeps the sessions open and checks repeatedly; only then is a breaker shown.
+--warn and --crit compare ping, login, uptime, calls or channels with a value. An unknown value meets no condition,
+and a message says so. For Nagios it is UNKNOWN, and its performance data U.
 
-Exits 0 when all are ready, 1 when one is degraded or meets a --warn or --crit, 6 when some cannot be reached,
-3 or 4 when none can. With --min-ready it is 0 when that many are up and none of those counted is critical.
--o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown, which a wrong command line or configuration is, too.`
+Exits 0 when all are ready, 1 when one is degraded or meets a --warn or --crit, 6 when some cannot be reached, 3 or 4
+when none can. With --min-ready it is 0 when that many nodes are up and none of those is critical.
+-o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown, also for a wrong command line or configuration.`
 
 // mostCheckups is how many nodes are examined at once: those that hang must not hold up the others for long.
 const mostCheckups = 512
@@ -60,7 +60,7 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "rounds", Usage: "with --watch: end after looking `N` times", Value: &o.rounds},
 			&cli.GenericFlag{Name: "warn", Usage: "a node that meets `CONDITION`, such as ping>50ms, is degraded; may repeat", Value: &o.warn},
 			&cli.GenericFlag{Name: "crit", Usage: "a node that meets `CONDITION` is critical; may repeat", Value: &o.crit},
-			flags.Text("min-ready", "", "well as long as `N` nodes are up, or a share such as 95%", &o.minReady),
+			flags.Text("min-ready", "", "healthy while `N` nodes are up, or a share such as 95%", &o.minReady),
 			flags.Text("out", "", "write to `FILE`, whole or not at all, instead of standard output", &o.out),
 		},
 		Action: func(ctx context.Context, _ *cli.Command) error { return health(ctx, r, o) },
@@ -109,7 +109,7 @@ func (l *look) prepare() (err error) {
 		return fail.Usage("-o jsonl is for programs", "-o %s goes with neither --query nor --fields", l.form)
 	}
 	if o.watch && o.out == "" && (l.form == run.OutputPrometheus || l.run.Settings.Output == run.OutputJSON) {
-		return fail.Usage("--out FILE is written anew each time", "--watch has no end and -o %s is one document", l.run.Settings.Output)
+		return fail.Usage("--out FILE is written anew each time", "--watch has no end, and -o %s is one document", l.run.Settings.Output)
 	}
 	if o.out != "" {
 		if err := run.CheckOutput("--out", o.out); err != nil {

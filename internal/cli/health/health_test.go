@@ -60,8 +60,8 @@ func TestHealthRefuses(t *testing.T) {
 	}{
 		"rounds of one look":    {options{rounds: flags.Count{Value: 2, Given: true}}, "", "go with --watch"},
 		"no condition":          {options{warn: flags.List{"ping"}}, "", `"ping" is not METRIC`},
-		"what is not measured":  {options{crit: flags.List{"load>1"}}, "", "is not measured"},
-		"more than there are":   {options{minReady: "2"}, "", "more than the 1 nodes"},
+		"what is not measured":  {options{crit: flags.List{"load>1"}}, "", "is not a metric"},
+		"more than there are":   {options{minReady: "2"}, "", "more than the 1 node selected"},
 		"a document for ever":   {options{watch: true}, "json", "--watch has no end"},
 		"a file that is folder": {options{out: t.TempDir()}, "", "is a folder"},
 	} {
@@ -84,7 +84,7 @@ func TestHealthForNagios(t *testing.T) {
 		want    string
 		exit    int
 	}{
-		"ok":       {[]*amitest.Server{up}, options{}, "AMI OK - 1 of 1 nodes ready |", nagiosOK},
+		"ok":       {[]*amitest.Server{up}, options{}, "AMI OK - 1 of 1 node ready |", nagiosOK},
 		"critical": {[]*amitest.Server{up, down}, options{}, "AMI CRITICAL - 1 of 2 nodes ready; down: ", nagiosCritical},
 		"unknown":  {[]*amitest.Server{up}, options{warn: flags.List{"ping"}}, "AMI UNKNOWN - ", nagiosUnknown},
 	} {

@@ -90,7 +90,7 @@ func (l *look) nagios(found []checkup) []byte {
 	}
 	level := l.level(found)
 	ready := len(found) - down - degraded
-	line := fmt.Sprintf("AMI %s - %d of %d nodes ready", [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[level], ready, len(found))
+	line := fmt.Sprintf("AMI %s - %d of %s ready", [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[level], ready, fail.Count(len(found), "node"))
 	if len(why) > 0 {
 		line += "; " + why[0]
 	}

@@ -67,7 +67,7 @@ func parseRule(s string) (rule, error) {
 	value := strings.TrimSpace(s[at+len(r.op):])
 	m, ok := figures[r.metric]
 	if !ok {
-		return r, fail.Usage(hint, "the condition %q asks about %q, which is not measured", s, r.metric)
+		return r, fail.Usage(hint, "the condition %q: %q is not a metric", s, r.metric)
 	}
 	if m.time {
 		d, err := flags.ParseDuration(value)
@@ -145,7 +145,7 @@ func parseMinReady(s string, nodes int) (int, error) {
 	case n != math.Trunc(n):
 		return 0, fail.Usage("such as 38 or 95%", "--min-ready %q is not a whole number", s)
 	case n > float64(nodes):
-		return 0, fail.Usage("a share such as 95% fits any number", "--min-ready %s is more than the %d nodes selected", s, nodes)
+		return 0, fail.Usage("a share such as 95% fits any number", "--min-ready %s is more than the %s selected", s, fail.Count(nodes, "node"))
 	}
 	return int(n), nil
 }

@@ -22,7 +22,7 @@ const help = `Examples:
   amictl originate -c PJSIP/100 -e 200@default --wait hangup
   amictl originate -c PJSIP/100 -e 200@default --async
 
-Behind "originate" --context is the dialplan's context; the context of amictl goes with -C there.
+After "originate", --context is the dialplan's context; use -C for a context of amictl.
 Waits for OriginateResponse and exits 0 when the channel was answered, else 1 with the outcome: busy,
 no-answer, congestion or failed. --async only waits for Asterisk to take the request. --wait hangup follows
 the channel to its end, for as long as it takes or --timeout allows, and prints an object of type "call" with

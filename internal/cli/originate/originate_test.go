@@ -54,7 +54,7 @@ func TestOriginateRefuses(t *testing.T) {
 		want   string
 	}{
 		"no channel":         {func(o *options) { o.Channel = "" }, fail.CodeUsage, "--channel is missing"},
-		"nowhere to go":      {func(o *options) { o.Exten = "" }, fail.CodeUsage, "where shall the call go"},
+		"nowhere to go":      {func(o *options) { o.Exten = "" }, fail.CodeUsage, "where should the call go"},
 		"a context twice":    {func(o *options) { o.Exten, o.Context = "100@default", "x" }, fail.CodeUsage, "both name a context"},
 		"a context of ours":  {func(o *options) { o.Context = runtest.Context }, fail.CodeUsage, "may be a context of amictl or of the dialplan"},
 		"a wait for nothing": {func(o *options) { o.Wait = "ring" }, fail.CodeUsage, `--wait "ring"`},

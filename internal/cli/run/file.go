@@ -11,7 +11,7 @@ import (
 // CheckOutput refuses a file that a flag names when it cannot be written, before anything is sent.
 func CheckOutput(flag, path string) error {
 	if path == "-" {
-		return fail.Usage("without "+flag+" it goes there", "%s writes to a file, and not to standard output", flag)
+		return fail.Usage("without "+flag+" the output goes there", "%s writes to a file, and not to standard output", flag)
 	}
 	st, err := os.Stat(path)
 	if err == nil && !st.IsDir() {
@@ -23,7 +23,7 @@ func CheckOutput(flag, path string) error {
 	if folder, err := os.Stat(filepath.Dir(path)); err != nil {
 		return fail.Usage(fail.WriteHint, "%s: %s: %v", flag, path, withoutPath(err))
 	} else if !folder.IsDir() {
-		return fail.Usage(fail.WriteHint, "%s: %s is no folder", flag, filepath.Dir(path))
+		return fail.Usage(fail.WriteHint, "%s: %s is not a folder", flag, filepath.Dir(path))
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func (r *Run) NoteLeft() {
 
 func (r *Run) noteLeft(p *output.Printer) {
 	if empty := p.Empty(); len(empty) > 0 {
-		r.Note("nothing printed has a value for %s; names are as the server spells them", strings.Join(empty, ", "))
+		r.Note("nothing printed has a value for %s; spell names as the server does", strings.Join(empty, ", "))
 	}
 	switch left := p.Left(); len(left) {
 	case 0:
@@ -82,7 +82,7 @@ func (r *Run) OutputOptions(kind Stream) (output.Options, error) {
 	case !ok:
 		return o, fail.Usage("see --help", "output format %q does not fit this subcommand", name)
 	case f == output.JSONDocument && kind == Endless:
-		return o, fail.Usage("-o jsonl prints one object a line", "-o json is one document and this has no end")
+		return o, fail.Usage("-o jsonl prints one object a line", "-o json is one document, and this has no end")
 	case f == output.CSV && len(o.Fields) == 0 && kind == Records:
 		return o, fail.Usage("the keys that -o jsonl shows, such as --fields node,time", "-o csv needs --fields")
 	case f == output.CSV && len(o.Fields) == 0:

@@ -86,7 +86,7 @@ func (r *Run) ResolveSettings(need configNeed) (*Settings, error) {
 	case errors.Is(err, fs.ErrNotExist) && (source == "default" || need == ConfigMayBeNew):
 		cfg, err = &config.File{Path: path}, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fail.Config("give an existing file; `amictl context --help` shows what is in one", "the config %s does not exist", path)
+		return nil, fail.Config("give an existing file; `amictl context --help` shows an example", "the config %s does not exist", path)
 	}
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (r *Run) ResolveSettings(need configNeed) (*Settings, error) {
 	return r.decideSettings(cfg, source, c)
 }
 
-// contextName is the context in force, "" for none.
+// contextName is the current context, "" for none.
 func (r *Run) contextName(cfg *config.File) string {
 	name, _ := r.First(r.Flags.Context, "AMICTL_CONTEXT", "", cfg.Context, "")
 	return name

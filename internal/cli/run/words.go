@@ -4,7 +4,7 @@ package run
 // Completion offers them.
 type Words struct {
 	Kind    WordKind
-	Choices func() []string // of OneOf and FormAndFiles: what the first word may be
+	Choices func() []string // of OneOf, SomeOf and FormAndFiles: what a word, or the first one, may be
 	Action  string          // of Parameters: whose they are
 	Hint    string          // of NoWords: what to write instead
 }
@@ -17,6 +17,7 @@ const (
 	NoWords      WordKind = iota // there are none, and one that stands there is an error
 	AnyWords                     // nobody can tell what they are
 	OneOf                        // one of Choices
+	SomeOf                       // any of Choices, each once
 	FormAndFiles                 // one of Choices, then files
 	ActionName                   // the name of an action, or a glob
 	ActionWords                  // an action, then its parameters

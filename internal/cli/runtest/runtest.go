@@ -20,7 +20,7 @@ const Context = "test"
 
 // A Setup says how a run comes about. The zero Setup is `amictl` without flags on a host without a configuration.
 type Setup struct {
-	Servers []*amitest.Server // the nodes of the context in force, each under its own name
+	Servers []*amitest.Server // the nodes of the current context, each under its own name
 	Config  string            // lines of that context, such as `protect = true`
 	Env     map[string]string // beside HOME, a folder that is empty
 	Flags   run.Globals       // as they were given

@@ -9,6 +9,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/bench"
 	"github.com/apntalk/amictl/internal/bench/report"
+	"github.com/apntalk/amictl/pkg/ami/state"
 )
 
 // Schemas are the objects that amictl prints, by name.
@@ -21,7 +22,21 @@ var Schemas = map[string]func() *schema{
 	"error":            errorSchema,
 	"health":           healthSchema,
 	"stats":            statsSchema,
+	"synced":           syncedSchema,
 	"call":             callSchema,
+	"node":             heldSchema(state.KindNode),
+	"channel":          heldSchema(state.KindChannel),
+	"bridge":           heldSchema(state.KindBridge),
+	"live-call":        heldSchema(state.KindCall),
+	"queue":            heldSchema(state.KindQueue),
+	"member":           heldSchema(state.KindMember),
+	"caller":           heldSchema(state.KindCaller),
+	"endpoint":         heldSchema(state.KindEndpoint),
+	"device":           heldSchema(state.KindDevice),
+	"hint":             heldSchema(state.KindHint),
+	"registration":     heldSchema(state.KindRegistration),
+	"conference":       heldSchema(state.KindConference),
+	"parked-call":      heldSchema(state.KindParked),
 	"check":            checkSchema,
 	"context-check":    contextCheckSchema,
 	"dry-run":          dryRunSchema,

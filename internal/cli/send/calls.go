@@ -189,7 +189,7 @@ func (s *lineSender) callOver(c *watchedCall, at time.Time) {
 func (s *lineSender) callLost(c *watchedCall) {
 	s.printing.Lock()
 	s.fail(fail.Classify(&fail.Error{
-		Code: fail.CodeGap, Sent: ami.SentYes.String(), Message: c.node + ": events are missing, the call's end may be one of them",
+		Code: fail.CodeGap, Sent: ami.SentYes.String(), Message: c.node + ": events are missing, and the call's end may be one of them",
 		Hint: "`amictl send CoreShowChannels` shows whether it goes on",
 	}), c.node, c.origin)
 	s.flush()
@@ -222,7 +222,7 @@ func (w *callWatch) wait(ctx context.Context) error {
 // checkWait refuses what --wait does not know.
 func checkWait(wait string) error {
 	if wait != "" && !strings.Contains(" no answer hangup ", " "+wait+" ") {
-		return fail.Usage("answer or hangup", "--wait %q is none of the choices", wait)
+		return fail.Usage("answer or hangup", "--wait %q is not one of the choices", wait)
 	}
 	return nil
 }

@@ -72,7 +72,7 @@ func dryLine(r *run.Run, o *options, nodes []ami.Config, req *lineRequest, p *ou
 	case o.Route != "":
 		to = nodes[:1]
 	default:
-		return fail.Input(`--all, --route HOW, or "node" in the line`, "line %d names no node and %d are selected", req.line, len(nodes))
+		return fail.Input(`--all, --route HOW, or "node" in the line`, "line %d names no node, and %d are selected", req.line, len(nodes))
 	}
 	for i := range to {
 		if err := act.PrintDry(r, p, &to[i], &req.action, req.line); err != nil {

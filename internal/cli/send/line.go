@@ -104,7 +104,7 @@ func (r *lineRequest) take(key string, value gjson.Result, seen *[len(lineKeys)]
 		r.id = s
 	case "wait":
 		if r.wait = s; s != waitNot && s != waitAnswer && s != waitHangup {
-			return fmt.Errorf("wait %q is none of answer, hangup and no", s)
+			return fmt.Errorf("wait %q is not one of answer, hangup and no", s)
 		}
 	case "timeout":
 		r.action.Timeout, err = flags.ParseDuration(s)

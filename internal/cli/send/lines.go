@@ -200,7 +200,7 @@ func (s *lineSender) read(ctx context.Context, in io.Reader) {
 
 // unreadable is the error of an input that broke off: nobody knows how much of it there was to come.
 func unreadable(err error) error {
-	return fail.Input("the lines before it were taken, and what is behind it was not read", "standard input cannot be read: %v", err)
+	return fail.Input("the lines before that were taken, the rest was not read", "standard input cannot be read: %v", err)
 }
 
 // place finds the lanes of a line.
@@ -242,7 +242,7 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 	case s.route != nil:
 		lanes = []*lane{s.route}
 	default:
-		s.refuse(r, "", fail.Input(`--all, --route HOW, or "node" in the line`, "line %d names no node and %d are selected", r.line, len(s.lanes)))
+		s.refuse(r, "", fail.Input(`--all, --route HOW, or "node" in the line`, "line %d names no node, and %d are selected", r.line, len(s.lanes)))
 		return
 	}
 	for _, l := range lanes {
@@ -253,7 +253,7 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 // prepareCall makes an Originate one that is waited for, as --wait or the line says.
 func (s *lineSender) prepareCall(r *lineRequest) error {
 	if r.wait != "" && r.wait != waitNot && (s.options.wait == "" || r.wait == waitHangup && s.calls == nil) {
-		return fail.Input("`amictl send - --wait "+r.wait+"` asks the servers for the events that tell of it", "line %d waits for %s, and events are not asked for", r.line, r.wait)
+		return fail.Input("`amictl send - --wait "+r.wait+"` asks the servers for the events that report it", "line %d waits for %s, but no events are asked for", r.line, r.wait)
 	}
 	if err := awaitCall(&r.action, r.wait); err != nil {
 		return fail.Input(lineForm, "line %d: %v", r.line, err)

@@ -34,15 +34,16 @@ const help = `Examples:
 An answer is one JSON object: response, message, fields, and events for a list. The first "=" of
 Key=Value splits; order and repeats are kept; "Key=" sends an empty value.
 
---where leaves the items out that do not meet a condition. --found any|all|none|N|N..M then counts those that do, in each
-answer, and decides: exit status 0, or 1. An answer that is no list counts as one thing.
+--where leaves out the items that do not meet a condition. --found any|all|none|N|N..M then counts those that do, in
+each answer, and sets the exit status to 0 or 1. An answer that is not a list counts as one item.
 
-The Success of an Originate says that it was queued. With --wait answer it ends as its call is answered or not, with --wait
-hangup the call is followed to its end, which is printed too.
+The Success of an Originate only says that it was queued. --wait answer waits until the call is answered or has
+failed; --wait hangup follows the call to its end and prints that too.
 
 With "-" each line of standard input is an action:
   {"action":"Hangup","fields":{"Channel":"PJSIP/100-1"},"id":"7"}
-"node", "timeout" and "wait" may be there too. An array repeats a header. Answers come as they arrive, each with its line and the id given.
+"node", "timeout" and "wait" are allowed too. An array repeats a header. Answers are printed as they arrive, each with
+its line number and id.
 
 ` + cond.Grammar
 
@@ -72,9 +73,9 @@ func Command(r *run.Run) *cli.Command {
 		Flags: slices.Concat([]cli.Flag{
 			&cli.BoolFlag{Name: "items", Usage: "print each element of a list as it arrives", Destination: &o.items},
 			&cli.GenericFlag{Name: "where", Usage: "only items that meet the `CONDITION`; may repeat, all must hold", Value: &o.where},
-			&cli.GenericFlag{Name: "found", Usage: "fail unless so many are left: `HOW` is any, all, none, N or N..M", Value: &o.found},
+			&cli.GenericFlag{Name: "found", Usage: "fail unless that many are left: `HOW` is any, all, none, N or N..M", Value: &o.found},
 			&cli.GenericFlag{Name: "min-items", Usage: "fail unless the list has at least `N` items: --found N..", Value: &o.minItems},
-			&cli.BoolFlag{Name: "empty-ok", Usage: "an Error that only says that a list is empty is no failure", Destination: &o.emptyOK},
+			&cli.BoolFlag{Name: "empty-ok", Usage: "an Error that only says that a list is empty is not a failure", Destination: &o.emptyOK},
 			flags.Text("wait", "", "an Originate ends when its call does: `WHAT` is answer or hangup", &o.wait),
 			&cli.GenericFlag{Name: "parallel", Usage: "with -: at most `N` actions in flight (2000)", Value: &o.parallel},
 			&cli.GenericFlag{Name: "rate", Usage: "with -: at most `N` actions a second", Value: &o.rate},

@@ -14,7 +14,7 @@ import (
 // not, and 2 if one cannot be read or run: none of those is run by halves.
 func runFiles(ctx context.Context, r *run.Run, files []string) error {
 	if len(files) == 0 {
-		return fail.Usage("such as `amictl sim check testdata/scenarios/*.toml`", "sim check needs the files of scenarios")
+		return fail.Usage("such as `amictl sim check testdata/scenarios/*.toml`", "sim check needs scenario files")
 	}
 	if r.HasTo {
 		return fail.Usage("`amictl sim --scenario FILE -- COMMAND` does", "sim check runs no command")
@@ -26,7 +26,7 @@ func runFiles(ctx context.Context, r *run.Run, files []string) error {
 			err = fmt.Errorf("scenario %s: nothing is expected, so nothing can fail", s.Name)
 		}
 		if err != nil {
-			return fail.Input("an expectation that nobody checks is an error, too", "%v", err)
+			return fail.Input("an expectation that is never checked is an error too", "%v", err)
 		}
 		all = append(all, s)
 	}

@@ -35,9 +35,9 @@ func runAgainst(ctx context.Context, r *run.Run, s *simulation, control string) 
 	if err != nil {
 		var missing *exec.Error
 		if errors.As(err, &missing) {
-			return fail.Usage("the command behind `--` must be in PATH", "%s: %v", missing.Name, missing.Err)
+			return fail.Usage("the command after `--` must be in PATH", "%s: %v", missing.Name, missing.Err)
 		}
-		return fail.Usage("the command behind `--` must be a program that you may run", "%v", err)
+		return fail.Usage("the command after `--` must be a program that you may run", "%v", err)
 	}
 	cut := ctx.Done()
 	for {

@@ -64,7 +64,7 @@ func (c *control) serve(in io.Reader, out io.Writer) error {
 		if err == nil && (line == "" || strings.HasPrefix(line, "#")) {
 			continue
 		}
-		answer := answer{Type: "error", Code: fail.CodeInput, Message: "the line is not carried out: " + run.ErrLongLine.Error()}
+		answer := answer{Type: "error", Code: fail.CodeInput, Message: "the line was not carried out: " + run.ErrLongLine.Error()}
 		if err == nil {
 			answer = c.execute(line)
 		}

@@ -49,7 +49,7 @@ Lines on standard input, or from connections to --control, make the servers misb
   stop
 Each is answered by one line of JSON.
 
-` + "`sim check FILE…`" + ` runs scenario files through the engine, on real sockets, and exits 1 if one is not as it says.`
+` + "`sim check FILE…`" + ` runs scenario files through the engine, on real sockets, and exits 1 if one fails.`
 
 // options are those of sim.
 type options struct {
@@ -99,7 +99,7 @@ func Command(r *run.Run) *cli.Command {
 			flags.Choice("version", "", "Asterisk `SERIES`: 22, 16 or 13", &o.version, "22", "16", "13"),
 			flags.Text("scenario", "", "the servers, answers and faults of a scenario `FILE`; its time begins at the first login", &o.scenario),
 			flags.Text("replay", "", "send the events of a recording or raw capture `FILE` from each server's first login on", &o.replay),
-			&cli.GenericFlag{Name: "replay-speed", Usage: "`TIMES` as fast as recorded; 0 is as fast as they are taken", Value: &o.speed},
+			&cli.GenericFlag{Name: "replay-speed", Usage: "`TIMES` as fast as recorded; 0 is as fast as the client reads", Value: &o.speed},
 			flags.Text("user", "", "`NAME` of the user that may log in, with every class", &o.user),
 			flags.Text("secret-from", "", "the user's secret by `REFERENCE`: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &o.secret),
 			&cli.BoolFlag{Name: "tls", Usage: "speak TLS, with a certificate made for the occasion", Destination: &o.tls},
@@ -107,7 +107,7 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "events-per-second", Usage: "`NUMBER` of events that each server sends", Value: &o.events},
 			&cli.GenericFlag{Name: "ring", Usage: "mean `TIME` that calls ring; 3s if absent", Value: &o.ring},
 			&cli.GenericFlag{Name: "talk", Usage: "mean `TIME` that calls last; 30s if absent", Value: &o.talkTime},
-			&cli.Uint64Flag{Name: "seed", Usage: "`NUMBER` that decides all that is random", Destination: &o.seed},
+			&cli.Uint64Flag{Name: "seed", Usage: "seed `NUMBER` for everything that is random", Destination: &o.seed},
 			flags.Text("control", "", "take control lines from connections to the Unix `SOCKET`, too", &o.control),
 			&cli.BoolFlag{Name: "until-eof", Usage: "stop when standard input ends", Destination: &o.untilEOF},
 		},
@@ -145,7 +145,7 @@ func sim(ctx context.Context, r *run.Run, o *options) error {
 	case o.args[0] == "check":
 		return runFiles(ctx, r, o.args[1:])
 	}
-	return fail.Usage("a command goes behind `--`, and `amictl sim check FILE…` runs scenarios", "sim does not know %q", o.args[0])
+	return fail.Usage("a command goes after `--`, and `amictl sim check FILE…` runs scenarios", "sim has no argument %q", o.args[0])
 }
 
 // simulate runs the simulated cluster until it is told to stop, or until its command is done.
@@ -171,7 +171,7 @@ func simulate(ctx context.Context, r *run.Run, o *options) error {
 	s.traffic(work, o, r.Note)
 	if r.HasTo {
 		if len(r.Rest) == 0 {
-			return fail.Usage("such as `amictl sim -- amictl health`", "there is no command behind `--`")
+			return fail.Usage("such as `amictl sim -- amictl health`", "there is no command after `--`")
 		}
 		return runAgainst(ctx, r, s, o.control)
 	}
@@ -237,7 +237,7 @@ func resolveSecret(ctx context.Context, r *run.Run, o *options, s *simulation) e
 		return nil
 	}
 	if !config.IsReference(o.secret) {
-		return fail.Usage("such as file:PATH or env:NAME: what stands in an argument, everybody can read", "--secret-from is not a reference")
+		return fail.Usage("such as file:PATH or env:NAME: everybody can read a command's arguments", "--secret-from is not a reference")
 	}
 	from, err := target.SecretFrom(r, o.secret)
 	if err != nil {

@@ -43,14 +43,14 @@ func TestSimRefuses(t *testing.T) {
 		code   fail.Code
 		want   string
 	}{
-		"another word":          {func(o *options) { o.args = []string{"health"} }, nil, fail.CodeUsage, `sim does not know "health"`},
+		"another word":          {func(o *options) { o.args = []string{"health"} }, nil, fail.CodeUsage, `sim has no argument "health"`},
 		"another Asterisk":      {func(o *options) { o.version = "2" }, nil, fail.CodeUsage, "--version 2"},
 		"a secret itself":       {func(o *options) { o.secret = "hunter2" }, nil, fail.CodeUsage, "--secret-from is not a reference"},
 		"servers twice":         {func(o *options) { o.scenario, o.user = "x.toml", "me" }, nil, fail.CodeUsage, "--scenario does not go with"},
 		"a scenario that isn't": {func(o *options) { o.scenario = "nosuch.toml" }, nil, fail.CodeInput, "nosuch.toml"},
-		"no command":            {func(*options) {}, []string{}, fail.CodeUsage, "there is no command behind"},
+		"no command":            {func(*options) {}, []string{}, fail.CodeUsage, "there is no command after"},
 		"a command to check":    {func(o *options) { o.args = []string{"check", "x.toml"} }, []string{"true"}, fail.CodeUsage, "sim check runs no command"},
-		"nothing to check":      {func(o *options) { o.args = []string{"check"} }, nil, fail.CodeUsage, "needs the files"},
+		"nothing to check":      {func(o *options) { o.args = []string{"check"} }, nil, fail.CodeUsage, "needs scenario files"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := runtest.New(t, runtest.Setup{Rest: test.rest})

@@ -10,8 +10,8 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// A sender sends the action behind `--` and keeps its answers until they are taken. wait is done whenever there is
-// one, so that who waits for events looks.
+// A sender sends the action behind `--` and keeps its answers until they are taken. wait is done whenever there is one, so
+// that a waiting consumer wakes up.
 type sender struct {
 	ctx  context.Context
 	wait context.Context
@@ -81,7 +81,7 @@ func settle(ctx context.Context, c *ami.Cluster, sub *ami.Subscription) error {
 	}
 }
 
-// nudge makes who waits for events look around, as an answer would.
+// nudge wakes a waiting consumer, as an answer would.
 func (s *sender) nudge() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

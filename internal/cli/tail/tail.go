@@ -32,14 +32,15 @@ const help = `Examples:
   amictl tail --record events.jsonl -q -o none
 
 An action behind "--" is sent once the events are subscribed to, so none of its own is missed.
-A lost connection is made again; a gap marks what is missing. --for begins with the first session. On a
-terminal --stats shows the counts while they grow, with the rate on the whole and of the last second. A time for --since and --until is RFC 3339, a date,
-a time of today (09:30), or how long ago (10m).
+A lost connection is restored; a gap marks what is missing. --for begins with the first session. On a terminal --stats
+shows the counts while they grow, with the overall rate and that of the last second. A time for --since and --until is
+RFC 3339, a date, a time of today (09:30), or how long ago (10m).
 
 --from reads records (of --record or -o jsonl) and captures: what a server sent, also within other text, such as the
 log of "manager set debug on", a quote, a terminal's record, with time stamps or names before each line. It takes off
-gzip and zstd. A packet that is cut off, has lost its beginning or is over a limit is lost: the line of the first is
-told, and the exit status is 7. What holds neither is refused with 2. --follow ends by --for, --until or --count.
+gzip and zstd. A packet that is cut off, has lost its beginning or is over a limit is lost: a message gives the line
+of the first, and the exit status is 7. A file that is neither a record nor a capture is refused with 2. --follow ends
+by --for, --until or --count.
 
 --record never writes over what is there: a file that holds something needs --append. SIGHUP ends a tail as SIGINT and
 SIGTERM do; one that records and has no terminal, as under systemd, goes on in a new file of the same name, for logrotate.
@@ -81,7 +82,7 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "count", Usage: "end after `N` events", Value: &o.count},
 			&cli.GenericFlag{Name: "for", Usage: "end after `TIME`", Value: &o.length},
 			&cli.BoolFlag{Name: "stats", Usage: "count instead of printing, and show the counts at the end", Destination: &o.stats},
-			&cli.BoolFlag{Name: "packets", Usage: "show what is neither an event nor an answer, too", Destination: &o.packets},
+			&cli.BoolFlag{Name: "packets", Usage: "also show packets that are neither events nor answers", Destination: &o.packets},
 			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &o.failOnGap},
 			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &o.record),
 			&cli.BoolFlag{Name: "append", Usage: "with --record: add to a file that holds something already", Destination: &o.appends},

@@ -23,13 +23,13 @@ const waitHelp = `Examples:
   amictl wait --ready --timeout 2m         until a booting server is ready
   amictl wait --until CoreCurrentCalls=0 --timeout 1h -- CoreStatus
 
-Subscribes first and then sends the action, so the event cannot be missed; events from before the action do
-not count. Prints what it waited for and exits 0; 5 when --timeout is over; 7 when it is over and events are
-missing; 3 or 4 when there was no session. --ready waits through refused connections and a boot, not through
-a refused login.
---until sends the action again and again, until its answer (the response, an item of its list, or the event
-that ends the list) meets the condition; of several nodes (--all), until all of them do. --found none waits until nothing
-meets it, all until everything does, N..M until so many do.
+Subscribes first and then sends the action, so the event cannot be missed; events from before the action do not
+count. Prints what it waited for and exits 0; 5 when --timeout is over; 7 when it is over and events are missing; 3
+or 4 when there was no session. --ready waits while connections are refused and the server boots, but not after a
+refused login.
+--until sends the action again and again, until its answer (the response, an item of its list, or the event that ends
+the list) meets the condition; of several nodes (--all), until all of them do. --found none waits until nothing meets
+it, all until everything does, N..M until that many do.
 ` + "`amictl tail --help`" + ` explains conditions.`
 
 // waitOptions are those of wait.
@@ -57,7 +57,7 @@ func WaitCommand(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "count", Usage: "wait for `N` events (1)", Value: &o.count},
 			&cli.BoolFlag{Name: "ready", Usage: "wait until every node has booted", Destination: &o.ready},
 			&cli.GenericFlag{Name: "until", Usage: "send the action until its answer meets `CONDITION`, such as CoreCurrentCalls=0; may repeat", Value: &o.until.conditions},
-			&cli.GenericFlag{Name: "found", Usage: "with --until: how much of an answer must meet it: `HOW` is any (if absent), all, none, N or N..M", Value: &o.until.found},
+			&cli.GenericFlag{Name: "found", Usage: "with --until: how many items of the answer must meet it: `HOW` is any (if absent), all, none, N or N..M", Value: &o.until.found},
 			&cli.GenericFlag{Name: "every", Usage: "with --until: ask each `TIME` (5s)", Value: &o.until.every},
 		}, o.Fanout.Flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -104,7 +104,7 @@ func waitEvents(ctx context.Context, r *run.Run, o *options) error {
 		return err
 	}
 	if t.gaps > 0 {
-		return &fail.Error{Code: fail.CodeGap, Message: "it was not seen within " + r.Settings.Timeout.String() + ", but events are missing", Hint: "it may have happened meanwhile: look before you try again"}
+		return &fail.Error{Code: fail.CodeGap, Message: "it was not seen within " + r.Settings.Timeout.String() + ", but events are missing", Hint: "it may have happened meanwhile: check before you try again"}
 	}
 	return &fail.Error{Code: fail.CodeTimeout, Message: "it was not seen within " + r.Settings.Timeout.String(), Hint: "--timeout allows more time; the user's read= in manager.conf must allow the event's classes"}
 }

@@ -56,7 +56,7 @@ func (f *Fanout) Check(nodes int) error {
 	case f.All && f.Route != "":
 		return fail.Usage("leave one of them out", "--all and --route do not go together")
 	case f.Route != "" && !isRoute(f.Route):
-		return fail.Usage("round-robin, failover or least-pending", "--route %q is no way to choose a node", f.Route)
+		return fail.Usage("round-robin, failover or least-pending", "--route %q is not one of the choices", f.Route)
 	case f.Batch.Given && !f.All:
 		return fail.Usage("such as --all --batch 5 --pause 10s --max-fail 1", "--batch goes with --all")
 	case (f.Pause.Given || f.MaxFail.Given) && !f.Batch.Given:
@@ -137,7 +137,7 @@ func cutShort(ctx context.Context, nodes []ami.Config, show func(Ending)) {
 func notAsked(node string, failed int) error {
 	return &fail.Error{
 		Code: fail.CodeUnsent, Sent: "no", Message: node + ": not asked: " + strconv.Itoa(failed) + " had failed before (--max-fail)",
-		Hint: "mend what failed, then run it again for the nodes that are left",
+		Hint: "fix what failed, then run it again for the nodes that are left",
 	}
 }
 

@@ -21,10 +21,10 @@ func Incomplete(r *ami.Reply, action string) (note string, err error) {
 	}
 	if wire.EqualFold(r.End.Get("EventList"), "Cancelled") || wire.EqualFold(r.End.Get("EventList"), "Cancel") {
 		return "", &fail.Error{
-			Code: fail.CodeRefused, Sent: ami.SentYes.String(), Message: fmt.Sprintf("%s: %s: the server cancelled the list after %d items", r.Node, action, r.Items),
+			Code: fail.CodeRefused, Sent: ami.SentYes.String(), Message: fmt.Sprintf("%s: %s: the server cancelled the list after %s", r.Node, action, fail.Count(r.Items, "item")),
 			Hint: "the items that came are on standard output; the server's log may say why",
 		}
 	}
 	announced, _ := r.ListItems()
-	return fmt.Sprintf("%s: %s: %d items came, and the server says that there are %d", r.Node, action, r.Items, announced), nil
+	return fmt.Sprintf("%s: %s: %s came, but the server announced %d", r.Node, action, fail.Count(r.Items, "item"), announced), nil
 }

@@ -72,7 +72,7 @@ func (r *confReader) file(path string) error {
 		return fail.Config("does a file include itself?", "manager.conf includes more than %d files", mostIncludes)
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return fail.Config("give the path of a manager.conf with --manager-conf", "manager.conf cannot be read: %s is no file", path)
+		return fail.Config("give the path of a manager.conf with --manager-conf", "manager.conf cannot be read: %s is not a file", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {

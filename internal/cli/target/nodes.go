@@ -24,7 +24,7 @@ func Nodes(r *run.Run) ([]ami.Config, error) {
 	switch {
 	case r.Flags.Local || r.Flags.ManagerConf != "":
 		if len(r.Flags.Nodes) > 0 {
-			return nil, fail.Usage("leave one of them out", "--local and --node do not go together")
+			return nil, fail.Usage("leave one of them out", "--local and --node cannot be combined")
 		}
 		found, err = localNode(r)
 	case len(wanted) > 0:
@@ -109,7 +109,7 @@ func namedNode(r *run.Run, word string) ([]ami.Config, error) {
 	c := r.Settings.Config.Contexts[r.Settings.Context]
 	if c == nil {
 		return nil, fail.Usage("`amictl context use NAME` chooses a context; a URL such as ami://user@host:5038 needs none",
-			"no context is in force, so %q names no node", word)
+			"there is no current context, so %q names no node", word)
 	}
 	var found []ami.Config
 	for _, name := range c.NodeNames() {
@@ -131,7 +131,7 @@ func namedNode(r *run.Run, word string) ([]ami.Config, error) {
 	return found, nil
 }
 
-// ContextNodes returns all nodes of the context in force.
+// ContextNodes returns all nodes of the current context.
 func ContextNodes(r *run.Run) (found []ami.Config, err error) {
 	c := r.Settings.Config.Contexts[r.Settings.Context]
 	if c == nil {
@@ -182,7 +182,7 @@ func Node(r *run.Run, name string, n *config.Node, c *config.Context) (ami.Confi
 	case "plain":
 		cfg.Auth = ami.AuthPlain
 	default:
-		return cfg, fail.Config("auto, md5 or plain", "%s: auth %q is none of the methods", cfg.Name, auth)
+		return cfg, fail.Config("auto, md5 or plain", "%s: auth %q is not one of the methods", cfg.Name, auth)
 	}
 	for _, f := range n.Filters {
 		cfg.Filters = append(cfg.Filters, []ami.Field{{Name: "Filter", Value: f}})
@@ -190,13 +190,13 @@ func Node(r *run.Run, name string, n *config.Node, c *config.Context) (ami.Confi
 	if u.TLS {
 		cfg.TLS, err = tlsConfig(r, u.Addr, cmp.Or(r.Flags.CA, n.CA, c.CA), cmp.Or(r.Flags.TLSName, n.TLSName), n.Pin)
 	} else if r.Flags.CA != "" || r.Flags.TLSName != "" {
-		return cfg, fail.Usage("write amis://", "--ca and --tls-name have no use with %s, which is not TLS", n.URL)
+		return cfg, fail.Usage("write amis://", "--ca and --tls-name are for TLS, and %s is not TLS", n.URL)
 	}
 	limitTimes(r, &cfg)
 	return cfg, err
 }
 
-// limitTimes applies the timeouts in force.
+// limitTimes applies the timeouts in use.
 func limitTimes(r *run.Run, cfg *ami.Config) {
 	cfg.Timeouts.Action = r.Settings.Timeout
 	if d := r.Settings.ConnectTimeout; d > 0 {

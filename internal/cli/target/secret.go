@@ -22,7 +22,7 @@ import (
 func SecretFrom(r *run.Run, reference string) (ami.SecretProvider, error) {
 	kind, what, _ := strings.Cut(reference, ":")
 	if what == "" {
-		return nil, fail.Config("file:PATH, env:NAME, cmd:COMMAND or cred:NAME", "the secret reference %q names nothing", reference)
+		return nil, fail.Config("file:PATH, env:NAME, cmd:COMMAND or cred:NAME", "the secret reference %q is not valid", reference)
 	}
 	switch kind {
 	case "file":
@@ -32,7 +32,7 @@ func SecretFrom(r *run.Run, reference string) (ami.SecretProvider, error) {
 		return func(context.Context) (ami.Secret, error) {
 			v, ok := r.Env(what)
 			if !ok || v == "" {
-				return ami.Secret{}, fail.Config("export it, or use another reference", "the secret's variable %s is not set", what)
+				return ami.Secret{}, fail.Config("export it, or use another reference", "the variable %s, which should hold the secret, is not set", what)
 			}
 			return ami.NewSecret(v), nil
 		}, nil
@@ -85,7 +85,7 @@ func (l *lateSecret) wait(ctx context.Context) (ami.Secret, error) {
 	case <-l.done:
 		return l.secret, l.err
 	case <-ctx.Done():
-		return ami.Secret{}, fail.Config("whoever writes to it has to say it and close it", "the secret file %s says nothing", l.path)
+		return ami.Secret{}, fail.Config("the program that writes to it must write something and close it", "nothing was written to the secret file %s", l.path)
 	}
 }
 

@@ -16,7 +16,7 @@ func Command(r *run.Run) *cli.Command {
 		Name:  "version",
 		Usage: "show the version of amictl",
 		Description: "Examples:\n  amictl version\n  amictl version --query version\n\n" +
-			"Needs no configuration, and works while it is broken.",
+			"Needs no configuration, and works even if it is broken.",
 		Action: func(context.Context, *cli.Command) error { return version(r) },
 	}, run.About{Config: run.ConfigMayBeBroken})
 }

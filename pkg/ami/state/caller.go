@@ -13,11 +13,11 @@ type Caller struct {
 	Node     string    `json:"node"`
 	Queue    string    `json:"queue"`
 	Uniqueid string    `json:"uniqueid"`
-	Linkedid string    `json:"linkedid,omitempty"` // as far as the channel is known
+	Linkedid string    `json:"linkedid,omitempty"` // if the channel is known
 	Channel  string    `json:"channel,omitempty"`
 	Number   string    `json:"number,omitempty"`
 	Name     string    `json:"name,omitempty"`
-	Position int       `json:"position"`           // from 1; 0: not followed, as over 1,000 wait
+	Position int       `json:"position"`           // from 1; 0: not followed, because over 1,000 wait
 	Priority int       `json:"priority,omitempty"` // only lists tell it
 	Joined   time.Time `json:"joined,omitzero"`    // to the second if a list told it
 }

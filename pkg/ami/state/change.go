@@ -38,11 +38,11 @@ type Op string
 const (
 	OpAdd    Op = "add"    // it is there now
 	OpChange Op = "change" // the keys in Changed have other values
-	OpRemove Op = "remove" // it is gone; the Object is what it last was
+	OpRemove Op = "remove" // it is gone; the Object is its last state
 	OpRecord Op = "record" // a call ended; the Object is its *Record, which is not part of the state
-	// OpSynced: the node was listed whole; what is held of it is what it holds. The Object is the *Node.
+	// OpSynced: the node was listed completely; its state here is its state there. The Object is the *Node.
 	OpSynced Op = "synced"
-	// OpReset: the consumer was too slow and Lost changes were dropped. All that it holds is void: what there is follows
+	// OpReset: the consumer was too slow and Lost changes were dropped. All that it holds is void: the current state follows
 	// as OpAdd. It has no Object.
 	OpReset Op = "reset"
 )

@@ -17,9 +17,9 @@ const patience = 2 * time.Second
 // Follow watches the nodes of a cluster until ctx is done, the cluster is closed, or Close. It returns at once; a node
 // is known when its OpSynced has come, or its Node is not Stale.
 //
-// It costs each server a dozen lists when a session begins and at each audit, and one subscription; here a goroutine a
-// node. The sessions' event mask decides what is seen, as the package's text says. An error means options that cannot
-// be, or a cluster that is closed.
+// It costs each server a dozen lists when a session begins and at each audit. Here it costs one subscription, and a
+// goroutine for each node. The sessions' event mask decides what is seen; see the package's documentation. An error means
+// invalid options or a closed cluster.
 func Follow(ctx context.Context, cluster *ami.Cluster, o Options) (*Watcher, error) {
 	o, err := o.withDefaults()
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// A Conference is a room of ConfBridge. Who is in it is told by the channels in its bridge.
+// A Conference is a room of ConfBridge. Its participants are the channels in its bridge.
 type Conference struct {
 	Node    string    `json:"node"`
 	Name    string    `json:"name"`

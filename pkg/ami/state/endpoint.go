@@ -23,7 +23,7 @@ func (*Endpoint) Kind() Kind { return KindEndpoint }
 // Key returns the endpoint's name.
 func (p *Endpoint) Key() string { return p.Name }
 
-// A Device is what Asterisk keeps a state of: an endpoint, an agent, a mailbox, a queue's member.
+// A Device is anything that Asterisk keeps a device state for: an endpoint, an agent, a mailbox, a queue's member.
 type Device struct {
 	Node  string `json:"node"`
 	Name  string `json:"name"`

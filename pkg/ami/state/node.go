@@ -9,7 +9,7 @@ import (
 const (
 	Followed = "followed" // by its list and every event since
 	Listed   = "listed"   // by its list alone: the session's event mask hides what happens to it
-	Events   = "events"   // by events alone: it was not listed yet, or nobody can be asked
+	Events   = "events"   // by events alone: it was not listed yet, or no server can be asked
 	Absent   = "absent"   // the server lacks it, or the user may not see it
 )
 

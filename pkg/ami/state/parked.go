@@ -16,7 +16,7 @@ type Parked struct {
 	Name     string    `json:"name,omitempty"`
 	Lot      string    `json:"lot,omitempty"`
 	Space    string    `json:"space,omitempty"`  // the extension that brings it back
-	By       string    `json:"by,omitempty"`     // who parked it, as Asterisk would dial him
+	By       string    `json:"by,omitempty"`     // who parked it, as Asterisk would dial them
 	Since    time.Time `json:"since,omitzero"`   // to the second if a list told it
 	Timeout  time.Time `json:"timeout,omitzero"` // when it comes back by itself
 }

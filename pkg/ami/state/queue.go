@@ -7,15 +7,15 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// A Queue is a queue of app_queue. Its counters are those of the last list: adding to them by events would count twice
-// what a list had counted already.
+// A Queue is a queue of app_queue. Its counters are those of the last list: counting events on top would count twice what a
+// list has already counted.
 type Queue struct {
 	Node         string    `json:"node"`
 	Name         string    `json:"name"`
 	Strategy     string    `json:"strategy,omitempty"`
 	Max          int       `json:"max,omitempty"` // callers that it takes; 0: any number
 	Weight       int       `json:"weight,omitempty"`
-	Callers      int       `json:"callers"` // who wait now
+	Callers      int       `json:"callers"` // that wait now
 	Members      int       `json:"members"`
 	Completed    int       `json:"completed"`    // calls, when it was listed
 	Abandoned    int       `json:"abandoned"`    // calls, when it was listed

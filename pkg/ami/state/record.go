@@ -40,11 +40,11 @@ func (*Record) Kind() Kind { return KindRecord }
 // Key returns the Linkedid.
 func (r *Record) Key() string { return r.Linkedid }
 
-// A Transfer is how a call went on to somebody else.
+// A Transfer is how a call was passed to somebody else.
 type Transfer struct {
 	Kind string    `json:"kind"` // blind, attended, pickup
 	Time time.Time `json:"time"`
-	By   string    `json:"by,omitempty"` // the number or endpoint of who did it
+	By   string    `json:"by,omitempty"` // the number or endpoint of the party that did it
 	To   string    `json:"to,omitempty"` // the extension, or the number
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// A Registration is one of the server's own with somebody else: a trunk.
+// A Registration is one that the server itself has with another server: a trunk.
 type Registration struct {
 	Node       string `json:"node"`
 	Technology string `json:"technology"`         // PJSIP, SIP, IAX2
@@ -20,7 +20,7 @@ type Registration struct {
 // Kind returns KindRegistration.
 func (*Registration) Kind() Kind { return KindRegistration }
 
-// Key returns technology, user and domain: all that the Registry event tells.
+// Key returns technology, user and domain, which is all that the Registry event has.
 func (r *Registration) Key() string { return registryKey(r.Technology, r.Username, r.Domain) }
 
 func registryKey(tech, user, domain string) string {

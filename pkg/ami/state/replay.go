@@ -7,10 +7,9 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// Replay iterates over the changes that a record of events makes, a call's Record among them. Nobody can be asked, so
-// what was there before the record is known as far as events tell of it, no node is ever synced, and after a gap its
-// Node says Stale for good. An event without a node's name belongs to the node "". Options.Nodes, Audit and Buffer have
-// no effect.
+// Replay iterates over the changes that a record of events makes, a call's Record among them. No server can be asked, so
+// what existed before the record is only known as far as events mention it, no node is ever synced, and after a gap its Node
+// stays Stale. An event without a node's name belongs to the node "". Options.Nodes, Audit and Buffer have no effect.
 //
 // It runs in the caller's goroutine; changes are made as they are taken. An error of the events ends it.
 func Replay(events iter.Seq2[ami.Event, error], o Options) iter.Seq2[Change, error] {

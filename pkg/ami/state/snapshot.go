@@ -23,8 +23,8 @@ type Snapshot struct {
 	Parked        []*Parked
 }
 
-// Snapshot returns what is held now. It takes a pointer an object under the lock, about 5 ms for 100,000 of them, in
-// which no event is applied; sorting comes after that.
+// Snapshot returns the current state. It copies a pointer for each object under the lock, about 5 ms for 100,000 of them,
+// during which no event is applied; it sorts after that.
 func (w *Watcher) Snapshot() *Snapshot {
 	var p Snapshot
 	w.mu.Lock()

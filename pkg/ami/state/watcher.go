@@ -11,7 +11,7 @@ import (
 // ErrClosed is what ends the changes of a Watcher that was closed.
 var ErrClosed = errors.New("state: closed")
 
-// A Watcher holds what the servers hold. All methods are safe for concurrent use.
+// A Watcher holds the state of the servers. All methods are safe for concurrent use.
 type Watcher struct {
 	buffer int
 	cancel context.CancelFunc
@@ -93,12 +93,13 @@ func (c *consumer) poke() {
 	}
 }
 
-// Changes iterates over what there is, as OpAdd, and then over every change, until ctx is done (its error), the watcher
-// is closed (ErrClosed) or its cluster is. A node's objects follow its *Node and end with an OpSynced if they are not
-// stale. The iteration begins at this moment of the state: nothing is missing in between, and nothing comes twice.
+// Changes iterates over the current objects, as OpAdd, and then over every change, until ctx is done (its error), the
+// watcher is closed (ErrClosed) or its cluster is. A node's objects follow its *Node and end with an OpSynced if they are
+// not stale. The iteration begins at this moment of the state: nothing is missing in between, and nothing comes twice.
 //
-// It costs a pointer an object at the beginning and 120 bytes a change that waits, at most Options.Buffer of them. A
-// consumer that is further behind gets an OpReset and then what there is; it never holds up the watcher or another one.
+// It costs a pointer for each object at the beginning and 120 bytes for each change that waits, at most Options.Buffer of
+// them. A consumer that is further behind gets an OpReset and then the current objects; it never holds up the watcher or
+// another one.
 func (w *Watcher) Changes(ctx context.Context) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		c := &consumer{whole: true, wake: make(chan struct{}, 1)}
