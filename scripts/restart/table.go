@@ -10,6 +10,7 @@ import (
 // table is the verdict in Markdown.
 func (v *verdict) table() string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "`scripts/restarts -n %d -away %v -seed %d`, Asterisk %s:\n\n", v.o.rounds, v.o.away, v.o.seed, v.o.version)
 	b.WriteString("| the end | number | away, p50 and max |")
 	for _, name := range names {
 		fmt.Fprintf(&b, " `%s` p50, max |", name)
