@@ -82,7 +82,8 @@ func (v *Via) candidates() ([]*Node, error) {
 
 // pick chooses a node. For the kinds other than RouteNamed it is a ready one, or the error is ErrNotReady.
 func (v *Via) pick() (n *Node, err error) {
-	c, runs := v.cluster, []run(nil)
+	c := v.cluster
+	var runs []run
 	if v.route.Kind == RouteNamed || len(v.route.Nodes) > 0 {
 		l, err := v.list()
 		if err != nil {

@@ -79,7 +79,7 @@ func (r *round) run(o *options, srv *server, t *tools, number int) error {
 	if r.waiter, err = t.startWait(word); err != nil {
 		return err
 	}
-	if err := r.begin(srv, witness); err != nil {
+	if err := r.begin(witness); err != nil {
 		return err
 	}
 	ended := witness.watchEnd()
@@ -113,7 +113,7 @@ func (r *round) run(o *options, srv *server, t *tools, number int) error {
 
 // begin puts a call up that holds a graceful restart for as long as the server is to be away, and waits until all tools have
 // a session and something to lose.
-func (r *round) begin(srv *server, n *session) error {
+func (r *round) begin(n *session) error {
 	if r.kind == gracefully {
 		seconds := strconv.FormatFloat(r.away.Seconds(), 'f', 1, 64)
 		if err := n.send("Originate", "Channel", "Local/100@default", "Application", "Wait", "Data", seconds, "Async", "true"); err != nil {

@@ -67,7 +67,7 @@ func (s *server) login() (*session, error) {
 // send sends an action and wants the next response to be a Success.
 func (n *session) send(action string, headers ...string) error {
 	text := "Action: " + action + "\r\n"
-	for i := 0; i < len(headers); i += 2 {
+	for i := 0; i+1 < len(headers); i += 2 {
 		text += headers[i] + ": " + headers[i+1] + "\r\n"
 	}
 	if _, err := n.Write([]byte(text + "\r\n")); err != nil {
