@@ -92,16 +92,17 @@ func TestEndless(t *testing.T) {
 func TestEndlessAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := []byte(strings.Repeat("x", 64<<10))
-		sent := 0
+		var sent atomic.Int64
 		_, cfg := scripted(t, func(p *peer) {
 			if !p.greet() {
 				return
 			}
 			a, _ := p.action()
 			p.send("Response: Success\nActionID: %s\nJSON: ", a["ActionID"])
-			for sent < 200<<20 {
+			for sent.Load() < 200<<20 {
 				n, err := p.Write(x)
-				if sent += n; err != nil {
+				sent.Add(int64(n))
+				if err != nil {
 					return
 				}
 			}
@@ -110,8 +111,8 @@ func TestEndlessAnswer(t *testing.T) {
 		_, err := c.Do(t.Context(), ami.NewAction("Try"))
 		wantOp(t, err, "do", ami.ErrListTooLong)
 		<-c.Done()
-		if !errors.Is(c.Err(), ami.ErrProtocol) || sent > 100<<20 {
-			t.Errorf("the session died of %v after %d bytes", c.Err(), sent)
+		if !errors.Is(c.Err(), ami.ErrProtocol) || sent.Load() > 100<<20 {
+			t.Errorf("the session died of %v after %d bytes", c.Err(), sent.Load())
 		}
 		exact(t, c.Stats())
 	})

@@ -91,14 +91,6 @@ func TestAppendEventFields(t *testing.T) {
 	}
 }
 
-func TestAppendEventDoesNotAllocate(t *testing.T) {
-	ev := busyEvent(t)
-	buf := make([]byte, 0, 4096)
-	if n := testing.AllocsPerRun(100, func() { buf = AppendEvent(buf[:0], &ev) }); n > 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
 // A packet of any number of lines says all that it holds: the table of names grows with it.
 func TestManyLines(t *testing.T) {
 	var b strings.Builder
