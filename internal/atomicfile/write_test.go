@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,6 +54,9 @@ func TestWrite(t *testing.T) {
 	}
 	for name, to := range map[string]string{"link": "private", "second": "link", "dangling": "made"} {
 		if err := os.Symlink(to, at(name)); err != nil {
+			if runtime.GOOS == "linux" || os.Getenv("CI") == "true" {
+				t.Fatal(err)
+			}
 			t.Skipf("SKIPPED: no symbolic links: %v", err)
 		}
 	}
