@@ -75,21 +75,32 @@ func startServer(b *testing.B, what string) string {
 	return strings.TrimSpace(addr)
 }
 
-func benchmarkTail(b *testing.B, rate, format string) {
-	addr := startServer(b, rate)
-	secret := filepath.Join(b.TempDir(), "secret")
-	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
+// benchUser returns what starts amictl for a benchmark: as a user with an empty home and a secret, whose output nobody reads.
+func benchUser(b *testing.B) func(stdin string, args ...string) *run.Run {
+	b.Helper()
+	home := b.TempDir()
+	variables := map[string]string{"HOME": home, "AMICTL_SECRET_FILE": filepath.Join(home, "secret")}
+	if err := os.WriteFile(variables["AMICTL_SECRET_FILE"], []byte("secret\n"), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = null.Close() }()
-	home := b.TempDir()
-	env := func(name string) (string, bool) { return home, name == "HOME" }
-	args := []string{"tail", "--node", "ami://admin@" + addr, "--secret-file", secret, "-o", format, "-q", "--count", strconv.Itoa(b.N)}
-	r := run.New(args, strings.NewReader(""), null, os.Stderr, env)
+	b.Cleanup(func() { _ = null.Close() })
+	env := func(name string) (string, bool) {
+		value, ok := variables[name]
+		return value, ok
+	}
+	return func(stdin string, args ...string) *run.Run {
+		return run.New(args, strings.NewReader(stdin), null, os.Stderr, env)
+	}
+}
+
+func benchmarkTail(b *testing.B, rate, format string) {
+	addr := startServer(b, rate)
+	args := []string{"tail", "--node", "ami://admin@" + addr, "-o", format, "-q", "--count", strconv.Itoa(b.N)}
+	r := benchUser(b)("", args...)
 	b.SetBytes(int64(len(floodPackets()) / strings.Count(floodPackets(), "\r\n\r\n")))
 	b.ResetTimer()
 	start, used := time.Now(), processorTime(b)

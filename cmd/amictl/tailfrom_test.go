@@ -66,16 +66,11 @@ func replayFiles(b *testing.B) (capture, record string) {
 }
 
 func benchmarkTailFrom(b *testing.B, file string, args []string) {
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = null.Close() }()
-	home := b.TempDir()
+	amictl := benchUser(b)
 	events := 0
 	start, used := time.Now(), processorTime(b)
 	for b.Loop() {
-		r := run.New(append([]string{"tail", "--from", file, "-q"}, args...), strings.NewReader(""), null, os.Stderr, func(name string) (string, bool) { return home, name == "HOME" })
+		r := amictl("", append([]string{"tail", "--from", file, "-q"}, args...)...)
 		if status := cli.Execute(b.Context(), r); status != fail.ExitOK {
 			b.Fatalf("tail ended with %d", status)
 		}

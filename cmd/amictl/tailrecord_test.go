@@ -3,16 +3,13 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli"
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/cli/run"
 )
 
 // BenchmarkTailRecord is an endless flood to a record on disk, against the same to JSON lines alone.
@@ -24,22 +21,11 @@ func BenchmarkTailRecord(b *testing.B) {
 
 func benchmarkTailRecord(b *testing.B, format string, record bool) {
 	addr := startServer(b, "max")
-	dir := b.TempDir()
-	secret := filepath.Join(dir, "secret")
-	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = null.Close() }()
-	env := func(name string) (string, bool) { return dir, name == "HOME" }
-	args := []string{"tail", "--node", "ami://admin@" + addr, "--secret-file", secret, "-o", format, "-q", "--count", strconv.Itoa(b.N)}
+	args := []string{"tail", "--node", "ami://admin@" + addr, "-o", format, "-q", "--count", strconv.Itoa(b.N)}
 	if record {
-		args = append(args, "--record", filepath.Join(dir, "events.jsonl"))
+		args = append(args, "--record", filepath.Join(b.TempDir(), "events.jsonl"))
 	}
-	r := run.New(args, strings.NewReader(""), null, os.Stderr, env)
+	r := benchUser(b)("", args...)
 	b.ResetTimer()
 	start, used := time.Now(), processorTime(b)
 	if status := cli.Execute(b.Context(), r); status != fail.ExitOK {

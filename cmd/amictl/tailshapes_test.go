@@ -4,7 +4,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli"
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/shapes"
 )
 
@@ -40,20 +38,9 @@ func peak() float64 {
 
 func benchmarkTailShape(b *testing.B, s shapes.Shape) {
 	addr := startServer(b, shapePrefix+s.Name)
-	secret := filepath.Join(b.TempDir(), "secret")
-	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = null.Close() }()
-	home := b.TempDir()
-	env := func(name string) (string, bool) { return home, name == "HOME" }
 	count := max(b.N*340/int(s.Bytes()), 1000) // as many bytes of each shape
-	args := []string{"tail", "--node", "ami://admin@" + addr, "--secret-file", secret, "-o", "jsonl", "-q", "--count", strconv.Itoa(count)}
-	r := run.New(args, strings.NewReader(""), null, os.Stderr, env)
+	args := []string{"tail", "--node", "ami://admin@" + addr, "-o", "jsonl", "-q", "--count", strconv.Itoa(count)}
+	r := benchUser(b)("", args...)
 	forgetPeak()
 	b.ResetTimer()
 	used := processorTime(b)
