@@ -13,7 +13,8 @@ import (
 )
 
 // Aim returns the nodes that an action is for once everything allows it to be sent: several nodes only when that is
-// wanted, a protected context only when somebody agrees. With --dry-run it prints the action instead, and done is true.
+// wanted, a protected context only when somebody agrees. With --dry-run it prints the action instead, and done is true. A header
+// that nobody knows is told of.
 func Aim(r *run.Run, f *target.Fanout, action *ami.Action) (nodes []ami.Config, done bool, err error) {
 	if nodes, err = target.Nodes(r); err != nil {
 		return nil, false, err
@@ -22,9 +23,14 @@ func Aim(r *run.Run, f *target.Fanout, action *ami.Action) (nodes []ami.Config, 
 		return nil, false, err
 	}
 	if f.DryRun {
-		return nodes, true, dryRun(r, f, nodes, action)
+		done, err = true, dryRun(r, f, nodes, action)
+	} else {
+		err = Permit(r, f, nodes, action)
 	}
-	return nodes, false, Permit(r, f, nodes, action)
+	if err == nil {
+		WarnUnknown(r, action)
+	}
+	return nodes, done, err
 }
 
 // Permit asks, or wants --yes, before an action that may change a protected server.

@@ -98,9 +98,6 @@ func originate(ctx context.Context, r *run.Run, o *options) error {
 		return err
 	}
 	nodes, done, err := act.Aim(r, &o.Fanout, &action)
-	if err == nil {
-		act.WarnUnknown(r, &action)
-	}
 	if err != nil || done {
 		return err
 	}

@@ -116,9 +116,6 @@ func sendAction(ctx context.Context, r *run.Run, o *options, action ami.Action) 
 		return err
 	}
 	nodes, done, err := act.Aim(r, &o.Fanout, &action)
-	if err == nil {
-		act.WarnUnknown(r, &action)
-	}
 	if err != nil || done {
 		return err
 	}

@@ -56,7 +56,6 @@ func waitUntil(ctx context.Context, r *run.Run, o *waitOptions) error {
 	if err != nil {
 		return err
 	}
-	act.WarnUnknown(r, &action)
 	c, err := target.Cluster(r, nodes)
 	if err != nil {
 		return err
