@@ -174,22 +174,17 @@ const maxSettle = 200 * time.Millisecond
 // settle waits until everything that the session has to write is written, or it
 // cannot be.
 func (s *session) settle() {
-	until := time.Now().Add(maxSettle)
-	t := time.AfterFunc(maxSettle, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.cond.Broadcast()
-	})
-	defer t.Stop()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for !s.dead && !s.frozen && time.Now().Before(until) && (s.flushing || !s.out.empty() || !s.held.empty()) {
-		s.cond.Wait()
-	}
+	s.waitWhile(maxSettle, func() bool { return !s.frozen && (s.flushing || !s.out.empty() || !s.held.empty()) })
 }
 
 // linger waits for d; it says whether the session lived that long.
 func (s *session) linger(d time.Duration) bool {
+	return s.waitWhile(d, func() bool { return true })
+}
+
+// waitWhile waits while the session lives and busy, which is called under mu, is true, but no longer than d; it says
+// whether the session lives.
+func (s *session) waitWhile(d time.Duration, busy func() bool) bool {
 	until := time.Now().Add(d)
 	t := time.AfterFunc(d, func() {
 		s.mu.Lock()
@@ -199,7 +194,7 @@ func (s *session) linger(d time.Duration) bool {
 	defer t.Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for !s.dead && time.Now().Before(until) {
+	for !s.dead && time.Now().Before(until) && busy() {
 		s.cond.Wait()
 	}
 	return !s.dead
