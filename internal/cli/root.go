@@ -16,6 +16,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/command"
 	"github.com/apntalk/amictl/internal/cli/completion"
 	"github.com/apntalk/amictl/internal/cli/contexts"
+	"github.com/apntalk/amictl/internal/cli/drain"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/health"
 	"github.com/apntalk/amictl/internal/cli/originate"
@@ -77,7 +78,7 @@ func dispatch(ctx context.Context, line *arranged) error {
 
 // subcommands are those of every program, in the order in which help lists them.
 var subcommands = []Subcommand{
-	send.Command, command.Command, originate.Command, tail.Command, tail.WaitCommand, state.Command, health.Command, check.Command, sim.Command,
+	send.Command, command.Command, originate.Command, drain.Command, tail.Command, tail.WaitCommand, state.Command, health.Command, check.Command, sim.Command,
 	bench.Command, contexts.Command, contexts.ConfigCommand, catalog.ActionsCommand, catalog.EventsCommand, schema.Command,
 }
 

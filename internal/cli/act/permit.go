@@ -23,7 +23,7 @@ func Aim(r *run.Run, f *target.Fanout, action *ami.Action) (nodes []ami.Config, 
 		return nil, false, err
 	}
 	if f.DryRun {
-		done, err = true, dryRun(r, f, nodes, action)
+		done, err = true, DryRun(r, f, nodes, *action)
 	} else {
 		err = Permit(r, f, nodes, action)
 	}
@@ -69,10 +69,10 @@ func OnlyReads(action *ami.Action) bool {
 // dryRunID stands for the ActionID, which is another one each time.
 const dryRunID = "1-00000000000000000000-0.1"
 
-// dryRun prints the bytes that would be sent, their secrets hidden.
-func dryRun(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action) error {
+// DryRun prints the bytes that would be sent to each node, their secrets hidden.
+func DryRun(r *run.Run, f *target.Fanout, nodes []ami.Config, actions ...ami.Action) error {
 	several := len(nodes) > 1 && f.Route == ""
-	p, err := r.Printer(run.CommandText, several, several)
+	p, err := r.Printer(run.CommandText, several, several || len(actions) > 1)
 	if err != nil {
 		return err
 	}
@@ -81,8 +81,10 @@ func dryRun(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action
 			r.Note("dry run: or to another of %d nodes; --route %s decides", len(nodes), f.Route)
 			break
 		}
-		if err := PrintDry(r, p, &nodes[i], action, 0); err != nil {
-			return err
+		for j := range actions {
+			if err := PrintDry(r, p, &nodes[i], &actions[j], 0); err != nil {
+				return err
+			}
 		}
 	}
 	return p.Close()
@@ -91,9 +93,9 @@ func dryRun(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action
 // errDry ends a run that was a dry one.
 var errDry = errors.New("dry run")
 
-// DryRunOnly is dryRun for a caller that has more to prepare than the action: its error is never nil.
+// DryRunOnly is DryRun for a caller that has more to prepare than the action: its error is never nil.
 func DryRunOnly(r *run.Run, f *target.Fanout, nodes []ami.Config, action *ami.Action) error {
-	if err := dryRun(r, f, nodes, action); err != nil {
+	if err := DryRun(r, f, nodes, *action); err != nil {
 		return err
 	}
 	return errDry

@@ -39,6 +39,7 @@ type Run struct {
 	Dropped uint64 // events that tail or wait was too slow for
 
 	sent     atomic.Bool            // an action was given to a session
+	countMu  sync.Mutex             // guards accepted
 	accepted []func() uint64        // the actions that sessions of several nodes have taken
 	hangup   atomic.Pointer[func()] // what SIGHUP does instead of ending the run
 
@@ -63,10 +64,16 @@ func (r *Run) NoteSent(accepted uint64) {
 }
 
 // CountSent is NoteSent of sessions that are still there when the run ends.
-func (r *Run) CountSent(accepted func() uint64) { r.accepted = append(r.accepted, accepted) }
+func (r *Run) CountSent(accepted func() uint64) {
+	r.countMu.Lock()
+	defer r.countMu.Unlock()
+	r.accepted = append(r.accepted, accepted)
+}
 
 // Sent reports whether an action was given to a session.
 func (r *Run) Sent() bool {
+	r.countMu.Lock()
+	defer r.countMu.Unlock()
 	for _, accepted := range r.accepted {
 		r.NoteSent(accepted())
 	}

@@ -38,6 +38,7 @@ var Schemas = map[string]func() *schema{
 	"conference":       heldSchema(state.KindConference),
 	"parked-call":      heldSchema(state.KindParked),
 	"check":            checkSchema,
+	"drain":            drainSchema,
 	"context-check":    contextCheckSchema,
 	"dry-run":          dryRunSchema,
 	"live-action":      liveActionSchema,
@@ -183,6 +184,15 @@ func callSchema() *schema {
 		must("type", constant("call")), must("node", str("")), must("time", when("Of the Hangup.")), must("channel", str("")), must("uniqueid", str("")),
 		must("outcome", constant("answered")), must("cause", str("The number of the hangup's cause (causes.h).")), must("cause_text", str("")),
 		must("duration_us", whole("Microseconds from the answer to the Hangup.")), lossy())
+}
+
+func drainSchema() *schema {
+	return object("A server that was drained", "What `drain` prints.",
+		must("type", constant("drain")), must("node", str("")), must("time", when("When it was empty.")), must("calls", whole("At the beginning.")),
+		must("hung_up", whole("Channels that --hangup-after hung up.")), must("drain_us", whole("Microseconds until it was empty.")),
+		may("run", str("The console command.")), may("run_us", whole("Microseconds until it was answered, or the session ended.")),
+		may("back_us", whole("Microseconds from then until the server had booted again.")),
+		may("output", listOf(str(""), "Lines of a command that was answered.")), lossy())
 }
 
 func contextCheckSchema() *schema {

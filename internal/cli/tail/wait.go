@@ -14,7 +14,6 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 const waitHelp = `Examples:
@@ -109,27 +108,6 @@ func waitEvents(ctx context.Context, r *run.Run, o *options) error {
 	return &fail.Error{Code: fail.CodeTimeout, Message: "it was not seen within " + r.Settings.Timeout.String(), Hint: "--timeout allows more time; the user's read= in manager.conf must allow the event's classes"}
 }
 
-// waitSession waits for a session, through all failures but a refused login.
-func waitSession(ctx context.Context, n *ami.Node) error {
-	for {
-		short, cancel := context.WithTimeout(ctx, bootPause)
-		err := n.WaitReady(short)
-		cancel()
-		if err == nil || ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if _, last := n.State(); last != nil && target.IsLogin(last) {
-			return last
-		}
-		if short.Err() == nil {
-			return err
-		}
-	}
-}
-
-// bootPause is the time between two looks at a server that boots.
-const bootPause = 250 * time.Millisecond
-
 // waitReady waits until all nodes have booted, through refused connections and refused actions.
 func waitReady(ctx context.Context, r *run.Run) error {
 	nodes, err := target.Nodes(r)
@@ -149,7 +127,7 @@ func waitReady(ctx context.Context, r *run.Run) error {
 	limited, cancel := context.WithTimeout(ctx, r.Settings.Timeout)
 	defer cancel()
 	for _, n := range c.Nodes() {
-		if err := waitBooted(limited, n); err != nil {
+		if err := target.WaitBooted(limited, n); err != nil {
 			if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 				return err
 			}
@@ -170,29 +148,4 @@ func notReady(r *run.Run, n *ami.Node) error {
 		why = fail.Failure{Message: "it takes the connection and does not answer", Hint: "is this the manager's port (5038)? --timeout allows more time"}
 	}
 	return &fail.Error{Code: fail.CodeTimeout, Message: n.Name() + " was not ready within " + r.Settings.Timeout.String() + ": " + why.Message, Hint: why.Hint}
-}
-
-// waitBooted waits for FullyBooted, or for the time of the last boot in CoreStatus on a user without the class system.
-// A refused login ends it: Asterisk knows its users before it listens, so that waiting would not help.
-func waitBooted(ctx context.Context, n *ami.Node) error {
-	for {
-		if err := waitSession(ctx, n); err != nil {
-			return err
-		}
-		if n.Booted() {
-			return nil
-		}
-		r, err := n.Do(ctx, ami.NewAction("CoreStatus"))
-		if err == nil && r.Get("CoreStartupTime") != "" {
-			return nil
-		}
-		select {
-		case <-time.After(bootPause):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if refused := (*ami.ResponseError)(nil); errors.As(err, &refused) && wire.EqualFold(refused.Message, "Permission denied") {
-			return nil // it answers with knowledge of its classes; there is no more to learn
-		}
-	}
 }

@@ -87,6 +87,11 @@ func Each(ctx context.Context, r *run.Run, nodes []ami.Config, f *Fanout, try at
 		show(onOne(ctx, r, nodes, f.Route, try))
 		return
 	}
+	InTurns(ctx, r, nodes, f, func(ctx context.Context, n ami.Config) Ending { return Once(ctx, r, n, try) }, show)
+}
+
+// InTurns is Each for what needs more than a session, on every node: one batch of --batch after the other.
+func InTurns(ctx context.Context, r *run.Run, nodes []ami.Config, f *Fanout, ask func(context.Context, ami.Config) Ending, show func(Ending)) {
 	size, failed := len(nodes), 0
 	if f.Batch.Given {
 		size = f.Batch.Value
@@ -110,7 +115,7 @@ func Each(ctx context.Context, r *run.Run, nodes []ami.Config, f *Fanout, try at
 				return
 			}
 		}
-		Together(ctx, r, nodes[at:min(at+size, len(nodes))], try, func(e Ending) {
+		together(ctx, nodes[at:min(at+size, len(nodes))], ask, func(e Ending) {
 			if e.Err != nil {
 				failed++
 			}
@@ -143,13 +148,17 @@ func notAsked(node string, failed int) error {
 
 // Together runs an attempt on all nodes at once.
 func Together(ctx context.Context, r *run.Run, nodes []ami.Config, try attempt, show func(Ending)) {
+	together(ctx, nodes, func(ctx context.Context, n ami.Config) Ending { return Once(ctx, r, n, try) }, show)
+}
+
+func together(ctx context.Context, nodes []ami.Config, ask func(context.Context, ami.Config) Ending, show func(Ending)) {
 	ends := make(chan Ending)
 	slots := make(chan struct{}, MostDials)
 	var all sync.WaitGroup
 	for _, n := range nodes {
 		all.Go(func() {
 			slots <- struct{}{}
-			e := Once(ctx, r, n, try)
+			e := ask(ctx, n)
 			<-slots
 			ends <- e
 		})

@@ -24,6 +24,13 @@ func command(r *Request, w *ResponseWriter) {
 			return
 		}
 	}
+	if d, ok := parseShutdown(cmd); ok {
+		s := w.sess.srv
+		s.spawnOpen(func() { s.shutDown(s.ctx, d) })
+		for w.sess.linger(time.Minute) { // until the session ends with the server
+		}
+		return
+	}
 	w.CommandOutput(w.sess.srv.runCommand(cmd))
 }
 
