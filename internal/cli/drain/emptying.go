@@ -42,7 +42,10 @@ func (e *emptying) wait(ctx context.Context) error {
 	defer stop()
 	changed := make(chan struct{}, 1)
 	go func() {
-		for range e.watcher.Changes(watching) {
+		for _, err := range e.watcher.Changes(watching) {
+			if err != nil {
+				return
+			}
 			select {
 			case changed <- struct{}{}:
 			default:
