@@ -249,6 +249,8 @@ url = "ami://`+s.Addr()+`"
 		{nil, "", "context check -v new"},
 		{named, "", "context check -v lab"},
 		{file, "", "context add -v wrong --node " + bad},
+		{file, "", "drain -v --timeout 2s --node " + good},
+		{file, "", "drain -v --node " + bad},
 		{file, "", "check -v --junit junit.xml profile.toml --node " + good},
 		{file, "", "check -v --node " + bad},
 		{file, "", "check -v --node " + echo},
