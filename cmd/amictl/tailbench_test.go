@@ -28,6 +28,7 @@ func BenchmarkTail(b *testing.B) {
 	b.Run("none", func(b *testing.B) { benchmarkTail(b, "max", "none") })
 	b.Run("table", func(b *testing.B) { benchmarkTail(b, "max", "table") })
 	b.Run("600k", func(b *testing.B) { benchmarkTail(b, "600000", "jsonl") })
+	b.Run("spool", func(b *testing.B) { benchmarkTail(b, "max", "jsonl", "--spool", "1G") })
 }
 
 // BenchmarkTailEngine is the same flood to a subscription of the engine alone.
@@ -97,10 +98,10 @@ func benchUser(b *testing.B) func(stdin string, args ...string) *run.Run {
 	}
 }
 
-func benchmarkTail(b *testing.B, rate, format string) {
+func benchmarkTail(b *testing.B, rate, format string, more ...string) {
 	addr := startServer(b, rate)
 	args := []string{"tail", "--node", "ami://admin@" + addr, "-o", format, "-q", "--count", strconv.Itoa(b.N)}
-	r := benchUser(b)("", args...)
+	r := benchUser(b)("", append(args, more...)...)
 	b.SetBytes(int64(len(floodPackets()) / strings.Count(floodPackets(), "\r\n\r\n")))
 	b.ResetTimer()
 	start, used := time.Now(), processorTime(b)

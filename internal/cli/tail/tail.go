@@ -31,6 +31,7 @@ const help = `Examples:
   amictl tail --from full.2.gz --from full.1 --from full --follow Hangup
   amictl tail --from events.jsonl --since 09:00 --until 09:30 --speed 10
   amictl tail --record events.jsonl -q -o none
+  amictl tail --spool 2G | slow-importer   what it cannot take yet is kept
 
 An action behind "--" is sent once the events are subscribed to, so none of its own is missed.
 A lost connection is restored; a gap marks what is missing. --for begins with the first session. On a terminal --stats
@@ -45,6 +46,11 @@ by --for, --until or --count.
 
 --record never writes over what is there: a file that holds something needs --append. SIGHUP ends a tail as SIGINT and
 SIGTERM do; one that records and has no terminal, as under systemd, goes on in a new file of the same name, for logrotate.
+
+A server is read more slowly while what reads the output is slower, down to 9 MB/s; below that events are dropped, and a gap
+marks them. With --spool they wait on disk instead, up to SIZE, in files without a name that go with the process, in $TMPDIR
+or /var/tmp; nothing is dropped until SIZE is reached, or the disk is full. What waits is still written after a signal (a
+second one gives it up), and after --for and --until, but not after --deadline.
 
 ` + cond.Grammar + "\n\n" + cond.Globs
 
