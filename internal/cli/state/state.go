@@ -2,20 +2,16 @@ package state
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
-	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/cond"
-	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/ami/state"
-	"github.com/apntalk/amictl/pkg/output"
 )
 
 var help = `Examples:
@@ -27,7 +23,7 @@ var help = `Examples:
   amictl state callers --follow -o jsonl
   amictl state registrations --where 'state!=registered'
 
-The parts are ` + strings.Join(partNames(), ", ") + `; without one it is all of them.
+The parts are ` + strings.Join(held.PartNames(), ", ") + `; without one it is all of them.
 Each thing is one object: its "type", its "node" and its keys, which ` + "`amictl schema`" + ` describes. --where asks for these
 keys, those of an object within by caller.number; an absent key meets != and !~ only.
 
@@ -67,108 +63,43 @@ func Command(r *run.Run) *cli.Command {
 			o.parts = c.Args().Slice()
 			return show(ctx, r, o)
 		},
-	}, run.About{Args: run.Words{Kind: run.SomeOf, Choices: partNames}})
+	}, run.About{Args: run.Words{Kind: run.SomeOf, Choices: held.PartNames}})
 }
-
-// A view is what of the state is shown, and where.
-type view struct {
-	run    *run.Run
-	nodes  []ami.Config
-	parts  map[state.Kind]*part // that are asked for
-	marks  bool                 // nodes are told of because of what they held, not because they were asked for
-	where  *ami.Where
-	follow bool
-	out    *output.Printer
-	form   output.Options
-	tables int               // printed
-	said   map[string]bool   // notes
-	shown  map[identity]bool // with where and follow: what the reader holds
-}
-
-// eventMask has the classes of the events that state is made of.
-const eventMask = "call,agent,system,dialplan"
 
 func show(ctx context.Context, r *run.Run, o *options) error {
-	v, err := newView(r, o)
-	if err != nil {
-		return err
-	}
-	c, err := target.Cluster(r, v.nodes)
-	if err != nil {
-		return err
-	}
-	defer target.Finish(ctx, c)
-	s := state.Options{Kinds: v.kinds()}
-	if !o.follow {
-		s.Audit = -1
-	}
-	w, err := state.Follow(ctx, c, s)
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	if !o.follow {
-		return v.snapshot(ctx, c, w)
-	}
-	run.FavourStreams()
-	return errors.Join(v.changes(ctx, c, w, o.length), v.out.Close())
-}
-
-func newView(r *run.Run, o *options) (*view, error) {
 	if o.length.Given && !o.follow {
-		return nil, fail.Usage("such as --follow --for 1m", "--for goes with --follow")
+		return fail.Usage("such as --follow --for 1m", "--for goes with --follow")
 	}
-	v := &view{run: r, follow: o.follow, said: make(map[string]bool), shown: make(map[identity]bool)}
-	var err error
-	if v.parts, err = parseParts(o.parts); err != nil {
-		return nil, err
-	}
-	v.marks = len(o.parts) == 0 || v.parts[state.KindNode] == nil
-	if v.where, err = act.ParseWhere(r, o.where); err != nil {
-		return nil, err
-	}
-	if err := v.checkWhere(); err != nil {
-		return nil, err
-	}
-	if v.nodes, err = target.Nodes(r); err != nil {
-		return nil, err
-	}
-	for i := range v.nodes {
-		v.nodes[i].Events = eventMask
-	}
-	if v.form, err = r.OutputOptions(run.Records); err != nil {
-		return nil, err
+	parts, err := parseParts(o.parts)
+	if err != nil {
+		return err
 	}
 	kind := run.Records
 	if o.follow {
 		kind = run.Endless
 	}
-	v.out, err = r.Printer(kind, len(v.nodes) > 1, true)
-	return v, err
+	v, err := held.NewView(r, parts, o.where, kind, true)
+	switch {
+	case err != nil:
+		return err
+	case o.follow:
+		return newFollow(v).changes(ctx, o.length)
+	}
+	return v.Snapshot(ctx)
 }
 
-// kinds are what the servers are asked for: of nodes alone, all that says how they are known.
-func (v *view) kinds() (kinds []state.Kind) {
-	for i := range parts {
-		if p := &parts[i]; v.parts[p.kind] != nil || len(v.parts) == 1 && v.parts[state.KindNode] != nil {
-			kinds = append(kinds, p.kind)
+// parseParts finds the parts that are named; all if none is.
+func parseParts(names []string) (found []*held.Part, err error) {
+	known := held.PartNames()
+	for i := range held.Parts {
+		if p := &held.Parts[i]; len(names) == 0 || slices.Contains(names, p.Name) {
+			found = append(found, p)
 		}
 	}
-	return kinds
-}
-
-// meets reports whether an object of a part that is asked for meets the condition.
-func (v *view) meets(node string, record output.Record) bool {
-	return v.where == nil || v.where.MatchFields(node, fields(record))
-}
-
-// isTable reports whether people read it.
-func (v *view) isTable() bool { return v.out.Options().Format == output.TableText }
-
-// note tells something once.
-func (v *view) note(text string) {
-	if !v.said[text] {
-		v.said[text] = true
-		v.run.Note("%s", text)
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fail.Usage(fail.NearHint(name, known, "the parts are "+strings.Join(known, ", ")), "there is no part %q", name)
+		}
 	}
+	return found, nil
 }

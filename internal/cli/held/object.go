@@ -1,6 +1,7 @@
-package state
+package held
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"maps"
@@ -15,30 +16,31 @@ import (
 
 // A column is a key of the objects of a part.
 type column struct {
-	key   string
-	keys  []string // what a condition calls it, or what is within
-	index int      // of the struct's field
-	omits bool     // an empty value is absent
-	look  output.Look
+	key    string
+	index  int      // of the struct's field
+	omits  bool     // an empty value is absent
+	within []column // of an object, or of a list of objects
+	open   bool     // it has keys that are the server's
+	look   output.Look
 }
 
-// columnsOf reads the keys of a part off its type, in the order in which JSON has them.
-func columnsOf(p *part) (all []column) {
-	for i := range p.of.NumField() {
-		f := p.of.Field(i)
+// columnsOf reads the keys of a struct off its type, in the order in which JSON has them.
+func columnsOf(t reflect.Type, minor ...string) (all []column) {
+	for i := range t.NumField() {
+		f := t.Field(i)
 		key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		c := column{key: key, keys: []string{key}, index: i, omits: strings.Contains(options, "omit")}
-		switch f.Type {
-		case reflect.TypeFor[state.Party]():
-			c.keys = nil
-			for inner := range f.Type.Fields() {
-				name, _, _ := strings.Cut(inner.Tag.Get("json"), ",")
-				c.keys = append(c.keys, key+"."+name)
-			}
-		case reflect.TypeFor[map[string]string]():
-			c.keys, c.look = nil, output.Prose
+		c := column{key: key, index: i, omits: strings.Contains(options, "omit")}
+		inner := f.Type
+		if inner.Kind() == reflect.Slice {
+			inner = inner.Elem()
 		}
-		if slices.Contains(p.minor, key) {
+		switch {
+		case inner.Kind() == reflect.Struct && inner != reflect.TypeFor[time.Time]():
+			c.within = columnsOf(inner)
+		case inner.Kind() == reflect.Map:
+			c.open, c.look = true, output.Prose
+		}
+		if slices.Contains(minor, key) {
 			c.look = output.Minor
 		}
 		all = append(all, c)
@@ -46,22 +48,54 @@ func columnsOf(p *part) (all []column) {
 	return all
 }
 
-// record is an object as it is printed, with what stands behind its type.
-func (p *part) record(o state.Object, behind ...output.Pair) output.Record {
-	r := append(output.Record{{Key: "type", Value: string(p.kind)}}, behind...)
-	v := reflect.ValueOf(o).Elem()
-	for i := range p.columns {
-		c := &p.columns[i]
+// keys are those that a condition may ask for, those of objects within by caller.number.
+func (c *column) keys() (keys []string) {
+	switch {
+	case c.open:
+	case len(c.within) == 0:
+		keys = append(keys, c.key)
+	default:
+		for i := range c.within {
+			keys = append(keys, c.key+"."+c.within[i].key)
+		}
+	}
+	return keys
+}
+
+// Record is an object as it is printed, with what stands behind its type.
+func (p *Part) Record(o state.Object, behind ...output.Pair) output.Record {
+	r := append(output.Record{{Key: "type", Value: string(p.Kind)}}, behind...)
+	return record(r, reflect.ValueOf(o).Elem(), p.columns)
+}
+
+// record appends the keys of a struct.
+func record(dst output.Record, v reflect.Value, columns []column) output.Record {
+	for i := range columns {
+		c := &columns[i]
 		f := v.Field(c.index)
 		pair := output.Pair{Key: c.key, Look: c.look}
 		if empty := f.IsZero() || (f.Kind() == reflect.Slice || f.Kind() == reflect.Map) && f.Len() == 0; !empty || !c.omits {
-			pair.Value = f.Interface()
-			pair.Text = text(c.key, pair.Value)
-			pair.Tone = tone(c.key, pair.Value)
+			value := f.Interface()
+			pair.Value, pair.Text, pair.Tone = c.value(f), text(c.key, value), tone(c.key, value)
 		}
-		r = append(r, pair)
+		dst = append(dst, pair)
 	}
-	return r
+	return dst
+}
+
+// value is a field as JSON has it.
+func (c *column) value(f reflect.Value) any {
+	switch {
+	case len(c.within) == 0:
+		return f.Interface()
+	case f.Kind() == reflect.Struct:
+		return record(nil, f, c.within)
+	}
+	all := make([]output.Record, f.Len())
+	for i := range all {
+		all[i] = record(nil, f.Index(i), c.within)
+	}
+	return all
 }
 
 // text is what people see of a value; "" if that is the value itself.
@@ -77,19 +111,43 @@ func text(key string, value any) string {
 			return output.Duration(time.Duration(v) * time.Microsecond)
 		}
 	case time.Time:
-		return moment(v, time.Now())
+		return Moment(v, time.Now())
 	case []string:
 		return strings.Join(v, " ")
 	case map[string]string:
 		return unfollowed(v)
 	case state.Party:
-		return party(v)
+		return PartyText(v)
+	case []state.Leg:
+		names := make([]string, len(v))
+		for i := range v {
+			names[i] = cmp.Or(v[i].Endpoint, v[i].Channel)
+		}
+		return strings.Join(names, " ")
+	case []state.Transfer:
+		all := make([]string, len(v))
+		for i := range v {
+			all[i] = TransferText(&v[i])
+		}
+		return strings.Join(all, ", ")
 	}
 	return ""
 }
 
-// moment is a time on the clock, with its date if that is not today's.
-func moment(t, now time.Time) string {
+// TransferText is a transfer or a pickup as people see it.
+func TransferText(t *state.Transfer) string {
+	words := t.Kind
+	if t.By != "" {
+		words += " by " + t.By
+	}
+	if t.To != "" {
+		words += " to " + t.To
+	}
+	return words
+}
+
+// Moment is a time on the clock, with its date if that is not today's.
+func Moment(t, now time.Time) string {
 	t, now = t.Local(), now.Local()
 	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
 		return t.Format(time.TimeOnly)
@@ -108,7 +166,8 @@ func unfollowed(parts map[string]string) string {
 	return strings.Join(odd, ", ")
 }
 
-func party(p state.Party) string {
+// PartyText is one end of a call as people see it.
+func PartyText(p state.Party) string {
 	switch {
 	case p.Number == "" && p.Name == "":
 		return p.Endpoint
@@ -169,9 +228,16 @@ func fieldsOf(key string, value any, yield func(string, string) bool) bool {
 			}
 		}
 		return true
-	case state.Party:
-		for _, f := range []struct{ name, value string }{{"number", v.Number}, {"name", v.Name}, {"endpoint", v.Endpoint}, {"uniqueid", v.Uniqueid}} {
-			if f.value != "" && !yield(key+"."+f.name, f.value) {
+	case output.Record:
+		for i := range v {
+			if !fieldsOf(key+"."+v[i].Key, v[i].Value, yield) {
+				return false
+			}
+		}
+		return true
+	case []output.Record:
+		for _, r := range v {
+			if !fieldsOf(key, r, yield) {
 				return false
 			}
 		}
@@ -190,10 +256,16 @@ func textOf(r output.Record, key string) string {
 	return ""
 }
 
-// line is a change for people: when, what and to whom, and the keys that are of interest.
-func (v *view) line(p *part, op state.Op, at time.Time, record output.Record, changed []string) string {
+// A Line is how a change is told to people.
+type Line struct {
+	Fields []string // the only keys to show; none: those that are of interest
+	Width  int      // in columns; 0: any
+}
+
+// Of is a change as a line: when, what and to whom, and the keys that are of interest.
+func (l Line) Of(p *Part, op state.Op, at time.Time, record output.Record, changed []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-6s  %s", moment(at, time.Now()), op, p.kind)
+	fmt.Fprintf(&b, "%s  %-6s  %s", Moment(at, time.Now()), op, p.Kind)
 	ident := append([]string{"node"}, p.ident...)
 	for i := range record {
 		if s := cell(&record[i]); s != "" && slices.Contains(ident, record[i].Key) {
@@ -205,16 +277,16 @@ func (v *view) line(p *part, op state.Op, at time.Time, record output.Record, ch
 		if c.Key == "type" || slices.Contains(ident, c.Key) || op == state.OpRemove {
 			continue
 		}
-		wanted := slices.Contains(v.form.Fields, c.Key)
-		if len(v.form.Fields) == 0 {
+		wanted := slices.Contains(l.Fields, c.Key)
+		if len(l.Fields) == 0 {
 			wanted = op == state.OpChange && slices.Contains(changed, c.Key) || op == state.OpAdd && c.Look != output.Minor && c.Value != nil
 		}
 		if wanted {
 			fmt.Fprintf(&b, "  %s=%s", c.Key, output.Safe(cell(c)))
 		}
 	}
-	if v.form.Width > 0 {
-		return output.Cut(b.String(), v.form.Width)
+	if l.Width > 0 {
+		return output.Cut(b.String(), l.Width)
 	}
 	return b.String()
 }
@@ -222,7 +294,7 @@ func (v *view) line(p *part, op state.Op, at time.Time, record output.Record, ch
 // cell is what people see of a value, as in a table.
 func cell(p *output.Pair) string {
 	switch p.Value.(type) {
-	case nil, []string, map[string]string:
+	case nil, []string, map[string]string, []output.Record:
 		return p.Text
 	}
 	if p.Text != "" {
