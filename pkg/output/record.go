@@ -90,10 +90,19 @@ func (p *Pair) text() string {
 	return p.Text
 }
 
-// get returns the value of a key as a cell of CSV, "" if there is none: text as it is, anything else as in JSON.
+// get returns the value of a key as a cell of CSV, "" if there is none: text as it is, anything else as in JSON. What is
+// within a Record has its key behind a dot.
 func (r Record) get(key string) string {
 	for i := range r {
-		if r[i].Key != key || r[i].Value == nil {
+		if r[i].Value == nil {
+			continue
+		}
+		if within, ok := strings.CutPrefix(key, r[i].Key+"."); ok {
+			if inner, ok := r[i].Value.(Record); ok {
+				return inner.get(within)
+			}
+		}
+		if r[i].Key != key {
 			continue
 		}
 		if s, ok := r[i].Value.(string); ok {

@@ -268,7 +268,7 @@ func (l Line) Of(p *Part, op state.Op, at time.Time, record output.Record, chang
 	fmt.Fprintf(&b, "%s  %-6s  %s", Moment(at, time.Now()), op, p.Kind)
 	ident := append([]string{"node"}, p.ident...)
 	for i := range record {
-		if s := cell(&record[i]); s != "" && slices.Contains(ident, record[i].Key) {
+		if s := Cell(&record[i]); s != "" && slices.Contains(ident, record[i].Key) {
 			b.WriteString("  " + output.Safe(s))
 		}
 	}
@@ -282,7 +282,7 @@ func (l Line) Of(p *Part, op state.Op, at time.Time, record output.Record, chang
 			wanted = op == state.OpChange && slices.Contains(changed, c.Key) || op == state.OpAdd && c.Look != output.Minor && c.Value != nil
 		}
 		if wanted {
-			fmt.Fprintf(&b, "  %s=%s", c.Key, output.Safe(cell(c)))
+			fmt.Fprintf(&b, "  %s=%s", c.Key, output.Safe(Cell(c)))
 		}
 	}
 	if l.Width > 0 {
@@ -291,8 +291,8 @@ func (l Line) Of(p *Part, op state.Op, at time.Time, record output.Record, chang
 	return b.String()
 }
 
-// cell is what people see of a value, as in a table.
-func cell(p *output.Pair) string {
+// Cell is what people see of a value, as in a table.
+func Cell(p *output.Pair) string {
 	switch p.Value.(type) {
 	case nil, []string, map[string]string, []output.Record:
 		return p.Text

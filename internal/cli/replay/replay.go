@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"strconv"
 	"strings"
@@ -79,6 +80,24 @@ func (p *Replay) Play(ctx context.Context) error {
 	defer p.src.end()
 	return p.files(ctx)
 }
+
+// Events iterates over what Play hands out, instead of Take. An event is borrowed until the next one.
+func (p *Replay) Events(ctx context.Context) iter.Seq2[ami.Event, error] {
+	return func(yield func(ami.Event, error) bool) {
+		p.Take = func(_ context.Context, ev *ami.Event) error {
+			if !yield(*ev, nil) {
+				return errStopped
+			}
+			return nil
+		}
+		if err := p.Play(ctx); err != nil && !errors.Is(err, errStopped) {
+			yield(ami.Event{}, err)
+		}
+	}
+}
+
+// errStopped ends a Play whose events nobody takes any more.
+var errStopped = errors.New("stopped")
 
 // files reads one file after the other.
 func (p *Replay) files(ctx context.Context) error {
@@ -182,7 +201,7 @@ func (p *Replay) take(ctx context.Context) error {
 		if m.Kind() != wire.Event || !p.WantsName(m.Name()) {
 			continue
 		}
-		ev := ami.Event{Message: m, Received: packetTime(m.Get("Timestamp"))}
+		ev := ami.Event{Message: m, Received: PacketTime(m.Get("Timestamp"))}
 		if err := p.Take(ctx, &ev); err != nil {
 			return err
 		}
@@ -253,8 +272,8 @@ func firstByte(in *bufio.Reader) (byte, error) {
 	}
 }
 
-// packetTime reads a Timestamp header (timestampevents=yes): epoch seconds with six decimals.
-func packetTime(s string) time.Time {
+// PacketTime reads a Timestamp header (timestampevents=yes): epoch seconds with six decimals.
+func PacketTime(s string) time.Time {
 	if s == "" { // as a rule, and an error is dear
 		return time.Time{}
 	}

@@ -15,7 +15,8 @@ var heldAbout = map[state.Kind]struct {
 	keys  map[string]string
 }{
 	state.KindNode: {reflect.TypeFor[state.Node](), "A server, and how well it is known", map[string]string{
-		"stale": "Events are missing, and it has not been listed since: what it held is stale.",
+		"stale":  "Events are missing, and it has not been listed since: what it held is stale.",
+		"reason": "Why it is stale: disconnect, or overflow (amictl was too slow); absent before the first list.",
 		"parts": "How each part is known: followed (its list and every event), listed, events, absent.",
 		"drift": "What audits found that no event explained.", "refused": "Things beyond the limit of 100,000 of a kind.",
 		"short": "Lists that ended before the number of items that they announced.",
@@ -31,6 +32,16 @@ var heldAbout = map[state.Kind]struct {
 		"state": "dialing, ringing, waiting (in a queue), up (an application answered), talking.", "legs": "Channels that are up.",
 		"channels": "Their uniqueids, at most 32.", "member": "The interface that took it from the queue.", "transfers": "Transfers and pickups.",
 		"partial": "Part of it was not seen.",
+	}},
+	state.KindRecord: {reflect.TypeFor[state.Record](), "A call that ended", map[string]string{
+		"answer": "When the first channel was answered.", "ring_us": "Microseconds in which somebody was rung and nobody talked.",
+		"talk_us": "Microseconds in which two or more channels were bridged.", "hold_us": "Microseconds in which somebody was on hold.",
+		"callee": "The last one reached, else the extension that was dialled.", "queue": "The last one that it was in.",
+		"member": "The interface that took it from the queue.", "wait_us": "Microseconds in queues.", "transfers": "Transfers and pickups.",
+		"legs": "Its channels, in the order in which they began, at most 64.", "legs_dropped": "Channels beyond those.",
+		"outcome": "answered, abandoned (in a queue), busy, no-answer, cancelled, congestion, unavailable, failed, or unknown.",
+		"by":      "Who ended it: caller, callee, or server (the dialplan, an action, a timeout); absent if nobody said.",
+		"cause":   "Q.850, of the leg that ended it, else of the caller's.", "partial": "Part of it was not seen.",
 	}},
 	state.KindQueue: {reflect.TypeFor[state.Queue](), "A queue", map[string]string{
 		"callers": "Who wait now.", "completed": "Calls, when it was listed.", "abandoned": "Calls, when it was listed.",
@@ -71,11 +82,15 @@ func heldSchema(kind state.Kind) func() *schema {
 
 func held(kind state.Kind) *schema {
 	about := heldAbout[kind]
-	all := []member{
-		must("type", constant(string(kind))),
-		may("op", oneOf("Of `state --follow`: what became of it. A remove has what it last was.", "add", "change", "remove")),
-		may("changed", listOf(str(""), "Of a change: the keys that have other values.")),
-		may("time", when("Of `state --follow`: when the server said so.")),
+	all := []member{must("type", constant(string(kind)))}
+	by := "What `calls` prints."
+	if kind != state.KindRecord {
+		by = "What `state` prints."
+		all = append(all,
+			may("op", oneOf("Of `state --follow`: what became of it. A remove has what it last was.", "add", "change", "remove")),
+			may("changed", listOf(str(""), "Of a change: the keys that have other values.")),
+			may("time", when("Of `state --follow`: when the server said so.")),
+		)
 	}
 	for f := range about.of.Fields() {
 		key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -88,7 +103,7 @@ func held(kind state.Kind) *schema {
 		}
 		all = append(all, member{key: key, schema: s, optional: strings.Contains(options, "omit")})
 	}
-	return object(about.title, "What `state` prints.", append(all, lossy())...)
+	return object(about.title, by, append(all, lossy())...)
 }
 
 func syncedSchema() *schema {

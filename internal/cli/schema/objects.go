@@ -28,6 +28,7 @@ var Schemas = map[string]func() *schema{
 	"channel":          heldSchema(state.KindChannel),
 	"bridge":           heldSchema(state.KindBridge),
 	"live-call":        heldSchema(state.KindCall),
+	"call-record":      heldSchema(state.KindRecord),
 	"queue":            heldSchema(state.KindQueue),
 	"member":           heldSchema(state.KindMember),
 	"caller":           heldSchema(state.KindCaller),

@@ -1,6 +1,9 @@
 package state
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Kind says what an object is: the value of its JSON key "type".
 type Kind string
@@ -65,3 +68,6 @@ type Change struct {
 	Time    time.Time // when the server said so
 	Lost    uint64    // OpReset
 }
+
+// Has reports whether the value of a JSON key has changed.
+func (c *Change) Has(key string) bool { return slices.Contains(c.Changed, key) }

@@ -144,6 +144,14 @@ func endpointOf(name string) string {
 
 func isLocal(name string) bool { return strings.HasPrefix(name, "Local/") }
 
+// localPair is what the names of both ends of a Local channel begin with, "" for any other channel.
+func localPair(name string) string {
+	if pair, end := name[:max(len(name)-1, 0)], name[max(len(name)-1, 0):]; isLocal(name) && (end == "1" || end == "2") {
+		return pair
+	}
+	return ""
+}
+
 // newchannel changes nothing in a channel that is known: it is late, and would lower its state.
 func newchannel(s *server, m *wire.Message) {
 	p := readSnap(m, "")

@@ -16,7 +16,8 @@ const (
 // A Node is one server, and how well it is known.
 type Node struct {
 	Node    string            `json:"node"`
-	Stale   bool              `json:"stale"` // events are missing, and it has not been listed since
+	Stale   bool              `json:"stale"`            // events are missing, and it has not been listed since
+	Reason  string            `json:"reason,omitempty"` // why it is stale: disconnect or overflow; "" before its first list
 	Since   time.Time         `json:"since,omitzero"`
 	Session uint64            `json:"session,omitempty"`
 	Parts   map[string]string `json:"parts,omitempty"` // part → how it is known
@@ -136,7 +137,7 @@ func (s *server) forget() {
 }
 
 // stale notes a gap. Tombstones wait for events that may be lost in it, and what only events tell is not known any more.
-func (s *server) stale() {
+func (s *server) stale(why string) {
 	s.forget()
 	s.next.Gaps++
 	for id, r := range s.channels.rows { // only an event behind the gap proves that an end is still to be told
@@ -165,7 +166,7 @@ func (s *server) stale() {
 	unsee(&s.conferences)
 	unsee(&s.parked)
 	if !s.next.Stale {
-		s.next.Stale, s.next.Since = true, s.now
+		s.next.Stale, s.next.Reason, s.next.Since = true, why, s.now
 	}
 	s.publish()
 }
@@ -185,7 +186,7 @@ func (s *server) fresh() {
 		s.publish()
 		return
 	}
-	s.next.Stale, s.next.Since = false, s.now
+	s.next.Stale, s.next.Reason, s.next.Since = false, "", s.now
 	s.publish()
 	s.emit(Change{Op: OpSynced, Object: s.node})
 }
@@ -210,6 +211,7 @@ func (s *server) publish() {
 	var e edit
 	n := *s.node
 	set(&e, &n.Stale, s.next.Stale, "stale")
+	e.word(&n.Reason, s.next.Reason, "reason")
 	e.moment(&n.Since, s.next.Since, "since")
 	set(&e, &n.Session, s.next.Session, "session")
 	set(&e, &n.Drift, s.next.Drift, "drift")

@@ -152,6 +152,11 @@ func (s *server) transfer(m *wire.Message, kind, by, to string) {
 	if l == nil {
 		return
 	}
+	l.passed = true
+	if second := s.legs[m.Get("SecondTransfererUniqueid")]; second != nil {
+		second.passed = true
+	}
+	l.call.request = request{} // his own: it brings an attended transfer about
 	s.note(l, kind, known(who.callerNumber), to)
 }
 
