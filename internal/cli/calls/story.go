@@ -42,15 +42,21 @@ var phrases = map[string]func(*teller, *wire.Message) string{
 	"newconnectedline": func(_ *teller, m *wire.Message) string { return "sees " + who(m, "ConnectedLine") },
 	"rename":           func(_ *teller, m *wire.Message) string { return "is now " + m.Get("Newname") },
 	"dialbegin":        func(t *teller, m *wire.Message) string { return t.dials(m, "dials ") },
-	"dialstate":        func(t *teller, m *wire.Message) string { return t.dials(m, "dials ") + ": " + strings.ToLower(m.Get("DialStatus")) },
-	"dialend":          func(t *teller, m *wire.Message) string { return t.dials(m, "dialled ") + ": " + strings.ToLower(m.Get("DialStatus")) },
+	"dialstate": func(t *teller, m *wire.Message) string {
+		return t.dials(m, "dials ") + ": " + strings.ToLower(m.Get("DialStatus"))
+	},
+	"dialend": func(t *teller, m *wire.Message) string {
+		return t.dials(m, "dialled ") + ": " + strings.ToLower(m.Get("DialStatus"))
+	},
 	"bridgeenter":      func(t *teller, m *wire.Message) string { return "enters bridge " + t.bridge(m.Get("BridgeUniqueid")) },
 	"bridgeleave":      func(t *teller, m *wire.Message) string { return "leaves bridge " + t.bridge(m.Get("BridgeUniqueid")) },
 	"hold":             func(*teller, *wire.Message) string { return "holds" },
 	"unhold":           func(*teller, *wire.Message) string { return "holds no more" },
 	"musiconholdstart": func(_ *teller, m *wire.Message) string { return "hears music " + m.Get("Class") },
 	"musiconholdstop":  func(*teller, *wire.Message) string { return "hears no more music" },
-	"dtmfend":          func(_ *teller, m *wire.Message) string { return "DTMF " + m.Get("Digit") + " " + strings.ToLower(m.Get("Direction")) },
+	"dtmfend": func(_ *teller, m *wire.Message) string {
+		return "DTMF " + m.Get("Digit") + " " + strings.ToLower(m.Get("Direction"))
+	},
 	"queuecallerjoin": func(_ *teller, m *wire.Message) string {
 		return "waits in " + m.Get("Queue") + ", place " + m.Get("Position")
 	},

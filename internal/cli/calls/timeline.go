@@ -42,7 +42,7 @@ func (t *timeline) again() {
 
 // A block is what an event says of one channel.
 type block struct {
-	prefix                     string // of its headers: "", Dest, Transferer, …
+	prefix                   string // of its headers: "", Dest, Transferer, …
 	uniqueid, linkedid, name string
 }
 

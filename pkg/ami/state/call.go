@@ -7,7 +7,7 @@ import (
 
 // A Call is one that is up: all channels that share a Linkedid.
 type Call struct {
-	Node     string    `json:"node"`
+	Node     string    `json:"node,omitempty"`
 	Linkedid string    `json:"linkedid"`
 	State    string    `json:"state"` // dialing, ringing, waiting (in a queue), up (an application answered), talking
 	Start    time.Time `json:"start,omitzero"`

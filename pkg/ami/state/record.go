@@ -8,7 +8,7 @@ import (
 
 // A Record is a call that ended.
 type Record struct {
-	Node     string     `json:"node"`
+	Node     string     `json:"node,omitempty"`
 	Linkedid string     `json:"linkedid"`
 	Start    time.Time  `json:"start,omitzero"`
 	Answer   time.Time  `json:"answer,omitzero"`
