@@ -16,12 +16,12 @@ import (
 )
 
 const help = `Examples:
-  amictl calls                                      each call when it ends
+  amictl calls                              each call when it ends
   amictl calls --where 'outcome!=answered' --for 1h
-  amictl calls --where 'queue=sales && wait_us>60000000' -o csv --fields end,caller.number,wait_us
-  amictl calls --live                               the calls that are up now
+  amictl calls --where queue=sales -o csv --fields end,caller.number,by
+  amictl calls --live                       the calls that are up now
   amictl calls --from events.jsonl --where legs.cause=34
-  amictl calls --timeline 1795435200.12             one call's events as they come, until it ends
+  amictl calls --timeline 1795435200.12     one call's events, to its end
   amictl calls --timeline 1795435200.12 --from events.jsonl
   amictl calls --timeline 1795435200.12 --from full.log VarSet 'Queue*'
 

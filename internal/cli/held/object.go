@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // A column is a key of the objects of a part.
 type column struct {
 	key    string
-	index  int      // of the struct's field
+	index  []int    // of the struct's field
 	omits  bool     // an empty value is absent
 	within []column // of an object, or of a list of objects
 	open   bool     // it has keys that are the server's
@@ -26,10 +27,12 @@ type column struct {
 
 // columnsOf reads the keys of a struct off its type, in the order in which JSON has them.
 func columnsOf(t reflect.Type, minor ...string) (all []column) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range reflect.VisibleFields(t) {
+		if f.Anonymous {
+			continue // its fields are visible, too
+		}
 		key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		c := column{key: key, index: i, omits: strings.Contains(options, "omit")}
+		c := column{key: key, index: f.Index, omits: strings.Contains(options, "omit")}
 		inner := f.Type
 		if inner.Kind() == reflect.Slice {
 			inner = inner.Elem()
@@ -72,7 +75,7 @@ func (p *Part) Record(o state.Object, behind ...output.Pair) output.Record {
 func record(dst output.Record, v reflect.Value, columns []column) output.Record {
 	for i := range columns {
 		c := &columns[i]
-		f := v.Field(c.index)
+		f := v.FieldByIndex(c.index)
 		pair := output.Pair{Key: c.key, Look: c.look}
 		if empty := f.IsZero() || (f.Kind() == reflect.Slice || f.Kind() == reflect.Map) && f.Len() == 0; !empty || !c.omits {
 			value := f.Interface()
@@ -124,6 +127,14 @@ func text(key string, value any) string {
 			names[i] = cmp.Or(v[i].Endpoint, v[i].Channel)
 		}
 		return strings.Join(names, " ")
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []state.MemberFigures:
+		names := make([]string, len(v))
+		for i := range v {
+			names[i] = fmt.Sprintf("%s %d", cmp.Or(v[i].Name, v[i].Interface), v[i].Answered)
+		}
+		return strings.Join(names, ", ")
 	case []state.Transfer:
 		all := make([]string, len(v))
 		for i := range v {

@@ -75,6 +75,12 @@ var Records = &withColumns([]Part{{
 	minor: []string{"linkedid", "end", "wait_us", "member", "transfers", "legs", "legs_dropped", "cause_text", "partial"},
 }})[0]
 
+// Figures are what went through queues.
+var Figures = &withColumns([]Part{{
+	Name: "figures", Kind: state.KindQueueFigures, of: reflect.TypeFor[state.QueueFigures](), lists: []string{"queues"}, ident: []string{"queue"},
+	minor: []string{"since", "until", "left", "unknown", "completed", "sl_us", "in_sl", "sl2", "talk_us", "members"},
+}})[0]
+
 func withColumns(all []Part) []Part {
 	for i := range all {
 		all[i].columns = columnsOf(all[i].of, all[i].minor...)

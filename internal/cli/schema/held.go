@@ -43,6 +43,16 @@ var heldAbout = map[state.Kind]struct {
 		"by":      "Who ended it: caller, callee, or server (the dialplan, an action, a timeout); absent if nobody said.",
 		"cause":   "Q.850, of the leg that ended it, else of the caller's.", "partial": "Part of it was not seen.",
 	}},
+	state.KindQueueFigures: {reflect.TypeFor[state.QueueFigures](), "What went through a queue", map[string]string{
+		"since": "From when on it is counted.", "offered": "Callers who came in.", "answered": "Calls that a member took.",
+		"completed": "Those of them that are over: what Asterisk counts.", "abandoned": "Callers who hung up, or whose time in the queue was over.",
+		"left": "Callers who left by a key, or were taken out by an action.", "unknown": "Callers of whom events are missing.",
+		"sl_us": "The service level in microseconds.", "in_sl": "Answered within it.", "sl": "Percent: in_sl of answered (ServicelevelPerf).",
+		"sl2":         "Percent: answered or abandoned within the service level, of all those (ServicelevelPerf2).",
+		"wait_avg_us": "Microseconds that answered calls waited.", "wait_p95_us": "What 95 of 100 of them did not exceed.",
+		"talk_us": "Microseconds that members talked, in calls that are over.", "talk_avg_us": "The same a call.",
+		"gaps": "How often events were missing: the counts are too low.", "stale": "Events are missing now.", "members": "Those who took calls.",
+	}},
 	state.KindQueue: {reflect.TypeFor[state.Queue](), "A queue", map[string]string{
 		"callers": "Who wait now.", "completed": "Calls, when it was listed.", "abandoned": "Calls, when it was listed.",
 		"holdtime_us": "Asterisk's moving average in microseconds, when it was listed.", "talktime_us": "The same of talking.",
@@ -83,16 +93,23 @@ func heldSchema(kind state.Kind) func() *schema {
 func held(kind state.Kind) *schema {
 	about := heldAbout[kind]
 	all := []member{must("type", constant(string(kind)))}
-	by := "What `calls` prints."
-	if kind != state.KindRecord {
-		by = "What `state` prints."
+	by := "What `state` prints."
+	switch kind {
+	case state.KindRecord:
+		by = "What `calls` prints."
+	case state.KindQueueFigures:
+		by = "What `state queues --stats` prints."
+	default:
 		all = append(all,
 			may("op", oneOf("Of `state --follow`: what became of it. A remove has what it last was.", "add", "change", "remove")),
 			may("changed", listOf(str(""), "Of a change: the keys that have other values.")),
 			may("time", when("Of `state --follow`: when the server said so.")),
 		)
 	}
-	for f := range about.of.Fields() {
+	for _, f := range reflect.VisibleFields(about.of) {
+		if f.Anonymous {
+			continue
+		}
 		key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		s := schemaOf(f.Type)
 		if f.Type == reflect.TypeFor[time.Time]() {

@@ -30,6 +30,7 @@ var Schemas = map[string]func() *schema{
 	"live-call":        heldSchema(state.KindCall),
 	"call-record":      heldSchema(state.KindRecord),
 	"queue":            heldSchema(state.KindQueue),
+	"queue-figures":    heldSchema(state.KindQueueFigures),
 	"member":           heldSchema(state.KindMember),
 	"caller":           heldSchema(state.KindCaller),
 	"endpoint":         heldSchema(state.KindEndpoint),

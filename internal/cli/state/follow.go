@@ -45,7 +45,7 @@ func (f *follow) changes(ctx context.Context, length flags.Duration) error {
 // take prints one change.
 func (f *follow) take(ch *state.Change) error {
 	switch ch.Op {
-	case state.OpRecord:
+	case state.OpRecord, state.OpStep:
 		return nil
 	case state.OpSynced:
 		if n, ok := ch.Object.(*state.Node); ok {

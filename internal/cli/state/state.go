@@ -22,6 +22,8 @@ var help = `Examples:
   amictl state calls --query 'caller.number'
   amictl state callers --follow -o jsonl
   amictl state registrations --where 'state!=registered'
+  amictl state queues --stats --for 1h --sl 15s
+  amictl state queues --stats --last 30m --follow -o jsonl
 
 The parts are ` + strings.Join(held.PartNames(), ", ") + `; without one it is all of them.
 Each thing is one object: its "type", its "node" and its keys, which ` + "`amictl schema`" + ` describes. --where asks for these
@@ -32,6 +34,13 @@ and the keys that "changed". {"type":"synced"} says that a node has been listed 
 "stale":true, and so is all that it held until it is synced again; what ended meanwhile is removed then. What comes to meet
 --where is an add, what no longer meets it a remove. Without nodes among the parts, nodes come whatever --where says. An
 object of type gap says that the reader was too slow: all before it is void, and what there is follows anew.
+
+--stats counts calls in queues from events, until Ctrl-C, --for or the end of --from: offered, answered, abandoned; the service
+level, which is the percentage of answered calls that waited at most --sl; the wait (average, and what 95 of 100 calls did not
+exceed); the time that members talked. Members have the same. On a terminal the figures are drawn while they grow; with
+--follow those of a queue are printed when they change, at most once a second. Without gaps, and once no call is under way, they
+are what QueueStatus adds up: Asterisk, too, calls those abandoned whose time in the queue is over. "gaps" says how often events
+were missing: then they are too low.
 
 A node that is away is told of on standard error. What a server lacks, or the user may not list, is said once.
 Exits 0 when all nodes were listed, 6 when some were, 3 or 4 when none could be reached, 5 when a list took too long.
@@ -44,6 +53,10 @@ type options struct {
 	where  flags.List
 	follow bool
 	length flags.Duration
+
+	stats       bool
+	last, level flags.Duration
+	from        flags.List
 }
 
 // Command makes the subcommand.
@@ -57,7 +70,11 @@ func Command(r *run.Run) *cli.Command {
 		Flags: []cli.Flag{
 			&cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only what meets `CONDITION`, such as state=up; may repeat, all must hold", Value: &o.where},
 			&cli.BoolFlag{Name: "follow", Usage: "then print every change until stopped", Destination: &o.follow},
-			&cli.GenericFlag{Name: "for", Usage: "with --follow: end after `TIME`", Value: &o.length},
+			&cli.GenericFlag{Name: "for", Usage: "with --follow or --stats: end after `TIME`", Value: &o.length},
+			&cli.BoolFlag{Name: "stats", Usage: "of queues: count what goes through them, and print that at the end", Destination: &o.stats},
+			&cli.GenericFlag{Name: "last", Usage: "with --stats: only what was within the last `TIME`, such as 1h", Value: &o.last},
+			&cli.GenericFlag{Name: "sl", Usage: "with --stats: the `TIME` within which a call is to be answered (20s)", Value: &o.level},
+			&cli.GenericFlag{Name: "from", Usage: "with --stats: count in a record or a capture, `FILE` (- is standard input), instead of a server; may repeat, oldest first", Value: &o.from},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.parts = c.Args().Slice()
@@ -67,8 +84,14 @@ func Command(r *run.Run) *cli.Command {
 }
 
 func show(ctx context.Context, r *run.Run, o *options) error {
-	if o.length.Given && !o.follow {
-		return fail.Usage("such as --follow --for 1m", "--for goes with --follow")
+	if o.length.Given && !o.follow && !o.stats {
+		return fail.Usage("such as --follow --for 1m", "--for goes with --follow, or with --stats")
+	}
+	if err := o.checkStats(r); err != nil {
+		return err
+	}
+	if o.stats {
+		return count(ctx, r, o)
 	}
 	parts, err := parseParts(o.parts)
 	if err != nil {

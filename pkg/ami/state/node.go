@@ -71,6 +71,7 @@ type server struct {
 	legs     map[string]*leg      // by Uniqueid: of channels that are up, or whose Hangup is due
 	joined   map[string]*party
 	waiting  map[string]*line    // by queue
+	visits   visits
 	queuesOf map[string][]string // a waiting caller's Uniqueid → its queue; two while a late event contradicts a list
 	rooms    map[string]string   // conference → its bridge
 }
@@ -79,7 +80,7 @@ func newServer(c *core, name string) *server {
 	return &server{
 		core: c, name: name, gone: make(map[string]time.Time), leaving: make(map[string][]string), next: Node{Node: name, Stale: true, Parts: map[string]string{}},
 		calls: make(map[string]*call), legs: make(map[string]*leg), joined: make(map[string]*party), waiting: make(map[string]*line),
-		rooms: make(map[string]string), queuesOf: make(map[string][]string),
+		visits: visits{of: make(map[string][]*visit), taken: make(map[string]*visit)}, rooms: make(map[string]string), queuesOf: make(map[string][]string),
 	}
 }
 
@@ -247,6 +248,7 @@ func (s *server) tick(now time.Time) {
 			delete(s.gone, id)
 		}
 	}
+	s.lapse()
 	s.publish()
 }
 
