@@ -28,7 +28,7 @@ type stats struct {
 	sheet *run.Sheet // they are drawn on a terminal; nil: they are not
 
 	mu      sync.Mutex
-	figures *state.Figures               // guarded by mu
+	figures *state.Figures                  // guarded by mu
 	printed map[identity]state.QueueFigures // with --follow: what the reader has
 }
 

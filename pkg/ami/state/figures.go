@@ -254,11 +254,11 @@ func (f *Figures) trim(t *tally, now time.Time) {
 
 // QueueFigures are what went through a queue. Times are microseconds.
 type QueueFigures struct {
-	Node  string    `json:"node,omitempty"`
-	Queue string    `json:"queue"`
-	Since time.Time `json:"since,omitzero"` // from when on it is counted
-	Until time.Time `json:"until,omitzero"`
-	Offered int `json:"offered"` // callers who came in
+	Node    string    `json:"node,omitempty"`
+	Queue   string    `json:"queue"`
+	Since   time.Time `json:"since,omitzero"` // from when on it is counted
+	Until   time.Time `json:"until,omitzero"`
+	Offered int       `json:"offered"` // callers who came in
 	Throughput
 	Abandoned int             `json:"abandoned"`
 	Left      int             `json:"left"`    // by a key, or by an action

@@ -80,8 +80,10 @@ func TestFigures(t *testing.T) {
 			c.through("1", "alice", 0, 20*s, 60*s)
 			c.through("2", "bob", 0, 21*s, 30*s)
 		}, "offered 2 answered 2 (1, 50.0%) completed 2 abandoned 0 left 0 unknown 0 sl2 50.0% wait 20.5s/21s talk 1m30s gaps 0; alice 1/1; bob 1/1"},
-		"by the server's own seconds": {func(c *clocked) { c.through("1", "alice", 0, 20*s+999*time.Millisecond, s) },
-			"offered 1 answered 1 (1, 100.0%) completed 1 abandoned 0 left 0 unknown 0 sl2 100.0% wait 20.999s/20.999s talk 1s gaps 0; alice 1/1"},
+		"by the server's own seconds": {
+			func(c *clocked) { c.through("1", "alice", 0, 20*s+999*time.Millisecond, s) },
+			"offered 1 answered 1 (1, 100.0%) completed 1 abandoned 0 left 0 unknown 0 sl2 100.0% wait 20.999s/20.999s talk 1s gaps 0; alice 1/1",
+		},
 		"given up": {func(c *clocked) {
 			c.say(0, "QueueCallerJoin", caller("1")...)
 			c.say(5*s, "QueueCallerAbandon", caller("1", "HoldTime", "5")...)

@@ -70,7 +70,7 @@ type server struct {
 	calls    map[string]*call     // by Linkedid
 	legs     map[string]*leg      // by Uniqueid: of channels that are up, or whose Hangup is due
 	joined   map[string]*party
-	waiting  map[string]*line    // by queue
+	waiting  map[string]*line // by queue
 	visits   visits
 	queuesOf map[string][]string // a waiting caller's Uniqueid → its queue; two while a late event contradicts a list
 	rooms    map[string]string   // conference → its bridge
