@@ -10,25 +10,26 @@ import (
 	"github.com/apntalk/amictl/internal/cli/replay"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/cli/timeline"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
 // A telling prints a call's timeline.
 type telling struct {
-	*teller
+	*timeline.Timeline
 	run    *run.Run
 	id     string
 	names  []string
 	out    *output.Printer
-	chart  *chart // nil: events are printed as they are
-	hidden int    // events of the call that were left out
+	chart  *timeline.Chart // nil: events are printed as they are
+	hidden int             // events of the call that were left out
 	shown  int
 }
 
 // tell shows the events of one call.
 func tell(ctx context.Context, r *run.Run, o *options) error {
-	t := &telling{teller: newTeller(newTimeline(o.timeline)), run: r, id: o.timeline, names: o.names}
+	t := &telling{Timeline: timeline.New(o.timeline), run: r, id: o.timeline, names: o.names}
 	kind := run.Endless
 	if len(o.from) > 0 {
 		kind = run.Answers
@@ -66,13 +67,13 @@ func (t *telling) noteHidden() {
 // draw begins the chart, for people.
 func (t *telling) draw(legs int) {
 	if o := t.out.Options(); o.Format == output.TableText {
-		t.chart = newChart(o.Width, legs)
+		t.chart = timeline.NewChart(o.Width, legs)
 	}
 }
 
 // show prints an event that is of the call.
 func (t *telling) show(ev *ami.Event, at time.Time) error {
-	if !shows(t.names, ev.Name()) {
+	if !timeline.Shows(t.names, ev.Name()) {
 		t.hidden++
 		return nil
 	}
@@ -80,11 +81,11 @@ func (t *telling) show(ev *ami.Event, at time.Time) error {
 	if t.chart == nil {
 		return t.out.Event(ev)
 	}
-	l, text := t.words(&ev.Message)
+	l, text := t.Words(&ev.Message)
 	if l == nil {
 		return nil
 	}
-	return t.out.Text("", t.chart.line(at, l, text))
+	return t.out.Text("", t.chart.Line(at, l, text))
 }
 
 // moment is when an event happened.
@@ -94,6 +95,9 @@ func moment(ev *ami.Event) time.Time {
 	}
 	return ev.Received
 }
+
+// many is for a chart that begins before all legs are known: as many columns as fit.
+const many = 1000
 
 // mostPasses bounds how often files are read to find what belongs together.
 const mostPasses = 5
@@ -106,20 +110,20 @@ func (t *telling) read(ctx context.Context, o *options) error {
 		if once {
 			break
 		}
-		known := len(t.ids)
-		t.again()
+		known := t.Known()
+		t.Again()
 		if _, err := t.pass(ctx, o, func(*ami.Event) error { return nil }); err != nil {
 			return err
 		}
-		if len(t.ids) == known {
+		if t.Known() == known {
 			break
 		}
 	}
-	t.draw(max(t.most, 1))
+	t.draw(t.Most())
 	if once {
-		t.draw(mostLegs)
+		t.draw(many)
 	}
-	t.again()
+	t.Again()
 	p, err := t.pass(ctx, o, func(ev *ami.Event) error { return t.show(ev, moment(ev)) })
 	if err != nil {
 		return err
@@ -140,7 +144,7 @@ func (t *telling) pass(ctx context.Context, o *options, show func(*ami.Event) er
 		return nil, err
 	}
 	for ev, err := range p.Events(ctx) {
-		if err == nil && ev.Gap == nil && t.take(&ev.Message) {
+		if err == nil && ev.Gap == nil && t.Take(&ev.Message) {
 			err = show(&ev)
 		}
 		if err != nil {

@@ -38,7 +38,7 @@ func (t *telling) live(ctx context.Context, nodes []ami.Config, length flags.Dur
 	if err != nil {
 		return err
 	}
-	t.draw(mostLegs)
+	t.draw(many)
 	for i := range reply.Events {
 		if err := t.already(&reply.Events[i], reply.Received); err != nil {
 			return err
@@ -67,12 +67,12 @@ func (t *telling) find(ctx context.Context, c *ami.Cluster) (node string, reply 
 		}
 		slices.SortFunc(reply.Events, func(a, b ami.Event) int { return older(a.Get("Uniqueid"), b.Get("Uniqueid")) })
 		for range 2 { // the name of one channel may stand for the Linkedid of others before it
-			t.again()
+			t.Again()
 			for i := range reply.Events {
-				t.take(&reply.Events[i].Message)
+				t.Take(&reply.Events[i].Message)
 			}
 		}
-		if len(t.legs) > 0 {
+		if t.Legs() > 0 {
 			return n.Name(), reply, nil
 		}
 	}
@@ -87,7 +87,7 @@ func older(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Com
 
 // already prints a channel that was there before.
 func (t *telling) already(item *ami.Event, at time.Time) error {
-	l := t.legs[item.Get("Uniqueid")]
+	l := t.Leg(item.Get("Uniqueid"))
 	if l == nil || t.chart == nil {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (t *telling) already(item *ami.Event, at time.Time) error {
 	if app := item.Get("Application"); app != "" {
 		text += " in " + app
 	}
-	return t.out.Text("", t.chart.line(at, l, text))
+	return t.out.Text("", t.chart.Line(at, l, text))
 }
 
 // follow prints the call's events from its list on, until it is over.
@@ -119,11 +119,11 @@ func (t *telling) follow(ctx context.Context, sub *ami.Subscription, node string
 				Hint: "the call may go on; the same command again follows it",
 			}
 		case ev.Session == from.Session && ev.Seq <= from.Seq: // the list is ahead of these
-		case t.take(&ev.Message):
+		case t.Take(&ev.Message):
 			if err := t.show(ev, moment(ev)); err != nil {
 				return err
 			}
-			if t.over() {
+			if t.Over() {
 				return nil
 			}
 		}

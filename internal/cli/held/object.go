@@ -68,7 +68,7 @@ func (c *column) keys() (keys []string) {
 // Record is an object as it is printed, with what stands behind its type.
 func (p *Part) Record(o state.Object, behind ...output.Pair) output.Record {
 	r := append(output.Record{{Key: "type", Value: string(p.Kind)}}, behind...)
-	return record(r, reflect.ValueOf(o).Elem(), p.columns)
+	return record(r, reflect.ValueOf(o).Elem(), p.all())
 }
 
 // record appends the keys of a struct.

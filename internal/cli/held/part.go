@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/pkg/ami"
@@ -19,11 +20,12 @@ type Part struct {
 	ident []string // the keys by which people know a thing
 	minor []string // the keys of columns that a narrow table leaves out first
 
+	once    sync.Once
 	columns []column
 }
 
 // Parts are what there is of servers, in the order in which a snapshot has it.
-var Parts = withColumns([]Part{
+var Parts = []*Part{
 	{Name: "nodes", Kind: state.KindNode, of: reflect.TypeFor[state.Node](), minor: []string{"session", "drift", "refused", "short", "gaps"}},
 	{
 		Name: "channels", Kind: state.KindChannel, of: reflect.TypeFor[state.Channel](), lists: []string{"channels"}, ident: []string{"name"},
@@ -67,31 +69,30 @@ var Parts = withColumns([]Part{
 		Name: "parked", Kind: state.KindParked, of: reflect.TypeFor[state.Parked](), lists: []string{"parked"}, ident: []string{"channel"},
 		minor: []string{"uniqueid", "linkedid"},
 	},
-})
+}
 
 // Records are calls that have ended.
-var Records = &withColumns([]Part{{
+var Records = &Part{
 	Name: "records", Kind: state.KindRecord, of: reflect.TypeFor[state.Record](), lists: []string{"channels"}, ident: []string{"caller"},
 	minor: []string{"linkedid", "end", "wait_us", "member", "transfers", "legs", "legs_dropped", "cause_text", "partial"},
-}})[0]
+}
 
 // Figures are what went through queues.
-var Figures = &withColumns([]Part{{
+var Figures = &Part{
 	Name: "figures", Kind: state.KindQueueFigures, of: reflect.TypeFor[state.QueueFigures](), lists: []string{"queues"}, ident: []string{"queue"},
 	minor: []string{"since", "until", "left", "unknown", "completed", "sl_us", "in_sl", "sl2", "talk_us", "members"},
-}})[0]
+}
 
-func withColumns(all []Part) []Part {
-	for i := range all {
-		all[i].columns = columnsOf(all[i].of, all[i].minor...)
-	}
-	return all
+// all are the keys of the part's objects. They are read when they are first asked for: most runs of amictl never do.
+func (p *Part) all() []column {
+	p.once.Do(func() { p.columns = columnsOf(p.of, p.minor...) })
+	return p.columns
 }
 
 // PartOf returns the part of a kind, nil if that is none of what there is.
 func PartOf(kind state.Kind) *Part {
-	if i := slices.IndexFunc(Parts, func(p Part) bool { return p.Kind == kind }); i >= 0 {
-		return &Parts[i]
+	if i := slices.IndexFunc(Parts, func(p *Part) bool { return p.Kind == kind }); i >= 0 {
+		return Parts[i]
 	}
 	return nil
 }
@@ -126,8 +127,8 @@ func checkWhere(where *ami.Where, parts []*Part) error {
 
 // keys are those that a condition may ask for.
 func (p *Part) keys() (keys []string) {
-	for i := range p.columns {
-		keys = append(keys, p.columns[i].keys()...)
+	for _, c := range p.all() {
+		keys = append(keys, c.keys()...)
 	}
 	return keys
 }

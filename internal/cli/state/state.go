@@ -115,7 +115,7 @@ func show(ctx context.Context, r *run.Run, o *options) error {
 func parseParts(names []string) (found []*held.Part, err error) {
 	known := held.PartNames()
 	for i := range held.Parts {
-		if p := &held.Parts[i]; len(names) == 0 || slices.Contains(names, p.Name) {
+		if p := held.Parts[i]; len(names) == 0 || slices.Contains(names, p.Name) {
 			found = append(found, p)
 		}
 	}

@@ -1,4 +1,4 @@
-package calls
+package timeline
 
 import (
 	"slices"
@@ -13,16 +13,17 @@ const (
 	mostIDs  = 2 * mostLegs
 )
 
-// A timeline knows which events are one call's: those of its channels, and of all that share a Linkedid with one of them.
-type timeline struct {
-	ids  map[string]bool // Linkedids, Uniqueids, and what else names it at the beginning
-	legs map[string]*leg // by Uniqueid
-	up   int             // legs that are
-	most int             // that were at once
+// A Timeline knows which events are one call's: those of its channels, and of all that share a Linkedid with one of them.
+type Timeline struct {
+	ids     map[string]bool   // Linkedids, Uniqueids, and what else names it at the beginning
+	legs    map[string]*Leg   // by Uniqueid
+	up      int               // legs that are
+	most    int               // that were at once
+	bridges map[string]string // a bridge's id → its letter here
 }
 
-// A leg is a channel of the call.
-type leg struct {
+// A Leg is a channel of the call.
+type Leg struct {
 	number int // from 1, in the order in which they came
 	name   string
 	over   bool
@@ -30,13 +31,14 @@ type leg struct {
 	drawn  bool
 }
 
-func newTimeline(id string) *timeline {
-	return &timeline{ids: map[string]bool{id: true}, legs: make(map[string]*leg)}
+// New begins the timeline of the call that is named by a Linkedid, or by the Uniqueid or name of one of its channels.
+func New(id string) *Timeline {
+	return &Timeline{ids: map[string]bool{id: true}, legs: make(map[string]*Leg), bridges: make(map[string]string)}
 }
 
-// again forgets the channels, and keeps what names the call: an event may tell late what it was part of.
-func (t *timeline) again() {
-	t.legs = make(map[string]*leg)
+// Again forgets the channels, and keeps what names the call: an event may tell late what it was part of.
+func (t *Timeline) Again() {
+	t.legs = make(map[string]*Leg)
 	t.up = 0
 }
 
@@ -64,8 +66,8 @@ func blocks(m *wire.Message) (found []block) {
 	return found
 }
 
-// take reports whether an event is of the call, and notes whom it brings in.
-func (t *timeline) take(m *wire.Message) bool {
+// Take reports whether an event is of the call, and notes whom it brings in.
+func (t *Timeline) Take(m *wire.Message) bool {
 	all := blocks(m)
 	ours := false
 	for _, b := range all {
@@ -92,18 +94,18 @@ func (t *timeline) take(m *wire.Message) bool {
 }
 
 // has reports whether a channel is of the call.
-func (t *timeline) has(b *block) bool {
+func (t *Timeline) has(b *block) bool {
 	return t.legs[b.uniqueid] != nil || t.ids[b.uniqueid] || b.linkedid != "" && t.ids[b.linkedid] || b.name != "" && t.ids[b.name]
 }
 
 // join makes a channel one of the call, and its Linkedid one of the call's names.
-func (t *timeline) join(b *block) {
+func (t *Timeline) join(b *block) {
 	l := t.legs[b.uniqueid]
 	if l == nil {
 		if len(t.legs) >= mostLegs {
 			return
 		}
-		l = &leg{number: len(t.legs) + 1}
+		l = &Leg{number: len(t.legs) + 1}
 		t.legs[strings.Clone(b.uniqueid)] = l
 		t.up++
 		t.most = max(t.most, t.up)
@@ -115,21 +117,33 @@ func (t *timeline) join(b *block) {
 	t.know(b.linkedid)
 }
 
-func (t *timeline) know(id string) {
+func (t *Timeline) know(id string) {
 	if id != "" && !t.ids[id] && len(t.ids) < mostIDs {
 		t.ids[strings.Clone(id)] = true
 	}
 }
 
-// over reports whether all its channels were hung up.
-func (t *timeline) over() bool { return len(t.legs) > 0 && t.up == 0 }
+// Over reports whether all its channels were hung up.
+func (t *Timeline) Over() bool { return len(t.legs) > 0 && t.up == 0 }
+
+// Leg returns a channel of the call, nil if it is none.
+func (t *Timeline) Leg(uniqueid string) *Leg { return t.legs[uniqueid] }
+
+// Legs returns how many channels the call has had.
+func (t *Timeline) Legs() int { return len(t.legs) }
+
+// Most returns how many of its channels were up at once, one at least.
+func (t *Timeline) Most() int { return max(t.most, 1) }
+
+// Known returns how much is known that names the call: once it grows no more, all that belongs to it was found.
+func (t *Timeline) Known() int { return len(t.ids) }
 
 // dull are the events that a timeline leaves out unless they are named: there are many, and they tell nothing of the call's
 // course.
 var dull = []string{"VarSet", "RTCP*", "CEL", "Cdr", "DTMFBegin", "ChannelTalking*", "Newaccountcode", "DeviceStateChange"}
 
-// shows reports whether an event is shown, by the names that were asked for.
-func shows(names []string, name string) bool {
+// Shows reports whether an event is shown, by the names that were asked for.
+func Shows(names []string, name string) bool {
 	matches := func(pattern string) bool { return ami.MatchGlob(pattern, name) }
 	if len(names) == 0 {
 		return !slices.ContainsFunc(dull, matches)

@@ -1,4 +1,4 @@
-package calls
+package timeline
 
 import (
 	"fmt"
@@ -9,32 +9,32 @@ import (
 )
 
 const (
-	chartWidth  = 80
+	Width       = 80 // of a chart, in columns, where there is no terminal
 	clockWidth  = 11 // of the time before the columns
 	columnLeast = 14
 )
 
-// A chart draws legs side by side: a line an event, with the time since the first one.
-type chart struct {
+// A Chart draws legs side by side: a line an event, with the time since the first one.
+type Chart struct {
 	width   int
 	pitch   int    // columns of the terminal from one leg to the next
-	legs    []*leg // who is in each of the chart's columns; nil: nobody
+	legs    []*Leg // who is in each of the chart's columns; nil: nobody
 	began   time.Time
 	crowded bool // more legs than columns: the last one is shared
 }
 
-// newChart makes a chart for so many legs at once.
-func newChart(width, legs int) *chart {
+// NewChart makes a chart for so many legs at once, as wide as a terminal; 80 columns if that is 0.
+func NewChart(width, legs int) *Chart {
 	if width <= 0 {
-		width = chartWidth
+		width = Width
 	}
 	room := max(width-clockWidth, columnLeast)
 	columns := min(max(legs, 1), max(room/columnLeast, 1))
-	return &chart{width: width, pitch: room / columns, legs: make([]*leg, columns)}
+	return &Chart{width: width, pitch: room / columns, legs: make([]*Leg, columns)}
 }
 
-// line draws an event of a leg: its text stands at its column, or as far to the left of that as it must to be seen whole.
-func (c *chart) line(at time.Time, l *leg, text string) string {
+// Line draws an event of a leg: its text stands at its column, or as far to the left of that as it must to be seen whole.
+func (c *Chart) Line(at time.Time, l *Leg, text string) string {
 	if c.began.IsZero() {
 		c.began = at
 	}
@@ -64,10 +64,10 @@ func (c *chart) line(at time.Time, l *leg, text string) string {
 }
 
 // at is where a leg's column begins.
-func (c *chart) at(column int) int { return clockWidth + column*c.pitch }
+func (c *Chart) at(column int) int { return clockWidth + column*c.pitch }
 
 // bars draws the legs that are up between two places, behind what is written.
-func (c *chart) bars(b *strings.Builder, from, to int) {
+func (c *Chart) bars(b *strings.Builder, from, to int) {
 	used := output.Width(b.String())
 	for i, l := range c.legs {
 		if at := c.at(i); l != nil && at >= from && at < to && at >= used {
@@ -78,7 +78,7 @@ func (c *chart) bars(b *strings.Builder, from, to int) {
 }
 
 // place finds a column for a leg: the first that is free, else the last one.
-func (c *chart) place(l *leg) {
+func (c *Chart) place(l *Leg) {
 	l.drawn = true
 	for i, other := range c.legs {
 		if other == nil {

@@ -3,7 +3,6 @@ package calls
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
+	"github.com/apntalk/amictl/internal/cli/timeline"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -42,7 +42,7 @@ func TestTimelineOfARecord(t *testing.T) {
 			t.Errorf("%s: -want +got:\n%s", id, diff)
 		}
 		for line := range strings.Lines(r.Out.String()) {
-			if n := output.Width(strings.TrimSuffix(line, "\n")); n > chartWidth {
+			if n := output.Width(strings.TrimSuffix(line, "\n")); n > timeline.Width {
 				t.Errorf("%d columns: %s", n, line)
 			}
 		}
@@ -105,28 +105,4 @@ func TestTimelineOfALiveCall(t *testing.T) {
 func TestTimelineOfNoLiveCall(t *testing.T) {
 	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{runtest.Server(t, "pbx1")}})
 	runtest.Refused(t, calls(t.Context(), r.Run, &options{timeline: "1"}), fail.CodeCondition, "no call 1 is up")
-}
-
-// More legs than columns share the last one, where each line says whose it is.
-func TestChartThatIsCrowded(t *testing.T) {
-	c := newChart(40, 9)
-	at := time.Unix(100, 0)
-	legs := make([]*leg, 4)
-	var got []string
-	for i := range legs {
-		legs[i] = &leg{number: i + 1, name: "c" + string(rune('1'+i))}
-		got = append(got, c.line(at, legs[i], "begins"))
-	}
-	got = append(got, c.line(at.Add(90*time.Minute), legs[2], "holds"), c.line(at.Add(-time.Second), legs[3], "is up"))
-	want := []string{
-		"    0.000  1 c1 begins",
-		"    0.000  │             2 c2 begins",
-		"    0.000  │             3 c3 begins",
-		"    0.000  │             4 c4 begins",
-		"  1:30:00  │             3 holds",
-		"   -1.000  │             4 is up",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
 }
