@@ -45,6 +45,8 @@ var schemaRuns = []struct{ schema, line string }{
 	{"", `amictl tail --stats --for 300ms --all -- UserEvent UserEvent=C`},
 	{"", `printf 'Event: A\r\nX: 1\r\nX: \xff\r\nfree text\r\n\r\n' | amictl tail --from -`},
 	{"", `printf '%s\n' '{"type":"gap","node":"pbx1","time":"2026-11-23T12:00:00.123456Z","ts":1795435200.123456,"reason":"overflow","dropped":3}' | amictl tail --from -`},
+	{"", `printf 'Event: Newchannel\r\nPrivilege: call,all\r\nTimestamp: 1795435200.0\r\nChannel: PJSIP/a-1\r\nChannelState: 4\r\nUniqueid: 1\r\n\r\nEvent: Hangup\r\nPrivilege: call,all\r\nUniqueid: 1\r\nCause: 17\r\n\r\n' | amictl calls --from -`},
+	{"", `printf 'Event: QueueCallerJoin\r\nPrivilege: agent,all\r\nQueue: q\r\nUniqueid: 1\r\n\r\nEvent: AgentConnect\r\nPrivilege: agent,all\r\nQueue: q\r\nUniqueid: 1\r\nInterface: a\r\n\r\n' | amictl state queues --stats --from -`},
 	{"", `amictl health`},
 	{"", `AMICTL_NODE=ami://admin@127.0.0.1:1 amictl health; printf 'pbx1\nami://127.0.0.1:1\n' | AMICTL_NODE= amictl --secret-file <(echo secret) health -n @-`},
 	{"", `amictl health --warn 'ping>1ns'; amictl health --crit 'uptime<1h'; amictl health --watch --rounds 2 --every 10ms -o jsonl`},

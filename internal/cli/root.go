@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/cli/bench"
+	"github.com/apntalk/amictl/internal/cli/calls"
 	"github.com/apntalk/amictl/internal/cli/catalog"
 	"github.com/apntalk/amictl/internal/cli/check"
 	"github.com/apntalk/amictl/internal/cli/command"
@@ -78,8 +79,8 @@ func dispatch(ctx context.Context, line *arranged) error {
 
 // subcommands are those of every program, in the order in which help lists them.
 var subcommands = []Subcommand{
-	send.Command, command.Command, originate.Command, drain.Command, tail.Command, tail.WaitCommand, state.Command, health.Command, check.Command, sim.Command,
-	bench.Command, contexts.Command, contexts.ConfigCommand, catalog.ActionsCommand, catalog.EventsCommand, schema.Command,
+	send.Command, command.Command, originate.Command, drain.Command, tail.Command, tail.WaitCommand, state.Command, calls.Command, health.Command, check.Command,
+	sim.Command, bench.Command, contexts.Command, contexts.ConfigCommand, catalog.ActionsCommand, catalog.EventsCommand, schema.Command,
 }
 
 // Commands is the whole command line, with more subcommands than all programs have.

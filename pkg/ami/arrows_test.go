@@ -40,15 +40,18 @@ var arrows = map[string]string{
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench/report": "internal/bench pkg/output",
 
-	"internal/cli/fail":   "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
-	"internal/cli/flags":  "",
-	"internal/cli/config": "internal/atomicfile internal/tomlfile internal/cli/fail pkg/ami pkg/ami/redact",
-	"internal/cli/run":    "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
-	"internal/cli/target": floor + " pkg/ami/redact",
-	"internal/cli/act":    floor + " internal/cli/target internal/cond pkg/ami/catalog",
-	"internal/cli/call":   floor + " internal/cli/target internal/cli/act",
-	"internal/cli/tail":   subcommand + " internal/spool internal/packed",
-	"internal/cli":        "", // see mayImport
+	"internal/cli/fail":     "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
+	"internal/cli/flags":    "",
+	"internal/cli/config":   "internal/atomicfile internal/tomlfile internal/cli/fail pkg/ami pkg/ami/redact",
+	"internal/cli/run":      "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
+	"internal/cli/target":   floor + " pkg/ami/redact",
+	"internal/cli/act":      floor + " internal/cli/target internal/cond pkg/ami/catalog",
+	"internal/cli/call":     floor + " internal/cli/target internal/cli/act",
+	"internal/cli/tail":     subcommand + " internal/spool internal/packed",
+	"internal/cli/replay":   floor + " internal/capture internal/unpack",
+	"internal/cli/timeline": "pkg/ami pkg/ami/wire pkg/output",
+	"internal/cli/held":     floor + " internal/cli/target internal/cli/act internal/cond pkg/ami/state",
+	"internal/cli":          "", // see mayImport
 
 	"internal/cli/runtest": "internal/cli/run internal/cli/config internal/cli/fail pkg/ami/amitest", // only tests import it
 
@@ -61,7 +64,7 @@ var arrows = map[string]string{
 const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/wire pkg/output"
 
 // A subcommand imports no other; what two need is further down.
-const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
+const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call internal/cli/replay internal/cli/held internal/cli/timeline pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
 	" internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
 
 // mayImport returns what a package may import of the module.

@@ -15,7 +15,7 @@ type Record []Pair
 // A Pair is one key of a Record. Text is what a table shows; if it is empty the value itself.
 type Pair struct {
 	Key   string
-	Value any // what encoding/json encodes; a nil Value is left out of JSON
+	Value any // what encoding/json encodes, a Record or []Record; a nil Value is left out of JSON
 	Text  string
 	Look  Look
 	Tone  Tone
@@ -55,6 +55,17 @@ func appendValue(dst []byte, v any) []byte {
 		return strconv.AppendInt(dst, int64(v), 10)
 	case time.Time:
 		return appendTimestamp(dst, v)
+	case Record:
+		return v.append(dst)
+	case []Record:
+		dst = append(dst, '[')
+		for i, r := range v {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = r.append(dst)
+		}
+		return append(dst, ']')
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -66,7 +77,7 @@ func appendValue(dst []byte, v any) []byte {
 // text returns what a table shows.
 func (p *Pair) text() string {
 	switch v := p.Value.(type) {
-	case nil, []string, map[string]string: // of several values only the caller knows how they look
+	case nil, []string, map[string]string, Record, []Record: // of several values only the caller knows how they look
 		return p.Text
 	case string:
 		if p.Text == "" {
@@ -79,10 +90,19 @@ func (p *Pair) text() string {
 	return p.Text
 }
 
-// get returns the value of a key as a cell of CSV, "" if there is none: text as it is, anything else as in JSON.
+// get returns the value of a key as a cell of CSV, "" if there is none: text as it is, anything else as in JSON. What is
+// within a Record has its key behind a dot.
 func (r Record) get(key string) string {
 	for i := range r {
-		if r[i].Key != key || r[i].Value == nil {
+		if r[i].Value == nil {
+			continue
+		}
+		if within, ok := strings.CutPrefix(key, r[i].Key+"."); ok {
+			if inner, ok := r[i].Value.(Record); ok {
+				return inner.get(within)
+			}
+		}
+		if r[i].Key != key {
 			continue
 		}
 		if s, ok := r[i].Value.(string); ok {

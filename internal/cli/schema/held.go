@@ -15,9 +15,10 @@ var heldAbout = map[state.Kind]struct {
 	keys  map[string]string
 }{
 	state.KindNode: {reflect.TypeFor[state.Node](), "A server, and how well it is known", map[string]string{
-		"stale": "Events are missing, and it has not been listed since: what it held is stale.",
-		"parts": "How each part is known: followed (its list and every event), listed, events, absent.",
-		"drift": "What audits found that no event explained.", "refused": "Things beyond the limit of 100,000 of a kind.",
+		"stale":  "Events are missing, and it has not been listed since: what it held is stale.",
+		"reason": "Why it is stale: disconnect, or overflow (amictl was too slow); absent before the first list.",
+		"parts":  "How each part is known: followed (its list and every event), listed, events, absent.",
+		"drift":  "What audits found that no event explained.", "refused": "Things beyond the limit of 100,000 of a kind.",
 		"short": "Lists that ended before the number of items that they announced.",
 	}},
 	state.KindChannel: {reflect.TypeFor[state.Channel](), "A channel", map[string]string{
@@ -31,6 +32,26 @@ var heldAbout = map[state.Kind]struct {
 		"state": "dialing, ringing, waiting (in a queue), up (an application answered), talking.", "legs": "Channels that are up.",
 		"channels": "Their uniqueids, at most 32.", "member": "The interface that took it from the queue.", "transfers": "Transfers and pickups.",
 		"partial": "Part of it was not seen.",
+	}},
+	state.KindRecord: {reflect.TypeFor[state.Record](), "A call that ended", map[string]string{
+		"answer": "When the first channel was answered.", "ring_us": "Microseconds in which somebody was rung and nobody talked.",
+		"talk_us": "Microseconds in which two or more channels were bridged.", "hold_us": "Microseconds in which somebody was on hold.",
+		"callee": "The last one reached, else the extension that was dialled.", "queue": "The last one that it was in.",
+		"member": "The interface that took it from the queue.", "wait_us": "Microseconds in queues.", "transfers": "Transfers and pickups.",
+		"legs": "Its channels, in the order in which they began, at most 64.", "legs_dropped": "Channels beyond those.",
+		"outcome": "answered, abandoned (in a queue), busy, no-answer, cancelled, congestion, unavailable, failed, or unknown.",
+		"by":      "Who ended it: caller, callee, or server (the dialplan, an action, a timeout); absent if nobody said.",
+		"cause":   "Q.850, of the leg that ended it, else of the caller's.", "partial": "Part of it was not seen.",
+	}},
+	state.KindQueueFigures: {reflect.TypeFor[state.QueueFigures](), "What went through a queue", map[string]string{
+		"since": "From when on it is counted.", "offered": "Callers who came in.", "answered": "Calls that a member took.",
+		"completed": "Those of them that are over: what Asterisk counts.", "abandoned": "Callers who hung up, or whose time in the queue was over.",
+		"left": "Callers who left by a key, or were taken out by an action.", "unknown": "Callers of whom events are missing.",
+		"sl_us": "The service level in microseconds.", "in_sl": "Answered within it.", "sl": "Percent: in_sl of answered (ServicelevelPerf).",
+		"sl2":         "Percent: answered or abandoned within the service level, of all those (ServicelevelPerf2).",
+		"wait_avg_us": "Microseconds that answered calls waited.", "wait_p95_us": "What 95 of 100 of them did not exceed.",
+		"talk_us": "Microseconds that members talked, in calls that are over.", "talk_avg_us": "The same a call.",
+		"gaps": "How often events were missing: the counts are too low.", "stale": "Events are missing now.", "members": "Those who took calls.",
 	}},
 	state.KindQueue: {reflect.TypeFor[state.Queue](), "A queue", map[string]string{
 		"callers": "Who wait now.", "completed": "Calls, when it was listed.", "abandoned": "Calls, when it was listed.",
@@ -71,13 +92,24 @@ func heldSchema(kind state.Kind) func() *schema {
 
 func held(kind state.Kind) *schema {
 	about := heldAbout[kind]
-	all := []member{
-		must("type", constant(string(kind))),
-		may("op", oneOf("Of `state --follow`: what became of it. A remove has what it last was.", "add", "change", "remove")),
-		may("changed", listOf(str(""), "Of a change: the keys that have other values.")),
-		may("time", when("Of `state --follow`: when the server said so.")),
+	all := []member{must("type", constant(string(kind)))}
+	by := "What `state` prints."
+	switch kind {
+	case state.KindRecord:
+		by = "What `calls` prints."
+	case state.KindQueueFigures:
+		by = "What `state queues --stats` prints."
+	default:
+		all = append(all,
+			may("op", oneOf("Of `state --follow`: what became of it. A remove has what it last was.", "add", "change", "remove")),
+			may("changed", listOf(str(""), "Of a change: the keys that have other values.")),
+			may("time", when("Of `state --follow`: when the server said so.")),
+		)
 	}
-	for f := range about.of.Fields() {
+	for _, f := range reflect.VisibleFields(about.of) {
+		if f.Anonymous {
+			continue
+		}
 		key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		s := schemaOf(f.Type)
 		if f.Type == reflect.TypeFor[time.Time]() {
@@ -88,7 +120,7 @@ func held(kind state.Kind) *schema {
 		}
 		all = append(all, member{key: key, schema: s, optional: strings.Contains(options, "omit")})
 	}
-	return object(about.title, "What `state` prints.", append(all, lossy())...)
+	return object(about.title, by, append(all, lossy())...)
 }
 
 func syncedSchema() *schema {

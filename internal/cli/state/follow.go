@@ -4,16 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
-	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
-	"github.com/apntalk/amictl/internal/cli/target"
-	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/internal/cli/held"
+	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami/state"
 	"github.com/apntalk/amictl/pkg/output"
 )
+
+// A follow is a view whose changes are printed.
+type follow struct {
+	*held.View
+	marks bool              // nodes are told of because of what they held, not because they were asked for
+	shown map[identity]bool // with a condition: what the reader holds
+}
+
+func newFollow(v *held.View) *follow {
+	marks := len(v.Parts) == len(held.Parts) || !v.Has(state.KindNode)
+	return &follow{View: v, marks: marks, shown: make(map[identity]bool)}
+}
 
 // An identity tells one thing from all others.
 type identity struct {
@@ -21,116 +31,63 @@ type identity struct {
 	node, key string
 }
 
-// changes prints what there is and what becomes of it, until ctx is done or --for is over, which begins with the first
-// session.
-func (v *view) changes(ctx context.Context, c *ami.Cluster, w *state.Watcher, length flags.Duration) error {
-	if err := target.Await(ctx, v.run, c, 1); err != nil {
+// changes prints what there is and what becomes of it, until ctx is done or --for is over.
+func (f *follow) changes(ctx context.Context, length flags.Duration) error {
+	w, err := held.Follow(ctx, f.Run, f.Nodes, state.Options{Kinds: f.Kinds()})
+	if err != nil {
 		return err
 	}
-	limited, cancel := context.WithCancel(ctx)
-	if length.Given {
-		limited, cancel = context.WithTimeout(ctx, length.Value)
-	}
-	var others sync.WaitGroup
-	defer others.Wait()
-	defer cancel()
-	for _, n := range c.Nodes() {
-		others.Go(func() {
-			if err := v.connect(limited, n); err != nil && limited.Err() == nil {
-				v.run.Complain(fail.Classify(err))
-			}
-		})
-	}
-	err := v.stream(limited, w)
-	if ctx.Err() == nil && limited.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
-		return nil
-	}
-	return err
-}
-
-// stream prints changes, and writes whenever nothing is at hand.
-func (v *view) stream(ctx context.Context, w *state.Watcher) error {
-	type step struct {
-		change state.Change
-		err    error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	steps := make(chan step, 1024)
-	go func() {
-		defer close(steps)
-		for ch, err := range w.Changes(ctx) {
-			select {
-			case steps <- step{ch, err}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	for s := range steps {
-		if s.err != nil {
-			return s.err
-		}
-		if err := v.take(&s.change); err != nil {
-			return err
-		}
-		if len(steps) == 0 {
-			if err := v.out.Flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return ctx.Err()
+	defer w.Finish(ctx)
+	run.FavourStreams()
+	return errors.Join(w.Changes(ctx, length, f.take, f.Out.Flush), f.Out.Close())
 }
 
 // take prints one change.
-func (v *view) take(ch *state.Change) error {
+func (f *follow) take(ch *state.Change) error {
 	switch ch.Op {
-	case state.OpRecord:
+	case state.OpRecord, state.OpStep:
 		return nil
 	case state.OpSynced:
 		if n, ok := ch.Object.(*state.Node); ok {
-			for _, text := range v.lacking(n) {
-				v.note(text)
-			}
+			f.NoteLacking(n)
 		}
-		return v.mark(output.Record{{Key: "type", Value: "synced"}, {Key: "time", Value: ch.Time}, {Key: "node", Value: ch.Node}},
-			moment(ch.Time, time.Now())+"  synced  "+output.Safe(ch.Node))
+		return f.mark(output.Record{{Key: "type", Value: "synced"}, {Key: "time", Value: ch.Time}, {Key: "node", Value: ch.Node}},
+			held.Moment(ch.Time, time.Now())+"  synced  "+output.Safe(ch.Node))
 	case state.OpReset:
-		clear(v.shown)
-		v.run.Note("%d changes were dropped: what reads this output, or this host, was too slow; all there is follows anew", ch.Lost)
-		return v.mark(output.Record{{Key: "type", Value: "gap"}, {Key: "time", Value: ch.Time}, {Key: "reason", Value: "overflow"}, {Key: "dropped", Value: ch.Lost}},
-			fmt.Sprintf("%s  gap     %d changes were dropped", moment(ch.Time, time.Now()), ch.Lost))
+		clear(f.shown)
+		f.Run.Note("%d changes were dropped: what reads this output, or this host, was too slow; all there is follows anew", ch.Lost)
+		return f.mark(output.Record{{Key: "type", Value: "gap"}, {Key: "time", Value: ch.Time}, {Key: "reason", Value: "overflow"}, {Key: "dropped", Value: ch.Lost}},
+			fmt.Sprintf("%s  gap     %d changes were dropped", held.Moment(ch.Time, time.Now()), ch.Lost))
 	}
-	p := v.parts[ch.Object.Kind()]
-	if ch.Object.Kind() == state.KindNode && v.marks {
-		return v.object(&parts[0], ch.Op, ch)
+	p := f.Part(ch.Object.Kind())
+	if ch.Object.Kind() == state.KindNode && f.marks {
+		return f.object(held.PartOf(state.KindNode), ch.Op, ch)
 	}
 	if p == nil {
 		return nil
 	}
-	op := v.seen(p, ch)
+	op := f.seen(p, ch)
 	if op == "" {
 		return nil
 	}
-	return v.object(p, op, ch)
+	return f.object(p, op, ch)
 }
 
 // seen says what a change is to a reader who is told only of what meets the condition; "" if it is nothing to him.
-func (v *view) seen(p *part, ch *state.Change) state.Op {
-	if v.where == nil {
+func (f *follow) seen(p *held.Part, ch *state.Change) state.Op {
+	if f.Where == nil {
 		return ch.Op
 	}
-	id := identity{p.kind, ch.Node, ch.Object.Key()}
-	held := v.shown[id]
-	if ch.Op != state.OpRemove && v.meets(ch.Node, p.record(ch.Object)) {
-		v.shown[id] = true
+	id := identity{p.Kind, ch.Node, ch.Object.Key()}
+	held := f.shown[id]
+	if ch.Op != state.OpRemove && f.Meets(ch.Node, p.Record(ch.Object)) {
+		f.shown[id] = true
 		if held {
 			return state.OpChange
 		}
 		return state.OpAdd
 	}
-	delete(v.shown, id)
+	delete(f.shown, id)
 	if held {
 		return state.OpRemove
 	}
@@ -138,13 +95,13 @@ func (v *view) seen(p *part, ch *state.Change) state.Op {
 }
 
 // object prints an object that was added, changed or removed.
-func (v *view) object(p *part, op state.Op, ch *state.Change) error {
+func (f *follow) object(p *held.Part, op state.Op, ch *state.Change) error {
 	var changed []string
 	if op == state.OpChange {
 		changed = ch.Changed
 	}
-	if v.isTable() {
-		return v.out.Text("", v.line(p, op, ch.Time, p.record(ch.Object), changed))
+	if f.IsTable() {
+		return f.Out.Text("", held.Line{Fields: f.Form.Fields, Width: f.Form.Width}.Of(p, op, ch.Time, p.Record(ch.Object), changed))
 	}
 	behind := []output.Pair{{Key: "op", Value: string(op)}, {Key: "changed"}, {Key: "time"}}
 	if len(changed) > 0 {
@@ -153,13 +110,13 @@ func (v *view) object(p *part, op state.Op, ch *state.Change) error {
 	if !ch.Time.IsZero() {
 		behind[2].Value = ch.Time
 	}
-	return v.out.Record(p.record(ch.Object, behind...))
+	return f.Out.Record(p.Record(ch.Object, behind...))
 }
 
 // mark prints an object that is no thing's, or what people get instead of it.
-func (v *view) mark(record output.Record, line string) error {
-	if v.isTable() {
-		return v.out.Text("", line)
+func (f *follow) mark(record output.Record, line string) error {
+	if f.IsTable() {
+		return f.Out.Text("", line)
 	}
-	return v.out.Record(record)
+	return f.Out.Record(record)
 }

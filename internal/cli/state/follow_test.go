@@ -12,6 +12,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
@@ -27,7 +28,7 @@ type following struct {
 	stop context.CancelFunc
 }
 
-func follow(t *testing.T, output string, o options, servers ...*amitest.Server) *following {
+func begin(t *testing.T, output string, o options, servers ...*amitest.Server) *following {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &following{t: t, r: runtest.New(t, runtest.Setup{Servers: servers, Flags: run.Globals{Output: output}}), end: make(chan error, 1), stop: cancel}
@@ -63,7 +64,7 @@ func (f *following) until(condition, path string) (found []string) {
 
 func TestFollow(t *testing.T) {
 	srv := runtest.Server(t, "pbx1")
-	f := follow(t, "jsonl", options{parts: []string{"calls"}}, srv)
+	f := begin(t, "jsonl", options{parts: []string{"calls"}}, srv)
 	f.until(`type="synced"`, "type")
 	caller, callee := talk(srv, "bob", "alice")
 	const brief = `[op,state,changed]`
@@ -83,7 +84,7 @@ func TestFollow(t *testing.T) {
 func TestFollowOverALostConnection(t *testing.T) {
 	srv := runtest.Server(t, "pbx1")
 	caller, _ := talk(srv, "bob", "alice")
-	f := follow(t, "jsonl", options{parts: []string{"channels"}, where: flags.List{"endpoint=PJSIP/bob"}}, srv)
+	f := begin(t, "jsonl", options{parts: []string{"channels"}, where: flags.List{"endpoint=PJSIP/bob"}}, srv)
 	if got := f.until(`type="synced"`, `[op,endpoint]`); !strings.Contains(strings.Join(got, " "), `["add","PJSIP/bob"]`) || strings.Contains(strings.Join(got, " "), "alice") {
 		t.Errorf("there is %s", got)
 	}
@@ -104,7 +105,7 @@ func TestFollowOverALostConnection(t *testing.T) {
 func TestFollowACondition(t *testing.T) {
 	srv := runtest.Server(t, "pbx1")
 	srv.State().AddQueue(amitest.Queue{Name: "sales", Members: []amitest.QueueMember{{Name: "Alice", Interface: "PJSIP/alice"}, {Name: "Bob", Interface: "PJSIP/bob"}}})
-	f := follow(t, "jsonl", options{parts: []string{"members"}, where: flags.List{"paused=true"}}, srv)
+	f := begin(t, "jsonl", options{parts: []string{"members"}, where: flags.List{"paused=true"}}, srv)
 	f.until(`type="synced"`, "type")
 	for _, step := range []struct {
 		status int
@@ -155,10 +156,11 @@ func TestFollowOfNobody(t *testing.T) {
 // Who was too slow is told that all he has is void; what meets the condition comes as an add again.
 func TestFollowTooSlow(t *testing.T) {
 	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{runtest.Server(t, "pbx1")}, Flags: run.Globals{Output: "jsonl"}})
-	v, err := newView(r.Run, &options{parts: []string{"queues"}, where: flags.List{"callers>0"}, follow: true})
+	view, err := held.NewView(r.Run, []*held.Part{held.PartOf(state.KindQueue)}, flags.List{"callers>0"}, run.Endless, true)
 	if err != nil {
 		t.Fatal(err)
 	}
+	v := newFollow(view)
 	queue := &state.Queue{Node: "pbx1", Name: "sales", Callers: 1}
 	for _, ch := range []state.Change{
 		{Op: state.OpAdd, Node: "pbx1", Object: queue},
@@ -172,7 +174,7 @@ func TestFollowTooSlow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := v.out.Close(); err != nil {
+	if err := v.Out.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if got := gjson.Get(r.Out.String(), "..#.op").Raw; got != `["add","add","change","remove"]` {

@@ -2,20 +2,16 @@ package state
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
-	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/cond"
-	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/ami/state"
-	"github.com/apntalk/amictl/pkg/output"
 )
 
 var help = `Examples:
@@ -26,8 +22,10 @@ var help = `Examples:
   amictl state calls --query 'caller.number'
   amictl state callers --follow -o jsonl
   amictl state registrations --where 'state!=registered'
+  amictl state queues --stats --for 1h --sl 15s
+  amictl state queues --stats --last 30m --follow -o jsonl
 
-The parts are ` + strings.Join(partNames(), ", ") + `; without one it is all of them.
+The parts are ` + strings.Join(held.PartNames(), ", ") + `; without one it is all of them.
 Each thing is one object: its "type", its "node" and its keys, which ` + "`amictl schema`" + ` describes. --where asks for these
 keys, those of an object within by caller.number; an absent key meets != and !~ only.
 
@@ -36,6 +34,13 @@ and the keys that "changed". {"type":"synced"} says that a node has been listed 
 "stale":true, and so is all that it held until it is synced again; what ended meanwhile is removed then. What comes to meet
 --where is an add, what no longer meets it a remove. Without nodes among the parts, nodes come whatever --where says. An
 object of type gap says that the reader was too slow: all before it is void, and what there is follows anew.
+
+--stats counts calls in queues from events, until Ctrl-C, --for or the end of --from: offered, answered, abandoned; the service
+level, which is the percentage of answered calls that waited at most --sl; the wait (average, and what 95 of 100 calls did not
+exceed); the time that members talked. Members have the same. On a terminal the figures are drawn while they grow; with
+--follow those of a queue are printed when they change, at most once a second. Without gaps, and once no call is under way, they
+are what QueueStatus adds up: Asterisk, too, calls those abandoned whose time in the queue is over. "gaps" says how often events
+were missing: then they are too low.
 
 A node that is away is told of on standard error. What a server lacks, or the user may not list, is said once.
 Exits 0 when all nodes were listed, 6 when some were, 3 or 4 when none could be reached, 5 when a list took too long.
@@ -48,6 +53,10 @@ type options struct {
 	where  flags.List
 	follow bool
 	length flags.Duration
+
+	stats       bool
+	last, level flags.Duration
+	from        flags.List
 }
 
 // Command makes the subcommand.
@@ -61,114 +70,59 @@ func Command(r *run.Run) *cli.Command {
 		Flags: []cli.Flag{
 			&cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only what meets `CONDITION`, such as state=up; may repeat, all must hold", Value: &o.where},
 			&cli.BoolFlag{Name: "follow", Usage: "then print every change until stopped", Destination: &o.follow},
-			&cli.GenericFlag{Name: "for", Usage: "with --follow: end after `TIME`", Value: &o.length},
+			&cli.GenericFlag{Name: "for", Usage: "with --follow or --stats: end after `TIME`", Value: &o.length},
+			&cli.BoolFlag{Name: "stats", Usage: "of queues: count what goes through them, and print that at the end", Destination: &o.stats},
+			&cli.GenericFlag{Name: "last", Usage: "with --stats: only what was within the last `TIME`, such as 1h", Value: &o.last},
+			&cli.GenericFlag{Name: "sl", Usage: "with --stats: the `TIME` within which a call is to be answered (20s)", Value: &o.level},
+			&cli.GenericFlag{Name: "from", Usage: "with --stats: count in a record or a capture, `FILE` (- is standard input), instead of a server; may repeat, oldest first", Value: &o.from},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.parts = c.Args().Slice()
 			return show(ctx, r, o)
 		},
-	}, run.About{Args: run.Words{Kind: run.SomeOf, Choices: partNames}})
+	}, run.About{Args: run.Words{Kind: run.SomeOf, Choices: held.PartNames}})
 }
-
-// A view is what of the state is shown, and where.
-type view struct {
-	run    *run.Run
-	nodes  []ami.Config
-	parts  map[state.Kind]*part // that are asked for
-	marks  bool                 // nodes are told of because of what they held, not because they were asked for
-	where  *ami.Where
-	follow bool
-	out    *output.Printer
-	form   output.Options
-	tables int               // printed
-	said   map[string]bool   // notes
-	shown  map[identity]bool // with where and follow: what the reader holds
-}
-
-// eventMask has the classes of the events that state is made of.
-const eventMask = "call,agent,system,dialplan"
 
 func show(ctx context.Context, r *run.Run, o *options) error {
-	v, err := newView(r, o)
-	if err != nil {
+	if o.length.Given && !o.follow && !o.stats {
+		return fail.Usage("such as --follow --for 1m", "--for goes with --follow, or with --stats")
+	}
+	if err := o.checkStats(r); err != nil {
 		return err
 	}
-	c, err := target.Cluster(r, v.nodes)
+	if o.stats {
+		return count(ctx, r, o)
+	}
+	parts, err := parseParts(o.parts)
 	if err != nil {
 		return err
-	}
-	defer target.Finish(ctx, c)
-	s := state.Options{Kinds: v.kinds()}
-	if !o.follow {
-		s.Audit = -1
-	}
-	w, err := state.Follow(ctx, c, s)
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	if !o.follow {
-		return v.snapshot(ctx, c, w)
-	}
-	run.FavourStreams()
-	return errors.Join(v.changes(ctx, c, w, o.length), v.out.Close())
-}
-
-func newView(r *run.Run, o *options) (*view, error) {
-	if o.length.Given && !o.follow {
-		return nil, fail.Usage("such as --follow --for 1m", "--for goes with --follow")
-	}
-	v := &view{run: r, follow: o.follow, said: make(map[string]bool), shown: make(map[identity]bool)}
-	var err error
-	if v.parts, err = parseParts(o.parts); err != nil {
-		return nil, err
-	}
-	v.marks = len(o.parts) == 0 || v.parts[state.KindNode] == nil
-	if v.where, err = act.ParseWhere(r, o.where); err != nil {
-		return nil, err
-	}
-	if err := v.checkWhere(); err != nil {
-		return nil, err
-	}
-	if v.nodes, err = target.Nodes(r); err != nil {
-		return nil, err
-	}
-	for i := range v.nodes {
-		v.nodes[i].Events = eventMask
-	}
-	if v.form, err = r.OutputOptions(run.Records); err != nil {
-		return nil, err
 	}
 	kind := run.Records
 	if o.follow {
 		kind = run.Endless
 	}
-	v.out, err = r.Printer(kind, len(v.nodes) > 1, true)
-	return v, err
+	v, err := held.NewView(r, parts, o.where, kind, true)
+	switch {
+	case err != nil:
+		return err
+	case o.follow:
+		return newFollow(v).changes(ctx, o.length)
+	}
+	return v.Snapshot(ctx)
 }
 
-// kinds are what the servers are asked for: of nodes alone, all that says how they are known.
-func (v *view) kinds() (kinds []state.Kind) {
-	for i := range parts {
-		if p := &parts[i]; v.parts[p.kind] != nil || len(v.parts) == 1 && v.parts[state.KindNode] != nil {
-			kinds = append(kinds, p.kind)
+// parseParts finds the parts that are named; all if none is.
+func parseParts(names []string) (found []*held.Part, err error) {
+	known := held.PartNames()
+	for i := range held.Parts {
+		if p := held.Parts[i]; len(names) == 0 || slices.Contains(names, p.Name) {
+			found = append(found, p)
 		}
 	}
-	return kinds
-}
-
-// meets reports whether an object of a part that is asked for meets the condition.
-func (v *view) meets(node string, record output.Record) bool {
-	return v.where == nil || v.where.MatchFields(node, fields(record))
-}
-
-// isTable reports whether people read it.
-func (v *view) isTable() bool { return v.out.Options().Format == output.TableText }
-
-// note tells something once.
-func (v *view) note(text string) {
-	if !v.said[text] {
-		v.said[text] = true
-		v.run.Note("%s", text)
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fail.Usage(fail.NearHint(name, known, "the parts are "+strings.Join(known, ", ")), "there is no part %q", name)
+		}
 	}
+	return found, nil
 }

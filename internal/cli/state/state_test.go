@@ -10,6 +10,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
@@ -92,8 +93,8 @@ func TestEveryPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want, got []string
-	for i := range parts {
-		want = append(want, string(parts[i].kind))
+	for i := range held.Parts {
+		want = append(want, string(held.Parts[i].Kind))
 	}
 	for _, typ := range gjson.Get(r.Out.String(), "..#.type").Array() {
 		if len(got) == 0 || got[len(got)-1] != typ.String() {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"io"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -16,16 +15,14 @@ import (
 // screenEvery is the time between two drawings of counts on a terminal.
 const screenEvery = time.Second
 
-// A statScreen shows counts on a terminal while they grow: it draws over what it drew before, and leaves the lines above
-// alone.
+// A statScreen shows counts on a terminal while they grow.
 type statScreen struct {
 	due atomic.Bool // set by a ticker; who counts draws then
 
-	out   io.Writer
+	sheet *run.Sheet
 	o     output.Options
 	size  func() (width, height int)
 	drawn time.Time // the last time
-	lines int       // that it took
 }
 
 // watchStats has the counts drawn again and again, if they go to a terminal, until stop is called. nudge makes who waits
@@ -39,7 +36,7 @@ func (t *tailer) watchStats(nudge func()) (stop func()) {
 	if !t.run.Redraws(o) {
 		return func() {}
 	}
-	s := &statScreen{out: t.run.Stdout, o: o, drawn: time.Now(), size: func() (int, int) {
+	s := &statScreen{sheet: run.NewSheet(t.run.Stdout), o: o, drawn: time.Now(), size: func() (int, int) {
 		columns, rows := run.Size(t.run.Stdout)
 		return cmp.Or(columns, o.Width), rows
 	}}
@@ -73,7 +70,6 @@ func (s *eventStats) drawAt(now time.Time) {
 	c := s.screen
 	width, height := c.size()
 	var b bytes.Buffer
-	c.back(&b)
 	since := now.Sub(c.drawn).Seconds()
 	b.WriteString(output.Cut(s.summary(now, since), max(width, 1)) + "\n")
 	o := c.o
@@ -95,8 +91,8 @@ func (s *eventStats) drawAt(now time.Time) {
 		n.shown = n.n
 	}
 	s.total.shown = s.total.n
-	c.lines, c.drawn = bytes.Count(b.Bytes(), []byte("\n")), now
-	_, _ = c.out.Write(b.Bytes()) // the counts at the end report what is wrong with the terminal
+	c.drawn = now
+	c.sheet.Draw(b.Bytes())
 }
 
 // summary is the first line: how long, how many, how fast on the whole and since the last drawing.
@@ -130,18 +126,10 @@ func (s *eventStats) row(k statKey, now time.Time, since float64) output.Record 
 	return r
 }
 
-// back moves the cursor to where the last drawing began, and clears what is below.
-func (c *statScreen) back(w io.Writer) {
-	if c.lines > 0 {
-		fmt.Fprintf(w, "\x1b[%dA\r\x1b[J", c.lines)
-		c.lines = 0
-	}
-}
-
 // clear takes the drawing off the terminal.
 func (s *eventStats) clear() {
 	if s.screen != nil {
-		s.screen.back(s.screen.out)
+		s.screen.sheet.Clear()
 		s.screen = nil
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 	"github.com/apntalk/amictl/pkg/output"
@@ -31,7 +32,7 @@ func TestStatScreen(t *testing.T) {
 	s := newEventStats(false)
 	s.since = begin
 	s.screen = &statScreen{
-		out: &b, o: output.Options{Format: output.TableText, Terminal: true}, drawn: begin,
+		sheet: run.NewSheet(&b), o: output.Options{Format: output.TableText, Terminal: true}, drawn: begin,
 		size: func() (int, int) { return 60, 7 },
 	}
 	count := func(node, event string, n int) {

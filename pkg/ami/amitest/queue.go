@@ -47,8 +47,9 @@ func queueStatus(r *Request, w *ResponseWriter) {
 	for _, q := range w.sess.srv.state.selected(r.Get("Queue")) {
 		w.itemTail("QueueParams", pairs([]string{
 			"Queue", q.Name, "Max", "0", "Strategy", q.Strategy, "Calls", strconv.Itoa(len(q.callers)), "Holdtime", "0", "TalkTime", "0",
-			"Completed", "0", "Abandoned", strconv.Itoa(q.abandoned), "ServiceLevel", strconv.Itoa(q.ServiceLevel),
-			"ServicelevelPerf", "0.0", "ServicelevelPerf2", "0.0", "Weight", "0",
+			"Completed", strconv.Itoa(q.completed), "Abandoned", strconv.Itoa(q.abandoned), "ServiceLevel", strconv.Itoa(q.ServiceLevel),
+			"ServicelevelPerf", percent(q.completedInSL, q.completed),
+			"ServicelevelPerf2", percent(q.completedInSL+q.abandonedInSL, q.completed+q.abandoned), "Weight", "0",
 		}))
 		for _, m := range q.Members {
 			if want := r.Get("Member"); want != "" && want != m.Interface {
@@ -61,6 +62,14 @@ func queueStatus(r *Request, w *ResponseWriter) {
 		}
 	}
 	w.ListEnd("QueueStatusComplete")
+}
+
+// percent is how QueueStatus writes a service level.
+func percent(n, of int) string {
+	if of == 0 {
+		return "0.0"
+	}
+	return strconv.FormatFloat(100*float64(n)/float64(of), 'f', 1, 64)
 }
 
 func (m *QueueMember) fields(queue string, v Version) []Header {

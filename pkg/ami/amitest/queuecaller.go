@@ -46,10 +46,14 @@ func (st *State) unqueue(q *Queue, c *Channel, giveUp bool, evs *[]Event) {
 	if at == 0 {
 		return
 	}
-	wait := strconv.Itoa(int(time.Since(q.callers[at-1].joined) / time.Second))
+	hold := seconds(q.callers[at-1].joined)
+	wait := strconv.Itoa(hold)
 	where := strconv.Itoa(at)
 	if giveUp {
 		q.abandoned++
+		if hold <= q.ServiceLevel {
+			q.abandonedInSL++
+		}
 		*evs = append(*evs, Event{Name: "QueueCallerAbandon", Headers: append(c.snapshot(""),
 			Header{"Queue", q.Name}, Header{"Position", where}, Header{"OriginalPosition", where}, Header{"HoldTime", wait})})
 	}
@@ -65,22 +69,58 @@ func (s *Server) ConnectQueue(queue, channel, member, agent string) {
 		if q == nil || c == nil || a == nil || q.position(c) == 0 {
 			return
 		}
-		wait := strconv.Itoa(int(time.Since(q.callers[q.position(c)-1].joined) / time.Second))
+		hold := seconds(q.callers[q.position(c)-1].joined)
 		st.up(a, evs)
 		a.dialer = ""
 		*evs = append(*evs, dialEvent("DialEnd", c, a, "DialStatus", "ANSWER"))
 		st.unqueue(q, c, false, evs)
 		*evs = append(*evs, Event{Name: "AgentConnect", Headers: slices.Concat(c.snapshot(""), a.snapshot("Dest"), pairs([]string{
-			"Queue", q.Name, "Interface", member, "MemberName", member, "HoldTime", wait, "RingTime", "0",
+			"Queue", q.Name, "Interface", member, "MemberName", member, "HoldTime", strconv.Itoa(hold), "RingTime", "0",
 		}))})
 		b := st.newBridge(bridge{kind: "basic", technology: "simple_bridge"}, evs)
 		st.enter(b, a, evs)
 		st.up(c, evs)
 		st.enter(b, c, evs)
-		if i := q.member(member); i >= 0 {
-			q.Members[i].taken++
-			*evs = append(*evs, memberEvent("QueueMemberStatus", q.Name, &q.Members[i], s.cfg.version))
+		q.talks = append(q.talks, queueTalk{caller: c, agent: a, member: member, since: time.Now(), hold: hold})
+	})
+}
+
+// A queueTalk is a caller with the member who took the call.
+type queueTalk struct {
+	caller, agent *Channel
+	member        string
+	since         time.Time
+	hold          int // seconds
+}
+
+// seconds counts whole ones, as time(NULL) does.
+func seconds(since time.Time) int { return int(time.Now().Unix() - since.Unix()) }
+
+// complete ends the talks of a queue that a channel is in (app_queue.c, handle_hangup): that is when a queue counts a call.
+func (st *State) complete(q *Queue, c *Channel, evs *[]Event) {
+	q.talks = slices.DeleteFunc(q.talks, func(t queueTalk) bool {
+		reason := ""
+		switch c {
+		case t.caller:
+			reason = "caller"
+		case t.agent:
+			reason = "agent"
+		default:
+			return false
 		}
+		q.completed++
+		if t.hold <= q.ServiceLevel {
+			q.completedInSL++
+		}
+		*evs = append(*evs, Event{Name: "AgentComplete", Headers: slices.Concat(t.caller.snapshot(""), t.agent.snapshot("Dest"), pairs([]string{
+			"Queue", q.Name, "Interface", t.member, "MemberName", t.member, "HoldTime", strconv.Itoa(t.hold),
+			"TalkTime", strconv.Itoa(seconds(t.since)), "Reason", reason,
+		}))})
+		if i := q.member(t.member); i >= 0 {
+			q.Members[i].taken++
+			*evs = append(*evs, memberEvent("QueueMemberStatus", q.Name, &q.Members[i], st.version))
+		}
+		return true
 	})
 }
 
@@ -119,7 +159,7 @@ func (q *Queue) entry(i int) []Header {
 		{"CallerIDName", orElse(c.CallerIDName, unknown)},
 		{"ConnectedLineNum", orElse(c.ConnectedLineNum, unknown)},
 		{"ConnectedLineName", orElse(c.ConnectedLineName, unknown)},
-		{"Wait", strconv.Itoa(int(time.Since(q.callers[i].joined) / time.Second))},
+		{"Wait", strconv.Itoa(seconds(q.callers[i].joined))},
 		{"Priority", "0"},
 	}
 }

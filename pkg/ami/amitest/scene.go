@@ -204,5 +204,6 @@ func (st *State) vacate(c *Channel, evs *[]Event) {
 	st.unpark(c, "ParkedCallGiveUp", evs)
 	for _, q := range st.queues {
 		st.unqueue(q, c, true, evs)
+		st.complete(q, c, evs)
 	}
 }

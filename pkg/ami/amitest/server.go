@@ -70,6 +70,7 @@ func NewServer(opts ...Option) *Server {
 // start makes a server that does not listen yet.
 func start(cfg *config, name string) *Server {
 	s := &Server{cfg: cfg, name: name, users: cfg.users}
+	s.state.version = cfg.version
 	s.started.Store(time.Now().UnixNano())
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.booted.Store(!cfg.notBooted)

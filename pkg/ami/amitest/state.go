@@ -13,6 +13,7 @@ import (
 // Asterisk with nothing configured; what is not used costs nothing. Its methods
 // may be called from any goroutine.
 type State struct {
+	version       Version    // set before anybody sees it
 	mu            sync.Mutex // guards the rest; a leaf
 	channels      []*Channel
 	bridges       []*bridge
@@ -71,7 +72,11 @@ type Queue struct {
 	ServiceLevel   int
 	Members        []QueueMember
 	callers        []queueCaller
+	completed      int
 	abandoned      int
+	completedInSL  int // within ServiceLevel
+	abandonedInSL  int
+	talks          []queueTalk
 }
 
 // QueueMember is one member of a queue.

@@ -128,6 +128,7 @@ func bridgeEnter(s *server, m *wire.Message) {
 	s.saveBridge(r, next, &e)
 	s.upsertWith(&p, time.Time{}, func(c *Channel, e *edit) { s.moved(c, e, id) })
 	s.quitQueues(p.uniqueid)
+	s.leaveVisits(p.uniqueid)
 	for _, uid := range s.others(id, p.uniqueid) {
 		o := s.channels.rows[uid]
 		if o == nil || o.obj.Linkedid == p.linkedid {

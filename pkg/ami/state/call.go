@@ -7,7 +7,7 @@ import (
 
 // A Call is one that is up: all channels that share a Linkedid.
 type Call struct {
-	Node     string    `json:"node"`
+	Node     string    `json:"node,omitempty"`
 	Linkedid string    `json:"linkedid"`
 	State    string    `json:"state"` // dialing, ringing, waiting (in a queue), up (an application answered), talking
 	Start    time.Time `json:"start,omitzero"`
@@ -65,9 +65,11 @@ type call struct {
 	dialled  string // the extension that the caller asked for
 	callee   *leg
 	reached  Party // the last callee, who may have gone
-	live     []*leg
-	ended    []Leg // the first maxLegs
-	dropped  int   // ended legs beyond those
+
+	ownPair, reachedPair string // localPair of the caller's channel, and of the last callee's
+	live                 []*leg
+	ended                []Leg // the first maxLegs
+	dropped              int   // ended legs beyond those
 
 	ringing, bridged, held, up, waiting, guesses int // live legs that are so
 	ring, talk, hold, wait                       span
@@ -182,7 +184,7 @@ func (c *call) elect() {
 			switch {
 			case !isLocal(l.Channel):
 				n += 1 << 5
-			case l.Endpoint != c.caller.Endpoint:
+			case localPair(l.Channel) != c.ownPair:
 				n += 1 << 4 // not the other end of the caller's own Local channel
 			}
 			return n
@@ -208,14 +210,7 @@ func (s *server) touch(c *call) {
 		return
 	}
 	c.elect()
-	if c.callee != nil {
-		c.reached = c.callee.party()
-		if c.reached.Number == "" {
-			c.reached.Number = c.dialled
-		}
-	} else if c.reached == (Party{}) {
-		c.reached.Number = c.dialled
-	}
+	c.reach()
 	var next Call
 	if c.obj != nil {
 		next = *c.obj
@@ -251,6 +246,25 @@ func (s *server) touch(c *call) {
 	}
 }
 
+// reach notes who is called. Somebody who was reached and has gone is not forgotten for the other end of his own, or of the
+// caller's, Local channel, which may outlive him.
+func (c *call) reach() {
+	l := c.callee
+	if l == nil {
+		if c.reached == (Party{}) {
+			c.reached.Number = c.dialled
+		}
+		return
+	}
+	if pair := localPair(l.Channel); pair != "" && c.reached.Uniqueid != "" && c.reached.Uniqueid != l.Uniqueid && (pair == c.ownPair || pair == c.reachedPair) {
+		return
+	}
+	c.reachedPair = localPair(l.Channel)
+	if c.reached = l.party(); c.reached.Number == "" {
+		c.reached.Number = c.dialled
+	}
+}
+
 // shows reports whether a list of channels is still right.
 func (c *call) shows(ids []string) bool {
 	if len(ids) != min(len(c.live), maxShown) {
@@ -283,7 +297,7 @@ func (c *call) unsure() bool { return c.partial || c.guesses > 0 }
 // absorb takes over a call whose channels have all come here: Asterisk joined the two.
 func (s *server) absorb(c, from *call) {
 	if from.start.Before(c.start) {
-		c.start, c.caller, c.dialled = from.start, from.caller, from.dialled
+		c.start, c.caller, c.ownPair, c.dialled = from.start, from.caller, from.ownPair, from.dialled
 	}
 	if c.answer.IsZero() || !from.answer.IsZero() && from.answer.Before(c.answer) {
 		c.answer = from.answer
@@ -330,7 +344,7 @@ func (s *server) moveLeg(l *leg, linkedid string) {
 	from.drop(l)
 	c := s.call(linkedid, l.Start)
 	if c.caller == (Party{}) {
-		c.caller, c.dialled = from.caller, from.dialled
+		c.caller, c.ownPair, c.dialled = from.caller, from.ownPair, from.dialled
 	}
 	c.add(l)
 	if len(from.live) == 0 {

@@ -66,6 +66,7 @@ func (c *Caller) begin(s *server, queue string, p *snap, e *edit) {
 
 func (s *server) saveCaller(r *row[Caller], next Caller, e *edit) {
 	if s.callers.save(s, r, next, e) {
+		s.visitQueue(r.obj)
 		l := s.line(next.Queue)
 		l.callers = append(l.callers, next.Key())
 		id := r.obj.Uniqueid
@@ -155,6 +156,7 @@ func (s *server) uncaller(key string, c *Caller) {
 }
 
 func queueCallerAbandon(s *server, m *wire.Message) {
+	s.visitAbandoned(m)
 	if l := s.legs[m.Get("Uniqueid")]; l != nil {
 		l.call.abandoned = true
 	}
@@ -162,6 +164,7 @@ func queueCallerAbandon(s *server, m *wire.Message) {
 
 // agentConnect tells which member took the call.
 func agentConnect(s *server, m *wire.Message) {
+	s.visitConnected(m)
 	l := s.legs[m.Get("Uniqueid")]
 	if l == nil {
 		return

@@ -1,6 +1,9 @@
 package state
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Kind says what an object is: the value of its JSON key "type".
 type Kind string
@@ -12,6 +15,8 @@ const (
 	KindBridge       Kind = "bridge"
 	KindCall         Kind = "live-call"
 	KindRecord       Kind = "call-record"
+	KindQueueCall    Kind = "queue-call"
+	KindQueueFigures Kind = "queue-figures" // of Figures; nothing that a Watcher has
 	KindQueue        Kind = "queue"
 	KindMember       Kind = "member"
 	KindCaller       Kind = "caller"
@@ -27,7 +32,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindNode, KindChannel, KindBridge, KindCall, KindQueue, KindMember, KindCaller, KindEndpoint, KindDevice, KindHint,
-		KindRegistration, KindConference, KindParked, KindRecord,
+		KindRegistration, KindConference, KindParked, KindRecord, KindQueueCall,
 	}
 }
 
@@ -40,6 +45,7 @@ const (
 	OpChange Op = "change" // the keys in Changed have other values
 	OpRemove Op = "remove" // it is gone; the Object is its last state
 	OpRecord Op = "record" // a call ended; the Object is its *Record, which is not part of the state
+	OpStep   Op = "step"   // a call went on in a queue; the Object is the *QueueCall, which is not part of the state
 	// OpSynced: the node was listed completely; its state here is its state there. The Object is the *Node.
 	OpSynced Op = "synced"
 	// OpReset: the consumer was too slow and Lost changes were dropped. All that it holds is void: the current state follows
@@ -47,8 +53,8 @@ const (
 	OpReset Op = "reset"
 )
 
-// An Object is one of *Node, *Channel, *Bridge, *Call, *Record, *Queue, *Member, *Caller, *Endpoint, *Device, *Hint,
-// *Registration, *Conference, *Parked. It encodes as JSON with its kind as "type". Objects are shared: nobody may
+// An Object is one of *Node, *Channel, *Bridge, *Call, *Record, *Queue, *QueueCall, *Member, *Caller, *Endpoint, *Device,
+// *Hint, *Registration, *Conference, *Parked. It encodes as JSON with its kind as "type". Objects are shared: nobody may
 // change one.
 type Object interface {
 	Kind() Kind
@@ -65,3 +71,6 @@ type Change struct {
 	Time    time.Time // when the server said so
 	Lost    uint64    // OpReset
 }
+
+// Has reports whether the value of a JSON key has changed.
+func (c *Change) Has(key string) bool { return slices.Contains(c.Changed, key) }

@@ -144,6 +144,14 @@ func endpointOf(name string) string {
 
 func isLocal(name string) bool { return strings.HasPrefix(name, "Local/") }
 
+// localPair is what the names of both ends of a Local channel begin with, "" for any other channel.
+func localPair(name string) string {
+	if pair, end := name[:max(len(name)-1, 0)], name[max(len(name)-1, 0):]; isLocal(name) && (end == "1" || end == "2") {
+		return pair
+	}
+	return ""
+}
+
 // newchannel changes nothing in a channel that is known: it is late, and would lower its state.
 func newchannel(s *server, m *wire.Message) {
 	p := readSnap(m, "")
@@ -162,13 +170,27 @@ func snapshot(s *server, m *wire.Message) {
 
 func newexten(s *server, m *wire.Message) {
 	p := readSnap(m, "")
-	if !strings.EqualFold(m.Get("Application"), "Queue") {
+	app := m.Get("Application")
+	if !strings.EqualFold(app, "Queue") {
 		s.quitQueues(p.uniqueid)
 	}
+	if !withinQueue(app) {
+		s.leaveVisits(p.uniqueid)
+	}
 	s.upsertWith(&p, time.Time{}, func(c *Channel, e *edit) {
-		e.str(&c.Application, m.Get("Application"), "application")
+		e.str(&c.Application, app, "application")
 		e.str(&c.Data, m.Get("AppData"), "data")
 	})
+}
+
+// withinQueue reports whether an application is Queue, or one that it runs for a caller whom a member has taken.
+func withinQueue(app string) bool {
+	for _, own := range [...]string{"Queue", "AGI", "Gosub", "Macro"} {
+		if strings.EqualFold(app, own) {
+			return true
+		}
+	}
+	return false
 }
 
 func hold(s *server, m *wire.Message)   { s.held(m, true) }
@@ -201,6 +223,8 @@ func hangup(s *server, m *wire.Message) {
 		s.vacate(r.obj)
 	}
 	s.quitQueues(id)
+	s.leaveVisits(id)
+	s.hungUp(id)
 	if usable(id) && len(s.gone) < s.core.limit {
 		s.gone[strings.Clone(id)] = s.now
 	}

@@ -153,7 +153,7 @@ func (f *follower) take(ev *ami.Event) {
 		delete(f.due, ev.Node)
 		f.apply(func(c *core) {
 			if t := f.tenders[ev.Node]; t != nil {
-				c.gap(ev.Node, ev.Received)
+				c.gap(ev.Node, ev.Gap.Reason, ev.Received)
 				t.epoch++
 				t.resurvey()
 			}

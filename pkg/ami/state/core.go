@@ -3,6 +3,7 @@ package state
 import (
 	"time"
 
+	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -77,10 +78,10 @@ func (c *core) event(node string, session uint64, m *wire.Message, received time
 }
 
 // gap tells that events are missing here.
-func (c *core) gap(node string, at time.Time) {
+func (c *core) gap(node string, why ami.GapReason, at time.Time) {
 	if s := c.server(node); s != nil {
 		s.at(at)
-		s.stale()
+		s.stale(string(why))
 	}
 }
 

@@ -42,6 +42,7 @@ var handlers = map[string]handler{
 	"queuecallerleave":     queueCallerLeave,
 	"queuecallerabandon":   queueCallerAbandon,
 	"agentconnect":         agentConnect,
+	"agentcomplete":        agentComplete,
 	"contactstatus":        contactStatus,
 	"peerstatus":           peerStatus,
 	"devicestatechange":    deviceStateChange,

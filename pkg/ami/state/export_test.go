@@ -5,6 +5,9 @@ import (
 	"slices"
 )
 
+// GoneTime is how long what is gone is remembered.
+const GoneTime = goneTime
+
 // Leftovers says what the core keeps of calls and bridges, "" for nothing.
 func (w *Watcher) Leftovers() string {
 	w.mu.Lock()
@@ -14,7 +17,7 @@ func (w *Watcher) Leftovers() string {
 		for _, l := range s.waiting {
 			callers += len(l.callers)
 		}
-		if n := len(s.legs) + len(s.calls) + len(s.joined) + len(s.rooms) + len(s.queuesOf) + len(s.leaving) + callers; n > 0 {
+		if n := len(s.legs) + len(s.calls) + len(s.joined) + len(s.rooms) + len(s.queuesOf) + len(s.leaving) + s.visits.n + callers; n > 0 {
 			return fmt.Sprintf("%s keeps %d legs, %d calls, %d bridges, %d rooms, %d who wait",
 				s.name, len(s.legs), len(s.calls), len(s.joined), len(s.rooms), callers)
 		}

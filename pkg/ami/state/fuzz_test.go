@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -28,7 +29,7 @@ func FuzzCore(f *testing.F) {
 			own := m.Clone() // a list's items live on
 			switch l := listingOf(m.Name()); {
 			case m.Name() == "Gap":
-				c.gap("pbx", now)
+				c.gap("pbx", ami.GapDisconnect, now)
 			case l != nil && len(b)%2 == 0:
 				c.list("pbx", 1, l, answer{items: []*wire.Message{&own}, end: &own}, true, now)
 			default:

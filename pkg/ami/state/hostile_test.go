@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -107,7 +108,7 @@ func (x *chaos) step(c *core, names []string) {
 		}
 		c.list("pbx", session, l, a, x.rng.IntN(2) == 0, x.now)
 	case n < 96:
-		c.gap("pbx", x.now)
+		c.gap("pbx", ami.GapDisconnect, x.now)
 	case n < 98:
 		c.synced("pbx", x.now)
 	case n < 99:

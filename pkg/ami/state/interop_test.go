@@ -36,17 +36,7 @@ type labWorld struct {
 func TestRealServers(t *testing.T) {
 	for _, version := range []string{"22", "16"} {
 		t.Run(version, func(t *testing.T) {
-			addr := os.Getenv("AMICTL_LAB_" + version + "_ADDR")
-			if addr == "" {
-				if os.Getenv("CI") == "true" || os.Getenv("AMICTL_LAB_REQUIRED") == "1" {
-					t.Fatalf("not compared with a real Asterisk: AMICTL_LAB_%s_ADDR is not set", version)
-				}
-				t.Skipf("SKIPPED: not compared with a real Asterisk: AMICTL_LAB_%s_ADDR is not set", version)
-			}
-			w := &labWorld{t: t, rng: rand.New(rand.NewPCG(uint64(environment("AMICTL_SEED", 1)), 2)), config: ami.Config{
-				Name: "lab", Addr: addr, Username: "admin", Secret: ami.StaticSecret(os.Getenv("AMICTL_LAB_" + version + "_SECRET_ADMIN")),
-				Events: "on",
-			}}
+			w := &labWorld{t: t, rng: rand.New(rand.NewPCG(uint64(environment("AMICTL_SEED", 1)), 2)), config: labConfig(t, version)}
 			w.run()
 		})
 	}

@@ -47,6 +47,18 @@ func (r *Record) MarshalJSON() ([]byte, error) {
 }
 
 // MarshalJSON encodes the object with its kind as "type".
+func (q *QueueCall) MarshalJSON() ([]byte, error) {
+	type plain QueueCall
+	return typed(KindQueueCall, (*plain)(q))
+}
+
+// MarshalJSON encodes the object with its kind as "type".
+func (q *QueueFigures) MarshalJSON() ([]byte, error) {
+	type plain QueueFigures
+	return typed(KindQueueFigures, (*plain)(q))
+}
+
+// MarshalJSON encodes the object with its kind as "type".
 func (q *Queue) MarshalJSON() ([]byte, error) {
 	type plain Queue
 	return typed(KindQueue, (*plain)(q))

@@ -33,6 +33,7 @@ type leg struct {
 	ringing, up, held, bridged, waiting bool
 	guess                               bool // its start is a list's guess
 	dying                               bool // a list lacked it
+	passed                              bool // it passed the call on: the call goes on when it ends
 }
 
 func (l *leg) party() Party {
@@ -64,7 +65,7 @@ func (l *leg) describe(ch *Channel) {
 	l.Channel, l.Endpoint, l.Number, l.Leg.Name = ch.Name, ch.Endpoint, ch.CallerNumber, ch.CallerName
 	c := l.call
 	if l.Uniqueid == c.linkedid || c.caller == (Party{}) || c.caller.Uniqueid == l.Uniqueid {
-		c.caller = l.party()
+		c.caller, c.ownPair = l.party(), localPair(ch.Name)
 	}
 }
 
@@ -109,6 +110,7 @@ func (s *server) endLeg(id string, cause int, text string) {
 	if cause != 0 { // else the text is "Unknown"
 		l.CauseText = clip(text)
 	}
+	c.partial = c.partial || l.guess
 	c.drop(l)
 	c.keep(l.Leg)
 	s.touch(c)
@@ -166,7 +168,7 @@ func hangupRequest(s *server, m *wire.Message)     { s.requested(m.Get("Uniqueid
 func softHangupRequest(s *server, m *wire.Message) { s.requested(m.Get("Uniqueid"), true) }
 
 func (s *server) requested(id string, soft bool) {
-	if l := s.legs[id]; l != nil && l.call.request.uid == "" {
+	if l := s.legs[id]; l != nil && !l.passed && l.call.request.uid == "" {
 		// An end of a Local channel asks because Asterisk hung up the other one.
 		l.call.request = request{uid: l.Uniqueid, soft: soft || isLocal(l.Channel)}
 	}

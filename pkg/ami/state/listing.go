@@ -42,7 +42,7 @@ type listing struct {
 var listings = []listing{
 	{
 		part: "channels", from: fromChannels, class: "call", actions: []string{"CoreShowChannels", "Status"},
-		kinds: []Kind{KindChannel, KindBridge, KindCall, KindRecord, KindCaller, KindConference},
+		kinds: []Kind{KindChannel, KindBridge, KindCall, KindRecord, KindQueueCall, KindCaller, KindConference},
 		items: map[string]func(*server, *wire.Message, source){"CoreShowChannel": coreShowChannel, "Status": coreShowChannel},
 		done:  channelsListed,
 	},
@@ -54,7 +54,7 @@ var listings = []listing{
 	},
 	{
 		part: "queues", from: fromQueues, class: "agent", actions: []string{"QueueStatus"},
-		kinds: []Kind{KindQueue, KindMember, KindCaller, KindCall, KindRecord},
+		kinds: []Kind{KindQueue, KindMember, KindCaller, KindCall, KindRecord, KindQueueCall},
 		items: map[string]func(*server, *wire.Message, source){
 			"QueueParams": queueParams, "QueueMember": queueMemberItem, "QueueEntry": queueEntry,
 		},

@@ -16,7 +16,8 @@ const (
 // A Node is one server, and how well it is known.
 type Node struct {
 	Node    string            `json:"node"`
-	Stale   bool              `json:"stale"` // events are missing, and it has not been listed since
+	Stale   bool              `json:"stale"`            // events are missing, and it has not been listed since
+	Reason  string            `json:"reason,omitempty"` // why it is stale: disconnect or overflow; "" before its first list
 	Since   time.Time         `json:"since,omitzero"`
 	Session uint64            `json:"session,omitempty"`
 	Parts   map[string]string `json:"parts,omitempty"` // part → how it is known
@@ -69,7 +70,8 @@ type server struct {
 	calls    map[string]*call     // by Linkedid
 	legs     map[string]*leg      // by Uniqueid: of channels that are up, or whose Hangup is due
 	joined   map[string]*party
-	waiting  map[string]*line    // by queue
+	waiting  map[string]*line // by queue
+	visits   visits
 	queuesOf map[string][]string // a waiting caller's Uniqueid → its queue; two while a late event contradicts a list
 	rooms    map[string]string   // conference → its bridge
 }
@@ -78,7 +80,7 @@ func newServer(c *core, name string) *server {
 	return &server{
 		core: c, name: name, gone: make(map[string]time.Time), leaving: make(map[string][]string), next: Node{Node: name, Stale: true, Parts: map[string]string{}},
 		calls: make(map[string]*call), legs: make(map[string]*leg), joined: make(map[string]*party), waiting: make(map[string]*line),
-		rooms: make(map[string]string), queuesOf: make(map[string][]string),
+		visits: visits{of: make(map[string][]*visit), taken: make(map[string]*visit)}, rooms: make(map[string]string), queuesOf: make(map[string][]string),
 	}
 }
 
@@ -136,7 +138,7 @@ func (s *server) forget() {
 }
 
 // stale notes a gap. Tombstones wait for events that may be lost in it, and what only events tell is not known any more.
-func (s *server) stale() {
+func (s *server) stale(why string) {
 	s.forget()
 	s.next.Gaps++
 	for id, r := range s.channels.rows { // only an event behind the gap proves that an end is still to be told
@@ -165,7 +167,7 @@ func (s *server) stale() {
 	unsee(&s.conferences)
 	unsee(&s.parked)
 	if !s.next.Stale {
-		s.next.Stale, s.next.Since = true, s.now
+		s.next.Stale, s.next.Reason, s.next.Since = true, why, s.now
 	}
 	s.publish()
 }
@@ -185,7 +187,7 @@ func (s *server) fresh() {
 		s.publish()
 		return
 	}
-	s.next.Stale, s.next.Since = false, s.now
+	s.next.Stale, s.next.Reason, s.next.Since = false, "", s.now
 	s.publish()
 	s.emit(Change{Op: OpSynced, Object: s.node})
 }
@@ -210,6 +212,7 @@ func (s *server) publish() {
 	var e edit
 	n := *s.node
 	set(&e, &n.Stale, s.next.Stale, "stale")
+	e.word(&n.Reason, s.next.Reason, "reason")
 	e.moment(&n.Since, s.next.Since, "since")
 	set(&e, &n.Session, s.next.Session, "session")
 	set(&e, &n.Drift, s.next.Drift, "drift")
@@ -245,6 +248,7 @@ func (s *server) tick(now time.Time) {
 			delete(s.gone, id)
 		}
 	}
+	s.lapse()
 	s.publish()
 }
 

@@ -8,7 +8,7 @@ import (
 
 // A Record is a call that ended.
 type Record struct {
-	Node     string     `json:"node"`
+	Node     string     `json:"node,omitempty"`
 	Linkedid string     `json:"linkedid"`
 	Start    time.Time  `json:"start,omitzero"`
 	Answer   time.Time  `json:"answer,omitzero"`
@@ -152,6 +152,11 @@ func (s *server) transfer(m *wire.Message, kind, by, to string) {
 	if l == nil {
 		return
 	}
+	l.passed = true
+	if second := s.legs[m.Get("SecondTransfererUniqueid")]; second != nil {
+		second.passed = true
+	}
+	l.call.request = request{} // his own: it brings an attended transfer about
 	s.note(l, kind, known(who.callerNumber), to)
 }
 

@@ -27,7 +27,7 @@ func Replay(events iter.Seq2[ami.Event, error], o Options) iter.Seq2[Change, err
 				return
 			}
 			if ev.Gap != nil {
-				c.gap(ev.Node, ev.Received)
+				c.gap(ev.Node, ev.Gap.Reason, ev.Received)
 			} else {
 				c.event(ev.Node, ev.Session, &ev.Message, ev.Received)
 			}

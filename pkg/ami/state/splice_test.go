@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -47,7 +48,7 @@ func listedOn(session uint64, part string, announced int, items ...*wire.Message
 	}
 }
 
-func gap(c *core) { c.gap("pbx", clockStart) }
+func gap(c *core) { c.gap("pbx", ami.GapDisconnect, clockStart) }
 
 // held tells what of it matters here.
 func held(c *core) string {
@@ -254,4 +255,46 @@ func TestRecordWaitsForTheHangup(t *testing.T) {
 	if diff := cmp.Diff([]string{"unknown by , cause 0, partial true"}, records()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+}
+
+// A call that was there before somebody looked says so when it ends.
+func TestRecordOfACallThatWasListed(t *testing.T) {
+	c := newCore(100, nil)
+	listed("channels", 1, message("CoreShowChannel", channel("1", "6", "Duration", "00:01:00")...))(c)
+	event("Hangup", channel("1", "6", "Cause", "16")...)(c)
+	if r := lastRecord(t, c); !r.Partial || !r.Start.Equal(clockStart.Add(-time.Minute)) {
+		t.Errorf("partial %v, since %v", r.Partial, r.Start)
+	}
+}
+
+// Who was reached is not forgotten when he hangs up first, for an end of a Local channel that is still there.
+func TestRecordOfLocalChannels(t *testing.T) {
+	leg := func(id, name, state string) []string {
+		return []string{"Channel", "Local/" + name, "ChannelState", state, "Uniqueid", id, "Linkedid", "1"}
+	}
+	legs := [][2]string{{"1", "100@d-1;1"}, {"2", "100@d-1;2"}, {"3", "202@d-2;1"}, {"4", "202@d-2;2"}}
+	c := newCore(100, nil)
+	for _, l := range legs {
+		event("Newchannel", leg(l[0], l[1], "0")...)(c)
+		event("Newstate", leg(l[0], l[1], "6")...)(c)
+	}
+	for _, l := range [][2]string{legs[2], legs[3], legs[0], legs[1]} {
+		event("Hangup", leg(l[0], l[1], "6")...)(c)
+	}
+	if r := lastRecord(t, c); r.Caller.Endpoint != "Local/100@d" || r.Callee.Endpoint != "Local/202@d" || r.Callee.Uniqueid != "3" {
+		t.Errorf("%+v called %+v", r.Caller, r.Callee)
+	}
+}
+
+func lastRecord(t *testing.T, c *core) (last *Record) {
+	t.Helper()
+	for _, ch := range c.take() {
+		if r, ok := ch.Object.(*Record); ok {
+			last = r
+		}
+	}
+	if last == nil {
+		t.Fatal("no call ended")
+	}
+	return last
 }

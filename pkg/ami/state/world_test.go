@@ -27,6 +27,7 @@ type world struct {
 	watcher *state.Watcher
 	mirror  *mirror
 	did     map[string]int
+	figures int // calls of queues that were compared with the servers' counters
 }
 
 const maxDelay = 400 * time.Millisecond // of events behind what they tell of
@@ -127,6 +128,8 @@ func (w *world) run() {
 	}
 	w.quiesce()
 	w.check(fmt.Sprintf("seed %d, the end", w.seed))
+	time.Sleep(state.GoneTime + 5*time.Second)
+	synctest.Wait()
 	if left := w.watcher.Leftovers(); left != "" {
 		w.t.Errorf("seed %d: all channels are gone, and %s", w.seed, left)
 	}
@@ -189,6 +192,7 @@ func (w *world) check(when string) {
 			w.t.Errorf("%s: -fresh +held:\n%s", when, diff)
 		}
 		w.checkChannels(when, held)
+		w.checkFigures(when, found, held)
 		return
 	}
 	w.t.Errorf("%s: a second watcher was not synced", when)
@@ -210,6 +214,36 @@ func (w *world) checkChannels(when string, held *state.Snapshot) {
 	}
 }
 
+// checkFigures compares what was counted of queues with the servers' own counters, where no event is missing.
+func (w *world) checkFigures(when string, found, held *state.Snapshot) {
+	w.mirror.mu.Lock()
+	defer w.mirror.mu.Unlock()
+	whole := map[string]bool{}
+	for _, n := range held.Nodes {
+		whole[n.Node] = n.Gaps == 0
+	}
+	got := map[string]string{}
+	for _, q := range w.mirror.figures.Queues(time.Now()) {
+		got[q.Node+" "+q.Queue] = fmt.Sprintf("completed %d, abandoned %d", q.Completed, q.Abandoned)
+		taken := 0
+		for _, m := range q.Members {
+			taken += m.Completed
+		}
+		if taken != q.Completed {
+			w.t.Errorf("%s: members completed %d of %d calls of %s", when, taken, q.Completed, q.Queue)
+		}
+	}
+	for _, q := range found.Queues {
+		key := q.Node + " " + q.Name
+		if want := fmt.Sprintf("completed %d, abandoned %d", q.Completed, q.Abandoned); whole[q.Node] && got[key] != want {
+			w.t.Errorf("%s: %s: %s, and the server says %s", when, key, got[key], want)
+		}
+		if whole[q.Node] {
+			w.figures += q.Completed + q.Abandoned
+		}
+	}
+}
+
 // comparable leaves out what only who was there from the beginning can know.
 func comparable(p *state.Snapshot) map[string]any {
 	all := map[string]any{}
@@ -228,7 +262,7 @@ func comparable(p *state.Snapshot) map[string]any {
 			put(o.Node, &state.Call{Node: o.Node, Linkedid: o.Linkedid, Legs: o.Legs, Channels: sortedCopy(o.Channels), State: o.State})
 		case *state.Queue:
 			q := *o
-			q.Abandoned, q.Listed = 0, time.Time{}
+			q.Abandoned, q.Completed, q.ServicePerf, q.Listed = 0, 0, "", time.Time{}
 			put(q.Node, &q)
 		case *state.Caller:
 			c := *o
@@ -267,11 +301,12 @@ type mirror struct {
 	mu      sync.Mutex
 	held    map[string]state.Object // guarded by mu
 	records int                     // guarded by mu
+	figures *state.Figures          // guarded by mu
 }
 
 func newMirror(t *testing.T, w *state.Watcher) *mirror {
 	ctx, stop := context.WithCancel(context.Background())
-	m := &mirror{stop: stop, done: make(chan struct{}), held: map[string]state.Object{}}
+	m := &mirror{stop: stop, done: make(chan struct{}), held: map[string]state.Object{}, figures: state.NewFigures(state.FiguresOptions{})}
 	go func() {
 		defer close(m.done)
 		for ch, err := range w.Changes(ctx) {
@@ -287,6 +322,7 @@ func newMirror(t *testing.T, w *state.Watcher) *mirror {
 func (m *mirror) take(t *testing.T, ch state.Change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.figures.Add(&ch)
 	if ch.Op == state.OpReset {
 		clear(m.held)
 		return

@@ -1,4 +1,4 @@
-package tail
+package replay
 
 import (
 	"bufio"
@@ -15,12 +15,13 @@ import (
 
 // A source is the files of --from, one after the other. With --follow the last one grows, and may be replaced.
 type source struct {
-	run    *run.Run
-	names  []string
-	next   int       // of names
-	grows  *follower // the last one, once it is followed
-	follow bool
-	until  time.Time // when that ends; zero: never
+	run     *run.Run
+	command string
+	names   []string
+	next    int       // of names
+	grows   *follower // the last one, once it is followed
+	follow  bool
+	until   time.Time // when that ends; zero: never
 
 	name string // of the file at hand
 	file io.Closer
@@ -68,7 +69,7 @@ func (s *source) open(ctx context.Context, idle func() error) (text *bufio.Reade
 	var format *unpack.FormatError
 	switch {
 	case errors.As(err, &format):
-		return nil, fresh, fail.Input("`"+format.Convert(s.name)+" | amictl tail --from -`", "--from: %s cannot be read: %v", readableName(s.name), format)
+		return nil, fresh, fail.Input("`"+format.Convert(s.name)+" | amictl "+s.command+" --from -`", "--from: %s cannot be read: %v", readableName(s.name), format)
 	case err != nil:
 		return nil, fresh, err
 	case packed != "" && s.grows != nil:

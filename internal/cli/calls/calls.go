@@ -1,0 +1,159 @@
+package calls
+
+import (
+	"context"
+	"errors"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/held"
+	"github.com/apntalk/amictl/internal/cli/replay"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cond"
+	"github.com/apntalk/amictl/pkg/ami/state"
+)
+
+const help = `Examples:
+  amictl calls                              each call when it ends
+  amictl calls --where 'outcome!=answered' --for 1h
+  amictl calls --where queue=sales -o csv --fields end,caller.number,by
+  amictl calls --live                       the calls that are up now
+  amictl calls --from events.jsonl --where legs.cause=34
+  amictl calls --timeline 1795435200.12     one call's events, to its end
+  amictl calls --timeline 1795435200.12 --from events.jsonl
+  amictl calls --timeline 1795435200.12 --from full.log VarSet 'Queue*'
+
+A call is all channels that share a Linkedid: transfers, pickups, parking and Local channels stay within it, and two calls
+that are joined become one. When its last channel is hung up it is printed as one object of type call-record: who called
+whom, when, how long it rang, talked, was on hold and waited in queues (keys that end in _us are microseconds), its legs,
+its transfers, its outcome, and who ended it. Times are the events' Timestamp (timestampevents=yes in manager.conf), else
+those of receipt. "partial" says that some of it was not seen: it was up before, or events are missing. A gap says where
+that may be so: calls that began and ended within it are missing.
+
+--live prints the calls that are up, as ` + "`amictl state calls`" + ` does, and ends. --from reads records (of tail --record or
+-o jsonl) and captures instead of a server, as tail --from does; what is not hung up at its end is told of on standard
+error, and with --live it is what is printed.
+
+--timeline shows one call, which is named by its linkedid, or by the uniqueid or name of one of its channels: a column for
+each channel, and the time since the first event. Channels that leave make room. With -o jsonl it prints the events. The
+names of events choose which are shown; without any it is all but VarSet, RTCP and the like.
+
+` + cond.Grammar
+
+// options are those of calls.
+type options struct {
+	where    flags.List
+	live     bool
+	from     flags.List
+	timeline string
+	names    []string // of the timeline's events
+	length   flags.Duration
+	count    flags.Count
+}
+
+// Command makes the subcommand.
+func Command(r *run.Run) *cli.Command {
+	o := &options{}
+	return r.Tell(&cli.Command{
+		Name:        "calls",
+		Usage:       "print calls when they end, those that are up, or one call's story",
+		ArgsUsage:   "[EVENT]...",
+		Description: help,
+		Flags: []cli.Flag{
+			&cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only calls that meet `CONDITION`, such as outcome=busy; may repeat, all must hold", Value: &o.where},
+			&cli.BoolFlag{Name: "live", Usage: "print the calls that are up, and end", Destination: &o.live},
+			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &o.from},
+			flags.Text("timeline", "", "show the events of the call with this `ID`", &o.timeline),
+			&cli.GenericFlag{Name: "count", Usage: "end after `N` calls", Value: &o.count},
+			&cli.GenericFlag{Name: "for", Usage: "end after `TIME`", Value: &o.length},
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			o.names = c.Args().Slice()
+			return calls(ctx, r, o)
+		},
+	}, run.About{Args: run.Words{Kind: run.EventNames}})
+}
+
+func calls(ctx context.Context, r *run.Run, o *options) error {
+	if err := o.check(r); err != nil {
+		return err
+	}
+	if o.timeline != "" {
+		return tell(ctx, r, o)
+	}
+	part, kind := held.Records, run.Endless
+	if o.live {
+		part = held.PartOf(state.KindCall)
+	}
+	if o.live || len(o.from) > 0 {
+		kind = run.Records
+	}
+	v, err := held.NewView(r, []*held.Part{part}, o.where, kind, len(o.from) == 0)
+	switch {
+	case err != nil:
+		return err
+	case len(o.from) > 0:
+		return read(ctx, v, o)
+	case o.live:
+		return v.Snapshot(ctx)
+	}
+	return follow(ctx, v, o)
+}
+
+// check refuses what has no use together.
+func (o *options) check(r *run.Run) error {
+	switch {
+	case len(o.names) > 0 && o.timeline == "":
+		return fail.Usage("--where chooses among calls", "the names of events go with --timeline")
+	case o.timeline != "" && (o.live || len(o.where) > 0 || o.count.Given):
+		return fail.Usage("leave one of them out", "--timeline is of one call, and --live, --where and --count choose among calls")
+	case o.live && (o.length.Given || o.count.Given):
+		return fail.Usage("leave one of them out", "--live ends by itself, and --for and --count end what goes on")
+	case len(o.from) > 0 && o.length.Given:
+		return fail.Usage("leave one of them out", "--from ends with the file, and --for ends what goes on")
+	case len(o.from) > 0:
+		return replay.RefuseServers(r)
+	}
+	return nil
+}
+
+// errEnough ends a run whose --count is reached.
+var errEnough = errors.New("enough")
+
+// An end is a view of calls that end.
+type end struct {
+	*held.View
+	lines bool // people get a line a call
+	left  int  // of --count; negative: no bound
+}
+
+func newEnd(v *held.View, o *options) *end {
+	e := &end{View: v, left: -1}
+	if o.count.Given {
+		e.left = o.count.Value
+	}
+	return e
+}
+
+// record prints a call, if it meets the condition.
+func (e *end) record(r *state.Record) error {
+	object := held.Records.Record(r)
+	if !e.Meets(r.Node, object) {
+		return nil
+	}
+	var err error
+	if e.lines {
+		err = e.Out.Text("", e.line(r, object))
+	} else {
+		err = e.Out.Record(object)
+	}
+	if err != nil || e.left < 0 {
+		return err
+	}
+	if e.left--; e.left <= 0 {
+		return errEnough
+	}
+	return nil
+}

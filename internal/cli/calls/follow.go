@@ -1,0 +1,52 @@
+package calls
+
+import (
+	"context"
+	"errors"
+
+	"github.com/apntalk/amictl/internal/cli/held"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/state"
+)
+
+// follow prints calls as they end.
+func follow(ctx context.Context, v *held.View, o *options) error {
+	w, err := held.Follow(ctx, v.Run, v.Nodes, state.Options{Kinds: v.Kinds()})
+	if err != nil {
+		return err
+	}
+	defer w.Finish(ctx)
+	run.FavourStreams()
+	e := newEnd(v, o)
+	e.lines = v.IsTable()
+	err = w.Changes(ctx, o.length, e.take, v.Out.Flush)
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return errors.Join(err, v.Out.Close())
+}
+
+// take prints what a change tells of calls: one that ended, or that some may be missing.
+func (e *end) take(ch *state.Change) error {
+	if ch.Op == state.OpReset {
+		e.Run.Dropped += ch.Lost
+		e.Run.Note("%d calls may be missing: what reads this output, or this host, was too slow", ch.Lost)
+		return e.Out.Event(&ami.Event{Received: ch.Time, Gap: &ami.Gap{Reason: ami.GapOverflow, Dropped: ch.Lost}})
+	}
+	switch o := ch.Object.(type) {
+	case *state.Record:
+		return e.record(o)
+	case *state.Node:
+		switch {
+		case ch.Op == state.OpSynced:
+			e.NoteLacking(o)
+		case o.Stale && ch.Has("stale"):
+			if o.Reason == string(ami.GapDisconnect) {
+				e.Run.Note("%s: the connection was lost; trying to get it back", o.Node)
+			}
+			return e.Out.Event(&ami.Event{Node: o.Node, Received: ch.Time, Gap: &ami.Gap{Reason: ami.GapReason(o.Reason), Since: o.Since}})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package calls
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/apntalk/amictl/internal/cli/held"
+	"github.com/apntalk/amictl/internal/cli/replay"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/state"
+)
+
+// read prints the calls of records and captures.
+func read(ctx context.Context, v *held.View, o *options) error {
+	p, err := replay.New(v.Run, replay.Options{Command: "calls", Names: o.from})
+	if err != nil {
+		return err
+	}
+	e := newEnd(v, o)
+	up := make(map[[2]string]*state.Call)
+	for ch, err := range state.Replay(e.gaps(p.Events(ctx), o.live), state.Options{Kinds: []state.Kind{state.KindCall, state.KindRecord}}) {
+		if err == nil {
+			err = e.read(&ch, up, o.live)
+		}
+		switch {
+		case errors.Is(err, errEnough):
+			return errors.Join(v.Out.Close(), p.Verdict())
+		case err != nil:
+			p.TellLost()
+			return err
+		}
+	}
+	if err := e.still(up, o.live); err != nil {
+		return err
+	}
+	return errors.Join(v.Out.Close(), p.Verdict())
+}
+
+// read takes a change of a record. up are the calls that are up.
+func (e *end) read(ch *state.Change, up map[[2]string]*state.Call, live bool) error {
+	switch o := ch.Object.(type) {
+	case *state.Record:
+		if !live {
+			return e.record(o)
+		}
+	case *state.Call:
+		key := [2]string{ch.Node, o.Linkedid}
+		if up[key] = o; ch.Op == state.OpRemove {
+			delete(up, key)
+		}
+	}
+	return nil
+}
+
+// gaps passes events on, and prints the gaps among them: calls may be missing there.
+func (e *end) gaps(events iter.Seq2[ami.Event, error], live bool) iter.Seq2[ami.Event, error] {
+	return func(yield func(ami.Event, error) bool) {
+		for ev, err := range events {
+			if err == nil && ev.Gap != nil && !live && !e.IsTable() {
+				err = e.Out.Event(&ev)
+			}
+			if !yield(ev, err) {
+				return
+			}
+		}
+	}
+}
+
+// still prints the calls that are up at the end of a record, or tells how many are.
+func (e *end) still(up map[[2]string]*state.Call, live bool) error {
+	if !live {
+		switch len(up) {
+		case 0:
+		case 1:
+			e.Run.Note("--from: 1 call had not ended; --live shows it")
+		default:
+			e.Run.Note("--from: %d calls had not ended; --live shows them", len(up))
+		}
+		return nil
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(up), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		call := up[key]
+		if object := e.Parts[0].Record(call); e.Meets(call.Node, object) {
+			if err := e.Out.Record(object); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

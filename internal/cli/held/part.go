@@ -1,0 +1,160 @@
+package held
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/state"
+)
+
+// A Part is a kind of things, as the command line names it.
+type Part struct {
+	Name  string
+	Kind  state.Kind
+	of    reflect.Type
+	lists []string // as in state.Node.Parts: it is known if one of them is
+	ident []string // the keys by which people know a thing
+	minor []string // the keys of columns that a narrow table leaves out first
+
+	once    sync.Once
+	columns []column
+}
+
+// Parts are what there is of servers, in the order in which a snapshot has it.
+var Parts = []*Part{
+	{Name: "nodes", Kind: state.KindNode, of: reflect.TypeFor[state.Node](), minor: []string{"session", "drift", "refused", "short", "gaps"}},
+	{
+		Name: "channels", Kind: state.KindChannel, of: reflect.TypeFor[state.Channel](), lists: []string{"channels"}, ident: []string{"name"},
+		minor: []string{"uniqueid", "linkedid", "endpoint", "account", "priority", "data", "bridge", "created"},
+	},
+	{
+		Name: "bridges", Kind: state.KindBridge, of: reflect.TypeFor[state.Bridge](), lists: []string{"bridges"}, ident: []string{"id"},
+		minor: []string{"channels"},
+	},
+	{
+		Name: "calls", Kind: state.KindCall, of: reflect.TypeFor[state.Call](), lists: []string{"channels"}, ident: []string{"caller"},
+		minor: []string{"linkedid", "channels", "transfers", "partial"},
+	},
+	{
+		Name: "queues", Kind: state.KindQueue, of: reflect.TypeFor[state.Queue](), lists: []string{"queues"}, ident: []string{"name"},
+		minor: []string{"max", "weight", "sl_us", "listed"},
+	},
+	{
+		Name: "members", Kind: state.KindMember, of: reflect.TypeFor[state.Member](), lists: []string{"queues"}, ident: []string{"queue", "interface"},
+		minor: []string{"state_interface", "membership", "penalty", "last_pause", "login", "wrapup_us"},
+	},
+	{
+		Name: "callers", Kind: state.KindCaller, of: reflect.TypeFor[state.Caller](), lists: []string{"queues"}, ident: []string{"queue", "channel"},
+		minor: []string{"uniqueid", "linkedid", "priority"},
+	},
+	{
+		Name: "endpoints", Kind: state.KindEndpoint, of: reflect.TypeFor[state.Endpoint](), lists: []string{"pjsip", "sip", "iax"}, ident: []string{"name"},
+		minor: []string{"technology"},
+	},
+	{Name: "devices", Kind: state.KindDevice, of: reflect.TypeFor[state.Device](), lists: []string{"devices"}, ident: []string{"name"}},
+	{Name: "hints", Kind: state.KindHint, of: reflect.TypeFor[state.Hint](), lists: []string{"hints"}, ident: []string{"exten", "context"}},
+	{
+		Name: "registrations", Kind: state.KindRegistration, of: reflect.TypeFor[state.Registration](), ident: []string{"technology", "username", "domain"},
+		lists: []string{"pjsip-registrations", "sip-registrations", "iax-registrations"},
+	},
+	{
+		Name: "conferences", Kind: state.KindConference, of: reflect.TypeFor[state.Conference](), lists: []string{"conferences"}, ident: []string{"name"},
+		minor: []string{"bridge"},
+	},
+	{
+		Name: "parked", Kind: state.KindParked, of: reflect.TypeFor[state.Parked](), lists: []string{"parked"}, ident: []string{"channel"},
+		minor: []string{"uniqueid", "linkedid"},
+	},
+}
+
+// Records are calls that have ended.
+var Records = &Part{
+	Name: "records", Kind: state.KindRecord, of: reflect.TypeFor[state.Record](), lists: []string{"channels"}, ident: []string{"caller"},
+	minor: []string{"linkedid", "end", "wait_us", "member", "transfers", "legs", "legs_dropped", "cause_text", "partial"},
+}
+
+// Figures are what went through queues.
+var Figures = &Part{
+	Name: "figures", Kind: state.KindQueueFigures, of: reflect.TypeFor[state.QueueFigures](), lists: []string{"queues"}, ident: []string{"queue"},
+	minor: []string{"since", "until", "left", "unknown", "completed", "sl_us", "in_sl", "sl2", "talk_us", "members"},
+}
+
+// all are the keys of the part's objects. They are read when they are first asked for: most runs of amictl never do.
+func (p *Part) all() []column {
+	p.once.Do(func() { p.columns = columnsOf(p.of, p.minor...) })
+	return p.columns
+}
+
+// PartOf returns the part of a kind, nil if that is none of what there is.
+func PartOf(kind state.Kind) *Part {
+	if i := slices.IndexFunc(Parts, func(p *Part) bool { return p.Kind == kind }); i >= 0 {
+		return Parts[i]
+	}
+	return nil
+}
+
+// PartNames returns the names of all parts.
+func PartNames() (names []string) {
+	for i := range Parts {
+		names = append(names, Parts[i].Name)
+	}
+	return names
+}
+
+// checkWhere refuses a condition about what none of the parts has.
+func checkWhere(where *ami.Where, parts []*Part) error {
+	keys := []string{"type", "node"}
+	open := false // a node's keys within parts are the server's
+	for _, p := range parts {
+		keys = append(keys, p.keys()...)
+		open = open || p.Kind == state.KindNode
+	}
+	for _, field := range where.Fields() {
+		if field == "*" || open && strings.HasPrefix(strings.ToLower(field), "parts.") {
+			continue
+		}
+		if !slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, field) }) {
+			return fail.Usage(fail.NearHint(field, keys, "-o jsonl shows the keys, and `amictl schema` describes them"),
+				"nothing that is asked for has a key %s", field)
+		}
+	}
+	return nil
+}
+
+// keys are those that a condition may ask for.
+func (p *Part) keys() (keys []string) {
+	for _, c := range p.all() {
+		keys = append(keys, c.keys()...)
+	}
+	return keys
+}
+
+// lacking says which of the parts are not known of a node, and why.
+func lacking(n *state.Node, parts []*Part) (notes []string) {
+	var absent, denied []string
+	for _, p := range parts {
+		known, may := len(p.lists) == 0, true
+		for _, list := range p.lists {
+			known = known || n.Parts[list] == state.Followed || n.Parts[list] == state.Listed
+			may = may && n.Parts[list] != state.Events
+		}
+		switch {
+		case known:
+		case may:
+			absent = append(absent, p.Name)
+		default:
+			denied = append(denied, p.Name)
+		}
+	}
+	if len(absent) > 0 {
+		notes = append(notes, n.Node+": the server has no list of "+strings.Join(absent, ", "))
+	}
+	if len(denied) > 0 {
+		notes = append(notes, n.Node+": the user may not list "+strings.Join(denied, ", ")+"; write=system,reporting,call in manager.conf allows it")
+	}
+	return notes
+}

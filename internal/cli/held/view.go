@@ -1,0 +1,204 @@
+package held
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/apntalk/amictl/internal/cli/act"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/state"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// A View is what of the state is shown, and where.
+type View struct {
+	Run    *run.Run
+	Nodes  []ami.Config
+	Parts  []*Part // that are asked for
+	Where  *ami.Where
+	Out    *output.Printer
+	Form   output.Options
+	tables int             // printed
+	said   map[string]bool // notes
+}
+
+// NewView reads what the flags say of it. Without servers, objects are of a record.
+func NewView(r *run.Run, parts []*Part, where flags.List, kind run.Stream, servers bool) (*View, error) {
+	v := &View{Run: r, Parts: parts, said: make(map[string]bool)}
+	var err error
+	if v.Where, err = act.ParseWhere(r, where); err != nil {
+		return nil, err
+	}
+	if err := checkWhere(v.Where, parts); err != nil {
+		return nil, err
+	}
+	if servers {
+		if v.Nodes, err = target.Nodes(r); err != nil {
+			return nil, err
+		}
+	}
+	if v.Form, err = r.OutputOptions(run.Records); err != nil {
+		return nil, err
+	}
+	v.Out, err = r.Printer(kind, len(v.Nodes) > 1, true)
+	return v, err
+}
+
+// Has reports whether a part is asked for.
+func (v *View) Has(kind state.Kind) bool { return v.Part(kind) != nil }
+
+// Part returns the part of a kind that is asked for, nil if it is not.
+func (v *View) Part(kind state.Kind) *Part {
+	if i := slices.IndexFunc(v.Parts, func(p *Part) bool { return p.Kind == kind }); i >= 0 {
+		return v.Parts[i]
+	}
+	return nil
+}
+
+// Kinds are what the servers are asked for: of nodes alone, all that says how they are known.
+func (v *View) Kinds() (kinds []state.Kind) {
+	if len(v.Parts) == 1 && v.Has(state.KindNode) {
+		return nil
+	}
+	for _, p := range v.Parts {
+		kinds = append(kinds, p.Kind)
+	}
+	return kinds
+}
+
+// Meets reports whether an object of a part that is asked for meets the condition.
+func (v *View) Meets(node string, record output.Record) bool {
+	return v.Where == nil || v.Where.MatchFields(node, fields(record))
+}
+
+// IsTable reports whether people read it.
+func (v *View) IsTable() bool { return v.Form.Format == output.TableText }
+
+// NoteLacking tells once of what is asked for and not known of a node.
+func (v *View) NoteLacking(n *state.Node) {
+	for _, text := range lacking(n, v.Parts) {
+		if !v.said[text] {
+			v.said[text] = true
+			v.Run.Note("%s", text)
+		}
+	}
+}
+
+// Snapshot prints what there is once every node was listed, or failed.
+func (v *View) Snapshot(ctx context.Context) error {
+	w, err := Follow(ctx, v.Run, v.Nodes, state.Options{Kinds: v.Kinds(), Audit: -1})
+	if err != nil {
+		return err
+	}
+	defer w.Finish(ctx)
+	failed := w.settle(ctx)
+	if run.BySignal(ctx) {
+		return ctx.Err()
+	}
+	held := w.Watcher.Snapshot()
+	for _, n := range held.Nodes {
+		if failed[n.Node] == nil {
+			v.NoteLacking(n)
+		}
+	}
+	if err := v.print(held); err != nil {
+		return err
+	}
+	err = v.status(w.Cluster, failed)
+	if ctx.Err() != nil { // --deadline: what came by then is on standard output
+		err = ctx.Err()
+	}
+	return errors.Join(err, v.Out.Close())
+}
+
+// print prints what meets the condition.
+func (v *View) print(held *state.Snapshot) error {
+	var of *Part
+	var rows []output.Record
+	for o := range held.Objects() {
+		p := v.Part(o.Kind())
+		if p == nil {
+			continue
+		}
+		record := p.Record(o)
+		switch {
+		case !v.Meets(textOf(record, "node"), record):
+		case !v.IsTable():
+			if err := v.Out.Record(record); err != nil {
+				return err
+			}
+		case p == of:
+			rows = append(rows, record)
+		default:
+			if err := v.table(of, rows); err != nil {
+				return err
+			}
+			of, rows = p, []output.Record{record}
+		}
+	}
+	return v.table(of, rows)
+}
+
+// table prints the table of a part: under its name, unless it is the only one.
+func (v *View) table(p *Part, rows []output.Record) error {
+	if !slices.ContainsFunc(rows, v.shows) {
+		return nil
+	}
+	t := output.NewPrinter(v.Run.Stdout, v.Form)
+	v.Run.Remember(t)
+	if v.tables++; v.tables > 1 {
+		_ = t.Text("", "")
+	}
+	if len(v.Parts) > 1 {
+		_ = t.Text("", p.Name)
+	}
+	for _, record := range rows {
+		if err := t.Record(record); err != nil {
+			return err
+		}
+	}
+	return t.Close()
+}
+
+// shows reports whether there is something to see of an object: --fields may name keys of others only.
+func (v *View) shows(record output.Record) bool {
+	return len(v.Form.Fields) == 0 || slices.ContainsFunc(record, func(p output.Pair) bool {
+		return p.Value != nil && slices.ContainsFunc(v.Form.Fields, func(key string) bool { return strings.EqualFold(key, p.Key) })
+	})
+}
+
+// status tells of the nodes that failed. One that is the only one is told of by whoever called.
+func (v *View) status(c *ami.Cluster, failed map[string]error) error {
+	var ends target.Tally
+	var failures []fail.Failure
+	away := 0
+	for _, n := range c.Nodes() {
+		err := failed[n.Name()]
+		f := fail.Classify(err)
+		ends.Add(f.Exit)
+		if err == nil {
+			continue
+		}
+		if len(v.Nodes) == 1 {
+			return err
+		}
+		if f.Exit == fail.ExitConnect || f.Exit == fail.ExitLogin {
+			away++
+		}
+		failures = append(failures, f)
+		if err := v.Out.Failure(target.FailureObject(f, n.Name(), output.Origin{})); err != nil {
+			return err
+		}
+	}
+	v.Run.ComplainAll(failures)
+	if away == len(v.Nodes) && ends.Mixed {
+		return fail.Silent(fail.ExitConnect)
+	}
+	return ends.Err()
+}
