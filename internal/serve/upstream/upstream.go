@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/apntalk/amictl/internal/serve/stream"
 	"github.com/apntalk/amictl/internal/serve/users"
@@ -49,8 +48,7 @@ func Open(ctx context.Context, nodes []ami.Config, o Options) (*Upstream, error)
 		Users: o.Users, Guard: users.NewGuard(), Log: o.Log, Window: stream.New(0, 0), redact: o.Redactor, cancel: cancel,
 		nodes: make(map[string]ami.Config),
 	}
-	shared := ami.ClusterConfig{Logger: o.Log, Redactor: o.Redactor}
-	u.events, u.actions = ami.NewCluster(shared), ami.NewCluster(shared)
+	u.events, u.actions = sessions(&o, "events"), sessions(&o, "actions")
 	events, err := u.events.Subscribe(ami.SubscribeOptions{})
 	if err == nil {
 		u.pump.Go(func() {
@@ -67,6 +65,11 @@ func Open(ctx context.Context, nodes []ami.Config, o Options) (*Upstream, error)
 		return nil, err
 	}
 	return u, nil
+}
+
+// sessions are those of one kind.
+func sessions(o *Options, kind string) *ami.Cluster {
+	return ami.NewCluster(ami.ClusterConfig{Logger: o.Log.With(slog.String("session", kind)), Redactor: o.Redactor})
 }
 
 // Close ends everything.
@@ -170,11 +173,8 @@ func (u *Upstream) Away(node string) error {
 	return cause
 }
 
-// EventStats and ActionStats are the engine's figures of both kinds of sessions.
+// EventStats are the engine's figures of the event sessions.
 func (u *Upstream) EventStats() ami.ClusterStats { return u.events.Stats() }
 
-// ActionStats are those of the sessions that carry actions.
+// ActionStats are those of the action sessions.
 func (u *Upstream) ActionStats() ami.ClusterStats { return u.actions.Stats() }
-
-// LoginWait is how long a failed login is left without its answer, as manager.c does it.
-const LoginWait = time.Second
