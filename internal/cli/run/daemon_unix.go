@@ -9,5 +9,5 @@ import (
 
 // become replaces this process by another program.
 func become(path string, args []string) error {
-	return &os.PathError{Op: "exec", Path: path, Err: syscall.Exec(path, args, os.Environ())} //nolint:gosec // it was looked for beside ourselves and in PATH
+	return &os.PathError{Op: "exec", Path: path, Err: syscall.Exec(path, args, os.Environ())}
 }

@@ -39,7 +39,7 @@ type plan struct {
 }
 
 func newPlan(r *run.Run, o *options) (*plan, error) {
-	p := &plan{run: r, said: r.Settings.Config.Serve, simulated: int(o.sim.Value), grace: defaultGrace}
+	p := &plan{run: r, said: r.Settings.Config.Serve, simulated: o.sim.Value, grace: defaultGrace}
 	s := &p.said
 	s.HTTP, s.Users, s.Cert, s.Key = cmp.Or(o.http, s.HTTP), cmp.Or(o.users, s.Users), cmp.Or(o.cert, s.Cert), cmp.Or(o.key, s.Key)
 	s.Log, s.Require, s.Pprof = cmp.Or(o.log, s.Log, "text"), cmp.Or(o.require, s.Require, "1"), cmp.Or(o.pprof, s.Pprof)

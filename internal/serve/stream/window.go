@@ -43,8 +43,10 @@ func New(events, bytes int) *Window {
 	if bytes == 0 {
 		bytes = DefaultBytes
 	}
-	return &Window{mostEvents: events, mostBytes: bytes, ring: make([]*Entry, events), first: 1, next: 1, more: make(chan struct{}),
-		epoch: strconv.FormatUint(rand.Uint64(), 36)} //nolint:gosec // it tells windows apart, and is no secret
+	return &Window{
+		mostEvents: events, mostBytes: bytes, ring: make([]*Entry, events), first: 1, next: 1, more: make(chan struct{}),
+		epoch: strconv.FormatUint(rand.Uint64(), 36),
+	}
 }
 
 // Epoch tells this window's IDs from those of another one, such as before a restart.
