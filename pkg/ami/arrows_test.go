@@ -32,6 +32,8 @@ var arrows = map[string]string{
 	"internal/canary":       "",
 	"internal/tomlfile":     "",
 	"internal/shapes":       "",
+	"internal/duration":     "",
+	"internal/actionline":   "internal/duration pkg/ami pkg/ami/wire",
 	"internal/capture":      "pkg/ami/wire internal/packet internal/packet/inside",
 	"internal/unpack":       "",
 	"internal/scenario":     "internal/tomlfile pkg/ami pkg/ami/wire pkg/ami/amitest",
@@ -47,7 +49,7 @@ var arrows = map[string]string{
 	"internal/serve":          "internal/serve/upstream internal/serve/users pkg/ami pkg/ami/redact",
 
 	"internal/cli/fail":   "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
-	"internal/cli/flags":  "",
+	"internal/cli/flags":  "internal/duration",
 	"internal/cli/config": "internal/atomicfile internal/tomlfile internal/serve/users internal/cli/fail pkg/ami pkg/ami/redact",
 	"internal/cli/run":    "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
 	"internal/cli/target": floor + " internal/loopback pkg/ami/redact",
@@ -73,7 +75,7 @@ const door = "internal/serve/upstream internal/serve/users internal/serve/stream
 
 // A subcommand imports no other; what two need is further down.
 const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
-	" internal/loopback internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
+	" internal/actionline internal/loopback internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
 
 // mayImport returns what a package may import of the module.
 func mayImport(from string) (packages []string, known bool) {
