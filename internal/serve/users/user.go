@@ -58,6 +58,9 @@ func (u *User) SeesNode(node string) bool {
 // SeesEvent reports whether the user may see an event on a node that he may see.
 func (u *User) SeesEvent(name string) bool { return matches(u.spec.Events, name) }
 
+// SeesEvents reports whether there is any event that the user may see.
+func (u *User) SeesEvents() bool { return len(u.spec.Events) > 0 }
+
 // Take takes one action out of the user's rate, and reports whether there was one left.
 func (u *User) Take() bool { return u.pace == nil || u.pace.Allow() }
 
