@@ -58,14 +58,14 @@ type poster struct {
 func (p *poster) one() error {
 	body := &patient{r: http.MaxBytesReader(p.w, p.Body, int64(p.door.limits.body)), conn: http.NewResponseController(p.w), limit: p.door.limits.read}
 	text, err := io.ReadAll(body)
-	body.done()
-	if err != nil {
+	if err != nil { // the deadline stays: the server does not wait for the rest either
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
 			return newFailure(http.StatusRequestEntityTooLarge, codeInput, "many actions are sent as application/x-ndjson, one a line", "the body is over the limit of an action")
 		}
 		return badAction(actionline.Form, "the body did not come whole")
 	}
+	body.done()
 	reply, origin, f := p.do(p.Context(), p.seat.who, string(text), 0)
 	if f != nil {
 		return f
@@ -128,7 +128,8 @@ func (p *poster) nodeFor(user *users.User, name string) (string, *failure) {
 // many carries out one action a line, several at once, and answers with an object a line, as they end.
 func (p *poster) many() error {
 	conn := http.NewResponseController(p.w)
-	_ = conn.EnableFullDuplex() // answers go while lines come; HTTP/2 does so anyway
+	_ = conn.EnableFullDuplex()             // answers go while lines come; HTTP/2 does so anyway
+	p.w.Header().Set("Connection", "close") // what is left of a body that broke off is no further request
 	ctx, cancel := context.WithCancel(p.Context())
 	defer cancel()
 	out := &outcomes{sink: p.sink(linesType), stop: cancel}

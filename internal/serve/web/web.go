@@ -53,25 +53,28 @@ func newDoor(up *upstream.Upstream, o Options, l limits) *door {
 		d.stopping, stop = context.WithCancel(d.stopping)
 		go func() { <-o.Stopping; stop() }()
 	}
-	d.routes()
+	for pattern, handler := range d.patterns() {
+		d.mux.Handle(pattern, handler)
+	}
 	return d
 }
 
-// routes are what there is. Those under /v1/ are for users.
-func (d *door) routes() {
-	d.mux.Handle("GET /metrics", d.metrics())
-	d.mux.HandleFunc("GET /healthz", d.healthz)
-	d.mux.HandleFunc("GET /readyz", d.readyz)
-	d.mux.HandleFunc("GET /v1/openapi.json", openAPI)
-	for pattern, answer := range map[string]func(*request) error{
-		"GET /v1/nodes":        d.nodes,
-		"GET /v1/state":        d.state,
-		"GET /v1/state/{part}": d.state,
-		"GET /v1/calls":        d.calls,
-		"GET /v1/events":       d.events,
-		"POST /v1/actions":     d.actions,
-	} {
-		d.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { d.private(w, r, answer) })
+// patterns are what there is. Those under /v1/ are for users, but for the document that describes them.
+func (d *door) patterns() map[string]http.Handler {
+	private := func(answer func(*request) error) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.private(w, r, answer) })
+	}
+	return map[string]http.Handler{
+		"GET /metrics":         d.metrics(),
+		"GET /healthz":         http.HandlerFunc(d.healthz),
+		"GET /readyz":          http.HandlerFunc(d.readyz),
+		"GET /v1/openapi.json": http.HandlerFunc(openAPI),
+		"GET /v1/nodes":        private(d.nodes),
+		"GET /v1/state":        private(d.state),
+		"GET /v1/state/{part}": private(d.state),
+		"GET /v1/calls":        private(d.calls),
+		"GET /v1/events":       private(d.events),
+		"POST /v1/actions":     private(d.actions),
 	}
 }
 
@@ -130,4 +133,3 @@ func secure(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "no-store")
 }
-
