@@ -26,7 +26,8 @@ const (
 func (h *HTTP) Serve(ctx, grace context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler: h.Handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
-		ErrorLog: slog.NewLogLogger(h.Log.Handler(), slog.LevelDebug), // broken handshakes and the like, which anybody can cause
+		ConnState: newCrowd(mostConnections, mostFromAddress).watch,
+		ErrorLog:  slog.NewLogLogger(h.Log.Handler(), slog.LevelDebug), // broken handshakes and the like, which anybody can cause
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
