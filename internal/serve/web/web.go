@@ -36,6 +36,8 @@ type door struct {
 	streams  room                   // those of them that have no end
 	posts    room                   // those of them that send actions
 	figures  figures
+	history  history
+	boards   boards
 }
 
 // New returns the handler of the door. Without users, now and at every later load, what only reads is open to this host. The
@@ -53,10 +55,19 @@ func newDoor(up *upstream.Upstream, o Options, l limits) *door {
 		d.stopping, stop = context.WithCancel(d.stopping)
 		go func() { <-o.Stopping; stop() }()
 	}
+	go d.remember()
 	for pattern, handler := range d.patterns() {
 		d.mux.Handle(pattern, handler)
 	}
 	return d
+}
+
+// remember counts what happens, for as long as the door is open.
+func (d *door) remember() {
+	ctx, cancel := context.WithCancel(d.stopping)
+	defer cancel()
+	go d.history.sample(ctx, func() map[string]uint64 { return received(d.up.EventStats()) })
+	d.history.follow(ctx, d.up.State)
 }
 
 // patterns are what there is. Those under /v1/ are for users, but for the document that describes them.
@@ -65,6 +76,8 @@ func (d *door) patterns() map[string]http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.private(w, r, answer) })
 	}
 	return map[string]http.Handler{
+		"GET /{$}":             http.HandlerFunc(d.page),
+		"GET /board/{file}":    http.HandlerFunc(d.page),
 		"GET /metrics":         d.metrics(),
 		"GET /healthz":         http.HandlerFunc(d.healthz),
 		"GET /readyz":          http.HandlerFunc(d.readyz),
@@ -73,6 +86,7 @@ func (d *door) patterns() map[string]http.Handler {
 		"GET /v1/state":        private(d.state),
 		"GET /v1/state/{part}": private(d.state),
 		"GET /v1/calls":        private(d.calls),
+		"GET /v1/board":        private(d.watch),
 		"GET /v1/events":       private(d.events),
 		"POST /v1/actions":     private(d.actions),
 	}
