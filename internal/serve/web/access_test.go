@@ -157,7 +157,7 @@ func TestGuessing(t *testing.T) {
 	guess("192.0.2.1", 429)
 	answer := f.send(t.Context(), try{path: "/v1/nodes", user: "u", header: http.Header{"X-Forwarded-For": {"192.0.2.1"}}})
 	answer.Body.Close()
-	if answer.StatusCode != 429 || answer.Header.Get("Retry-After") == "" {
+	if answer.StatusCode != http.StatusTooManyRequests || answer.Header.Get("Retry-After") == "" {
 		t.Errorf("a right token from where was guessed: %d, Retry-After %q", answer.StatusCode, answer.Header.Get("Retry-After"))
 	}
 	f.ask(try{path: "/v1/nodes", user: "u", header: http.Header{"X-Forwarded-For": {"192.0.2.2"}}})

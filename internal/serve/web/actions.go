@@ -151,7 +151,7 @@ func (p *poster) many() error {
 			out.failure(number, badAction("split it", "the line is over %d bytes", p.door.limits.body))
 			continue
 		case err != nil: // it broke off, or nothing came for too long
-			return nil //nolint:nilerr // what came is answered
+			return nil
 		case strings.TrimSpace(text) == "":
 			continue
 		}

@@ -240,7 +240,7 @@ func (b *board) nodes(d *door, user *users.User, held *state.Snapshot, calls map
 		}
 		isStale, known := stale[name]
 		n := boardNode{
-			Node: name, Ready: takes(e) && takes(a), Stale: isStale || !known, Since: stamp{e.Since}, Cause: cmp.Or(e.Cause, a.Cause), Calls: calls[name],
+			Node: name, Ready: takes(e) && takes(a), Stale: isStale || !known, Since: stamp{e.Since}, Cause: causeOf(e, a), Calls: calls[name],
 			PingUS: max(e.PingLast, a.PingLast).Microseconds(),
 		}
 		b.Nodes.All++

@@ -60,14 +60,11 @@ func TestEventsResume(t *testing.T) {
 	f := open(t, setup{})
 	first := f.follow(try{path: "/v1/events?event=UserEvent"})
 	f.servers[0].EmitEvent("UserEvent", "Number", "1")
-	id := ""
-	for {
-		line := first.next("id: ")
-		if next := first.next(""); strings.HasPrefix(next, "data: ") {
-			id = strings.TrimPrefix(line, "id: ")
-			break
-		}
+	line := first.next("id: ")
+	for !strings.HasPrefix(first.next(""), "data: ") {
+		line = first.next("id: ")
 	}
+	id := strings.TrimPrefix(line, "id: ")
 	first.end()
 	for i := 2; i < 500; i++ {
 		f.servers[0].EmitEvent("UserEvent", "Number", fmt.Sprint(i))

@@ -107,7 +107,7 @@ func (f *failure) write(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", jsonType)
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(defaultLimits.write)) // what failed may have taken long
 	w.WriteHeader(f.status)
-	_, _ = w.Write(append(output.AppendError(nil, &f.Failure), '\n'))
+	_, _ = w.Write(append(output.AppendError(nil, &f.Failure), '\n')) //nolint:gosec // it is JSON, and said to be
 }
 
 // actionFailure is what became of an action that came to an error.

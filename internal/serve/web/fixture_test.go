@@ -259,7 +259,7 @@ func (f *fixture) follow(q try) *reading {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(f.t.Context())
 	f.t.Cleanup(cancel)
-	answer := f.send(ctx, q)
+	answer := f.send(ctx, q) //nolint:bodyclose // the goroutine below does
 	if answer.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(answer.Body)
 		f.t.Fatalf("%s: %d %s", q.path, answer.StatusCode, body)

@@ -130,13 +130,18 @@ func servedNode(events, actions *ami.NodeStats, held *state.Node) output.Record 
 		{Key: "ping_us", Value: max(events.PingLast, actions.PingLast).Microseconds()},
 		{Key: "in_flight", Value: actions.Ledger.InFlight},
 	}
-	if cause := cmp.Or(events.Cause, actions.Cause); cause != "" {
+	if cause := causeOf(events, actions); cause != "" {
 		r[5].Value = cause
 	}
 	if held != nil && len(held.Parts) > 0 {
 		r = append(r, output.Pair{Key: "parts", Value: held.Parts})
 	}
 	return r
+}
+
+// causeOf says why a node is away, or was last.
+func causeOf(events, actions *ami.NodeStats) string {
+	return strings.TrimPrefix(cmp.Or(events.Cause, actions.Cause), "ami: ")
 }
 
 // takes reports whether a session can be used.

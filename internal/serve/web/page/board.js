@@ -51,7 +51,7 @@ function rows(section, lines, none) {
 				tr.append(cell);
 			}
 		}
-		tr.className = line.bad ? "bad" : "";
+		tr.className = line.bad ? "bad" : line.old ? "old" : "";
 		line.cells.forEach((c, i) => fill(tr.children[i], c));
 		if (tr === at) at = at.nextElementSibling;
 		else body.insertBefore(tr, at);
@@ -141,8 +141,9 @@ function calls(b) {
 	const left = b.calls.all - b.calls.list.length;
 	const states = Object.entries(b.calls.states).sort().map(([s, n]) => `${n} ${s}`).join(", ");
 	set(section.querySelector(".more"), states + (left > 0 ? `; the ${b.calls.list.length} oldest of ${b.calls.all}` : ""));
+	const away = new Set(b.nodes.list.filter((n) => n.stale || !n.ready).map((n) => n.node));
 	rows(section, b.calls.list.map((c) => ({
-		key: c.node + "\n" + c.linkedid,
+		old: away.has(c.node), key: c.node + "\n" + c.linkedid,
 		cells: [c.start ? { since: c.start } : "–", { text: c.state, kind: c.state === "talking" ? "good" : "" }, c.from ?? "", c.to ?? "", c.queue ?? "", c.node],
 	})), "There are none.");
 }
