@@ -4,4 +4,4 @@ package main
 
 import "github.com/apntalk/amictl/internal/cli"
 
-func main() { cli.Main() }
+func main() { cli.Main(cli.StandIns()...) }

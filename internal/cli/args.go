@@ -18,6 +18,7 @@ type arranged struct {
 	run           *run.Run
 	root, command *cli.Command
 	help          bool   // of the command
+	daemon        bool   // amictld has the command, and reads the words behind its name
 	output        string // the value of --output, "" if it is not there
 
 	globals, path, locals, positional []string
@@ -33,6 +34,9 @@ func arrange(r *run.Run, root *cli.Command, args []string) (*arranged, error) {
 		taken, err := a.take(args)
 		if args = args[taken:]; wrong == nil {
 			wrong = err
+		}
+		if a.daemon = r.About(a.command).Daemon; a.daemon {
+			return a, wrong
 		}
 	}
 	if wrong == nil && !a.help && len(a.command.Commands) > 0 {

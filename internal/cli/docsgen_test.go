@@ -18,6 +18,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/schema"
+	"github.com/apntalk/amictl/internal/cli/serve"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
@@ -26,7 +27,7 @@ var updateDocs = flag.Bool("update", false, "write the generated pages of docs/ 
 // The pages of docs/ that are made from the commands are as the commands are. `go test ./internal/cli -run TestGenerated
 // -update` writes them.
 func TestGenerated(t *testing.T) {
-	root := Commands(run.New(nil, nil, nil, nil, noEnv))
+	root := everything(run.New(nil, nil, nil, nil, noEnv))
 	want := map[string][]byte{"reference.md": reference(root)}
 	for c := range everyCommand(root) {
 		want["man/"+manName(c)+".1"] = manPage(root, c)
@@ -70,6 +71,9 @@ func TestGenerated(t *testing.T) {
 		}
 	}
 }
+
+// everything is the command line of amictld, which has the subcommands of both programs.
+func everything(r *run.Run) *cli.Command { return Commands(r, serve.Command) }
 
 // everyCommand yields a command and all below it, in order; hidden ones are left out.
 func everyCommand(c *cli.Command) func(yield func(*cli.Command) bool) {
@@ -325,7 +329,7 @@ func TestExitStatusesAreDocumented(t *testing.T) {
 
 // Help fits a terminal of 80 columns, and so does a man page, which indents by seven.
 func TestHelpFits(t *testing.T) {
-	root := Commands(run.New(nil, nil, nil, nil, noEnv))
+	root := everything(run.New(nil, nil, nil, nil, noEnv))
 	for c := range everyCommand(root) {
 		for _, p := range passages(description(root, c)) {
 			for _, line := range p.lines {

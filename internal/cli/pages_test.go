@@ -166,7 +166,7 @@ func commandExists(line string) error {
 		}
 	}
 	r := run.New(words, nil, nil, nil, noEnv)
-	arranged, err := arrange(r, Commands(r), r.Args)
+	arranged, err := arrange(r, everything(r), r.Args)
 	if err != nil && !strings.Contains(err.Error(), "needs a subcommand") { // a group is named alone
 		return err
 	}

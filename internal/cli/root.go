@@ -68,6 +68,9 @@ func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
 
 // dispatch runs the subcommand of a command line that was read.
 func dispatch(ctx context.Context, line *arranged) error {
+	if line.daemon {
+		return line.run.RunDaemon(line.command.UsageText)
+	}
 	if line.help {
 		return help(line.run, line.root, line.command)
 	}

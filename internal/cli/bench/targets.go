@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/loopback"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -84,7 +84,7 @@ func nodes(r *run.Run) (nodes []ami.Config, err error) {
 func confirmed(o *options, nodes []ami.Config) error {
 	away := 0
 	for i := range nodes {
-		if !isLoopback(nodes[i].Addr) {
+		if !loopback.Addr(nodes[i].Addr) {
 			away++
 		}
 	}
@@ -101,16 +101,6 @@ func confirmed(o *options, nodes []ami.Config) error {
 		return fail.Usage("such as --max-calls 1000: each may cost money", "calls on servers that are not on this host need --max-calls")
 	}
 	return nil
-}
-
-// isLoopback tells whether an address is on this host for certain, without asking any name server.
-func isLoopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // preflight logs in to each server once. The first cause of failure is the error.

@@ -65,6 +65,10 @@ func (c *completer) complete(words []string, word string) {
 			if c.command = c.command.Command(w); c.command == nil {
 				return
 			}
+			if c.run.About(c.command).Daemon {
+				_ = c.run.RunDaemon(c.command.UsageText) // it knows the flags; without it there is nothing to offer
+				return
+			}
 		default:
 			positional = append(positional, w)
 		}

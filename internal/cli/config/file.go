@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/serve/users"
 	"github.com/apntalk/amictl/internal/tomlfile"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/redact"
@@ -33,6 +34,8 @@ type File struct {
 	Color          string              `toml:"color"`
 	Redact         []string            `toml:"redact"` // patterns of what traces, logs and records hide
 	Contexts       map[string]*Context `toml:"contexts"`
+	Serve          Serve               `toml:"serve"`
+	Users          []users.Spec        `toml:"users"` // of the doors of serve
 }
 
 // Context is a named set of nodes with what they share.
@@ -91,57 +94,74 @@ func Load(path string) (*File, error) {
 // anchor makes the paths in a configuration independent of the current folder, which may be a stranger's.
 func (c *File) anchor() {
 	folder := filepath.Dir(c.Path)
-	place := func(at *string) {
-		if path := *at; path != "" && !filepath.IsAbs(path) && !strings.HasPrefix(path, "~/") {
-			*at = filepath.Join(folder, path)
-		}
-	}
-	secret := func(reference *string) {
-		if path, ok := strings.CutPrefix(*reference, "file:"); ok && path != "" {
-			place(&path)
-			*reference = "file:" + path
-		}
-	}
 	for _, ctx := range c.Contexts {
-		place(&ctx.CA)
-		secret(&ctx.Secret)
+		anchorPath(folder, &ctx.CA)
+		anchorSecret(folder, &ctx.Secret)
 		for _, n := range ctx.Nodes {
-			place(&n.CA)
-			secret(&n.Secret)
+			anchorPath(folder, &n.CA)
+			anchorSecret(folder, &n.Secret)
 		}
+	}
+	for _, path := range []*string{&c.Serve.Users, &c.Serve.Cert, &c.Serve.Key, &c.Serve.Pprof} {
+		anchorPath(folder, path)
+	}
+	for i := range c.Users {
+		anchorSecret(folder, &c.Users[i].Secret)
+	}
+}
+
+func anchorPath(folder string, at *string) {
+	if path := *at; path != "" && !filepath.IsAbs(path) && !strings.HasPrefix(path, "~/") {
+		*at = filepath.Join(folder, path)
+	}
+}
+
+func anchorSecret(folder string, reference *string) {
+	if path, ok := strings.CutPrefix(*reference, "file:"); ok && path != "" {
+		anchorPath(folder, &path)
+		*reference = "file:" + path
 	}
 }
 
 // configKeys are all keys but names.
 var configKeys = []string{
 	"context", "output", "timeout", "connect_timeout", "color", "contexts", "protect", "user", "secret", "auth", "ca", "nodes", "url",
-	"tls_name", "pin", "labels", "filters", "redact",
+	"tls_name", "pin", "labels", "filters", "redact", "serve", "http", "ami", "cert", "key", "grace", "require", "log", "pprof",
+	"endpoint_metrics", "users", "name", "events", "actions", "commands", "applications", "rate",
 }
 
-// checkSecrets refuses a file that holds a secret itself, all the more when others may read it.
+// checkSecrets refuses a file that holds a secret itself.
 func (c *File) checkSecrets(info os.FileInfo) error {
-	check := func(where, secret string) error {
-		if secret == "" || IsReference(secret) {
-			return nil
-		}
-		hint := "write it to a file of mode 600 and put secret = \"file:PATH\" (or env:, cmd:, cred:) here"
-		if Readable(info) || info.Mode().Perm()&0o040 != 0 {
-			return fail.Config("chmod 600 "+c.Path+", change the secret, then "+hint, "config %s holds a secret (%s), and others may read it", c.Path, where)
-		}
-		return fail.Config(hint, "config %s itself holds a secret (%s)", c.Path, where)
-	}
 	for _, name := range c.ContextNames() {
 		ctx := c.Contexts[name]
-		if err := check("contexts."+name+".secret", ctx.Secret); err != nil {
+		if err := checkSecret("config "+c.Path, info, "contexts."+name+".secret", ctx.Secret); err != nil {
 			return err
 		}
 		for _, node := range ctx.NodeNames() {
-			if err := check("contexts."+name+".nodes."+node+".secret", ctx.Nodes[node].Secret); err != nil {
+			if err := checkSecret("config "+c.Path, info, "contexts."+name+".nodes."+node+".secret", ctx.Nodes[node].Secret); err != nil {
 				return err
 			}
 		}
 	}
+	for i := range c.Users {
+		if err := checkSecret("config "+c.Path, info, "users."+c.Users[i].Name+".secret", c.Users[i].Secret); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// checkSecret refuses a secret that is no reference, all the more when others may read the file.
+func checkSecret(file string, info os.FileInfo, where, secret string) error {
+	if secret == "" || IsReference(secret) {
+		return nil
+	}
+	_, path, _ := strings.Cut(file, " ")
+	hint := "write it to a file of mode 600 and put secret = \"file:PATH\" (or env:, cmd:, cred:) here"
+	if Readable(info) || info.Mode().Perm()&0o040 != 0 {
+		return fail.Config("chmod 600 "+path+", change the secret, then "+hint, "%s holds a secret (%s), and others may read it", file, where)
+	}
+	return fail.Config(hint, "%s itself holds a secret (%s)", file, where)
 }
 
 // ContextNames are the names of all contexts, sorted.

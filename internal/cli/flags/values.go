@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/duration"
 )
 
 // Text is a flag with a string value. short is its short name, "" for none.
@@ -73,19 +75,7 @@ func (d *Duration) String() string {
 func (d *Duration) Get() any { return d.Value }
 
 // ParseDuration reads a time of more than 0 with its unit.
-func ParseDuration(s string) (time.Duration, error) {
-	if _, err := strconv.ParseFloat(s, 64); err == nil {
-		return 0, fmt.Errorf("needs a unit, such as %ss or %sms", s, s)
-	}
-	v, err := time.ParseDuration(s)
-	switch {
-	case err != nil:
-		return 0, errors.New("not a time such as 500ms, 10s or 2m")
-	case v <= 0:
-		return 0, errors.New("must be more than 0")
-	}
-	return v, nil
-}
+func ParseDuration(s string) (time.Duration, error) { return duration.Parse(s) }
 
 // Count is a flag with a whole number of at least 1.
 type Count struct {

@@ -14,6 +14,7 @@ type About struct {
 	Aliases map[string]string // global flags that mean one of its own there: "--context" is originate's "--dialplan-context"
 	Outputs []Output          // output formats of its own, beside those of all
 	Failed  failureReport     // how it reports a failure in one of them; nil: as all do
+	Daemon  bool              // amictld has it: see RunDaemon
 }
 
 // A failureReport is a failure as text, and its exit status. No text: it is reported as any other.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apntalk/amictl/internal/actionline"
 	"github.com/apntalk/amictl/internal/cli/call"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/target"
@@ -16,18 +17,10 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// What --wait, and the key "wait" of a line, make of an Originate: whose Success alone says only that it was queued
-// (action_originate in manager.c).
-const (
-	waitNot    = "no"
-	waitAnswer = "answer" // it ends by its OriginateResponse
-	waitHangup = "hangup" // and then the call is followed to its end
-)
-
 // awaitCall prepares an Originate that is waited for: it must be asynchronous, or it would hold up its whole session, and
 // where its call is followed, its channel needs an id that is known beforehand.
 func awaitCall(a *ami.Action, wait string) error {
-	if wait == "" || wait == waitNot {
+	if wait == "" || wait == actionline.WaitNot {
 		return nil
 	}
 	if !wire.EqualFold(a.Name, "Originate") {
@@ -45,7 +38,7 @@ func awaitCall(a *ami.Action, wait string) error {
 		fields = append(fields, f)
 	}
 	fields = append(fields, ami.Field{Name: "Async", Value: "true"})
-	if wait == waitHangup && id == "" {
+	if wait == actionline.WaitHangup && id == "" {
 		fields = append(fields, ami.Field{Name: "ChannelId", Value: fmt.Sprintf("amictl-%016x", rand.Uint64())})
 	}
 	a.Fields, a.AwaitOriginate = fields, true

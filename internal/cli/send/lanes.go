@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/apntalk/amictl/internal/actionline"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami"
@@ -155,7 +156,7 @@ func (s *lineSender) sendNow(ctx context.Context, l *lane, r lineRequest) bool {
 // expect returns what is remembered of a line while it is in flight; a call that it makes is followed from now on.
 func (s *lineSender) expect(r *lineRequest, l *lane) sentLine {
 	line := sentLine{origin: r.origin(), lane: l, bytes: r.kept()}
-	if r.wait == waitHangup {
+	if r.wait == actionline.WaitHangup {
 		line.call = s.calls.expect(l.node, &r.action, line.origin)
 	}
 	return line

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apntalk/amictl/internal/actionline"
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -76,10 +77,10 @@ func sendLines(ctx context.Context, r *run.Run, o *options) error {
 	if o.DryRun {
 		return dryLines(ctx, r, o, run.NewStoppable(in, r.Stopped), nodes, p)
 	}
-	if o.wait == waitHangup && o.Route != "" && len(nodes) > 1 {
+	if o.wait == actionline.WaitHangup && o.Route != "" && len(nodes) > 1 {
 		return fail.Usage("name the node of each line, or leave --route out", "--wait hangup follows calls on nodes that are known, and --route chooses them")
 	}
-	if o.wait != "" && o.wait != waitNot {
+	if o.wait != "" && o.wait != actionline.WaitNot {
 		for i := range nodes {
 			nodes[i].Events = "call"
 		}
@@ -108,7 +109,7 @@ func (s *lineSender) sendAll(ctx context.Context, in io.Reader, nodes []ami.Conf
 	s.stop = stop
 	var drivers sync.WaitGroup
 	s.addLanes(nodes)
-	if s.options.wait == waitHangup {
+	if s.options.wait == actionline.WaitHangup {
 		if err := s.watchCalls(ctx); err != nil {
 			return err
 		}
@@ -252,7 +253,7 @@ func (s *lineSender) place(ctx context.Context, r lineRequest) {
 
 // prepareCall makes an Originate one that is waited for, as --wait or the line says.
 func (s *lineSender) prepareCall(r *lineRequest) error {
-	if r.wait != "" && r.wait != waitNot && (s.options.wait == "" || r.wait == waitHangup && s.calls == nil) {
+	if r.wait != "" && r.wait != actionline.WaitNot && (s.options.wait == "" || r.wait == actionline.WaitHangup && s.calls == nil) {
 		return fail.Input("`amictl send - --wait "+r.wait+"` asks the servers for the events that report it", "line %d waits for %s, but no events are asked for", r.line, r.wait)
 	}
 	if err := awaitCall(&r.action, r.wait); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/apntalk/amictl/internal/actionline"
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/call"
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -119,12 +120,12 @@ func sendAction(ctx context.Context, r *run.Run, o *options, action ami.Action) 
 	if err != nil || done {
 		return err
 	}
-	if o.wait != "" && o.wait != waitNot {
+	if o.wait != "" && o.wait != actionline.WaitNot {
 		if err := awaitCall(&action, o.wait); err != nil {
 			return fail.Usage("leave it out", "--%v", err)
 		}
 		until := call.Answered
-		if o.wait == waitHangup {
+		if o.wait == actionline.WaitHangup {
 			until = call.Over
 		}
 		return call.Make(ctx, r, &o.Fanout, nodes, action, until)

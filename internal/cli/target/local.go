@@ -14,6 +14,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/loopback"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -55,7 +56,7 @@ func localNode(r *run.Run) ([]ami.Config, error) {
 func (m *managerConf) reach(r *run.Run, path string, cfg *ami.Config) (err error) {
 	host, port := hostPort(m.general["bindaddr"], cmp.Or(m.general["port"], "5038"))
 	cfg.Addr = net.JoinHostPort(host, port)
-	if onThisHost(host) || !asteriskTrue(m.general["tlsenable"]) {
+	if loopback.Host(host) || !asteriskTrue(m.general["tlsenable"]) {
 		return nil
 	}
 	host, port = hostPort(m.general["tlsbindaddr"], cmp.Or(m.general["tlsbindport"], "5039"))
@@ -81,11 +82,6 @@ func hostPort(bind, port string) (string, string) {
 		return "::1", port
 	}
 	return host, port
-}
-
-func onThisHost(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // certificatePin returns the SHA-256 of the first certificate in a PEM file.

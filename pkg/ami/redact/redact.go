@@ -21,8 +21,9 @@ type Config struct {
 //   - by key: the value of every header, variable, setting or attribute with a telling name. A name tells if it holds
 //     secret, passw, passphrase, passcode, token, credential, apikey, accesskey, privatekey or authpass, has a part (parts
 //     are divided by punctuation or by a capital letter) pass, pwd, psk or pin, ends in pass or pwd, or is md5cred,
-//     authorization, cookie, ha1, ExpectedResponse, ReceivedHash or one of Config.Keys; punctuation and case do
-//     not count. Names that end in exist or file (SecretExist, password_file) do not tell. A Login's Key, and any Key or
+//     authorization, proxyauthorization, cookie, setcookie, ha1, ExpectedResponse, ReceivedHash or one of Config.Keys;
+//     punctuation and case do not count. Names that end in exist, exists, file or bypass (SecretExist, password_file) do not
+//     tell. A Login's Key, and any Key or
 //     Response that is an MD5 sum, is hidden too, and so is the value that goes with a telling name in SetVar, Getvar,
 //     VarSet (Variable, Value), DBPut, DBGet (Key, Val) and UpdateConfig (Var-…, Value-…).
 //   - by key inside values: NAME=value in Variable, ChanVariable, GetConfig's Line-… and any other header, `name : value`

@@ -1,4 +1,4 @@
-package send
+package actionline
 
 import (
 	"fmt"
@@ -18,11 +18,11 @@ func TestLineOfVeryManyFields(t *testing.T) {
 			fmt.Fprintf(&b, `,"a%d":1`, i)
 		}
 		b.WriteString(`},"id":"7"}`)
-		r := parseLine(1, b.String())
-		if r.err == nil || r.id != "7" {
-			t.Errorf("%d fields: error %v, id %q", n, r.err, r.id)
+		l, err := Parse(b.String())
+		if err == nil || l.ID != "7" {
+			t.Errorf("%d fields: error %v, id %q", n, err, l.ID)
 		}
-		if taken := len(r.action.Fields); taken > wire.MaxHeaders+1 {
+		if taken := len(l.Action.Fields); taken > wire.MaxHeaders+1 {
 			t.Errorf("%d fields: %d were taken, and each compared with all before it; Asterisk reads %d", n, taken, wire.MaxHeaders)
 		}
 	}
@@ -46,26 +46,26 @@ func TestFieldsOfALine(t *testing.T) {
 		`{"action":"A","Action":"B"}`:                                 `unknown key "Action"`,
 		`{"fields":{"a":1}}`:                                          "no action",
 		`{"action":"A","fields":{"Action":"B"}}`:                      "Action",
-		`[]`:                                                          "is not a JSON object",
-		`{"action"`:                                                   "is not JSON",
+		`[]`:                                                          "not a JSON object",
+		`{"action"`:                                                   "not JSON",
 		`{"action":"A","id":"` + strings.Repeat("x", longLine) + `"}`: "id " + strings.Repeat("x", longLine),
 	} {
-		r := parseLine(3, line)
+		l, err := Parse(line)
 		got := ""
-		for _, f := range r.action.Fields {
+		for _, f := range l.Action.Fields {
 			got += " " + f.Name + "=" + f.Value
 		}
-		if r.id != "" {
-			got += " id " + r.id
+		if l.ID != "" {
+			got += " id " + l.ID
 		}
-		if r.node != "" {
-			got += " node " + r.node
+		if l.Node != "" {
+			got += " node " + l.Node
 		}
-		if r.action.Timeout != 0 {
-			got += " timeout " + r.action.Timeout.String()
+		if l.Action.Timeout != 0 {
+			got += " timeout " + l.Action.Timeout.String()
 		}
-		if r.err != nil {
-			if got = r.err.Error(); strings.Contains(got, "line 3") && strings.Contains(got, want) && want != "" {
+		if err != nil {
+			if got = err.Error(); strings.Contains(got, want) && want != "" {
 				continue
 			}
 		}

@@ -1,0 +1,23 @@
+package cli
+
+import (
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/run"
+)
+
+// InDaemon are the subcommands that amictld alone has, by name and what they do. What they link would cost each start of
+// amictl milliseconds and megabytes, so there they stand for amictld, which is the same command line with all of them.
+var InDaemon = []struct{ Name, Usage string }{
+	{"serve", "keep one session to each server, and serve metrics, state, events and actions"},
+}
+
+// StandIns are the subcommands of amictld as amictl has them: each runs amictld.
+func StandIns() (all []Subcommand) {
+	for _, c := range InDaemon {
+		all = append(all, func(r *run.Run) *cli.Command {
+			return r.Tell(&cli.Command{Name: c.Name, Usage: c.Usage}, run.About{Daemon: true})
+		})
+	}
+	return all
+}

@@ -1,0 +1,119 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/serve"
+)
+
+const help = `Examples:
+  amictl serve --sim 3 --http localhost:8080  # http://localhost:8080/
+  amictl serve --http 127.0.0.1:8080 --ami pbx1=127.0.0.1:5138
+  amictl serve --http :8443 --users users.toml --cert pbx.pem --key pbx.key
+  curl -N 127.0.0.1:8080/v1/events?event=Hangup
+
+Keeps one event session and one action session to each server, holds their state, and lets everybody else in by doors. --http
+has metrics for Prometheus, the state, events and actions as JSON, and a wall board; --ami is an AMI server for clients that
+know nothing of amictl, one for each node. docs/serve.md describes them.
+
+Users and their rights stand in the configuration ([[users]]) or in the file of --users. Without users a door is open to this
+host alone, for reading alone. Beyond this host a door needs users, --cert and --key.
+
+A HUP reads the configuration, users and certificate again; clients who still have the right to stay do. INT or TERM takes no
+new clients, finishes what was accepted within --grace, and ends.
+Exits 2 if it cannot begin; else it runs until a signal ends it.`
+
+// options are those of serve. What is not given is as the configuration says.
+type options struct {
+	http, users, cert, key, log, require, pprof string
+	ami                                         flags.List
+	grace                                       flags.Duration
+	sim                                         flags.Count
+	endpoints                                   bool
+}
+
+const defaultGrace = 10 * time.Second
+
+// Command makes the subcommand.
+func Command(r *run.Run) *cli.Command {
+	o := &options{}
+	return r.Tell(&cli.Command{
+		Name:        "serve",
+		Usage:       "keep one session to each server, and serve metrics, state, events and actions",
+		Description: help,
+		Flags: []cli.Flag{
+			flags.Text("http", "", "serve HTTP at `ADDR`, such as 127.0.0.1:8080", &o.http),
+			&cli.GenericFlag{Name: "ami", Usage: "serve AMI at `[NODE=]ADDR`, NODE where there are several; may repeat", Value: &o.ami},
+			flags.Text("users", "", "`FILE` of users and their rights", &o.users),
+			flags.Text("cert", "", "TLS certificate chain, a PEM `FILE`", &o.cert),
+			flags.Text("key", "", "its private key, a PEM `FILE`", &o.key),
+			flags.Text("require", "", "/readyz says 200 when `NUMBER` of nodes are ready, or all; 1 if absent", &o.require),
+			&cli.BoolFlag{Name: "endpoint-metrics", Usage: "have /metrics tell of each endpoint", Destination: &o.endpoints},
+			&cli.GenericFlag{Name: "grace", Usage: "`TIME` for actions in flight at the end; 10s if absent", Value: &o.grace},
+			flags.Choice("log", "", "`FORMAT` of the log on standard error: text or json", &o.log, "text", "json"),
+			flags.Text("pprof", "", "serve Go's profiles at the Unix `SOCKET`", &o.pprof),
+			&cli.GenericFlag{Name: "sim", Usage: "serve `NUMBER` of simulated servers with calls on them, instead of real ones", Value: &o.sim},
+		},
+		Action: func(ctx context.Context, c *cli.Command) error { return daemon(ctx, r, o) },
+	}, run.About{})
+}
+
+// daemon runs until a signal ends it.
+func daemon(ctx context.Context, r *run.Run, o *options) error {
+	p, err := newPlan(r, o)
+	if err != nil {
+		return err
+	}
+	end, err := p.servers(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	d := serve.Options{
+		Loaded: serve.Loaded{Nodes: p.nodes}, Log: p.log, Redactor: r.Redactor(), Grace: p.grace, Systemd: serve.Systemd{On: true},
+		Load: func() (serve.Loaded, error) { return p.reload(ctx) },
+	}
+	if d.Users, err = p.loadUsers(ctx); err != nil {
+		return err
+	}
+	if d.Listeners, err = p.listen(len(d.Users) > 0); err != nil {
+		return err
+	}
+	hangups := make(chan struct{}, 1)
+	d.Reload = hangups
+	r.OnHangup(func() {
+		select {
+		case hangups <- struct{}{}:
+		default: // one waits, and will see what is new now
+		}
+	})
+	r.Patience.Store(run.Indefinitely) // --grace bounds the end
+	if err := p.profiles(ctx); err != nil {
+		return errors.Join(err, closeAll(d.Listeners))
+	}
+	return serve.Serve(ctx, d)
+}
+
+func closeAll(all []serve.Listener) (err error) {
+	for _, l := range all {
+		err = errors.Join(err, l.At.Close())
+	}
+	return err
+}
+
+// cannotListen is the error of an address that cannot be had.
+func cannotListen(flag, addr string, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return fail.Usage("choose another address, or end what is there", "--%s %s: %v", flag, addr, err)
+}

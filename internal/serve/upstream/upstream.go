@@ -1,0 +1,180 @@
+package upstream
+
+import (
+	"context"
+	"log/slog"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/apntalk/amictl/internal/serve/stream"
+	"github.com/apntalk/amictl/internal/serve/users"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
+	"github.com/apntalk/amictl/pkg/ami/state"
+)
+
+// Options are how an Upstream is made.
+type Options struct {
+	Users    *users.Directory
+	Log      *slog.Logger     // of sessions, actions and refusals; it hides secrets itself
+	Redactor *redact.Redactor // for what is logged of actions
+}
+
+// An Upstream holds the sessions. All methods are safe for concurrent use.
+type Upstream struct {
+	Users  *users.Directory
+	Guard  *users.Guard   // of logins, over all doors
+	Log    *slog.Logger   // for doors, too
+	Window *stream.Window // what the event sessions receive
+	State  *state.Watcher
+
+	redact  *redact.Redactor
+	events  *ami.Cluster
+	actions *ami.Cluster
+	counts  counts
+
+	mu    sync.Mutex            // guards nodes: held while they are edited
+	nodes map[string]ami.Config // as they were given
+
+	cancel context.CancelFunc
+	pump   sync.WaitGroup
+}
+
+// Open makes the sessions of some nodes, and waits for none of them.
+func Open(ctx context.Context, nodes []ami.Config, o Options) (*Upstream, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	u := &Upstream{
+		Users: o.Users, Guard: users.NewGuard(), Log: o.Log, Window: stream.New(0, 0), redact: o.Redactor, cancel: cancel,
+		nodes: make(map[string]ami.Config),
+	}
+	u.events, u.actions = sessions(&o, "events"), sessions(&o, "actions")
+	events, err := u.events.Subscribe(ami.SubscribeOptions{})
+	if err == nil {
+		u.pump.Go(func() {
+			defer events.Close()
+			_ = u.Window.Pump(ctx, events) // it ends with the cluster
+		})
+		u.State, err = state.Follow(ctx, u.events, state.Options{})
+	}
+	if err == nil {
+		err = u.SetNodes(nodes)
+	}
+	if err != nil {
+		u.Close()
+		return nil, err
+	}
+	return u, nil
+}
+
+// sessions are those of one kind.
+func sessions(o *Options, kind string) *ami.Cluster {
+	return ami.NewCluster(ami.ClusterConfig{Logger: o.Log.With(slog.String("session", kind)), Redactor: o.Redactor})
+}
+
+// Close ends everything.
+func (u *Upstream) Close() {
+	u.cancel()
+	_ = u.actions.Close()
+	_ = u.events.Close()
+	if u.State != nil {
+		u.State.Close()
+	}
+	u.pump.Wait()
+}
+
+// Drain waits until the actions that are in flight have ended, or ctx is done, and takes no new ones.
+func (u *Upstream) Drain(ctx context.Context) error { return u.actions.Drain(ctx) }
+
+// SetNodes makes the nodes those that are given: new ones are added, others removed, and one with another address, user or
+// labels is made anew. Nothing happens to the sessions of those that stay.
+func (u *Upstream) SetNodes(nodes []ami.Config) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	wanted := make(map[string]bool, len(nodes))
+	for i := range nodes {
+		wanted[nodes[i].Name] = true
+	}
+	for name, cfg := range u.nodes {
+		at := slices.IndexFunc(nodes, func(n ami.Config) bool { return n.Name == name })
+		if at >= 0 && sameNode(&cfg, &nodes[at]) {
+			continue
+		}
+		_ = u.actions.Remove(name)
+		_ = u.events.Remove(name)
+		delete(u.nodes, name)
+	}
+	for i := range nodes {
+		if _, there := u.nodes[nodes[i].Name]; there {
+			continue
+		}
+		event, action := nodes[i], nodes[i]
+		event.Events, action.Events, action.Filters = "on", "off", nil
+		if _, err := u.events.Add(event); err != nil {
+			return err
+		}
+		if _, err := u.actions.Add(action); err != nil {
+			_ = u.events.Remove(event.Name)
+			return err
+		}
+		u.nodes[nodes[i].Name] = nodes[i]
+	}
+	return nil
+}
+
+// sameNode reports whether two configurations lead to the same sessions. Secrets are asked at each login anyway.
+func sameNode(a, b *ami.Config) bool {
+	return a.Addr == b.Addr && a.Username == b.Username && a.Auth == b.Auth && reflect.DeepEqual(a.Labels, b.Labels) &&
+		reflect.DeepEqual(a.Filters, b.Filters) && (a.TLS == nil) == (b.TLS == nil) && a.Timeouts == b.Timeouts
+}
+
+// Nodes returns the names of the nodes that a user may know of, sorted.
+func (u *Upstream) Nodes(who *users.User) []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	names := make([]string, 0, len(u.nodes))
+	for name := range u.nodes {
+		if who.SeesNode(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Readiness is how many nodes take actions and events now.
+type Readiness struct{ Ready, Nodes int }
+
+// Readiness counts the nodes.
+func (u *Upstream) Readiness() Readiness {
+	var r Readiness
+	for _, n := range u.events.Nodes() {
+		r.Nodes++
+		if actions, ok := u.actions.Node(n.Name()); ok && actions.Ready() && n.Ready() {
+			r.Ready++
+		}
+	}
+	return r
+}
+
+// Away says why a node takes no actions now, nil if it does.
+func (u *Upstream) Away(node string) error {
+	n, ok := u.actions.Node(node)
+	if !ok {
+		return ErrUnknownNode
+	}
+	if n.Ready() {
+		return nil
+	}
+	_, cause := n.State()
+	if cause == nil {
+		cause = ami.ErrNotReady
+	}
+	return cause
+}
+
+// EventStats are the engine's figures of the event sessions.
+func (u *Upstream) EventStats() ami.ClusterStats { return u.events.Stats() }
+
+// ActionStats are those of the action sessions.
+func (u *Upstream) ActionStats() ami.ClusterStats { return u.actions.Stats() }

@@ -1,0 +1,162 @@
+package users
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/state"
+)
+
+// A DeniedError is an action, a node or something else that a user has no right to.
+type DeniedError struct{ What string } // what is denied, such as `the action Reload`
+
+func (e *DeniedError) Error() string { return "permission denied: " + e.What }
+
+func denied(format string, args ...any) error { return &DeniedError{fmt.Sprintf(format, args...)} }
+
+// named are the actions that change what a server runs. No wildcard means them: a user's list has to name each.
+var named = []string{"AGI", "CreateConfig", "DialplanExtensionAdd", "DialplanExtensionRemove", "ModuleLoad", "UpdateConfig"}
+
+// leading are the actions that lead a channel to a place in the dialplan, with the headers of its context.
+var leading = map[string][]string{
+	"originate": {"Context"}, "redirect": {"Context", "ExtraContext"}, "atxfer": {"Context"}, "blindtransfer": {"Context"},
+}
+
+// MayName reports whether an action of that name is among the user's. Allows says whether it is whatever its headers are.
+func (u *User) MayName(action string) bool {
+	if slices.ContainsFunc(named, func(n string) bool { return strings.EqualFold(n, action) }) {
+		return names(u.spec.Actions, action)
+	}
+	return matches(u.spec.Actions, action)
+}
+
+// Allows returns nil if the user may do an action on a node, else a *DeniedError.
+func (u *User) Allows(node string, a *ami.Action) error {
+	if !u.SeesNode(node) {
+		return denied("the node %s", node)
+	}
+	if !u.MayName(a.Name) {
+		return denied("the action %s", a.Name)
+	}
+	name := strings.ToLower(a.Name)
+	for _, header := range leading[name] {
+		for context := range values(a, header) {
+			if context != "" && !matches(u.spec.Contexts, context) {
+				return denied("the context %s", context)
+			}
+		}
+	}
+	switch name {
+	case "command":
+		return u.allowsCommand(a)
+	case "originate":
+		return u.allowsOriginate(a)
+	case "mixmonitor":
+		for command := range values(a, "Command") {
+			if command != "" && !names(u.spec.Applications, "System") {
+				return denied("MixMonitor with a Command, which needs System among the applications")
+			}
+		}
+	}
+	return nil
+}
+
+// allowsCommand: all words of one of the user's commands stand at the beginning. Asterisk knows abbreviations; those are not
+// allowed, for they change with its modules.
+func (u *User) allowsCommand(a *ami.Action) error {
+	for line := range values(a, "Command") {
+		words := strings.Fields(line)
+		if !slices.ContainsFunc(u.spec.Commands, func(allowed string) bool { return begins(words, strings.Fields(allowed)) }) {
+			return denied("the command %q", line)
+		}
+	}
+	return nil
+}
+
+func begins(words, allowed []string) bool {
+	return len(words) >= len(allowed) && slices.EqualFunc(words[:len(allowed)], allowed, strings.EqualFold)
+}
+
+// programs are what manager.c (action_originate) takes for the sign of an application that runs programs.
+var programs = []string{"system", "exec", "agi", "mixmonitor", "externalivr", "originate"}
+
+// evaluators are functions that evaluate text or run programs, also where an application evaluates its data.
+var evaluators = []string{"shell", "eval"}
+
+// allowsOriginate looks at where the call leads: a Local channel leads into a context, an application may run programs, and a
+// variable may be a function that does.
+func (u *User) allowsOriginate(a *ami.Action) error {
+	for channel := range values(a, "Channel") {
+		if context, ok := localContext(channel); ok && !matches(u.spec.Contexts, context) {
+			return denied("the context %s", context)
+		}
+	}
+	system := names(u.spec.Applications, "System")
+	for application := range values(a, "Application") {
+		allowed := matches(u.spec.Applications, application)
+		if contains(application, programs) {
+			allowed = names(u.spec.Applications, application)
+		}
+		if application != "" && !allowed {
+			return denied("the application %s", application)
+		}
+	}
+	for data := range values(a, "Data") {
+		if contains(data, evaluators) && !system {
+			return denied("data that evaluates text, which needs System among the applications")
+		}
+	}
+	for variable := range values(a, "Variable") {
+		if strings.ContainsRune(variable, '(') && !system {
+			return denied("a variable that is a function, which needs System among the applications")
+		}
+	}
+	return nil
+}
+
+// localContext returns the context that a channel such as Local/200@default/n leads to.
+func localContext(channel string) (context string, ok bool) {
+	kind, rest, _ := strings.Cut(strings.TrimSpace(channel), "/")
+	if !strings.EqualFold(kind, "Local") {
+		return "", false
+	}
+	_, context, _ = strings.Cut(rest, "@")
+	context, _, _ = strings.Cut(context, "/")
+	if context == "" {
+		context = "default" // chan_local's own
+	}
+	return context, true
+}
+
+func contains(text string, words []string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, word) })
+}
+
+// values yields each value of a header, for a server may take any of those that repeat.
+func values(a *ami.Action, header string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for i := range a.Fields {
+			if f := &a.Fields[i]; strings.EqualFold(strings.TrimSpace(f.Name), header) && !yield(f.Value) {
+				return
+			}
+		}
+	}
+}
+
+// shown are the events that say as much as a kind of objects: who may see them may see the objects.
+var shown = map[state.Kind]string{
+	state.KindChannel: "Newchannel", state.KindBridge: "BridgeCreate", state.KindCall: "Newchannel", state.KindRecord: "Hangup",
+	state.KindQueue: "QueueParams", state.KindMember: "QueueMemberStatus", state.KindCaller: "QueueCallerJoin",
+	state.KindEndpoint: "ContactStatus", state.KindDevice: "DeviceStateChange", state.KindHint: "ExtensionStatus",
+	state.KindRegistration: "Registry", state.KindConference: "ConfbridgeStart", state.KindParked: "ParkedCall",
+}
+
+// SeesKind reports whether the user may see objects of a kind on a node that he may see: nodes always, others if he may see
+// the event that tells of them.
+func (u *User) SeesKind(kind state.Kind) bool {
+	event, ok := shown[kind]
+	return kind == state.KindNode || ok && u.SeesEvent(event)
+}

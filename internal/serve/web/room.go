@@ -1,0 +1,64 @@
+package web
+
+import (
+	"sync"
+	"time"
+)
+
+// limits bound what clients can take. Each of them is tried with small numbers in tests.
+type limits struct {
+	requests   int           // in flight
+	perAddress int           // of these, from one address that is not this host's own
+	streams    int           // of events
+	perUser    int           // of these, of one user
+	posts      int           // requests of one user that send actions
+	body       int           // bytes of an action
+	flight     int           // actions of one request at once
+	write      time.Duration // for a piece of an answer to leave
+	read       time.Duration // for a piece of a body to come
+	heartbeat  time.Duration // of a stream
+}
+
+var defaultLimits = limits{
+	requests: 8192, perAddress: 1024, streams: 4096, perUser: 2048, posts: 256, body: 256 << 10, flight: 64,
+	write: 30 * time.Second, read: time.Minute, heartbeat: 15 * time.Second,
+}
+
+// A room counts who is in it. The zero room is empty.
+type room struct {
+	mu    sync.Mutex // guards what follows
+	all   int
+	byKey map[string]int
+}
+
+// enter lets somebody in, unless most are in already, or mostOfKey of the same key; "" is a key that has no such limit.
+func (r *room) enter(most int, key string, mostOfKey int) (leave func(), full *failure) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case key != "" && r.byKey[key] >= mostOfKey:
+		return nil, tooMany("too many of your requests are being answered")
+	case r.all >= most:
+		return nil, crowded()
+	}
+	if r.byKey == nil {
+		r.byKey = make(map[string]int)
+	}
+	r.all++
+	r.byKey[key]++
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.all--
+		if r.byKey[key]--; r.byKey[key] == 0 {
+			delete(r.byKey, key)
+		}
+	}, nil
+}
+
+// count returns how many are in.
+func (r *room) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all
+}
