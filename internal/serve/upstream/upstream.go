@@ -33,6 +33,7 @@ type Upstream struct {
 	events  *ami.Cluster
 	actions *ami.Cluster
 	counts  counts
+	own     ownIDs
 
 	mu    sync.Mutex            // guards nodes: held while they are edited
 	nodes map[string]ami.Config // as they were given
@@ -110,6 +111,7 @@ func (u *Upstream) SetNodes(nodes []ami.Config) error {
 		}
 		event, action := nodes[i], nodes[i]
 		event.Events, action.Events, action.Filters = "on", "off", nil
+		action.OnReady = u.own.learn
 		if _, err := u.events.Add(event); err != nil {
 			return err
 		}

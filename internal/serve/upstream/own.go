@@ -1,0 +1,54 @@
+package upstream
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// ownIDs know the ActionIDs of the action sessions, those that are over included: servers send some to everybody
+// (OriginateResponse, UserEvent), and only the client whose action it was may see them.
+type ownIDs struct {
+	mu       sync.RWMutex // guards what follows
+	prefixes map[string]bool
+	order    []string
+}
+
+const mostPrefixes = 16_384 // sessions that are remembered, about 2 MiB
+
+// learn asks a new action session for an ActionID before anybody else may use the session. It is a Config.OnReady.
+func (o *ownIDs) learn(ctx context.Context, c *ami.Conn) error {
+	reply, err := c.Do(ctx, ami.NewAction("Ping"))
+	if err != nil {
+		return err
+	}
+	prefix := idPrefix(reply.Get("ActionID"))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.prefixes == nil {
+		o.prefixes = make(map[string]bool)
+	}
+	if len(o.order) == mostPrefixes {
+		delete(o.prefixes, o.order[0])
+		o.order = o.order[1:]
+	}
+	o.prefixes[prefix] = true
+	o.order = append(o.order, prefix)
+	return nil
+}
+
+// idPrefix returns what all ActionIDs of a session begin with: all but the number behind the last hyphen.
+func idPrefix(id string) string { return id[:strings.LastIndexByte(id, '-')+1] }
+
+// Own reports whether an ActionID is one of an action of the daemon's clients.
+func (u *Upstream) Own(actionID string) bool {
+	prefix := idPrefix(actionID)
+	if prefix == "" {
+		return false
+	}
+	u.own.mu.RLock()
+	defer u.own.mu.RUnlock()
+	return u.own.prefixes[prefix]
+}
