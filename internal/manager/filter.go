@@ -70,7 +70,7 @@ func (f *Filter) matches(ev string) bool {
 func eventHeader(ev, name string) (value string, ok bool) {
 	for line := range strings.SplitSeq(ev, "\r\n") {
 		if len(line) > len(name) && line[len(name)] == ':' && strings.EqualFold(line[:len(name)], name) {
-			return strings.TrimLeft(line[len(name)+1:], blanks), true
+			return strings.TrimLeft(line[len(name)+1:], Blanks), true
 		}
 	}
 	return "", false

@@ -175,6 +175,6 @@ func Lower(c byte) byte {
 	return c
 }
 
-// blanks are the bytes that ast_skip_blanks passes over, as one that ends a line does not come.
-const blanks = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\v\f\r\x0e\x0f" +
+// Blanks are the bytes that ast_skip_blanks passes over, as one that ends a line does not come.
+const Blanks = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\v\f\r\x0e\x0f" +
 	"\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f "

@@ -22,6 +22,11 @@ func (w *Window) LatestOf(node string) *Cursor {
 	return w.reader(node, func() uint64 { return w.next })
 }
 
+// OldestOf returns a cursor at the oldest event of a node that is held. Close it.
+func (w *Window) OldestOf(node string) *Cursor {
+	return w.reader(node, func() uint64 { return w.first })
+}
+
 // Behind returns a cursor at what came behind an entry of an epoch. Of another epoch, as before a restart, all that is held
 // comes, behind a loss of unknown size, which counts as 1. Close it.
 func (w *Window) Behind(epoch string, id uint64) *Cursor {
