@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,12 +22,15 @@ const doorName = "ami"
 
 // A client is one connection.
 type client struct {
-	door *Door
-	conn net.Conn
-	tls  bool
-	addr netip.Addr
-	peer string                     // its address as text
-	user atomic.Pointer[users.User] // nil: not logged in
+	door   *Door
+	conn   net.Conn
+	tls    bool
+	addr   netip.Addr
+	peer   string                     // its address as text
+	number uint64                     // in the order in which they came
+	user   atomic.Pointer[users.User] // nil: not logged in
+	closed chan struct{}              // by close
+	once   sync.Once
 
 	// Of the goroutine that reads.
 	in        manager.Input
@@ -47,7 +51,7 @@ const readSize = 4 * manager.MaxLine
 const flushSize = 64 << 10
 
 func newClient(d *Door, conn net.Conn) *client {
-	c := &client{door: d, conn: conn, peer: conn.RemoteAddr().String(), since: time.Now(), buf: make([]byte, readSize)}
+	c := &client{door: d, conn: conn, peer: conn.RemoteAddr().String(), since: time.Now(), buf: make([]byte, readSize), closed: make(chan struct{})}
 	_, c.tls = conn.(*tls.Conn)
 	if at, err := netip.ParseAddrPort(c.peer); err == nil {
 		c.addr = at.Addr().Unmap()
@@ -83,7 +87,10 @@ func (c *client) end() {
 }
 
 // close cuts the client off. It may be called at any time, by anybody.
-func (c *client) close() { _ = c.conn.Close() }
+func (c *client) close() {
+	c.once.Do(func() { close(c.closed) })
+	_ = c.conn.Close()
+}
 
 // wake ends a wait for the client's next bytes.
 func (c *client) wake() { _ = c.conn.SetReadDeadline(time.Unix(1, 0)) }

@@ -43,6 +43,7 @@ type Door struct {
 	clients   map[*client]struct{}
 	strangers map[netip.Addr][]*client // by address, the oldest first
 	strange   int                      // how many those are
+	admitted  uint64                   // clients ever
 }
 
 // New returns a door.
@@ -139,6 +140,8 @@ func (d *Door) admit(conn net.Conn) *client {
 		_ = conn.Close()
 		return nil
 	}
+	d.admitted++
+	c.number = d.admitted
 	d.clients[c] = struct{}{}
 	d.strangers[c.addr] = append(d.strangers[c.addr], c)
 	d.strange++
@@ -146,7 +149,7 @@ func (d *Door) admit(conn net.Conn) *client {
 	if d.strange > d.o.Strangers {
 		most := 0
 		for _, list := range d.strangers {
-			if len(list) > most {
+			if len(list) > most || len(list) == most && list[0].number < oldest.number {
 				most, oldest = len(list), list[0]
 			}
 		}

@@ -57,7 +57,7 @@ func login(c *client, ctx, _ context.Context) bool {
 	}
 	guard := c.door.up.Guard
 	for wait := guard.Wait(c.addr, time.Now()); wait > 0; wait = guard.Wait(c.addr, time.Now()) {
-		if time.Since(c.since)+wait > c.door.o.AuthTimeout || !sleep(ctx, wait) {
+		if time.Since(c.since)+wait > c.door.o.AuthTimeout || !c.sleep(ctx, wait) {
 			return false
 		}
 	}
@@ -67,7 +67,7 @@ func login(c *client, ctx, _ context.Context) bool {
 		guard.Failed(c.addr, time.Now())
 		c.door.up.AMI.LoginsFailed.Add(1)
 		c.door.up.Refuse(ctx, doorName, c.peer, name, "the login")
-		sleep(ctx, failDelay)
+		c.sleep(ctx, failDelay)
 		c.refuse("Authentication failed")
 		return false
 	}
@@ -116,16 +116,17 @@ func (c *client) enter(u *users.User) {
 	c.flush()
 }
 
-// sleep waits, unless ctx is done. It reports whether it waited in full.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits, unless ctx is done or the client cut off. It reports whether it waited in full.
+func (c *client) sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
+	case <-c.closed:
 	case <-ctx.Done():
-		return false
 	}
+	return false
 }
 
 func logoff(c *client, _, _ context.Context) bool {
