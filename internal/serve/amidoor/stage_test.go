@@ -50,10 +50,13 @@ func open(t *testing.T, o amidoor.Options, opts ...amitest.Option) *stage {
 	t.Helper()
 	s := &stage{t: t, network: amitest.NewNetwork(), log: &logged{}, served: make(chan error, 1)}
 	s.server = amitest.NewServer(append([]amitest.Option{amitest.WithNetwork(s.network), amitest.WithName("pbx")}, opts...)...)
-	var err error
+	redactor, err := redact.New(redact.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.up, err = upstream.Open(t.Context(), []ami.Config{{
 		Name: "pbx", Addr: "pbx:5038", Username: "admin", Secret: ami.StaticSecret("secret"), Dial: s.network.DialContext,
-	}}, upstream.Options{Users: users.NewDirectory(load(t, everybody)), Log: slog.New(slog.NewTextHandler(s.log, nil)), Redactor: &redact.Redactor{}})
+	}}, upstream.Options{Users: users.NewDirectory(load(t, everybody)), Log: slog.New(slog.NewTextHandler(s.log, nil)), Redactor: redactor})
 	if err != nil {
 		t.Fatal(err)
 	}
