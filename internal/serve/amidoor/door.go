@@ -88,7 +88,11 @@ func (d *Door) Serve(ctx, grace context.Context, l net.Listener) error {
 	go func() { sessions.Wait(); close(ended) }()
 	select {
 	case <-ended:
-	case <-work.Done():
+	case <-work.Done(): // actions end by that, and their clients are told
+		select {
+		case <-ended:
+		case <-time.After(2 * d.o.WriteTimeout):
+		}
 		d.each((*client).close)
 		<-ended
 	}
