@@ -42,9 +42,9 @@ var arrows = map[string]string{
 
 	"internal/serve/users":    "pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
 	"internal/serve/stream":   "pkg/ami pkg/output",
-	"internal/serve/upstream": "internal/serve/users internal/serve/stream pkg/ami pkg/ami/redact pkg/ami/state",
+	"internal/serve/upstream": "internal/serve/users internal/serve/stream internal/manager pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
 	"internal/serve/web":      door,
-	"internal/serve/amidoor":  door,
+	"internal/serve/amidoor":  door + " internal/manager",
 	"internal/serve":          "internal/serve/upstream internal/serve/users pkg/ami pkg/ami/redact",
 
 	"internal/cli/fail":   "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,27 +19,25 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// What events cost a real Asterisk that many clients listen to, by sessions of their own and through the door, in one run:
-//
-//	AMICTL_FANOUT=300 AMICTL_LAB_22=ADDR AMICTL_LAB_22_PID=PID AMICTLD=PATH go test -run TestFanOut -v ./internal/serve/amidoor
-//
-// scripts/fanout sets all of that up. It compares figures of the same minute alone, and asserts what docs/PERFORMANCE.md says.
+// What events cost a server that many clients listen to, by sessions of their own and through the door, in one run. scripts/fanout
+// sets it up: a real Asterisk or a simulator in a process of its own, and amictld. It compares figures of the same minute alone,
+// and holds what docs/PERFORMANCE.md says of a real Asterisk.
 func TestFanOut(t *testing.T) {
-	clients, err := strconv.Atoi(os.Getenv("AMICTL_FANOUT"))
+	clients, err := strconv.Atoi(os.Getenv("AMICTL_FANOUT_CLIENTS"))
 	if err != nil {
-		t.Skip("SKIPPED: a measurement of half a minute on a real Asterisk; scripts/fanout runs it")
+		t.Skip("SKIPPED: a measurement of half a minute; scripts/fanout makes it")
 	}
-	server, asterisk := os.Getenv("AMICTL_LAB_22"), os.Getenv("AMICTL_LAB_22_PID")
+	server, pid := os.Getenv("AMICTL_FANOUT_SERVER"), os.Getenv("AMICTL_FANOUT_SERVER_PID")
 	door, daemon := startDaemon(t, server)
-	direct := fanOut{clients: clients, at: server, source: server, pids: []string{asterisk}}.run(t)
-	t.Logf("%d sessions of their own: Asterisk %.2f core, p50 %s, p99 %s, %d of %d events", clients, direct.cores[0], direct.p50, direct.p99, direct.events, direct.expected)
-	through := fanOut{clients: clients, at: door, source: server, pids: []string{asterisk, daemon}}.run(t)
-	t.Logf("%d through the door: Asterisk %.3f core, serve %.2f core, p50 %s, p99 %s, %d of %d events", clients, through.cores[0], through.cores[1], through.p50, through.p99, through.events, through.expected)
-	t.Logf("Asterisk's CPU 1/%.0f, p99 1/%.0f", direct.cores[0]/through.cores[0], float64(direct.p99)/float64(through.p99))
-	if through.events < through.expected {
+	through := fanOut{clients: clients, at: door, source: server, pids: []string{pid, daemon}}.run(t)
+	t.Logf("%d through the door: server %.3f core, serve %.2f core, p50 %s, p99 %s, %d of %d events", clients, through.cores[0], through.cores[1], through.p50, through.p99, through.events, through.expected)
+	direct := fanOut{clients: clients, at: server, source: server, pids: []string{pid}}.run(t)
+	t.Logf("%d sessions of their own: server %.2f core, p50 %s, p99 %s, %d of %d events", clients, direct.cores[0], direct.p50, direct.p99, direct.events, direct.expected)
+	t.Logf("the server's CPU 1/%.0f, p99 1/%.0f", direct.cores[0]/through.cores[0], float64(direct.p99)/float64(through.p99))
+	if through.events != through.expected {
 		t.Errorf("%d of %d events came", through.events, through.expected)
 	}
-	if clients >= 300 && (through.cores[0] > direct.cores[0]/15 || through.p99 > direct.p99/20 || through.cores[1] > 0.6) {
+	if os.Getenv("AMICTL_FANOUT_BOUNDS") == "1" && (through.cores[0] > direct.cores[0]/15 || through.p99 > direct.p99/20 || through.cores[1] > 0.6) {
 		t.Error("more than 1/15 of the CPU, 1/20 of the p99, or 0.6 core")
 	}
 }
@@ -84,6 +81,9 @@ func startDaemon(t *testing.T, server string) (addr, pid string) {
 }
 
 func labSecret() string {
+	if s := os.Getenv("AMICTL_FANOUT_SECRET"); s != "" {
+		return s
+	}
 	if s := os.Getenv("AMICTL_LAB_22_SECRET_ADMIN"); s != "" {
 		return s
 	}
@@ -114,7 +114,6 @@ func (f fanOut) run(t *testing.T) fanOutResult {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	total := hdrhistogram.New(1, int64(time.Minute), 3)
-	var measured atomic.Bool
 	conns := make([]net.Conn, f.clients)
 	for i := range conns {
 		conns[i] = logIn(t, f.at, "user")
@@ -131,7 +130,6 @@ func (f fanOut) run(t *testing.T) fanOutResult {
 	defer sender.Close()
 	time.Sleep(time.Second)
 	before, start := cpu(t, f.pids), time.Now()
-	measured.Store(true)
 	pad := strings.Repeat("x", fanOutSize-100)
 	sent := 0
 	for n := 0; time.Since(start) < fanOutTime; n++ {

@@ -55,9 +55,8 @@ func TestWindowIsAList(t *testing.T) {
 		w := New(1+random.IntN(40), 0)
 		var all []string // N of every entry that ever came
 		type reader struct {
-			c          *Cursor
-			at         int // what of all it has got or lost
-			got, total uint64
+			c  *Cursor
+			at int // what of all it has got or lost
 		}
 		readers := []*reader{{c: w.Latest()}}
 		for range 200 {
@@ -148,7 +147,7 @@ func TestEpochs(t *testing.T) {
 			}
 		})
 	}
-	if New(1, 0).Epoch() == New(1, 0).Epoch() {
+	if one, other := New(1, 0), New(1, 0); one.Epoch() == other.Epoch() {
 		t.Error("two windows have one epoch")
 	}
 }
