@@ -19,7 +19,7 @@ func takeBuffer() []byte {
 }
 
 func giveBuffer(b []byte) {
-	if cap(b) == 0 || cap(b) > keptBuffer {
+	if cap(b) < newBuffer || cap(b) > keptBuffer {
 		return
 	}
 	b = b[:0]

@@ -52,7 +52,6 @@ const flushSize = 64 << 10
 
 func newClient(d *Door, conn net.Conn) *client {
 	c := &client{door: d, conn: conn, peer: conn.RemoteAddr().String(), since: time.Now(), buf: make([]byte, readSize), closed: make(chan struct{})}
-	_, c.tls = conn.(*tls.Conn)
 	if at, err := netip.ParseAddrPort(c.peer); err == nil {
 		c.addr = at.Addr().Unmap()
 	}
@@ -63,6 +62,9 @@ func newClient(d *Door, conn net.Conn) *client {
 // of actions.
 func (c *client) run(ctx, work context.Context) {
 	defer c.end()
+	if !c.shakeHands(ctx) {
+		return
+	}
 	c.greet()
 	if !c.flush() {
 		return
@@ -70,6 +72,18 @@ func (c *client) run(ctx, work context.Context) {
 	for c.fill(ctx) && c.consume(ctx, work) {
 		c.in.Shrink()
 	}
+}
+
+// shakeHands does TLS's part, if there is one. It counts for the login.
+func (c *client) shakeHands(ctx context.Context) bool {
+	conn, ok := c.conn.(*tls.Conn)
+	if !ok {
+		return true
+	}
+	c.tls = true
+	shaking, cancel := context.WithDeadline(ctx, c.since.Add(c.door.o.AuthTimeout))
+	defer cancel()
+	return conn.HandshakeContext(shaking) == nil
 }
 
 // end closes the connection once all was written.

@@ -1,10 +1,8 @@
 package amidoor_test
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"regexp"
@@ -15,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/apntalk/amictl/internal/serve/amidoor"
-	"github.com/apntalk/amictl/internal/serve/upstream"
 	"github.com/apntalk/amictl/internal/serve/users"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
@@ -92,45 +89,18 @@ func compare(t *testing.T, server, secret string) {
 // openDoor opens a door before a server for its own user, and returns the address.
 func openDoor(t *testing.T, server, secret string) string {
 	t.Helper()
-	resolve := func(string) (redact.Secret, error) { return redact.NewSecret(secret), nil }
 	list, err := users.Load([]users.Spec{{
 		Name: "admin", Secret: "given", Events: []string{"*"}, Contexts: []string{"*"}, Commands: []string{"core", "nonsense"}, Applications: []string{"*"},
 		Actions: []string{"*", "AGI", "CreateConfig", "DialplanExtensionAdd", "DialplanExtensionRemove", "ModuleLoad", "UpdateConfig"},
-	}}, resolve)
+	}}, func(string) (redact.Secret, error) { return redact.NewSecret(secret), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	redactor, err := redact.New(redact.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	up, err := upstream.Open(t.Context(), []ami.Config{{Name: "pbx", Addr: server, Username: "admin", Secret: ami.StaticSecret(secret)}},
-		upstream.Options{Users: users.NewDirectory(list), Log: slog.New(slog.DiscardHandler), Redactor: redactor})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- amidoor.New(up, amidoor.Options{Node: "pbx"}).Serve(ctx, ctx, l) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-		up.Close()
-	})
-	for range 1000 {
-		if up.Readiness().Ready == 1 {
-			return l.Addr().String()
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("the server does not become ready: %v", up.Away("pbx"))
-	return ""
+	up := openUpstream(t, ami.Config{Name: "pbx", Addr: server, Username: "admin", Secret: ami.StaticSecret(secret)}, list, io.Discard)
+	l := listenHere(t)
+	serve(t, up, amidoor.Options{}, l)
+	awaitReady(t, up)
+	return l.Addr().String()
 }
 
 // ask says something in a session of its own, and returns all that comes.

@@ -73,14 +73,17 @@ func (d *Door) Serve(ctx, grace context.Context, l net.Listener) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // actions outlive ctx, but not grace
 	defer cancel()
 	defer context.AfterFunc(grace, cancel)()
+	open, stop := context.WithCancel(ctx)
+	defer stop()
 	var helpers, sessions sync.WaitGroup
-	events, stop := context.WithCancel(ctx)
-	helpers.Go(func() { d.boot.follow(events, d.up.Window, d.o.Node) })
-	helpers.Go(func() { d.followUsers(events) })
-	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
-	err := d.accept(ctx, l, func(c *client) { sessions.Go(func() { c.run(ctx, work) }) })
+	helpers.Go(func() { d.boot.follow(open, d.up.Window, d.o.Node) })
+	helpers.Go(func() { d.followUsers(open) })
+	defer context.AfterFunc(open, func() { _ = l.Close() })()
+	err := d.accept(open, l, func(c *client) { sessions.Go(func() { c.run(open, work) }) })
 	if ctx.Err() != nil {
 		err = nil
+	} else {
+		cancel() // the listener failed
 	}
 	stop()
 	d.each((*client).wake)

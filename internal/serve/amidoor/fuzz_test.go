@@ -3,17 +3,14 @@ package amidoor_test
 import (
 	"errors"
 	"io"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/apntalk/amictl/internal/serve/amidoor"
-	"github.com/apntalk/amictl/internal/serve/upstream"
 	"github.com/apntalk/amictl/internal/serve/users"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
-	"github.com/apntalk/amictl/pkg/ami/redact"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -31,28 +28,16 @@ func FuzzClient(f *testing.F) {
 	network := amitest.NewNetwork()
 	server := amitest.NewServer(amitest.WithName("pbx"), amitest.WithNetwork(network))
 	f.Cleanup(server.Close)
-	list, err := users.Load([]users.Spec{{Name: "u", Secret: "given", Events: []string{"*"}}}, func(string) (redact.Secret, error) { return redact.NewSecret("s"), nil })
-	if err != nil {
-		f.Fatal(err)
-	}
-	redactor, err := redact.New(redact.Config{})
-	if err != nil {
-		f.Fatal(err)
-	}
-	up, err := upstream.Open(f.Context(), []ami.Config{{Name: "pbx", Addr: "pbx:5038", Username: "admin", Secret: ami.StaticSecret("secret"), Dial: network.DialContext}},
-		upstream.Options{Users: users.NewDirectory(list), Log: slog.New(slog.DiscardHandler), Redactor: redactor})
-	if err != nil {
-		f.Fatal(err)
-	}
+	up := openUpstream(f, ami.Config{
+		Name: "pbx", Addr: "pbx:5038", Username: "admin", Secret: ami.StaticSecret("secret"), Dial: network.DialContext,
+	}, load(f, []users.Spec{{Name: "u", Events: []string{"*"}}}), io.Discard)
 	f.Cleanup(up.Close)
 	l, err := network.Listen("door:5038")
 	if err != nil {
 		f.Fatal(err)
 	}
 	go func() { _ = amidoor.New(up, amidoor.Options{Node: "pbx"}).Serve(f.Context(), f.Context(), l) }()
-	for up.Readiness().Ready == 0 {
-		time.Sleep(10 * time.Millisecond)
-	}
+	awaitReady(f, up)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if strings.Contains(strings.ToLower(string(data)), "listcommands") {
 			return // the one action that asks the server
@@ -65,7 +50,7 @@ func FuzzClient(f *testing.F) {
 		defer conn.Close()
 		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 		go func() {
-			_, _ = io.WriteString(conn, "Action: Login\r\nUsername: u\r\nSecret: s\r\nEvents: off\r\n\r\n"+string(data)+"\n\nAction: Logoff\n\nAction: Logoff\n\n")
+			_, _ = io.WriteString(conn, "Action: Login\r\nUsername: u\r\nSecret: u-word\r\nEvents: off\r\n\r\n"+string(data)+"\n\nAction: Logoff\n\nAction: Logoff\n\n")
 		}()
 		got, err := io.ReadAll(conn)
 		if err != nil && !strings.Contains(err.Error(), "reset") { // it was gone with some of our bytes unread

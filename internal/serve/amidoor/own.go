@@ -109,10 +109,7 @@ func (c *client) enter(u *users.User) {
 	if c.view.mask&manager.System != 0 && u.SeesEvent("FullyBooted") {
 		c.out = c.door.boot.append(c.out, time.Now(), c.door.up.Away(c.door.o.Node) == nil)
 	}
-	pending := c.out
-	c.out = nil
 	c.writer = newWriter(c, c.view)
-	c.out = pending
 	c.flush()
 }
 
@@ -231,14 +228,13 @@ func (c *client) await(ctx context.Context, timeout time.Duration) bool {
 		waiting, cancel = context.WithTimeout(ctx, timeout)
 	}
 	over := make(chan struct{})
+	c.r, c.w = 0, 0
 	_ = c.conn.SetReadDeadline(time.Time{})
 	go func() {
 		defer close(over)
 		one := make([]*stream.Entry, 1)
 		_, _, _ = cursor.Next(waiting, one, 0)
-		if ctx.Err() == nil {
-			_ = c.conn.SetReadDeadline(time.Unix(1, 0))
-		}
+		c.wake()
 	}()
 	n, err := c.conn.Read(c.buf[c.w:])
 	c.w += n

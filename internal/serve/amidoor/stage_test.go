@@ -50,16 +50,9 @@ func open(t *testing.T, o amidoor.Options, opts ...amitest.Option) *stage {
 	t.Helper()
 	s := &stage{t: t, network: amitest.NewNetwork(), log: &logged{}, served: make(chan error, 1)}
 	s.server = amitest.NewServer(append([]amitest.Option{amitest.WithNetwork(s.network), amitest.WithName("pbx")}, opts...)...)
-	redactor, err := redact.New(redact.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.up, err = upstream.Open(t.Context(), []ami.Config{{
+	s.up = openUpstream(t, ami.Config{
 		Name: "pbx", Addr: "pbx:5038", Username: "admin", Secret: ami.StaticSecret("secret"), Dial: s.network.DialContext,
-	}}, upstream.Options{Users: users.NewDirectory(load(t, everybody)), Log: slog.New(slog.NewTextHandler(s.log, nil)), Redactor: redactor})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, load(t, everybody), s.log)
 	l, err := s.network.Listen("door:5038")
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +66,61 @@ func open(t *testing.T, o amidoor.Options, opts ...amitest.Option) *stage {
 	t.Cleanup(s.close)
 	time.Sleep(time.Second)
 	return s
+}
+
+// openUpstream opens the daemon's sessions to a server. The caller closes them.
+func openUpstream(t testing.TB, node ami.Config, list []*users.User, log io.Writer) *upstream.Upstream {
+	t.Helper()
+	redactor, err := redact.New(redact.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, err := upstream.Open(t.Context(), []ami.Config{node}, upstream.Options{
+		Users: users.NewDirectory(list), Log: slog.New(slog.NewTextHandler(log, nil)), Redactor: redactor,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return up
+}
+
+// awaitReady waits until the sessions are there, in real time.
+func awaitReady(t testing.TB, up *upstream.Upstream) {
+	t.Helper()
+	for range 3000 {
+		if up.Readiness().Ready == 1 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("the server does not become ready: %v", up.Away("pbx"))
+}
+
+// serve has a door take a listener's clients until the test ends, and returns what Serve will return.
+func serve(t *testing.T, up *upstream.Upstream, o amidoor.Options, l net.Listener) (served chan error) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	served = make(chan error, 1)
+	o.Node = "pbx"
+	go func() { served <- amidoor.New(up, o).Serve(ctx, ctx, l) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		up.Close()
+	})
+	return served
+}
+
+// listenHere listens on this host.
+func listenHere(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 func (s *stage) close() {
@@ -92,7 +140,7 @@ func (s *stage) close() {
 }
 
 // load makes users whose secrets are their names and -word.
-func load(t *testing.T, specs []users.Spec) []*users.User {
+func load(t testing.TB, specs []users.Spec) []*users.User {
 	t.Helper()
 	for i := range specs {
 		specs[i].Secret = "is:" + specs[i].Name + "-word"
