@@ -86,7 +86,7 @@ func TestEventsBeforeAChange(t *testing.T) {
 		for i := range 300 {
 			s.server.EmitEvent("UserEvent", "UserEvent", "A", "N", fmt.Sprint(i), "Pad", strings.Repeat("x", 500))
 		}
-		synctest.Wait() // some are written, the others wait
+		time.Sleep(time.Second) // some are written, the others wait
 		p.say("Action: Events\nEventMask: off")
 		got := p.hear("Response: Success\r\nEvents: Off\r\n\r\n")
 		if n := strings.Count(got, "Event: UserEvent"); n != 300 {
@@ -201,6 +201,26 @@ func TestSynchronousOriginate(t *testing.T) {
 			t.Errorf("after %v, and %q", took, got)
 		}
 		bad.answers("Response: Error\nMessage: Originate failed")
+	})
+}
+
+// An Originate of whose end nothing comes is answered all the same, and the client is told that it may have run.
+func TestOriginateWithoutAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, amidoor.Options{}, amitest.WithSetup(func(srv *amitest.Server) {
+			srv.Handle("Originate", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Ack("Originate successfully queued") })
+		}))
+		late, lost := s.login("root", "off"), s.login("root", "off")
+		start := time.Now()
+		late.say("Action: Originate\nChannel: Local/1@default\nTimeout: 5000\nActionID: 1")
+		late.answers("Response: Error\nActionID: 1\nMessage: The server pbx did not answer in time; the action may have run")
+		if took := time.Since(start); took != 15*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		lost.say("Action: Originate\nChannel: Local/1@default\nActionID: 2")
+		time.Sleep(time.Second)
+		s.network.Reset("pbx")
+		lost.answers("Response: Error\nActionID: 2\nMessage: The server pbx is away; the action may have run")
 	})
 }
 
