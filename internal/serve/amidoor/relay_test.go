@@ -196,6 +196,32 @@ func TestLongActionHoldsNobodysPing(t *testing.T) {
 	})
 }
 
+// The output of a Command comes whole and byte for byte, however long it is and takes (astmanproxy #7, #11).
+func TestLongCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lines := make([]amitest.Header, 0, 30_000)
+		lines = append(lines, amitest.Header{Name: "Message", Value: "Command output follows"})
+		for i := range cap(lines) - 1 {
+			lines = append(lines, amitest.Header{Name: "Output", Value: fmt.Sprintf("  %d: \xff %s", i, strings.Repeat("=", i%80))})
+		}
+		s := open(t, amidoor.Options{}, amitest.WithSetup(func(srv *amitest.Server) {
+			srv.Handle("Command", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Sleep(100 * time.Second); w.Reply("Success", lines...) })
+		}))
+		one, other := s.login("root", "off"), s.login("root", "off")
+		one.say("Action: Command\nCommand: core show everything\nActionID: long")
+		other.say("Action: Ping")
+		other.hear("Ping: Pong")
+		one.hear("Response: Success\r\nActionID: long\r\n")
+		var want strings.Builder
+		for _, l := range lines {
+			want.WriteString(l.Name + ": " + l.Value + "\r\n")
+		}
+		if got := one.hear("\r\n\r\n") + "\r\n"; got != want.String() {
+			t.Errorf("%d bytes, not %d", len(got), want.Len())
+		}
+	})
+}
+
 // A server that is away is said to be so at once; clients stay, and events come again with it.
 func TestAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
