@@ -51,7 +51,19 @@ func (u *Upstream) do(ctx context.Context, q *Request) (*ami.Reply, error) {
 	if !q.User.Take() {
 		return nil, ErrTooFast
 	}
+	if awaitsCall(&q.Action) {
+		return u.originate(ctx, node, q.Action)
+	}
 	return node.Do(ctx, q.Action)
+}
+
+// Ask carries out an action of the daemon's own, for no user.
+func (u *Upstream) Ask(ctx context.Context, node string, a ami.Action) (*ami.Reply, error) {
+	n, ok := u.actions.Node(node)
+	if !ok {
+		return nil, ErrUnknownNode
+	}
+	return n.Do(ctx, a)
 }
 
 // Refuse logs and counts what a door refused by itself: a login, a node, an event mask.

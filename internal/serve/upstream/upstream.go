@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/apntalk/amictl/internal/serve/stream"
 	"github.com/apntalk/amictl/internal/serve/users"
@@ -28,17 +29,27 @@ type Upstream struct {
 	Log    *slog.Logger   // for doors, too
 	Window *stream.Window // what the event sessions receive
 	State  *state.Watcher
+	AMI    AMIFigures
 
 	redact  *redact.Redactor
 	events  *ami.Cluster
 	actions *ami.Cluster
 	counts  counts
+	own     ownIDs
 
 	mu    sync.Mutex            // guards nodes: held while they are edited
 	nodes map[string]ami.Config // as they were given
 
 	cancel context.CancelFunc
 	pump   sync.WaitGroup
+}
+
+// AMIFigures are those of all AMI doors.
+type AMIFigures struct {
+	Clients      atomic.Int64  // connected now
+	Events       atomic.Uint64 // written
+	CutOff       atomic.Uint64 // clients that were too slow
+	LoginsFailed atomic.Uint64
 }
 
 // Open makes the sessions of some nodes, and waits for none of them.
@@ -110,6 +121,7 @@ func (u *Upstream) SetNodes(nodes []ami.Config) error {
 		}
 		event, action := nodes[i], nodes[i]
 		event.Events, action.Events, action.Filters = "on", "off", nil
+		action.OnReady = u.own.of(action.Name)
 		if _, err := u.events.Add(event); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package users
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,6 +24,12 @@ var named = []string{"AGI", "CreateConfig", "DialplanExtensionAdd", "DialplanExt
 var leading = map[string][]string{
 	"originate": {"Context"}, "redirect": {"Context", "ExtraContext"}, "atxfer": {"Context"}, "blindtransfer": {"Context"},
 }
+
+// joining are the actions that have a server call a channel, now or later, with the headers that name it.
+var joining = map[string][]string{"originate": {"Channel"}, "queueadd": {"Interface"}}
+
+// evaluating are the actions that read or write dialplan functions, with the headers that name those.
+var evaluating = map[string]string{"getvar": "Variable", "setvar": "Variable", "status": "Variables"}
 
 // MayName reports whether an action of that name is among the user's. Allows says whether it is whatever its headers are.
 func (u *User) MayName(action string) bool {
@@ -48,6 +55,20 @@ func (u *User) Allows(node string, a *ami.Action) error {
 			}
 		}
 	}
+	for _, header := range joining[name] {
+		for channel := range values(a, header) {
+			if err := u.allowsChannel(channel); err != nil {
+				return err
+			}
+		}
+	}
+	if header := evaluating[name]; header != "" {
+		for text := range values(a, header) {
+			if contains(text, evaluators) && !u.runsPrograms() {
+				return denied("a function that evaluates text, which needs System among the applications")
+			}
+		}
+	}
 	switch name {
 	case "command":
 		return u.allowsCommand(a)
@@ -55,13 +76,16 @@ func (u *User) Allows(node string, a *ami.Action) error {
 		return u.allowsOriginate(a)
 	case "mixmonitor":
 		for command := range values(a, "Command") {
-			if command != "" && !names(u.spec.Applications, "System") {
+			if command != "" && !u.runsPrograms() {
 				return denied("MixMonitor with a Command, which needs System among the applications")
 			}
 		}
 	}
 	return nil
 }
+
+// runsPrograms reports whether the user may have a server run programs: System is among his applications, by its name.
+func (u *User) runsPrograms() bool { return names(u.spec.Applications, "System") }
 
 // allowsCommand: all words of one of the user's commands stand at the beginning. Asterisk knows abbreviations; those are not
 // allowed, for they change with its modules.
@@ -82,18 +106,20 @@ func begins(words, allowed []string) bool {
 // programs are what manager.c (action_originate) takes for the sign of an application that runs programs.
 var programs = []string{"system", "exec", "agi", "mixmonitor", "externalivr", "originate"}
 
-// evaluators are functions that evaluate text or run programs, also where an application evaluates its data.
-var evaluators = []string{"shell", "eval"}
+// evaluators are functions that evaluate text, run programs or write files, also where an application evaluates its data.
+var evaluators = []string{"shell", "eval", "file("}
 
-// allowsOriginate looks at where the call leads: a Local channel leads into a context, an application may run programs, and a
-// variable may be a function that does.
+// harmless are the functions that a call's variables may set.
+var harmless = []string{"CALLERID", "CDR", "CONNECTEDLINE", "PJSIP_HEADER"}
+
+// allowsOriginate looks at what a call runs: an application may run programs, and a variable may be a function that does.
 func (u *User) allowsOriginate(a *ami.Action) error {
-	for channel := range values(a, "Channel") {
-		if context, ok := localContext(channel); ok && !matches(u.spec.Contexts, context) {
+	for place := range values(a, "PreDialGoSub") { // context,exten,priority
+		context, _, _ := strings.Cut(place, ",")
+		if place != "" && !matches(u.spec.Contexts, context) {
 			return denied("the context %s", context)
 		}
 	}
-	system := names(u.spec.Applications, "System")
 	for application := range values(a, "Application") {
 		allowed := matches(u.spec.Applications, application)
 		if contains(application, programs) {
@@ -103,31 +129,58 @@ func (u *User) allowsOriginate(a *ami.Action) error {
 			return denied("the application %s", application)
 		}
 	}
+	if u.runsPrograms() {
+		return nil
+	}
 	for data := range values(a, "Data") {
-		if contains(data, evaluators) && !system {
+		if contains(data, evaluators) {
 			return denied("data that evaluates text, which needs System among the applications")
 		}
 	}
 	for variable := range values(a, "Variable") {
-		if strings.ContainsRune(variable, '(') && !system {
-			return denied("a variable that is a function, which needs System among the applications")
+		if function := harmfulFunction(variable); function != "" {
+			return denied("the function %s in a variable, which needs System among the applications", function)
 		}
 	}
 	return nil
 }
 
-// localContext returns the context that a channel such as Local/200@default/n leads to.
-func localContext(channel string) (context string, ok bool) {
+var functionCall = regexp.MustCompile(`([\w-]+)\(`)
+
+// harmfulFunction returns a function that a Variable header may set and that is not known to be harmless, "" if there is none.
+// Asterisk takes quotes and backslashes away before it looks (astman_get_variables_order in manager.c).
+func harmfulFunction(variable string) string {
+	variable = strings.NewReplacer(`"`, "", `\`, "").Replace(variable)
+	for _, call := range functionCall.FindAllStringSubmatch(variable, -1) {
+		if !names(harmless, call[1]) {
+			return call[1]
+		}
+	}
+	return ""
+}
+
+// allowsChannel looks at where a channel leads to: a Local channel, such as Local/200@default/n, leads to a context. Where it
+// is not plain what its context is, the user needs all that it may be.
+func (u *User) allowsChannel(channel string) error {
 	kind, rest, _ := strings.Cut(strings.TrimSpace(channel), "/")
 	if !strings.EqualFold(kind, "Local") {
-		return "", false
+		return nil
 	}
-	_, context, _ = strings.Cut(rest, "@")
-	context, _, _ = strings.Cut(context, "/")
-	if context == "" {
-		context = "default" // chan_local's own
+	ends := []string{rest[strings.IndexByte(rest, '@')+1:], rest[strings.LastIndexByte(rest, '@')+1:]}
+	exten, _, _ := strings.Cut(rest, "@")
+	if exten == rest || strings.Contains(exten, "/") { // the context may be behind the options, and then there is none
+		ends = append(ends, "default") // chan_local's own
 	}
-	return context, true
+	if exten == rest {
+		ends = ends[2:]
+	}
+	for _, end := range ends {
+		context, _, _ := strings.Cut(end, "/")
+		if !matches(u.spec.Contexts, context) {
+			return denied("the context %s", context)
+		}
+	}
+	return nil
 }
 
 func contains(text string, words []string) bool {

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/apntalk/amictl/internal/manager"
 )
 
 // HandlerFunc answers one action.
@@ -84,7 +86,7 @@ func (s *Server) find(name []byte) *action {
 	}
 	var low [maxActionName]byte
 	for i, c := range name {
-		low[i] = lower(c)
+		low[i] = manager.Lower(c)
 	}
 	key := low[:len(name)]
 	if p := s.custom.Load(); p != nil {
@@ -132,23 +134,23 @@ func (s *Server) actions() []*action {
 
 // message runs one message (process_message in manager.c) and says whether the
 // session goes on.
-func (s *session) message(v verdict) bool {
+func (s *session) message(v manager.Verdict) bool {
 	s.tally.actions++
 	r, w := &s.req, &s.w
-	r.action, r.id = s.in.first("Action", true), s.in.first("ActionID", false)
+	r.action, r.id = s.in.First("Action", true), s.in.First("ActionID", false)
 	w.closing = false
 	if s.srv.book.ids != nil {
 		s.srv.book.byID(r.id)
 	}
 	switch {
-	case v == gotTooMany:
-		w.Error("Too many lines in message or allocation failure")
+	case v == manager.GotTooMany:
+		w.Error(manager.TooManyText)
 		return true
-	case v == gotTooLong:
-		w.Error("Failed to parse message: line too long")
+	case v == manager.GotTooLong:
+		w.Error(manager.TooLongText)
 		return true
 	case len(r.action) == 0:
-		w.Error("Missing action in request")
+		w.Error(manager.NoActionText)
 		return true
 	case s.srv.stopping.Load():
 		w.Error("Asterisk is shutting down")
@@ -168,16 +170,16 @@ func (s *session) message(v verdict) bool {
 func (s *session) execute(r *Request, w *ResponseWriter) {
 	a := s.srv.find(r.action)
 	if !s.authed && (a == nil || !a.preAuth) {
-		w.Error("Permission denied")
+		w.Error(manager.DeniedText)
 		return
 	}
 	switch {
 	case a == nil && s.refused(r.action):
-		w.Error("Permission denied")
+		w.Error(manager.DeniedText)
 	case a == nil:
 		w.Error(unknownAction(r.action))
 	case a.class != 0 && s.write&a.class == 0:
-		w.Error("Permission denied")
+		w.Error(manager.DeniedText)
 	default:
 		a.run(r, w)
 	}

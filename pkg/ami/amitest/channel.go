@@ -3,6 +3,8 @@ package amitest
 import (
 	"strconv"
 	"strings"
+
+	"github.com/apntalk/amictl/internal/manager"
 )
 
 // channelActions are those that work on one channel.
@@ -64,7 +66,7 @@ func hangup(r *Request, w *ResponseWriter) {
 func hangupMatching(_ *Request, w *ResponseWriter, name string, cause int) {
 	expr := strings.TrimPrefix(name, "/")
 	expr = strings.TrimSuffix(expr, "/")
-	re, err := posixRegexp(expr)
+	re, err := manager.Regexp(expr)
 	if err != nil {
 		w.Error("Regex compile failed on: " + name)
 		return

@@ -1,10 +1,11 @@
 package amitest
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/apntalk/amictl/internal/manager"
 )
 
 // coreActions are those of manager.c about the system itself.
@@ -124,7 +125,7 @@ func statusFields(c *Channel, r *Request) []Header {
 			hs = append(hs, Header{"Variable", name + "=" + v})
 		}
 	}
-	if isTrue(r.Get("AllVariables")) {
+	if manager.True(r.Get("AllVariables")) {
 		for _, v := range c.Variables {
 			hs = append(hs, Header{"Variable", v.Name + "=" + v.Value})
 		}
@@ -185,8 +186,8 @@ func moduleLoad(r *Request, w *ResponseWriter) {
 // other header of the action as it was sent, to every session.
 func userEvent(r *Request, w *ResponseWriter) {
 	ev := Event{Name: "UserEvent", Class: classUser, Headers: []Header{{"UserEvent", r.Get("UserEvent")}}}
-	for i := range r.in.lines {
-		line := r.in.line(i)
+	for i := range r.in.Len() {
+		line := r.in.Line(i)
 		if hasPrefixFold(string(line), "Action:") || hasPrefixFold(string(line), "UserEvent:") {
 			continue
 		}
@@ -199,6 +200,3 @@ func userEvent(r *Request, w *ResponseWriter) {
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
-
-// posixRegexp compiles a POSIX extended expression as regcomp does.
-func posixRegexp(expr string) (*regexp.Regexp, error) { return regexp.CompilePOSIX(expr) }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	"github.com/apntalk/amictl/internal/manager"
 )
 
 // maxWrite is the largest single write, in bytes: the time limit of a write
@@ -157,7 +159,7 @@ func (s *session) pushSome(to, run *outbuf, allowed Class) {
 	for _, m := range run.marks {
 		ev := run.b[start:m.end]
 		start = m.end
-		if m.class&^allowed != 0 || !passes(s.filters, ev) {
+		if m.class&^allowed != 0 || !manager.Passes(s.filters, string(ev)) {
 			continue
 		}
 		to.b = append(to.b, ev...)

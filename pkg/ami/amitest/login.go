@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/apntalk/amictl/internal/manager"
 )
 
 // sessionActions are those of the session itself.
@@ -91,7 +93,7 @@ func (s *session) admit(u User, mask Class) {
 	s.user, s.read, s.write = u.Name, u.Read, u.Write
 	s.mask, s.authed = mask, true
 	for _, text := range u.Filters {
-		if f, refusal := parseFilter("", text, s.srv.cfg.version); refusal == "" {
+		if f, refusal := manager.ParseFilter("", text, s.srv.cfg.version.advancedFilters()); refusal == "" {
 			s.filters = append(s.filters, f)
 		}
 	}

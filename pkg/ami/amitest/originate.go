@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/apntalk/amictl/internal/manager"
 )
 
 var originateActions = []action{{name: "Originate", run: originate}}
@@ -51,7 +53,7 @@ func originate(r *Request, w *ResponseWriter) {
 		w.Error("Extension does not exist.")
 		return
 	}
-	if isTrue(r.Get("Async")) {
+	if manager.True(r.Get("Async")) {
 		w.Ack("Originate successfully queued")
 		s.call(o, func(c *Channel, outcome string) { s.originateResponse(o, c, outcome) })
 		return

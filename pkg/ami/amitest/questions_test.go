@@ -72,6 +72,10 @@ var questions = []question{
 	{name: "Filter legacy", send: "Action: Filter\nOperation: Add\nFilter: Event: X"},
 	{name: "Filter legacy, exclude", send: "Action: Filter\nOperation: add\nFilter: !X"},
 	{name: "Filter exclude nothing", send: "Action: Filter\nOperation: Add\nFilter: !"},
+	{name: "Filter over several lines", events: "user", send: "Action: Filter\nOperation: Add\nFilter: ^Event: UserEvent.*Zed: [12]\n\n" +
+		"Action: UserEvent\nUserEvent: A\nZed: 1\n\nAction: UserEvent\nUserEvent: B\nZed: 3"},
+	{name: "Filter at the beginning of a line", events: "user", send: "Action: Filter\nOperation: Add\nFilter: ^Privilege\n\n" +
+		"Action: UserEvent\nUserEvent: A"},
 	{name: "Filter name", send: "Action: Filter\nOperation: Add\nMatchCriteria: action(include),name(Hangup)"},
 	{name: "Filter name and text", send: "Action: Filter\nOperation: Add\nMatchCriteria: name(Hangup)\nFilter: x"},
 	{name: "Filter unknown criterion", send: "Action: Filter\nOperation: Add\nMatchCriteria: bogus(x)\nFilter: y"},

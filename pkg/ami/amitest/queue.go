@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/apntalk/amictl/internal/manager"
 )
 
 // queueActions are those of app_queue.
@@ -142,7 +144,7 @@ func queueAdd(r *Request, w *ResponseWriter) {
 	penalty, _ := leadingInt(r.Get("Penalty"))
 	m := QueueMember{
 		Interface: iface, Name: r.Get("MemberName"), StateInterface: r.Get("StateInterface"),
-		Penalty: max(0, penalty), Paused: isTrue(r.Get("Paused")), PausedReason: r.Get("Reason"), Status: memberInvalid,
+		Penalty: max(0, penalty), Paused: manager.True(r.Get("Paused")), PausedReason: r.Get("Reason"), Status: memberInvalid,
 	}
 	m.complete()
 	s.state.mu.Lock()
@@ -230,7 +232,7 @@ func queuePause(r *Request, w *ResponseWriter) {
 		w.Error("Need 'Interface' and 'Paused' parameters.")
 		return
 	}
-	on := isTrue(paused)
+	on := manager.True(paused)
 	s := w.sess.srv
 	changed := s.state.change(r.Get("Queue"), iface, func(m *QueueMember) {
 		m.Paused, m.PausedReason = on, r.Get("Reason")

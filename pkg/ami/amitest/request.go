@@ -1,6 +1,10 @@
 package amitest
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/apntalk/amictl/internal/manager"
+)
 
 // Header is one "Name: Value" line.
 type Header struct{ Name, Value string }
@@ -8,7 +12,7 @@ type Header struct{ Name, Value string }
 // Request is one action as the server understood it. It is valid only until
 // its handler returns; Headers gives a copy that may be kept.
 type Request struct {
-	in   *input
+	in   *manager.Input
 	sess *session
 	// action and id borrow the message's memory.
 	action, id []byte
@@ -22,12 +26,12 @@ func (r *Request) ActionID() string { return string(r.id) }
 
 // Get returns the value of the first header of that name, ignoring case; ""
 // if there is none or it is empty (astman_get_header).
-func (r *Request) Get(name string) string { return string(r.in.first(name, false)) }
+func (r *Request) Get(name string) string { return string(r.in.First(name, false)) }
 
 // Has says whether a header of that name was sent, even an empty one.
 func (r *Request) Has(name string) bool {
-	for i := range r.in.lines {
-		if _, ok := headerValue(r.in.line(i), name); ok {
+	for i := range r.in.Len() {
+		if _, ok := manager.HeaderValue(r.in.Line(i), name); ok {
 			return true
 		}
 	}
@@ -37,8 +41,8 @@ func (r *Request) Has(name string) bool {
 // Values returns the values of all headers of that name, in order.
 func (r *Request) Values(name string) []string {
 	var vs []string
-	for i := range r.in.lines {
-		if v, ok := headerValue(r.in.line(i), name); ok {
+	for i := range r.in.Len() {
+		if v, ok := manager.HeaderValue(r.in.Line(i), name); ok {
 			vs = append(vs, string(v))
 		}
 	}
@@ -48,9 +52,9 @@ func (r *Request) Values(name string) []string {
 // Headers returns a copy of all header lines, in order. A line without a colon
 // has its text in Name.
 func (r *Request) Headers() []Header {
-	hs := make([]Header, 0, len(r.in.lines))
-	for i := range r.in.lines {
-		name, value, _ := strings.Cut(string(r.in.line(i)), ":")
+	hs := make([]Header, 0, r.in.Len())
+	for i := range r.in.Len() {
+		name, value, _ := strings.Cut(string(r.in.Line(i)), ":")
 		hs = append(hs, Header{name, strings.TrimLeft(value, blanks)})
 	}
 	return hs

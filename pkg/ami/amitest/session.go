@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/apntalk/amictl/internal/manager"
 )
 
 // session is one manager session: one goroutine that reads, runs actions one at
@@ -18,7 +20,7 @@ type session struct {
 	id   uint64
 
 	// Of the session's goroutine alone.
-	in         input
+	in         manager.Input
 	batch      outbuf // answers to the actions of one read
 	now        time.Time
 	req        Request
@@ -44,7 +46,7 @@ type session struct {
 	frozen   bool // a fault: nothing is written, no action runs
 	dead     bool // nothing more is written
 	reset    bool // died by its own or an injected fault, not by a goodbye
-	filters  []filter
+	filters  []manager.Filter
 	wrote    numbers  // of the events written completely
 	shuffled []outbuf // a fault: answers kept back
 
@@ -101,7 +103,7 @@ func (s *session) run() {
 			copy(small, buf[:have])
 			putBuf(buf)
 			buf = small
-			s.in.shrink()
+			s.in.Shrink()
 		default:
 			if !s.authed && errors.Is(err, os.ErrDeadlineExceeded) {
 				s.srv.book.count(func(l *Ledger) *uint64 { return &l.AuthTimeouts })
@@ -117,7 +119,7 @@ func (s *session) run() {
 
 // idleRead is the read buffer of an idle session, in bytes. It holds more than
 // one line, so a partial line always leaves room.
-const idleRead = 2 * maxLine
+const idleRead = 2 * manager.MaxLine
 
 // burstIdle is how long a pipelining session keeps its big buffer.
 const burstIdle = 50 * time.Millisecond
@@ -147,9 +149,9 @@ func (s *session) consume(buf []byte, have int) int {
 	s.begin()
 	data := buf[:have]
 	for {
-		n, v := s.in.feed(data)
+		n, v := s.in.Feed(data)
 		data = data[n:]
-		if v == needMore {
+		if v == manager.NeedMore {
 			break
 		}
 		if !s.message(v) {

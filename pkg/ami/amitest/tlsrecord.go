@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"sync"
+
+	"github.com/apntalk/amictl/internal/manager"
 )
 
 // tlsListener accepts TLS connections that read as Asterisk does.
@@ -44,7 +46,7 @@ func (c *stallConn) Read(b []byte) (int, error) {
 	if _, err := c.rec.br.Peek(1); err != nil {
 		return 0, err
 	}
-	return c.Conn.Read(b[:min(len(b), maxLine)])
+	return c.Conn.Read(b[:min(len(b), manager.MaxLine)])
 }
 
 // Write writes after the handshake, which the banner is the first to need.

@@ -36,3 +36,6 @@ func ParseVersion(s string) (Version, error) {
 // legacy says whether Command answers Follows and lists lack their EventList
 // header, as up to series 13.
 func (v Version) legacy() bool { return v.Major <= 13 }
+
+// advancedFilters says whether filters may have criteria.
+func (v Version) advancedFilters() bool { return v.Major >= 18 }

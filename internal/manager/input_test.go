@@ -1,4 +1,4 @@
-package amitest
+package manager
 
 import (
 	"bytes"
@@ -24,30 +24,30 @@ func FuzzInput(f *testing.F) {
 
 // parseAll feeds data in steps and returns what was understood as text.
 func parseAll(data []byte, step int) string {
-	var in input
+	var in Input
 	var out strings.Builder
 	var buf []byte
 	for len(data) > 0 {
 		k := min(step, len(data))
 		buf, data = append(buf, data[:k]...), data[k:]
 		for {
-			n, v := in.feed(buf)
+			n, v := in.Feed(buf)
 			buf = buf[n:]
-			if v == needMore {
+			if v == NeedMore {
 				break
 			}
 			out.WriteByte(byte('0' + v))
-			for i := range in.lines {
-				l := in.line(i)
-				if len(l) == 0 || len(l) >= maxLine || bytes.IndexByte(l, '\n') >= 0 || i >= maxHeaders {
+			for i := range in.Len() {
+				l := in.Line(i)
+				if len(l) == 0 || len(l) >= MaxLine || bytes.IndexByte(l, '\n') >= 0 || i >= MaxHeaders {
 					panic("a line that cannot be")
 				}
 				out.Write(l)
 				out.WriteByte('\n')
 			}
-			in.first("Action", true)
+			in.First("Action", true)
 		}
-		if len(buf) >= maxLine {
+		if len(buf) >= MaxLine {
 			panic("bytes kept beyond a line")
 		}
 	}
@@ -61,7 +61,7 @@ func TestLongLines(t *testing.T) {
 	for _, tt := range []struct {
 		length int
 		end    string
-		want   string // a digit a message: its verdict
+		want   string // a digit a message: its Verdict
 	}{
 		{1022, "\r\n", "1"},
 		{1023, "\n", "1"},
@@ -73,12 +73,12 @@ func TestLongLines(t *testing.T) {
 		{1023 + 1024, "\r\n", "3"},
 		{5000, "\r\n", "3"},
 	} {
-		var in input
+		var in Input
 		data := []byte("Action: Ping\r\n" + strings.Repeat("x", tt.length) + tt.end + "ActionID: 1\r\n\r\n")
 		got := ""
 		for {
-			n, v := in.feed(data)
-			if data = data[n:]; v == needMore {
+			n, v := in.Feed(data)
+			if data = data[n:]; v == NeedMore {
 				break
 			}
 			got += string(rune('0' + v))

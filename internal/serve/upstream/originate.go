@@ -1,0 +1,99 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/apntalk/amictl/internal/manager"
+	"github.com/apntalk/amictl/internal/serve/stream"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// Times of a call that is being set up.
+const (
+	originateTimeout = 30 * time.Second // of an Originate that says nothing (action_originate in manager.c)
+	originateMargin  = 10 * time.Second // behind its Timeout, until its OriginateResponse is given up
+	longestOriginate = time.Hour
+)
+
+// awaitsCall reports whether an action is an Originate whose end the client waits for. To Asterisk such a one is the
+// session's business until the call was answered, and all other clients' actions would wait as long.
+func awaitsCall(a *ami.Action) bool {
+	return wire.EqualFold(a.Name, "Originate") && (a.AwaitOriginate || !manager.True(a.Get("Async")))
+}
+
+// originate has a server set up a call in a thread of its own (Async), and waits for the OriginateResponse here. The reply is
+// the server's to the Originate, with the OriginateResponse as its End.
+func (u *Upstream) originate(ctx context.Context, node *ami.Node, a ami.Action) (*ami.Reply, error) {
+	events := u.Window.LatestOf(node.Name())
+	defer events.Close()
+	reply, err := node.Do(ctx, asynchronous(a))
+	if err != nil {
+		return reply, err
+	}
+	failed := func(cause error) error {
+		return &ami.OpError{Op: ami.OpDo, Node: node.Name(), Action: a.Name, ActionID: reply.Get("ActionID"), Sent: ami.SentYes, Err: cause}
+	}
+	end, err := awaitResponse(ctx, events, reply.Get("ActionID"), callTimeout(&a))
+	if err != nil {
+		return nil, failed(err)
+	}
+	reply.End = end
+	if !reply.Success() {
+		return reply, failed(&ami.ResponseError{Action: a.Name, Message: "Originate failed", Outcome: reply.Outcome()})
+	}
+	return reply, nil
+}
+
+// asynchronous returns the action with Async: true.
+func asynchronous(a ami.Action) ami.Action {
+	fields := make([]ami.Field, 0, len(a.Fields)+1)
+	for _, f := range a.Fields {
+		if !wire.EqualFold(f.Name, "Async") {
+			fields = append(fields, f)
+		}
+	}
+	a.Fields, a.AwaitOriginate = append(fields, ami.Field{Name: "Async", Value: "true"}), false
+	return a
+}
+
+// callTimeout returns how long to wait for an Originate's end: its Timeout is in milliseconds.
+func callTimeout(a *ami.Action) time.Duration {
+	timeout := originateTimeout
+	if ms, err := strconv.Atoi(a.Get("Timeout")); err == nil && ms > 0 {
+		timeout = min(time.Duration(ms)*time.Millisecond, longestOriginate)
+	}
+	return timeout + originateMargin
+}
+
+// awaitResponse waits for the OriginateResponse of an ActionID. One that may have been lost is not waited for.
+func awaitResponse(ctx context.Context, events *stream.Cursor, id string, timeout time.Duration) (wire.Message, error) {
+	waiting, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	batch := make([]*stream.Entry, 64)
+	for {
+		n, lost, err := events.Next(waiting, batch, 0)
+		switch {
+		case ctx.Err() != nil:
+			return wire.Message{}, fmt.Errorf("%w: %w", ami.ErrCancelled, ctx.Err())
+		case waiting.Err() != nil:
+			return wire.Message{}, fmt.Errorf("%w: no OriginateResponse came", ami.ErrTimeout)
+		case err != nil:
+			return wire.Message{}, fmt.Errorf("%w: %w", ami.ErrClosed, err)
+		}
+		for _, e := range batch[:n] {
+			switch {
+			case e.Event.Gap != nil:
+				lost++
+			case wire.EqualFold(e.Event.Name(), "OriginateResponse") && e.Event.Get("ActionID") == id:
+				return e.Event.Message, nil
+			}
+		}
+		if lost > 0 {
+			return wire.Message{}, fmt.Errorf("%w: events were lost, and the OriginateResponse may be among them", ami.ErrDisconnected)
+		}
+	}
+}

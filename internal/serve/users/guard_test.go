@@ -1,0 +1,83 @@
+package users_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/apntalk/amictl/internal/serve/users"
+)
+
+func TestGuard(t *testing.T) {
+	g, now := users.NewGuard(), time.Unix(1_800_000_000, 0)
+	mallory, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	var waits []time.Duration
+	for range 10 {
+		waits = append(waits, g.Wait(mallory, now))
+		now = now.Add(g.Wait(mallory, now))
+		g.Failed(mallory, now)
+	}
+	if got, want := fmt.Sprint(waits), "[0s 0s 0s 0s 1s 2s 4s 8s 16s 30s]"; got != want {
+		t.Errorf("%s, not %s", got, want)
+	}
+	if g.Wait(other, now) != 0 {
+		t.Error("another address waits, too")
+	}
+	if w := g.Wait(mallory, now.Add(time.Hour)); w != 0 {
+		t.Errorf("an hour later there are %v to wait", w)
+	}
+	g.Failed(mallory, now.Add(time.Hour))
+	if w := g.Wait(mallory, now.Add(time.Hour)); w != 0 {
+		t.Errorf("what is long ago counts: %v", w)
+	}
+	for range 5 {
+		g.Failed(mallory, now.Add(time.Hour))
+	}
+	g.Succeeded(mallory)
+	if w := g.Wait(mallory, now.Add(time.Hour)); w != 0 {
+		t.Errorf("who came in waits %v", w)
+	}
+}
+
+// One IPv6 host has a whole /64, and an IPv4 address may come written as IPv6.
+func TestGuardNetworks(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	for _, c := range []struct {
+		failed, asks string
+		same         bool
+	}{
+		{"2001:db8::1", "2001:db8::ffff:1", true},
+		{"2001:db8::1", "2001:db8:0:1::1", false},
+		{"::ffff:192.0.2.1", "192.0.2.1", true},
+		{"192.0.2.1", "192.0.2.9", false},
+		{"fe80::1%eth0", "fe80::2%eth1", true},
+	} {
+		g := users.NewGuard()
+		for range 5 {
+			g.Failed(netip.MustParseAddr(c.failed), now)
+		}
+		if waits := g.Wait(netip.MustParseAddr(c.asks), now) > 0; waits != c.same {
+			t.Errorf("%s failed, %s waits: %v", c.failed, c.asks, waits)
+		}
+	}
+}
+
+// However many addresses fail, what is remembered of them is bounded, and those that wait are kept before others.
+func TestGuardIsBounded(t *testing.T) {
+	g, now := users.NewGuard(), time.Unix(1_800_000_000, 0)
+	waiting := netip.MustParseAddr("198.51.100.1")
+	for range 20 {
+		g.Failed(waiting, now)
+	}
+	for i := range 200_000 {
+		now = now.Add(10 * time.Microsecond)
+		g.Failed(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
+	}
+	if n := users.Remembered(g); n > 65_536 {
+		t.Errorf("%d addresses are remembered", n)
+	}
+	if g.Wait(waiting, now) == 0 {
+		t.Error("an address that waits was forgotten for one that does not")
+	}
+}

@@ -1,0 +1,211 @@
+package users_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/apntalk/amictl/internal/serve/users"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
+	"github.com/apntalk/amictl/pkg/ami/state"
+)
+
+const password = "sesame"
+
+// one makes the only user of a file.
+func one(t *testing.T, s users.Spec) *users.User {
+	t.Helper()
+	if s.Name == "" {
+		s.Name = "u"
+	}
+	s.Secret = "given"
+	list, err := users.Load([]users.Spec{s}, func(string) (redact.Secret, error) { return redact.NewSecret(password), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list[0]
+}
+
+func TestAllows(t *testing.T) {
+	caller := users.Spec{Actions: []string{"Originate", "Redirect", "Atxfer", "BlindTransfer", "QueueAdd"}, Contexts: []string{"out-*", "lobby"}, Applications: []string{"Play*", "MixMonitor"}}
+	system := caller
+	system.Applications = append([]string{"system"}, caller.Applications...)
+	console := users.Spec{Actions: []string{"Command"}, Commands: []string{"core show", "database  get"}}
+	everything := users.Spec{Actions: []string{"*"}, Contexts: []string{"*"}, Applications: []string{"*"}}
+	for _, c := range []struct {
+		name   string
+		user   users.Spec
+		action ami.Action
+		want   bool
+	}{
+		{"nothing said", users.Spec{}, ami.NewAction("Ping"), false},
+		{"by name", users.Spec{Actions: []string{"Ping"}}, ami.NewAction("ping"), true},
+		{"by glob", users.Spec{Actions: []string{"Queue*"}}, ami.NewAction("QUEUESTATUS"), true},
+		{"another", users.Spec{Actions: []string{"Queue*"}}, ami.NewAction("Reload"), false},
+		{"a longer name", users.Spec{Actions: []string{"Queue"}}, ami.NewAction("QueueRemove"), false},
+		{"a name and a space", users.Spec{Actions: []string{"Ping"}}, ami.NewAction("Ping "), false},
+		{"another node", users.Spec{Nodes: []string{"ber-*"}, Actions: []string{"*"}}, ami.NewAction("Ping"), false},
+		{"this node", users.Spec{Nodes: []string{"fra-*"}, Actions: []string{"*"}}, ami.NewAction("Ping"), true},
+
+		{"what changes the server is no wildcard's", everything, ami.NewAction("UpdateConfig"), false},
+		{"nor half of one's", users.Spec{Actions: []string{"AG?"}}, ami.NewAction("agi"), false},
+		{"but named", users.Spec{Actions: []string{"moduleload"}}, ami.NewAction("ModuleLoad"), true},
+
+		{"a command", console, ami.NewAction("Command", "Command", "core show channels"), true},
+		{"spaces and case", console, ami.NewAction("Command", "Command", "  CORE\tshow  channels"), true},
+		{"a command that is allowed itself", console, ami.NewAction("Command", "Command", "database get"), true},
+		{"another command", console, ami.NewAction("Command", "Command", "core stop now"), false},
+		{"its beginning", console, ami.NewAction("Command", "Command", "core"), false},
+		{"half a word", console, ami.NewAction("Command", "Command", "core showx"), false},
+		{"an abbreviation", console, ami.NewAction("Command", "Command", "core sh channels"), false},
+		{"quotes", console, ami.NewAction("Command", "Command", `"core" show channels`), false},
+		{"a backslash", console, ami.NewAction("Command", "Command", `core\ show channels`), false},
+		{"a second command", console, ami.NewAction("Command", "Command", "core show channels", "Command", "core stop now"), false},
+		{"a command under another spelling", console, ami.NewAction("Command", "Command", "core show channels", "COMMAND", "core stop now"), false},
+		{"an empty one", console, ami.NewAction("Command", "Command", ""), false},
+		{"no commands at all", users.Spec{Actions: []string{"Command"}}, ami.NewAction("Command", "Command", "core show channels"), false},
+
+		{"a context", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "out-1"), true},
+		{"another context", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "internal"), false},
+		{"a context too many", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "out-1", "context", "internal"), false},
+		{"a context under another spelling", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "CONTEXT", "internal"), false},
+		{"contexts have one case to a glob and a name", caller, ami.NewAction("Redirect", "Context", "internal", "Channel", "x"), false},
+		{"a redirect", caller, ami.NewAction("Redirect", "Channel", "x", "Context", "lobby", "ExtraContext", "out-2"), true},
+		{"the other leg", caller, ami.NewAction("Redirect", "Channel", "x", "Context", "lobby", "ExtraContext", "internal"), false},
+		{"an attended transfer", caller, ami.NewAction("Atxfer", "Channel", "x", "Context", "internal"), false},
+		{"a blind transfer", caller, ami.NewAction("BlindTransfer", "Channel", "x", "Context", "internal"), false},
+		{"before the dial", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "PreDialGoSub", "internal,s,1"), false},
+		{"before the dial, allowed", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "PreDialGoSub", "lobby,s,1"), true},
+
+		{"a Local channel", caller, ami.NewAction("Originate", "Channel", "Local/1@out-3/n", "Context", "lobby"), true},
+		{"a Local channel elsewhere", caller, ami.NewAction("Originate", "Channel", "local/1@internal", "Context", "lobby"), false},
+		{"a Local channel behind a space", caller, ami.NewAction("Originate", "Channel", " Local/1@internal", "Context", "lobby"), false},
+		{"a Local channel without a context", caller, ami.NewAction("Originate", "Channel", "Local/1", "Context", "lobby"), false},
+		{"an option before the context", caller, ami.NewAction("Originate", "Channel", "Local/1/n@lobby", "Context", "lobby"), false},
+		{"two contexts", caller, ami.NewAction("Originate", "Channel", "Local/1@internal@lobby", "Context", "lobby"), false},
+		{"two contexts, the other way", caller, ami.NewAction("Originate", "Channel", "Local/1@lobby@internal", "Context", "lobby"), false},
+		{"a second channel", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "channel", "Local/1@internal", "Context", "lobby"), false},
+		{"a member of a queue", caller, ami.NewAction("QueueAdd", "Queue", "q", "Interface", "Local/1@internal/n"), false},
+		{"a member of a queue, allowed", caller, ami.NewAction("QueueAdd", "Queue", "q", "Interface", "Local/1@lobby/n"), true},
+		{"a phone in a queue", caller, ami.NewAction("QueueAdd", "Queue", "q", "Interface", "PJSIP/a"), true},
+
+		{"an application", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "playback", "Data", "beep"), true},
+		{"another application", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Dial"), false},
+		{"one that runs programs, named", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "MixMonitor"), true},
+		{"System", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "System", "Data", "reboot"), false},
+		{"System by a wildcard", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "sYsTeM"), false},
+		{"its kin by a wildcard", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "TrySystem"), false},
+		{"Exec by a wildcard", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "ExecIf"), false},
+		{"AGI by a wildcard", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "DeadAGI"), false},
+		{"ExternalIVR by a wildcard", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "ExternalIVR"), false},
+		{"System, named", system, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "System", "Data", "true"), true},
+		{"an application too many", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Playback", "APPLICATION", "System"), false},
+		{"data that runs a program", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Playback", "Data", "${shell(reboot)}"), false},
+		{"data that writes a file", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Set", "Data", "FILE(/etc/x)=1"), false},
+		{"data that evaluates, with System", system, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Playback", "Data", "${EVAL(x)}"), true},
+		{"a variable", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "a=1,__b=Bob (sales)"), true},
+		{"the caller's name", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "CALLERID(name)=Bob"), true},
+		{"a variable that writes a file", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "FILE(/etc/x)=1"), false},
+		{"the second of a header", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "a=1,CHANNEL(hangup_handler_push)=x"), false},
+		{"behind quotes", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", `FI"LE"(/etc/x)=1`), false},
+		{"a variable of another header", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "a=1", "VARIABLE", "SHELL(x)=1"), false},
+		{"a function, with System", system, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "FILE(/x)=1"), true},
+
+		{"Getvar", everything, ami.NewAction("Getvar", "Variable", "CALLERID(num)"), true},
+		{"Getvar that runs a program", everything, ami.NewAction("Getvar", "Variable", "SHELL(reboot)"), false},
+		{"Setvar that writes a file", everything, ami.NewAction("Setvar", "Variable", "File(/etc/x)", "Value", "1"), false},
+		{"Status that runs a program", everything, ami.NewAction("Status", "Variables", "a,Shell(reboot)"), false},
+		{"MixMonitor", everything, ami.NewAction("MixMonitor", "Channel", "x"), true},
+		{"MixMonitor with a program", everything, ami.NewAction("MixMonitor", "Channel", "x", "Command", "reboot"), false},
+		{"MixMonitor with a program, System by a wildcard", users.Spec{Actions: []string{"*"}, Applications: []string{"Sys*"}}, ami.NewAction("MixMonitor", "Command", "reboot"), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := one(t, c.user).Allows("fra-1", &c.action)
+			if c.want != (err == nil) {
+				t.Errorf("%v", err)
+			}
+			if denied := (*users.DeniedError)(nil); err != nil && (!errors.As(err, &denied) || denied.What == "") {
+				t.Errorf("a refusal that says nothing: %#v", err)
+			}
+		})
+	}
+}
+
+// What a right to an action does not say, MayName does not say either.
+func TestMayName(t *testing.T) {
+	u := one(t, users.Spec{Actions: []string{"Queue*", "agi"}})
+	for name, want := range map[string]bool{"QueueStatus": true, "Ping": false, "AGI": true, "": false} {
+		if u.MayName(name) != want {
+			t.Errorf("%q: %v", name, !want)
+		}
+	}
+}
+
+func TestSees(t *testing.T) {
+	u := one(t, users.Spec{Nodes: []string{"fra-*", "ber-1"}, Events: []string{"Queue*", "Hangup"}})
+	for node, want := range map[string]bool{"fra-7": true, "ber-1": true, "ber-2": false} {
+		if u.SeesNode(node) != want {
+			t.Errorf("node %s: %v", node, !want)
+		}
+	}
+	for event, want := range map[string]bool{"QueueMemberStatus": true, "HANGUP": true, "HangupRequest": false, "Newchannel": false} {
+		if u.SeesEvent(event) != want {
+			t.Errorf("event %s: %v", event, !want)
+		}
+	}
+	for kind, want := range map[state.Kind]bool{state.KindMember: true, state.KindRecord: true, state.KindChannel: false, state.KindNode: true, "future": false} {
+		if u.SeesKind(kind) != want {
+			t.Errorf("kind %s: %v", kind, !want)
+		}
+	}
+	if none := one(t, users.Spec{}); none.SeesEvent("Hangup") || !none.SeesNode("any") {
+		t.Error("absent events are none, absent nodes are all")
+	}
+	if r := users.Reader(); !r.SeesEvent("Hangup") || !r.SeesNode("any") || r.MayName("Ping") {
+		t.Error("a reader sees everything and does nothing")
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	u := one(t, users.Spec{})
+	if !u.HasSecret(password) || u.HasSecret("") || u.HasSecret("Sesame") || u.HasSecret("sesame ") {
+		t.Error("HasSecret")
+	}
+	const key = "58082ff3a74bcd51be4523d995454131" // md5 of 4711 and the password
+	for _, c := range []struct {
+		challenge, key string
+		want           bool
+	}{
+		{"4711", key, true},
+		{"4711", "58082FF3A74BCD51BE4523D995454131", true},
+		{"4712", key, false},
+		{"4711", "", false},
+		{"", "", false},
+		{"4711", key + "0", false},
+	} {
+		if got := u.HasKey(c.challenge, c.key); got != c.want {
+			t.Errorf("%q %q: %v", c.challenge, c.key, got)
+		}
+	}
+	if text := fmt.Sprintf("%v %+v %#v", u, u, u); strings.Contains(text, password) {
+		t.Errorf("a user prints its secret: %s", text)
+	}
+}
+
+func TestRate(t *testing.T) {
+	limited, free := one(t, users.Spec{Rate: 3}), one(t, users.Spec{})
+	taken := 0
+	for range 100 {
+		if limited.Take() {
+			taken++
+		}
+		if !free.Take() {
+			t.Fatal("no rate is no limit")
+		}
+	}
+	if taken < 3 || taken > 4 {
+		t.Errorf("%d of 100 at once, not 3", taken)
+	}
+}
