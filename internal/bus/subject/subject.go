@@ -26,6 +26,9 @@ func One(cluster, node, event string) string { return join(single, cluster, node
 // AllOne is what a stream of all single events listens to.
 func AllOne(cluster string) string { return join(single, cluster) + ".*.*" }
 
+// Beats is the subject of the bridges' heartbeats.
+func Beats(cluster string) string { return join("ami.beat", cluster) }
+
 // Action is the subject of requests for an action on a node.
 func Action(cluster, node, action string) string { return join(acts, cluster, node, action) }
 
@@ -65,6 +68,12 @@ func Token(name string) string {
 	}
 	return b.String()
 }
+
+// StreamName is Token for the names of streams and buckets, which may not have a %: = stands for it.
+func StreamName(name string) string { return strings.ReplaceAll(Token(name), "%", "=") }
+
+// NodeOfKey returns the node of a key of leases, which is its StreamName.
+func NodeOfKey(key string) (string, error) { return Name(strings.ReplaceAll(key, "=", "%")) }
 
 var errToken = errors.New("is no token of ours")
 
