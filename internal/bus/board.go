@@ -36,12 +36,10 @@ func watchLeases(ctx context.Context, bucket jetstream.KeyValue) (*leaseBoard, e
 	b := &leaseBoard{watch: watch, leases: make(map[string]leaseState)}
 	known := make(chan struct{})
 	b.gone.Go(func() {
+		tell := sync.OnceFunc(func() { close(known) })
 		for entry := range watch.Updates() {
 			if entry == nil { // all that there was has come
-				if known != nil {
-					close(known)
-					known = nil
-				}
+				tell()
 				continue
 			}
 			b.take(entry)
