@@ -21,6 +21,10 @@ type Options struct {
 	Nodes   []ami.Config // that the bridges of the cluster share
 	Storage Storage
 	Log     *slog.Logger
+
+	// Events subscribes to a node that the bridge has come to own; end gives it back. nil: the bridge has sessions of its own,
+	// to the nodes that it owns.
+	Events func(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error)
 }
 
 // A Bridge puts the events of nodes on the bus, sharing the nodes with the other bridges of its cluster: each node belongs to
@@ -51,6 +55,9 @@ func Run(ctx context.Context, o Options) error {
 	bucket, err := ensureBucket(ctx, js, o.Cluster, o.Storage)
 	if err != nil {
 		return err
+	}
+	if o.Events == nil {
+		o.Events = ownSession(o.Log)
 	}
 	b := &Bridge{o: o, self: o.Name + "/" + nuid.Next(), js: js, owners: make(map[string]*owner)}
 	if b.leases, err = watchLeases(ctx, bucket); err != nil {

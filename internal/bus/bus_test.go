@@ -179,7 +179,6 @@ func TestExpiredBatches(t *testing.T) {
 	if _, _, err := other.Next(ctx); err != nil { // it has read the owner's mark
 		t.Fatal(err)
 	}
-	other.messages.Stop()
 	for i := range 3 {
 		if err := p.publish(ctx, aBatch(fmt.Sprintf("Event: A%d\r\n\r\n", i))); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -35,6 +36,11 @@ const GapExpired ami.GapReason = "expired"
 // A Consumer reads a cluster's events off the bus, each node's in order. It is for one goroutine.
 type Consumer struct {
 	messages jetstream.MessagesContext
+	came     chan jetstream.Msg // batches that wait; closed behind the last
+	err      error              // why there are no more; valid when came is closed
+	stop     chan struct{}
+	gone     sync.WaitGroup
+
 	reader   *batch.Reader
 	node     string
 	open     bool // reader has more
@@ -73,16 +79,70 @@ func Read(ctx context.Context, conn *nats.Conn, o ReadOptions) (*Consumer, error
 	if err != nil {
 		return nil, wrap("read the stream of cluster "+o.Cluster, err)
 	}
-	return &Consumer{messages: messages, reader: batch.NewReader(), places: make(map[string]place)}, nil
+	r := &Consumer{messages: messages, came: make(chan jetstream.Msg, ahead), stop: make(chan struct{}), reader: batch.NewReader(), places: make(map[string]place)}
+	r.gone.Go(r.fetch)
+	return r, nil
+}
+
+// ahead is how many batches wait for the consumer, beside those that the client fetches ahead.
+const ahead = 16
+
+// fetch moves batches to where they can be taken without waiting.
+func (c *Consumer) fetch() {
+	defer close(c.came)
+	for {
+		m, err := c.messages.Next()
+		if err != nil {
+			c.err = wrap("read the stream", err)
+			return
+		}
+		select {
+		case c.came <- m:
+		case <-c.stop:
+			c.err = wrap("read the stream", jetstream.ErrMsgIteratorClosed)
+			return
+		}
+	}
 }
 
 // Close ends the reading.
-func (c *Consumer) Close() { c.messages.Stop() }
+func (c *Consumer) Close() {
+	close(c.stop)
+	c.messages.Stop()
+	c.gone.Wait()
+}
+
+// errNone: nothing is at hand.
+var errNone = errors.New("bus: nothing has come")
+
+// message returns the next batch. Without a ctx it does not wait: errNone.
+func (c *Consumer) message(ctx context.Context) (m jetstream.Msg, err error) {
+	ok := true
+	select {
+	case m, ok = <-c.came:
+	default:
+		if ctx == nil {
+			return nil, errNone
+		}
+		select {
+		case m, ok = <-c.came:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if !ok {
+		return nil, c.err
+	}
+	return m, nil
+}
 
 // Next returns the next event or gap, valid until the next call, or the mark of a node's new owner. It waits until there is
 // one, or ctx is done. A *batch.VersionError and a *batch.FormatError are of one batch: the next call goes on behind it, but
 // what was in it is lost.
-func (c *Consumer) Next(ctx context.Context) (node string, r batch.Record, err error) {
+func (c *Consumer) Next(ctx context.Context) (node string, r batch.Record, err error) { return c.next(ctx) }
+
+// next is Next, without waiting where ctx is nil: errNone.
+func (c *Consumer) next(ctx context.Context) (node string, r batch.Record, err error) {
 	for {
 		if gap := c.missing; gap != nil {
 			c.missing = nil
@@ -101,7 +161,7 @@ func (c *Consumer) Next(ctx context.Context) (node string, r batch.Record, err e
 				return c.node, batch.Record{}, err
 			}
 		}
-		message, err := c.messages.Next(jetstream.NextContext(ctx))
+		message, err := c.message(ctx)
 		if err != nil {
 			return "", batch.Record{}, err
 		}

@@ -71,19 +71,31 @@ func (o *owner) own(ctx context.Context, l *lease) error {
 	if err != nil {
 		return err
 	}
-	sessions := ami.NewCluster(ami.ClusterConfig{Logger: o.log})
-	defer func() { _ = sessions.Close() }()
-	events, err := sessions.Subscribe(ami.SubscribeOptions{RingEvents: ringEvents, RingBytes: ringBytes, Packets: true})
+	events, end, err := b.o.Events(o.node, ami.SubscribeOptions{RingEvents: ringEvents, RingBytes: ringBytes, Packets: true})
 	if err != nil {
 		return err
 	}
-	defer events.Close()
-	cfg := o.node
-	cfg.Events = "on"
-	if _, err := sessions.Add(cfg); err != nil {
-		return err
-	}
+	defer end()
 	return o.carry(ctx, events, p, l)
+}
+
+// ownSession subscribes to a node by a session that is there for nothing else.
+func ownSession(log *slog.Logger) func(ami.Config, ami.SubscribeOptions) (*ami.Subscription, func(), error) {
+	return func(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error) {
+		sessions := ami.NewCluster(ami.ClusterConfig{Logger: log})
+		node.Events = "on"
+		if events, err = sessions.Subscribe(o); err == nil {
+			_, err = sessions.Add(node)
+		}
+		if err != nil {
+			_ = sessions.Close()
+			return nil, nil, err
+		}
+		return events, func() {
+			events.Close()
+			_ = sessions.Close()
+		}, nil
+	}
 }
 
 // carry moves events into batches, and batches onto the bus.
