@@ -41,11 +41,11 @@ type Consumer struct {
 	stop     chan struct{}
 	gone     sync.WaitGroup
 
-	reader   *batch.Reader
-	node     string
-	open     bool // reader has more
-	places   map[string]place
-	missing  *ami.Event // a gap that comes before what reader has
+	reader  *batch.Reader
+	node    string
+	open    bool // reader has more
+	places  map[string]place
+	missing *ami.Event // a gap that comes before what reader has
 }
 
 // A place is the last batch of a node's that was read.
@@ -139,7 +139,9 @@ func (c *Consumer) message(ctx context.Context) (m jetstream.Msg, err error) {
 // Next returns the next event or gap, valid until the next call, or the mark of a node's new owner. It waits until there is
 // one, or ctx is done. A *batch.VersionError and a *batch.FormatError are of one batch: the next call goes on behind it, but
 // what was in it is lost.
-func (c *Consumer) Next(ctx context.Context) (node string, r batch.Record, err error) { return c.next(ctx) }
+func (c *Consumer) Next(ctx context.Context) (node string, r batch.Record, err error) {
+	return c.next(ctx)
+}
 
 // next is Next, without waiting where ctx is nil: errNone.
 func (c *Consumer) next(ctx context.Context) (node string, r batch.Record, err error) {

@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"time"
@@ -11,11 +10,11 @@ import (
 
 // Access is how a client gets onto a bus.
 type Access struct {
-	URL   string      // nats://HOST:PORT or tls://…, several joined by commas
-	Creds string      // a file of credentials, as `nsc` makes it; "": none
-	NKey  string      // a file with the seed of an nkey; "": none
-	TLS   *tls.Config // nil: as the URL says
-	Name  string      // that the server's admin sees
+	URL   string // nats://HOST:PORT or tls://…, several joined by commas
+	Creds string // a file of credentials, as `nsc` makes it; "": none
+	NKey  string // a file with the seed of an nkey; "": none
+	CA    string // a PEM file of authorities to trust alone; "": the system's
+	Name  string // that the server's admin sees
 }
 
 const dialTime = 5 * time.Second
@@ -40,8 +39,8 @@ func Dial(a Access, log *slog.Logger) (*nats.Conn, error) {
 		}
 		options = append(options, key)
 	}
-	if a.TLS != nil {
-		options = append(options, nats.Secure(a.TLS))
+	if a.CA != "" {
+		options = append(options, nats.RootCAs(a.CA))
 	}
 	c, err := nats.Connect(a.URL, options...)
 	return c, wrap("connect", err)

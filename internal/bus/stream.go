@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/apntalk/amictl/internal/bus/batch"
 	"github.com/apntalk/amictl/pkg/ami"
@@ -38,7 +39,7 @@ func (e *Events) take(ctx context.Context) (*ami.Event, error) {
 		switch {
 		case errors.As(err, &version), errors.As(err, &format):
 			e.failed(err)
-			return &ami.Event{Node: node, Gap: &ami.Gap{Reason: GapUnreadable}}, nil
+			return &ami.Event{Node: node, Received: time.Now(), Gap: &ami.Gap{Reason: GapUnreadable}}, nil
 		case err != nil:
 			return nil, err
 		case r.Event != nil:

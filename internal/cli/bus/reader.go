@@ -10,21 +10,9 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 )
 
-// Dial connects to the bus at an address.
-func Dial(a *run.BusAddress, name string, log *slog.Logger) (*nats.Conn, error) {
-	access := bus.Access{URL: a.URL, Creds: a.Creds, NKey: a.NKey, Name: name}
-	if a.CA != "" {
-		var err error
-		if access.TLS, err = bus.Trust(a.CA); err != nil {
-			return nil, err
-		}
-	}
-	return bus.Dial(access, log)
-}
-
 // read opens a bus for a subcommand that reads events.
 func read(ctx context.Context, q run.BusQuery) (run.EventStream, error) {
-	conn, err := Dial(&q.BusAddress, "amictl", q.Log)
+	conn, err := bus.Dial(bus.Access{URL: q.URL, Creds: q.Creds, NKey: q.NKey, CA: q.CA, Name: "amictl"}, q.Log)
 	if err != nil {
 		return nil, err
 	}
