@@ -50,6 +50,7 @@ func (p *process) midWork(record string) []caught {
 		{"originate", "--channel Local/1@x --application Wait", "Originate"},
 		{"tail", "", "output"},
 		{"tail", "--append --record " + record, "output"},
+		{"tail", "--spool 10M", "output"},
 		{"tail", "--stats", "login"},
 		{"tail", "UserEvent -- Slow", "Slow"},
 		{"tail", "--from " + fifo, "open"},

@@ -26,6 +26,7 @@ var arrows = map[string]string{
 	"pkg/output":      "pkg/ami pkg/ami/wire pkg/ami/redact internal/query internal/packet/inside",
 
 	"internal/metrics":      "pkg/ami",
+	"internal/packed":       "pkg/ami internal/packet internal/packet/inside",
 	"internal/query":        "pkg/ami",
 	"internal/cond":         "pkg/ami pkg/ami/wire",
 	"internal/atomicfile":   "",
@@ -34,6 +35,7 @@ var arrows = map[string]string{
 	"internal/shapes":       "",
 	"internal/capture":      "pkg/ami/wire internal/packet internal/packet/inside",
 	"internal/unpack":       "",
+	"internal/spool":        "",
 	"internal/scenario":     "internal/tomlfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench/report": "internal/bench pkg/output",
@@ -53,6 +55,7 @@ var arrows = map[string]string{
 	"internal/cli/target": floor + " internal/loopback pkg/ami/redact",
 	"internal/cli/act":    floor + " internal/cli/target internal/cond pkg/ami/catalog",
 	"internal/cli/call":   floor + " internal/cli/target internal/cli/act",
+	"internal/cli/tail":   subcommand + " internal/spool internal/packed",
 	"internal/cli":        "", // see mayImport
 
 	"internal/cli/runtest": "internal/cli/run internal/cli/config internal/cli/fail pkg/ami/amitest", // only tests import it

@@ -3,6 +3,7 @@ package flags
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -109,3 +110,35 @@ func (c *Count) String() string {
 }
 
 func (c *Count) Get() any { return c.Value }
+
+// Size is a flag with a number of bytes. A bare number is refused: it would be guessed.
+type Size struct {
+	Value int64
+	Given bool
+}
+
+func (z *Size) Set(s string) error {
+	digits := strings.TrimRight(strings.TrimSuffix(strings.ToUpper(s), "B"), "KMGTI")
+	unit := strings.TrimSuffix(strings.ToUpper(s)[len(digits):], "B")
+	n, err := strconv.ParseFloat(digits, 64)
+	shift, known := map[string]int{"K": 10, "M": 20, "G": 30, "T": 40}[strings.TrimSuffix(unit, "I")]
+	switch {
+	case err == nil && unit == "":
+		return fmt.Errorf("needs a unit, such as %sM or %sG", digits, digits)
+	case err != nil || !known:
+		return errors.New("not a size such as 500M or 2G")
+	case !(n > 0) || n*math.Exp2(float64(shift)) > 1<<60:
+		return errors.New("must be more than 0 and less than a million terabytes")
+	}
+	z.Value, z.Given = int64(n*math.Exp2(float64(shift))), true
+	return nil
+}
+
+func (z *Size) String() string {
+	if !z.Given {
+		return ""
+	}
+	return strconv.FormatInt(z.Value, 10)
+}
+
+func (z *Size) Get() any { return z.Value }

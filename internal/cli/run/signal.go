@@ -34,6 +34,7 @@ type patience = atomic.Int32
 const (
 	briefly      int32 = iota // endGrace
 	WhileRead                 // as long as it wants to clean up, but not to write what nobody reads
+	UntilAnother              // as long as it wants, but for a second signal
 	Indefinitely              // as long as the command takes that it runs
 )
 

@@ -16,6 +16,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/cond"
+	"github.com/apntalk/amictl/internal/spool"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -62,6 +63,7 @@ type options struct {
 	from      flags.List
 	follow    bool
 	require   string
+	spool     flags.Size
 	since     string
 	until     string
 	speed     string
@@ -91,6 +93,7 @@ func Command(r *run.Run) *cli.Command {
 			flags.Text("since", "", "with --from: only events from `TIME` on", &o.since),
 			flags.Text("until", "", "only events before `TIME`; a live tail ends then, and so does --follow", &o.until),
 			flags.Text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &o.speed),
+			&cli.GenericFlag{Name: "spool", Usage: "keep up to `SIZE` of events on disk, such as 1G, when what reads them is too slow", Value: &o.spool},
 			flags.Choice("require", "", "start when `N` nodes are ready, or all (1)", &o.require, "all"),
 		}, o.Fanout.Flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -114,6 +117,9 @@ func tail(ctx context.Context, r *run.Run, o *options) (err error) {
 		return act.NotDry(err)
 	}
 	defer func() { err = errors.Join(err, t.closeRecord()) }()
+	if err := t.openSpool(); err != nil {
+		return err
+	}
 	if len(o.from) == 0 && !o.span.until.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, o.span.until, errForIsOver)
@@ -182,6 +188,8 @@ type tailer struct {
 	reopen  atomic.Bool            // it is to be opened anew
 	nudge   atomic.Pointer[func()] // makes whoever waits for events look
 	stats   *eventStats
+	rings   buffers
+	spool   *spool.Spool // nil: none
 	matched int
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
 	quietReply bool
@@ -189,8 +197,11 @@ type tailer struct {
 	acted      target.Tally // how the action ended on several nodes
 }
 
+// buffers bound what a subscription holds of each node.
+type buffers struct{ events, bytes int }
+
 func newTailer(r *run.Run, o *options, kind run.Stream) (*tailer, error) {
-	t := &tailer{run: r, options: o, names: o.names}
+	t := &tailer{run: r, options: o, names: o.names, rings: buffers{target.RingEvents, target.RingBytes}}
 	var err error
 	if t.where, err = act.ParseWhere(r, o.where); err != nil {
 		return nil, err
@@ -331,142 +342,4 @@ func (t *tailer) end() error {
 		}
 	}
 	return t.out.Close()
-}
-
-// live follows the servers.
-func (t *tailer) live(ctx context.Context) error {
-	for i := range t.nodes {
-		t.nodes[i].Events = "on"
-	}
-	c, err := target.Cluster(t.run, nil)
-	if err != nil {
-		return err
-	}
-	defer target.Finish(ctx, c)
-	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: target.RingEvents, RingBytes: target.RingBytes, Throttle: true, Packets: t.options.packets})
-	if err != nil {
-		return fail.Usage("names may hold * and ?", "%s", fail.Cause(err))
-	}
-	defer sub.Close()
-	for _, n := range t.nodes {
-		if _, err := c.Add(n); err != nil {
-			return fail.Usage("`amictl context show` lists the nodes", "%s", fail.Cause(err))
-		}
-	}
-	need, err := t.options.need(len(t.nodes))
-	if err != nil {
-		return err
-	}
-	if err := target.Await(ctx, t.run, c, need); err != nil {
-		return err
-	}
-	if err := t.beginRecord(); err != nil {
-		return err
-	}
-	if t.quietReply && t.action != nil {
-		if err := settle(ctx, c, sub); err != nil {
-			return err
-		}
-	}
-	limited, cancel := t.options.limit(ctx)
-	defer cancel()
-	sent := newSender(limited, t.run, c, &t.options.Fanout, t.action)
-	nudge := sent.nudge
-	t.nudge.Store(&nudge)
-	defer t.watchStats(nudge)()
-	if err := t.follow(limited, sub, sent); !errors.Is(err, errEnough) && notOver(limited, err) != nil {
-		return err
-	}
-	if err := t.lastAnswers(sent); err != nil {
-		return err
-	}
-	t.notePackets(c)
-	return t.flush() // before the sessions end
-}
-
-// notePackets says what came and was not shown, for it was neither an event nor an answer.
-func (t *tailer) notePackets(c *ami.Cluster) {
-	if t.options.packets || t.quietReply {
-		return
-	}
-	var n uint64
-	for _, s := range c.Stats().Nodes {
-		n += s.Raw + s.Foreign + s.Unmatched
-	}
-	switch n {
-	case 0:
-	case 1:
-		t.run.Note("1 packet was neither an event nor an answer; --packets shows it")
-	default:
-		t.run.Note("%d packets were neither events nor answers; --packets shows them", n)
-	}
-}
-
-// lastAnswers waits for the answers that are still to come: an end by --count must not hide how the action went, nor one
-// by --for or --until, which gives up what has no answer by then, that nobody knows. A wait looks at its events alone.
-func (t *tailer) lastAnswers(sent *sender) error {
-	if t.quietReply {
-		return nil
-	}
-	sent.open.Wait()
-	err := t.answers(sent)
-	if err == nil {
-		return t.acted.Err()
-	}
-	f := fail.Classify(err)
-	return &fail.Error{Code: f.Code, Exit: f.Exit, Sent: f.Sent, Message: f.Message, Hint: f.Hint}
-}
-
-// follow takes events until there are enough, ctx is done or the action failed. It writes whenever nothing is at hand.
-func (t *tailer) follow(ctx context.Context, sub *ami.Subscription, sent *sender) error {
-	for {
-		ev, ok := sub.PollBorrowed()
-		if !ok {
-			if err := t.answers(sent); err != nil {
-				return err
-			}
-			if err := t.flush(); err != nil {
-				return err
-			}
-			var err error
-			ev, err = sub.NextBorrowed(sent.wait)
-			switch {
-			case ctx.Err() != nil:
-				return ctx.Err()
-			case err != nil && sent.wait.Err() != nil:
-				continue
-			case err != nil:
-				return err
-			}
-		}
-		if err := t.take(ev); err != nil {
-			return err
-		}
-	}
-}
-
-// answers prints the replies to the action that have come.
-func (t *tailer) answers(sent *sender) error {
-	for _, e := range sent.take() {
-		origin := output.Origin{Action: t.action.Name}
-		if e.Err != nil {
-			if len(t.nodes) == 1 || t.options.Route != "" {
-				return e.Err
-			}
-			f := fail.Classify(e.Err)
-			t.acted.Add(f.Exit)
-			t.run.Complain(f)
-			if err := t.out.Failure(target.FailureObject(f, e.Node, origin)); err != nil {
-				return err
-			}
-			continue
-		}
-		t.acted.Add(fail.ExitOK)
-		if t.stats == nil && !t.quietReply && t.run.Settings.Output != run.OutputCSV { // whose rows are events
-			if err := t.out.Reply(e.Reply, &origin); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
