@@ -25,6 +25,7 @@ type leaseState struct {
 	holder   string    // "": it is free
 	revision uint64    // of the last that was written; 0: nothing was
 	since    time.Time // when we learned that
+	held     time.Time // since when the holder has it, as he says
 }
 
 // watchLeases begins to follow the leases; when it returns, those of the moment are known.
@@ -63,7 +64,7 @@ func (b *leaseBoard) take(entry jetstream.KeyValueEntry) {
 	if entry.Operation() == jetstream.KeyValuePut {
 		var h holder
 		_ = json.Unmarshal(entry.Value(), &h) // what nobody can read is nobody's
-		s.holder = h.Bridge
+		s.holder, s.held = h.Bridge, h.Since
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

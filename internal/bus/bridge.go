@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,8 +18,8 @@ import (
 type Options struct {
 	Conn    *nats.Conn
 	Cluster string
-	Name    string       // of the bridge; each of a cluster has another one
-	Nodes   []ami.Config // that the bridges of the cluster share
+	Name    string              // of the bridge; each of a cluster has another one
+	Nodes   func() []ami.Config // that the bridges of the cluster share now
 	Storage Storage
 	Log     *slog.Logger
 
@@ -88,11 +89,13 @@ const (
 
 // look takes the nodes that are free, or whose bridge is dead, and are ours by rank.
 func (b *Bridge) look(ctx context.Context) {
+	nodes := b.o.Nodes()
+	b.dropOthers(nodes)
 	if !b.members.hears() {
 		return // cut off, or just begun: who is silent may be well
 	}
-	for i := range b.o.Nodes {
-		node := &b.o.Nodes[i]
+	for i := range nodes {
+		node := &nodes[i]
 		if b.owns(node.Name) {
 			continue
 		}
@@ -103,6 +106,19 @@ func (b *Bridge) look(ctx context.Context) {
 		first := rank(node.Name, b.members.list()) == b.self
 		if first || time.Since(l.since) > leftFree {
 			b.take(ctx, node, l.revision)
+		}
+	}
+}
+
+// dropOthers gives up the nodes that are no longer ours to have, or are at another place now.
+func (b *Bridge) dropOthers(nodes []ami.Config) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name, o := range b.owners {
+		if !slices.ContainsFunc(nodes, func(n ami.Config) bool {
+			return n.Name == name && n.Addr == o.node.Addr && n.Username == o.node.Username
+		}) {
+			o.end()
 		}
 	}
 }
@@ -133,7 +149,7 @@ func (b *Bridge) take(ctx context.Context, node *ami.Config, seen uint64) {
 func (b *Bridge) stopAll() {
 	b.mu.Lock()
 	for _, o := range b.owners {
-		close(o.stop)
+		o.end()
 	}
 	b.mu.Unlock()
 	limit := time.AfterFunc(stopTime, func() {

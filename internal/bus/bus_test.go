@@ -305,7 +305,7 @@ func bridging(t *testing.T, url, name string, nodes ...*amitest.Server) (stop fu
 	}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Run(ctx, Options{Conn: conn, Cluster: "c", Name: name, Nodes: configs, Storage: Storage{Replicas: 1}, Log: slog.New(slog.DiscardHandler)})
+		ended <- Run(ctx, Options{Conn: conn, Cluster: "c", Name: name, Nodes: func() []ami.Config { return configs }, Storage: Storage{Replicas: 1}, Log: slog.New(slog.DiscardHandler)})
 	}()
 	var once sync.Once
 	stop = func() {

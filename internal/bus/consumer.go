@@ -45,8 +45,13 @@ type Consumer struct {
 	node    string
 	open    bool // reader has more
 	places  map[string]place
-	missing *ami.Event // a gap that comes before what reader has
+	missing *ami.Event        // a gap that comes before what reader has
+	read    map[string]uint64 // batches of each node
+	at      sequence
 }
+
+// A sequence says how far a stream is read.
+type sequence struct{ stream, pending uint64 }
 
 // A place is the last batch of a node's that was read.
 type place struct{ epoch, number uint64 }
@@ -79,7 +84,7 @@ func Read(ctx context.Context, conn *nats.Conn, o ReadOptions) (*Consumer, error
 	if err != nil {
 		return nil, wrap("read the stream of cluster "+o.Cluster, err)
 	}
-	r := &Consumer{messages: messages, came: make(chan jetstream.Msg, ahead), stop: make(chan struct{}), reader: batch.NewReader(), places: make(map[string]place)}
+	r := &Consumer{messages: messages, came: make(chan jetstream.Msg, ahead), stop: make(chan struct{}), reader: batch.NewReader(), places: make(map[string]place), read: make(map[string]uint64)}
 	r.gone.Go(r.fetch)
 	return r, nil
 }
@@ -146,21 +151,9 @@ func (c *Consumer) Next(ctx context.Context) (node string, r batch.Record, err e
 // next is Next, without waiting where ctx is nil: errNone.
 func (c *Consumer) next(ctx context.Context) (node string, r batch.Record, err error) {
 	for {
-		if gap := c.missing; gap != nil {
-			c.missing = nil
-			return c.node, batch.Record{Event: gap}, nil
-		}
-		if c.open {
-			r, err := c.reader.Next()
-			if err == nil {
-				if r.Event != nil {
-					r.Event.Node = c.node
-				}
-				return c.node, r, nil
-			}
-			c.open = false
-			if !errors.Is(err, io.EOF) {
-				return c.node, batch.Record{}, err
+		if c.open || c.missing != nil {
+			if r, err = c.record(); !errors.Is(err, io.EOF) {
+				return c.node, r, err
 			}
 		}
 		message, err := c.message(ctx)
@@ -173,10 +166,30 @@ func (c *Consumer) next(ctx context.Context) (node string, r batch.Record, err e
 	}
 }
 
+// record returns the next record of the batch that is open; io.EOF behind the last, and then none is open.
+func (c *Consumer) record() (r batch.Record, err error) {
+	if gap := c.missing; gap != nil {
+		c.missing = nil
+		return batch.Record{Event: gap}, nil
+	}
+	if r, err = c.reader.Next(); err != nil {
+		c.open = false
+		return batch.Record{}, err
+	}
+	if r.Event != nil {
+		r.Event.Node = c.node
+	}
+	return r, nil
+}
+
 // take opens a message, and finds out whether batches before it are missing.
 func (c *Consumer) take(message jetstream.Msg) (err error) {
 	if c.node, err = subject.Node(message.Subject()); err != nil {
 		return err
+	}
+	c.read[c.node]++
+	if m, err := message.Metadata(); err == nil {
+		c.at = sequence{m.Sequence.Stream, m.NumPending}
 	}
 	now, ok := placeOf(message.Headers().Get(jetstream.MsgIDHeader))
 	if before, known := c.places[c.node]; ok && known && now.epoch == before.epoch && now.number > before.number+1 {

@@ -25,7 +25,11 @@ func Dial(a Access, log *slog.Logger) (*nats.Conn, error) {
 	options := []nats.Option{
 		nats.Name(a.Name), nats.Timeout(dialTime), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, time.Second),
 		nats.ReconnectBufSize(-1), // what is not on the wire is not sent: nothing may go out late
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { log.Warn("the bus is away", slog.Any("cause", err)) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil { // nil: we have closed the connection
+				log.Warn("the bus is away", slog.Any("cause", err))
+			}
+		}),
 		nats.ReconnectHandler(func(c *nats.Conn) { log.Info("the bus is back", slog.String("at", c.ConnectedAddr())) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Error("bus", slog.Any("error", err)) }),
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,8 +19,12 @@ type owner struct {
 	node   ami.Config
 	cancel context.CancelFunc
 	stop   chan struct{} // closed when the node is to be given back
+	once   sync.Once
 	log    *slog.Logger
 }
+
+// end has the owner store what he has read, and give the node back.
+func (o *owner) end() { o.once.Do(func() { close(o.stop) }) }
 
 // flushAt is how many bytes a batch has at least while more events wait.
 const flushAt = 64 << 10

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -27,9 +28,12 @@ func (b *Bus) Flags() []cli.Flag {
 
 // Address is where the bus is: as the flags say, else the context unless --node or --local say that the servers themselves are
 // meant. ok is false if there is none.
-func (b *Bus) Address(r *run.Run) (a run.BusAddress, ok bool, err error) {
+func (b *Bus) Address(r *run.Run) (a run.BusAddress, ok bool, err error) { return b.AddressOr(r, "") }
+
+// AddressOr is Address where a word may stand in the place of the URL.
+func (b *Bus) AddressOr(r *run.Run, word string) (a run.BusAddress, ok bool, err error) {
 	c := r.Settings.Config.Contexts[r.Settings.Context]
-	if c == nil || r.Flags.Local {
+	if c == nil || r.Flags.Local || slices.ContainsFunc(r.Flags.Nodes, func(n string) bool { return strings.Contains(n, "://") }) {
 		c = &config.Context{}
 	}
 	a = run.BusAddress{URL: cmp.Or(b.url, c.NATS), Cluster: cmp.Or(b.cluster, c.Cluster)}
@@ -52,6 +56,9 @@ func (b *Bus) Address(r *run.Run) (a run.BusAddress, ok bool, err error) {
 			}
 		}
 	}
+	if a.URL == word {
+		return a, true, nil
+	}
 	return a, true, checkBusURL(a.URL)
 }
 
@@ -69,11 +76,8 @@ func checkBusURL(text string) error {
 	return nil
 }
 
-// OpenBus reads from a bus; where this program cannot, amictld does the whole run.
-func OpenBus(ctx context.Context, r *run.Run, subcommand string, q run.BusQuery) (run.EventStream, error) {
-	if r.Bus == nil {
-		return nil, r.RunDaemon("`" + subcommand + "` from a bus")
-	}
+// OpenBus reads from a bus.
+func OpenBus(ctx context.Context, r *run.Run, q run.BusQuery) (run.EventStream, error) {
 	events, err := r.Bus(ctx, q)
 	if err != nil {
 		return nil, &fail.Error{
