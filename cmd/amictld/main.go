@@ -1,11 +1,13 @@
-// Command amictld is amictl with the subcommands that run for months: the same command line, and serve.
+// Command amictld is amictl with what is too heavy for a command that is started thousands of times: the same command line,
+// serve, and the bus.
 package main
 
 import (
 	"github.com/apntalk/amictl/internal/cli"
+	"github.com/apntalk/amictl/internal/cli/bus"
 	"github.com/apntalk/amictl/internal/cli/serve"
 )
 
 func main() { cli.Main(subcommands...) }
 
-var subcommands = []cli.Subcommand{serve.Command}
+var subcommands = []cli.Subcommand{serve.Command, bus.Command}

@@ -10,6 +10,7 @@ import (
 // amictl milliseconds and megabytes, so there they stand for amictld, which is the same command line with all of them.
 var InDaemon = []struct{ Name, Usage string }{
 	{"serve", "keep one session to each server, and serve metrics, state, events and actions"},
+	{"bus", "inspect a cluster's events on NATS"},
 }
 
 // StandIns are the subcommands of amictld as amictl has them: each runs amictld.

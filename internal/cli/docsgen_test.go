@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/urfave/cli/v3"
 
+	"github.com/apntalk/amictl/internal/cli/bus"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -73,7 +74,7 @@ func TestGenerated(t *testing.T) {
 }
 
 // everything is the command line of amictld, which has the subcommands of both programs.
-func everything(r *run.Run) *cli.Command { return Commands(r, serve.Command) }
+func everything(r *run.Run) *cli.Command { return Commands(r, serve.Command, bus.Command) }
 
 // everyCommand yields a command and all below it, in order; hidden ones are left out.
 func everyCommand(c *cli.Command) func(yield func(*cli.Command) bool) {

@@ -43,6 +43,9 @@ type Options struct {
 	Redactor  *redact.Redactor
 	Grace     time.Duration // how long clients' actions may take to end at the end
 
+	// Bridge works beside the doors until its ctx is done; up is nil where there are none. nil: there is no bridge.
+	Bridge func(ctx context.Context, up *upstream.Upstream) error
+
 	Reload  <-chan struct{}        // each time, Load is called
 	Load    func() (Loaded, error) // an error leaves everything as it was
 	Systemd Systemd
@@ -53,7 +56,11 @@ func Serve(ctx context.Context, o Options) error {
 	directory := users.NewDirectory(o.Users)
 	work, end := context.WithCancel(context.WithoutCancel(ctx)) // sessions outlive the signal, until what is owed is answered
 	defer end()
-	up, err := upstream.Open(work, o.Nodes, upstream.Options{Users: directory, Log: o.Log, Redactor: o.Redactor})
+	nodes := o.Nodes
+	if len(o.Listeners) == 0 {
+		nodes = nil // a bridge alone has sessions to the nodes that it owns
+	}
+	up, err := upstream.Open(work, nodes, upstream.Options{Users: directory, Log: o.Log, Redactor: o.Redactor})
 	if err != nil {
 		return errors.Join(err, closeAll(o.Listeners))
 	}
@@ -61,10 +68,13 @@ func Serve(ctx context.Context, o Options) error {
 
 	grace, expire := context.WithCancel(work)
 	defer expire()
-	doors := &doors{failed: make(chan error, len(o.Listeners))}
+	doors := &doors{failed: make(chan error, len(o.Listeners)+1)}
 	for _, l := range o.Listeners {
 		o.Log.Info("listening", slog.String("door", l.Name), slog.String("addr", l.At.Addr().String()))
 		doors.open(ctx, grace, up, l)
+	}
+	if o.Bridge != nil {
+		doors.bridge(ctx, up, &o)
 	}
 	o.Systemd.ready(len(o.Nodes))
 	err = watch(ctx, up, directory, doors, &o)
@@ -106,7 +116,10 @@ func reload(up *upstream.Upstream, directory *users.Directory, o *Options) {
 		return
 	}
 	directory.Replace(loaded.Users) // first: who has lost a right must not find a new node open
-	if err := up.SetNodes(loaded.Nodes); err != nil {
+	if len(o.Listeners) > 0 {
+		err = up.SetNodes(loaded.Nodes)
+	}
+	if err != nil {
 		o.Log.Error("not all nodes could be added", slog.Any("error", err))
 	}
 	o.Log.Info("reloaded", slog.Int("nodes", len(loaded.Nodes)), slog.Int("users", len(loaded.Users)))
@@ -126,6 +139,20 @@ func (d *doors) open(ctx, grace context.Context, up *upstream.Upstream, l Listen
 	d.all.Go(func() {
 		if err := door.Serve(ctx, grace, l.At); err != nil && ctx.Err() == nil {
 			d.failed <- fmt.Errorf("%s at %s: %w", l.Name, l.At.Addr(), err)
+		}
+	})
+}
+
+// bridge starts what works beside the doors.
+func (d *doors) bridge(ctx context.Context, up *upstream.Upstream, o *Options) {
+	if len(o.Listeners) == 0 {
+		up = nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	d.cancels = append(d.cancels, cancel)
+	d.all.Go(func() {
+		if err := o.Bridge(ctx, up); err != nil && ctx.Err() == nil {
+			d.failed <- err
 		}
 	})
 }

@@ -45,6 +45,11 @@ var arrows = map[string]string{
 	"internal/bench/report": "internal/bench pkg/output",
 	"internal/loopback":     "",
 
+	"internal/natsserver":  "",
+	"internal/bus/subject": "",
+	"internal/bus/batch":   "pkg/ami pkg/ami/wire",
+	"internal/bus":         "internal/bus/subject internal/bus/batch pkg/ami",
+
 	"internal/serve/users":    "pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
 	"internal/serve/stream":   "pkg/ami pkg/output",
 	"internal/serve/upstream": "internal/serve/users internal/serve/stream internal/manager pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
@@ -67,10 +72,11 @@ var arrows = map[string]string{
 
 	"internal/cli/runtest": "internal/cli/run internal/cli/config internal/cli/fail pkg/ami/amitest", // only tests import it
 
-	"internal/cli/serve": floor + " internal/cli/target internal/loopback internal/serve internal/serve/upstream internal/serve/users internal/serve/web internal/serve/amidoor pkg/ami/redact pkg/ami/amitest",
+	"internal/cli/bus":   floor + " internal/cli/target internal/bus",
+	"internal/cli/serve": floor + " internal/bus internal/natsserver internal/cli/target internal/loopback internal/serve internal/serve/upstream internal/serve/users internal/serve/web internal/serve/amidoor pkg/ami/redact pkg/ami/amitest",
 
 	"cmd/amictl":      "internal/cli",
-	"cmd/amictld":     "internal/cli internal/cli/serve",
+	"cmd/amictld":     "internal/cli internal/cli/bus internal/cli/serve",
 	"scripts/mutate":  "",
 	"scripts/restart": "",
 }

@@ -50,6 +50,13 @@ type Context struct {
 	Auth           string           `toml:"auth"`
 	CA             string           `toml:"ca"`
 	Nodes          map[string]*Node `toml:"nodes"`
+
+	// The bus that its events are on: see docs/bus.md.
+	NATS      string `toml:"nats"` // its URL
+	Cluster   string `toml:"cluster"`
+	NATSCreds string `toml:"nats_creds"` // a file of credentials
+	NATSNKey  string `toml:"nats_nkey"`  // a file with a seed
+	NATSCA    string `toml:"nats_ca"`
 }
 
 // Node is one server.
@@ -95,7 +102,9 @@ func Load(path string) (*File, error) {
 func (c *File) anchor() {
 	folder := filepath.Dir(c.Path)
 	for _, ctx := range c.Contexts {
-		anchorPath(folder, &ctx.CA)
+		for _, path := range []*string{&ctx.CA, &ctx.NATSCreds, &ctx.NATSNKey, &ctx.NATSCA} {
+			anchorPath(folder, path)
+		}
 		anchorSecret(folder, &ctx.Secret)
 		for _, n := range ctx.Nodes {
 			anchorPath(folder, &n.CA)
@@ -128,6 +137,7 @@ var configKeys = []string{
 	"context", "output", "timeout", "connect_timeout", "color", "contexts", "protect", "user", "secret", "auth", "ca", "nodes", "url",
 	"tls_name", "pin", "labels", "filters", "redact", "serve", "http", "ami", "cert", "key", "grace", "require", "log", "pprof",
 	"endpoint_metrics", "users", "name", "events", "actions", "commands", "applications", "rate",
+	"nats", "cluster", "nats_creds", "nats_nkey", "nats_ca",
 }
 
 // checkSecrets refuses a file that holds a secret itself.

@@ -26,6 +26,8 @@ type Run struct {
 	Stderr io.Writer
 	Env    func(string) (string, bool)
 
+	Bus BusReader // nil in amictl
+
 	Flags    Globals
 	Settings *Settings
 	abouts   map[*cli.Command]About // see Tell

@@ -41,6 +41,8 @@ var Schemas = map[string]func() *schema{
 	"parked-call":      heldSchema(state.KindParked),
 	"check":            checkSchema,
 	"drain":            drainSchema,
+	"bus-node":         busNodeSchema,
+	"bus-ledger":       busLedgerSchema,
 	"context-check":    contextCheckSchema,
 	"dry-run":          dryRunSchema,
 	"live-action":      liveActionSchema,
@@ -119,8 +121,9 @@ func packetSchema() *schema {
 
 func gapSchema() *schema {
 	return object("Missing events", "It stands where they are missing.", keys(stamped("gap"), []member{
-		must("reason", oneOf("overflow: the reader was too slow; disconnect: the connection was lost, and how many are missing cannot be known.", "overflow", "disconnect")),
-		may("dropped", whole("How many, of an overflow.")),
+		must("reason", oneOf("overflow: the reader was too slow; disconnect: the connection was lost, and how many are missing cannot be known. On a bus also unpublished: it did not take them; expired: it no longer had them; unreadable: a batch was broken; unknown: of a newer program.",
+			"overflow", "disconnect", "unpublished", "expired", "unreadable", "unknown")),
+		may("dropped", whole("How many, of an overflow, or unpublished.")),
 		may("since", when("When the connection was lost.")),
 		may("until", when("When the stream resumed; absent while it has not.")),
 		lossy(),
@@ -195,6 +198,20 @@ func drainSchema() *schema {
 		may("run", str("The console command.")), may("run_us", whole("Microseconds until it was answered, or the session ended.")),
 		may("back_us", whole("Microseconds from then until the server had booted again.")),
 		may("output", listOf(str(""), "Lines of a command that was answered.")), lossy())
+}
+
+func busNodeSchema() *schema {
+	return object("A node on a bus", "What `bus info` prints.",
+		must("type", constant("bus-node")), must("cluster", str("")), must("node", str("")), may("bridge", str("That owns it; absent if none does.")),
+		may("since", when("It has owned it.")), must("batches", whole("Messages of the stream that are stored.")), lossy())
+}
+
+func busLedgerSchema() *schema {
+	return object("What a whole stream holds of a node", "What `bus verify` prints.",
+		must("type", constant("bus-ledger")), must("cluster", str("")), must("node", str("")), must("batches", whole("")), must("packets", whole("")),
+		must("sessions", whole("")), must("owners", whole("Times that a bridge took the node over.")), must("gaps", whole("Marks of events that are missing.")),
+		must("dropped", whole("Events that these marks count; of a lost session nobody knows how many.")),
+		must("faults", listOf(str(""), "What should not be: batches that are missing or cannot be read, packets twice or out of order.")), lossy())
 }
 
 func contextCheckSchema() *schema {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/config"
@@ -28,9 +29,13 @@ import (
 
 // A plan is what a daemon is to be, flags and configuration together.
 type plan struct {
-	run         *run.Run
-	said        config.Serve // flags win
-	nodes       []ami.Config // at the start
+	run    *run.Run
+	said   config.Serve // flags win
+	bridge *bridge
+
+	mu    sync.Mutex // guards nodes once the daemon runs
+	nodes []ami.Config
+
 	simulated   int
 	grace       time.Duration
 	require     int // -1: all
@@ -47,10 +52,13 @@ func newPlan(r *run.Run, o *options) (*plan, error) {
 	if len(o.ami) > 0 {
 		s.AMI = o.ami
 	}
-	if s.HTTP == "" && len(s.AMI) == 0 {
-		return nil, fail.Usage("such as --http 127.0.0.1:8080, or http = \"127.0.0.1:8080\" under [serve] in the configuration", "serve needs a door: --http or --ami")
-	}
 	var err error
+	if p.bridge, err = newBridge(r, &o.bridge); err != nil {
+		return nil, err
+	}
+	if s.HTTP == "" && len(s.AMI) == 0 && p.bridge == nil {
+		return nil, fail.Usage("such as --http 127.0.0.1:8080, or http = \"127.0.0.1:8080\" under [serve] in the configuration", "serve needs a door: --http, --ami or --nats")
+	}
 	switch {
 	case o.grace.Given:
 		p.grace = o.grace.Value
@@ -140,10 +148,20 @@ func (p *plan) reload(ctx context.Context) (loaded serve.Loaded, err error) {
 			return loaded, err
 		}
 	}
+	p.mu.Lock()
+	p.nodes = loaded.Nodes
+	p.mu.Unlock()
 	if p.certificate != nil {
 		err = p.certificate.Reload()
 	}
 	return loaded, err
+}
+
+// currentNodes are the nodes of now.
+func (p *plan) currentNodes() []ami.Config {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.nodes
 }
 
 // listen opens all doors, or none.

@@ -38,6 +38,7 @@ type options struct {
 	grace                                       flags.Duration
 	sim                                         flags.Count
 	endpoints                                   bool
+	bridge                                      bridgeOptions
 }
 
 const defaultGrace = 10 * time.Second
@@ -49,7 +50,7 @@ func Command(r *run.Run) *cli.Command {
 		Name:        "serve",
 		Usage:       "keep one session to each server, and serve metrics, state, events and actions",
 		Description: help,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			flags.Text("http", "", "serve HTTP at `ADDR`, such as 127.0.0.1:8080", &o.http),
 			&cli.GenericFlag{Name: "ami", Usage: "serve AMI at `[NODE=]ADDR`, NODE where there are several; may repeat", Value: &o.ami},
 			flags.Text("users", "", "`FILE` of users and their rights", &o.users),
@@ -61,7 +62,7 @@ func Command(r *run.Run) *cli.Command {
 			flags.Choice("log", "", "`FORMAT` of the log on standard error: text or json", &o.log, "text", "json"),
 			flags.Text("pprof", "", "serve Go's profiles at the Unix `SOCKET`", &o.pprof),
 			&cli.GenericFlag{Name: "sim", Usage: "serve `NUMBER` of simulated servers with calls on them, instead of real ones", Value: &o.sim},
-		},
+		}, o.bridge.flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error { return daemon(ctx, r, o) },
 	}, run.About{})
 }
@@ -86,6 +87,14 @@ func daemon(ctx context.Context, r *run.Run, o *options) error {
 	}
 	if d.Listeners, err = p.listen(len(d.Users) > 0); err != nil {
 		return err
+	}
+	if p.bridge != nil {
+		work, end, err := p.bridge.start(p)
+		if err != nil {
+			return errors.Join(err, closeAll(d.Listeners))
+		}
+		defer end()
+		d.Bridge = work
 	}
 	hangups := make(chan struct{}, 1)
 	d.Reload = hangups

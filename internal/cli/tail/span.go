@@ -29,7 +29,7 @@ func newReplaySpan(o *options, now time.Time) (s replaySpan, err error) {
 	if len(o.from) == 0 && o.follow {
 		return s, fail.Usage("without --from events come as they happen", "--follow is for the file of --from")
 	}
-	if len(o.from) == 0 && (o.since != "" || o.speed != "") {
+	if len(o.from) == 0 && (o.since != "" && !o.onBus || o.speed != "") {
 		return s, fail.Usage("a server sends what happens from now on", "--since and --speed are for --from")
 	}
 	if s.since, err = parseMoment("--since", o.since, now); err != nil {

@@ -44,6 +44,9 @@ gzip and zstd. A packet that is cut off, has lost its beginning or is over a lim
 of the first, and the exit status is 7. A file that is neither a record nor a capture is refused with 2. --follow ends
 by --for, --until or --count.
 
+With --nats and --cluster, or a context that has them, events come from a bus (docs/bus.md), with the same output; -n
+chooses among its nodes by name or glob.
+
 --record never writes over what is there: a file that holds something needs --append. SIGHUP ends a tail as SIGINT and
 SIGTERM do; one that records and has no terminal, as under systemd, goes on in a new file of the same name, for logrotate.
 
@@ -73,8 +76,12 @@ type options struct {
 	since     string
 	until     string
 	speed     string
+	bus       target.Bus
+	fromStart bool
 
-	span replaySpan // what since, until and speed say
+	address run.BusAddress // with onBus
+	onBus   bool
+	span    replaySpan // what since, until and speed say
 }
 
 // Command makes the subcommand tail.
@@ -96,12 +103,13 @@ func Command(r *run.Run) *cli.Command {
 			&cli.BoolFlag{Name: "append", Usage: "with --record: add to a file that holds something already", Destination: &o.appends},
 			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &o.from},
 			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, also when it is rotated", Destination: &o.follow},
-			flags.Text("since", "", "with --from: only events from `TIME` on", &o.since),
+			flags.Text("since", "", "with --from or a bus: only events from `TIME` on", &o.since),
+			&cli.BoolFlag{Name: "from-start", Usage: "from a bus: begin with the oldest event that it has", Destination: &o.fromStart},
 			flags.Text("until", "", "only events before `TIME`; a live tail ends then, and so does --follow", &o.until),
 			flags.Text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &o.speed),
 			&cli.GenericFlag{Name: "spool", Usage: "keep up to `SIZE` of events on disk, such as 1G, when what reads them is too slow", Value: &o.spool},
 			flags.Choice("require", "", "start when `N` nodes are ready, or all (1)", &o.require, "all"),
-		}, o.Fanout.Flags()...),
+		}, append(o.bus.Flags(), o.Fanout.Flags()...)...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.names = c.Args().Slice()
 			return tail(ctx, r, o)
@@ -115,6 +123,12 @@ func whereFlag(to *flags.List) cli.Flag {
 
 func tail(ctx context.Context, r *run.Run, o *options) (err error) {
 	run.FavourStreams()
+	if err := o.findBus(r); err != nil {
+		return err
+	}
+	if o.onBus && r.Bus == nil {
+		return r.RunDaemon("tail from a bus")
+	}
 	if o.span, err = newReplaySpan(o, time.Now()); err != nil {
 		return err
 	}
@@ -131,9 +145,12 @@ func tail(ctx context.Context, r *run.Run, o *options) (err error) {
 		ctx, cancel = context.WithDeadlineCause(ctx, o.span.until, errForIsOver)
 		defer cancel()
 	}
-	if len(o.from) > 0 {
+	switch {
+	case len(o.from) > 0:
 		err = t.replay(ctx)
-	} else {
+	case o.onBus:
+		err = t.fromBus(ctx)
+	default:
 		err = t.live(ctx)
 	}
 	err = errors.Join(notOver(ctx, err), t.end())
@@ -224,11 +241,12 @@ func newTailer(r *run.Run, o *options, kind run.Stream) (*tailer, error) {
 	if o.DryRun && !r.HasTo {
 		return nil, fail.Usage("-- ACTION [Key=Value]...", "--dry-run shows the action behind `--`, and there is none")
 	}
-	if len(o.from) > 0 {
+	switch {
+	case len(o.from) > 0:
 		if err := checkReplay(r, o); err != nil {
 			return nil, err
 		}
-	} else {
+	case !o.onBus:
 		if t.nodes, err = target.Nodes(r); err != nil {
 			return nil, err
 		}
@@ -248,7 +266,7 @@ func newTailer(r *run.Run, o *options, kind run.Stream) (*tailer, error) {
 		kind = run.Records
 		t.stats = newEventStats(len(o.from) > 0)
 	}
-	if t.out, err = r.Printer(kind, len(t.nodes) > 1, true); err != nil {
+	if t.out, err = r.Printer(kind, len(t.nodes) > 1 || o.onBus, true); err != nil {
 		return nil, err
 	}
 	switch {

@@ -140,6 +140,15 @@ func sameNode(a, b *ami.Config) bool {
 		reflect.DeepEqual(a.Filters, b.Filters) && (a.TLS == nil) == (b.TLS == nil) && a.Timeouts == b.Timeouts
 }
 
+// Subscribe subscribes to the events of one node, beside the window.
+func (u *Upstream) Subscribe(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error) {
+	o.Nodes = []string{node.Name}
+	if events, err = u.events.Subscribe(o); err != nil {
+		return nil, nil, err
+	}
+	return events, events.Close, nil
+}
+
 // Nodes returns the names of the nodes that a user may know of, sorted.
 func (u *Upstream) Nodes(who *users.User) []string {
 	u.mu.Lock()

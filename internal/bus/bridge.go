@@ -1,0 +1,167 @@
+package bus
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// Options are how a bridge works.
+type Options struct {
+	Conn    *nats.Conn
+	Cluster string
+	Name    string              // of the bridge; each of a cluster has another one
+	Nodes   func() []ami.Config // that the bridges of the cluster share now
+	Storage Storage
+	Log     *slog.Logger
+
+	// Events subscribes to a node that the bridge has come to own; end gives it back. nil: the bridge has sessions of its own,
+	// to the nodes that it owns.
+	Events func(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error)
+}
+
+// A Bridge puts the events of nodes on the bus, sharing the nodes with the other bridges of its cluster: each node belongs to
+// one of them at a time. One that joins moves no node; nodes that nobody owns, and those of a bridge that has died, go to
+// whoever ranks first for them.
+type Bridge struct {
+	o       Options
+	self    string // the name and this process: another process of the same name is another bridge
+	js      jetstream.JetStream
+	members *members
+	leases  *leaseBoard
+
+	mu     sync.Mutex // guards what follows
+	owners map[string]*owner
+	all    sync.WaitGroup
+}
+
+// Run works until ctx is done; then it hands out what it has read, and gives its nodes back. An error is one of the bus that
+// keeps it from beginning.
+func Run(ctx context.Context, o Options) error {
+	js, err := jetstream.New(o.Conn)
+	if err != nil {
+		return err
+	}
+	if _, err := ensureStream(ctx, js, o.Cluster, o.Storage); err != nil {
+		return err
+	}
+	bucket, err := ensureBucket(ctx, js, o.Cluster, o.Storage)
+	if err != nil {
+		return err
+	}
+	if o.Events == nil {
+		o.Events = ownSession(o.Log)
+	}
+	b := &Bridge{o: o, self: o.Name + "/" + nuid.Next(), js: js, owners: make(map[string]*owner)}
+	if b.leases, err = watchLeases(ctx, bucket); err != nil {
+		return err
+	}
+	defer b.leases.stop()
+	if b.members, err = join(o.Conn, o.Cluster, b.self); err != nil {
+		return err
+	}
+	defer b.members.leave()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			b.stopAll()
+			return ctx.Err()
+		case <-tick.C:
+		}
+		b.look(ctx)
+	}
+}
+
+const (
+	lookEvery = 100 * time.Millisecond
+	leftFree  = time.Second // a node that is free for so long may be taken by whoever does not rank first for it
+)
+
+// look takes the nodes that are free, or whose bridge is dead, and are ours by rank.
+func (b *Bridge) look(ctx context.Context) {
+	nodes := b.o.Nodes()
+	b.dropOthers(nodes)
+	if !b.members.hears() {
+		return // cut off, or just begun: who is silent may be well
+	}
+	for i := range nodes {
+		node := &nodes[i]
+		if b.owns(node.Name) {
+			continue
+		}
+		l := b.leases.of(node.Name)
+		if l.holder != "" && b.members.alive(l.holder) {
+			continue
+		}
+		first := rank(node.Name, b.members.list()) == b.self
+		if first || time.Since(l.since) > leftFree {
+			b.take(ctx, node, l.revision)
+		}
+	}
+}
+
+// dropOthers gives up the nodes that are no longer ours to have, or are at another place now.
+func (b *Bridge) dropOthers(nodes []ami.Config) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name, o := range b.owners {
+		if !slices.ContainsFunc(nodes, func(n ami.Config) bool {
+			return n.Name == name && n.Addr == o.node.Addr && n.Username == o.node.Username
+		}) {
+			o.end()
+		}
+	}
+}
+
+func (b *Bridge) owns(node string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.owners[node] != nil
+}
+
+// take tries to become a node's owner.
+func (b *Bridge) take(ctx context.Context, node *ami.Config, seen uint64) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it outlives ctx until its last batch is stored
+	o := &owner{bridge: b, node: *node, cancel: cancel, stop: make(chan struct{}), log: b.o.Log.With(slog.String("node", node.Name))}
+	b.mu.Lock()
+	b.owners[node.Name] = o
+	b.mu.Unlock()
+	b.all.Go(func() {
+		defer cancel()
+		o.run(work, seen)
+		b.mu.Lock()
+		delete(b.owners, node.Name)
+		b.mu.Unlock()
+	})
+}
+
+// stopAll ends all ownership, in order.
+func (b *Bridge) stopAll() {
+	b.mu.Lock()
+	for _, o := range b.owners {
+		o.end()
+	}
+	b.mu.Unlock()
+	limit := time.AfterFunc(stopTime, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, o := range b.owners {
+			o.cancel()
+		}
+	})
+	defer limit.Stop()
+	b.all.Wait()
+}
+
+// stopTime is how long the last batches may take when a bridge stops.
+const stopTime = 10 * time.Second

@@ -1,0 +1,227 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/apntalk/amictl/internal/bus/batch"
+	"github.com/apntalk/amictl/internal/bus/subject"
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// A Start says where a consumer begins.
+type Start struct {
+	All   bool      // with the oldest that there is
+	Since time.Time // with what was stored then; zero: with what comes next
+}
+
+// ReadOptions say what a consumer gets.
+type ReadOptions struct {
+	Cluster string
+	Nodes   []string // names; none means all, those that join later included
+	Start   Start
+}
+
+// GapExpired: the stream no longer had the events when the consumer came to them.
+const GapExpired ami.GapReason = "expired"
+
+// A Consumer reads a cluster's events off the bus, each node's in order. It is for one goroutine.
+type Consumer struct {
+	messages jetstream.MessagesContext
+	came     chan jetstream.Msg // batches that wait; closed behind the last
+	err      error              // why there are no more; valid when came is closed
+	stop     chan struct{}
+	gone     sync.WaitGroup
+
+	reader  *batch.Reader
+	node    string
+	open    bool // reader has more
+	places  map[string]place
+	missing *ami.Event        // a gap that comes before what reader has
+	read    map[string]uint64 // batches of each node
+	at      sequence
+}
+
+// A sequence says how far a stream is read.
+type sequence struct{ stream, pending uint64 }
+
+// A place is the last batch of a node's that was read.
+type place struct{ epoch, number uint64 }
+
+// Read begins to read. The stream has to be there: a bridge makes it.
+func Read(ctx context.Context, conn *nats.Conn, o ReadOptions) (*Consumer, error) {
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := js.Stream(ctx, eventStream(o.Cluster))
+	if err != nil {
+		return nil, wrap("look for the stream of cluster "+o.Cluster, err)
+	}
+	c := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
+	for _, node := range o.Nodes {
+		c.FilterSubjects = append(c.FilterSubjects, subject.Events(o.Cluster, node))
+	}
+	switch {
+	case o.Start.All:
+		c.DeliverPolicy = jetstream.DeliverAllPolicy
+	case !o.Start.Since.IsZero():
+		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &o.Start.Since
+	}
+	ordered, err := stream.OrderedConsumer(ctx, c)
+	if err != nil {
+		return nil, wrap("read the stream of cluster "+o.Cluster, err)
+	}
+	messages, err := ordered.Messages()
+	if err != nil {
+		return nil, wrap("read the stream of cluster "+o.Cluster, err)
+	}
+	r := &Consumer{messages: messages, came: make(chan jetstream.Msg, ahead), stop: make(chan struct{}), reader: batch.NewReader(), places: make(map[string]place), read: make(map[string]uint64)}
+	r.gone.Go(r.fetch)
+	return r, nil
+}
+
+// ahead is how many batches wait for the consumer, beside those that the client fetches ahead.
+const ahead = 16
+
+// fetch moves batches to where they can be taken without waiting.
+func (c *Consumer) fetch() {
+	defer close(c.came)
+	for {
+		m, err := c.messages.Next()
+		if err != nil {
+			c.err = wrap("read the stream", err)
+			return
+		}
+		select {
+		case c.came <- m:
+		case <-c.stop:
+			c.err = wrap("read the stream", jetstream.ErrMsgIteratorClosed)
+			return
+		}
+	}
+}
+
+// Close ends the reading.
+func (c *Consumer) Close() {
+	close(c.stop)
+	c.messages.Stop()
+	c.gone.Wait()
+}
+
+// errNone: nothing is at hand.
+var errNone = errors.New("bus: nothing has come")
+
+// message returns the next batch. Without a ctx it does not wait: errNone.
+func (c *Consumer) message(ctx context.Context) (m jetstream.Msg, err error) {
+	ok := true
+	select {
+	case m, ok = <-c.came:
+	default:
+		if ctx == nil {
+			return nil, errNone
+		}
+		select {
+		case m, ok = <-c.came:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if !ok {
+		return nil, c.err
+	}
+	return m, nil
+}
+
+// Next returns the next event or gap, valid until the next call, or the mark of a node's new owner. It waits until there is
+// one, or ctx is done. A *batch.VersionError and a *batch.FormatError are of one batch: the next call goes on behind it, but
+// what was in it is lost.
+func (c *Consumer) Next(ctx context.Context) (node string, r batch.Record, err error) {
+	return c.next(ctx)
+}
+
+// next is Next, without waiting where ctx is nil: errNone.
+func (c *Consumer) next(ctx context.Context) (node string, r batch.Record, err error) {
+	for {
+		if c.open || c.missing != nil {
+			if r, err = c.record(); !errors.Is(err, io.EOF) {
+				return c.node, r, err
+			}
+		}
+		message, err := c.message(ctx)
+		if err != nil {
+			return "", batch.Record{}, err
+		}
+		if err := c.take(message); err != nil {
+			return c.node, batch.Record{}, err
+		}
+	}
+}
+
+// record returns the next record of the batch that is open; io.EOF behind the last, and then none is open.
+func (c *Consumer) record() (r batch.Record, err error) {
+	if gap := c.missing; gap != nil {
+		c.missing = nil
+		return batch.Record{Event: gap}, nil
+	}
+	if r, err = c.reader.Next(); err != nil {
+		c.open = false
+		return batch.Record{}, err
+	}
+	if r.Event != nil {
+		r.Event.Node = c.node
+	}
+	return r, nil
+}
+
+// take opens a message, and finds out whether batches before it are missing.
+func (c *Consumer) take(message jetstream.Msg) (err error) {
+	if c.node, err = subject.Node(message.Subject()); err != nil {
+		return err
+	}
+	c.read[c.node]++
+	if m, err := message.Metadata(); err == nil {
+		c.at = sequence{m.Sequence.Stream, m.NumPending}
+	}
+	now, ok := placeOf(message.Headers().Get(jetstream.MsgIDHeader))
+	if before, known := c.places[c.node]; ok && known && now.epoch == before.epoch && now.number > before.number+1 {
+		c.missing = &ami.Event{Node: c.node, Received: time.Now(), Gap: &ami.Gap{Reason: GapExpired}}
+	}
+	if ok {
+		c.places[c.node] = now
+	}
+	if err := c.reader.Open(message.Data()); err != nil {
+		return err
+	}
+	c.open = true
+	return nil
+}
+
+// placeOf reads a batch's Nats-Msg-Id, NODE.EPOCH.NUMBER.
+func placeOf(id string) (p place, ok bool) {
+	rest, number, _ := cutLast(id)
+	_, epoch, ok := cutLast(rest)
+	if !ok {
+		return place{}, false
+	}
+	var errs [2]error
+	p.epoch, errs[0] = strconv.ParseUint(epoch, 10, 64)
+	p.number, errs[1] = strconv.ParseUint(number, 10, 64)
+	return p, errors.Join(errs[:]...) == nil
+}
+
+func cutLast(s string) (before, after string, ok bool) {
+	at := strings.LastIndexByte(s, '.')
+	if at < 0 {
+		return s, "", false
+	}
+	return s[:at], s[at+1:], true
+}

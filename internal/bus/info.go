@@ -1,0 +1,94 @@
+package bus
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/apntalk/amictl/internal/bus/subject"
+)
+
+// Info is what a bus says about a cluster.
+type Info struct {
+	Stream   string
+	Messages uint64 // batches
+	Bytes    uint64
+	First    time.Time // of the oldest batch
+	Last     time.Time
+	Retain   time.Duration
+	MaxBytes int64
+	Replicas int
+	Nodes    []NodeInfo // by name
+
+	last uint64 // sequence
+}
+
+// NodeInfo is what it says about a node.
+type NodeInfo struct {
+	Node    string
+	Batches uint64
+	Bridge  string    // that owns it; "" none
+	Since   time.Time // it has
+}
+
+// Inspect asks a bus about a cluster.
+func Inspect(ctx context.Context, conn *nats.Conn, cluster string) (*Info, error) {
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := js.Stream(ctx, eventStream(cluster))
+	if err != nil {
+		return nil, wrap("look for the stream of cluster "+cluster, err)
+	}
+	s, err := stream.Info(ctx, jetstream.WithSubjectFilter(subject.AllEvents(cluster)))
+	if err != nil {
+		return nil, wrap("ask about the stream of cluster "+cluster, err)
+	}
+	i := &Info{
+		Stream: s.Config.Name, Messages: s.State.Msgs, Bytes: s.State.Bytes, First: s.State.FirstTime, Last: s.State.LastTime,
+		Retain: s.Config.MaxAge, MaxBytes: s.Config.MaxBytes, Replicas: s.Config.Replicas, last: s.State.LastSeq,
+	}
+	nodes := make(map[string]*NodeInfo)
+	for subj, n := range s.State.Subjects {
+		if name, err := subject.Node(subj); err == nil {
+			nodes[name] = &NodeInfo{Node: name, Batches: n}
+		}
+	}
+	if err := addOwners(ctx, js, cluster, nodes); err != nil {
+		return nil, err
+	}
+	for _, n := range nodes {
+		i.Nodes = append(i.Nodes, *n)
+	}
+	slices.SortFunc(i.Nodes, func(a, b NodeInfo) int { return strings.Compare(a.Node, b.Node) })
+	return i, nil
+}
+
+// addOwners says of each node who has its lease.
+func addOwners(ctx context.Context, js jetstream.JetStream, cluster string, nodes map[string]*NodeInfo) error {
+	bucket, err := js.KeyValue(ctx, leaseBucket(cluster))
+	if err != nil {
+		return wrap("look for the leases of cluster "+cluster, err)
+	}
+	board, err := watchLeases(ctx, bucket)
+	if err != nil {
+		return err
+	}
+	defer board.stop()
+	for key, l := range board.leases {
+		if l.holder == "" {
+			continue
+		}
+		if nodes[key] == nil {
+			nodes[key] = &NodeInfo{Node: key}
+		}
+		nodes[key].Bridge, _, _ = strings.Cut(l.holder, "/")
+		nodes[key].Since = l.held
+	}
+	return nil
+}

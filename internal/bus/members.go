@@ -1,0 +1,126 @@
+package bus
+
+import (
+	"hash/fnv"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/apntalk/amictl/internal/bus/subject"
+)
+
+// Times of heartbeats, which are on core NATS: a lease alone would find a dead bridge after 15 s.
+const (
+	beatEvery = 500 * time.Millisecond
+	silence   = 2 * time.Second // a bridge that was not heard for so long is taken for dead
+)
+
+// members are the bridges of a cluster that are alive, ourselves included.
+type members struct {
+	conn    *nats.Conn
+	subject string
+	self    string
+	sub     *nats.Subscription
+	done    chan struct{}
+	gone    sync.WaitGroup
+
+	mu     sync.Mutex           // guards what follows
+	heard  map[string]time.Time // by bridge
+	hears0 time.Time            // since when we hear ourselves without a pause
+}
+
+// join begins to beat and to listen.
+func join(conn *nats.Conn, cluster, self string) (*members, error) {
+	m := &members{conn: conn, subject: subject.Beats(cluster), self: self, done: make(chan struct{}), heard: make(map[string]time.Time)}
+	var err error
+	if m.sub, err = conn.Subscribe(m.subject, func(msg *nats.Msg) { m.hear(string(msg.Data), time.Now()) }); err != nil {
+		return nil, err
+	}
+	m.gone.Go(m.beat)
+	return m, nil
+}
+
+func (m *members) beat() {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		_ = m.conn.Publish(m.subject, []byte(m.self)) // cut off: nobody hears it, ourselves included
+		select {
+		case <-tick.C:
+		case <-m.done:
+			return
+		}
+	}
+}
+
+func (m *members) leave() {
+	close(m.done)
+	m.gone.Wait()
+	_ = m.sub.Unsubscribe()
+}
+
+func (m *members) hear(bridge string, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if bridge == m.self && now.Sub(m.heard[bridge]) > silence {
+		m.hears0 = now
+	}
+	m.heard[bridge] = now
+	for other, at := range m.heard { // those that have gone for good
+		if now.Sub(at) > 10*silence {
+			delete(m.heard, other)
+		}
+	}
+}
+
+// hears reports whether our own beats have come back for as long as others' silence would be judged: then silence means that
+// they are silent.
+func (m *members) hears() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	return now.Sub(m.heard[m.self]) < silence && now.Sub(m.hears0) > silence+beatEvery
+}
+
+func (m *members) alive(bridge string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return time.Since(m.heard[bridge]) < silence
+}
+
+// list are the bridges that are alive.
+func (m *members) list() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []string
+	for bridge, at := range m.heard {
+		if time.Since(at) < silence {
+			all = append(all, bridge)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// rank returns which of some bridges comes first for a node (rendezvous hashing): each node has an order of its own, so that
+// the nodes of one that dies are spread over all others.
+func rank(node string, bridges []string) (first string) {
+	var most uint64
+	for _, bridge := range bridges {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(bridge + "\x00" + node))
+		if score := mix(h.Sum64()); first == "" || score > most {
+			first, most = bridge, score
+		}
+	}
+	return first
+}
+
+// mix spreads a hash over all bits (the finalizer of SplitMix64): FNV's high bits hardly depend on the last bytes.
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}

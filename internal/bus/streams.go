@@ -1,0 +1,74 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/apntalk/amictl/internal/bus/subject"
+)
+
+// Storage says how a cluster's streams are made. One that is there stays as its admin has it.
+type Storage struct {
+	Retain   time.Duration
+	MaxBytes int64
+	Replicas int
+}
+
+// Defaults of Storage.
+const (
+	DefaultRetain   = 24 * time.Hour
+	DefaultMaxBytes = 10 << 30
+	DefaultReplicas = 1
+)
+
+// Names of what a cluster has in JetStream. A name there is a token, too.
+func eventStream(cluster string) string { return "AMI_EV_" + subject.StreamName(cluster) }
+func leaseBucket(cluster string) string { return "AMI_LEASE_" + subject.StreamName(cluster) }
+
+// dedupe is how long the server remembers Msg-Ids. The chain of expected sequences protects later retries.
+const dedupe = 2 * time.Minute
+
+// ensureStream returns the stream of a cluster's batches, which it makes if there is none.
+func ensureStream(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) (jetstream.Stream, error) {
+	stream, err := js.Stream(ctx, eventStream(cluster))
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return stream, wrap("look for the stream of cluster "+cluster, err)
+	}
+	stream, err = js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: eventStream(cluster), Description: "events of Asterisk servers, in batches; see docs/bus.md of amictl", Subjects: []string{subject.AllEvents(cluster)},
+		MaxAge: s.Retain, MaxBytes: s.MaxBytes, Replicas: s.Replicas, Storage: jetstream.FileStorage, Discard: jetstream.DiscardOld, Duplicates: dedupe,
+	})
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another bridge was faster, with other settings
+		stream, err = js.Stream(ctx, eventStream(cluster))
+	}
+	return stream, wrap("make the stream of cluster "+cluster, err)
+}
+
+// ensureBucket returns the bucket of a cluster's leases, which it makes if there is none.
+func ensureBucket(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) (jetstream.KeyValue, error) {
+	bucket, err := js.KeyValue(ctx, leaseBucket(cluster))
+	if !errors.Is(err, jetstream.ErrBucketNotFound) {
+		return bucket, wrap("look for the leases of cluster "+cluster, err)
+	}
+	bucket, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: leaseBucket(cluster), Description: "which bridge owns which node; see docs/bus.md of amictl", Replicas: s.Replicas, LimitMarkerTTL: markerTime,
+	})
+	if errors.Is(err, jetstream.ErrBucketExists) {
+		bucket, err = js.KeyValue(ctx, leaseBucket(cluster))
+	}
+	return bucket, wrap("make the leases of cluster "+cluster, err)
+}
+
+// markerTime is how long the mark of a lease that expired stays, for watchers.
+const markerTime = 30 * time.Second
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("bus: %s: %w", what, err)
+}

@@ -1,0 +1,135 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/apntalk/amictl/internal/bus/batch"
+)
+
+// A Ledger is what a whole stream holds of a node.
+type Ledger struct {
+	Node     string
+	Batches  uint64
+	Packets  uint64
+	Gaps     uint64
+	Dropped  uint64 // events that gaps count; nobody can count those of a session that was lost
+	Owners   uint64
+	Sessions uint64
+	Faults   []string // what should not be: batches that cannot be read, or that are missing, packets twice or out of order
+}
+
+// mostFaults is how many are told of each node.
+const mostFaults = 10
+
+// Verify reads a cluster's whole stream, as far as it goes now, and checks of each node that every session's packets stand in their
+// order, none of them twice, and no batch is missing.
+func Verify(ctx context.Context, conn *nats.Conn, cluster string) ([]*Ledger, error) {
+	info, err := Inspect(ctx, conn, cluster)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Read(ctx, conn, ReadOptions{Cluster: cluster, Start: Start{All: true}})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	v := make(verification)
+	var all []*Ledger
+	for _, n := range info.Nodes {
+		all = append(all, v.of(n.Node).ledger)
+	}
+	for c.at.stream < info.last {
+		message, err := c.message(ctx)
+		if err != nil {
+			return nil, err
+		}
+		v.takeBatch(c, message)
+		if c.at.pending == 0 { // what there was behind it has expired meanwhile
+			break
+		}
+	}
+	for _, l := range all {
+		l.Batches = c.read[l.Node]
+	}
+	return all, nil
+}
+
+// takeBatch follows what is in a batch.
+func (v verification) takeBatch(c *Consumer, message jetstream.Msg) {
+	if err := c.take(message); err != nil {
+		v.of(c.node).fault("%v", err)
+		return
+	}
+	for c.open || c.missing != nil {
+		r, err := c.record()
+		switch {
+		case errors.Is(err, io.EOF):
+		case err != nil:
+			v.of(c.node).fault("%v", err)
+		default:
+			v.of(c.node).take(r)
+		}
+	}
+}
+
+// A verification follows each node.
+type verification map[string]*nodeCheck
+
+func (v verification) of(node string) *nodeCheck {
+	n := v[node]
+	if n == nil {
+		n = &nodeCheck{ledger: &Ledger{Node: node}}
+		v[node] = n
+	}
+	return n
+}
+
+// A nodeCheck is how far one is followed.
+type nodeCheck struct {
+	ledger       *Ledger
+	epoch        uint64
+	session, seq uint64
+}
+
+func (n *nodeCheck) take(r batch.Record) {
+	l := n.ledger
+	switch {
+	case r.Owner != nil:
+		l.Owners++
+		if r.Owner.Epoch <= n.epoch {
+			n.fault("owner %s of epoch %d comes behind epoch %d", r.Owner.Bridge, r.Owner.Epoch, n.epoch)
+		}
+		n.epoch, n.session, n.seq = r.Owner.Epoch, 0, 0 // his sessions are his own
+	case r.Event.Gap != nil:
+		l.Gaps++
+		l.Dropped += r.Event.Gap.Dropped
+		if r.Event.Gap.Reason == GapExpired {
+			n.fault("batches are missing behind packet %d of session %d", n.seq, n.session)
+		}
+	default:
+		l.Packets++
+		ev := r.Event
+		switch {
+		case ev.Session != n.session:
+			if ev.Session < n.session {
+				n.fault("session %d comes behind session %d", ev.Session, n.session)
+			}
+			l.Sessions++
+		case ev.Seq <= n.seq:
+			n.fault("packet %d comes behind packet %d of session %d", ev.Seq, n.seq, n.session)
+		}
+		n.session, n.seq = ev.Session, ev.Seq
+	}
+}
+
+func (n *nodeCheck) fault(format string, args ...any) {
+	if len(n.ledger.Faults) < mostFaults {
+		n.ledger.Faults = append(n.ledger.Faults, fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,135 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/bus"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+const help = `Examples:
+  amictl bus info --nats nats://127.0.0.1:4222 --cluster prod
+  amictl -C prod bus verify && echo nothing is missing without a mark
+
+info shows each node of a cluster on the bus: which bridge owns it and since when, and how much of it is stored.
+verify reads the whole stream and checks of each node that the packets of every session stand in order, none twice, and
+that no batch is missing: status 1 if that is not so. Gaps are what is marked as missing, and no fault.
+docs/bus.md explains bridges and what is promised.`
+
+// Command makes the subcommand, and lets others read from a bus.
+func Command(r *run.Run) *cli.Command {
+	r.Bus = read
+	sub := func(name, usage string, do func(context.Context, *run.Run, *nats.Conn, string) error) *cli.Command {
+		var b target.Bus
+		return r.Tell(&cli.Command{
+			Name: name, Usage: usage, Description: help, Flags: b.Flags(),
+			Action: func(ctx context.Context, _ *cli.Command) error { return onBus(ctx, r, &b, do) },
+		}, run.About{})
+	}
+	return r.Tell(&cli.Command{
+		Name: "bus", Usage: "inspect a cluster's events on NATS", Description: help,
+		Commands: []*cli.Command{
+			sub("info", "show the nodes of a cluster on the bus, and who owns them", info),
+			sub("verify", "check that nothing is missing, twice or out of order", verify),
+		},
+	}, run.About{})
+}
+
+// onBus does something with a bus.
+func onBus(ctx context.Context, r *run.Run, b *target.Bus, do func(context.Context, *run.Run, *nats.Conn, string) error) error {
+	a, ok, err := b.Address(r)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fail.Usage("--nats URL --cluster NAME, or nats = and cluster = in the context", "no bus is given")
+	}
+	conn, err := bus.Dial(bus.Access{URL: a.URL, Creds: a.Creds, NKey: a.NKey, CA: a.CA, Name: "amictl bus"}, r.Logger())
+	if err == nil {
+		defer conn.Close()
+		err = do(ctx, r, conn, a.Cluster)
+	}
+	if err != nil && ctx.Err() == nil && !errors.As(err, new(*fail.Error)) {
+		return &fail.Error{Code: fail.CodeConnect, Message: fail.Cause(err), Hint: "is the URL right, and is there such a cluster?"}
+	}
+	return err
+}
+
+func info(ctx context.Context, r *run.Run, conn *nats.Conn, cluster string) error {
+	i, err := bus.Inspect(ctx, conn, cluster)
+	if err != nil {
+		return err
+	}
+	p, err := r.Printer(run.Records, false, true)
+	if err != nil {
+		return err
+	}
+	for _, n := range i.Nodes {
+		record := output.Record{
+			{Key: "type", Value: "bus-node"}, {Key: "cluster", Value: cluster}, {Key: "node", Value: n.Node},
+			{Key: "bridge"}, {Key: "since"}, {Key: "batches", Value: n.Batches},
+		}
+		if n.Bridge != "" {
+			record[3].Value, record[4].Value = n.Bridge, n.Since
+		}
+		if err := p.Record(record); err != nil {
+			return err
+		}
+	}
+	r.Note("%s: %d batches, %.1f MiB of %s, from %s on, kept for %s, %d replicas", i.Stream, i.Messages, float64(i.Bytes)/(1<<20), limit(i.MaxBytes), stamp(i.First), i.Retain, i.Replicas)
+	return p.Close()
+}
+
+func limit(bytes int64) string {
+	if bytes < 0 {
+		return "any number"
+	}
+	return strconv.FormatFloat(float64(bytes)/(1<<20), 'f', 0, 64) + " MiB"
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "now"
+	}
+	return t.Format(time.RFC3339)
+}
+
+func verify(ctx context.Context, r *run.Run, conn *nats.Conn, cluster string) error {
+	ledgers, err := bus.Verify(ctx, conn, cluster)
+	if err != nil {
+		return err
+	}
+	p, err := r.Printer(run.Records, false, true)
+	if err != nil {
+		return err
+	}
+	faults := 0
+	for _, l := range ledgers {
+		faults += len(l.Faults)
+		if err := p.Record(output.Record{
+			{Key: "type", Value: "bus-ledger"}, {Key: "cluster", Value: cluster}, {Key: "node", Value: l.Node},
+			{Key: "batches", Value: l.Batches}, {Key: "packets", Value: l.Packets}, {Key: "sessions", Value: l.Sessions}, {Key: "owners", Value: l.Owners},
+			{Key: "gaps", Value: l.Gaps}, {Key: "dropped", Value: l.Dropped},
+			{Key: "faults", Value: append([]string{}, l.Faults...), Text: strings.Join(l.Faults, "; "), Look: output.Prose, Tone: run.GoodIf(len(l.Faults) == 0)},
+		}); err != nil {
+			return err
+		}
+	}
+	if err := p.Close(); err != nil {
+		return err
+	}
+	if faults > 0 {
+		return fail.Silent(fail.ExitFailed)
+	}
+	return nil
+}

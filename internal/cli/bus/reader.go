@@ -1,0 +1,36 @@
+package bus
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/apntalk/amictl/internal/bus"
+	"github.com/apntalk/amictl/internal/cli/run"
+)
+
+// read opens a bus for a subcommand that reads events.
+func read(ctx context.Context, q run.BusQuery) (run.EventStream, error) {
+	conn, err := bus.Dial(bus.Access{URL: q.URL, Creds: q.Creds, NKey: q.NKey, CA: q.CA, Name: "amictl"}, q.Log)
+	if err != nil {
+		return nil, err
+	}
+	c, err := bus.Read(ctx, conn, bus.ReadOptions{Cluster: q.Cluster, Nodes: q.Nodes, Start: bus.Start{All: q.All, Since: q.Since}})
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return &stream{bus.NewEvents(c, func(err error) { q.Log.Error("bus", slog.Any("error", err)) }), conn}, nil
+}
+
+// A stream ends its connection with itself.
+type stream struct {
+	*bus.Events
+	conn *nats.Conn
+}
+
+func (s *stream) Close() {
+	s.Events.Close()
+	s.conn.Close()
+}

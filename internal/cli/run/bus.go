@@ -1,0 +1,39 @@
+package run
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// A BusAddress is where the events of a cluster are, beyond one machine.
+type BusAddress struct {
+	URL     string
+	Cluster string
+	Creds   string // files, "" none
+	NKey    string
+	CA      string
+}
+
+// A BusQuery is what is wanted of a bus.
+type BusQuery struct {
+	BusAddress
+	Nodes []string  // names; none means all
+	Since time.Time // zero: what comes next
+	All   bool      // from the oldest on
+	Log   *slog.Logger
+}
+
+// An EventStream hands out events and gaps, each valid until the next is taken.
+type EventStream interface {
+	// PollBorrowed returns the next event if one is at hand.
+	PollBorrowed() (*ami.Event, bool)
+	// NextBorrowed waits for the next event, until ctx is done.
+	NextBorrowed(ctx context.Context) (*ami.Event, error)
+	Close()
+}
+
+// A BusReader opens a bus. amictld has one; amictl, which would link NATS for it, runs amictld.
+type BusReader func(ctx context.Context, q BusQuery) (EventStream, error)

@@ -1,0 +1,129 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/bus"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/natsserver"
+	"github.com/apntalk/amictl/internal/serve/upstream"
+)
+
+// embedded as --nats means a server within this process.
+const embedded = "embedded"
+
+// bridgeOptions are the flags of a bridge.
+type bridgeOptions struct {
+	bus      target.Bus
+	name     string
+	retain   flags.Duration
+	maxBytes flags.Size
+	replicas flags.Count
+}
+
+func (o *bridgeOptions) flags() []cli.Flag {
+	return append(o.bus.Flags(),
+		flags.Text("bridge", "", "this bridge's `NAME` on the bus; the host's name if absent", &o.name),
+		&cli.GenericFlag{Name: "retain", Usage: "a new stream keeps events for `TIME`; 24h if absent", Value: &o.retain},
+		&cli.GenericFlag{Name: "max-bytes", Usage: "and at most `SIZE` of them; 10G if absent", Value: &o.maxBytes},
+		&cli.GenericFlag{Name: "replicas", Usage: "and on `NUMBER` of servers; 1 if absent", Value: &o.replicas},
+	)
+}
+
+// storage says how a stream is made.
+func (o *bridgeOptions) storage() (bus.Storage, error) {
+	s := bus.Storage{Retain: bus.DefaultRetain, MaxBytes: bus.DefaultMaxBytes, Replicas: bus.DefaultReplicas}
+	if o.retain.Given {
+		s.Retain = o.retain.Value
+	}
+	if o.maxBytes.Given {
+		s.MaxBytes = o.maxBytes.Value
+	}
+	if o.replicas.Given {
+		s.Replicas = o.replicas.Value
+	}
+	if s.Replicas < 1 || s.Replicas > 5 {
+		return s, fail.Usage("1, 3 or 5", "--replicas %d is not a number of servers from 1 to 5", s.Replicas)
+	}
+	return s, nil
+}
+
+// A bridge is what a plan says of the bus. nil: there is none.
+type bridge struct {
+	access  bus.Access
+	options bus.Options
+	dir     string // of an embedded server; "": there is none
+}
+
+// newBridge decides whether there is a bridge, and to where.
+func newBridge(r *run.Run, o *bridgeOptions) (*bridge, error) {
+	b := &bridge{}
+	a, ok, err := o.bus.AddressOr(r, embedded)
+	if err != nil || !ok {
+		return nil, err
+	}
+	if b.options.Storage, err = o.storage(); err != nil {
+		return nil, err
+	}
+	if b.options.Name = o.name; o.name == "" {
+		if b.options.Name, err = os.Hostname(); err != nil {
+			return nil, fail.Usage("--bridge NAME", "this host has no name: %v", err)
+		}
+	}
+	b.options.Cluster = a.Cluster
+	b.access = bus.Access{URL: a.URL, Creds: a.Creds, NKey: a.NKey, CA: a.CA, Name: "amictl serve " + b.options.Name}
+	if a.URL == embedded {
+		b.dir = stateFolder(r)
+	}
+	return b, nil
+}
+
+// stateFolder is where an embedded server keeps its streams: where systemd says, or in the home folder.
+func stateFolder(r *run.Run) string {
+	systemd, _ := r.Env("STATE_DIRECTORY")
+	home, _ := r.Env("XDG_STATE_HOME")
+	if !filepath.IsAbs(home) {
+		home = filepath.Join(r.Home(), ".local", "state")
+	}
+	return filepath.Join(cmp.Or(systemd, filepath.Join(home, "amictl")), "nats")
+}
+
+// start connects to the bus. work carries events until its ctx is done; end ends the connection, and an embedded server.
+func (b *bridge) start(p *plan) (work func(context.Context, *upstream.Upstream) error, end func(), err error) {
+	endServer := func() {}
+	if b.dir != "" {
+		if err := os.MkdirAll(b.dir, 0o700); err != nil {
+			return nil, nil, fail.Usage("XDG_STATE_HOME names another place", "--nats embedded: %v", err)
+		}
+		server, err := natsserver.Start(natsserver.Options{Dir: b.dir})
+		if err != nil {
+			return nil, nil, fail.Usage("another one may run in "+b.dir, "--nats embedded: %v", err)
+		}
+		b.access.URL, endServer = server.URL(), server.Close
+		p.log.Info("listening", "door", "nats", "url", server.URL(), "dir", b.dir)
+	}
+	conn, err := bus.Dial(b.access, p.log)
+	if err != nil {
+		endServer()
+		return nil, nil, &fail.Error{Code: fail.CodeConnect, Message: fail.Cause(err), Hint: "is the URL of --nats right?"}
+	}
+	o := b.options
+	o.Conn, o.Log, o.Nodes = conn, p.log, p.currentNodes
+	return func(ctx context.Context, up *upstream.Upstream) error {
+			if up != nil {
+				o.Events = up.Subscribe
+			}
+			return bus.Run(ctx, o)
+		}, func() {
+			conn.Close()
+			endServer()
+		}, nil
+}

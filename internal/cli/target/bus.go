@@ -1,0 +1,89 @@
+package target
+
+import (
+	"cmp"
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/config"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
+)
+
+// A Bus is what the flags of a subcommand say about a bus.
+type Bus struct{ url, cluster string }
+
+// Flags are those of a subcommand that works with a bus.
+func (b *Bus) Flags() []cli.Flag {
+	return []cli.Flag{
+		flags.Text("nats", "", "the bus at this NATS `URL`, such as nats://127.0.0.1:4222", &b.url),
+		flags.Text("cluster", "", "`NAME` of the servers' cluster on the bus", &b.cluster),
+	}
+}
+
+// Address is where the bus is: as the flags say, else the context unless --node or --local say that the servers themselves are
+// meant. ok is false if there is none.
+func (b *Bus) Address(r *run.Run) (a run.BusAddress, ok bool, err error) { return b.AddressOr(r, "") }
+
+// AddressOr is Address where a word may stand in the place of the URL.
+func (b *Bus) AddressOr(r *run.Run, word string) (a run.BusAddress, ok bool, err error) {
+	c := r.Settings.Config.Contexts[r.Settings.Context]
+	if c == nil || r.Flags.Local || slices.ContainsFunc(r.Flags.Nodes, func(n string) bool { return strings.Contains(n, "://") }) {
+		c = &config.Context{}
+	}
+	a = run.BusAddress{URL: cmp.Or(b.url, c.NATS), Cluster: cmp.Or(b.cluster, c.Cluster)}
+	if b.url == "" || b.url == c.NATS {
+		a.Creds, a.NKey, a.CA = c.NATSCreds, c.NATSNKey, c.NATSCA
+	}
+	if a.URL == "" {
+		if b.cluster != "" {
+			return a, false, fail.Usage("such as --nats nats://127.0.0.1:4222", "--cluster is a name on a bus, and none is given")
+		}
+		return a, false, nil
+	}
+	if a.Cluster == "" {
+		return a, false, fail.Usage("such as --cluster prod, or cluster = \"prod\" in the context", "the bus %s may have several clusters, and none is named", config.HidePassword(a.URL))
+	}
+	for _, path := range []*string{&a.Creds, &a.NKey, &a.CA} {
+		if *path != "" {
+			if *path, err = ExpandHome(r, *path); err != nil {
+				return a, false, err
+			}
+		}
+	}
+	if a.URL == word {
+		return a, true, nil
+	}
+	return a, true, checkBusURL(a.URL)
+}
+
+// checkBusURL refuses what is no NATS URL, and secrets in one: they would show in the process list.
+func checkBusURL(text string) error {
+	for one := range strings.SplitSeq(text, ",") {
+		u, err := url.Parse(strings.TrimSpace(one))
+		switch {
+		case err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls" && u.Scheme != "ws" && u.Scheme != "wss":
+			return fail.Usage("such as nats://127.0.0.1:4222 or tls://bus.example.com", "--nats %q is not the URL of a NATS server", config.HidePassword(one))
+		case u.User != nil:
+			return fail.Usage("nats_creds = \"FILE\" or nats_nkey = \"FILE\" in the context", "--nats %s: a secret in a URL is refused", config.HidePassword(one))
+		}
+	}
+	return nil
+}
+
+// OpenBus reads from a bus.
+func OpenBus(ctx context.Context, r *run.Run, q run.BusQuery) (run.EventStream, error) {
+	events, err := r.Bus(ctx, q)
+	if err != nil {
+		return nil, &fail.Error{
+			Code: fail.CodeConnect, Message: config.HidePassword(q.URL) + ": " + fail.Cause(err),
+			Hint: "is the URL right, and does a bridge (`amictl serve --nats`) of that cluster run?",
+		}
+	}
+	return events, nil
+}
