@@ -76,8 +76,12 @@ func info(ctx context.Context, r *run.Run, conn *nats.Conn, cluster string) erro
 	}
 	for _, n := range i.Nodes {
 		record := output.Record{
-			{Key: "type", Value: "bus-node"}, {Key: "cluster", Value: cluster}, {Key: "node", Value: n.Node},
-			{Key: "bridge"}, {Key: "since"}, {Key: "batches", Value: n.Batches},
+			{Key: "type", Value: "bus-node"},
+			{Key: "cluster", Value: cluster},
+			{Key: "node", Value: n.Node},
+			{Key: "bridge"},
+			{Key: "since"},
+			{Key: "batches", Value: n.Batches},
 		}
 		if n.Bridge != "" {
 			record[3].Value, record[4].Value = n.Bridge, n.Since
@@ -117,9 +121,15 @@ func verify(ctx context.Context, r *run.Run, conn *nats.Conn, cluster string) er
 	for _, l := range ledgers {
 		faults += len(l.Faults)
 		if err := p.Record(output.Record{
-			{Key: "type", Value: "bus-ledger"}, {Key: "cluster", Value: cluster}, {Key: "node", Value: l.Node},
-			{Key: "batches", Value: l.Batches}, {Key: "packets", Value: l.Packets}, {Key: "sessions", Value: l.Sessions}, {Key: "owners", Value: l.Owners},
-			{Key: "gaps", Value: l.Gaps}, {Key: "dropped", Value: l.Dropped},
+			{Key: "type", Value: "bus-ledger"},
+			{Key: "cluster", Value: cluster},
+			{Key: "node", Value: l.Node},
+			{Key: "batches", Value: l.Batches},
+			{Key: "packets", Value: l.Packets},
+			{Key: "sessions", Value: l.Sessions},
+			{Key: "owners", Value: l.Owners},
+			{Key: "gaps", Value: l.Gaps},
+			{Key: "dropped", Value: l.Dropped},
 			{Key: "faults", Value: append([]string{}, l.Faults...), Text: strings.Join(l.Faults, "; "), Look: output.Prose, Tone: run.GoodIf(len(l.Faults) == 0)},
 		}); err != nil {
 			return err
