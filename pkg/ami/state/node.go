@@ -44,20 +44,21 @@ var lists = map[Kind][]string{
 	KindRegistration: {"pjsip-registrations", "sip-registrations", "iax-registrations"},
 }
 
-// Knows says how the objects of a kind are known: Followed or Listed if one of their lists is, Events if a list has not come
-// or the user may not ask for it, Absent if the server has no such list.
+// Knows says how the objects of a kind are known: Events if one of their lists has not come, or the user may not ask for it, so
+// that there may be more than is held; else Followed or Listed, as the least known of them is; Absent if the server has no such
+// list.
 func (n *Node) Knows(k Kind) string {
-	if len(lists[k]) == 0 {
-		return Followed
-	}
 	how := Absent
+	if len(lists[k]) == 0 {
+		how = Followed
+	}
 	for _, part := range lists[k] {
-		switch n.Parts[part] {
-		case Followed, Listed:
-			return n.Parts[part]
-		case Absent:
+		switch known := n.Parts[part]; {
+		case known == Absent, how == Listed && known == Followed:
+		case known == Followed, known == Listed:
+			how = known
 		default:
-			how = Events
+			return Events
 		}
 	}
 	return how
