@@ -4,8 +4,8 @@ import "github.com/apntalk/amictl/internal/cond"
 
 const help = `Examples:
   amictl check                      reached, Asterisk, logged in, booted
-  amictl check pbx.toml -o nagios   one line with performance data; 0, 1, 2 or 3
-  amictl check pbx.toml --watch --every 30s -o prometheus --out /var/lib/node_exporter/pbx.prom
+  amictl check pbx.toml -o nagios   one line, performance data; 0 to 3
+  amictl check pbx.toml -o prometheus --watch --every 30s --out pbx.prom
   amictl check smoke.toml --junit report.xml
 
 Checks every node, on a session of its own. Without a file it looks at connection, banner, certificate, login, Ping and
@@ -49,13 +49,14 @@ boot; a profile asks for more:
   ring = "10s"
 
 warn and crit are conditions on figures. Times are in seconds or with a unit.
-  server         uptime, reload (since then), processed (calls)
+  server         uptime, reload (time since), processed (calls)
   ping           rtt
-  registrations  registered (1 or 0), state
-  endpoints      contacts, reachable (contacts), rtt (the longest), state
-  queues         members, unpaused, available, callers, wait (the longest), completed, abandoned, holdtime, talktime
+  registrations  registered (1 or 0)
+  endpoints      contacts, reachable (contacts), rtt (the longest)
+  queues         members, unpaused, available, callers, wait (the longest),
+                 completed, abandoned, holdtime, talktime
   conferences    parties
-  channels, calls, callers   count, longest (how long the oldest has been there)
+  channels, calls, callers   count, longest (how long the oldest is there)
   members, parked, devices   count
 Where warn or crit asks for count, registrations and the others are counted, too. where chooses by the keys that
 ` + "`amictl state`" + ` shows, and duration; all keys may stand in conditions on things that are looked at one by one.

@@ -269,14 +269,6 @@ func (t *thing) all() iter.Seq2[string, string] {
 // number writes a figure as conditions compare it.
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
-// partNames are the tables of a profile that are about parts.
-func partNames() (names []string) {
-	for i := range parts {
-		names = append(names, parts[i].name)
-	}
-	return names
-}
-
 // objects are those of a kind in a snapshot.
 func objects(held *state.Snapshot, kind state.Kind) []state.Object {
 	return slices.Collect(func(yield func(state.Object) bool) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/call"
@@ -155,6 +156,17 @@ func (t *table) expression(key, flags string) *regexp.Regexp {
 	return regexp.MustCompile(flags + text)
 }
 
+// globs reads the names of things.
+func (t *table) globs(key string) []string {
+	all := t.texts(key)
+	for _, name := range all {
+		if name == "" || strings.ContainsFunc(name, unicode.IsControl) {
+			t.wrong(key, `such as "trunk*"`, "%q names nothing: it is empty, or has a control character", name)
+		}
+	}
+	return all
+}
+
 // sendable notes what the engine would refuse to send.
 func (t *table) sendable(key string, action ami.Action) {
 	if err := act.CheckAction(&action); err != nil {
@@ -168,10 +180,10 @@ func (p *profile) readSections(t *table, of *part) {
 	tables, short := t.tables(of.name)
 	for i, sub := range tables {
 		if short[i] && of.name == "endpoints" {
-			p.endpoints = append(p.endpoints, sub.text("name"))
+			p.endpoints = append(p.endpoints, sub.globs("name")...)
 			continue
 		}
-		s := section{part: of, names: sub.texts("name"), where: sub.condition("where", of.keys())}
+		s := section{part: of, names: sub.globs("name"), where: sub.condition("where", of.keys())}
 		s.counts = of.measure == nil || asksCount(sub)
 		if s.counts {
 			s.thresholds = sub.thresholds(names(counted))

@@ -32,6 +32,8 @@ func TestWrongProfiles(t *testing.T) {
 		"a line end":          {"[[command]]\nrun = \"core show\\nuptime\"\n", "line 2, column 7: command[0].run: Command: "},
 		"a carriage return":   {"modules = [\"app_queue\\r\"]\n", "line 1, column 11: modules: ModuleCheck: "},
 		"in a call":           {"[call]\nchannel = \"Local/1@x\"\nexten = \"1\\r\\nAction: Ping\"\n", "line 3, column 9: call.exten: Originate: "},
+		"a name of lines":     {"[[queues]]\nname = [\"a\", \"b\\nc\"]\n", "line 2, column 8: queues[0].name: \"b\\nc\" names nothing"},
+		"no name":             {"endpoints = [\"\"]\n", "line 1, column 13: endpoints[0].name: \"\" names nothing"},
 		"a call to nowhere":   {"[call]\nchannel = \"Local/1@x\"\n", "line 1, column 1: call.exten: [call] needs either"},
 		"no time":             {"[call]\nchannel = \"a\"\nexten = \"1\"\nring = \"10\"\n", "line 4, column 8: call.ring: \"10\": needs a unit"},
 		"in an inline table":  {"queues = [\"a\", {name = \"b\", crit = \"x\"}]\n", "line 1, column 10: queues[1].crit: character 2"},

@@ -58,7 +58,8 @@ func TestSections(t *testing.T) {
 	}{
 		"registrations": {
 			"[[registrations]]\ncrit = \"registered=0\"",
-			[]string{`registration trunk-a pass [1]`, `registration trunk-b fail [0]`}, "registered", fail.ExitFailed,
+			[]string{`registration trunk-a pass [1]`, `registration trunk-b fail [0]`},
+			"registered", fail.ExitFailed,
 		},
 		"by their state":   {"[[registrations]]\nname = \"trunk-?\"\nwarn = \"state IN (rejected,stopped)\"", []string{`registration trunk-a pass [1]`, `registration trunk-b warn [0]`}, "registered", fail.ExitFailed},
 		"one by name":      {"[[registrations]]\nname = \"trunk-a\"\ncrit = \"registered=0\"", []string{`registration trunk-a pass [1]`}, "registered", fail.ExitOK},
@@ -67,7 +68,8 @@ func TestSections(t *testing.T) {
 		"without contact":  {"[[endpoints]]\ncrit = \"contacts=0\"", []string{`endpoint alice pass [1,1]`, `endpoint carol fail [0,0]`}, "contacts,reachable", fail.ExitFailed},
 		"a queue": {
 			"[[queues]]\nname = \"support\"\nwarn = \"callers>0\"\ncrit = \"available=0\"",
-			[]string{`queue support warn [3,2,1,1]`}, "members,unpaused,available,callers", fail.ExitFailed,
+			[]string{`queue support warn [3,2,1,1]`},
+			"members,unpaused,available,callers", fail.ExitFailed,
 		},
 		"of several":        {"[[queues]]\nname = \"s*\"\nwhere = \"members>0\"\ncrit = \"unpaused<3\"", []string{`queue support fail [2]`}, "unpaused", fail.ExitFailed},
 		"none is chosen":    {"[[queues]]\nwhere = \"members>99\"", []string{`queues pass []`}, "members", fail.ExitOK},
@@ -85,7 +87,8 @@ func TestSections(t *testing.T) {
 		"one name twice":    {"[[calls]]\n[[calls]]", []string{`calls pass [2]`, `calls (2) pass [2]`}, "count", fail.ExitOK},
 		"a command": {
 			"[[command]]\nrun = \"core show channels count\"\nexpect = '(?P<now>\\d+) active channels?\\n(?P<calls>\\d+)'\ntitle = \"busy\"\ncrit = \"now>1\"",
-			[]string{`busy fail [2]`}, "now", fail.ExitFailed,
+			[]string{`busy fail [2]`},
+			"now", fail.ExitFailed,
 		},
 		"another output": {"[[command]]\nrun = \"core show version\"\nexpect = \"FreeSWITCH\"", []string{`command core show version fail []`}, "", fail.ExitFailed},
 		"a bad word":     {"[[command]]\nrun = \"core show version\"\nreject = \"^Asterisk\"", []string{`command core show version fail []`}, "", fail.ExitFailed},
