@@ -27,6 +27,7 @@ type options struct {
 	junit  string
 	out    string
 	yes    bool
+	init   bool
 }
 
 // Command makes the subcommand.
@@ -36,6 +37,7 @@ func Command(r *run.Run) *cli.Command {
 		Name: "check", Usage: "check every node by a profile: for monitors, smoke tests and CI", ArgsUsage: "[FILE]", Description: help,
 		Flags: append(o.rounds.Flags(),
 			flags.Text("out", "", "write to `FILE`, whole or not at all, instead of standard output", &o.out),
+			&cli.BoolFlag{Name: "init", Usage: "write a commented profile from what the one server has now", Destination: &o.init},
 			flags.Text("junit", "", "also write the results to `FILE` as JUnit XML", &o.junit),
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before a profile's call or command may change what a protected context holds", Destination: &o.yes},
 		),
@@ -67,7 +69,11 @@ func check(ctx context.Context, r *run.Run, o *options) error {
 		n.form = form
 	}
 	err := n.prepare()
-	if err == nil {
+	switch {
+	case err != nil:
+	case o.init:
+		err = n.draft(ctx)
+	default:
 		err = n.watch(ctx)
 	}
 	if f := fail.Classify(err); n.form == run.OutputNagios && err != nil && !f.Silent {
@@ -90,6 +96,9 @@ func (n *inspection) prepare() (err error) {
 	if n.form != "" && (r.Flags.Query != "" || r.Flags.Fields != "") {
 		return fail.Usage("-o jsonl is for programs", "-o %s goes with neither --query nor --fields", n.form)
 	}
+	if o.init && (len(o.args) > 0 || o.rounds.Watch || o.junit != "" || r.Flags.Output != "") {
+		return fail.Usage("such as amictl check --init -n pbx1 --out pbx1.toml", "--init writes a profile, and goes with --out alone")
+	}
 	n.profile = defaultProfile()
 	if len(o.args) == 1 {
 		if n.profile, err = readProfile(r, o.args[0]); err != nil {
@@ -106,6 +115,9 @@ func (n *inspection) prepare() (err error) {
 	}
 	if n.nodes, err = target.Nodes(r); err != nil {
 		return err
+	}
+	if o.init && len(n.nodes) != 1 {
+		return fail.Usage("--node chooses one", "--init looks at one server, and these are %d", len(n.nodes))
 	}
 	actions, err := n.profile.sends(r)
 	if err != nil {

@@ -6,6 +6,7 @@ const help = `Examples:
   amictl check                      reached, Asterisk, logged in, booted
   amictl check pbx.toml -o nagios   one line, performance data; 0 to 3
   amictl check pbx.toml -o prometheus --watch --every 30s --out pbx.prom
+  amictl check --init -n pbx1 --out pbx1.toml    a profile to begin with
   amictl check smoke.toml --junit report.xml
 
 Checks every node, on a session of its own. Without a file it looks at connection, banner, certificate, login, Ping and
@@ -63,6 +64,7 @@ Where warn or crit asks for count, registrations and the others are counted, too
 queues = ["support"] is a queue with members that are not all paused, endpoints = ["100"] PJSIP endpoints that can be called.
 
 What the user may not ask is skipped; where warn or crit asks for it, the check is unknown, and not well.
+--init writes a profile of what one server has now: all in it holds, and what does not is in a comment.
 --watch logs in anew each time; then only what changes is told on standard error.
 
 Exits 0 when all is well, 1 when a check is not, 3 or 4 when a node cannot be reached or logged in to, 6 when nodes

@@ -78,12 +78,7 @@ func (c *checker) section(ctx context.Context, s *section) {
 			return
 		}
 	}
-	var met []*thing
-	for _, o := range chosen {
-		if t := s.thing(h, o); s.where.MatchFields(c.node.Name, t.all()) {
-			met = append(met, t)
-		}
-	}
+	met := s.meeting(c.node.Name, h, chosen)
 	if s.counts {
 		book(s.label(), s.count(c.node.Name, h, met))
 		return
@@ -155,6 +150,16 @@ func (s *section) chosen(all []state.Object) []state.Object {
 	return slices.DeleteFunc(all, func(o state.Object) bool {
 		return !slices.ContainsFunc(s.names, func(glob string) bool { return s.matches(glob, o) })
 	})
+}
+
+// meeting measures things, and keeps those that meet the condition.
+func (s *section) meeting(node string, h *holding, chosen []state.Object) (met []*thing) {
+	for _, o := range chosen {
+		if t := s.thing(h, o); s.where.MatchFields(node, t.all()) {
+			met = append(met, t)
+		}
+	}
+	return met
 }
 
 // missing are the names that find nothing.
