@@ -106,4 +106,5 @@ func writeJUnit(w io.Writer, results [][]result) error {
 	return err
 }
 
-func inSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 6, 64) }
+// inSeconds has three decimals: Jenkins takes no more.
+func inSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }

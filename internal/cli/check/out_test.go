@@ -189,6 +189,11 @@ func TestJUnit(t *testing.T) {
 	if _, err := time.Parse("2006-01-02T15:04:05", attrs["timestamp"]); err != nil {
 		t.Error(err)
 	}
+	for _, m := range regexp.MustCompile(` time="([^"]*)"`).FindAllStringSubmatch(r.Out.String(), -1) {
+		if !regexp.MustCompile(`^[0-9]+\.[0-9]{3}$`).MatchString(m[1]) {
+			t.Errorf("%s is no time that Jenkins takes", m[1])
+		}
+	}
 	var order []string
 	for _, e := range suite.Inner {
 		if name := e.XMLName.Local; len(order) == 0 || order[len(order)-1] != name {
