@@ -23,8 +23,9 @@ type checker struct {
 	node    ami.Config
 	conn    *ami.Conn
 	results []result
-	expiry  time.Time           // of the certificate, zero without TLS
-	held    map[string]*holding // what was listed, by the part
+	expiry  time.Time // of the certificate, zero without TLS
+	lists   lists
+	held    map[string]*holding // what they hold, by the part
 }
 
 // all makes all checks. Without a session the later ones are skipped.

@@ -57,10 +57,12 @@ warn and crit are conditions on figures. Times are in seconds or with a unit.
   queues         members, unpaused, available, callers, wait (the longest),
                  completed, abandoned, holdtime, talktime
   conferences    parties
-  channels, calls, callers   count, longest (how long the oldest is there)
-  members, parked, devices   count
+  channels, calls, callers, parked    count, longest (the oldest's time)
+  members                             count, longest (pause)
+  bridges, hints, devices             count
 Where warn or crit asks for count, registrations and the others are counted, too. where chooses by the keys that
-` + "`amictl state`" + ` shows, and duration; all keys may stand in conditions on things that are looked at one by one.
+` + "`amictl state`" + ` shows, and by duration (of a member, of its pause); all of them may stand in conditions on things that are
+looked at one by one. Of a command's output the first match of expect counts.
 queues = ["support"] is a queue with members that are not all paused, endpoints = ["100"] PJSIP endpoints that can be called.
 
 What the user may not ask is skipped; where warn or crit asks for it, the check is unknown, and not well.

@@ -55,7 +55,7 @@ type holding struct {
 // counted are the figures of what is counted.
 var counted = []figure{
 	{"count", "", "ami_check_found", "Things that a check counted."},
-	{"longest", "s", "ami_check_longest_seconds", "How long the oldest of them has been there."},
+	{"longest", "s", "ami_check_longest_seconds", "How long the oldest of them has been there; of members, paused."},
 }
 
 // parts are in the order in which they are checked.
@@ -105,6 +105,8 @@ var parts = []part{
 	{name: "members", kind: state.KindMember, of: reflect.TypeFor[state.Member](), title: func(o state.Object) string { return o.(*state.Member).Interface }},
 	{name: "callers", kind: state.KindCaller, of: reflect.TypeFor[state.Caller](), title: func(o state.Object) string { return o.(*state.Caller).Channel }},
 	{name: "parked", kind: state.KindParked, of: reflect.TypeFor[state.Parked](), title: func(o state.Object) string { return o.(*state.Parked).Channel }},
+	{name: "bridges", kind: state.KindBridge, of: reflect.TypeFor[state.Bridge](), title: func(o state.Object) string { return o.(*state.Bridge).Name }},
+	{name: "hints", kind: state.KindHint, of: reflect.TypeFor[state.Hint](), title: func(o state.Object) string { return o.(*state.Hint).Key() }},
 	{name: "devices", kind: state.KindDevice, of: reflect.TypeFor[state.Device](), title: func(o state.Object) string { return o.(*state.Device).Name }},
 }
 
@@ -167,9 +169,15 @@ func measureQueue(h *holding, o state.Object) []float64 {
 	}
 }
 
-// since is when a thing began to be there; zero if that is not known.
+// since is when a thing began to be there, or a member to be paused; zero if it is not known, or not so.
 func since(o state.Object) time.Time {
 	switch o := o.(type) {
+	case *state.Member:
+		if o.Paused {
+			return o.LastPause
+		}
+	case *state.Parked:
+		return o.Since
 	case *state.Channel:
 		return o.Created
 	case *state.Call:
@@ -180,7 +188,16 @@ func since(o state.Object) time.Time {
 	return time.Time{}
 }
 
-// duration is the key for how long a thing has been there, in seconds.
+// ages reports whether since is known of the things of a part.
+func (p *part) ages() bool {
+	switch p.kind {
+	case state.KindChannel, state.KindCall, state.KindCaller, state.KindMember, state.KindParked:
+		return true
+	}
+	return false
+}
+
+// duration is the key for how long that is by now, in seconds.
 const duration = "duration"
 
 // keys are the fields that a condition on a thing may ask for: those of `amictl state`, and the figures.

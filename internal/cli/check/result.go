@@ -89,15 +89,19 @@ func (r *result) record() output.Record {
 		{Key: "check", Value: r.check},
 		{Key: "status", Value: how.word, Tone: how.tone},
 		{Key: "took_us", Value: r.took.Microseconds(), Text: took},
-		{Key: "figures", Value: figures, Text: " ", Look: output.Minor},
+		{Key: "figures", Value: figures, Look: output.Minor},
 		{Key: "code", Value: run.OrAbsent(string(fail.Classify(r.err).Code))},
 		{Key: "detail", Value: run.OrAbsent(r.detail), Look: output.Prose},
 	}
 }
 
-// known are the figures that are known, by their names.
-func (f *finding) known() map[string]float64 {
-	known := make(map[string]float64)
+// known are figures that are known, by their names. They are for programs: people read the detail, which has them in words.
+type known map[string]float64
+
+func (known) String() string { return "" }
+
+func (f *finding) known() known {
+	known := make(known)
 	for _, m := range f.figures {
 		if !math.IsNaN(m.value) {
 			known[m.name] = m.value

@@ -19,12 +19,15 @@ func partOf(name string) *part {
 	return &parts[slices.IndexFunc(parts, func(p part) bool { return p.name == name })]
 }
 
-// list asks once for what a part is about.
+// list asks for what a part is about, once.
 func (c *checker) list(ctx context.Context, p *part) (*holding, error) {
 	if h := c.held[p.name]; h != nil {
 		return h, nil
 	}
-	held, err := state.List(ctx, c.conn, c.node.Name, append([]state.Kind{p.kind}, p.with...)...)
+	if c.held == nil {
+		c.held, c.lists = make(map[string]*holding), lists{to: c.conn, answers: make(map[string]answer)}
+	}
+	held, err := state.List(ctx, &c.lists, c.node.Name, append([]state.Kind{p.kind}, p.with...)...)
 	if errors.Is(err, state.ErrShort) {
 		err = failedCheck(fail.CodeRefused, c.node.Name+": a list ended before all that it announced")
 	}
@@ -32,11 +35,31 @@ func (c *checker) list(ctx context.Context, p *part) (*holding, error) {
 		return nil, err
 	}
 	h := &holding{Snapshot: held, at: time.Now()}
-	if c.held == nil {
-		c.held = make(map[string]*holding)
-	}
 	c.held[p.name] = h
 	return h, nil
+}
+
+// Lists are what a server answered: parts share them, as calls, queues and conferences are all made of its channels.
+type lists struct {
+	to      ami.Doer
+	answers map[string]answer
+}
+
+type answer struct {
+	reply *ami.Reply
+	err   error // that it was refused
+}
+
+// Do asks for a list that was not asked for before.
+func (l *lists) Do(ctx context.Context, a ami.Action) (*ami.Reply, error) {
+	if known, ok := l.answers[a.Name]; ok {
+		return known.reply, known.err
+	}
+	reply, err := l.to.Do(ctx, a)
+	if err == nil || errors.As(err, new(*ami.ResponseError)) {
+		l.answers[a.Name] = answer{reply, err}
+	}
+	return reply, err
 }
 
 // listClasses are those that the lists want, one or the other.
@@ -207,11 +230,6 @@ func (s *section) count(node string, h *holding, met []*thing) finding {
 		there += " (" + oldest + ")"
 	}
 	return judged(how, why, there, figures)
-}
-
-// ages reports whether it is known of the things of a part how long they have been there.
-func (p *part) ages() bool {
-	return p.kind == state.KindChannel || p.kind == state.KindCall || p.kind == state.KindCaller
 }
 
 // A contact is an address of a PJSIP endpoint.

@@ -20,11 +20,12 @@ func busy(t *testing.T, options ...amitest.Option) *amitest.Server {
 	srv := runtest.Server(t, "pbx1", options...)
 	st := srv.State()
 	st.AddQueue(amitest.Queue{Name: "support", Members: []amitest.QueueMember{
-		{Name: "Ann", Interface: "PJSIP/ann", Status: 1}, {Name: "Bob", Interface: "PJSIP/bob", Status: 2}, {Name: "Cem", Interface: "PJSIP/cem", Status: 1, Paused: true},
+		{Name: "Ann", Interface: "PJSIP/ann", Status: 1}, {Name: "Bob", Interface: "PJSIP/bob", Status: 2}, {Name: "Cem", Interface: "PJSIP/cem", Status: 1},
 	}}, amitest.Queue{Name: "sales"})
 	st.AddEndpoint(amitest.Endpoint{Name: "alice", Contact: "sip:alice@192.0.2.1:5060"}, amitest.Endpoint{Name: "carol"})
 	srv.SetRegistration("trunk-a", "sip:me@example.com", "sip:example.com", "Registered")
 	srv.SetRegistration("trunk-b", "sip:you@example.com", "sip:example.com", "Rejected")
+	srv.SetMember("support", "PJSIP/cem", 1, true, "lunch")
 	for channel, put := range map[string]func(channel string){
 		"PJSIP/dave": func(c string) { srv.JoinQueue("support", c) },
 		"PJSIP/erin": func(c string) { srv.JoinConference("7000", c) },
@@ -80,6 +81,7 @@ func TestSections(t *testing.T) {
 		"stuck channels":    {"[[channels]]\ntitle = \"stuck\"\nwhere = \"duration>30m && endpoint=~^PJSIP\"\nwarn = \"count>0\"", []string{`stuck warn [2,3600]`}, "count,longest", fail.ExitFailed},
 		"the longest call":  {"[[calls]]\nwarn = \"longest>2h\"\ncrit = \"longest>59m\"", []string{`calls fail [2,3600]`}, "count,longest", fail.ExitFailed},
 		"paused members":    {"[[members]]\nwhere = \"paused=true\"\nwarn = \"count>1\"", []string{`members paused=true pass [1]`}, "count", fail.ExitOK},
+		"a long pause":      {"[[members]]\nwhere = \"queue=support && duration>=0\"\ncrit = \"count=1\"", []string{`members queue=support && duration>=0 fail [1]`}, "count", fail.ExitFailed},
 		"a count of things": {"[[endpoints]]\nwhere = \"contacts=0\"\ncrit = \"count>0\"", []string{`endpoints contacts=0 fail [1]`}, "count", fail.ExitFailed},
 		"by the node":       {"[[calls]]\ncrit = \"node=pbx1 && count>1\"\nwarn = \"node=pbx2\"", []string{`calls fail [2]`}, "count", fail.ExitFailed},
 		"a server":          {"[server]\ntitle = \"the server\"\nwarn = \"uptime<1h\"\ncrit = \"processed<0\"", []string{`the server warn []`}, "nosuch", fail.ExitFailed},
@@ -112,6 +114,21 @@ func TestSections(t *testing.T) {
 				t.Errorf("(-want +got):\n%s%s", diff, r.Out)
 			}
 		})
+	}
+}
+
+// Parts share what they are made of: the channels are asked for once.
+func TestListsAreAskedForOnce(t *testing.T) {
+	srv := busy(t)
+	asked := 0
+	srv.Handle("CoreShowChannels", func(_ *amitest.Request, w *amitest.ResponseWriter) {
+		asked++
+		w.ListStart("Channels will follow")
+		w.ListEnd("CoreShowChannelsComplete")
+	})
+	_, exit := inspect(t, srv, "[[calls]]\n[[channels]]\n[[callers]]\n[[queues]]\n[[conferences]]\n", run.Globals{}, options{})
+	if asked != 1 || exit != fail.ExitOK {
+		t.Errorf("the channels were asked for %d times, status %d", asked, exit)
 	}
 }
 
