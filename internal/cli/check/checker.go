@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -23,7 +22,8 @@ type checker struct {
 	node    ami.Config
 	conn    *ami.Conn
 	results []result
-	expiry  time.Time // of the certificate, zero without TLS
+	names   map[string]bool // of the results
+	expiry  time.Time       // of the certificate, zero without TLS
 	lists   lists
 	held    map[string]*holding // what they hold, by the part
 }
@@ -63,9 +63,13 @@ func (c *checker) notAllowed(demanded bool, classes string) finding {
 // add books a finding. No two checks of a node have one name: who reads them could not tell them apart.
 func (c *checker) add(check string, start, end time.Time, found finding) {
 	name := check
-	for n := 2; slices.ContainsFunc(c.results, func(r result) bool { return r.check == name }); n++ {
+	for n := 2; c.names[name]; n++ {
 		name = fmt.Sprintf("%s (%d)", check, n)
 	}
+	if c.names == nil {
+		c.names = make(map[string]bool)
+	}
+	c.names[name] = true
 	took := end.Sub(start)
 	if found.status == skipped {
 		took = 0

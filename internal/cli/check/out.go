@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -92,34 +93,37 @@ func datum(r *result, m measured, several bool) nagios.Datum {
 
 // families are the checks as metrics. A figure that is not known has no sample.
 func families(results [][]result) []metrics.Family {
-	all := []metrics.Family{
+	e := exposition{seen: make(map[string]bool), all: []metrics.Family{
 		{Name: "ami_check_status", Kind: metrics.Gauge, Labels: []string{"node", "check"}, Help: "How a check ended: 0 well, 1 a warning, 2 failed, 3 not known. One that was skipped has none."},
 		{Name: "ami_check_took_seconds", Kind: metrics.Gauge, Labels: []string{"node", "check"}, Help: "How long a check took."},
 		{Name: "ami_check_time_seconds", Kind: metrics.Gauge, Labels: []string{"node"}, Help: "When the node was checked, since the epoch."},
-	}
+	}}
 	for _, node := range results {
 		for i := range node {
 			r := &node[i]
 			if r.status != skipped {
-				all[0].Add(float64(r.level()), r.node, r.check)
-				all[1].Add(r.took.Seconds(), r.node, r.check)
+				e.all[0].Add(float64(r.level()), r.node, r.check)
+				e.all[1].Add(r.took.Seconds(), r.node, r.check)
 			}
-			for _, m := range r.figures {
-				all = sample(all, r, m)
+			for j := range r.figures {
+				e.add(r, &r.figures[j])
 			}
 		}
 		if len(node) > 0 {
-			all[2].Add(float64(node[len(node)-1].at.UnixMicro())/1e6, node[0].node)
+			e.all[2].Add(float64(node[len(node)-1].at.UnixMicro())/1e6, node[0].node)
 		}
 	}
-	return all
+	return e.all
 }
 
-// sample adds a figure to its family, which is made if it is the first. Two checks may look at one thing.
-func sample(all []metrics.Family, r *result, m measured) []metrics.Family {
-	if m.value != m.value { // NaN
-		return all
-	}
+// An exposition gathers metrics by their names.
+type exposition struct {
+	all  []metrics.Family
+	seen map[string]bool // samples: two checks may look at one thing
+}
+
+// add adds a figure to its family, which is made if it is the first.
+func (e *exposition) add(r *result, m *measured) {
 	labels, values := []string{"node"}, []string{r.node}
 	switch {
 	case m.metric == commandMetric:
@@ -129,15 +133,17 @@ func sample(all []metrics.Family, r *result, m measured) []metrics.Family {
 	case m.counted():
 		labels, values = append(labels, "check"), append(values, r.check)
 	}
-	at := slices.IndexFunc(all, func(f metrics.Family) bool { return f.Name == m.metric })
+	key := m.metric + "\x00" + strings.Join(values, "\x00")
+	if math.IsNaN(m.value) || e.seen[key] {
+		return
+	}
+	e.seen[key] = true
+	at := slices.IndexFunc(e.all, func(f metrics.Family) bool { return f.Name == m.metric })
 	if at < 0 {
-		at = len(all)
-		all = append(all, metrics.Family{Name: m.metric, Kind: m.kind(), Help: m.help, Labels: labels})
+		at = len(e.all)
+		e.all = append(e.all, metrics.Family{Name: m.metric, Kind: m.kind(), Help: m.help, Labels: labels})
 	}
-	if !slices.ContainsFunc(all[at].Samples, func(s metrics.Sample) bool { return slices.Equal(s.Labels, values) }) {
-		all[at].Add(m.value, values...)
-	}
-	return all
+	e.all[at].Add(m.value, values...)
 }
 
 // counted reports whether a figure is of a count, which the name of its check tells from another.
