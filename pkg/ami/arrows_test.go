@@ -34,6 +34,7 @@ var arrows = map[string]string{
 	"internal/atomicfile":   "",
 	"internal/canary":       "",
 	"internal/tomlfile":     "",
+	"internal/testreport":   "",
 	"internal/shapes":       "",
 	"internal/duration":     "",
 	"internal/actionline":   "internal/duration pkg/ami pkg/ami/wire",
@@ -84,7 +85,7 @@ const door = "internal/serve/upstream internal/serve/users internal/serve/stream
 
 // A subcommand imports no other; what two need is further down.
 const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call internal/cli/nagios internal/cli/replay internal/cli/held internal/cli/timeline pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
-	" internal/actionline internal/loopback internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
+	" internal/actionline internal/loopback internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario internal/testreport"
 
 // mayImport returns what a package may import of the module.
 func mayImport(from string) (packages []string, known bool) {

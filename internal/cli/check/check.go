@@ -16,6 +16,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/metrics"
+	"github.com/apntalk/amictl/internal/testreport"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -184,7 +185,7 @@ func (n *inspection) examineAll(ctx context.Context) [][]result {
 func (n *inspection) write(results [][]result) error {
 	if n.options.junit != "" {
 		var b bytes.Buffer
-		if err := writeJUnit(&b, results); err != nil {
+		if err := testreport.JUnit(&b, suites(results)); err != nil {
 			return err
 		}
 		if err := run.ReplaceOutput(n.options.junit, b.Bytes()); err != nil {
@@ -199,9 +200,9 @@ func (n *inspection) write(results [][]result) error {
 	case run.OutputPrometheus:
 		err = metrics.Write(&text, families(results))
 	case run.OutputJUnit:
-		err = writeJUnit(&text, results)
+		err = testreport.JUnit(&text, suites(results))
 	case run.OutputTAP:
-		err = writeTAP(&text, results)
+		err = testreport.TAP(&text, suites(results))
 	default:
 		return n.sheet.Records(true, func(yield func(output.Record) bool) {
 			for _, node := range results {

@@ -1,9 +1,7 @@
 package check
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
@@ -11,6 +9,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/nagios"
 	"github.com/apntalk/amictl/internal/metrics"
+	"github.com/apntalk/amictl/internal/testreport"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
@@ -151,40 +150,22 @@ func (m *measured) counted() bool {
 	return slices.ContainsFunc(counted, func(f figure) bool { return f.metric == m.metric })
 }
 
-// writeTAP writes the checks in the Test Anything Protocol, version 14.
-func writeTAP(w io.Writer, results [][]result) error {
-	var b bytes.Buffer
-	total := 0
-	for _, node := range results {
-		total += len(node)
-	}
-	fmt.Fprintf(&b, "TAP version 14\n1..%d\n", total)
-	n := 0
-	for _, node := range results {
-		for i := range node {
-			r := &node[i]
-			n++
-			line := fmt.Sprintf("%d - %s", n, tapText(r.node+": "+r.check))
-			switch r.status {
-			case passed:
-				fmt.Fprintf(&b, "ok %s\n", line)
-			case skipped:
-				fmt.Fprintf(&b, "ok %s # SKIP %s\n", line, tapText(r.detail))
-			default:
-				fmt.Fprintf(&b, "not ok %s\n  ---\n  message: %s\n  severity: %s\n  ...\n", line, yamlText(r.detail), statuses[r.status].word)
+// suites are the checks of each node as tests: one that is undecided is an error, for it says nothing of the server.
+func suites(results [][]result) []testreport.Suite {
+	outcomes := [...]testreport.Outcome{passed: testreport.Passed, warned: testreport.Failed, failed: testreport.Failed, skipped: testreport.Skipped, undecided: testreport.Error}
+	all := make([]testreport.Suite, len(results))
+	for i, node := range results {
+		for j := range node {
+			r := &node[j]
+			if j == 0 {
+				all[i] = testreport.Suite{Name: output.Safe(r.node), Package: "amictl.check", Start: r.at}
 			}
+			c := testreport.Case{Name: output.Safe(r.check), Outcome: outcomes[r.status], Message: output.Safe(r.detail), Took: r.took}
+			if c.Kind = string(fail.Classify(r.err).Code); r.status == warned {
+				c.Kind = "warning"
+			}
+			all[i].Cases = append(all[i].Cases, c)
 		}
 	}
-	_, err := w.Write(b.Bytes())
-	return err
-}
-
-// tapText keeps a description from being taken for a directive, or another line.
-func tapText(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "#", `\#`).Replace(output.Safe(s))
-}
-
-// yamlText is a text as YAML writes it between double quotes.
-func yamlText(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(output.Safe(s)) + `"`
+	return all
 }

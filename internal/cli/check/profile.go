@@ -93,98 +93,115 @@ func readProfile(r *run.Run, path string) (*profile, error) {
 	return p, err
 }
 
+// A table of a profile, and what may be a mistake in it.
+type table struct {
+	*tomlfile.Table
+	notes *[]string
+}
+
+const profileHint = "see `amictl check --help` for an example"
+
+func (t table) done() {
+	t.Done(func(key string, asked []string) string { return fail.NearHint(key, asked, profileHint) })
+}
+
 func parseProfile(path, text string) (*profile, error) {
-	t, err := readDocument(path, text)
-	if err != nil {
-		return nil, err
-	}
 	p := defaultProfile()
+	read, err := tomlfile.ReadTable(path, text)
+	if err != nil {
+		return nil, fail.Config(profileHint, "%s, %s", path, tomlfile.Explain(err))
+	}
+	t := table{read, &p.notes}
 	if re := t.expression("banner", ""); re != nil {
 		p.banner = re
 	}
-	p.tlsDays = t.whole("tls_days", defaultTLSDays)
-	p.classes, p.actions, p.modules = t.texts("classes"), t.texts("actions"), t.texts("modules")
+	p.tlsDays = t.Whole("tls_days", defaultTLSDays)
+	p.classes, p.actions, p.modules = t.Texts("classes"), t.Texts("actions"), t.Texts("modules")
 	p.ping = t.figures("ping", "rtt")
 	p.server = t.figures("server", names(serverFigures)...)
 	for i := range parts {
 		p.readSections(t, &parts[i])
 	}
-	commands, _ := t.tables("command")
+	commands, _ := t.Children("command")
 	for _, c := range commands {
-		p.commands = append(p.commands, c.command())
+		p.commands = append(p.commands, table{c, t.notes}.command())
 	}
-	if c := t.table("call"); c != nil {
-		p.call = c.call()
+	if c := t.Child("call"); c != nil {
+		p.call = table{c, t.notes}.call()
 	}
 	for _, name := range p.modules {
 		t.sendable("modules", moduleCheck(name))
 	}
 	t.done()
-	p.notes = t.doc.notes
-	return p, t.doc.err
+	if m := t.Mistake(); m != nil {
+		return nil, fail.Config(m.Hint, "%v", m)
+	}
+	return p, nil
 }
 
 // figures reads a table whose conditions ask for those figures.
-func (t *table) figures(key string, names ...string) *figures {
-	sub := t.table(key)
-	if sub == nil {
+func (t table) figures(key string, names ...string) *figures {
+	found := t.Child(key)
+	if found == nil {
 		return nil
 	}
+	sub := table{found, t.notes}
 	f := &figures{title: sub.title(key), thresholds: sub.thresholds(names)}
 	sub.done()
 	return f
 }
 
 // title reads what a check is to be called.
-func (t *table) title(otherwise string) string {
-	if s := strings.TrimSpace(t.text("title")); s != "" {
+func (t table) title(otherwise string) string {
+	if s := strings.TrimSpace(t.Text("title")); s != "" {
 		return s
 	}
 	return otherwise
 }
 
 // expression reads a regular expression, nil if there is none.
-func (t *table) expression(key, flags string) *regexp.Regexp {
-	text := t.text(key)
+func (t table) expression(key, flags string) *regexp.Regexp {
+	text := t.Text(key)
 	if text == "" {
 		return nil
 	}
 	if _, err := regexp.Compile(text); err != nil { // by itself, so that the error shows what was written
-		t.wrong(key, "the syntax is RE2's", "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		t.Wrong(key, "the syntax is RE2's", "%s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		return nil
 	}
 	return regexp.MustCompile(flags + text)
 }
 
 // globs reads the names of things.
-func (t *table) globs(key string) []string {
-	all := t.texts(key)
+func (t table) globs(key string) []string {
+	all := t.Texts(key)
 	for _, name := range all {
 		if name == "" || strings.ContainsFunc(name, unicode.IsControl) {
-			t.wrong(key, `such as "trunk*"`, "%q names nothing: it is empty, or has a control character", name)
+			t.Wrong(key, `such as "trunk*"`, "%q names nothing: it is empty, or has a control character", name)
 		}
 	}
 	return all
 }
 
 // sendable notes what the engine would refuse to send.
-func (t *table) sendable(key string, action ami.Action) {
+func (t table) sendable(key string, action ami.Action) {
 	if err := act.CheckAction(&action); err != nil {
 		f := fail.Classify(err)
-		t.wrong(key, f.Hint, "%s", f.Message)
+		t.Wrong(key, f.Hint, "%s", f.Message)
 	}
 }
 
 // readSections reads the tables about a part.
-func (p *profile) readSections(t *table, of *part) {
-	tables, short := t.tables(of.name)
-	for i, sub := range tables {
+func (p *profile) readSections(t table, of *part) {
+	tables, short := t.Children(of.name)
+	for i := range tables {
+		sub := table{tables[i], t.notes}
 		if short[i] && of.name == "endpoints" {
 			p.endpoints = append(p.endpoints, sub.globs("name")...)
 			continue
 		}
 		s := section{part: of, names: sub.globs("name"), where: sub.condition("where", of.keys())}
-		s.counts = of.measure == nil || asksCount(sub)
+		s.counts = of.measure == nil || sub.asksCount()
 		if s.counts {
 			s.thresholds = sub.thresholds(names(counted))
 		} else {
@@ -200,10 +217,9 @@ func (p *profile) readSections(t *table, of *part) {
 }
 
 // asksCount reports whether the conditions of a table ask how many there are.
-func asksCount(t *table) bool {
+func (t table) asksCount() bool {
 	for _, key := range []string{"warn", "crit"} {
-		text, _ := t.values[key].(string)
-		if w, err := ami.ParseWhere(text); err == nil && contains(w.Fields(), "count") {
+		if w, err := ami.ParseWhere(t.Text(key)); err == nil && contains(w.Fields(), "count") {
 			return true
 		}
 	}
@@ -222,10 +238,10 @@ func (s *section) defaultTitle() string {
 	return strings.Join(words, " ")
 }
 
-func (t *table) command() commandCheck {
-	c := commandCheck{run: t.text("run"), expect: t.expression("expect", "(?m)"), reject: t.expression("reject", "(?m)")}
+func (t table) command() commandCheck {
+	c := commandCheck{run: t.Text("run"), expect: t.expression("expect", "(?m)"), reject: t.expression("reject", "(?m)")}
 	if strings.TrimSpace(c.run) == "" {
-		t.wrong("run", `such as run = "core show uptime"`, "a [[command]] without run")
+		t.Wrong("run", `such as run = "core show uptime"`, "a [[command]] without run")
 	}
 	c.title = t.title("command " + c.run)
 	groups := []string{}
@@ -234,28 +250,28 @@ func (t *table) command() commandCheck {
 	}
 	c.thresholds = t.thresholds(groups)
 	if len(groups) == 0 && c.asks() {
-		t.wrong("expect", `such as expect = '(?P<calls>\d+) active calls'`, "warn and crit ask for named groups of expect, and it has none")
+		t.Wrong("expect", `such as expect = '(?P<calls>\d+) active calls'`, "warn and crit ask for named groups of expect, and it has none")
 	}
 	t.sendable("run", c.action())
 	t.done()
 	return c
 }
 
-func (t *table) call() *callCheck {
+func (t table) call() *callCheck {
 	c := &callCheck{
-		channel: t.text("channel"), exten: t.text("exten"), context: t.text("context"), application: t.text("application"), data: t.text("data"),
+		channel: t.Text("channel"), exten: t.Text("exten"), context: t.Text("context"), application: t.Text("application"), data: t.Text("data"),
 		ring: defaultRing,
 	}
 	switch {
 	case c.channel == "":
-		t.wrong("channel", `such as channel = "Local/100@default"`, "[call] has no channel")
+		t.Wrong("channel", `such as channel = "Local/100@default"`, "[call] has no channel")
 	case (c.exten == "") == (c.application == ""):
-		t.wrong("exten", `such as exten = "200", or application = "Wait"`, "[call] needs either exten or application")
+		t.Wrong("exten", `such as exten = "200", or application = "Wait"`, "[call] needs either exten or application")
 	}
-	if text := t.text("ring"); text != "" {
+	if text := t.Text("ring"); text != "" {
 		var err error
 		if c.ring, err = flags.ParseDuration(text); err != nil {
-			t.wrong("ring", `such as ring = "10s"`, "%q: %v", text, err)
+			t.Wrong("ring", `such as ring = "10s"`, "%q: %v", text, err)
 		}
 	}
 	for key, value := range map[string]string{"channel": c.channel, "exten": c.exten, "context": c.context, "application": c.application, "data": c.data} {

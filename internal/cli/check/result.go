@@ -95,13 +95,14 @@ func (r *result) record() output.Record {
 	}
 }
 
-// known are figures that are known, by their names. They are for programs: people read the detail, which has them in words.
-type known map[string]float64
+// byName are figures for programs; people read the detail, which has them in words.
+type byName map[string]float64
 
-func (known) String() string { return "" }
+func (byName) String() string { return "" }
 
-func (f *finding) known() known {
-	known := make(known)
+// known are the figures that are known.
+func (f *finding) known() byName {
+	known := make(byName)
 	for _, m := range f.figures {
 		if !math.IsNaN(m.value) {
 			known[m.name] = m.value
@@ -112,7 +113,11 @@ func (f *finding) known() known {
 
 // failedCheck is the error of a check that found something else than the profile wants.
 func failedCheck(code fail.Code, text string) error {
-	return &fail.Error{Code: code, Message: text, Hint: "fix the server, or change what the profile asks of it"}
+	hint := "fix the server, or change what the profile asks of it"
+	if code == fail.CodePermission {
+		hint = "give the user those rights in manager.conf, or ask for less in the profile"
+	}
+	return &fail.Error{Code: code, Message: text, Hint: hint}
 }
 
 // judged is the finding of thresholds: how, and why if that is not well, and what there is in words.

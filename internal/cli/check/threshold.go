@@ -16,27 +16,27 @@ import (
 type thresholds struct{ warn, crit *ami.Where }
 
 // thresholds reads the keys warn and crit, which may ask for the figures of that name. none means any.
-func (t *table) thresholds(figures []string) thresholds {
+func (t table) thresholds(figures []string) thresholds {
 	return thresholds{warn: t.condition("warn", figures), crit: t.condition("crit", figures)}
 }
 
 // condition reads a condition about fields of those names; none means any. It is nil if there is none.
-func (t *table) condition(key string, fields []string) *ami.Where {
-	text := t.text(key)
+func (t table) condition(key string, fields []string) *ami.Where {
+	text := t.Text(key)
 	if text == "" {
 		return nil
 	}
 	w, err := ami.ParseWhere(text)
 	if err != nil {
-		t.wrong(key, "a condition is FIELD OP VALUE, such as callers>5", "%s", strings.TrimPrefix(err.Error(), "ami: where: "))
+		t.Wrong(key, "a condition is FIELD OP VALUE, such as callers>5", "%s", strings.TrimPrefix(err.Error(), "ami: where: "))
 		return nil
 	}
 	for _, warning := range w.Warnings() {
-		t.doc.notes = append(t.doc.notes, t.at(key)+": "+strings.TrimPrefix(warning.Error(), "ami: where: "))
+		*t.notes = append(*t.notes, t.At(key)+": "+strings.TrimPrefix(warning.Error(), "ami: where: "))
 	}
 	for _, field := range w.Fields() {
 		if len(fields) > 0 && !contains(fields, field) {
-			t.wrong(key, fail.NearHint(field, fields, "there are "+strings.Join(fields, ", ")), "there is no figure %s here", field)
+			t.Wrong(key, fail.NearHint(field, fields, "there are "+strings.Join(fields, ", ")), "there is no figure %s here", field)
 		}
 	}
 	return w
