@@ -179,6 +179,7 @@ func TestServerOfLittleKnowledge(t *testing.T) {
 		"met":               {"[server]\nwarn = \"uptime<=10m && processed=1\"", `warn {"processed":1,"uptime":600}`},
 		"what is not":       {"[server]\nwarn = \"reload<10m\"", `unknown {"processed":1,"uptime":600}`},
 		"met all the same":  {"[server]\nwarn = \"reload<10m\"\ncrit = \"reload<1h || uptime>5m\"", `fail {"processed":1,"uptime":600}`},
+		"perhaps worse":     {"[server]\nwarn = \"uptime>5m\"\ncrit = \"reload<1h\"", `unknown {"processed":1,"uptime":600}`},
 		"neither is judged": {"[server]", `pass {"processed":1,"uptime":600}`},
 	} {
 		t.Run(name, func(t *testing.T) {

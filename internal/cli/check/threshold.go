@@ -55,24 +55,21 @@ func (t thresholds) names(figures ...string) bool {
 }
 
 // judge says how fields are, and which condition says so. One that asks for a figure that is not known, and is not met by what
-// is, leaves it open.
+// is, leaves it open: a warning that is met would not say that it is no worse.
 func (t thresholds) judge(node string, fields iter.Seq2[string, string], unknown []string) (status, string) {
-	open := ""
 	for _, level := range []struct {
 		where *ami.Where
 		name  string
 		is    status
 	}{{t.crit, "crit", failed}, {t.warn, "warn", warned}} {
+		why := level.name + " " + level.where.String()
 		switch {
 		case level.where == nil:
 		case level.where.MatchFields(node, fields):
-			return level.is, level.name + " " + level.where.String()
-		case open == "" && slices.ContainsFunc(level.where.Fields(), func(f string) bool { return contains(unknown, f) }):
-			open = level.name + " " + level.where.String()
+			return level.is, why
+		case slices.ContainsFunc(level.where.Fields(), func(f string) bool { return contains(unknown, f) }):
+			return undecided, why
 		}
-	}
-	if open != "" {
-		return undecided, open
 	}
 	return passed, ""
 }
