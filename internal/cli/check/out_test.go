@@ -62,6 +62,9 @@ func TestNagiosLine(t *testing.T) {
 			t.Errorf("%q is not in %s", want, rest)
 		}
 	}
+	if got := nagios.Text("a>1 || b|c\n"); strings.ContainsAny(got, "|\n") || !strings.HasPrefix(got, "a>1 or b/c") {
+		t.Errorf("text becomes %q", got)
+	}
 	if strings.Contains(rest, "|") || r.Err.String() != "" {
 		t.Errorf("further lines: %s; standard error: %s", rest, r.Err)
 	}

@@ -24,8 +24,8 @@ func Word(status int) string {
 	return [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[status]
 }
 
-// Text keeps text from being taken for performance data or another line.
-func Text(s string) string { return strings.ReplaceAll(output.Safe(s), "|", "/") }
+// Text keeps text from being taken for performance data or another line. The or of a condition stays readable.
+func Text(s string) string { return strings.NewReplacer("||", "or", "|", "/").Replace(output.Safe(s)) }
 
 // Failure is the line of a service that could not be looked at.
 func Failure(service string, f fail.Failure) []byte {
