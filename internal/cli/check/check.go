@@ -148,10 +148,10 @@ func (n *inspection) watch(ctx context.Context) error {
 		if n.form != run.OutputNagios {
 			n.complain(results)
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && n.form != run.OutputNagios { // to Nagios that a server did not answer in time is what was found
 			return ctx.Err()
 		}
-		if n.options.rounds.Last(round) {
+		if ctx.Err() != nil || n.options.rounds.Last(round) {
 			return n.status(results)
 		}
 		if err := n.options.rounds.Wait(ctx); err != nil {

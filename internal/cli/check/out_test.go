@@ -1,6 +1,7 @@
 package check
 
 import (
+	"context"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,7 +16,9 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/nagios"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
 // everything is a profile with a check of each kind, of which some fail in each way.
@@ -99,6 +102,19 @@ func TestNagiosUnknown(t *testing.T) {
 	}
 	if n := srv.Ledger().Accepted; n != 0 {
 		t.Errorf("the server was dialled %d times", n)
+	}
+}
+
+// A server that does not answer within --deadline is critical, in one line.
+func TestNagiosDeadline(t *testing.T) {
+	srv := busy(t)
+	srv.Handle("CoreStatus", func(*amitest.Request, *amitest.ResponseWriter) {})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Flags: run.Globals{Output: "nagios"}})
+	err := check(ctx, r.Run, &options{})
+	if exit := fail.Classify(err).Exit; exit != nagios.Critical || !strings.HasPrefix(r.Out.String(), "ASTERISK CRITICAL - 4 of 5 checks passed; pbx1: booted: ") || strings.Count(r.Out.String(), "\n") != 1 {
+		t.Errorf("status %d: %s", exit, r.Out)
 	}
 }
 
