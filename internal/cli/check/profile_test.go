@@ -1,6 +1,7 @@
 package check
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -55,5 +56,18 @@ func TestDoubtfulProfile(t *testing.T) {
 	const want = `p.toml, line 2, column 8: registrations[0].warn: character 7 of "state=rejected,stopped": this compares with the text "rejected,stopped"; to compare with each, write state IN (rejected,stopped)`
 	if p.notes[0] != want {
 		t.Errorf("told %s", p.notes[0])
+	}
+}
+
+// The profile that help shows is one.
+func TestHelpShowsAProfile(t *testing.T) {
+	_, text, _ := strings.Cut(help, "a profile asks for more:\n\n")
+	text, _, found := strings.Cut(text, "\n\n")
+	p, err := parseProfile("help", text)
+	if err != nil || !found {
+		t.Fatal(err)
+	}
+	if len(p.sections) != 5 || len(p.commands) != 2 || p.server == nil || p.call == nil || len(p.notes) > 0 {
+		t.Errorf("it is %+v", p)
 	}
 }
