@@ -1,17 +1,14 @@
 package check
 
 import (
-	"encoding/json"
 	"iter"
 	"math"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/tidwall/gjson"
-
+	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/metrics"
 	"github.com/apntalk/amictl/pkg/ami/state"
 )
@@ -37,8 +34,7 @@ type part struct {
 	name    string // of the tables in a profile
 	one     string // of a check, and the label in Prometheus
 	kind    state.Kind
-	with    []state.Kind // what the figures are made of, too
-	of      reflect.Type
+	with    []state.Kind                // what the figures are made of, too
 	passing bool                        // things come and go, so that one that is not there has figures of 0
 	title   func(o state.Object) string // what people call it
 	figures []figure
@@ -61,7 +57,7 @@ var counted = []figure{
 // parts are in the order in which they are checked.
 var parts = []part{
 	{
-		name: "registrations", one: "registration", kind: state.KindRegistration, of: reflect.TypeFor[state.Registration](),
+		name: "registrations", one: "registration", kind: state.KindRegistration,
 		title:   func(o state.Object) string { return registrationTitle(o.(*state.Registration)) },
 		figures: []figure{{"registered", "", "ami_check_registration_registered", "Whether the server is registered there."}},
 		measure: func(_ *holding, o state.Object) []float64 {
@@ -69,7 +65,7 @@ var parts = []part{
 		},
 	},
 	{
-		name: "endpoints", one: "endpoint", kind: state.KindEndpoint, of: reflect.TypeFor[state.Endpoint](),
+		name: "endpoints", one: "endpoint", kind: state.KindEndpoint,
 		title: func(o state.Object) string { return strings.TrimPrefix(o.(*state.Endpoint).Name, "PJSIP/") },
 		figures: []figure{
 			{"contacts", "", "ami_check_endpoint_contacts", "Contacts of the endpoint."},
@@ -79,7 +75,7 @@ var parts = []part{
 		measure: measureEndpoint,
 	},
 	{
-		name: "queues", one: "queue", kind: state.KindQueue, with: []state.Kind{state.KindMember, state.KindCaller}, of: reflect.TypeFor[state.Queue](),
+		name: "queues", one: "queue", kind: state.KindQueue, with: []state.Kind{state.KindMember, state.KindCaller},
 		title: func(o state.Object) string { return o.(*state.Queue).Name },
 		figures: []figure{
 			{"members", "", "ami_check_queue_members", "Members of the queue."},
@@ -95,19 +91,19 @@ var parts = []part{
 		measure: measureQueue,
 	},
 	{
-		name: "conferences", one: "conference", kind: state.KindConference, with: []state.Kind{state.KindBridge}, of: reflect.TypeFor[state.Conference](), passing: true,
+		name: "conferences", one: "conference", kind: state.KindConference, with: []state.Kind{state.KindBridge}, passing: true,
 		title:   func(o state.Object) string { return o.(*state.Conference).Name },
 		figures: []figure{{"parties", "", "ami_check_conference_parties", "Channels in the conference."}},
 		measure: func(_ *holding, o state.Object) []float64 { return []float64{float64(o.(*state.Conference).Parties)} },
 	},
-	{name: "channels", kind: state.KindChannel, of: reflect.TypeFor[state.Channel](), title: func(o state.Object) string { return o.(*state.Channel).Name }},
-	{name: "calls", kind: state.KindCall, of: reflect.TypeFor[state.Call](), title: func(o state.Object) string { return o.(*state.Call).Caller.Endpoint }},
-	{name: "members", kind: state.KindMember, of: reflect.TypeFor[state.Member](), title: func(o state.Object) string { return o.(*state.Member).Interface }},
-	{name: "callers", kind: state.KindCaller, of: reflect.TypeFor[state.Caller](), title: func(o state.Object) string { return o.(*state.Caller).Channel }},
-	{name: "parked", kind: state.KindParked, of: reflect.TypeFor[state.Parked](), title: func(o state.Object) string { return o.(*state.Parked).Channel }},
-	{name: "bridges", kind: state.KindBridge, of: reflect.TypeFor[state.Bridge](), title: func(o state.Object) string { return o.(*state.Bridge).Name }},
-	{name: "hints", kind: state.KindHint, of: reflect.TypeFor[state.Hint](), title: func(o state.Object) string { return o.(*state.Hint).Key() }},
-	{name: "devices", kind: state.KindDevice, of: reflect.TypeFor[state.Device](), title: func(o state.Object) string { return o.(*state.Device).Name }},
+	{name: "channels", kind: state.KindChannel, title: func(o state.Object) string { return o.(*state.Channel).Name }},
+	{name: "calls", kind: state.KindCall, title: func(o state.Object) string { return o.(*state.Call).Caller.Endpoint }},
+	{name: "members", kind: state.KindMember, title: func(o state.Object) string { return o.(*state.Member).Interface }},
+	{name: "callers", kind: state.KindCaller, title: func(o state.Object) string { return o.(*state.Caller).Channel }},
+	{name: "parked", kind: state.KindParked, title: func(o state.Object) string { return o.(*state.Parked).Channel }},
+	{name: "bridges", kind: state.KindBridge, title: func(o state.Object) string { return o.(*state.Bridge).Name }},
+	{name: "hints", kind: state.KindHint, title: func(o state.Object) string { return o.(*state.Hint).Key() }},
+	{name: "devices", kind: state.KindDevice, title: func(o state.Object) string { return o.(*state.Device).Name }},
 }
 
 // registrationTitle is a registration's section of pjsip.conf, or USER@HOST.
@@ -202,26 +198,7 @@ const duration = "duration"
 
 // keys are the fields that a condition on a thing may ask for: those of `amictl state`, and the figures.
 func (p *part) keys() []string {
-	all := []string{duration}
-	for i := range p.figures {
-		all = append(all, p.figures[i].name)
-	}
-	return append(all, keysOf(p.of)...)
-}
-
-// keysOf are the keys of an object of a state, those of an object within by caller.number.
-func keysOf(t reflect.Type) (keys []string) {
-	for f := range t.Fields() {
-		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Type != reflect.TypeFor[state.Party]() {
-			keys = append(keys, key)
-			continue
-		}
-		for _, within := range keysOf(f.Type) {
-			keys = append(keys, key+"."+within)
-		}
-	}
-	return keys
+	return append(append([]string{duration}, names(p.figures)...), held.PartOf(p.kind).Keys()...)
 }
 
 // A thing is an object with its figures.
@@ -234,8 +211,9 @@ type thing struct {
 // thing measures an object.
 func (p *part) thing(h *holding, o state.Object) *thing {
 	t := &thing{object: o, fields: make(map[string][]string)}
-	text, _ := json.Marshal(o) // cannot fail: it is a struct of texts, numbers and times
-	t.take("", gjson.ParseBytes(text))
+	for name, value := range held.Fields(held.PartOf(p.kind).Record(o)) {
+		t.fields[name] = append(t.fields[name], value)
+	}
 	if begun := since(o); !begun.IsZero() {
 		t.fields[duration] = []string{number(max(0, h.at.Sub(begun)).Truncate(time.Second).Seconds())}
 	}
@@ -250,24 +228,6 @@ func (p *part) thing(h *holding, o state.Object) *thing {
 		}
 	}
 	return t
-}
-
-// take notes the keys of an object as conditions ask for them.
-func (t *thing) take(prefix string, object gjson.Result) {
-	object.ForEach(func(key, value gjson.Result) bool {
-		name := prefix + key.String()
-		switch {
-		case value.IsObject():
-			t.take(name+".", value)
-		case value.IsArray():
-			for _, e := range value.Array() {
-				t.fields[name] = append(t.fields[name], e.String())
-			}
-		default:
-			t.fields[name] = []string{value.String()}
-		}
-		return true
-	})
 }
 
 // all iterates over the fields as a condition asks for them.
@@ -287,9 +247,9 @@ func (t *thing) all() iter.Seq2[string, string] {
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // objects are those of a kind in a snapshot.
-func objects(held *state.Snapshot, kind state.Kind) []state.Object {
+func objects(there *state.Snapshot, kind state.Kind) []state.Object {
 	return slices.Collect(func(yield func(state.Object) bool) {
-		for o := range held.Objects() {
+		for o := range there.Objects() {
 			if o.Kind() == kind && !yield(o) {
 				return
 			}
