@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -102,13 +106,37 @@ func runBlock(t *testing.T, b block, script string, flags ...string) string {
 	args := append([]string{"sim"}, flags...)
 	c := exec.CommandContext(t.Context(), "amictl", append(args, "--", bash, "-euo", "pipefail", "-c", script)...) //nolint:gosec // our own pages
 	c.Dir = dir
-	c.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME=", "AMICTL_OUTPUT=", "AMICTL_TIMEOUT=", "TERM=dumb")
+	c.Env = append(os.Environ(), "WEBHOOK="+webhook(t, script), "HOME="+dir, "XDG_CONFIG_HOME=", "AMICTL_OUTPUT=", "AMICTL_TIMEOUT=", "TERM=dumb")
 	var stdout, both bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &both
 	if err := c.Run(); err != nil {
 		t.Errorf("%s: %v\n%s\nstandard output: %s\nstandard error: %s", b, err, script, stdout.String(), both.String())
 	}
 	return stdout.String()
+}
+
+// webhook is the address of a server that takes the messages of a script: each has to be JSON with a text, and one has to come.
+func webhook(t *testing.T, script string) string {
+	t.Helper()
+	if !strings.Contains(script, "$WEBHOOK") {
+		return ""
+	}
+	needs(t, "curl")
+	var messages atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var message struct{ Text string }
+		if err := json.NewDecoder(r.Body).Decode(&message); err != nil || message.Text == "" {
+			t.Errorf("%v: %+v", err, message)
+		}
+		messages.Add(1)
+	}))
+	t.Cleanup(func() {
+		s.Close()
+		if messages.Load() == 0 {
+			t.Error("no message came")
+		}
+	})
+	return s.URL
 }
 
 // Every recipe of the cookbook runs, and prints what stands under it.
@@ -122,7 +150,7 @@ func TestCookbook(t *testing.T) {
 		recipes[b.chapter]++
 		t.Run(strings.ReplaceAll(b.section, " ", "-"), func(t *testing.T) {
 			t.Parallel()
-			got := runBlock(t, b, b.text, "--nodes", "3", "--calls-per-second", "5", "--ring", "200ms", "--talk", "1s")
+			got := runBlock(t, b, prepared(all, b)+b.text, fleet...)
 			if i+1 < len(all) && all[i+1].lang == "text" {
 				if diff := cmp.Diff(all[i+1].text, got); diff != "" {
 					t.Errorf("%s (-page +run):\n%s", b, diff)
@@ -130,10 +158,78 @@ func TestCookbook(t *testing.T) {
 			}
 		})
 	}
-	for chapter, least := range map[string]int{"Pipelines": 20, "A whole fleet": 6, "CI checks": 8} {
+	for chapter, least := range map[string]int{"Pipelines": 20, "A whole fleet": 6, "Monitoring": 10, "CI checks": 8} {
 		if recipes[chapter] < least {
 			t.Errorf("%s has %d recipes, want %d", chapter, recipes[chapter], least)
 		}
+	}
+}
+
+// fleet are the flags of the simulator for the cookbook.
+var fleet = []string{"--nodes", "3", "--calls-per-second", "5", "--ring", "200ms", "--talk", "1s"}
+
+// prepared is what stands before a recipe: in the chapter on monitoring its profile, which is made in its first recipe.
+func prepared(all []block, b block) string {
+	const first = "A profile"
+	for _, p := range all {
+		if p.section == first && b.section != first && (b.chapter == p.chapter || b.lang == "yaml") && p.lang == "sh" {
+			profile, _, _ := strings.Cut(p.text, "\nEOF\n")
+			return profile + "\nEOF\nmkdir ci && cp pbx.toml ci\n"
+		}
+	}
+	return ""
+}
+
+// inConfiguration is a command of ours in a configuration of somebody else's, to the end of the line, or of its quotes.
+var inConfiguration = regexp.MustCompile(`(?m)(?:command_line|CMD|- run:|-|ExecStart=|UserParameter=[a-z.]+,|commands = \[")[ ]*(amictl [^"\n]*(?:"[^"\n]*"[^"\n]*)*?)(?:"\])?$`)
+
+// The commands that configurations of other programs run do what they are to.
+func TestCookbookConfigurations(t *testing.T) {
+	all := blocks(t, "docs/cookbook.md")
+	ran := 0
+	for _, b := range all {
+		if b.lang == "sh" || b.lang == "text" || b.lang == "" {
+			continue
+		}
+		for _, m := range inConfiguration.FindAllStringSubmatch(b.text, -1) {
+			ran++
+			line := strings.NewReplacer("/etc/amictl/", "", "$HOSTNAME$", "pbx1").Replace(m[1])
+			t.Run(fmt.Sprintf("%s-%d", strings.ReplaceAll(b.section, " ", "-"), ran), func(t *testing.T) {
+				t.Parallel()
+				if got := runBlock(t, b, prepared(all, block{chapter: "Monitoring"})+line, fleet...); got == "" && !strings.Contains(line, "-o none") && !strings.Contains(line, "wait --ready") {
+					t.Errorf("%s: %s printed nothing", b, line)
+				}
+			})
+		}
+	}
+	if ran < 10 {
+		t.Errorf("only %d commands were found", ran)
+	}
+}
+
+// The lines that replace well-known scripts run as they stand, against a server.
+func TestMigratedScripts(t *testing.T) {
+	text, err := os.ReadFile("../../docs/migration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "## From scripts that many have")
+	table, _, _ = strings.Cut(table, "\n## ")
+	ran := 0
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.ReplaceAll(line, `\|`, "\x00"), "|")
+		if len(cells) < 4 || !strings.HasPrefix(strings.TrimSpace(cells[3]), "`amictl") {
+			continue
+		}
+		ran++
+		command := strings.Trim(strings.TrimSpace(strings.ReplaceAll(cells[3], "\x00", "|")), "`")
+		t.Run(fmt.Sprint(ran), func(t *testing.T) {
+			t.Parallel()
+			runBlock(t, block{page: "docs/migration.md"}, "amictl check --init --out pbx.toml\n"+command, "--calls-per-second", "5", "--ring", "200ms", "--talk", "1s")
+		})
+	}
+	if ran < 10 {
+		t.Errorf("only %d lines were run", ran)
 	}
 }
 

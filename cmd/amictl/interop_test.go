@@ -13,6 +13,35 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
+// The statuses of a plugin that the lab's servers come to.
+const nagiosOK, nagiosUnknown = 0, 3
+
+// interopMonitor is true of the lab's servers: alice's contact is one that nobody qualifies.
+const interopMonitor = `[server]
+crit = "uptime<0 || processed<0 || reload<0"
+[[endpoints]]
+name = "alice"
+crit = "reachable=0"
+[[endpoints]]
+where = "reachable=0"
+crit = "count<2"
+[[queues]]
+name = "support"
+crit = "available<1"
+[[conferences]]
+name = "nobodys"
+crit = "parties>0"
+[[channels]]
+where = "duration>1000h"
+crit = "count>0"
+[[calls]]
+warn = "count>1000 || longest>1000h"
+[[command]]
+run = "core show channels count"
+expect = '(?P<channels>\d+) active channel'
+crit = "channels>1000"
+`
+
 const interopProfile = `
 modules = ["app_queue"]
 queues = ["support"]
@@ -43,6 +72,7 @@ func TestInteropCommandLine(t *testing.T) {
 				return path
 			}
 			write("smoke.toml", interopProfile)
+			write("monitor.toml", interopMonitor)
 			for _, tt := range []struct {
 				user, args string
 				status     int
@@ -50,6 +80,10 @@ func TestInteropCommandLine(t *testing.T) {
 			}{
 				{"admin", "health -o nagios", fail.ExitOK, `^AMI OK - 1 of 1 node ready`},
 				{"admin", "check smoke.toml --query status", fail.ExitOK, `^(pass\n)+$`},
+				{"admin", "check monitor.toml -o nagios", nagiosOK, `^ASTERISK OK - 13 of 13 checks passed \|.* 'server processed'=\d+c;.* 'queue support available'=3;;1:;0 `},
+				{"readonly", "check monitor.toml -o nagios", nagiosUnknown, `(?s)^ASTERISK UNKNOWN - .*: endpoint alice: the user may not ask: `},
+				{"admin", "check --init --out begun.toml", fail.ExitOK, `^$`},
+				{"admin", "check begun.toml -o prometheus", fail.ExitOK, `(?m)^ami_check_queue_members\{node="[^"]*",queue="support"\} 3$`},
 				{"admin", "originate --channel Local/201@default --application Wait --data 1 --query outcome", fail.ExitOK, `^answered\n$`},
 				{"admin", "originate --channel Local/200@default --application Wait --data 1 --wait hangup --query type", fail.ExitOK, `^reply\ncall\n$`},
 				{"admin", "originate --channel Local/300@default --application Wait --data 1 --query outcome", fail.ExitFailed, `^busy\n$`},

@@ -27,6 +27,10 @@ var leastRights = map[string]struct{ may, mayNot []string }{
 		may:    []string{"health", "wait --ready --timeout 20s", "send Ping"},
 		mayNot: []string{"send DBPut Family=a Key=b Val=c", "send QueueAdd Queue=support Interface=Local/1@default"},
 	},
+	"amictl-monitor": {
+		may:    []string{"check", "check -o nagios", "send PJSIPShowRegistrationsOutbound", "send ModuleCheck Module=app_queue", "command core show uptime", "health"},
+		mayNot: []string{"originate -c Local/100@default -e 100", "send QueuePause Interface=Local/100@default Paused=true"},
+	},
 	"amictl-queue": {
 		may: []string{
 			"send QueueAdd Queue=support Interface=Local/200@default", "send QueueRemove Queue=support Interface=Local/200@default",

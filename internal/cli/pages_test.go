@@ -260,7 +260,7 @@ func quantity(t *testing.T, number, unit string) any {
 func countersAreExplained(t *testing.T, guide string, sources map[string]string) {
 	there, explained := make(map[string]bool), make(map[string]bool)
 	for path, text := range sources {
-		if dir := filepath.ToSlash(filepath.Dir(path)); dir == "internal/metrics" || dir == "internal/cli/health" {
+		if dir := filepath.ToSlash(filepath.Dir(path)); slices.Contains([]string{"internal/metrics", "internal/cli/health", "internal/cli/check"}, dir) {
 			for _, m := range regexp.MustCompile(`"(ami_[a-z_]*[a-z])"`).FindAllStringSubmatch(text, -1) {
 				there[m[1]] = true
 			}

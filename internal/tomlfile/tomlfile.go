@@ -45,11 +45,11 @@ func Decode(text string, into any) (toml.MetaData, error) {
 	return toml.Decode(text, into)
 }
 
-// Explain says what is wrong with a file that cannot be decoded, and in which line if that is known.
+// Explain says what is wrong with a file that cannot be decoded, and where if that is known.
 func Explain(err error) string {
 	var parse toml.ParseError
 	if errors.As(err, &parse) {
-		return fmt.Sprintf("line %d: %s", parse.Position.Line, parse.Message)
+		return fmt.Sprintf("%v: %s", Place{parse.Position.Line, parse.Position.Col}, parse.Message)
 	}
 	return strings.TrimPrefix(err.Error(), "toml: ")
 }

@@ -34,6 +34,7 @@ var arrows = map[string]string{
 	"internal/atomicfile":   "",
 	"internal/canary":       "",
 	"internal/tomlfile":     "",
+	"internal/testreport":   "",
 	"internal/shapes":       "",
 	"internal/duration":     "",
 	"internal/actionline":   "internal/duration pkg/ami pkg/ami/wire",
@@ -68,6 +69,7 @@ var arrows = map[string]string{
 	"internal/cli/replay":   floor + " internal/capture internal/unpack",
 	"internal/cli/timeline": "pkg/ami pkg/ami/wire pkg/output",
 	"internal/cli/held":     floor + " internal/cli/target internal/cli/act internal/cond pkg/ami/state",
+	"internal/cli/nagios":   "internal/cli/run internal/cli/fail pkg/output",
 	"internal/cli":          "", // see mayImport
 
 	"internal/cli/runtest": "internal/cli/run internal/cli/config internal/cli/fail pkg/ami/amitest", // only tests import it
@@ -88,8 +90,8 @@ const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/
 const door = "internal/serve/upstream internal/serve/users internal/serve/stream pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state pkg/output"
 
 // A subcommand imports no other; what two need is further down.
-const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call internal/cli/replay internal/cli/held internal/cli/timeline pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
-	" internal/actionline internal/loopback internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario"
+const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call internal/cli/nagios internal/cli/replay internal/cli/held internal/cli/timeline pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
+	" internal/actionline internal/loopback internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario internal/testreport"
 
 // mayImport returns what a package may import of the module.
 func mayImport(from string) (packages []string, known bool) {

@@ -3,6 +3,7 @@ package act
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -33,6 +34,11 @@ func compileAll(flag string, texts []string) (all []*regexp.Regexp, err error) {
 	return all, nil
 }
 
+// OutputText is what a command printed, without its last line end.
+func OutputText(r *ami.Reply) string {
+	return strings.Join(slices.Collect(r.Output()), "\n")
+}
+
 // outputHint says where to look when a condition does not hold.
 const outputHint = "the command's output, on standard output, shows why"
 
@@ -41,12 +47,7 @@ func (c *TextConditions) Check(node string, r *ami.Reply) error {
 	if len(c.expect)+len(c.reject) == 0 {
 		return nil
 	}
-	var b strings.Builder
-	for line := range r.Output() {
-		b.WriteString(line)
-		b.WriteByte('\n')
-	}
-	text := strings.TrimSuffix(b.String(), "\n")
+	text := OutputText(r)
 	for _, re := range c.expect {
 		if !re.MatchString(text) {
 			return &fail.Error{Code: fail.CodeCondition, Message: fmt.Sprintf("%s: the output does not match --expect '%s'", node, re.String()[len("(?m)"):]), Hint: outputHint}

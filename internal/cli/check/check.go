@@ -2,197 +2,176 @@ package check
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/nagios"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/metrics"
+	"github.com/apntalk/amictl/internal/testreport"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-const help = `Examples:
-  amictl check                      reached, Asterisk, logged in, booted
-  amictl check smoke.toml --junit report.xml
-  amictl check smoke.toml --node 'pbx*' -o jsonl
-
-A smoke test of every node. Without a file it looks at connection, banner, certificate, login, boot and Ping;
-a file asks for more:
-
-  banner = "^Asterisk Call Manager/"    # a regular expression
-  tls_days = 14                         # days the certificate must last
-  classes = ["call", "originate"]       # in write= of the user
-  actions = ["QueueStatus"]             # that the user may send
-  modules = ["chan_pjsip", "app_queue"] # loaded
-  endpoints = ["100", "trunk"]          # reachable PJSIP endpoints
-  queues = ["support"]                  # with at least one member
-  [[command]]
-  run = "core show uptime"
-  expect = "System uptime"              # and reject = …
-  [call]                                # a test call that must be answered
-  channel = "Local/100@default"
-  application = "Wait"                  # or exten = … and context = …
-  data = "1"
-  ring = "10s"
-
-Checks that the user has no rights for are skipped. Exits 0 when nothing failed, 1 when a check failed, 3 or 4 when a
-node cannot be reached or logged in to, 6 when nodes ended differently.`
-
 // options are those of check.
 type options struct {
-	args  []string
-	junit string
-	yes   bool
+	args   []string
+	rounds run.Rounds
+	junit  string
+	out    string
+	yes    bool
+	init   bool
 }
 
 // Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
 	o := &options{}
 	return r.Tell(&cli.Command{
-		Name: "check", Usage: "smoke-test every node by a profile", ArgsUsage: "[FILE]", Description: help,
-		Flags: []cli.Flag{
+		Name: "check", Usage: "check every node by a profile: for monitors, smoke tests and CI", ArgsUsage: "[FILE]", Description: help,
+		Flags: append(o.rounds.Flags(),
+			flags.Text("out", "", "write to `FILE`, whole or not at all, instead of standard output", &o.out),
+			&cli.BoolFlag{Name: "init", Usage: "write a commented profile from what the one server has now", Destination: &o.init},
 			flags.Text("junit", "", "also write the results to `FILE` as JUnit XML", &o.junit),
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before a profile's call or command may change what a protected context holds", Destination: &o.yes},
-		},
+		),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.args = c.Args().Slice()
 			return check(ctx, r, o)
 		},
-	}, run.About{Args: run.Words{Kind: run.Files}, Outputs: []run.Output{run.OutputJUnit}})
+	}, run.About{
+		Args: run.Words{Kind: run.Files}, Failed: nagios.Report(service),
+		Outputs: []run.Output{run.OutputNagios, run.OutputPrometheus, run.OutputJUnit, run.OutputTAP},
+	})
 }
 
-// A result is how one check of one node ended.
-type result struct {
-	node, check string
-	at          time.Time
-	took        time.Duration
-	skipped     bool
-	detail      string // what was found, or why it failed or was skipped
-	err         error
-	inSession   bool // behind the login, when there may have been others before it
-}
-
-// exit is the status that the check asks for. One that failed on a session does not say that nothing was executed: a call
-// or a command of the profile may have been, before it.
-func (r *result) exit() int {
-	f := fail.Classify(r.err)
-	switch {
-	case !r.inSession:
-	case f.Exit == fail.ExitConnect:
-		return fail.ExitLost
-	case f.Exit == fail.ExitLogin, f.Exit == fail.ExitUsage:
-		return fail.ExitFailed
-	}
-	return f.Exit
-}
-
-func (r *result) status() string {
-	switch {
-	case r.err != nil:
-		return "fail"
-	case r.skipped:
-		return "skip"
-	}
-	return "pass"
-}
-
-func (r *result) record() output.Record {
-	took := cmp.Or(run.Span(r.took), "-")
-	return output.Record{
-		{Key: "type", Value: "check"},
-		{Key: "node", Value: r.node},
-		{Key: "time", Value: r.at, Text: r.at.Local().Format(time.TimeOnly), Look: output.Minor},
-		{Key: "check", Value: r.check},
-		{Key: "status", Value: r.status(), Tone: map[string]output.Tone{"pass": output.Good, "skip": output.Doubtful, "fail": output.Bad}[r.status()]},
-		{Key: "took_us", Value: r.took.Microseconds(), Text: took},
-		{Key: "code", Value: run.OrAbsent(string(fail.Classify(r.err).Code))},
-		{Key: "detail", Value: run.OrAbsent(r.detail), Look: output.Prose},
-	}
+// An inspection checks nodes by a profile, once or again and again.
+type inspection struct {
+	run     *run.Run
+	options *options
+	profile *profile
+	nodes   []ami.Config
+	form    run.Output // one of check's own, else ""
+	sheet   run.Report
+	said    map[string]string // with --watch: what was complained of, by the check
 }
 
 func check(ctx context.Context, r *run.Run, o *options) error {
+	n := &inspection{run: r, options: o, sheet: run.Report{Run: r, Path: o.out, Again: o.rounds.Watch}, said: make(map[string]string)}
+	switch form := r.Settings.Output; form {
+	case run.OutputNagios, run.OutputPrometheus, run.OutputJUnit, run.OutputTAP:
+		n.form = form
+	}
+	err := n.prepare()
+	switch {
+	case err != nil:
+	case o.init:
+		err = n.draft(ctx)
+	default:
+		err = n.watch(ctx)
+	}
+	if f := fail.Classify(err); n.form == run.OutputNagios && err != nil && !f.Silent {
+		_ = n.sheet.Write(nagios.Failure(service, f))
+		r.Complain(f)
+		return fail.Foreign(nagios.Unknown)
+	}
+	return err
+}
+
+// prepare refuses what can be refused before a server is asked.
+func (n *inspection) prepare() (err error) {
+	r, o := n.run, n.options
 	if len(o.args) > 1 {
 		return fail.Usage("nodes are chosen with --node", "check takes one file, but got %q too", o.args[1])
 	}
-	profile := defaultProfile()
+	if err := o.rounds.Check(); err != nil {
+		return err
+	}
+	if n.form != "" && (r.Flags.Query != "" || r.Flags.Fields != "") {
+		return fail.Usage("-o jsonl is for programs", "-o %s goes with neither --query nor --fields", n.form)
+	}
+	if o.init && (len(o.args) > 0 || o.rounds.Watch || o.junit != "" || r.Flags.Output != "") {
+		return fail.Usage("such as amictl check --init -n pbx1 --out pbx1.toml", "--init writes a profile, and goes with --out alone")
+	}
+	n.profile = defaultProfile()
 	if len(o.args) == 1 {
-		var err error
-		if profile, err = readProfile(r, o.args[0]); err != nil {
+		if n.profile, err = readProfile(r, o.args[0]); err != nil {
 			return err
 		}
+	}
+	if err := n.sheet.Check(n.form); err != nil {
+		return err
 	}
 	if o.junit != "" {
 		if err := run.CheckOutput("--junit", o.junit); err != nil {
 			return err
 		}
 	}
-	nodes, err := target.Nodes(r)
-	if err != nil {
+	if n.nodes, err = target.Nodes(r); err != nil {
 		return err
 	}
-	actions, err := profile.sends(r)
+	if o.init && len(n.nodes) != 1 {
+		return fail.Usage("--node chooses one", "--init looks at one server, and these are %d", len(n.nodes))
+	}
+	actions, err := n.profile.sends(r)
 	if err != nil {
 		return err
 	}
 	for _, action := range actions {
-		if err := act.Permit(r, &target.Fanout{Yes: o.yes}, nodes, &action); err != nil {
+		if err := act.Permit(r, &target.Fanout{Yes: o.yes}, n.nodes, &action); err != nil {
 			return err
 		}
 	}
-	form := r.Settings.Output
-	var p *output.Printer
-	if form != run.OutputJUnit {
-		if p, err = r.Printer(run.Records, true, true); err != nil {
-			return err
-		}
+	if n.form == "" {
+		_, err = r.OutputOptions(run.Records)
 	}
-	results := examineAll(ctx, r, profile, nodes)
-	if run.BySignal(ctx) { // what --deadline cut short is told, as far as it went
-		return ctx.Err()
-	}
-	if o.junit != "" || form == run.OutputJUnit {
-		var b bytes.Buffer
-		if err := writeJUnit(&b, results); err != nil {
-			return err
-		}
-		if o.junit != "" {
-			if err := run.ReplaceOutput(o.junit, b.Bytes()); err != nil {
-				return err
-			}
-		}
-		if form == run.OutputJUnit {
-			if _, err := r.Stdout.Write(b.Bytes()); err != nil {
-				return err
-			}
-		}
-	}
-	if err := report(r, p, results); err != nil && ctx.Err() == nil {
-		return err
-	}
-	return ctx.Err()
+	return err
 }
 
-// examineAll runs the profile on all nodes at once; the results are in the order of the nodes.
-func examineAll(ctx context.Context, r *run.Run, profile *profile, nodes []ami.Config) [][]result {
-	results := make([][]result, len(nodes))
+// watch checks once, or with --watch until it is stopped; the last round decides the status.
+func (n *inspection) watch(ctx context.Context) error {
+	for round := 1; ; round++ {
+		results := n.examineAll(ctx)
+		if run.BySignal(ctx) { // what --deadline cut short is told, as far as it went
+			return ctx.Err()
+		}
+		if err := n.write(results); err != nil {
+			return err
+		}
+		if n.form != run.OutputNagios {
+			n.complain(results)
+		}
+		if ctx.Err() != nil && n.form != run.OutputNagios { // to Nagios that a server did not answer in time is what was found
+			return ctx.Err()
+		}
+		if ctx.Err() != nil || n.options.rounds.Last(round) {
+			return n.status(results)
+		}
+		if err := n.options.rounds.Wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// examineAll runs the profile on all nodes at once, each on a session of its own; the results are in the order of the nodes.
+func (n *inspection) examineAll(ctx context.Context) [][]result {
+	results := make([][]result, len(n.nodes))
 	var ended atomic.Int64
-	defer r.Progress(func() string { return fmt.Sprintf("%d of %s checked", ended.Load(), fail.Count(len(nodes), "node")) })()
+	defer n.run.Progress(func() string { return fmt.Sprintf("%d of %s checked", ended.Load(), fail.Count(len(n.nodes), "node")) })()
 	slots := make(chan struct{}, target.MostDials)
 	var all sync.WaitGroup
-	for i, n := range nodes {
+	for i, node := range n.nodes {
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			c := &checker{run: r, profile: profile, node: n}
+			c := &checker{run: n.run, profile: n.profile, node: node}
 			c.all(ctx)
 			results[i] = c.results
 			ended.Add(1)
@@ -202,36 +181,85 @@ func examineAll(ctx context.Context, r *run.Run, profile *profile, nodes []ami.C
 	return results
 }
 
-// report prints the results, if p is not nil, and returns the error of the run: a node's is that of the first
-// check that failed.
-func report(r *run.Run, p *output.Printer, results [][]result) error {
-	var t target.Tally
+// write writes what was found in the format that is asked for, and for --junit.
+func (n *inspection) write(results [][]result) error {
+	if n.options.junit != "" {
+		var b bytes.Buffer
+		if err := testreport.JUnit(&b, suites(results)); err != nil {
+			return err
+		}
+		if err := run.ReplaceOutput(n.options.junit, b.Bytes()); err != nil {
+			return err
+		}
+	}
+	var text bytes.Buffer
+	var err error
+	switch n.form {
+	case run.OutputNagios:
+		text.Write(nagiosText(results))
+	case run.OutputPrometheus:
+		err = metrics.Write(&text, families(results))
+	case run.OutputJUnit:
+		err = testreport.JUnit(&text, suites(results))
+	case run.OutputTAP:
+		err = testreport.TAP(&text, suites(results))
+	default:
+		return n.sheet.Records(true, func(yield func(output.Record) bool) {
+			for _, node := range results {
+				for i := range node {
+					if !yield(node[i].record()) {
+						return
+					}
+				}
+			}
+		})
+	}
+	if err != nil {
+		return err
+	}
+	return n.sheet.Write(text.Bytes())
+}
+
+// complain tells on standard error what is not well; with --watch only when that changes.
+func (n *inspection) complain(results [][]result) {
 	var failures []fail.Failure
+	for _, node := range results {
+		for i := range node {
+			r := &node[i]
+			name := r.node + ": " + r.check
+			if r.err == nil {
+				delete(n.said, name)
+				continue
+			}
+			if n.said[name] != r.detail {
+				n.said[name] = r.detail
+				failures = append(failures, fail.Failure{Message: name + ": " + r.detail, Hint: fail.Classify(r.err).Hint})
+			}
+		}
+	}
+	n.run.ComplainAll(failures)
+}
+
+// status is the error of the run: a node's is that of the first check that is not well.
+func (n *inspection) status(results [][]result) error {
+	switch n.form {
+	case run.OutputPrometheus:
+		return nil
+	case run.OutputNagios:
+		if l := level(results); l != nagios.OK {
+			return fail.Foreign(l)
+		}
+		return nil
+	}
+	var t target.Tally
 	for _, node := range results {
 		status := fail.ExitOK
 		for i := range node {
-			res := &node[i]
-			if p != nil {
-				if err := p.Record(res.record()); err != nil {
-					return err
-				}
-			}
-			if res.err == nil {
-				continue
-			}
-			f := fail.Classify(res.err)
-			failures = append(failures, fail.Failure{Message: res.node + ": " + res.check + ": " + res.detail, Hint: f.Hint})
-			if status == fail.ExitOK {
-				status = res.exit()
+			if node[i].err != nil && status == fail.ExitOK {
+				status = node[i].exit()
 			}
 		}
 		t.Add(status)
 	}
-	if p != nil {
-		if err := p.Close(); err != nil {
-			return err
-		}
-	}
-	r.ComplainAll(failures)
 	return t.Err()
 }

@@ -95,7 +95,7 @@ func TestCheckOfNodeAway(t *testing.T) {
 	if got := fail.Classify(err).Exit; got != fail.ExitConnect {
 		t.Errorf("status %d: %v", got, err)
 	}
-	if got := r.Out.String(); !strings.Contains(got, `failures="1" skipped="2"`) {
+	if got := r.Out.String(); !strings.Contains(got, `failures="1" errors="0" skipped="2"`) {
 		t.Errorf("printed %s", got)
 	}
 }

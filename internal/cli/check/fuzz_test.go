@@ -1,7 +1,6 @@
 package check
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 
@@ -14,6 +13,8 @@ func FuzzProfile(f *testing.F) {
 	f.Add("[[command]]\nrun = \"core show uptime\"\nexpect = \"up.*\"\nreject = \"down\"\n")
 	f.Add("[[command]]\nrun = \"  \"\n")
 	f.Add("[call]\nchannel = \"x\"\napplication = \"Echo\"\nring = \"3s\"\n")
+	f.Add("[[queues]]\nname = [\"a*\"]\nwhere = \"callers>1\"\nwarn = \"count>2\"\n[server]\ncrit = \"uptime<1h && node=x\"\n")
+	f.Add("queues = [\"a\", {name = \"b\", crit = \"wait>1m\"}]\nendpoints = [\"1\"]\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parseProfile("x", text)
 		if err != nil {
@@ -25,16 +26,18 @@ func FuzzProfile(f *testing.F) {
 		if p.banner == nil {
 			t.Error("no banner to compare with")
 		}
-		for _, c := range p.Commands {
-			if strings.TrimSpace(c.Run) == "" {
+		for _, c := range p.commands {
+			if strings.TrimSpace(c.run) == "" {
 				t.Errorf("%q runs nothing", text)
 			}
-			if _, err := regexp.Compile(c.Expect); err != nil {
-				t.Errorf("%q expects what cannot be: %v", text, err)
+		}
+		for i := range p.sections {
+			if p.sections[i].label() == "" {
+				t.Errorf("%q has a check without a name", text)
 			}
 		}
-		if c := p.Call; c != nil && (c.Channel == "" || c.ring <= 0) {
-			t.Errorf("%q calls %q for %v", text, c.Channel, c.ring)
+		if c := p.call; c != nil && (c.channel == "" || c.ring <= 0) {
+			t.Errorf("%q calls %q for %v", text, c.channel, c.ring)
 		}
 	})
 }

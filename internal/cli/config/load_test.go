@@ -110,7 +110,7 @@ func TestLoad(t *testing.T) {
 		{"a secret, others read it", lab + `secret = "x"`, 0o604, "others may read it", "chmod 600"},
 		{"everybody may write it", lab, 0o602, "may be written by others", "chmod go-w"},
 		{"the group may write it", lab, 0o660, "may be written by others", "chmod go-w"},
-		{"no TOML", "a\nb = = 1", 0o600, "line 1:", "context --help"},
+		{"no TOML", "a\nb = = 1", 0o600, "line 1, column 2:", "context --help"},
 		{"a type that does not fit", "timeout = 1", 0o600, "incompatible types", "context --help"},
 		{"an unknown key", lab + "secert = \"env:X\"", 0o600, "unknown key contexts.lab.secert", "secret"},
 		{"a pattern that is none", "redact = [\"(\"]", 0o600, "redact:", "RE2"},

@@ -3,14 +3,13 @@ package health
 import (
 	"bytes"
 	"context"
-	"io"
 	"sync"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/nagios"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/metrics"
@@ -34,14 +33,15 @@ Exits 0 when all are ready, 1 when one is degraded or meets a --warn or --crit, 
 when none can. With --min-ready it is 0 when that many nodes are up and none of those is critical.
 -o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown, also for a wrong command line or configuration.`
 
+// service is what Nagios calls what is looked at.
+const service = "AMI"
+
 // mostCheckups is how many nodes are examined at once: those that hang must not hold up the others for long.
 const mostCheckups = 512
 
 // options are those of health.
 type options struct {
-	watch      bool
-	every      flags.Duration
-	rounds     flags.Count
+	rounds     run.Rounds
 	warn, crit flags.List
 	minReady   string
 	out        string
@@ -49,23 +49,20 @@ type options struct {
 
 // Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
-	o := &options{every: flags.Duration{Value: 10 * time.Second}}
+	o := &options{}
 	return r.Tell(&cli.Command{
 		Name:        "health",
 		Usage:       "check every node: login, ping time, version, channels, calls",
 		Description: help,
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "watch", Usage: "keep looking until stopped", Destination: &o.watch},
-			&cli.GenericFlag{Name: "every", Usage: "with --watch: look each `TIME` (10s)", Value: &o.every},
-			&cli.GenericFlag{Name: "rounds", Usage: "with --watch: end after looking `N` times", Value: &o.rounds},
+		Flags: append(o.rounds.Flags(),
 			&cli.GenericFlag{Name: "warn", Usage: "a node that meets `CONDITION`, such as ping>50ms, is degraded; may repeat", Value: &o.warn},
 			&cli.GenericFlag{Name: "crit", Usage: "a node that meets `CONDITION` is critical; may repeat", Value: &o.crit},
 			flags.Text("min-ready", "", "healthy while `N` nodes are up, or a share such as 95%", &o.minReady),
 			flags.Text("out", "", "write to `FILE`, whole or not at all, instead of standard output", &o.out),
-		},
+		),
 		Action: func(ctx context.Context, _ *cli.Command) error { return health(ctx, r, o) },
 	}, run.About{
-		Args: run.Words{Hint: "nodes are chosen with --node"}, Outputs: []run.Output{run.OutputNagios, run.OutputPrometheus}, Failed: reportFailure,
+		Args: run.Words{Hint: "nodes are chosen with --node"}, Outputs: []run.Output{run.OutputNagios, run.OutputPrometheus}, Failed: nagios.Report(service),
 	})
 }
 
@@ -80,11 +77,14 @@ type look struct {
 	cluster    *ami.Cluster // with --watch
 	said       map[string]string
 	told       map[string]bool // of which nodes the user's rights were told of
-	headed     bool            // standard output has the head of CSV
+	sheet      run.Report
 }
 
 func health(ctx context.Context, r *run.Run, o *options) error {
-	l := &look{run: r, options: o, said: make(map[string]string), told: make(map[string]bool)}
+	l := &look{
+		run: r, options: o, said: make(map[string]string), told: make(map[string]bool),
+		sheet: run.Report{Run: r, Path: o.out, Again: o.rounds.Watch},
+	}
 	if form := r.Settings.Output; form == run.OutputNagios || form == run.OutputPrometheus {
 		l.form = form
 	}
@@ -93,28 +93,23 @@ func health(ctx context.Context, r *run.Run, o *options) error {
 		err = l.watch(ctx)
 	}
 	if l.form == run.OutputNagios && err != nil && !fail.Classify(err).Silent {
-		_ = l.deliver(nagiosFailure(fail.Classify(err)))
+		_ = l.sheet.Write(nagios.Failure(service, fail.Classify(err)))
 		r.Complain(fail.Classify(err))
-		return fail.Foreign(nagiosUnknown)
+		return fail.Foreign(nagios.Unknown)
 	}
 	return err
 }
 
 func (l *look) prepare() (err error) {
 	o := l.options
-	if !o.watch && (o.every.Given || o.rounds.Given) {
-		return fail.Usage("such as --watch --every 15s --rounds 4", "--every and --rounds go with --watch")
+	if err := o.rounds.Check(); err != nil {
+		return err
 	}
 	if l.form != "" && (l.run.Flags.Query != "" || l.run.Flags.Fields != "") {
 		return fail.Usage("-o jsonl is for programs", "-o %s goes with neither --query nor --fields", l.form)
 	}
-	if o.watch && o.out == "" && (l.form == run.OutputPrometheus || l.run.Settings.Output == run.OutputJSON) {
-		return fail.Usage("--out FILE is written anew each time", "--watch has no end, and -o %s is one document", l.run.Settings.Output)
-	}
-	if o.out != "" {
-		if err := run.CheckOutput("--out", o.out); err != nil {
-			return err
-		}
+	if err := l.sheet.Check(l.form); err != nil {
+		return err
 	}
 	if l.warn, err = parseRules(o.warn); err != nil {
 		return err
@@ -134,7 +129,7 @@ func (l *look) prepare() (err error) {
 
 // watch looks once, or with --watch until it is stopped; the last look decides the status.
 func (l *look) watch(ctx context.Context) (err error) {
-	if l.options.watch {
+	if l.options.rounds.Watch {
 		if l.cluster, err = target.Cluster(l.run, l.nodes); err != nil {
 			return err
 		}
@@ -142,7 +137,7 @@ func (l *look) watch(ctx context.Context) (err error) {
 	}
 	for round := 1; ; round++ {
 		found := l.look(ctx, round == 1)
-		if ctx.Err() != nil && (l.options.watch || l.form != "" || run.BySignal(ctx)) { // a look that was cut short says what is not so
+		if ctx.Err() != nil && (l.options.rounds.Watch || l.form != "" || run.BySignal(ctx)) { // a look that was cut short says what is not so
 			return ctx.Err()
 		}
 		if err := l.write(found); err != nil {
@@ -154,13 +149,11 @@ func (l *look) watch(ctx context.Context) (err error) {
 		if l.form != run.OutputNagios {
 			l.complain(found)
 		}
-		if !l.options.watch || round == l.options.rounds.Value {
+		if l.options.rounds.Last(round) {
 			return l.status(found)
 		}
-		select {
-		case <-time.After(l.options.every.Value):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := l.options.rounds.Wait(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -188,66 +181,23 @@ func (l *look) look(ctx context.Context, first bool) []checkup {
 
 // write prints one look.
 func (l *look) write(found []checkup) error {
-	var text bytes.Buffer
 	switch l.form {
 	case run.OutputNagios:
-		text.Write(l.nagios(found))
+		return l.sheet.Write(l.nagios(found))
 	case run.OutputPrometheus:
+		var text bytes.Buffer
 		if err := metrics.Write(&text, promFamilies(found)); err != nil {
 			return err
 		}
-	default:
-		if err := l.print(&text, found); err != nil {
-			return err
+		return l.sheet.Write(text.Bytes())
+	}
+	return l.sheet.Records(len(found) > 1, func(yield func(output.Record) bool) {
+		for i := range found {
+			if !yield(found[i].record()) {
+				return
+			}
 		}
-	}
-	out := text.Bytes()
-	if l.options.out == "" && l.run.Settings.Output == run.OutputCSV {
-		if l.headed {
-			_, out, _ = bytes.Cut(out, []byte("\n"))
-		}
-		l.headed = true
-	}
-	return l.deliver(out)
-}
-
-// deliver writes to standard output, or replaces the file of --out.
-func (l *look) deliver(text []byte) error {
-	if l.options.out == "" {
-		_, err := l.run.Stdout.Write(text)
-		return err
-	}
-	return run.ReplaceOutput(l.options.out, text)
-}
-
-// clearScreen moves to the top left and clears what is below.
-const clearScreen = "\x1b[H\x1b[2J"
-
-func (l *look) print(w io.Writer, found []checkup) error {
-	o, err := l.run.OutputOptions(run.Records)
-	if err != nil {
-		return err
-	}
-	if l.options.out != "" {
-		o.Terminal, o.Color, o.Width = false, false, 0
-		if l.run.Settings.Output == run.OutputAuto {
-			o.Format = output.JSONLines
-		}
-	}
-	o.Nodes, o.Many = len(found) > 1, len(found) > 1
-	if l.options.watch && l.run.Redraws(o) {
-		_, _ = io.WriteString(w, clearScreen)
-	}
-	p := output.NewPrinter(w, o)
-	for i := range found {
-		if err := p.Record(found[i].record()); err != nil {
-			return err
-		}
-	}
-	if !l.options.watch {
-		l.run.Remember(p)
-	}
-	return p.Close()
+	})
 }
 
 // complain tells on standard error why nodes are not reached; with --watch only when that changes.
@@ -297,7 +247,7 @@ func (l *look) status(found []checkup) error {
 	case l.form == run.OutputPrometheus:
 		return nil
 	case l.form == run.OutputNagios:
-		if level := l.level(found); level != nagiosOK {
+		if level := l.level(found); level != nagios.OK {
 			return fail.Foreign(level)
 		}
 		return nil

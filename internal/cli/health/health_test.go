@@ -11,6 +11,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/nagios"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
@@ -58,11 +59,11 @@ func TestHealthRefuses(t *testing.T) {
 		output  string
 		want    string
 	}{
-		"rounds of one look":    {options{rounds: flags.Count{Value: 2, Given: true}}, "", "go with --watch"},
+		"rounds of one look":    {options{rounds: run.Rounds{Most: flags.Count{Value: 2, Given: true}}}, "", "go with --watch"},
 		"no condition":          {options{warn: flags.List{"ping"}}, "", `"ping" is not METRIC`},
 		"what is not measured":  {options{crit: flags.List{"load>1"}}, "", "is not a metric"},
 		"more than there are":   {options{minReady: "2"}, "", "more than the 1 node selected"},
-		"a document for ever":   {options{watch: true}, "json", "--watch has no end"},
+		"a document for ever":   {options{rounds: run.Rounds{Watch: true}}, "json", "--watch has no end"},
 		"a file that is folder": {options{out: t.TempDir()}, "", "is a folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,9 +85,9 @@ func TestHealthForNagios(t *testing.T) {
 		want    string
 		exit    int
 	}{
-		"ok":       {[]*amitest.Server{up}, options{}, "AMI OK - 1 of 1 node ready |", nagiosOK},
-		"critical": {[]*amitest.Server{up, down}, options{}, "AMI CRITICAL - 1 of 2 nodes ready; down: ", nagiosCritical},
-		"unknown":  {[]*amitest.Server{up}, options{warn: flags.List{"ping"}}, "AMI UNKNOWN - ", nagiosUnknown},
+		"ok":       {[]*amitest.Server{up}, options{}, "AMI OK - 1 of 1 node ready |", nagios.OK},
+		"critical": {[]*amitest.Server{up, down}, options{}, "AMI CRITICAL - 1 of 2 nodes ready; down: ", nagios.Critical},
+		"unknown":  {[]*amitest.Server{up}, options{warn: flags.List{"ping"}}, "AMI UNKNOWN - ", nagios.Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := runtest.New(t, runtest.Setup{Servers: test.servers, Flags: run.Globals{Output: "nagios"}})
@@ -104,7 +105,7 @@ func TestHealthForNagios(t *testing.T) {
 func TestHealthWatches(t *testing.T) {
 	srv := runtest.Server(t, "pbx1")
 	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Flags: run.Globals{Output: "jsonl"}})
-	o := &options{watch: true, every: flags.Duration{Value: time.Millisecond, Given: true}, rounds: flags.Count{Value: 3, Given: true}}
+	o := &options{rounds: run.Rounds{Watch: true, Every: flags.Duration{Value: time.Millisecond, Given: true}, Most: flags.Count{Value: 3, Given: true}}}
 	if err := health(t.Context(), r.Run, o); err != nil {
 		t.Fatal(err)
 	}

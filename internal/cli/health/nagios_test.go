@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/nagios"
 	"github.com/apntalk/amictl/internal/cli/run"
 )
 
@@ -32,25 +33,25 @@ func TestNagiosOfWhatIsNotKnown(t *testing.T) {
 		perf       string
 		says       string
 	}{
-		"all known":                       {[]checkup{up()}, "calls>9", "channels>20", "", nagiosOK, "calls=5 channels=9 ping_max=0.001s;;;0", "OK"},
-		"nothing asked":                   {[]checkup{noCalls}, "", "", "", nagiosOK, "calls=U channels=U ping_max=0.001s;;;0", "OK"},
-		"critical not known":              {[]checkup{noCalls}, "", "calls>400", "", nagiosUnknown, "calls=U channels=U", "rights: not known: calls>400"},
-		"warning not known":               {[]checkup{noCalls}, "channels>=1", "", "", nagiosUnknown, "calls=U", "not known: channels>=1"},
-		"below":                           {[]checkup{noCalls}, "", "calls<1", "", nagiosUnknown, "calls=U", "UNKNOWN"},
-		"not equal":                       {[]checkup{noCalls}, "", "calls!=0", "", nagiosUnknown, "calls=U", "UNKNOWN"},
-		"ping":                            {[]checkup{noPing}, "", "ping>1s", "", nagiosUnknown, "ping_max=U;;;0", "not known: ping>1s"},
-		"uptime":                          {[]checkup{noUptime}, "uptime<5m", "", "", nagiosUnknown, "calls=5", "not known: uptime<5m"},
-		"login":                           {[]checkup{noLogin}, "", "login>1s", "", nagiosUnknown, "calls=5", "not known: login>1s"},
-		"one of two":                      {[]checkup{up(), noCalls}, "", "calls>400", "", nagiosUnknown, "calls=U channels=U", "UNKNOWN"},
-		"another threshold is met":        {[]checkup{noCalls}, "", "calls>400 ping>0.5ms", "", nagiosCritical, "calls=U", "CRITICAL"},
-		"another node is critical":        {[]checkup{noCalls, up()}, "", "calls>4", "", nagiosCritical, "calls=U", "CRITICAL"},
-		"another warning is met":          {[]checkup{noCalls}, "calls>4 ping>0.5ms", "", "", nagiosUnknown, "calls=U", "UNKNOWN"},
-		"down":                            {[]checkup{down}, "", "calls>400", "", nagiosCritical, "calls=U channels=U ping_max=U;;;0", "CRITICAL"},
-		"one down":                        {[]checkup{up(), down}, "", "", "", nagiosCritical, "calls=U channels=U ping_max=0.001s", "CRITICAL"},
-		"wrong settings":                  {[]checkup{config}, "", "", "", nagiosUnknown, "calls=U", "UNKNOWN"},
-		"enough are judged":               {[]checkup{up(), up(), noCalls}, "", "calls>400", "2", nagiosOK, "calls=U", "OK"},
-		"enough are up, and not judged":   {[]checkup{up(), noCalls, noCalls}, "", "calls>400", "2", nagiosUnknown, "calls=U", "UNKNOWN"},
-		"enough are up, nothing is asked": {[]checkup{up(), noCalls, down}, "", "", "2", nagiosOK, "calls=U", "OK"},
+		"all known":                       {[]checkup{up()}, "calls>9", "channels>20", "", nagios.OK, "calls=5 channels=9 ping_max=0.001s;;;0", "OK"},
+		"nothing asked":                   {[]checkup{noCalls}, "", "", "", nagios.OK, "calls=U channels=U ping_max=0.001s;;;0", "OK"},
+		"critical not known":              {[]checkup{noCalls}, "", "calls>400", "", nagios.Unknown, "calls=U channels=U", "rights: not known: calls>400"},
+		"warning not known":               {[]checkup{noCalls}, "channels>=1", "", "", nagios.Unknown, "calls=U", "not known: channels>=1"},
+		"below":                           {[]checkup{noCalls}, "", "calls<1", "", nagios.Unknown, "calls=U", "UNKNOWN"},
+		"not equal":                       {[]checkup{noCalls}, "", "calls!=0", "", nagios.Unknown, "calls=U", "UNKNOWN"},
+		"ping":                            {[]checkup{noPing}, "", "ping>1s", "", nagios.Unknown, "ping_max=U;;;0", "not known: ping>1s"},
+		"uptime":                          {[]checkup{noUptime}, "uptime<5m", "", "", nagios.Unknown, "calls=5", "not known: uptime<5m"},
+		"login":                           {[]checkup{noLogin}, "", "login>1s", "", nagios.Unknown, "calls=5", "not known: login>1s"},
+		"one of two":                      {[]checkup{up(), noCalls}, "", "calls>400", "", nagios.Unknown, "calls=U channels=U", "UNKNOWN"},
+		"another threshold is met":        {[]checkup{noCalls}, "", "calls>400 ping>0.5ms", "", nagios.Critical, "calls=U", "CRITICAL"},
+		"another node is critical":        {[]checkup{noCalls, up()}, "", "calls>4", "", nagios.Critical, "calls=U", "CRITICAL"},
+		"another warning is met":          {[]checkup{noCalls}, "calls>4 ping>0.5ms", "", "", nagios.Unknown, "calls=U", "UNKNOWN"},
+		"down":                            {[]checkup{down}, "", "calls>400", "", nagios.Critical, "calls=U channels=U ping_max=U;;;0", "CRITICAL"},
+		"one down":                        {[]checkup{up(), down}, "", "", "", nagios.Critical, "calls=U channels=U ping_max=0.001s", "CRITICAL"},
+		"wrong settings":                  {[]checkup{config}, "", "", "", nagios.Unknown, "calls=U", "UNKNOWN"},
+		"enough are judged":               {[]checkup{up(), up(), noCalls}, "", "calls>400", "2", nagios.OK, "calls=U", "OK"},
+		"enough are up, and not judged":   {[]checkup{up(), noCalls, noCalls}, "", "calls>400", "2", nagios.Unknown, "calls=U", "UNKNOWN"},
+		"enough are up, nothing is asked": {[]checkup{up(), noCalls, down}, "", "", "2", nagios.OK, "calls=U", "OK"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			warn, err1 := parseRules(strings.Fields(tt.warn))

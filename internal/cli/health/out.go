@@ -7,18 +7,9 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/nagios"
 	"github.com/apntalk/amictl/internal/metrics"
 	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/output"
-)
-
-// The statuses of a Nagios plugin.
-const (
-	nagiosOK       = 0
-	nagiosWarning  = 1
-	nagiosCritical = 2
-	nagiosUnknown  = 3
 )
 
 // level is the whole check's status. With --min-ready that many nodes are ok, however the others are. A node whose own
@@ -26,19 +17,19 @@ const (
 // judged: it is unknown, and matters less than one that is down.
 func (l *look) level(found []checkup) int {
 	if l.need > 0 && judged(found) >= l.need {
-		return nagiosOK
+		return nagios.OK
 	}
-	level := nagiosOK
+	level := nagios.OK
 	for i := range found {
 		switch h := &found[i]; {
 		case h.err != nil && fail.Classify(h.err).Exit == fail.ExitUsage:
-			level = nagiosUnknown
+			level = nagios.Unknown
 		case h.err != nil || h.critical:
-			return nagiosCritical
+			return nagios.Critical
 		case len(h.unjudged) > 0:
-			level = nagiosUnknown
-		case h.degraded != "" && level == nagiosOK:
-			level = nagiosWarning
+			level = nagios.Unknown
+		case h.degraded != "" && level == nagios.OK:
+			level = nagios.Warning
 		}
 	}
 	return level
@@ -52,19 +43,6 @@ func judged(found []checkup) (n int) {
 		}
 	}
 	return n
-}
-
-// nagiosFailure is the status line of a check that could not be made.
-func nagiosFailure(f fail.Failure) []byte {
-	return []byte("AMI UNKNOWN - " + nagiosText(f.Message) + "\n")
-}
-
-// reportFailure makes a failure of the run UNKNOWN where Nagios asks.
-func reportFailure(form run.Output, f fail.Failure) (text []byte, status int) {
-	if form != run.OutputNagios {
-		return nil, 0
-	}
-	return nagiosFailure(f), nagiosUnknown
 }
 
 // nagios writes a status line with performance data, and a line for each node that is not ready.
@@ -84,19 +62,19 @@ func (l *look) nagios(found []checkup) []byte {
 			if !strings.HasPrefix(text, h.node+":") {
 				text = h.node + ": " + text
 			}
-			why = append(why, nagiosText(text))
+			why = append(why, nagios.Text(text))
 		}
 		slowest = max(slowest, h.ping)
 	}
 	level := l.level(found)
 	ready := len(found) - down - degraded
-	line := fmt.Sprintf("AMI %s - %d of %s ready", [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[level], ready, fail.Count(len(found), "node"))
+	line := fmt.Sprintf("%s %s - %d of %s ready", service, nagios.Word(level), ready, fail.Count(len(found), "node"))
 	if len(why) > 0 {
 		line += "; " + why[0]
 	}
-	ping := undetermined
+	ping := nagios.Undetermined
 	if slowest > 0 {
-		ping = strconv.FormatFloat(slowest.Seconds(), 'f', -1, 64) + "s"
+		ping = nagios.Number(slowest.Seconds()) + "s"
 	}
 	line += fmt.Sprintf(" | ready=%d;;;0;%d degraded=%d down=%d calls=%s channels=%s ping_max=%s;;;0\n", ready, len(found), degraded, down,
 		sum(found, func(h *checkup) int { return h.calls }), sum(found, func(h *checkup) int { return h.channels }), ping)
@@ -106,9 +84,6 @@ func (l *look) nagios(found []checkup) []byte {
 	return []byte(line)
 }
 
-// undetermined is what the Nagios plugin guidelines have for a figure that is not known.
-const undetermined = "U"
-
 // sum adds up a figure of all nodes, which is not known if that of one is not: a node that is down would look like one
 // without calls.
 func sum(found []checkup, figure func(h *checkup) int) string {
@@ -116,7 +91,7 @@ func sum(found []checkup, figure func(h *checkup) int) string {
 	for i := range found {
 		n := figure(&found[i])
 		if n < 0 {
-			return undetermined
+			return nagios.Undetermined
 		}
 		total += n
 	}
@@ -137,9 +112,6 @@ func (h *checkup) doubt() string {
 	}
 	return text
 }
-
-// nagiosText keeps text from being taken for performance data or another line.
-func nagiosText(s string) string { return strings.ReplaceAll(output.Safe(s), "|", "/") }
 
 // families are the metrics of a checkup beside the engine's own.
 var families = []struct {

@@ -206,8 +206,8 @@ func tone(key string, value any) output.Tone {
 // stamp is how times are written in JSON.
 const stamp = "2006-01-02T15:04:05.000000Z"
 
-// fields are the keys of an object and their values as text, as conditions ask for them.
-func fields(r output.Record) iter.Seq2[string, string] {
+// Fields are the keys of an object and their values as text, as conditions ask for them.
+func Fields(r output.Record) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for i := range r {
 			if !fieldsOf(r[i].Key, r[i].Value, yield) {

@@ -16,7 +16,6 @@ type Part struct {
 	Name  string
 	Kind  state.Kind
 	of    reflect.Type
-	lists []string // as in state.Node.Parts: it is known if one of them is
 	ident []string // the keys by which people know a thing
 	minor []string // the keys of columns that a narrow table leaves out first
 
@@ -28,58 +27,57 @@ type Part struct {
 var Parts = []*Part{
 	{Name: "nodes", Kind: state.KindNode, of: reflect.TypeFor[state.Node](), minor: []string{"session", "drift", "refused", "short", "gaps"}},
 	{
-		Name: "channels", Kind: state.KindChannel, of: reflect.TypeFor[state.Channel](), lists: []string{"channels"}, ident: []string{"name"},
+		Name: "channels", Kind: state.KindChannel, of: reflect.TypeFor[state.Channel](), ident: []string{"name"},
 		minor: []string{"uniqueid", "linkedid", "endpoint", "account", "priority", "data", "bridge", "created"},
 	},
 	{
-		Name: "bridges", Kind: state.KindBridge, of: reflect.TypeFor[state.Bridge](), lists: []string{"bridges"}, ident: []string{"id"},
+		Name: "bridges", Kind: state.KindBridge, of: reflect.TypeFor[state.Bridge](), ident: []string{"id"},
 		minor: []string{"channels"},
 	},
 	{
-		Name: "calls", Kind: state.KindCall, of: reflect.TypeFor[state.Call](), lists: []string{"channels"}, ident: []string{"caller"},
+		Name: "calls", Kind: state.KindCall, of: reflect.TypeFor[state.Call](), ident: []string{"caller"},
 		minor: []string{"linkedid", "channels", "transfers", "partial"},
 	},
 	{
-		Name: "queues", Kind: state.KindQueue, of: reflect.TypeFor[state.Queue](), lists: []string{"queues"}, ident: []string{"name"},
+		Name: "queues", Kind: state.KindQueue, of: reflect.TypeFor[state.Queue](), ident: []string{"name"},
 		minor: []string{"max", "weight", "sl_us", "listed"},
 	},
 	{
-		Name: "members", Kind: state.KindMember, of: reflect.TypeFor[state.Member](), lists: []string{"queues"}, ident: []string{"queue", "interface"},
+		Name: "members", Kind: state.KindMember, of: reflect.TypeFor[state.Member](), ident: []string{"queue", "interface"},
 		minor: []string{"state_interface", "membership", "penalty", "last_pause", "login", "wrapup_us"},
 	},
 	{
-		Name: "callers", Kind: state.KindCaller, of: reflect.TypeFor[state.Caller](), lists: []string{"queues"}, ident: []string{"queue", "channel"},
+		Name: "callers", Kind: state.KindCaller, of: reflect.TypeFor[state.Caller](), ident: []string{"queue", "channel"},
 		minor: []string{"uniqueid", "linkedid", "priority"},
 	},
 	{
-		Name: "endpoints", Kind: state.KindEndpoint, of: reflect.TypeFor[state.Endpoint](), lists: []string{"pjsip", "sip", "iax"}, ident: []string{"name"},
+		Name: "endpoints", Kind: state.KindEndpoint, of: reflect.TypeFor[state.Endpoint](), ident: []string{"name"},
 		minor: []string{"technology"},
 	},
-	{Name: "devices", Kind: state.KindDevice, of: reflect.TypeFor[state.Device](), lists: []string{"devices"}, ident: []string{"name"}},
-	{Name: "hints", Kind: state.KindHint, of: reflect.TypeFor[state.Hint](), lists: []string{"hints"}, ident: []string{"exten", "context"}},
+	{Name: "devices", Kind: state.KindDevice, of: reflect.TypeFor[state.Device](), ident: []string{"name"}},
+	{Name: "hints", Kind: state.KindHint, of: reflect.TypeFor[state.Hint](), ident: []string{"exten", "context"}},
 	{
 		Name: "registrations", Kind: state.KindRegistration, of: reflect.TypeFor[state.Registration](), ident: []string{"technology", "username", "domain"},
-		lists: []string{"pjsip-registrations", "sip-registrations", "iax-registrations"},
 	},
 	{
-		Name: "conferences", Kind: state.KindConference, of: reflect.TypeFor[state.Conference](), lists: []string{"conferences"}, ident: []string{"name"},
+		Name: "conferences", Kind: state.KindConference, of: reflect.TypeFor[state.Conference](), ident: []string{"name"},
 		minor: []string{"bridge"},
 	},
 	{
-		Name: "parked", Kind: state.KindParked, of: reflect.TypeFor[state.Parked](), lists: []string{"parked"}, ident: []string{"channel"},
+		Name: "parked", Kind: state.KindParked, of: reflect.TypeFor[state.Parked](), ident: []string{"channel"},
 		minor: []string{"uniqueid", "linkedid"},
 	},
 }
 
 // Records are calls that have ended.
 var Records = &Part{
-	Name: "records", Kind: state.KindRecord, of: reflect.TypeFor[state.Record](), lists: []string{"channels"}, ident: []string{"caller"},
+	Name: "records", Kind: state.KindRecord, of: reflect.TypeFor[state.Record](), ident: []string{"caller"},
 	minor: []string{"linkedid", "end", "wait_us", "member", "transfers", "legs", "legs_dropped", "cause_text", "partial"},
 }
 
 // Figures are what went through queues.
 var Figures = &Part{
-	Name: "figures", Kind: state.KindQueueFigures, of: reflect.TypeFor[state.QueueFigures](), lists: []string{"queues"}, ident: []string{"queue"},
+	Name: "figures", Kind: state.KindQueueFigures, of: reflect.TypeFor[state.QueueFigures](), ident: []string{"queue"},
 	minor: []string{"since", "until", "left", "unknown", "completed", "sl_us", "in_sl", "sl2", "talk_us", "members"},
 }
 
@@ -110,7 +108,7 @@ func checkWhere(where *ami.Where, parts []*Part) error {
 	keys := []string{"type", "node"}
 	open := false // a node's keys within parts are the server's
 	for _, p := range parts {
-		keys = append(keys, p.keys()...)
+		keys = append(keys, p.Keys()...)
 		open = open || p.Kind == state.KindNode
 	}
 	for _, field := range where.Fields() {
@@ -125,8 +123,8 @@ func checkWhere(where *ami.Where, parts []*Part) error {
 	return nil
 }
 
-// keys are those that a condition may ask for.
-func (p *Part) keys() (keys []string) {
+// Keys are those that a condition may ask for.
+func (p *Part) Keys() (keys []string) {
 	for _, c := range p.all() {
 		keys = append(keys, c.keys()...)
 	}
@@ -137,16 +135,10 @@ func (p *Part) keys() (keys []string) {
 func lacking(n *state.Node, parts []*Part) (notes []string) {
 	var absent, denied []string
 	for _, p := range parts {
-		known, may := len(p.lists) == 0, true
-		for _, list := range p.lists {
-			known = known || n.Parts[list] == state.Followed || n.Parts[list] == state.Listed
-			may = may && n.Parts[list] != state.Events
-		}
-		switch {
-		case known:
-		case may:
+		switch n.Knows(p.Kind) {
+		case state.Absent:
 			absent = append(absent, p.Name)
-		default:
+		case state.Events:
 			denied = append(denied, p.Name)
 		}
 	}

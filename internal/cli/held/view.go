@@ -74,7 +74,7 @@ func (v *View) Kinds() (kinds []state.Kind) {
 
 // Meets reports whether an object of a part that is asked for meets the condition.
 func (v *View) Meets(node string, record output.Record) bool {
-	return v.Where == nil || v.Where.MatchFields(node, fields(record))
+	return v.Where == nil || v.Where.MatchFields(node, Fields(record))
 }
 
 // IsTable reports whether people read it.

@@ -50,10 +50,12 @@ const (
 	OutputNagios     Output = "nagios"
 	OutputPrometheus Output = "prometheus"
 	OutputJUnit      Output = "junit"
+	OutputTAP        Output = "tap"
 )
 
 var outputs = []Output{
 	OutputAuto, OutputTable, OutputJSONLines, OutputJSON, OutputCSV, OutputRaw, OutputNone, OutputNagios, OutputPrometheus, OutputJUnit,
+	OutputTAP,
 }
 
 // A colorChoice is when to colour.
@@ -162,7 +164,7 @@ func (s *Settings) takeColor(value string) error {
 func settingHint(name string) string {
 	switch name {
 	case "output":
-		return "auto, table, jsonl, json, csv, raw or none; health has nagios and prometheus, and check has junit"
+		return "auto, table, jsonl, json, csv, raw or none; health and check have nagios and prometheus, and check has junit and tap"
 	case "color":
 		return "auto, always or never"
 	}

@@ -222,7 +222,9 @@ func contextCheckSchema() *schema {
 
 func checkSchema() *schema {
 	return object("A check of a node", "What `check` prints.", must("type", constant("check")), must("node", str("")), must("time", when("")),
-		must("check", str("What was looked at.")), must("status", oneOf("", "pass", "fail", "skip")), must("took_us", whole("Microseconds.")),
+		must("check", str("What was looked at.")), must("status", oneOf("warn: a warn is met; fail: a crit is met, or what must be is not; skip: the user may not ask, or there is no session; unknown: what the profile asks for is not known.",
+			"pass", "warn", "fail", "skip", "unknown")), must("took_us", whole("Microseconds.")),
+		may("figures", mapOf(decimal(""), "The figures that are known, by the names that conditions have for them; times in seconds.")),
 		may("code", oneOf("Why it failed, as in an error.", codes()...)), may("detail", str("What was found, in words.")), lossy())
 }
 

@@ -36,6 +36,34 @@ func (*Node) Kind() Kind { return KindNode }
 // Key returns the node's name.
 func (n *Node) Key() string { return n.Node }
 
+// lists are the parts that tell of a kind's own objects, each of a channel driver of its own. Of a node itself there is none.
+var lists = map[Kind][]string{
+	KindChannel: {"channels"}, KindBridge: {"bridges"}, KindCall: {"channels"}, KindRecord: {"channels"},
+	KindQueue: {"queues"}, KindMember: {"queues"}, KindCaller: {"queues"}, KindEndpoint: {"pjsip", "sip", "iax"},
+	KindDevice: {"devices"}, KindHint: {"hints"}, KindConference: {"conferences"}, KindParked: {"parked"},
+	KindRegistration: {"pjsip-registrations", "sip-registrations", "iax-registrations"},
+}
+
+// Knows says how the objects of a kind are known: Events if one of their lists has not come, or the user may not ask for it, so
+// that there may be more than is held; else Followed or Listed, as the least known of them is; Absent if the server has no such
+// list.
+func (n *Node) Knows(k Kind) string {
+	how := Absent
+	if len(lists[k]) == 0 {
+		how = Followed
+	}
+	for _, part := range lists[k] {
+		switch known := n.Parts[part]; {
+		case known == Absent, how == Listed && known == Followed:
+		case known == Followed, known == Listed:
+			how = known
+		default:
+			return Events
+		}
+	}
+	return how
+}
+
 // A server is what is held of one node.
 type server struct {
 	core     *core

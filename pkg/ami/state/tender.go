@@ -2,12 +2,10 @@ package state
 
 import (
 	"context"
-	"errors"
 	"hash/fnv"
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 const (
@@ -154,7 +152,7 @@ func (t *tender) survey(ctx context.Context, audit bool) bool {
 			})
 			continue
 		}
-		reply, a, err := t.ask(ctx, l)
+		reply, a, err := l.ask(ctx, t.node)
 		if err != nil {
 			if last != nil { // else it may be the session's fault
 				t.fails[l]++
@@ -162,6 +160,7 @@ func (t *tender) survey(ctx context.Context, audit bool) bool {
 			return false
 		}
 		delete(t.fails, l)
+		a.blind = !sees(t.mask, l.class)
 		if last != nil && last.Session != reply.Session {
 			t.resurvey()
 			return false
@@ -187,37 +186,4 @@ func (t *tender) survey(ctx context.Context, audit bool) bool {
 		f.post(arrival{t: t, epoch: epoch, session: last.Session, seq: last.Seq, at: last.Received, audit: audit})
 	}
 	return whole
-}
-
-// ask asks for one list, by another action if the user may not use the first. A refusal is an answer.
-func (t *tender) ask(ctx context.Context, l *listing) (reply *ami.Reply, a answer, err error) {
-	for _, name := range l.actions {
-		reply, err = t.node.Do(ctx, ami.NewAction(name))
-		a = answer{blind: !sees(t.mask, l.class)}
-		var refused *ami.ResponseError
-		switch {
-		case err == nil:
-			a.read(reply)
-			return reply, a, nil
-		case errors.As(err, &refused) && reply != nil:
-			a.refused, a.refusal, err = true, refused.Message, nil
-			if empty, _ := a.verdict(); empty {
-				return reply, a, nil
-			}
-		default:
-			return nil, a, err
-		}
-	}
-	return reply, a, err
-}
-
-// read takes over what a list holds.
-func (a *answer) read(r *ami.Reply) {
-	a.items = make([]*wire.Message, len(r.Events))
-	for i := range r.Events {
-		a.items[i] = &r.Events[i].Message
-	}
-	if r.End.Len() > 0 {
-		a.end = &r.End
-	}
 }

@@ -1,0 +1,116 @@
+package check
+
+import (
+	"iter"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// Thresholds are the conditions of a part of a profile; nil is one that is not there.
+type thresholds struct{ warn, crit *ami.Where }
+
+// thresholds reads the keys warn and crit, which may ask for the figures of that name. none means any.
+func (t table) thresholds(figures []string) thresholds {
+	return thresholds{warn: t.condition("warn", figures), crit: t.condition("crit", figures)}
+}
+
+// condition reads a condition about fields of those names; none means any. It is nil if there is none.
+func (t table) condition(key string, fields []string) *ami.Where {
+	text := t.Text(key)
+	if text == "" {
+		return nil
+	}
+	w, err := ami.ParseWhere(text)
+	if err != nil {
+		t.Wrong(key, "a condition is FIELD OP VALUE, such as callers>5", "%s", strings.TrimPrefix(err.Error(), "ami: where: "))
+		return nil
+	}
+	for _, warning := range w.Warnings() {
+		*t.notes = append(*t.notes, t.At(key)+": "+strings.TrimPrefix(warning.Error(), "ami: where: "))
+	}
+	for _, field := range w.Fields() {
+		if len(fields) > 0 && !contains(fields, field) {
+			t.Wrong(key, fail.NearHint(field, fields, "there are "+strings.Join(fields, ", ")), "there is no figure %s here", field)
+		}
+	}
+	return w
+}
+
+func contains(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+// asks reports whether there is a condition.
+func (t thresholds) asks() bool { return t.warn != nil || t.crit != nil }
+
+// names reports whether a condition asks for one of those figures.
+func (t thresholds) names(figures ...string) bool {
+	return slices.ContainsFunc(slices.Concat(t.warn.Fields(), t.crit.Fields()), func(f string) bool { return contains(figures, f) })
+}
+
+// judge says how fields are, and which condition says so. One that asks for a figure that is not known, and is not met by what
+// is, leaves it open: a warning that is met would not say that it is no worse.
+func (t thresholds) judge(node string, fields iter.Seq2[string, string], unknown []string) (status, string) {
+	for _, level := range []struct {
+		where *ami.Where
+		name  string
+		is    status
+	}{{t.crit, "crit", failed}, {t.warn, "warn", warned}} {
+		why := level.name + " " + level.where.String()
+		switch {
+		case level.where == nil:
+		case level.where.MatchFields(node, fields):
+			return level.is, why
+		case slices.ContainsFunc(level.where.Fields(), func(f string) bool { return contains(unknown, f) }):
+			return undecided, why
+		}
+	}
+	return passed, ""
+}
+
+// simple is a condition that a range of the plugin guidelines can say.
+var simple = regexp.MustCompile(`^([\w.-]+)(<=|>=|!=|<|>|=)("?)([^"]+)("?)$`)
+
+// bound is a condition on one figure as a range of the plugin guidelines, for performance data: those who draw it show it. It
+// is "" if there is none that is so simple.
+func bound(w *ami.Where, figure string) string {
+	for alternative := range strings.SplitSeq(w.String(), " || ") {
+		m := simple.FindStringSubmatch(alternative)
+		if m == nil || !strings.EqualFold(m[1], figure) || m[3] != m[5] {
+			continue
+		}
+		value, ok := amount(m[4])
+		if !ok {
+			continue
+		}
+		limit := strconv.FormatFloat(value, 'f', -1, 64)
+		return map[string]string{">": "~:" + limit, "<": limit + ":", ">=": "@" + limit + ":", "<=": "@~:" + limit, "=": "@" + limit + ":" + limit, "!=": limit + ":" + limit}[m[2]]
+	}
+	return ""
+}
+
+// amount reads a quantity of a condition: a number, or a time in seconds.
+func amount(s string) (float64, bool) {
+	if n, err := strconv.ParseFloat(s, 64); err == nil {
+		return n, true
+	}
+	if d, err := time.ParseDuration(s); err == nil {
+		return d.Seconds(), true
+	}
+	total := 0.0
+	parts := strings.Split(s, ":")
+	for _, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 32)
+		if err != nil || len(parts) != 3 {
+			return 0, false
+		}
+		total = total*60 + float64(n)
+	}
+	return total, true
+}

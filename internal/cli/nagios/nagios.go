@@ -1,0 +1,73 @@
+// Package nagios is what a plugin says to Nagios and those that took over its ways: a status, a line, performance data.
+package nagios
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/pkg/output"
+)
+
+// The statuses of a plugin.
+const (
+	OK       = 0
+	Warning  = 1
+	Critical = 2
+	Unknown  = 3
+)
+
+// Word is a status as a line says it.
+func Word(status int) string {
+	return [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[status]
+}
+
+// Text keeps text from being taken for performance data or another line. The or of a condition stays readable.
+func Text(s string) string { return strings.NewReplacer("||", "or", "|", "/").Replace(output.Safe(s)) }
+
+// Failure is the line of a service that could not be looked at.
+func Failure(service string, f fail.Failure) []byte {
+	return []byte(service + " UNKNOWN - " + Text(f.Message) + "\n")
+}
+
+// Report returns what makes a failure of the run UNKNOWN where Nagios asks; it is run.About's Failed.
+func Report(service string) func(form run.Output, f fail.Failure) (text []byte, status int) {
+	return func(form run.Output, f fail.Failure) ([]byte, int) {
+		if form != run.OutputNagios {
+			return nil, 0
+		}
+		return Failure(service, f), Unknown
+	}
+}
+
+// Undetermined is what the plugin guidelines have for a figure that is not known.
+const Undetermined = "U"
+
+// Number is a figure as performance data has it; NaN is not known.
+func Number(v float64) string {
+	if math.IsNaN(v) {
+		return Undetermined
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
+// A Datum is one figure of performance data.
+type Datum struct {
+	Label      string
+	Value      float64 // NaN: it is not known
+	Unit       string  // s, c, %, B; "" for a number
+	Warn, Crit string  // ranges, "" for none
+}
+
+// String writes it as the guidelines want it: 'label'=value[unit];[warn];[crit];[min];[max], ends that are empty left out.
+// No figure of ours is below 0.
+func (d Datum) String() string {
+	value := Number(d.Value)
+	if value != Undetermined {
+		value += d.Unit
+	}
+	label := strings.NewReplacer("'", "''", "=", ":").Replace(Text(d.Label))
+	return "'" + label + "'=" + value + ";" + d.Warn + ";" + d.Crit + ";0"
+}
