@@ -39,7 +39,8 @@ type dialer struct {
 	fatal  error // why no call is made any more
 
 	interrupts chan func() // of signals; what ends the run by it
-	stops      int         // signals so far
+	signals    int         // so far; of the goroutine that takes them
+	stops      int         // of these, taken by the loop
 	end        func()      // by the last one
 	endAt      time.Time   // when what was hung up is not waited for any more; zero: nothing was
 
@@ -52,7 +53,7 @@ func newDialer(r *run.Run, o *options, p *plan, j *journal, out *output.Printer)
 		sched:    newScheduler(len(p.list.rows), o.concurrency.Value, o.rate.Value),
 		attempts: make(map[string]*attempt), calls: make(map[*ami.FollowedCall]*attempt),
 		answers: make(chan ami.Result[*attempt]), events: make(chan ami.Event), lists: make(chan listing),
-		interrupts: make(chan func(), mostStops),
+		interrupts: make(chan func()),
 	}
 	d.sched.between, d.sched.retry = o.between, o.retry
 	d.score.total = len(p.list.rows)
@@ -108,6 +109,7 @@ const (
 	mostStops   = 2                      // signals that are no end yet: no new calls, hang up
 	nobodyPause = 250 * time.Millisecond // until the servers are looked at again when none is ready
 	hangupGrace = 5 * time.Second        // what was hung up may take to be gone
+	stuck       = 2 * time.Second        // the loop may take to notice a signal
 	idle        = time.Hour              // between two looks when nothing is due
 )
 
@@ -299,12 +301,18 @@ func (d *dialer) nextLook(now time.Time) time.Time {
 	return at
 }
 
-// interrupt takes a signal, on another goroutine. The third is not ours any more.
+// interrupt hands a signal to the loop, and runs on another goroutine. The third is not ours any more, nor one that the loop
+// does not take: it may be stuck in a write that nobody reads.
 func (d *dialer) interrupt(end func()) bool {
+	if d.signals++; d.signals > mostStops {
+		return false
+	}
+	late := time.NewTimer(stuck)
+	defer late.Stop()
 	select {
 	case d.interrupts <- end:
 		return true
-	default:
+	case <-late.C:
 		return false
 	}
 }
