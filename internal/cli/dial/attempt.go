@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/call"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // An attempt is one call of a number, from the row in the journal until it is over.
@@ -118,7 +116,7 @@ func (d *dialer) taken(a *attempt, err error, now time.Time) {
 	case ami.SentState(err) == ami.SentNo:
 		d.unsent(a, now)
 	default: // it may have got there
-		a.missed = errors.Is(err, ami.ErrDisconnected)
+		a.missed = a.missed || errors.Is(err, ami.ErrDisconnected)
 		d.doubt(a, now)
 	}
 }
@@ -152,18 +150,10 @@ func (d *dialer) event(ev *ami.Event) {
 	}
 	d.heard, a.seen = true, true
 	if a.call.Ended && !a.ended {
-		a.ended, a.cause = true, causeOf(&ev.Message, a.call)
+		a.ended, a.cause = true, a.call.Cause
 		a.due = ev.Received.Add(partGrace)
 	}
 	d.settle(a, ev.Received)
-}
-
-// causeOf is the cause of a call's end: that of its last channel.
-func causeOf(m *wire.Message, c *ami.FollowedCall) string {
-	if c.Cause != "" {
-		return c.Cause
-	}
-	return strings.Clone(m.Get("Cause"))
 }
 
 // learn notes how a call was taken.

@@ -134,10 +134,11 @@ func (d *dialer) listed(l *listing, now time.Time) {
 	}
 }
 
-// found goes on with a call that is still there.
+// found goes on with a call that a list shows. Its Hangup may have come meanwhile: that is the newer of the two, for Asterisk
+// tells of it behind the channel's end.
 func (d *dialer) found(a *attempt, channel *ami.Event, now time.Time) {
-	a.doubted, a.seen, a.ended, d.heard = time.Time{}, true, false, true
-	if id := channel.Get("Uniqueid"); id != a.call.Channel { // its first channel was optimised away
+	a.doubted, a.seen, d.heard = time.Time{}, true, true
+	if id := channel.Get("Uniqueid"); id != a.call.Channel && !a.ended { // its first channel was optimised away
 		a.server.follower.Forget(a.call)
 		delete(d.calls, a.call)
 		a.call = a.server.follower.Follow(id)
@@ -152,6 +153,7 @@ func (d *dialer) found(a *attempt, channel *ami.Event, now time.Time) {
 	default:
 		a.due = now.Add(d.options.Ring.Value)
 	}
+	d.settle(a, now)
 }
 
 // missing ends an attempt that is nowhere.
