@@ -204,6 +204,11 @@ func TestFullDisk(t *testing.T) {
 	}
 	for name, path := range targets {
 		p.fails(name+", --record", "", "amictl", "tail", "--count", "2000", "-q", "-o", "none", "--record", path)
+		journal := path
+		if path != full {
+			journal += ".csv"
+		}
+		p.fails(name+", --out of dial", "", "amictl", "dial", p.file("numbers.csv", "number\n100\n"), "-q", "--channel", "Local/{number}@default", "--application", "Wait", "--out", journal)
 		p.fails(name+", standard output of tail", path, "amictl", "tail", "--count", "2000")
 		if p.has("bench") {
 			p.fails(name+", --out of bench", "", "amictl", "bench", "-q", "--sim", "2", "--actions", "200", "--out", path)

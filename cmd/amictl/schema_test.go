@@ -50,6 +50,7 @@ var schemaRuns = []struct{ schema, line string }{
 	{"", `amictl health`},
 	{"", `AMICTL_NODE=ami://admin@127.0.0.1:1 amictl health; printf 'pbx1\nami://127.0.0.1:1\n' | AMICTL_NODE= amictl --secret-file <(echo secret) health -n @-`},
 	{"", `amictl health --warn 'ping>1ns'; amictl health --crit 'uptime<1h'; amictl health --watch --rounds 2 --every 10ms -o jsonl`},
+	{"", `printf 'number\n100\n300\n' | amictl dial - -n pbx1 --channel 'Local/{number}@default' --application Wait --data 0.1`},
 	{"", `amictl drain -n pbx2 --hangup-after 1ms --run 'core show uptime'; amictl drain -n pbx2 --hangup-after 1ms --run 'core restart now'`},
 	{"", `amictl check; printf 'modules = ["nosuch"]\nqueues = ["support"]\n' > p.toml; amictl check p.toml`},
 	{"", `amictl tail --for 100ms --stats -n pbx1; amictl wait --ready -o jsonl; amictl wait --until 'CoreCurrentCalls<9' --every 1s -n pbx1 -- CoreStatus`},

@@ -35,6 +35,7 @@ type caught struct {
 func (p *process) midWork(record string) []caught {
 	profile := p.file("profile.toml", "[[command]]\nrun = \"core show uptime\"\nexpect = \"up\"\n")
 	hour := p.file("hour.toml", "about = \"an hour\"\nfor = \"1h\"\n[[server]]\nname = \"pbx1\"\n[[node]]\non = \"*\"\nexpect = { sessions = 1 }\n")
+	numbers := p.file("numbers.csv", "number\n100\n")
 	other := "--node ami://admin@" + p.mute()
 	mute := "--connect-timeout 1m --node ami://admin@" + p.mute()
 	p.file(".config/amictl/config.toml", "[contexts.mute]\nuser = \"admin\"\n[contexts.mute.nodes.a]\nurl = \"ami://"+strings.Split(mute, "@")[1]+"\"\n")
@@ -65,6 +66,8 @@ func (p *process) midWork(record string) []caught {
 		{"calls", mute, "connect"},
 		{"calls", "--from " + fifo, "open"},
 		{"calls", "--timeline 1 --from " + fifo, "open"},
+		{"dial", numbers + " --channel Local/{number}@x --application Wait " + mute, "connect"},
+		{"dial", fifo + " --channel Local/{number}@x --application Wait", "open"},
 		{"drain", "--run x", "CoreStatus"},
 		{"check", profile, "CoreStatus"},
 		{"check", fifo, "open"},
@@ -126,6 +129,7 @@ var full = []caught{
 	{"tail", "-o raw", ""},
 	{"wait", "UserEvent", ""},
 	{"health", "", ""},
+	{"dial", "numbers.csv --channel Local/{number}@default --application Wait --data 0.1 --rate 1000 --concurrency 100", ""},
 	{"drain", "", ""},
 	{"check", "", ""},
 	{"sim", "--nodes 1", ""},
@@ -189,9 +193,10 @@ func TestStdoutClosedFromTheStart(t *testing.T) {
 	p.gone("all of them")
 }
 
-// lab writes what the table full names: a context, and a result of bench.
+// lab writes what the table full names: a list, a context, and a result of bench.
 func (p *process) lab() {
 	p.t.Helper()
+	p.file("numbers.csv", "number\n100\n300\n")
 	p.file(".config/amictl/config.toml", "[contexts.lab]\nuser = \"admin\"\nsecret = \"file:~/secret\"\n[contexts.lab.nodes.a]\nurl = \"ami://"+p.server.Addr()+"\"\n")
 	if out, err := p.command("amictl", "bench", "-q", "--sim", "1", "--actions", "20", "--out", "result.json").CombinedOutput(); err != nil {
 		p.t.Fatalf("%v: %s", err, out)

@@ -17,6 +17,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/command"
 	"github.com/apntalk/amictl/internal/cli/completion"
 	"github.com/apntalk/amictl/internal/cli/contexts"
+	"github.com/apntalk/amictl/internal/cli/dial"
 	"github.com/apntalk/amictl/internal/cli/drain"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/health"
@@ -82,8 +83,8 @@ func dispatch(ctx context.Context, line *arranged) error {
 
 // subcommands are those of every program, in the order in which help lists them.
 var subcommands = []Subcommand{
-	send.Command, command.Command, originate.Command, drain.Command, tail.Command, tail.WaitCommand, state.Command, calls.Command, health.Command, check.Command,
-	sim.Command, bench.Command, contexts.Command, contexts.ConfigCommand, catalog.ActionsCommand, catalog.EventsCommand, schema.Command,
+	send.Command, command.Command, originate.Command, dial.Command, drain.Command, tail.Command, tail.WaitCommand, state.Command, calls.Command, health.Command,
+	check.Command, sim.Command, bench.Command, contexts.Command, contexts.ConfigCommand, catalog.ActionsCommand, catalog.EventsCommand, schema.Command,
 }
 
 // Commands is the whole command line, with more subcommands than all programs have.

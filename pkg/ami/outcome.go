@@ -25,18 +25,22 @@ func (o Outcome) String() string {
 	return [...]string{"", "answered", "busy", "no-answer", "congestion", "failed"}[min(o, OutcomeFailed)]
 }
 
-// Outcome returns how the call ended if the reply is an Originate's that was waited for, else OutcomeUnknown. It comes
-// from the Reason of its OriginateResponse, which is the number of the control frame that ended the attempt (frame.h;
-// pbx_outgoing_attempt in pbx.c).
-func (r *Reply) Outcome() Outcome {
-	if !wire.EqualFold(r.End.Name(), "OriginateResponse") {
+// Outcome returns how the call ended if the reply is an Originate's that was waited for, else OutcomeUnknown.
+func (r *Reply) Outcome() Outcome { return OriginateOutcome(&r.End) }
+
+// OriginateOutcome returns how a call ended of which an OriginateResponse event tells; OutcomeUnknown if the message is
+// something else. It comes from the event's Reason, which is the number of the control frame that ended the attempt (frame.h;
+// pbx_outgoing_attempt in pbx.c). The event's Uniqueid is the ChannelId of the Originate, whatever the outcome (manager.c,
+// fast_originate), so that whoever chose it needs no ActionID.
+func OriginateOutcome(m *wire.Message) Outcome {
+	if !wire.EqualFold(m.Name(), "OriginateResponse") {
 		return OutcomeUnknown
 	}
-	switch r.End.Get("Reason") {
+	switch m.Get("Reason") {
 	case "3":
 		return OutcomeNoAnswer
 	case "4":
-		if r.Success() {
+		if !wire.EqualFold(m.Get("Response"), "Failure") {
 			return OutcomeAnswered
 		}
 	case "5":

@@ -2,9 +2,13 @@ package call
 
 import (
 	"cmp"
+	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -14,10 +18,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// originateGrace is what the answer may take beyond the time that the channel may ring.
-const originateGrace = 10 * time.Second
-
-// Options are those of originate.
+// Options say which call is made, and what is waited for.
 type Options struct {
 	target.Fanout
 	Channel, Exten, Context, Priority, Application, Data string
@@ -27,6 +28,52 @@ type Options struct {
 	Async                                                bool
 	Wait                                                 string
 }
+
+// dialplanContext is the flag that --context stands for behind what makes calls. Everywhere else, and as -C, it is amictl's
+// own context. A value that could be either is refused: see SettleContext.
+const dialplanContext = "dialplan-context"
+
+// Aliases are the global flags that mean another one there.
+var Aliases = map[string]string{"--context": "--" + dialplanContext}
+
+// CallFlags are the flags that say which call is made.
+func (o *Options) CallFlags() []cli.Flag {
+	return []cli.Flag{
+		flags.Text("channel", "c", "call this `CHANNEL`, such as PJSIP/100", &o.Channel),
+		flags.Text("exten", "e", "connect it to this `EXTENSION`, or EXTENSION@CONTEXT", &o.Exten),
+		flags.Text(dialplanContext, "", "`CONTEXT` of the extension (default); --context means the same behind originate and dial", &o.Context),
+		flags.Text("priority", "", "`PRIORITY` of the extension (1)", &o.Priority),
+		flags.Text("application", "", "connect it to this `APPLICATION` instead", &o.Application),
+		flags.Text("data", "", "`ARGUMENTS` of the application", &o.Data),
+		flags.Text("caller-id", "", "`CALLERID`, such as 'Support <100>'", &o.CallerID),
+		flags.Text("account", "", "`CODE` for the call records", &o.Account),
+		&cli.GenericFlag{Name: "var", Usage: "set the channel variable `KEY=VALUE`; may repeat, the value goes as it is", Value: &o.Vars},
+		&cli.GenericFlag{Name: "ring", Usage: "let it ring for `TIME` (30s)", Value: &o.Ring},
+	}
+}
+
+// SettleContext decides the extension's context.
+func (o *Options) SettleContext(r *run.Run) error {
+	if r.Settings.Config.Contexts[o.Context] != nil && r.Flags.Context == "" {
+		return fail.Usage("-C "+o.Context+" for amictl's context, --exten EXTENSION@"+o.Context+" for the dialplan's", "--context %s may be a context of amictl or of the dialplan", o.Context)
+	}
+	exten, context, found := strings.Cut(o.Exten, "@")
+	if !found {
+		return nil
+	}
+	if o.Context != "" {
+		return fail.Usage("leave one of them out", "--exten %s and --context %s both name a context", o.Exten, o.Context)
+	}
+	o.Exten, o.Context = exten, context
+	return nil
+}
+
+// ChannelID returns an id for a channel that is not there yet, to be given to an Originate as ChannelId: its call can then
+// be followed from the first event on, and found by another process.
+func ChannelID() string { return fmt.Sprintf("amictl-%016x", rand.Uint64()) }
+
+// OriginateGrace is what the outcome of a call may take beyond the time that its channel may ring.
+const OriginateGrace = 10 * time.Second
 
 // Action builds the action. It is always asynchronous for Asterisk: a synchronous Originate blocks all
 // behind it on the session.
@@ -46,7 +93,7 @@ func Action(r *run.Run, o *Options, more []string) (ami.Action, error) {
 	case o.Data != "" && o.Application == "":
 		return ami.Action{}, fail.Usage(hint, "--data is for --application")
 	}
-	action := ami.Action{Name: "Originate", Timeout: o.Ring.Value + originateGrace, AwaitOriginate: !o.Async}
+	action := ami.Action{Name: "Originate", Timeout: o.Ring.Value + OriginateGrace, AwaitOriginate: !o.Async}
 	if r.Flags.Timeout.Given {
 		action.Timeout = r.Flags.Timeout.Value
 	}

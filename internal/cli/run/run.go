@@ -40,10 +40,11 @@ type Run struct {
 
 	Dropped uint64 // events that tail or wait was too slow for
 
-	sent     atomic.Bool            // an action was given to a session
-	countMu  sync.Mutex             // guards accepted
-	accepted []func() uint64        // the actions that sessions of several nodes have taken
-	hangup   atomic.Pointer[func()] // what SIGHUP does instead of ending the run
+	sent     atomic.Bool                           // an action was given to a session
+	countMu  sync.Mutex                            // guards accepted
+	accepted []func() uint64                       // the actions that sessions of several nodes have taken
+	hangup   atomic.Pointer[func()]                // what SIGHUP does instead of ending the run
+	soft     atomic.Pointer[func(end func()) bool] // see OnInterrupt
 
 	hideOnce, logOnce sync.Once
 	hide              *redact.Redactor // see Redactor
@@ -84,6 +85,16 @@ func (r *Run) Sent() bool {
 
 // OnHangup has SIGHUP call do, on a goroutine of its own, instead of ending the run.
 func (r *Run) OnHangup(do func()) { r.hangup.Store(&do) }
+
+// OnInterrupt has a signal that would end the run call do instead, on a goroutine of its own. do reports whether it takes the
+// signal; it calls end once what it was about is done, which ends the run by that signal. nil: signals end the run again.
+func (r *Run) OnInterrupt(do func(end func()) bool) {
+	if do == nil {
+		r.soft.Store(nil)
+		return
+	}
+	r.soft.Store(&do)
+}
 
 // Complain writes an error as one line, and a hint as another.
 func (r *Run) Complain(f fail.Failure) {

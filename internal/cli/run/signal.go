@@ -62,7 +62,11 @@ func WatchSignals(ctx context.Context, stdout *os.File, r *Run) (_ context.Conte
 				(*do)()
 				continue
 			}
-			cancel(&SignalError{Signal: sig})
+			end := func() { cancel(&SignalError{Signal: sig}) }
+			if do := r.soft.Load(); do != nil && (*do)(end) {
+				continue
+			}
+			end()
 			signal.Reset(endings()...)
 			outlast(stdout, &r.Patience)
 			DieBySignal(&SignalError{Signal: sig})

@@ -40,6 +40,7 @@ var Schemas = map[string]func() *schema{
 	"conference":       heldSchema(state.KindConference),
 	"parked-call":      heldSchema(state.KindParked),
 	"check":            checkSchema,
+	"dialed":           dialedSchema,
 	"drain":            drainSchema,
 	"bus-node":         busNodeSchema,
 	"bus-ledger":       busLedgerSchema,
@@ -189,6 +190,18 @@ func callSchema() *schema {
 		must("type", constant("call")), must("node", str("")), must("time", when("Of the Hangup.")), must("channel", str("")), must("uniqueid", str("")),
 		must("outcome", constant("answered")), must("cause", str("The number of the hangup's cause (causes.h).")), must("cause_text", str("")),
 		must("duration_us", whole("Microseconds from the answer to the Hangup.")), lossy())
+}
+
+func dialedSchema() *schema {
+	return object("A number that was called", "What `dial` prints, once for each number.",
+		must("type", constant("dialed")), must("node", str("Of the last attempt.")), must("time", when("When its last call was over.")), must("number", str("")),
+		must("outcome", oneOf("How the last attempt ended; unknown: nobody saw it.", "answered", "busy", "no-answer", "congestion", "failed", "unknown")),
+		must("attempts", whole("Calls that were made, those of earlier runs included.")),
+		may("cause", str("The number of the hangup's cause (causes.h), if there was a channel.")),
+		may("ring_us", whole("Microseconds from the Originate to its outcome, as far as it was seen.")),
+		may("talk_us", whole("Microseconds from the answer to the Hangup, as far as both were seen.")),
+		must("uniqueid", str("The ChannelId of the last attempt.")),
+		may("message", str("The server's words, if it refused the Originate.")), lossy())
 }
 
 func drainSchema() *schema {

@@ -3,7 +3,6 @@ package send
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -39,7 +38,7 @@ func awaitCall(a *ami.Action, wait string) error {
 	}
 	fields = append(fields, ami.Field{Name: "Async", Value: "true"})
 	if wait == actionline.WaitHangup && id == "" {
-		fields = append(fields, ami.Field{Name: "ChannelId", Value: fmt.Sprintf("amictl-%016x", rand.Uint64())})
+		fields = append(fields, ami.Field{Name: "ChannelId", Value: call.ChannelID()})
 	}
 	a.Fields, a.AwaitOriginate = fields, true
 	return nil

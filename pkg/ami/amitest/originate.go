@@ -176,7 +176,7 @@ func (s *Server) originateResponse(o order, c *Channel, outcome string) {
 	if o.actionID != "" {
 		hs = append(hs, Header{"ActionID", o.actionID})
 	}
-	response, channel, uniqueid := "Failure", o.dial, unknown
+	response, channel, uniqueid := "Failure", o.dial, orElse(o.id, unknown)
 	if outcome == outcomeAnswer {
 		response, channel, uniqueid = "Success", c.Name, c.Uniqueid
 	}

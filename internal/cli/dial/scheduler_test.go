@@ -1,0 +1,172 @@
+package dial
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// Whatever happens when, every number is called until it is done, never more are up at once than there are places, attempts
+// keep their distance, none begins outside the hours, and none comes before it is due.
+func TestScheduler(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		numbers, places, rate := 1+r.IntN(60), 1+r.IntN(8), r.IntN(20)
+		s := newScheduler(numbers, places, rate)
+		s.retry = retries{ami.OutcomeBusy: {1 + r.IntN(3), time.Duration(1+r.IntN(90)) * time.Second}, ami.OutcomeUnknown: {1, time.Minute}}
+		if r.IntN(2) == 0 {
+			_ = s.between.Set([]string{"09:00-18:00", "22:30-04:00", "00:00-00:01"}[r.IntN(3)])
+		}
+		now := time.Date(2026, 3, 28, r.IntN(24), r.IntN(60), 0, 0, time.UTC)
+		var up []int
+		var last time.Time
+		attempts, busy, earliest := make([]int, numbers), make([]int, numbers), make([]time.Time, numbers)
+		for range 100_000 {
+			if s.done() {
+				break
+			}
+			if i, ok := s.next(now); ok {
+				switch {
+				case !last.IsZero() && now.Sub(last) < s.spacing:
+					t.Fatalf("seed %d: attempts %v apart, want %v", seed, now.Sub(last), s.spacing)
+				case now.Before(earliest[i]):
+					t.Fatalf("seed %d: number %d is called %v too early", seed, i, earliest[i].Sub(now))
+				case s.between.given && !s.between.holds(now):
+					t.Fatalf("seed %d: called at %v, and not %s", seed, now, s.between.text)
+				}
+				last = now
+				attempts[i]++
+				if up = append(up, i); len(up) > places {
+					t.Fatalf("seed %d: %d calls at once in %d places", seed, len(up), places)
+				}
+				continue
+			}
+			if len(up) > 0 && (r.IntN(2) == 0 || s.wake(now).IsZero()) {
+				at := r.IntN(len(up))
+				i := up[at]
+				up = append(up[:at], up[at+1:]...)
+				now = now.Add(time.Duration(r.IntN(2000)) * time.Millisecond)
+				if r.IntN(10) == 0 {
+					s.unsent(i, now)
+					attempts[i]--
+					continue
+				}
+				o := outcomes[r.IntN(len(outcomes))]
+				again := s.ended(i, o, now)
+				if o == ami.OutcomeBusy {
+					busy[i]++
+					if want := busy[i] <= s.retry[o].times; again != want {
+						t.Fatalf("seed %d: called again behind busy number %d: %v", seed, busy[i], again)
+					}
+				}
+				if again {
+					earliest[i] = now.Add(s.retry[o].after)
+				}
+				continue
+			}
+			wake := s.wake(now)
+			if wake.IsZero() || wake.Before(now) {
+				t.Fatalf("seed %d: nothing is up, and it wakes at %v", seed, wake)
+			}
+			now = wake
+		}
+		if !s.done() {
+			t.Fatalf("seed %d: it does not end", seed)
+		}
+		for i, n := range attempts {
+			if n == 0 || n != s.numbers[i].attempts {
+				t.Errorf("seed %d: number %d had %d attempts, %d by its own count", seed, i, n, s.numbers[i].attempts)
+			}
+		}
+	}
+}
+
+// The clock on the wall decides, on the days when it is changed, too.
+func TestWindowOpens(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Skip("SKIPPED: there is no zone database: " + err.Error())
+	}
+	at := func(s string) time.Time {
+		moment, err := time.ParseInLocation("2006-01-02 15:04", s, berlin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return moment
+	}
+	for _, test := range []struct{ window, now, want string }{
+		{"09:00-18:00", "2026-11-28 08:59", "2026-11-28 09:00"},
+		{"09:00-18:00", "2026-11-28 09:00", "2026-11-28 09:00"},
+		{"09:00-18:00", "2026-11-28 17:59", "2026-11-28 17:59"},
+		{"09:00-18:00", "2026-11-28 18:00", "2026-11-29 09:00"},
+		{"22:00-06:00", "2026-11-28 05:59", "2026-11-28 05:59"},
+		{"22:00-06:00", "2026-11-28 06:00", "2026-11-28 22:00"},
+		{"22:00-06:00", "2026-12-31 23:00", "2026-12-31 23:00"},
+		{"09:00-18:00", "2026-03-28 19:00", "2026-03-29 09:00"}, // an hour less in between
+		{"09:00-18:00", "2026-10-24 19:00", "2026-10-25 09:00"}, // an hour more
+		{"09:00-24:00", "2026-11-28 23:59", "2026-11-28 23:59"},
+	} {
+		var w window
+		if err := w.Set(test.window); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.opens(at(test.now)); !got.Equal(at(test.want)) {
+			t.Errorf("%s at %s opens at %v, want %s", test.window, test.now, got, test.want)
+		}
+	}
+	for _, wrong := range []string{"", "9", "09:00", "09:00-", "09:00-09:00", "25:00-26:00", "morning-evening", "09:00-18:00-20:00"} {
+		if err := new(window).Set(wrong); err == nil {
+			t.Errorf("--between %q is taken", wrong)
+		}
+	}
+}
+
+func TestRetries(t *testing.T) {
+	var r retries
+	for _, s := range []string{"busy:2@5m", "no-answer:1@1h", "unknown:3@1s"} {
+		if err := r.Set(s); err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+	if got, want := r.String(), "unknown:3@1s busy:2@5m0s no-answer:1@1h0m0s"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for _, wrong := range []string{"", "busy", "busy:2", "busy:0@1m", "busy:x@1m", "busy:2@5", "busy:2@0s", "answered:1@1m", "bussy:1@1m", "failed:1@-1m", "busy:1@1m"} {
+		if err := r.Set(wrong); err == nil {
+			t.Errorf("--retry %q is taken", wrong)
+		}
+	}
+}
+
+func TestTemplate(t *testing.T) {
+	row := func(column string) string { return "<" + column + ">" }
+	for text, want := range map[string]string{
+		"":                     "",
+		"plain":                "plain",
+		"PJSIP/{number}@trunk": "PJSIP/<number>@trunk",
+		"{a}{b}":               "<a><b>",
+		"{{a}":                 "{a}",
+		"{{{a}":                "{<a>",
+		"${EPOCH}":             "${EPOCH}",
+		"${CUT({a},,1)}":       "${CUT(<a>,,1)}",
+		"$5 {a}":               "$5 <a>",
+		"a } b":                "a } b",
+		"{ñ}":                  "<ñ>",
+	} {
+		tm, err := parseTemplate(text)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if got := tm.fill(row); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+	for _, wrong := range []string{"{", "a{number", "{a}{"} {
+		if _, err := parseTemplate(wrong); err == nil {
+			t.Errorf("%q is taken", wrong)
+		}
+	}
+}
