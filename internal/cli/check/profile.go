@@ -84,6 +84,9 @@ func readProfile(r *run.Run, path string) (*profile, error) {
 	if err != nil {
 		return nil, fail.Usage(fail.ReadHint, "%s: %v", path, err)
 	}
+	if path == "-" {
+		path = "standard input"
+	}
 	p, err := parseProfile(path, text)
 	if err == nil {
 		for _, note := range p.notes {
