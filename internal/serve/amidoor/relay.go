@@ -77,6 +77,9 @@ func (c *client) actionOf(name string) (a ami.Action, ok bool) {
 		}
 		a.Fields = append(a.Fields, ami.Field{Name: header, Value: strings.TrimLeft(value, manager.Blanks)})
 	}
+	if wire.EqualFold(name, "Originate") {
+		a.Timeout = max(a.Timeout, upstream.CallTimeout(&a))
+	}
 	return a, true
 }
 
