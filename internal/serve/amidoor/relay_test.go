@@ -205,7 +205,10 @@ func TestLongCommand(t *testing.T) {
 			lines = append(lines, amitest.Header{Name: "Output", Value: fmt.Sprintf("  %d: \xff %s", i, strings.Repeat("=", i%80))})
 		}
 		s := open(t, amidoor.Options{}, amitest.WithSetup(func(srv *amitest.Server) {
-			srv.Handle("Command", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Sleep(100 * time.Second); w.Reply("Success", lines...) })
+			srv.Handle("Command", func(_ *amitest.Request, w *amitest.ResponseWriter) {
+				w.Sleep(100 * time.Second)
+				w.Reply("Success", lines...)
+			})
 		}))
 		one, other := s.login("root", "off"), s.login("root", "off")
 		one.say("Action: Command\nCommand: core show everything\nActionID: long")
