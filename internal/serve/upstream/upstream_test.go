@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +19,7 @@ import (
 )
 
 // open makes the sessions to a simulated server. The test runs in a synctest bubble.
-func open(t *testing.T, log *bytes.Buffer, opts ...amitest.Option) (*Upstream, *amitest.Network, *users.User) {
+func open(t *testing.T, log *logged, opts ...amitest.Option) (*Upstream, *amitest.Network, *users.User) {
 	t.Helper()
 	network := amitest.NewNetwork()
 	server := amitest.NewServer(append([]amitest.Option{amitest.WithNetwork(network), amitest.WithName("pbx")}, opts...)...)
@@ -42,6 +43,30 @@ func open(t *testing.T, log *bytes.Buffer, opts ...amitest.Option) (*Upstream, *
 	return u, network, list[0]
 }
 
+// logged is a log that can be looked at.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logged) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 func request(user *users.User, a ami.Action) *Request {
 	return &Request{User: user, Door: "test", Client: "192.0.2.1:1", Node: "pbx", Action: a}
 }
@@ -49,7 +74,7 @@ func request(user *users.User, a ami.Action) *Request {
 // The daemon knows the ActionIDs of its action sessions, those that are over too, and no others.
 func TestOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, network, user := open(t, &bytes.Buffer{})
+		u, network, user := open(t, &logged{})
 		var ids []string
 		for range 3 {
 			reply, err := u.Do(t.Context(), request(user, ami.NewAction("Ping")))
@@ -79,7 +104,7 @@ func TestOwn(t *testing.T) {
 // What is remembered of sessions is bounded, and the latest are known.
 func TestOwnIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, network, user := open(t, &bytes.Buffer{})
+		u, network, user := open(t, &logged{})
 		u.own.mu.Lock()
 		for i := range 2 * mostPrefixes {
 			u.own.remember(fmt.Sprintf("x%d-", i))
@@ -100,7 +125,7 @@ func TestOwnIsBounded(t *testing.T) {
 // An action has one record in the log, whatever became of it, and none shows a secret.
 func TestAudit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log logged
 		u, _, user := open(t, &log)
 		log.Reset()
 		_, _ = u.Do(t.Context(), request(user, ami.NewAction("Ping")))
@@ -150,7 +175,7 @@ func TestOriginate(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				u, _, user := open(t, &bytes.Buffer{}, amitest.WithCallTimes(5*time.Second, time.Second), amitest.WithSetup(func(srv *amitest.Server) {
+				u, _, user := open(t, &logged{}, amitest.WithCallTimes(5*time.Second, time.Second), amitest.WithSetup(func(srv *amitest.Server) {
 					srv.State().AddExtension(amitest.Extension{Context: "default", Exten: "100"}, amitest.Extension{Context: "default", Exten: "200"})
 				}))
 				ctx, cancel := context.WithTimeout(t.Context(), c.cancel)
