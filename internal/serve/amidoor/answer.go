@@ -37,9 +37,9 @@ func appendRenamed(dst []byte, text, id, own string) []byte {
 			end = at + nl + 1
 		}
 		head, tail := text[start:at], text[at+len(id):end]
-		name, _, _ := strings.Cut(head, ":")
+		name, before, _ := strings.Cut(head, ":")
 		switch {
-		case !wire.EqualFold(name, "ActionID") || strings.TrimRight(tail, "\r\n") != "":
+		case !wire.EqualFold(name, "ActionID") || strings.Trim(before+tail, " \r\n") != "":
 			dst = append(dst, text[:end]...)
 		case own == "":
 			dst = append(dst, text[:start]...)

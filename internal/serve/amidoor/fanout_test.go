@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,9 +30,9 @@ func TestFanOut(t *testing.T) {
 	}
 	server, pid := os.Getenv("AMICTL_FANOUT_SERVER"), os.Getenv("AMICTL_FANOUT_SERVER_PID")
 	door, daemon := startDaemon(t, server)
-	through := fanOut{clients: clients, at: door, source: server, pids: []string{pid, daemon}}.run(t)
+	through := fanOut{clients: clients, at: door, source: server, pids: []string{pid, daemon}, time: fanOutTime, size: fanOutSize}.run(t)
 	t.Logf("%d through the door: server %.3f core, serve %.2f core, p50 %s, p99 %s, %d of %d events", clients, through.cores[0], through.cores[1], through.p50, through.p99, through.events, through.expected)
-	direct := fanOut{clients: clients, at: server, source: server, pids: []string{pid}}.run(t)
+	direct := fanOut{clients: clients, at: server, source: server, pids: []string{pid}, time: fanOutTime, size: fanOutSize}.run(t)
 	t.Logf("%d sessions of their own: server %.2f core, p50 %s, p99 %s, %d of %d events", clients, direct.cores[0], direct.p50, direct.p99, direct.events, direct.expected)
 	t.Logf("the server's CPU 1/%.0f, p99 1/%.0f", direct.cores[0]/through.cores[0], float64(direct.p99)/float64(through.p99))
 	if through.events != through.expected {
@@ -39,6 +40,33 @@ func TestFanOut(t *testing.T) {
 	}
 	if os.Getenv("AMICTL_FANOUT_BOUNDS") == "1" && (through.cores[0] > direct.cores[0]/15 || through.p99 > direct.p99/20 || through.cores[1] > 0.6) {
 		t.Error("more than 1/15 of the CPU, 1/20 of the p99, or 0.6 core")
+	}
+}
+
+// What a client that never reads costs the others: 15 pairs of runs, one after the other, without it and with it.
+func TestStuckPairs(t *testing.T) {
+	if os.Getenv("AMICTL_FANOUT_STUCK") != "1" {
+		t.Skip("SKIPPED: a measurement of three minutes; scripts/fanout --stuck makes it")
+	}
+	server := os.Getenv("AMICTL_FANOUT_SERVER")
+	door, daemon := startDaemon(t, server)
+	f := fanOut{clients: 20, at: door, source: server, pids: []string{daemon}, time: 3 * time.Second, size: 4000}
+	var ratios []float64
+	for range 15 {
+		f.stuck = false
+		alone := f.run(t)
+		f.stuck = true
+		beside := f.run(t)
+		ratios = append(ratios, float64(beside.p99)/float64(alone.p99))
+		t.Logf("p99 alone %s, beside one that is stuck %s", alone.p99, beside.p99)
+		if beside.events != beside.expected {
+			t.Errorf("%d of %d events came", beside.events, beside.expected)
+		}
+	}
+	slices.Sort(ratios)
+	t.Logf("the median of %d pairs is %.2f, from %.2f to %.2f", len(ratios), ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1])
+	if ratios[len(ratios)/2] > 1.3 {
+		t.Error("others wait for a client that is stuck")
 	}
 }
 
@@ -95,6 +123,9 @@ type fanOut struct {
 	clients    int
 	at, source string
 	pids       []string // whose CPU is measured
+	time       time.Duration
+	size       int  // bytes of an event, about
+	stuck      bool // one client more never reads
 }
 
 type fanOutResult struct {
@@ -106,7 +137,7 @@ type fanOutResult struct {
 const (
 	fanOutRate = 300 // events a second
 	fanOutTime = 10 * time.Second
-	fanOutSize = 600 // bytes of an event, about
+	fanOutSize = 600 // bytes
 )
 
 func (f fanOut) run(t *testing.T) fanOutResult {
@@ -125,16 +156,20 @@ func (f fanOut) run(t *testing.T) fanOutResult {
 			total.Merge(h)
 		})
 	}
+	if f.stuck {
+		stuck := logIn(t, f.at, "user")
+		defer stuck.Close()
+	}
 	sender := logIn(t, f.source, "off")
 	go func() { _, _ = io.Copy(io.Discard, sender) }()
 	defer sender.Close()
 	time.Sleep(time.Second)
 	before, start := cpu(t, f.pids), time.Now()
-	pad := strings.Repeat("x", fanOutSize-100)
+	pad := strings.Repeat("Pad: "+strings.Repeat("x", 493)+"\r\n", max(1, f.size/500))
 	sent := 0
-	for n := 0; time.Since(start) < fanOutTime; n++ {
+	for n := 0; time.Since(start) < f.time; n++ {
 		time.Sleep(time.Until(start.Add(time.Duration(n) * time.Second / fanOutRate)))
-		_, err := fmt.Fprintf(sender, "Action: UserEvent\r\nUserEvent: Load\r\nStamp: %d\r\nPad: %s\r\n\r\n", time.Now().UnixNano(), pad)
+		_, err := fmt.Fprintf(sender, "Action: UserEvent\r\nUserEvent: Load\r\nStamp: %d\r\n%s\r\n", time.Now().UnixNano(), pad)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +177,7 @@ func (f fanOut) run(t *testing.T) fanOutResult {
 	}
 	took := time.Since(start).Seconds()
 	after := cpu(t, f.pids)
-	time.Sleep(3 * time.Second)
+	time.Sleep(f.time / 3) // what is late counts, too
 	for _, c := range conns {
 		_ = c.Close()
 	}

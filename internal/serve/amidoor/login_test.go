@@ -190,5 +190,21 @@ func TestLoginsAreSlowed(t *testing.T) {
 		if got, want := fmt.Sprint(took), "[1s 1s 1s 1s 1s 2s 4s 8s 16s]"; got != want {
 			t.Errorf("%s, not %s", got, want)
 		}
+		start := time.Now()
+		s.login("wall", "off")
+		if took := time.Since(start); took > 0 {
+			t.Errorf("another user of that host waited %v", took)
+		}
+		s.login("root", "off")                                 // who has the secret has to wait, and then comes in
+		if took := time.Since(start); took != 29*time.Second { // of 30, one went by in the failure
+			t.Errorf("the user waited %v", took)
+		}
+		began := time.Now()
+		p := s.dial()
+		p.say("Action: Login\nUsername: root\nSecret: guess")
+		p.hear("Authentication failed")
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("behind a login that succeeded: %v", took)
+		}
 	})
 }

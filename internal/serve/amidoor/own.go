@@ -55,23 +55,22 @@ func login(c *client, ctx, _ context.Context) bool {
 		c.answer("Success", "Message", "Already authenticated")
 		return true
 	}
-	guard := c.door.up.Guard
-	for wait := guard.Wait(c.addr, time.Now()); wait > 0; wait = guard.Wait(c.addr, time.Now()) {
-		if time.Since(c.since)+wait > c.door.o.AuthTimeout || !c.sleep(ctx, wait) {
+	name, guard := c.get("Username"), c.door.up.Guard
+	for wait := guard.Wait(c.addr, name, time.Now()); wait > 0; wait = guard.Wait(c.addr, name, time.Now()) {
+		if !c.sleep(ctx, wait) {
 			return false
 		}
 	}
-	name := c.get("Username")
 	u := c.authenticate(name)
 	if u == nil {
-		guard.Failed(c.addr, time.Now())
+		guard.Failed(c.addr, name, time.Now())
 		c.door.up.AMI.LoginsFailed.Add(1)
 		c.door.up.Refuse(ctx, doorName, c.peer, name, "the login")
 		c.sleep(ctx, failDelay)
 		c.refuse("Authentication failed")
 		return false
 	}
-	guard.Succeeded(c.addr)
+	guard.Succeeded(c.addr, name)
 	c.enter(u)
 	return true
 }

@@ -35,7 +35,7 @@ func (c *client) relay(work context.Context, u *users.User, name string) bool {
 		c.originated(reply, err)
 	case reply != nil && (err == nil || errors.As(err, &refused)):
 		c.out = appendReply(c.out, reply, c.id())
-		if err == nil && t.runs == telling {
+		if err == nil && t.runs == telling && (c.view.mask != 0 || !wire.EqualFold(name, "UserEvent")) {
 			end.named = &named{id: reply.Get("ActionID"), own: c.id()}
 		}
 	default:
@@ -76,6 +76,9 @@ func (c *client) actionOf(name string) (a ami.Action, ok bool) {
 			continue
 		}
 		a.Fields = append(a.Fields, ami.Field{Name: header, Value: strings.TrimLeft(value, manager.Blanks)})
+	}
+	if wire.EqualFold(name, "Originate") {
+		a.Timeout = max(a.Timeout, upstream.CallTimeout(&a))
 	}
 	return a, true
 }

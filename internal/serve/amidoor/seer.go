@@ -127,8 +127,8 @@ type adopted struct {
 
 // Bounds of adopted.
 const (
-	mostAdopted = 1 << 20 // bytes
-	adoptedCost = 128     // bytes of one beside its texts
+	mostAdopted = 256 << 10 // bytes: 1,500 calls that ring
+	adoptedCost = 128       // bytes of one beside its texts
 )
 
 func (a *adopted) has(id string) bool { _, ok := a.own[id]; return ok }

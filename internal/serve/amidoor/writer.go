@@ -147,15 +147,16 @@ func (w *writer) take(t turn) bool {
 	return true
 }
 
-// settle writes the events that wait, in the view of before.
+// settle writes the events that wait, in the view of before. In a flood it ends, too: behind a window's worth of them.
 func (w *writer) settle() bool {
 	w.held = false
-	for {
+	for range stream.DefaultEvents / batchEvents {
 		_, pending, ok := w.deliver()
 		if !ok || !pending {
 			return ok
 		}
 	}
+	return true
 }
 
 // deliver writes a batch of events, unless they are held. pending says that there may be more; else more is closed when there

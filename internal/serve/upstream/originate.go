@@ -28,16 +28,20 @@ func awaitsCall(a *ami.Action) bool {
 // originate has a server set up a call in a thread of its own (Async), and waits for the OriginateResponse here. The reply is
 // the server's to the Originate, with the OriginateResponse as its End.
 func (u *Upstream) originate(ctx context.Context, node *ami.Node, a ami.Action) (*ami.Reply, error) {
-	events := u.Window.LatestOf(node.Name())
+	events, start := u.Window.LatestOf(node.Name()), time.Now()
 	defer events.Close()
 	reply, err := node.Do(ctx, asynchronous(a))
 	if err != nil {
 		return reply, err
 	}
+	timeout := CallTimeout(&a)
+	if a.Timeout > 0 {
+		timeout = min(timeout, a.Timeout-time.Since(start))
+	}
 	failed := func(cause error) error {
 		return &ami.OpError{Op: ami.OpDo, Node: node.Name(), Action: a.Name, ActionID: reply.Get("ActionID"), Sent: ami.SentYes, Err: cause}
 	}
-	end, err := awaitResponse(ctx, events, reply.Get("ActionID"), callTimeout(&a))
+	end, err := awaitResponse(ctx, events, reply.Get("ActionID"), timeout)
 	if err != nil {
 		return nil, failed(err)
 	}
@@ -60,8 +64,9 @@ func asynchronous(a ami.Action) ami.Action {
 	return a
 }
 
-// callTimeout returns how long to wait for an Originate's end: its Timeout is in milliseconds.
-func callTimeout(a *ami.Action) time.Duration {
+// CallTimeout returns how long an Originate's end is waited for if the action has that much time: its header Timeout, which is in
+// milliseconds, and a margin.
+func CallTimeout(a *ami.Action) time.Duration {
 	timeout := originateTimeout
 	if ms, err := strconv.Atoi(a.Get("Timeout")); err == nil && ms > 0 {
 		timeout = min(time.Duration(ms)*time.Millisecond, longestOriginate)

@@ -29,20 +29,27 @@ func (o *ownIDs) learn(ctx context.Context, node string, c *ami.Conn) error {
 	if err != nil {
 		return err
 	}
-	prefix := idPrefix(reply.Get("ActionID"))
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.prefixes == nil {
-		o.prefixes, o.banners = make(map[string]bool), make(map[string]string)
+	if o.banners == nil {
+		o.banners = make(map[string]string)
 	}
 	o.banners[node] = c.Banner()
+	o.remember(idPrefix(reply.Get("ActionID")))
+	return nil
+}
+
+// remember remembers a session's prefix, and forgets the oldest when there are too many. Called under mu.
+func (o *ownIDs) remember(prefix string) {
+	if o.prefixes == nil {
+		o.prefixes = make(map[string]bool)
+	}
 	if len(o.order) == mostPrefixes {
 		delete(o.prefixes, o.order[0])
 		o.order = o.order[1:]
 	}
 	o.prefixes[prefix] = true
 	o.order = append(o.order, prefix)
-	return nil
 }
 
 // idPrefix returns what all ActionIDs of a session begin with: all but the number behind the last hyphen.

@@ -1,16 +1,31 @@
 package users
 
 import (
+	"hash/fnv"
 	"net/netip"
 	"sync"
 	"time"
 )
 
 // A Guard slows failed logins by address: after a few, an address waits before its next attempt is looked at, twice as long
-// each time. IPv6 counts by /64, which is what one host has.
+// each time. IPv6 counts by /64, which is what one host has. Where a login names a user, the address waits for that user alone:
+// many clients may share a host, and one with an old secret must not keep the others out.
 type Guard struct {
 	mu     sync.Mutex // guards failed
-	failed map[netip.Prefix]*failures
+	failed map[suspect]*failures
+}
+
+// A suspect is whose attempts count together. Names share few places, whether they are users' or not: what is remembered of an
+// address is bounded, and a pause tells nobody which names exist.
+type suspect struct {
+	network netip.Prefix
+	place   uint8 // of the name
+}
+
+func suspectOf(addr netip.Addr, user string) suspect {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(user))
+	return suspect{network(addr), uint8(h.Sum32())} //nolint:gosec // its last byte
 }
 
 type failures struct {
@@ -27,24 +42,24 @@ const (
 )
 
 // NewGuard returns a guard that has seen nobody.
-func NewGuard() *Guard { return &Guard{failed: make(map[netip.Prefix]*failures)} }
+func NewGuard() *Guard { return &Guard{failed: make(map[suspect]*failures)} }
 
-// Wait returns how long an address has to wait before it may try.
-func (g *Guard) Wait(addr netip.Addr, now time.Time) time.Duration {
+// Wait returns how long an address has to wait before it may try. user is the name that it gives, "" if none.
+func (g *Guard) Wait(addr netip.Addr, user string, now time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if f := g.failed[network(addr)]; f != nil {
+	if f := g.failed[suspectOf(addr, user)]; f != nil {
 		return max(0, f.until.Sub(now))
 	}
 	return 0
 }
 
 // Failed notes a login that failed.
-func (g *Guard) Failed(addr netip.Addr, now time.Time) {
+func (g *Guard) Failed(addr netip.Addr, user string, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.forget(now)
-	at := network(addr)
+	at := suspectOf(addr, user)
 	f := g.failed[at]
 	if f == nil || now.Sub(f.until) > forgetAfter {
 		f = &failures{until: now}
@@ -56,11 +71,11 @@ func (g *Guard) Failed(addr netip.Addr, now time.Time) {
 	}
 }
 
-// Succeeded forgets an address's failures.
-func (g *Guard) Succeeded(addr netip.Addr) {
+// Succeeded forgets an address's failures as that user.
+func (g *Guard) Succeeded(addr netip.Addr, user string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.failed, network(addr))
+	delete(g.failed, suspectOf(addr, user))
 }
 
 // forget makes room where there are too many addresses. Called under mu.

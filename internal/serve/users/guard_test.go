@@ -14,28 +14,28 @@ func TestGuard(t *testing.T) {
 	mallory, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	var waits []time.Duration
 	for range 10 {
-		waits = append(waits, g.Wait(mallory, now))
-		now = now.Add(g.Wait(mallory, now))
-		g.Failed(mallory, now)
+		waits = append(waits, g.Wait(mallory, "u", now))
+		now = now.Add(g.Wait(mallory, "u", now))
+		g.Failed(mallory, "u", now)
 	}
 	if got, want := fmt.Sprint(waits), "[0s 0s 0s 0s 1s 2s 4s 8s 16s 30s]"; got != want {
 		t.Errorf("%s, not %s", got, want)
 	}
-	if g.Wait(other, now) != 0 {
-		t.Error("another address waits, too")
+	if g.Wait(other, "u", now) != 0 || g.Wait(mallory, "another", now) != 0 || g.Wait(mallory, "", now) != 0 {
+		t.Error("another address waits, too, or another user at this one")
 	}
-	if w := g.Wait(mallory, now.Add(time.Hour)); w != 0 {
+	if w := g.Wait(mallory, "u", now.Add(time.Hour)); w != 0 {
 		t.Errorf("an hour later there are %v to wait", w)
 	}
-	g.Failed(mallory, now.Add(time.Hour))
-	if w := g.Wait(mallory, now.Add(time.Hour)); w != 0 {
+	g.Failed(mallory, "u", now.Add(time.Hour))
+	if w := g.Wait(mallory, "u", now.Add(time.Hour)); w != 0 {
 		t.Errorf("what is long ago counts: %v", w)
 	}
 	for range 5 {
-		g.Failed(mallory, now.Add(time.Hour))
+		g.Failed(mallory, "u", now.Add(time.Hour))
 	}
-	g.Succeeded(mallory)
-	if w := g.Wait(mallory, now.Add(time.Hour)); w != 0 {
+	g.Succeeded(mallory, "u")
+	if w := g.Wait(mallory, "u", now.Add(time.Hour)); w != 0 {
 		t.Errorf("who came in waits %v", w)
 	}
 }
@@ -55,9 +55,9 @@ func TestGuardNetworks(t *testing.T) {
 	} {
 		g := users.NewGuard()
 		for range 5 {
-			g.Failed(netip.MustParseAddr(c.failed), now)
+			g.Failed(netip.MustParseAddr(c.failed), "u", now)
 		}
-		if waits := g.Wait(netip.MustParseAddr(c.asks), now) > 0; waits != c.same {
+		if waits := g.Wait(netip.MustParseAddr(c.asks), "u", now) > 0; waits != c.same {
 			t.Errorf("%s failed, %s waits: %v", c.failed, c.asks, waits)
 		}
 	}
@@ -68,16 +68,16 @@ func TestGuardIsBounded(t *testing.T) {
 	g, now := users.NewGuard(), time.Unix(1_800_000_000, 0)
 	waiting := netip.MustParseAddr("198.51.100.1")
 	for range 20 {
-		g.Failed(waiting, now)
+		g.Failed(waiting, "u", now)
 	}
 	for i := range 200_000 {
 		now = now.Add(10 * time.Microsecond)
-		g.Failed(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
+		g.Failed(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), "u", now)
 	}
 	if n := users.Remembered(g); n > 65_536 {
 		t.Errorf("%d addresses are remembered", n)
 	}
-	if g.Wait(waiting, now) == 0 {
+	if g.Wait(waiting, "u", now) == 0 {
 		t.Error("an address that waits was forgotten for one that does not")
 	}
 }

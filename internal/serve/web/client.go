@@ -97,17 +97,17 @@ func (d *door) identify(r *http.Request) (*users.User, *failure) {
 		return nil, unknownUser("there is no bearer token")
 	}
 	from, now := clientOf(r), time.Now()
-	if wait := d.up.Guard.Wait(from.Addr, now); wait > 0 {
+	if wait := d.up.Guard.Wait(from.Addr, "", now); wait > 0 {
 		f := tooMany("too many wrong tokens came from your address")
 		f.retry = wait
 		return nil, f
 	}
 	user := d.up.Users.ByToken(token)
 	if user == nil {
-		d.up.Guard.Failed(from.Addr, now)
+		d.up.Guard.Failed(from.Addr, "", now)
 		return nil, unknownUser("the token is nobody's")
 	}
-	d.up.Guard.Succeeded(from.Addr)
+	d.up.Guard.Succeeded(from.Addr, "")
 	return user, nil
 }
 

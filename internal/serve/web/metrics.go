@@ -55,6 +55,10 @@ func (d *door) doings() []metrics.Family {
 		{"amictl_window_readers", metrics.Gauge, "Clients of all doors that follow events.", float64(w.Readers)},
 		{"amictl_http_requests_in_flight", metrics.Gauge, "Requests that are being answered.", float64(d.room.count())},
 		{"amictl_http_streams", metrics.Gauge, "Streams of events among them.", float64(d.streams.count())},
+		{"amictl_ami_clients", metrics.Gauge, "Connections to the AMI doors.", float64(d.up.AMI.Clients.Load())},
+		{"amictl_ami_events_total", metrics.Counter, "Events written to clients of the AMI doors.", float64(d.up.AMI.Events.Load())},
+		{"amictl_ami_cut_off_total", metrics.Counter, "Clients of the AMI doors that were too slow, and cut off.", float64(d.up.AMI.CutOff.Load())},
+		{"amictl_ami_logins_failed_total", metrics.Counter, "Logins at the AMI doors that failed.", float64(d.up.AMI.LoginsFailed.Load())},
 		{"amictl_nodes", metrics.Gauge, "Nodes that the daemon has.", float64(r.Nodes)},
 		{"amictl_nodes_ready", metrics.Gauge, "Of these, those that take actions and send events.", float64(r.Ready)},
 	} {
