@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -45,13 +46,14 @@ func (h *history) at(node string, now time.Time) *step {
 	return s
 }
 
-// follow counts calls until ctx is done or the state is closed.
-func (h *history) follow(ctx context.Context, w *state.Watcher) {
+// follow counts calls until ctx is done or the state is closed. Each change is handed on, too.
+func (h *history) follow(ctx context.Context, w *state.Watcher, more func(*state.Change)) {
 	known := make(map[string]bool) // nodes whose calls have been told: a call that is added then is a new one
 	for ch, err := range w.Changes(ctx) {
 		if err != nil {
 			return
 		}
+		more(&ch)
 		switch ch.Op {
 		case state.OpReset:
 			clear(known)
@@ -70,11 +72,6 @@ func (h *history) follow(ctx context.Context, w *state.Watcher) {
 					}
 				})
 			}
-		case state.OpRemove:
-			if ch.Object.Kind() == state.KindNode {
-				h.forget(ch.Node)
-				delete(known, ch.Node)
-			}
 		}
 	}
 }
@@ -85,13 +82,14 @@ func (h *history) count(node string, add func(*step)) {
 	add(h.at(node, time.Now()))
 }
 
-func (h *history) forget(node string) {
+// retain forgets nodes that are no more.
+func (h *history) retain(nodes map[string]uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.nodes, node)
+	maps.DeleteFunc(h.nodes, func(node string, _ *[steps]step) bool { _, there := nodes[node]; return !there })
 }
 
-// sample counts events until ctx is done, by what the sessions have received so far.
+// sample counts events until ctx is done, by what the sessions have received so far. It is what knows which nodes there are.
 func (h *history) sample(ctx context.Context, received func() map[string]uint64) {
 	tick := time.NewTicker(stepTime / 6)
 	defer tick.Stop()
@@ -109,6 +107,7 @@ func (h *history) sample(ctx context.Context, received func() map[string]uint64)
 			}
 		}
 		last = now
+		h.retain(now)
 	}
 }
 

@@ -1,15 +1,19 @@
 package web
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/tidwall/gjson"
 
+	cliheld "github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // busy puts something of each kind on a server.
@@ -79,7 +83,7 @@ func TestState(t *testing.T) {
 		f.ask(try{path: path + "?nodes=pbx1", status: 400, want: "it knows node"})
 	}
 	for query, want := range map[string]string{
-		"where=nonsense": "a condition is", "where=" + url.QueryEscape("caller=20"): "has a key", "where=stte=up": `has a key`, "were=state=up": "no parameter",
+		"where=nonsense": "a condition is", "where=" + url.QueryEscape("caller=20"): "has a key", "where=" + url.QueryEscape("caller.nmber=20"): "has a key", "where=legs.x=1": "has a key", "where=stte=up": `has a key`, "were=state=up": "no parameter",
 		"where=" + url.QueryEscape("name=~("): "a condition is", "where=" + url.QueryEscape("name=a and b=c"): "and",
 	} {
 		f.ask(try{path: "/v1/calls?" + query, status: 400, want: want})
@@ -154,5 +158,35 @@ func TestReadiness(t *testing.T) {
 		f.ask(try{path: "/readyz", status: status, want: "1 of 2 nodes are ready"})
 		f.ask(try{path: "/healthz"})
 		f.servers[0].SetDown(false)
+	}
+}
+
+// The objects are those that the command line prints, byte for byte, and its parts have their names.
+func TestObjectsAreThoseOfTheCommandLine(t *testing.T) {
+	t.Parallel()
+	if diff := cmp.Diff(cliheld.PartNames(), partNames()); diff != "" {
+		t.Errorf("the parts differ (-command line +door):\n%s", diff)
+	}
+	for i, p := range cliheld.Parts {
+		for _, key := range p.Keys() {
+			if !parts[i].has(key) {
+				t.Errorf("a condition may ask %s for %s on the command line only", p.Name, key)
+			}
+		}
+	}
+	f := open(t, setup{server: busy})
+	encoder := newEncoder()
+	for o := range f.up.State.Snapshot().Objects() {
+		var want bytes.Buffer
+		p := output.NewPrinter(&want, output.Options{})
+		if err := p.Record(cliheld.PartOf(o.Kind()).Record(o)); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(strings.TrimSpace(want.String()), string(encoder.encode(o))); diff != "" {
+			t.Errorf("an object differs (-command line +door):\n%s", diff)
+		}
 	}
 }
