@@ -79,7 +79,7 @@ func (l *Launch) Run(ctx context.Context) (*Result, error) {
 	}
 	r := &run{
 		Config: *c, Seed: l.Seed, ID: l.ID, Version: l.Version, Mix: l.Mix, Thresholds: thresholds, AbortIf: abort,
-		Sampler: footprints, Over: over, Live: l.Live,
+		Sampler: footprints, Over: over, Live: l.Live, nap: nap,
 	}
 	return l.drive(ctx, r)
 }

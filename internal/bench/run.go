@@ -26,6 +26,7 @@ type run struct {
 	Over       <-chan footprint
 	Live       func(*Interval) // called for every stretch, from one goroutine; may be nil
 	Notes      []string
+	nap        func(time.Duration) // an exact sleep; nil: a timer has to do
 
 	// The rest belongs to Do.
 	epoch    time.Time

@@ -159,8 +159,19 @@ func (w *worker) quits() bool {
 	}
 }
 
+// lateTimer is how late a timer may be. What is due sooner is napped for: an end that comes meanwhile has its time from the engine.
+const lateTimer = 1200 * time.Microsecond
+
 // wait waits for an end, at most until the offset wake.
 func (w *worker) wait(wake time.Duration) {
+	if w.run.nap != nil && w.run.schedule != nil && w.waiting.Load() == 0 {
+		left := wake - w.run.now()
+		if left <= lateTimer {
+			w.run.nap(left)
+			return
+		}
+		wake -= lateTimer
+	}
 	ctx, cancel := context.WithDeadline(context.Background(), w.run.epoch.Add(wake))
 	defer cancel()
 	e, err := w.batch.Wait(ctx)

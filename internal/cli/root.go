@@ -41,8 +41,7 @@ func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
 			status = fail.ExitBug
 		}
 	}()
-	root := Commands(r, more...)
-	line, err := arrange(r, root, r.Args)
+	line, err := read(r, more...)
 	if err == nil {
 		err = dispatch(ctx, line)
 	}
@@ -67,6 +66,21 @@ func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
 	return f.Exit
 }
 
+// read reads the command line. Most name a subcommand in their first word, and then nobody needs the others: to make them all takes
+// longer than some of them run. Whatever that does not explain is read again with all there are.
+func read(r *run.Run, more ...Subcommand) (*arranged, error) {
+	if len(r.Args) > 0 {
+		for i := range subcommands {
+			if s := &subcommands[i]; s.name == r.Args[0] {
+				if line, err := arrange(r, assemble(r, s.command(r)), r.Args); err == nil && !line.help {
+					return line, nil
+				}
+			}
+		}
+	}
+	return arrange(r, Commands(r, more...), r.Args)
+}
+
 // dispatch runs the subcommand of a command line that was read.
 func dispatch(ctx context.Context, line *arranged) error {
 	if line.daemon {
@@ -81,28 +95,60 @@ func dispatch(ctx context.Context, line *arranged) error {
 	return flagError(line.command, line.root.Run(ctx, line.args()))
 }
 
-// subcommands are those of every program, in the order in which help lists them.
-var subcommands = []Subcommand{
-	send.Command, command.Command, originate.Command, dial.Command, drain.Command, tail.Command, tail.WaitCommand, state.Command, calls.Command, health.Command,
-	check.Command, sim.Command, bench.Command, contexts.Command, contexts.ConfigCommand, catalog.ActionsCommand, catalog.EventsCommand, schema.Command,
+// subcommands are those of every program, in the order in which help lists them, under their names.
+var subcommands = []struct {
+	name    string
+	command Subcommand
+}{
+	{"send", send.Command},
+	{"command", command.Command},
+	{"originate", originate.Command},
+	{"dial", dial.Command},
+	{"drain", drain.Command},
+	{"tail", tail.Command},
+	{"wait", tail.WaitCommand},
+	{"state", state.Command},
+	{"calls", calls.Command},
+	{"health", health.Command},
+	{"check", check.Command},
+	{"sim", sim.Command},
+	{"bench", bench.Command},
+	{"context", contexts.Command},
+	{"config", contexts.ConfigCommand},
+	{"actions", catalog.ActionsCommand},
+	{"events", catalog.EventsCommand},
+	{"schema", schema.Command},
+	{"version", version.Command},
 }
 
 // Commands is the whole command line, with more subcommands than all programs have.
-func Commands(r *run.Run, more ...Subcommand) *cli.Command {
+func Commands(r *run.Run, more ...Subcommand) (root *cli.Command) {
+	var all []*cli.Command
+	for i := range subcommands {
+		all = append(all, subcommands[i].command(r))
+	}
+	var behind []*cli.Command
+	for _, command := range more {
+		behind = append(behind, command(r))
+	}
+	behind = append(behind, completion.Command(r, func() *cli.Command { return root }))
+	root = assemble(r, slices.Insert(all, len(all)-1, behind...)...) // version is the last
+	return root
+}
+
+// assemble is the command line with some subcommands.
+func assemble(r *run.Run, commands ...*cli.Command) *cli.Command {
 	root := &cli.Command{
 		Name:            "amictl",
 		Usage:           "drive Asterisk servers over the Manager Interface",
 		Flags:           r.GlobalFlagList(),
+		Commands:        commands,
 		HideHelp:        true,
 		HideHelpCommand: true,
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // Execute decides the status
 		Writer:          r.Stderr,                                      // only our own help goes to standard output
 		ErrWriter:       r.Stderr,
 	}
-	for _, subcommand := range slices.Concat(subcommands, more) {
-		root.Commands = append(root.Commands, subcommand(r))
-	}
-	root.Commands = append(root.Commands, completion.Command(r, func() *cli.Command { return root }), version.Command(r))
 	namePaths(root, "")
 	_ = root.Walk(func(c *cli.Command) error { // urfave/cli inherits none of these
 		c.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return &argumentError{err} }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"sync"
 )
 
 const (
@@ -52,13 +53,14 @@ func (b *block) record(at int) (record []byte, next int) {
 	return b.text[at+recordHead : next : next], next
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// castagnoli is the polynomial for which processors have an instruction.
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 // sign writes the head, and returns what goes to disk.
 func (b *block) sign(number uint64) []byte {
 	text := b.text[:b.written]
 	binary.LittleEndian.PutUint64(text[4:], number)
-	binary.LittleEndian.PutUint32(text, crc32.Checksum(text[4:], castagnoli))
+	binary.LittleEndian.PutUint32(text, crc32.Checksum(text[4:], castagnoli()))
 	return text
 }
 
@@ -66,7 +68,7 @@ var errCorrupt = errors.New("what is read is not what was written")
 
 // check reports whether text, read from disk, is the block of that number.
 func check(text []byte, number uint64) error {
-	if binary.LittleEndian.Uint32(text) != crc32.Checksum(text[4:], castagnoli) || binary.LittleEndian.Uint64(text[4:]) != number {
+	if binary.LittleEndian.Uint32(text) != crc32.Checksum(text[4:], castagnoli()) || binary.LittleEndian.Uint64(text[4:]) != number {
 		return errCorrupt
 	}
 	return nil

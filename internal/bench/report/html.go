@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/apntalk/amictl/internal/bench"
@@ -43,7 +44,7 @@ func HTML(w io.Writer, res *bench.Result) error {
 		ledger = "DIFFERS"
 	}
 	p.Cards = append(p.Cards, card{"ledger", ledger, fmt.Sprintf("%d accepted", r.Ledger.Engine.Accepted)})
-	if err := pageTemplate.Execute(w, p); err != nil {
+	if err := pageTemplate().Execute(w, p); err != nil {
 		return fmt.Errorf("bench: html: %w", err)
 	}
 	return nil
@@ -75,7 +76,8 @@ type pageJudged struct {
 // The page forbids itself the network, so that a mistake here shows as a missing picture and not as a request.
 //
 
-var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Parse(`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -140,3 +142,4 @@ pre { white-space:pre-wrap; margin:6px 0 0; font-size:13px; }
 {{end}}</pre></section>
 </main></body></html>
 `))
+})

@@ -319,6 +319,10 @@ func (c *completer) headers(typed, before, behind string) {
 func (c *completer) config() *config.File {
 	if c.cfg == nil {
 		path, _ := c.run.ConfigPath()
+		if read := c.run.Settings; read != nil && read.Config.Path == path { // the words name no other
+			c.cfg = read.Config
+			return c.cfg
+		}
 		cfg, err := config.Load(path)
 		if err != nil {
 			cfg = &config.File{Path: path}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/apntalk/amictl/internal/atomicfile"
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -12,7 +13,9 @@ import (
 )
 
 // contextLine is the top-level line that names the current context.
-var contextLine = regexp.MustCompile(`(?m)^[ \t]*(?:context|"context"|'context')[ \t]*=[^\r\n]*`)
+var contextLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^[ \t]*(?:context|"context"|'context')[ \t]*=[^\r\n]*`)
+})
 
 // PreviousSuffix ends the name of the file beside the configuration that names the previous context.
 const PreviousSuffix = ".previous"
@@ -25,8 +28,8 @@ func WithContextLine(text, name string) string {
 	if i := regexp.MustCompile(`(?m)^[ \t]*\[`).FindStringIndex(top); i != nil {
 		top, rest = top[:i[0]], top[i[0]:]
 	}
-	if contextLine.MatchString(top) {
-		top = contextLine.ReplaceAllLiteralString(top, line)
+	if contextLine().MatchString(top) {
+		top = contextLine().ReplaceAllLiteralString(top, line)
 	} else {
 		top = line + "\n\n" + top
 	}

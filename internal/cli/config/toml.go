@@ -1,20 +1,20 @@
 package config
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
 
-var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-
 // TOMLKey writes a key, quoted where it must be.
 func TOMLKey(s string) string {
-	if bareKey.MatchString(s) {
-		return s
+	if s == "" || strings.TrimLeft(s, bareKey) != "" {
+		return TOMLString(s)
 	}
-	return TOMLString(s)
+	return s
 }
+
+// bareKey is what a key without quotes may consist of.
+const bareKey = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 // TOMLString writes a basic string. TOML knows neither \x nor \a, which strconv would write for controls.
 func TOMLString(s string) string {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/apntalk/amictl/internal/manager"
 )
@@ -26,11 +27,11 @@ type action struct {
 const maxActionName = 64
 
 // builtins is the table of the actions that the simulator claims, by lower-case
-// name. It is filled once and never changed.
-var builtins map[string]*action
+// name. It is filled once, when it is first asked, and never changed.
+var builtins func() map[string]*action
 
-// The table is filled here because ListCommands, one of its entries, walks it.
-func init() { builtins = buildTable() }
+// It is set here because ListCommands, one of its entries, walks the table.
+func init() { builtins = sync.OnceValue(buildTable) }
 
 func buildTable() map[string]*action {
 	t := make(map[string]*action, 128)
@@ -40,7 +41,7 @@ func buildTable() map[string]*action {
 	} {
 		for _, a := range group {
 			key := strings.ToLower(a.name)
-			if k, ok := catalogue[key]; ok {
+			if k, ok := catalogue()[key]; ok {
 				a.synopsis, a.class = k.synopsis, k.class
 				switch k.series {
 				case "22":
@@ -58,7 +59,7 @@ func buildTable() map[string]*action {
 // refused says whether a real server has the action and would refuse it to this
 // session, though the simulator does not claim it.
 func (s *session) refused(name []byte) bool {
-	k, ok := catalogue[strings.ToLower(string(name))]
+	k, ok := catalogue()[strings.ToLower(string(name))]
 	return ok && k.class != 0 && s.write&k.class == 0
 }
 
@@ -94,7 +95,7 @@ func (s *Server) find(name []byte) *action {
 			return a
 		}
 	}
-	a := builtins[string(key)]
+	a := builtins()[string(key)]
 	if a == nil || !a.in(s.cfg.version) {
 		return nil
 	}
@@ -116,8 +117,8 @@ func (a *action) describe(v Version) string {
 
 // actions returns the action table sorted by name, as ListCommands walks it.
 func (s *Server) actions() []*action {
-	all := make(map[string]*action, len(builtins))
-	for k, a := range builtins {
+	all := make(map[string]*action, len(builtins()))
+	for k, a := range builtins() {
 		if a.in(s.cfg.version) {
 			all[k] = a
 		}

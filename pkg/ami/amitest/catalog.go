@@ -3,6 +3,7 @@ package amitest
 import (
 	_ "embed"
 	"strings"
+	"sync"
 )
 
 // actionsTSV is what ListCommands of real servers says of every action.
@@ -17,12 +18,11 @@ type known struct {
 	series         string
 }
 
-// catalogue has the real servers' actions by lower-case name.
-var catalogue = readCatalogue(actionsTSV)
-
-func readCatalogue(tsv string) map[string]known {
+// catalogue has the real servers' actions by lower-case name. It is read when it is first asked: most programs that link this
+// package do not.
+var catalogue = sync.OnceValue(func() map[string]known {
 	m := make(map[string]known, 160)
-	for line := range strings.Lines(tsv) {
+	for line := range strings.Lines(actionsTSV) {
 		f := strings.SplitN(strings.TrimSuffix(line, "\n"), "\t", 4) // one synopsis has a tab
 		if len(f) != 4 || strings.HasPrefix(line, "#") {
 			continue
@@ -30,4 +30,4 @@ func readCatalogue(tsv string) map[string]known {
 		m[strings.ToLower(f[0])] = known{name: f[0], class: ParseClass(f[1]), series: f[2], synopsis: f[3]}
 	}
 	return m
-}
+})

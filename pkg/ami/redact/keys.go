@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
@@ -86,7 +87,7 @@ func (r *Redactor) judgeKey(name string) bool {
 
 // tellingLetters are the sets of letters and digits that what makes a name tell consists of, a bit each, without those
 // that hold all of another.
-var tellingLetters = func() (sets []uint64) {
+var tellingLetters = sync.OnceValue(func() (sets []uint64) {
 	for _, words := range [][]string{tellingParts, tellingWords, tellingEnds, tellingNames} {
 		for _, w := range words {
 			sets = append(sets, letters(w))
@@ -100,7 +101,7 @@ var tellingLetters = func() (sets []uint64) {
 		}
 	}
 	return fewest
-}()
+})
 
 // letterBits has a bit for each letter, whatever its case, and each digit.
 var letterBits = func() (t [256]uint64) {
@@ -126,7 +127,7 @@ func mayTell(name string) bool {
 		return false
 	}
 	set := letters(name)
-	for _, need := range tellingLetters {
+	for _, need := range tellingLetters() {
 		if set&need == need {
 			return true
 		}

@@ -3,6 +3,7 @@ package redact
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // maxName is how far back from a = or : the name before it is looked for, in bytes.
@@ -294,14 +295,16 @@ func closingBracket(s string, i int) int {
 }
 
 // userinfoRE finds user:password@ in URLs, SIP URIs and dial strings; group 1 is the password.
-var userinfoRE = regexp.MustCompile(`(?i)(?:://|\bsips?:|\b(?:SIP|IAX2?|H323|OOH323)[/,])[^\s:@/,;<>"]*:([^\s@<>"]+)@`)
+var userinfoRE = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(?:://|\bsips?:|\b(?:SIP|IAX2?|H323|OOH323)[/,])[^\s:@/,;<>"]*:([^\s@<>"]+)@`)
+})
 
 // userinfo hides passwords in URLs.
 func userinfo(spans []span, base int, s string) []span {
 	if !mayHoldUserinfo(s) {
 		return spans
 	}
-	for _, m := range userinfoRE.FindAllStringSubmatchIndex(s, -1) {
+	for _, m := range userinfoRE().FindAllStringSubmatchIndex(s, -1) {
 		spans = append(spans, span{base + m[2], base + m[3]})
 	}
 	return spans
