@@ -293,3 +293,38 @@ func TestDialDry(t *testing.T) {
 		t.Errorf("there is a journal, or the server was dialled %d times", srv.Ledger().Accepted)
 	}
 }
+
+// A call that a list lacks is believed to be gone only if the list is so much younger than the Originate that this has become
+// a channel; a list that was asked for before there was a doubt says nothing.
+func TestListIsBelievedLater(t *testing.T) {
+	r := runtest.New(t, runtest.Setup{Stdin: "number\n100\n"})
+	o := newOptions()
+	o.file, o.Channel, o.Application = "-", "Local/{number}@default", "Wait"
+	p, err := prepare(r.Run, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _ := r.Printer(run.Records, false, true)
+	d := newDialer(r.Run, o, p, nil, out)
+	s := &server{name: "pbx1"}
+	d.servers = []*server{s}
+	began := time.Now()
+	if _, ok := d.sched.next(began); !ok {
+		t.Fatal("nobody is called")
+	}
+	a := &attempt{server: s, nodeName: s.name, id: "amictl-1", sent: began, ring: unmeasured, talk: unmeasured, missed: true}
+	d.hold(a)
+	d.doubt(a, began.Add(500*time.Millisecond))
+	for _, step := range []struct {
+		asked time.Duration
+		up    int
+	}{{400 * time.Millisecond, 1}, {time.Second, 1}, {settling - 1, 1}, {settling, 0}} {
+		d.listed(&listing{server: s, asked: began.Add(step.asked), reply: &ami.Reply{}}, began.Add(step.asked))
+		if len(d.attempts) != step.up {
+			t.Fatalf("asked %v after it was sent: %d calls are up, want %d", step.asked, len(d.attempts), step.up)
+		}
+	}
+	if err := d.out.Flush(); err != nil || gjson.Get(r.Out.String(), "outcome").Str != "unknown" {
+		t.Errorf("%v: %s", err, r.Out)
+	}
+}

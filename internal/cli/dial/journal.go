@@ -119,15 +119,14 @@ func readSteps(path string, text []byte) (steps []step, err error) {
 		if errors.Is(err, io.EOF) {
 			return steps, nil
 		}
-		s, ok := step{}, false
-		if err == nil {
+		s, line, ok := step{}, 0, false
+		if broken := (*csv.ParseError)(nil); errors.As(err, &broken) {
+			line = broken.Line
+		} else if err == nil {
 			s, ok = parseStep(values)
+			line, _ = c.FieldPos(0)
 		}
 		if !ok {
-			line, _ := c.FieldPos(0)
-			if broken := (*csv.ParseError)(nil); errors.As(err, &broken) {
-				line = broken.Line
-			}
 			return nil, fail.Usage("it was changed since; give another file, and --skip this one's numbers", "--out: %s, line %d is no row of a journal", path, line)
 		}
 		steps = append(steps, s)
