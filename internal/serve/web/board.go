@@ -311,8 +311,11 @@ func queuesOf(user *users.User, held *state.Snapshot) *boardPart[boardQueue] {
 		}
 		p.List = append(p.List, line)
 	}
-	slices.SortStableFunc(p.List, func(x, y boardQueue) int { return cmp.Compare(y.Callers, x.Callers) })
-	p.List = first(p.List, boardQueues)
+	if len(p.List) > boardQueues { // those in which somebody waits are of interest; else a line stays where it is
+		slices.SortStableFunc(p.List, func(x, y boardQueue) int { return cmp.Compare(y.Callers, x.Callers) })
+		p.List = first(p.List, boardQueues)
+		slices.SortFunc(p.List, func(x, y boardQueue) int { return cmp.Or(cmp.Compare(x.Node, y.Node), cmp.Compare(x.Name, y.Name)) })
+	}
 	return p
 }
 
