@@ -134,10 +134,17 @@ func TestRights(t *testing.T) {
 	if body := f.ask(try{path: "/v1/state", user: "one"}); strings.Contains(body, `"type":"endpoint"`) || !strings.Contains(body, `"type":"queue"`) {
 		t.Errorf("one sees of the state: %s", body)
 	}
-	for _, text := range []string{"user=one", "the action CoreStatus", "no bearer token", "permission denied: calls"} {
+	for _, text := range []string{"user=one", "the action CoreStatus", "permission denied: calls"} {
 		if !strings.Contains(f.log.String(), text) {
 			t.Errorf("the log does not say %q:\n%s", text, f.log)
 		}
+	}
+	f.ask(try{path: "/v1/nodes", header: http.Header{"Authorization": {"Bearer x"}}, status: 401, want: "the token is nobody's"})
+	if !strings.Contains(f.log.String(), "the token is nobody's") {
+		t.Errorf("a wrong token is not in the log:\n%s", f.log)
+	}
+	if strings.Contains(f.log.String(), "no bearer token") {
+		t.Error("whoever asks without a token fills the log")
 	}
 	if strings.Contains(f.log.String(), token("one")) {
 		t.Error("a secret is in the log")

@@ -55,11 +55,12 @@ type request struct {
 func (d *door) private(w http.ResponseWriter, r *http.Request, answer func(*request) error) {
 	q := &request{Request: r, w: w, door: d, from: clientOf(r), seat: seat{directory: d.up.Users, changed: d.up.Users.Changed()}}
 	refused := d.checkOrigin(r)
-	if refused == nil {
+	if refused != nil {
+		d.refused(r, "", refused)
+	} else {
 		q.seat.who, refused = d.identify(r)
 	}
 	if refused != nil {
-		d.refused(r, "", refused)
 		refused.write(w, r)
 		return
 	}

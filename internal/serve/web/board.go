@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -170,6 +171,9 @@ func (d *door) watch(q *request) error {
 	defer context.AfterFunc(d.stopping, cancel)()
 	out := q.sink(sseType)
 	q.w.Header().Set("X-Accel-Buffering", "no")
+	if q.Method == http.MethodHead {
+		return out.write(nil)
+	}
 	tick := time.NewTicker(freshness)
 	defer tick.Stop()
 	shown, sent := "", time.Time{}

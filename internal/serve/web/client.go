@@ -94,7 +94,7 @@ func (d *door) identify(r *http.Request) (*users.User, *failure) {
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
-		return nil, unknownUser("there is no bearer token")
+		return nil, unknownUser("there is no bearer token") // which is no guess, and anybody could fill the log with
 	}
 	from, now := clientOf(r), time.Now()
 	if wait := d.up.Guard.Wait(from.Addr, now); wait > 0 {
@@ -105,7 +105,9 @@ func (d *door) identify(r *http.Request) (*users.User, *failure) {
 	user := d.up.Users.ByToken(token)
 	if user == nil {
 		d.up.Guard.Failed(from.Addr, now)
-		return nil, unknownUser("the token is nobody's")
+		f := unknownUser("the token is nobody's")
+		d.refused(r, "", f)
+		return nil, f
 	}
 	d.up.Guard.Succeeded(from.Addr)
 	return user, nil

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ func (d *door) events(q *request) error {
 	if refused != nil {
 		return refused
 	}
-	f := feed{nodes: values["node"], names: values["event"]}
+	f := feed{nodes: values["node"], names: values["event"], head: q.Method == http.MethodHead}
 	if f.where, refused = parseWhere(values["where"]); refused != nil {
 		return refused
 	}
@@ -70,6 +71,7 @@ func parseID(text string) (epoch string, id uint64, err error) {
 type feed struct {
 	sink         *sink
 	sse          bool
+	head         bool // it asks for the headers alone
 	epoch        string
 	nodes, names []string // globs; none: all
 	where        *ami.Where
@@ -96,7 +98,7 @@ func (f *feed) run(ctx context.Context, cursor *stream.Cursor, s *seat, heartbea
 		f.buf = append(strconv.AppendInt(append(f.buf, "retry: "...), reconnect.Milliseconds(), 10), '\n')
 		f.place(cursor.Place() - 1)
 	}
-	if err := f.flush(); err != nil { // the headers, so that the client knows that it is in
+	if err := f.flush(); err != nil || f.head { // the headers, so that the client knows that it is in
 		return err
 	}
 	entries := make([]*stream.Entry, batchEntries)

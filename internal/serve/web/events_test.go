@@ -84,6 +84,20 @@ func TestEventsResume(t *testing.T) {
 	}
 }
 
+// Who asks for the headers of a stream alone gets them, and is gone.
+func TestHeadOfStreams(t *testing.T) {
+	t.Parallel()
+	f := open(t, setup{})
+	for _, path := range []string{"/v1/events", "/v1/board"} {
+		answer := f.send(t.Context(), try{method: http.MethodHead, path: path, header: wantsStream.Clone()})
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != sseType {
+			t.Errorf("%s: %d %s", path, answer.StatusCode, answer.Header.Get("Content-Type"))
+		}
+	}
+	f.eventually("nobody follows", func() bool { return f.door.streams.count() == 0 })
+}
+
 // What the window no longer has is told as a gap, with how many events those were.
 func TestEventsBeyondTheWindow(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -70,11 +71,6 @@ func (h *history) follow(ctx context.Context, w *state.Watcher) {
 					}
 				})
 			}
-		case state.OpRemove:
-			if ch.Object.Kind() == state.KindNode {
-				h.forget(ch.Node)
-				delete(known, ch.Node)
-			}
 		}
 	}
 }
@@ -85,13 +81,14 @@ func (h *history) count(node string, add func(*step)) {
 	add(h.at(node, time.Now()))
 }
 
-func (h *history) forget(node string) {
+// retain forgets nodes that are no more.
+func (h *history) retain(nodes map[string]uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.nodes, node)
+	maps.DeleteFunc(h.nodes, func(node string, _ *[steps]step) bool { _, there := nodes[node]; return !there })
 }
 
-// sample counts events until ctx is done, by what the sessions have received so far.
+// sample counts events until ctx is done, by what the sessions have received so far. It is what knows which nodes there are.
 func (h *history) sample(ctx context.Context, received func() map[string]uint64) {
 	tick := time.NewTicker(stepTime / 6)
 	defer tick.Stop()
@@ -109,6 +106,7 @@ func (h *history) sample(ctx context.Context, received func() map[string]uint64)
 			}
 		}
 		last = now
+		h.retain(now)
 	}
 }
 
