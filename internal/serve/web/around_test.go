@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
 // promtool runs Prometheus' own checks. Where there is none the test is skipped, unless AMICTL_PAGES_REQUIRED is set.
@@ -100,7 +102,11 @@ func TestDashboard(t *testing.T) {
 func holdQueries(t *testing.T, queries []string) {
 	t.Helper()
 	f := open(t, setup{server: busy})
-	f.ask(try{path: "/v1/nothing", status: 404}) // so that requests are counted
+	waited := f.servers[0].Dial("", amitest.Channel{Name: "PJSIP/in"}) // so that a wait is counted, and requests are
+	f.servers[0].JoinQueue("support", waited.Uniqueid)
+	f.servers[0].Hangup(waited.Uniqueid, 16)
+	f.eventually("the wait is counted", func() bool { return strings.Contains(f.ask(try{path: "/metrics"}), "amictl_queue_wait_seconds_count") })
+	f.ask(try{path: "/v1/nothing", status: 404})
 	f.ask(try{method: "POST", path: "/v1/actions", body: `{}`, status: 403})
 	labels := make(map[string][]string)
 	for line := range strings.Lines(f.ask(try{path: "/metrics"})) {

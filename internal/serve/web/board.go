@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -73,10 +72,11 @@ type boardQueue struct {
 	Oldest    stamp    `json:"oldest,omitzero"` // when the caller came who waits longest
 	Members   int      `json:"members"`
 	Free      int      `json:"free"`
-	Completed int      `json:"completed"`
+	Answered  int      `json:"answered"` // in the last hour, like what follows
 	Abandoned int      `json:"abandoned"`
-	Level     *float64 `json:"service_level,omitempty"` // in percent
-	LevelS    int64    `json:"service_level_s,omitempty"`
+	Level     *float64 `json:"service_level,omitempty"` // percent of those answered within LevelS
+	LevelS    int64    `json:"service_level_s"`
+	Gaps      int      `json:"gaps"` // how often events were missing: the counts are too low
 }
 
 type boardEndpoint struct {
@@ -219,7 +219,7 @@ func (d *door) makeBoard(user *users.User, now time.Time) *board {
 	}
 	b.nodes(d, user, held, calls)
 	if user.SeesKind(state.KindQueue) {
-		b.Queues = queuesOf(user, held)
+		b.Queues = queuesOf(user, held, d.queues.lastHour(now))
 	}
 	if user.SeesKind(state.KindEndpoint) {
 		b.Endpoints = endpointsOf(user, held)
@@ -283,17 +283,16 @@ func partyText(p *state.Party) string {
 	return cmp.Or(p.Number, p.Name, p.Endpoint)
 }
 
-func queuesOf(user *users.User, held *state.Snapshot) *boardPart[boardQueue] {
-	type key struct{ node, name string }
-	oldest, free := make(map[key]time.Time), make(map[key]int)
+func queuesOf(user *users.User, held *state.Snapshot, hour map[queueName]*state.QueueFigures) *boardPart[boardQueue] {
+	oldest, free := make(map[queueName]time.Time), make(map[queueName]int)
 	for _, c := range held.Callers {
-		if at := oldest[key{c.Node, c.Queue}]; !c.Joined.IsZero() && (at.IsZero() || c.Joined.Before(at)) {
-			oldest[key{c.Node, c.Queue}] = c.Joined
+		if at := oldest[queueName{c.Node, c.Queue}]; !c.Joined.IsZero() && (at.IsZero() || c.Joined.Before(at)) {
+			oldest[queueName{c.Node, c.Queue}] = c.Joined
 		}
 	}
 	for _, m := range held.Members {
 		if isFree(m) {
-			free[key{m.Node, m.Queue}]++
+			free[queueName{m.Node, m.Queue}]++
 		}
 	}
 	p := &boardPart[boardQueue]{List: []boardQueue{}}
@@ -301,13 +300,15 @@ func queuesOf(user *users.User, held *state.Snapshot) *boardPart[boardQueue] {
 		if !user.SeesNode(q.Node) {
 			continue
 		}
-		of := key{q.Node, q.Name}
+		of := queueName{q.Node, q.Name}
 		line := boardQueue{
 			Node: q.Node, Name: q.Name, Callers: q.Callers, Oldest: stamp{oldest[of]}, Members: q.Members, Free: free[of],
-			Completed: q.Completed, Abandoned: q.Abandoned, LevelS: q.ServiceLevel / 1e6,
 		}
-		if percent, err := strconv.ParseFloat(q.ServicePerf, 64); err == nil && q.Completed > 0 {
-			line.Level = &percent
+		if h := hour[of]; h != nil {
+			line.Answered, line.Abandoned, line.Gaps, line.LevelS = h.Answered, h.Abandoned, h.Gaps, h.ServiceUS/1e6
+			if h.Answered > 0 {
+				line.Level = &h.Service
+			}
 		}
 		p.All++
 		if q.Callers > 0 {

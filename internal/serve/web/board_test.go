@@ -1,15 +1,18 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tidwall/gjson"
 
 	"github.com/apntalk/amictl/internal/serve/users"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
+	"github.com/apntalk/amictl/pkg/ami/state"
 )
 
 var wantsStream = http.Header{"Accept": {"text/event-stream"}}
@@ -147,5 +150,80 @@ func TestHistoryOfCalls(t *testing.T) {
 	f.eventually("the call has ended", func() bool { return total(func(s *step) uint64 { return s.ended }) == 1 })
 	if got := total(func(s *step) uint64 { return s.begun }); got != 1 {
 		t.Errorf("%d calls were begun, want 1", got)
+	}
+}
+
+// The board and Prometheus have the last hour of each queue as its events told it, by the queue's own service level.
+func TestQueuesOfTheLastHour(t *testing.T) {
+	t.Parallel()
+	f := open(t, setup{server: func(s *amitest.Server) {
+		s.State().AddQueue(amitest.Queue{Name: "vip", ServiceLevel: 5})
+	}})
+	s := f.servers[0]
+	for range 2 {
+		c := s.Dial("", amitest.Channel{Name: "PJSIP/in"})
+		s.Answer(c.Uniqueid)
+		s.JoinQueue("vip", c.Uniqueid)
+		s.Hangup(c.Uniqueid, 16)
+	}
+	of := func(queue, key string) string {
+		return gjson.Get(f.ask(try{path: "/v1/board"}), `queues.list.#(name=="`+queue+`").`+key).String()
+	}
+	f.eventually("two have given up", func() bool { return of("vip", "abandoned") == "2" })
+	for key, want := range map[string]string{"answered": "0", "service_level": "", "service_level_s": "5", "gaps": "0", "callers": "0"} {
+		if got := of("vip", key); got != want {
+			t.Errorf("%s is %q, want %q", key, got, want)
+		}
+	}
+	f.ask(try{path: "/metrics", want: `amictl_queue_wait_seconds_count{end="abandoned",node="pbx1",queue="vip"} 2`})
+}
+
+// Figures are those of a queue's own service level, also when that is told after its first calls, and a node that goes takes its
+// series with it.
+func TestQueueFigures(t *testing.T) {
+	t.Parallel()
+	q, now := newQueueFigures(), time.Now()
+	node := &state.Node{Node: "pbx1"}
+	q.add(&state.Change{Op: state.OpAdd, Node: "pbx1", Object: node, Time: now.Add(-time.Minute)})
+	call := func(queue string, wait time.Duration) {
+		for _, s := range []string{state.QueueWaiting, state.QueueTalking} {
+			q.add(&state.Change{Op: state.OpStep, Node: "pbx1", Object: &state.QueueCall{
+				Node: "pbx1", Queue: queue, Uniqueid: queue + wait.String(), State: s, Joined: now.Add(-wait), Answered: now, WaitUS: wait.Microseconds(), HoldS: int(wait.Seconds()),
+			}})
+		}
+	}
+	level := func(queue string, sl time.Duration) {
+		q.add(&state.Change{Op: state.OpAdd, Node: "pbx1", Object: &state.Queue{Node: "pbx1", Name: queue, ServiceLevel: sl.Microseconds()}})
+	}
+	level("fast", 5*time.Second)
+	level("plain", 0)
+	for _, wait := range []time.Duration{3 * time.Second, 10 * time.Second, 30 * time.Second} {
+		call("fast", wait)
+		call("plain", wait)
+	}
+	got := q.lastHour(now)
+	for queue, want := range map[string]float64{"fast": 33.3, "plain": 66.7} {
+		if of := got[queueName{"pbx1", queue}]; of == nil || of.Service != want || of.Answered != 3 {
+			t.Errorf("%s: %+v, want %v %% of 3", queue, of, want)
+		}
+	}
+	series := func() int {
+		all := make(chan prometheus.Metric, 100)
+		q.waits.Collect(all)
+		return len(all)
+	}
+	if n := series(); n != 2 {
+		t.Errorf("%d series, want 2", n)
+	}
+	q.add(&state.Change{Op: state.OpRemove, Node: "pbx1", Object: node, Time: now})
+	if n := series(); n != 0 || len(q.levels)+len(q.shown)+len(q.nodes) != 0 {
+		t.Errorf("of a node that is gone there stay %d series, %v, %v", n, q.levels, q.shown)
+	}
+	for i := range 100 { // whoever configures ever more service levels costs no more
+		level(fmt.Sprint(i), time.Duration(i+1)*time.Second)
+		call(fmt.Sprint(i), time.Second)
+	}
+	if len(q.by) > mostLevels+1 {
+		t.Errorf("%d service levels are told apart", len(q.by))
 	}
 }

@@ -46,13 +46,14 @@ func (h *history) at(node string, now time.Time) *step {
 	return s
 }
 
-// follow counts calls until ctx is done or the state is closed.
-func (h *history) follow(ctx context.Context, w *state.Watcher) {
+// follow counts calls until ctx is done or the state is closed. Each change is handed on, too.
+func (h *history) follow(ctx context.Context, w *state.Watcher, more func(*state.Change)) {
 	known := make(map[string]bool) // nodes whose calls have been told: a call that is added then is a new one
 	for ch, err := range w.Changes(ctx) {
 		if err != nil {
 			return
 		}
+		more(&ch)
 		switch ch.Op {
 		case state.OpReset:
 			clear(known)

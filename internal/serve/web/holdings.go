@@ -51,7 +51,7 @@ func newTally(name string, kind metrics.Kind, help string, labels ...string) *ta
 }
 
 func (t *tally) add(value float64, labels ...string) {
-	key := strings.ToValidUTF8(strings.Join(labels, "\xff"), "\uFFFD")
+	key := utf8Label(strings.Join(labels, "\x00"))
 	if i, ok := t.at[key]; ok {
 		t.Samples[i].Value += value
 		return
@@ -59,6 +59,9 @@ func (t *tally) add(value float64, labels ...string) {
 	t.at[key] = len(t.Samples)
 	t.Add(value, labels...)
 }
+
+// utf8Label is a label as metrics may have it.
+func utf8Label(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // tallies are what the servers hold, as metrics.
 type tallies struct {
@@ -193,14 +196,13 @@ func (t *tallies) countCalls(calls []*state.Call, now time.Time) {
 }
 
 func (t *tallies) countQueues(s *state.Snapshot, now time.Time) {
-	type queue struct{ node, name string }
-	of, shown := make(map[string]int), make(map[queue]bool)
+	of, shown := make(map[string]int), make(map[queueName]bool)
 	for _, q := range s.Queues {
 		if of[q.Node]++; of[q.Node] > mostQueues {
 			t.unlabelled.add(1, q.Node)
 			continue
 		}
-		shown[queue{q.Node, q.Name}] = true
+		shown[queueName{q.Node, q.Name}] = true
 		t.callers.add(float64(q.Callers), q.Node, q.Name)
 		t.wait.add(0, q.Node, q.Name)
 		t.members.add(float64(q.Members), q.Node, q.Name)
@@ -213,17 +215,17 @@ func (t *tallies) countQueues(s *state.Snapshot, now time.Time) {
 			t.level.add(percent/100, q.Node, q.Name)
 		}
 	}
-	longest := make(map[queue]time.Duration)
+	longest := make(map[queueName]time.Duration)
 	for _, c := range s.Callers {
-		if at := (queue{c.Node, c.Queue}); !c.Joined.IsZero() && shown[at] {
+		if at := (queueName{c.Node, c.Queue}); !c.Joined.IsZero() && shown[at] {
 			longest[at] = max(longest[at], now.Sub(c.Joined))
 		}
 	}
 	for at, wait := range longest {
-		t.wait.add(wait.Seconds(), at.node, at.name)
+		t.wait.add(wait.Seconds(), at.node, at.queue)
 	}
 	for _, m := range s.Members {
-		if shown[queue{m.Node, m.Queue}] && isFree(m) {
+		if shown[queueName{m.Node, m.Queue}] && isFree(m) {
 			t.free.add(1, m.Node, m.Queue)
 		}
 	}

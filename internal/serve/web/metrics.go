@@ -23,7 +23,7 @@ func (d *door) metrics() http.Handler {
 	prometheus.WrapRegistererWith(prometheus.Labels{"sessions": "actions"}, registry).MustRegister(amiprom.NewCollector(d.up.ActionStats))
 	registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector(),
-		d.requests,
+		d.requests, d.queues.waits,
 		prom.NewCollector(d.holdings(false), func() []metrics.Family { return d.holdings(true) }),
 		prom.NewCollector(d.doings(), d.doings),
 	)

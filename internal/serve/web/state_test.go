@@ -1,15 +1,19 @@
 package web
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/tidwall/gjson"
 
+	cliheld "github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // busy puts something of each kind on a server.
@@ -154,5 +158,28 @@ func TestReadiness(t *testing.T) {
 		f.ask(try{path: "/readyz", status: status, want: "1 of 2 nodes are ready"})
 		f.ask(try{path: "/healthz"})
 		f.servers[0].SetDown(false)
+	}
+}
+
+// The objects are those that the command line prints, byte for byte, and its parts have their names.
+func TestObjectsAreThoseOfTheCommandLine(t *testing.T) {
+	t.Parallel()
+	if diff := cmp.Diff(cliheld.PartNames(), partNames()); diff != "" {
+		t.Errorf("the parts differ (-command line +door):\n%s", diff)
+	}
+	f := open(t, setup{server: busy})
+	encoder := newEncoder()
+	for o := range f.up.State.Snapshot().Objects() {
+		var want bytes.Buffer
+		p := output.NewPrinter(&want, output.Options{})
+		if err := p.Record(cliheld.PartOf(o.Kind()).Record(o)); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(strings.TrimSpace(want.String()), string(encoder.encode(o))); diff != "" {
+			t.Errorf("an object differs (-command line +door):\n%s", diff)
+		}
 	}
 }

@@ -38,6 +38,7 @@ type door struct {
 	figures  figures
 	history  history
 	boards   boards
+	queues   *queueFigures
 }
 
 // New returns the handler of the door. Without users, now and at every later load, what only reads is open to this host. The
@@ -45,7 +46,7 @@ type door struct {
 func New(up *upstream.Upstream, o Options) http.Handler { return newDoor(up, o, defaultLimits) }
 
 func newDoor(up *upstream.Upstream, o Options, l limits) *door {
-	d := &door{up: up, options: o, limits: l, mux: http.NewServeMux(), stopping: context.Background()}
+	d := &door{up: up, options: o, limits: l, mux: http.NewServeMux(), stopping: context.Background(), queues: newQueueFigures()}
 	d.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "amictl_http_requests_total", Help: "Requests that ended, by route and status.",
 	}, []string{"route", "code"})
@@ -67,7 +68,7 @@ func (d *door) remember() {
 	ctx, cancel := context.WithCancel(d.stopping)
 	defer cancel()
 	go d.history.sample(ctx, func() map[string]uint64 { return received(d.up.EventStats()) })
-	d.history.follow(ctx, d.up.State)
+	d.history.follow(ctx, d.up.State, d.queues.add)
 }
 
 // patterns are what there is. Those under /v1/ are for users, but for the document that describes them.

@@ -128,7 +128,8 @@ function queues(b) {
 		cells: [
 			{ text: q.name, more: several ? q.node : "" }, { text: q.callers, kind: q.callers > 0 && q.free === 0 ? "bad" : q.callers > 0 ? "warn" : "" },
 			q.oldest ? { since: q.oldest } : "–", `${q.free} / ${q.members}`,
-			q.service_level === undefined ? "–" : { text: `${q.service_level.toFixed(0)} %`, more: `in ${q.service_level_s} s` }, q.completed, q.abandoned,
+			{ text: q.service_level === undefined ? "–" : `${q.service_level.toFixed(0)} %`, more: q.service_level === undefined ? "" : `in ${q.service_level_s} s` },
+			{ text: q.answered, more: q.gaps > 0 ? "events are missing" : "" }, q.abandoned,
 		],
 	})), "There are none.");
 }
