@@ -252,6 +252,7 @@ type reading struct {
 	lines chan string // closed at its end
 	end   context.CancelFunc
 	kind  string
+	plain bool // lines are not held to the document, which takes time
 }
 
 // follow opens a stream of events.
@@ -291,7 +292,7 @@ func (r *reading) next(prefix string) string {
 				return ""
 			}
 			if strings.HasPrefix(line, prefix) {
-				if prefix == "data: " || strings.HasPrefix(line, "{") {
+				if !r.plain && (prefix == "data: " || strings.HasPrefix(line, "{")) {
 					held().hold(r.f.t, "GET", "/v1/events", http.StatusOK, r.kind, []byte(line))
 				}
 				return line
