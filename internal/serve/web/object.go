@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -125,21 +126,19 @@ func checkWhere(where *ami.Where, asked []part) *failure {
 }
 
 // has reports whether objects of a part may have a key, or one within, whatever its case.
-func (p part) has(field string) bool {
-	if strings.EqualFold(field, "type") {
-		return true
-	}
-	key, _, within := strings.Cut(field, ".")
-	for f := range p.of.Fields() {
+func (p part) has(field string) bool { return strings.EqualFold(field, "type") || hasKey(p.of, field) }
+
+func hasKey(t reflect.Type, field string) bool {
+	key, rest, within := strings.Cut(field, ".")
+	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if !strings.EqualFold(name, key) {
+		switch {
+		case !strings.EqualFold(name, key):
 			continue
-		}
-		switch f.Type.Kind() {
-		case reflect.Map:
+		case f.Type.Kind() == reflect.Map: // its keys are the server's
 			return within
-		case reflect.Struct:
-			return within || name != "caller" && name != "callee"
+		case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[time.Time]():
+			return within && hasKey(f.Type, rest)
 		}
 		return !within
 	}

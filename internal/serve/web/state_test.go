@@ -83,7 +83,7 @@ func TestState(t *testing.T) {
 		f.ask(try{path: path + "?nodes=pbx1", status: 400, want: "it knows node"})
 	}
 	for query, want := range map[string]string{
-		"where=nonsense": "a condition is", "where=" + url.QueryEscape("caller=20"): "has a key", "where=stte=up": `has a key`, "were=state=up": "no parameter",
+		"where=nonsense": "a condition is", "where=" + url.QueryEscape("caller=20"): "has a key", "where=" + url.QueryEscape("caller.nmber=20"): "has a key", "where=legs.x=1": "has a key", "where=stte=up": `has a key`, "were=state=up": "no parameter",
 		"where=" + url.QueryEscape("name=~("): "a condition is", "where=" + url.QueryEscape("name=a and b=c"): "and",
 	} {
 		f.ask(try{path: "/v1/calls?" + query, status: 400, want: want})
@@ -166,6 +166,13 @@ func TestObjectsAreThoseOfTheCommandLine(t *testing.T) {
 	t.Parallel()
 	if diff := cmp.Diff(cliheld.PartNames(), partNames()); diff != "" {
 		t.Errorf("the parts differ (-command line +door):\n%s", diff)
+	}
+	for i, p := range cliheld.Parts {
+		for _, key := range p.Keys() {
+			if !parts[i].has(key) {
+				t.Errorf("a condition may ask %s for %s on the command line only", p.Name, key)
+			}
+		}
 	}
 	f := open(t, setup{server: busy})
 	encoder := newEncoder()
