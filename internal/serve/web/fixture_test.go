@@ -61,6 +61,7 @@ type setup struct {
 	options Options
 	limits  func(*limits)
 	server  func(*amitest.Server) // before its first session
+	real    []ami.Config          // servers in place of simulated ones
 }
 
 // A fixture is a door with simulated servers behind it.
@@ -112,8 +113,11 @@ func token(user string) string { return "secret of " + user }
 func open(t testing.TB, s setup) *fixture {
 	t.Helper()
 	f := &fixture{t: t, log: &logged{}, dir: users.NewDirectory(load(t, s.users))}
-	var nodes []ami.Config
+	nodes := s.real
 	for i := range max(1, s.nodes) {
+		if s.real != nil {
+			break
+		}
 		srv := amitest.NewServer(amitest.WithName(fmt.Sprintf("pbx%d", i+1)))
 		t.Cleanup(srv.Close)
 		srv.State().AddQueue(amitest.Queue{Name: "support", Strategy: "ringall", Members: []amitest.QueueMember{{Name: "Agent One", Interface: "Local/100@default", Status: 1}}})
