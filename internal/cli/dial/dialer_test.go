@@ -292,6 +292,18 @@ func TestDialDry(t *testing.T) {
 	if _, err := os.Stat(o.out); err == nil || srv.Ledger().Accepted != 0 {
 		t.Errorf("there is a journal, or the server was dialled %d times", srv.Ledger().Accepted)
 	}
+	// With a journal it is what is left. That stays as it is, also where a kill cut a row off.
+	journal := strings.Join(journalHeader, ",") + "\n2026-11-28T06:47:25Z,1,final,1,a,b,busy,,,\n2026-11-28T06:47:25Z,3,calling,1,a,b,,,,\n2026-11-28T06:47:25Z,4,cal"
+	if err := os.WriteFile(o.out, []byte(journal), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r = runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Stdin: everyOutcome, Flags: run.Globals{Query: "line"}})
+	if err := dial(t.Context(), r.Run, o); err != nil || r.Out.String() != "5\n6\n" {
+		t.Errorf("%v: printed %q", err, r.Out)
+	}
+	if got, err := os.ReadFile(o.out); err != nil || string(got) != journal {
+		t.Errorf("%v: the journal became %q", err, got)
+	}
 }
 
 // A call that a list lacks is believed to be gone only if the list is so much younger than the Originate that this has become

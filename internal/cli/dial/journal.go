@@ -93,10 +93,9 @@ func (j *journal) begin() ([]step, error) {
 	if err != nil {
 		return nil, fail.Usage(fail.ReadHint, "--out: %v", err)
 	}
-	whole := text[:bytes.LastIndexByte(text, '\n')+1]
-	head := []byte(strings.Join(journalHeader, ",") + "\n")
-	if !bytes.HasPrefix(whole, head) && (len(whole) > 0 || !bytes.HasPrefix(head, text)) {
-		return nil, fail.Usage("give a file that is not there yet, or the journal of an earlier dial", "--out: %s holds something else", j.path)
+	whole, err := wholeRows(j.path, text)
+	if err != nil {
+		return nil, err
 	}
 	if j.size = int64(len(whole)); len(whole) < len(text) {
 		if err := j.file.Truncate(j.size); err != nil {
@@ -107,6 +106,32 @@ func (j *journal) begin() ([]step, error) {
 		return nil, j.append([][]string{journalHeader}, true)
 	}
 	return readSteps(j.path, whole)
+}
+
+// wholeRows cuts off what a kill left of a row, and refuses what is no journal. What is empty is one that has not begun.
+func wholeRows(path string, text []byte) ([]byte, error) {
+	whole := text[:bytes.LastIndexByte(text, '\n')+1]
+	head := []byte(strings.Join(journalHeader, ",") + "\n")
+	if !bytes.HasPrefix(whole, head) && (len(whole) > 0 || !bytes.HasPrefix(head, text)) {
+		return nil, fail.Usage("give a file that is not there yet, or the journal of an earlier dial", "--out: %s holds something else", path)
+	}
+	return whole, nil
+}
+
+// peekJournal returns the steps of a journal, which may be written meanwhile and is left as it is.
+func peekJournal(path string) ([]step, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil, nil //nolint:nilerr // there is none yet
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fail.Usage(fail.ReadHint, "--out: %v", err)
+	}
+	whole, err := wholeRows(path, text)
+	if err != nil || len(whole) == 0 {
+		return nil, err
+	}
+	return readSteps(path, whole)
 }
 
 // readSteps reads the rows of a journal.
