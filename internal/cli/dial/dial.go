@@ -188,14 +188,21 @@ func permit(r *run.Run, o *options, p *plan, nodes []ami.Config) error {
 	return act.Permit(r, &o.Fanout, nodes, &action)
 }
 
-// dry prints what would be sent, but for the ChannelId, which is another one each time.
+// dry prints what would be sent, but for the ChannelId, which is another one each time: to every number that the journal does
+// not have, or has to be called again.
 func dry(r *run.Run, o *options, p *plan, nodes []ami.Config, skip map[string]bool) error {
 	out, err := r.Printer(run.CommandText, false, true)
 	if err != nil {
 		return err
 	}
+	steps, err := peekJournal(o.out)
+	if err != nil {
+		return err
+	}
+	book := readBook(steps)
 	for i := range p.list.rows {
-		if skip[p.list.number(i)] {
+		number := p.list.number(i)
+		if e := book[number]; skip[number] || e != nil && (e.up() || e.last.state == stepFinal || e.last.state == stepUnknown) {
 			continue
 		}
 		action, err := p.action(i)

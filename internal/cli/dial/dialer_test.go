@@ -292,4 +292,51 @@ func TestDialDry(t *testing.T) {
 	if _, err := os.Stat(o.out); err == nil || srv.Ledger().Accepted != 0 {
 		t.Errorf("there is a journal, or the server was dialled %d times", srv.Ledger().Accepted)
 	}
+	// With a journal it is what is left. That stays as it is, also where a kill cut a row off.
+	journal := strings.Join(journalHeader, ",") + "\n2026-11-28T06:47:25Z,1,final,1,a,b,busy,,,\n2026-11-28T06:47:25Z,3,calling,1,a,b,,,,\n2026-11-28T06:47:25Z,4,cal"
+	if err := os.WriteFile(o.out, []byte(journal), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r = runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Stdin: everyOutcome, Flags: run.Globals{Query: "line"}})
+	if err := dial(t.Context(), r.Run, o); err != nil || r.Out.String() != "5\n6\n" {
+		t.Errorf("%v: printed %q", err, r.Out)
+	}
+	if got, err := os.ReadFile(o.out); err != nil || string(got) != journal {
+		t.Errorf("%v: the journal became %q", err, got)
+	}
+}
+
+// A call that a list lacks is believed to be gone only if the list is so much younger than the Originate that this has become
+// a channel; a list that was asked for before there was a doubt says nothing.
+func TestListIsBelievedLater(t *testing.T) {
+	r := runtest.New(t, runtest.Setup{Stdin: "number\n100\n"})
+	o := newOptions()
+	o.file, o.Channel, o.Application = "-", "Local/{number}@default", "Wait"
+	p, err := prepare(r.Run, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _ := r.Printer(run.Records, false, true)
+	d := newDialer(r.Run, o, p, nil, out)
+	s := &server{name: "pbx1"}
+	d.servers = []*server{s}
+	began := time.Now()
+	if _, ok := d.sched.next(began); !ok {
+		t.Fatal("nobody is called")
+	}
+	a := &attempt{server: s, nodeName: s.name, id: "amictl-1", sent: began, ring: unmeasured, talk: unmeasured, missed: true}
+	d.hold(a)
+	d.doubt(a, began.Add(500*time.Millisecond))
+	for _, step := range []struct {
+		asked time.Duration
+		up    int
+	}{{400 * time.Millisecond, 1}, {time.Second, 1}, {settling - 1, 1}, {settling, 0}} {
+		d.listed(&listing{server: s, asked: began.Add(step.asked), reply: &ami.Reply{}}, began.Add(step.asked))
+		if len(d.attempts) != step.up {
+			t.Fatalf("asked %v after it was sent: %d calls are up, want %d", step.asked, len(d.attempts), step.up)
+		}
+	}
+	if err := d.out.Flush(); err != nil || gjson.Get(r.Out.String(), "outcome").Str != "unknown" {
+		t.Errorf("%v: %s", err, r.Out)
+	}
 }

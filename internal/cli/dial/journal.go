@@ -93,10 +93,9 @@ func (j *journal) begin() ([]step, error) {
 	if err != nil {
 		return nil, fail.Usage(fail.ReadHint, "--out: %v", err)
 	}
-	whole := text[:bytes.LastIndexByte(text, '\n')+1]
-	head := []byte(strings.Join(journalHeader, ",") + "\n")
-	if !bytes.HasPrefix(whole, head) && (len(whole) > 0 || !bytes.HasPrefix(head, text)) {
-		return nil, fail.Usage("give a file that is not there yet, or the journal of an earlier dial", "--out: %s holds something else", j.path)
+	whole, err := wholeRows(j.path, text)
+	if err != nil {
+		return nil, err
 	}
 	if j.size = int64(len(whole)); len(whole) < len(text) {
 		if err := j.file.Truncate(j.size); err != nil {
@@ -109,6 +108,32 @@ func (j *journal) begin() ([]step, error) {
 	return readSteps(j.path, whole)
 }
 
+// wholeRows cuts off what a kill left of a row, and refuses what is no journal. What is empty is one that has not begun.
+func wholeRows(path string, text []byte) ([]byte, error) {
+	whole := text[:bytes.LastIndexByte(text, '\n')+1]
+	head := []byte(strings.Join(journalHeader, ",") + "\n")
+	if !bytes.HasPrefix(whole, head) && (len(whole) > 0 || !bytes.HasPrefix(head, text)) {
+		return nil, fail.Usage("give a file that is not there yet, or the journal of an earlier dial", "--out: %s holds something else", path)
+	}
+	return whole, nil
+}
+
+// peekJournal returns the steps of a journal, which may be written meanwhile and is left as it is.
+func peekJournal(path string) ([]step, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil, nil //nolint:nilerr // there is none yet
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fail.Usage(fail.ReadHint, "--out: %v", err)
+	}
+	whole, err := wholeRows(path, text)
+	if err != nil || len(whole) == 0 {
+		return nil, err
+	}
+	return readSteps(path, whole)
+}
+
 // readSteps reads the rows of a journal.
 func readSteps(path string, text []byte) (steps []step, err error) {
 	c := csv.NewReader(bytes.NewReader(text))
@@ -119,15 +144,14 @@ func readSteps(path string, text []byte) (steps []step, err error) {
 		if errors.Is(err, io.EOF) {
 			return steps, nil
 		}
-		s, ok := step{}, false
-		if err == nil {
+		s, line, ok := step{}, 0, false
+		if broken := (*csv.ParseError)(nil); errors.As(err, &broken) {
+			line = broken.Line
+		} else if err == nil {
 			s, ok = parseStep(values)
+			line, _ = c.FieldPos(0)
 		}
 		if !ok {
-			line, _ := c.FieldPos(0)
-			if broken := (*csv.ParseError)(nil); errors.As(err, &broken) {
-				line = broken.Line
-			}
 			return nil, fail.Usage("it was changed since; give another file, and --skip this one's numbers", "--out: %s, line %d is no row of a journal", path, line)
 		}
 		steps = append(steps, s)

@@ -287,14 +287,21 @@ func TestKills(t *testing.T) {
 func killOften(t *testing.T, seed uint64) {
 	const numbers = 40
 	o := newOptions()
+	late := seed%3 == 2
 	change := func(to *options) {
 		to.concurrency, to.rate = flags.Count{Value: 4, Given: true}, flags.Count{Value: 10, Given: true}
+		if late {
+			to.concurrency, to.rate = flags.Count{Value: 2, Given: true}, flags.Count{}
+		}
 		to.retry = retries{ami.OutcomeBusy: {1, time.Second}, ami.OutcomeCongestion: {2, 500 * time.Millisecond}}
 	}
 	change(o)
 	w := newWorld(t, seed, numbers, change)
 	defer w.close()
 	w.net.SetLink("pbx1", amitest.Link{Latency: time.Duration(w.rand.IntN(30)) * time.Millisecond})
+	if late { // an Originate becomes a channel when whoever sent it may be gone
+		w.server.Inject(amitest.Fault{Kind: "slow", Action: "Originate", Fixed: 700 * time.Millisecond})
+	}
 	kills := 1 + w.rand.IntN(6)
 	for range kills {
 		ctx, kill := context.WithCancel(t.Context())
