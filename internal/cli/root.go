@@ -28,6 +28,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/sim"
 	"github.com/apntalk/amictl/internal/cli/state"
 	"github.com/apntalk/amictl/internal/cli/tail"
+	"github.com/apntalk/amictl/internal/cli/top"
 	"github.com/apntalk/amictl/internal/cli/version"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -83,8 +84,9 @@ func dispatch(ctx context.Context, line *arranged) error {
 
 // subcommands are those of every program, in the order in which help lists them.
 var subcommands = []Subcommand{
-	send.Command, command.Command, originate.Command, dial.Command, drain.Command, tail.Command, tail.WaitCommand, state.Command, calls.Command, health.Command,
-	check.Command, sim.Command, bench.Command, contexts.Command, contexts.ConfigCommand, catalog.ActionsCommand, catalog.EventsCommand, schema.Command,
+	send.Command, command.Command, originate.Command, dial.Command, drain.Command, tail.Command, tail.WaitCommand, state.Command, calls.Command, top.Command,
+	health.Command, check.Command, sim.Command, bench.Command, contexts.Command, contexts.ConfigCommand, catalog.ActionsCommand, catalog.EventsCommand,
+	schema.Command,
 }
 
 // Commands is the whole command line, with more subcommands than all programs have.

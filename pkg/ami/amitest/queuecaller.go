@@ -99,7 +99,7 @@ func seconds(since time.Time) int { return int(time.Now().Unix() - since.Unix())
 // complete ends the talks of a queue that a channel is in (app_queue.c, handle_hangup): that is when a queue counts a call.
 func (st *State) complete(q *Queue, c *Channel, evs *[]Event) {
 	q.talks = slices.DeleteFunc(q.talks, func(t queueTalk) bool {
-		reason := ""
+		var reason string
 		switch c {
 		case t.caller:
 			reason = "caller"
