@@ -209,6 +209,7 @@ url = "ami://`+s.Addr()+`"
 		{file, "", "send Ping -v --node " + good},
 		{file, "", "state -v --node " + good},
 		{file, "", "calls -v --live --node " + good},
+		{file, "", "top -v --node " + good},
 		{nil, canary.Secret + "\n", "send Ping -v --secret-stdin --node " + good},
 		{nil, "", "send Ping -v --secret-file .secret --node " + good},
 		{named, "", "send Ping -v --node a"},

@@ -28,6 +28,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/sim"
 	"github.com/apntalk/amictl/internal/cli/state"
 	"github.com/apntalk/amictl/internal/cli/tail"
+	"github.com/apntalk/amictl/internal/cli/top"
 	"github.com/apntalk/amictl/internal/cli/version"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -109,6 +110,7 @@ var subcommands = []struct {
 	{"wait", tail.WaitCommand},
 	{"state", state.Command},
 	{"calls", calls.Command},
+	{"top", top.Command},
 	{"health", health.Command},
 	{"check", check.Command},
 	{"sim", sim.Command},

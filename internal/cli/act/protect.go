@@ -102,6 +102,11 @@ func (p *Protection) Refusal(r *run.Run, action *ami.Action, node string) error 
 	return fail.Usage("--yes sends it anyway, --dry-run shows it", "%s and %s may change something; nothing was sent", why, action.Name)
 }
 
+// Why says why a node is protected, "" if it is not.
+func (p *Protection) Why(r *run.Run, node string) string {
+	return strings.TrimSuffix(p.why(r, node), ",")
+}
+
 // why says which of the nodes are protected by which contexts: "" if the node, or any if node is "", is not.
 func (p *Protection) why(r *run.Run, node string) string {
 	var also []string

@@ -45,6 +45,7 @@ type Run struct {
 	accepted []func() uint64                       // the actions that sessions of several nodes have taken
 	hangup   atomic.Pointer[func()]                // what SIGHUP does instead of ending the run
 	soft     atomic.Pointer[func(end func()) bool] // see OnInterrupt
+	restore  atomic.Pointer[func()]                // see OnDeath
 
 	hideOnce, logOnce sync.Once
 	hide              *redact.Redactor // see Redactor
@@ -94,6 +95,16 @@ func (r *Run) OnInterrupt(do func(end func()) bool) {
 		return
 	}
 	r.soft.Store(&do)
+}
+
+// OnDeath has do called before a signal ends the process in the middle of the run: what must not stay as it is, such as the
+// terminal. It may be called from any goroutine, and after the run has done the same itself.
+func (r *Run) OnDeath(do func()) { r.restore.Store(&do) }
+
+func (r *Run) beforeDeath() {
+	if do := r.restore.Load(); do != nil {
+		(*do)()
+	}
 }
 
 // Complain writes an error as one line, and a hint as another.

@@ -69,6 +69,7 @@ func WatchSignals(ctx context.Context, stdout *os.File, r *Run) (_ context.Conte
 			end()
 			signal.Reset(endings()...)
 			outlast(stdout, &r.Patience)
+			r.beforeDeath()
 			DieBySignal(&SignalError{Signal: sig})
 		}
 	}()

@@ -56,6 +56,7 @@ func watchFatal(r *Run) {
 			if !ok || sig == syscall.SIGQUIT && r.Patience.Load() == Indefinitely {
 				continue
 			}
+			r.beforeDeath()
 			_, _ = r.Stderr.Write(append([]byte("amictl: "+sig.String()+"\n\n"), stacks()...))
 			DieBySignal(&SignalError{Signal: sig})
 		}

@@ -93,6 +93,12 @@ func (t *Timeline) Take(m *wire.Message) bool {
 	return true
 }
 
+// Join makes a channel that is known otherwise one of the call.
+func (t *Timeline) Join(uniqueid, linkedid, name string) *Leg {
+	t.join(&block{uniqueid: uniqueid, linkedid: linkedid, name: name})
+	return t.legs[uniqueid]
+}
+
 // has reports whether a channel is of the call.
 func (t *Timeline) has(b *block) bool {
 	return t.legs[b.uniqueid] != nil || t.ids[b.uniqueid] || b.linkedid != "" && t.ids[b.linkedid] || b.name != "" && t.ids[b.name]

@@ -20,19 +20,26 @@ func (b *bridge) snapshot(st *State) []Header {
 		{"BridgeTechnology", b.technology},
 		{"BridgeCreator", orElse(b.creator, unknown)},
 		{"BridgeName", orElse(b.name, unknown)},
-		{"BridgeNumChannels", strconv.Itoa(len(st.within(b.id)))},
+		{"BridgeNumChannels", strconv.Itoa(len(st.within[b.id]))},
 		{"BridgeVideoSourceMode", "none"},
 	}
 }
 
-// within returns the channels in a bridge; mu is held.
-func (st *State) within(id string) (in []*Channel) {
-	for _, c := range st.channels {
-		if c.bridge == id {
-			in = append(in, c)
-		}
+// join and part keep who is in which bridge; mu is held.
+func (st *State) join(id string, c *Channel) {
+	c.bridge = id
+	st.within[id] = append(st.within[id], c)
+}
+
+func (st *State) part(c *Channel) {
+	if c.bridge == "" {
+		return
 	}
-	return in
+	in := slices.DeleteFunc(st.within[c.bridge], func(o *Channel) bool { return o == c })
+	if st.within[c.bridge] = in; len(in) == 0 {
+		delete(st.within, c.bridge)
+	}
+	c.bridge = ""
 }
 
 func (st *State) bridge(id string) *bridge {
@@ -56,7 +63,7 @@ func (st *State) newBridge(b bridge, evs *[]Event) *bridge {
 func (st *State) enter(b *bridge, c *Channel, evs *[]Event) {
 	st.leave(c, evs)
 	st.takeOut(c)
-	in := st.within(b.id)
+	in := slices.Clone(st.within[b.id])
 	if b.kind == "basic" {
 		oldest := c.Linkedid
 		for _, o := range in {
@@ -69,7 +76,7 @@ func (st *State) enter(b *bridge, c *Channel, evs *[]Event) {
 			o.Linkedid = oldest
 		}
 	}
-	c.bridge = b.id
+	st.join(b.id, c)
 	*evs = append(*evs, Event{Name: "BridgeEnter", Headers: append(b.snapshot(st), c.snapshot("")...)})
 }
 
@@ -100,9 +107,9 @@ func (st *State) leave(c *Channel, evs *[]Event) {
 		*evs = append(*evs, Event{Name: "ConfbridgeLeave", Headers: slices.Concat(
 			[]Header{{"Conference", b.name}}, b.snapshot(st), c.snapshot(""), []Header{{"Admin", "No"}})})
 	}
-	c.bridge = ""
+	st.part(c)
 	*evs = append(*evs, Event{Name: "BridgeLeave", Headers: append(b.snapshot(st), c.snapshot("")...)})
-	if len(st.within(b.id)) > 0 {
+	if len(st.within[b.id]) > 0 {
 		return
 	}
 	if b.creator == creatorConference {
@@ -203,7 +210,7 @@ func (st *State) rooms() (bs []bridge, parties []int) {
 	defer st.mu.Unlock()
 	for _, b := range st.bridges {
 		if b.creator == creatorConference {
-			bs, parties = append(bs, *b), append(parties, len(st.within(b.id)))
+			bs, parties = append(bs, *b), append(parties, len(st.within[b.id]))
 		}
 	}
 	return bs, parties

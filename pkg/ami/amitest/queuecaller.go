@@ -14,17 +14,19 @@ type queueCaller struct {
 
 // JoinQueue puts a channel at the end of a queue, if there is one of that name.
 func (s *Server) JoinQueue(queue, channel string) {
-	s.act(func(st *State, evs *[]Event) {
-		q, c := st.queue(queue), st.channel(channel)
-		if q == nil || c == nil || slices.ContainsFunc(st.queues, func(o *Queue) bool { return o.position(c) > 0 }) {
-			return
-		}
-		st.leave(c, evs)
-		q.callers = append(q.callers, queueCaller{c, time.Now()})
-		n := strconv.Itoa(len(q.callers))
-		*evs = append(*evs, Event{Name: "QueueCallerJoin", Headers: append(c.snapshot(""),
-			Header{"Queue", q.Name}, Header{"Position", n}, Header{"Count", n})})
-	})
+	s.act(func(st *State, evs *[]Event) { st.joinQueue(queue, channel, evs) })
+}
+
+func (st *State) joinQueue(queue, channel string, evs *[]Event) {
+	q, c := st.queue(queue), st.channel(channel)
+	if q == nil || c == nil || slices.ContainsFunc(st.queues, func(o *Queue) bool { return o.position(c) > 0 }) {
+		return
+	}
+	st.leave(c, evs)
+	q.callers = append(q.callers, queueCaller{c, time.Now()})
+	n := strconv.Itoa(len(q.callers))
+	*evs = append(*evs, Event{Name: "QueueCallerJoin", Headers: append(c.snapshot(""),
+		Header{"Queue", q.Name}, Header{"Position", n}, Header{"Count", n})})
 }
 
 // position is from 1; 0 for a channel that does not wait.
@@ -34,11 +36,13 @@ func (q *Queue) position(c *Channel) int {
 
 // LeaveQueue takes a channel out of a queue. A caller that gives up abandons the queue.
 func (s *Server) LeaveQueue(queue, channel string, giveUp bool) {
-	s.act(func(st *State, evs *[]Event) {
-		if q, c := st.queue(queue), st.channel(channel); q != nil && c != nil {
-			st.unqueue(q, c, giveUp, evs)
-		}
-	})
+	s.act(func(st *State, evs *[]Event) { st.leaveQueue(queue, channel, giveUp, evs) })
+}
+
+func (st *State) leaveQueue(queue, channel string, giveUp bool, evs *[]Event) {
+	if q, c := st.queue(queue), st.channel(channel); q != nil && c != nil {
+		st.unqueue(q, c, giveUp, evs)
+	}
 }
 
 func (st *State) unqueue(q *Queue, c *Channel, giveUp bool, evs *[]Event) {
@@ -64,25 +68,27 @@ func (st *State) unqueue(q *Queue, c *Channel, giveUp bool, evs *[]Event) {
 
 // ConnectQueue lets a member's channel, which Dial rang for the caller, take the caller of a queue.
 func (s *Server) ConnectQueue(queue, channel, member, agent string) {
-	s.act(func(st *State, evs *[]Event) {
-		q, c, a := st.queue(queue), st.channel(channel), st.channel(agent)
-		if q == nil || c == nil || a == nil || q.position(c) == 0 {
-			return
-		}
-		hold := seconds(q.callers[q.position(c)-1].joined)
-		st.up(a, evs)
-		a.dialer = ""
-		*evs = append(*evs, dialEvent("DialEnd", c, a, "DialStatus", "ANSWER"))
-		st.unqueue(q, c, false, evs)
-		*evs = append(*evs, Event{Name: "AgentConnect", Headers: slices.Concat(c.snapshot(""), a.snapshot("Dest"), pairs([]string{
-			"Queue", q.Name, "Interface", member, "MemberName", member, "HoldTime", strconv.Itoa(hold), "RingTime", "0",
-		}))})
-		b := st.newBridge(bridge{kind: "basic", technology: "simple_bridge"}, evs)
-		st.enter(b, a, evs)
-		st.up(c, evs)
-		st.enter(b, c, evs)
-		q.talks = append(q.talks, queueTalk{caller: c, agent: a, member: member, since: time.Now(), hold: hold})
-	})
+	s.act(func(st *State, evs *[]Event) { st.connectQueue(queue, channel, member, agent, evs) })
+}
+
+func (st *State) connectQueue(queue, channel, member, agent string, evs *[]Event) {
+	q, c, a := st.queue(queue), st.channel(channel), st.channel(agent)
+	if q == nil || c == nil || a == nil || q.position(c) == 0 {
+		return
+	}
+	hold := seconds(q.callers[q.position(c)-1].joined)
+	st.up(a, evs)
+	a.dialer = ""
+	*evs = append(*evs, dialEvent("DialEnd", c, a, "DialStatus", "ANSWER"))
+	st.unqueue(q, c, false, evs)
+	*evs = append(*evs, Event{Name: "AgentConnect", Headers: slices.Concat(c.snapshot(""), a.snapshot("Dest"), pairs([]string{
+		"Queue", q.Name, "Interface", member, "MemberName", member, "HoldTime", strconv.Itoa(hold), "RingTime", "0",
+	}))})
+	b := st.newBridge(bridge{kind: "basic", technology: "simple_bridge"}, evs)
+	st.enter(b, a, evs)
+	st.up(c, evs)
+	st.enter(b, c, evs)
+	q.talks = append(q.talks, queueTalk{caller: c, agent: a, member: member, since: time.Now(), hold: hold})
 }
 
 // A queueTalk is a caller with the member who took the call.
@@ -99,7 +105,7 @@ func seconds(since time.Time) int { return int(time.Now().Unix() - since.Unix())
 // complete ends the talks of a queue that a channel is in (app_queue.c, handle_hangup): that is when a queue counts a call.
 func (st *State) complete(q *Queue, c *Channel, evs *[]Event) {
 	q.talks = slices.DeleteFunc(q.talks, func(t queueTalk) bool {
-		reason := ""
+		var reason string
 		switch c {
 		case t.caller:
 			reason = "caller"

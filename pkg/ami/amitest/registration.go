@@ -12,18 +12,20 @@ type registration struct{ name, client, server, status string }
 // SetRegistration adds a PJSIP registration with a server or changes its status (Registered, Unregistered, Rejected).
 // The first time nothing is told.
 func (s *Server) SetRegistration(name, clientURI, serverURI, status string) {
-	s.act(func(st *State, evs *[]Event) {
-		i := slices.IndexFunc(st.registrations, func(r registration) bool { return r.name == name })
-		if i < 0 {
-			st.registrations = append(st.registrations, registration{name, clientURI, serverURI, status})
-			return
-		}
-		r := &st.registrations[i]
-		r.status = status
-		*evs = append(*evs, Event{Name: "Registry", Class: classSystem, Headers: pairs([]string{
-			"ChannelType", "PJSIP", "Username", r.client, "Domain", r.server, "Status", status,
-		})})
-	})
+	s.act(func(st *State, evs *[]Event) { st.register(name, clientURI, serverURI, status, evs) })
+}
+
+func (st *State) register(name, clientURI, serverURI, status string, evs *[]Event) {
+	i := slices.IndexFunc(st.registrations, func(r registration) bool { return r.name == name })
+	if i < 0 {
+		st.registrations = append(st.registrations, registration{name, clientURI, serverURI, status})
+		return
+	}
+	r := &st.registrations[i]
+	r.status = status
+	*evs = append(*evs, Event{Name: "Registry", Class: classSystem, Headers: pairs([]string{
+		"ChannelType", "PJSIP", "Username", r.client, "Domain", r.server, "Status", status,
+	})})
 }
 
 func showRegistrations(_ *Request, w *ResponseWriter) {

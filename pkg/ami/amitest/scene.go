@@ -12,32 +12,38 @@ import (
 // added. It returns the zero Channel if the caller is gone.
 func (s *Server) Dial(caller string, c Channel) (made Channel) {
 	s.act(func(st *State, evs *[]Event) {
-		var from *Channel
-		if caller != "" {
-			if from = st.channel(caller); from == nil {
-				return
-			}
-			c.Linkedid = from.Linkedid
-			c.ConnectedLineNum, c.ConnectedLineName = from.CallerIDNum, from.CallerIDName
+		if n := st.dial(caller, c, evs); n != nil {
+			made = *n
 		}
-		c.Name += fmt.Sprintf("-%08x", st.lastChan)
-		c.State = 4
-		if from != nil {
-			c.State = 0
-		}
-		n := st.add(c)
-		st.calls++
-		*evs = append(*evs, Event{Name: "Newchannel", Headers: n.snapshot("")})
-		if from != nil {
-			*evs = append(*evs, dialEvent("DialBegin", from, n, "DialString", endpointOf(n.Name)))
-			n.State = 5
-			*evs = append(*evs, Event{Name: "Newstate", Headers: n.snapshot("")},
-				dialEvent("DialState", from, n, "DialStatus", "RINGING"))
-			n.dialer = from.Uniqueid
-		}
-		made = *n
 	})
 	return made
+}
+
+func (st *State) dial(caller string, c Channel, evs *[]Event) *Channel {
+	var from *Channel
+	if caller != "" {
+		if from = st.channel(caller); from == nil {
+			return nil
+		}
+		c.Linkedid = from.Linkedid
+		c.ConnectedLineNum, c.ConnectedLineName = from.CallerIDNum, from.CallerIDName
+	}
+	c.Name += fmt.Sprintf("-%08x", st.lastChan)
+	c.State = 4
+	if from != nil {
+		c.State = 0
+	}
+	n := st.add(c)
+	st.calls++
+	*evs = append(*evs, Event{Name: "Newchannel", Headers: n.snapshot("")})
+	if from != nil {
+		*evs = append(*evs, dialEvent("DialBegin", from, n, "DialString", endpointOf(n.Name)))
+		n.State = 5
+		*evs = append(*evs, Event{Name: "Newstate", Headers: n.snapshot("")},
+			dialEvent("DialState", from, n, "DialStatus", "RINGING"))
+		n.dialer = from.Uniqueid
+	}
+	return n
 }
 
 func endpointOf(name string) string {
@@ -57,26 +63,28 @@ func dialEvent(name string, from, to *Channel, extra ...string) Event {
 
 // Answer makes a channel go up. Of one that Dial rang, the caller goes up too and both are bridged.
 func (s *Server) Answer(channel string) {
-	s.act(func(st *State, evs *[]Event) {
-		c := st.channel(channel)
-		if c == nil {
-			return
-		}
-		st.up(c, evs)
-		if c.dialer == "" {
-			return
-		}
-		from := st.channel(c.dialer)
-		c.dialer = ""
-		*evs = append(*evs, dialEvent("DialEnd", from, c, "DialStatus", "ANSWER"))
-		if from == nil {
-			return
-		}
-		st.up(from, evs)
-		b := st.newBridge(bridge{kind: "basic", technology: "simple_bridge"}, evs)
-		st.enter(b, c, evs)
-		st.enter(b, from, evs)
-	})
+	s.act(func(st *State, evs *[]Event) { st.answer(channel, evs) })
+}
+
+func (st *State) answer(channel string, evs *[]Event) {
+	c := st.channel(channel)
+	if c == nil {
+		return
+	}
+	st.up(c, evs)
+	if c.dialer == "" {
+		return
+	}
+	from := st.channel(c.dialer)
+	c.dialer = ""
+	*evs = append(*evs, dialEvent("DialEnd", from, c, "DialStatus", "ANSWER"))
+	if from == nil {
+		return
+	}
+	st.up(from, evs)
+	b := st.newBridge(bridge{kind: "basic", technology: "simple_bridge"}, evs)
+	st.enter(b, c, evs)
+	st.enter(b, from, evs)
 }
 
 func (st *State) up(c *Channel, evs *[]Event) {
@@ -88,33 +96,37 @@ func (st *State) up(c *Channel, evs *[]Event) {
 
 // Hold puts a channel on hold, or takes it off.
 func (s *Server) Hold(channel string, on bool) {
-	s.act(func(st *State, evs *[]Event) {
-		c := st.channel(channel)
-		switch {
-		case c == nil || c.held == on:
-		case on:
-			c.held = true
-			*evs = append(*evs, Event{Name: "Hold", Headers: append(c.snapshot(""), Header{"MusicClass", "default"})})
-		default:
-			c.held = false
-			*evs = append(*evs, Event{Name: "Unhold", Headers: c.snapshot("")})
-		}
-	})
+	s.act(func(st *State, evs *[]Event) { st.hold(channel, on, evs) })
+}
+
+func (st *State) hold(channel string, on bool, evs *[]Event) {
+	c := st.channel(channel)
+	switch {
+	case c == nil || c.held == on:
+	case on:
+		c.held = true
+		*evs = append(*evs, Event{Name: "Hold", Headers: append(c.snapshot(""), Header{"MusicClass", "default"})})
+	default:
+		c.held = false
+		*evs = append(*evs, Event{Name: "Unhold", Headers: c.snapshot("")})
+	}
 }
 
 // Execute lets a channel run an application at an extension.
 func (s *Server) Execute(channel, exten, app, data string) {
-	s.act(func(st *State, evs *[]Event) {
-		c := st.channel(channel)
-		if c == nil {
-			return
-		}
-		st.takeOut(c)
-		c.Exten, c.Application, c.Data = exten, app, data
-		c.Priority++
-		*evs = append(*evs, Event{Name: "Newexten", Headers: append(c.snapshot(""),
-			Header{"Extension", exten}, Header{"Application", app}, Header{"AppData", data})})
-	})
+	s.act(func(st *State, evs *[]Event) { st.execute(channel, exten, app, data, evs) })
+}
+
+func (st *State) execute(channel, exten, app, data string, evs *[]Event) {
+	c := st.channel(channel)
+	if c == nil {
+		return
+	}
+	st.takeOut(c)
+	c.Exten, c.Application, c.Data = exten, app, data
+	c.Priority++
+	*evs = append(*evs, Event{Name: "Newexten", Headers: append(c.snapshot(""),
+		Header{"Extension", exten}, Header{"Application", app}, Header{"AppData", data})})
 }
 
 // Rename gives a channel another name, as a masquerade does.
@@ -129,28 +141,30 @@ func (s *Server) Rename(channel, name string) {
 
 // BlindTransfer sends whom the transferer talks to on to an extension, and hangs the transferer up.
 func (s *Server) BlindTransfer(transferer, exten string) {
-	s.act(func(st *State, evs *[]Event) {
-		c := st.channel(transferer)
-		if c == nil || c.bridge == "" {
-			return
-		}
-		peers := st.within(c.bridge)
-		i := slices.IndexFunc(peers, func(o *Channel) bool { return o != c })
-		if i < 0 {
-			return
-		}
-		peer, b := peers[i], st.bridge(c.bridge)
-		*evs = append(*evs, Event{Name: "BlindTransfer", Headers: slices.Concat(
-			[]Header{{"Result", "Success"}}, c.snapshot("Transferer"), peer.snapshot("Transferee"), b.snapshot(st),
-			[]Header{{"IsExternal", "Yes"}, {"Context", orElse(peer.Context, "default")}, {"Extension", exten}})})
-		st.leave(c, evs)
-		st.leave(peer, evs)
-		peer.Exten, peer.Priority = exten, 1
-		peer.Application, peer.Data = "Wait", "3600"
-		*evs = append(*evs, Event{Name: "Newexten", Headers: append(peer.snapshot(""),
-			Header{"Extension", exten}, Header{"Application", "Wait"}, Header{"AppData", "3600"})})
-		st.end(c, 16, evs)
-	})
+	s.act(func(st *State, evs *[]Event) { st.blindTransfer(transferer, exten, evs) })
+}
+
+func (st *State) blindTransfer(transferer, exten string, evs *[]Event) {
+	c := st.channel(transferer)
+	if c == nil || c.bridge == "" {
+		return
+	}
+	peers := st.within[c.bridge]
+	i := slices.IndexFunc(peers, func(o *Channel) bool { return o != c })
+	if i < 0 {
+		return
+	}
+	peer, b := peers[i], st.bridge(c.bridge)
+	*evs = append(*evs, Event{Name: "BlindTransfer", Headers: slices.Concat(
+		[]Header{{"Result", "Success"}}, c.snapshot("Transferer"), peer.snapshot("Transferee"), b.snapshot(st),
+		[]Header{{"IsExternal", "Yes"}, {"Context", orElse(peer.Context, "default")}, {"Extension", exten}})})
+	st.leave(c, evs)
+	st.leave(peer, evs)
+	peer.Exten, peer.Priority = exten, 1
+	peer.Application, peer.Data = "Wait", "3600"
+	*evs = append(*evs, Event{Name: "Newexten", Headers: append(peer.snapshot(""),
+		Header{"Extension", exten}, Header{"Application", "Wait"}, Header{"AppData", "3600"})})
+	st.end(c, 16, evs)
 }
 
 // AttendedTransfer joins whom a transferer talks to on two channels of his, and hangs both up.
@@ -161,7 +175,7 @@ func (s *Server) AttendedTransfer(first, second string) {
 			return
 		}
 		to := st.bridge(a.bridge)
-		moved := slices.DeleteFunc(st.within(b.bridge), func(o *Channel) bool { return o == b })
+		moved := slices.DeleteFunc(slices.Clone(st.within[b.bridge]), func(o *Channel) bool { return o == b })
 		from := st.bridge(b.bridge)
 		*evs = append(*evs, Event{Name: "AttendedTransfer", Headers: slices.Concat(
 			[]Header{{"Result", "Success"}}, a.snapshot("OrigTransferer"), b.snapshot("SecondTransferer"),

@@ -16,6 +16,8 @@ type State struct {
 	version       Version    // set before anybody sees it
 	mu            sync.Mutex // guards the rest; a leaf
 	channels      []*Channel
+	byID          map[string]*Channel
+	within        map[string][]*Channel // by the bridge that they are in
 	bridges       []*bridge
 	parked        []parkedChannel
 	devices       []Header // name, state; endpoints' own are with them until they change
@@ -249,7 +251,11 @@ func (st *State) add(c Channel) *Channel {
 		c.Priority = 1
 	}
 	c.hungup = make(chan struct{})
+	if st.byID == nil {
+		st.byID, st.within = make(map[string]*Channel), make(map[string][]*Channel)
+	}
 	st.channels = append(st.channels, &c)
+	st.byID[c.Uniqueid] = &c
 	return &c
 }
 
@@ -267,8 +273,11 @@ func (st *State) Channels() []Channel {
 // channel finds a channel by name, unique ID or name prefix, as
 // ast_channel_get_by_name does; mu is held.
 func (st *State) channel(name string) *Channel {
+	if c := st.byID[name]; c != nil {
+		return c
+	}
 	for _, c := range st.channels {
-		if strings.EqualFold(c.Name, name) || c.Uniqueid == name {
+		if strings.EqualFold(c.Name, name) {
 			return c
 		}
 	}
@@ -282,6 +291,10 @@ func (st *State) remove(c *Channel) bool {
 		return false
 	}
 	st.channels = slices.Delete(st.channels, i, i+1)
+	if st.byID[c.Uniqueid] == c {
+		delete(st.byID, c.Uniqueid)
+	}
+	st.part(c)
 	return true
 }
 

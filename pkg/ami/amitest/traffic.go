@@ -1,7 +1,6 @@
 package amitest
 
 import (
-	"container/heap"
 	"context"
 	"fmt"
 	"math"
@@ -12,7 +11,7 @@ import (
 
 // TrafficConfig says how much goes on. Rates may be combined.
 type TrafficConfig struct {
-	// CallsPerSecond starts calls evenly; each makes some 24 events spread over its
+	// CallsPerSecond starts calls evenly; each makes some 28 events spread over its
 	// life.
 	CallsPerSecond float64
 	// EventsPerSecond emits the events of calls in order, but at this rate instead
@@ -21,15 +20,15 @@ type TrafficConfig struct {
 	// Ring and Talk are the means of how long a call rings and talks; 3 s and 30 s
 	// if 0.
 	Ring, Talk time.Duration
-	// Events ends the traffic after so many; 0 for no limit.
+	// Events ends the traffic after so many, and what comes together with the last; 0 for no limit.
 	Events int
 	// Seed makes the calls differ; the same seed makes the same calls.
 	Seed uint64
 }
 
-// Traffic emits the events of simulated calls, some 24 headers and 590 bytes each,
-// until ctx ends, the server closes or the limit is reached. It returns how many it
-// emitted. The calls exist only as events: no channel is listed.
+// Traffic plays calls, or emits the events of calls, some 24 headers and 590 bytes each, until ctx ends, the server closes or
+// the limit is reached. It returns how many events it emitted. The calls of CallsPerSecond are channels of the server's, which
+// wait in its queues, ring, talk, are held and transferred, so that lists show them; those of EventsPerSecond are events alone.
 func (s *Server) Traffic(ctx context.Context, cfg TrafficConfig) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -42,13 +41,17 @@ func (s *Server) Traffic(ctx context.Context, cfg TrafficConfig) int {
 	}
 	cfg.Ring, cfg.Talk = min(cfg.Ring, maxMean), min(cfg.Talk, maxMean)
 	t := &traffic{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x7ea)), start: time.Now(), base: s.bootTime().Unix()}
+	p := newPlay(s, cfg)
 	sent := 0
 	for ctx.Err() == nil && (cfg.Events == 0 || sent < cfg.Events) {
-		evs := t.due(time.Since(t.start))
+		now := time.Since(t.start)
+		played := p.due(now, cfg.Events-sent)
+		sent += played
+		evs := t.due(now)
 		if cfg.Events > 0 {
-			evs = evs[:min(len(evs), cfg.Events-sent)]
+			evs = evs[:max(0, min(len(evs), cfg.Events-sent))]
 		}
-		if len(evs) == 0 {
+		if len(evs)+played == 0 {
 			if pause(ctx, tick) != nil {
 				break
 			}
@@ -69,15 +72,13 @@ const maxMean = time.Duration(math.MaxInt64 / 4)
 // traffic is the state of one stream of calls: what is due is a function of the
 // time since its start and the seed alone.
 type traffic struct {
-	cfg     TrafficConfig
-	rng     *rand.Rand
-	start   time.Time
-	base    int64
-	calls   int
-	started int
-	sent    int // by EventsPerSecond
-	pending scripted
-	ready   []Event
+	cfg   TrafficConfig
+	rng   *rand.Rand
+	start time.Time
+	base  int64
+	calls int
+	sent  int
+	ready []Event
 }
 
 // scene is an event of a call at a time since the start of the traffic.
@@ -86,33 +87,9 @@ type scene struct {
 	ev Event
 }
 
-// scripted is a heap of scenes, the earliest first.
-type scripted []scene
-
-func (h scripted) Len() int           { return len(h) }
-func (h scripted) Less(i, j int) bool { return h[i].at < h[j].at }
-func (h scripted) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *scripted) Push(x any)        { *h = append(*h, x.(scene)) }
-func (h *scripted) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
-}
-
 // due returns the events that fall due up to now.
 func (t *traffic) due(now time.Duration) []Event {
 	var out []Event
-	if t.cfg.CallsPerSecond > 0 {
-		for want := int(now.Seconds()*t.cfg.CallsPerSecond) + 1; t.started < want; t.started++ {
-			at := time.Duration(float64(t.started) / t.cfg.CallsPerSecond * float64(time.Second))
-			for _, sc := range t.call(at) {
-				heap.Push(&t.pending, sc)
-			}
-		}
-		for len(t.pending) > 0 && t.pending[0].at <= now {
-			out = append(out, heap.Pop(&t.pending).(scene).ev)
-		}
-	}
 	if t.cfg.EventsPerSecond > 0 {
 		const most = 4096 // a late stream catches up in steps
 		for want := min(int(now.Seconds()*t.cfg.EventsPerSecond)+1, t.sent+most); t.sent < want; t.sent++ {
@@ -125,11 +102,6 @@ func (t *traffic) due(now time.Duration) []Event {
 		}
 	}
 	return out
-}
-
-// around draws a time of that mean, from half of it to one and a half.
-func (t *traffic) around(mean time.Duration) time.Duration {
-	return mean/2 + time.Duration(t.rng.Int64N(int64(mean)+1))
 }
 
 // call writes the script of one call: a caller comes in, a member of staff is
@@ -164,7 +136,7 @@ func (t *traffic) call(at time.Duration) []scene {
 	b.State = 5
 	sc.one("Newstate", b)
 	sc.two("DialState", a, b, "DialStatus", "RINGING")
-	sc.at += t.around(t.cfg.Ring)
+	sc.at += around(t.rng, t.cfg.Ring)
 	bridge := fmt.Sprintf("%08x-2c1d-4c4e-9a53-%012x", n, n)
 	if answered := t.rng.IntN(10) < 8; answered {
 		b.State = 6
@@ -174,7 +146,7 @@ func (t *traffic) call(at time.Duration) []scene {
 		sc.one("QueueCallerLeave", a, "Queue", "support", "Position", "1", "Count", "0")
 		sc.bridged("BridgeEnter", b, bridge, 1)
 		sc.bridged("BridgeEnter", a, bridge, 2)
-		talk := t.around(t.cfg.Talk)
+		talk := around(t.rng, t.cfg.Talk)
 		for i, ch := range []*Channel{a, b, a, b} {
 			sc.at += talk / 4
 			sc.one([]string{"RTCPSent", "RTCPReceived"}[i/2], ch, rtcp...)

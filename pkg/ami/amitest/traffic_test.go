@@ -23,8 +23,44 @@ func TestTrafficRates(t *testing.T) {
 		if got < 4990 || got > 5001 {
 			t.Errorf("%d events in 10 s at 500/s", got)
 		}
-		if got := s.Traffic(t.Context(), TrafficConfig{CallsPerSecond: 100, Events: 1000, Talk: time.Second, Ring: time.Second}); got != 1000 {
+		if got := s.Traffic(t.Context(), TrafficConfig{CallsPerSecond: 100, Events: 1000, Talk: time.Second, Ring: time.Second}); got < 1000 || got > 1030 {
 			t.Errorf("%d events, wanted 1000", got)
+		}
+	})
+}
+
+// The calls of CallsPerSecond are there: lists show them, they wait in queues, and they end.
+func TestTrafficIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewServer(WithoutListener())
+		defer s.Close()
+		s.State().AddQueue(Queue{Name: "sales", Members: []QueueMember{{Name: "Alice", Interface: "PJSIP/alice"}}})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		done := make(chan int)
+		go func() {
+			done <- s.Traffic(ctx, TrafficConfig{CallsPerSecond: 10, Ring: time.Second, Talk: 10 * time.Second})
+		}()
+		time.Sleep(4 * time.Minute)
+		synctest.Wait()
+		up, held, bridged := s.State().Channels(), 0, 0
+		for _, c := range up {
+			if c.held {
+				held++
+			}
+			if c.bridge != "" {
+				bridged++
+			}
+		}
+		if n := len(up); n < 100 || n > 400 || held == 0 || bridged < n/2 {
+			t.Errorf("%d channels are up, %d held, %d bridged, of 10 calls a second that last 11 s", n, held, bridged)
+		}
+		q := s.State().selected("sales")[0]
+		if q.completed < 1000 || q.abandoned < 100 || len(q.callers) == 0 || len(q.callers) > 50 || len(q.talks) > 200 {
+			t.Errorf("the queue has completed %d, abandoned %d, %d wait, %d talk", q.completed, q.abandoned, len(q.callers), len(q.talks))
+		}
+		if n := <-done; n < 50_000 || n > 120_000 {
+			t.Errorf("%d events of 3,000 calls", n)
 		}
 	})
 }

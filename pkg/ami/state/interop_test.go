@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 // A labWorld is a real Asterisk, what goes on at it, and who watches.
 type labWorld struct {
 	t       *testing.T
+	version string
 	rng     *rand.Rand
 	driver  *ami.Node // gives the server something to do
 	config  ami.Config
@@ -30,13 +32,14 @@ type labWorld struct {
 }
 
 // TestRealServers plays random calls, transfers, queues, conferences and parking on real servers, cuts the watcher's
-// session now and then, and compares what is held with what somebody finds who comes new.
+// session twenty times in ten minutes and kills the server five times (with AMICTL_LAB_MAY_KILL=1), and compares each five
+// seconds what is held with what somebody finds who comes new.
 //
-// AMICTL_STATE_LAB says how long, 30s if nothing is said.
+// AMICTL_STATE_LAB says how long, 30s if nothing is said: then there is one of each.
 func TestRealServers(t *testing.T) {
 	for _, version := range []string{"22", "16"} {
 		t.Run(version, func(t *testing.T) {
-			w := &labWorld{t: t, rng: rand.New(rand.NewPCG(uint64(environment("AMICTL_SEED", 1)), 2)), config: labConfig(t, version)}
+			w := &labWorld{t: t, version: version, rng: rand.New(rand.NewPCG(uint64(environment("AMICTL_SEED", 1)), 2)), config: labConfig(t, version)}
 			w.run()
 		})
 	}
@@ -72,8 +75,17 @@ func (w *labWorld) run() {
 	defer w.watcher.Close()
 	mirror := newMirror(w.t, w.watcher)
 	defer mirror.close()
-	compared := 0
-	for end := time.Now().Add(length); time.Now().Before(end) && !w.t.Failed(); compared++ {
+	compared, cuts, kills := 0, 0, 0
+	for begin := time.Now(); time.Since(begin) < length && !w.t.Failed(); compared++ {
+		done := float64(time.Since(begin)) / float64(length)
+		if cuts < int(done*max(1, 20*length.Minutes()/10)+0.5) {
+			cuts++
+			w.cut()
+		}
+		if os.Getenv("AMICTL_LAB_MAY_KILL") == "1" && kills < int(done*max(1, 5*length.Minutes()/10)+0.5) {
+			kills++
+			w.kill()
+		}
 		for pause := time.Now().Add(5 * time.Second); time.Now().Before(pause); {
 			w.act()
 			time.Sleep(time.Duration(w.rng.Int64N(int64(200 * time.Millisecond))))
@@ -86,9 +98,28 @@ func (w *labWorld) run() {
 	mirror.mu.Lock()
 	defer mirror.mu.Unlock()
 	n := w.watcher.Snapshot().Nodes[0]
-	w.t.Logf("%d comparisons, %d calls ended, node %+v", compared, mirror.records, n)
+	w.t.Logf("%d comparisons, %d sessions cut, %d kills, %d calls ended, node %+v", compared, cuts, kills, mirror.records, n)
 	if n.Drift > 0 {
 		w.t.Errorf("%d findings of audits that no event explains", n.Drift)
+	}
+}
+
+// cut ends the watcher's session.
+func (w *labWorld) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.conn != nil {
+		_ = w.conn.Close()
+	}
+}
+
+// kill ends the server as a crash would, and starts it again.
+func (w *labWorld) kill() {
+	script := os.Getenv("AMICTL_LAB_SCRIPT")
+	for _, verb := range []string{"kill", "start"} {
+		if out, err := exec.CommandContext(w.t.Context(), script, verb, w.version).CombinedOutput(); err != nil { //nolint:gosec // the lab's own
+			w.t.Fatalf("%s %s %s: %v\n%s", script, verb, w.version, err, out)
+		}
 	}
 }
 
@@ -117,7 +148,7 @@ func (w *labWorld) act() {
 			"CallerID", fmt.Sprintf(`"Caller %d" <%d>`, w.rng.IntN(100), 100+w.rng.IntN(100)))
 	}
 	pick := func(of ...string) string { return of[w.rng.IntN(len(of))] }
-	switch w.rng.IntN(16) {
+	switch w.rng.IntN(15) {
 	case 0, 1:
 		call(pick("100", "200", "100/n"), "Dial", pick("Local/202@default/n,5", "Local/203@default,5", "Local/302@default/n,2", "Local/300@default/n,2"))
 	case 2, 3:
@@ -144,14 +175,6 @@ func (w *labWorld) act() {
 		w.do("Redirect", "Channel", w.channel(), "Context", "default", "Exten", pick("200", "400", "500"), "Priority", "1")
 	case 14:
 		w.do("Setvar", "Channel", w.channel(), "Variable", "CHANNEL(accountcode)", "Value", pick("a", "b"))
-	case 15:
-		if w.rng.IntN(6) == 0 {
-			w.mu.Lock()
-			if w.conn != nil {
-				_ = w.conn.Close()
-			}
-			w.mu.Unlock()
-		}
 	}
 	if n := w.rng.IntN(40); n == 0 { // so that it does not grow without end
 		w.do("Hangup", "Channel", "/^Local.*$/")

@@ -1,0 +1,79 @@
+package top
+
+import (
+	"sync"
+
+	"github.com/gdamore/tcell/v2"
+)
+
+// A terminal is where grids are shown.
+type terminal struct {
+	screen tcell.Screen
+	once   sync.Once
+	styles [Bad + 1]tcell.Style
+}
+
+// openTerminal takes the terminal.
+func openTerminal() (*terminal, error) {
+	screen, err := tcell.NewScreen()
+	if err != nil {
+		return nil, err
+	}
+	if err := screen.Init(); err != nil {
+		return nil, err
+	}
+	return newTerminal(screen), nil
+}
+
+// newTerminal chooses styles that can be told apart on a light and on a dark terminal, and without colours.
+func newTerminal(screen tcell.Screen) *terminal {
+	t := &terminal{screen: screen}
+	plain := tcell.StyleDefault
+	t.styles = [...]tcell.Style{
+		Plain: plain, Dim: plain.Dim(true), Strong: plain.Bold(true), Bar: plain.Reverse(true), Cursor: plain.Reverse(true),
+		Good: plain.Foreground(tcell.ColorGreen), Warn: plain.Foreground(tcell.ColorOlive), Bad: plain.Foreground(tcell.ColorMaroon).Bold(true),
+	}
+	if screen.Colors() < 8 {
+		t.styles[Good], t.styles[Warn], t.styles[Bad] = plain, plain.Underline(true), plain.Bold(true).Underline(true)
+	}
+	return t
+}
+
+// close leaves the terminal as it was.
+func (t *terminal) close() { t.once.Do(t.screen.Fini) }
+
+// show puts a grid on the terminal: what has changed is sent, and nothing else.
+func (t *terminal) show(g *Grid) {
+	for y := range g.Height {
+		for x := range g.Width {
+			if c := g.At(x, y); c.Rune != 0 {
+				t.screen.SetContent(x, y, c.Rune, nil, t.styles[c.Style])
+			}
+		}
+	}
+	if g.CursorX >= 0 {
+		t.screen.ShowCursor(g.CursorX, g.CursorY)
+	} else {
+		t.screen.HideCursor()
+	}
+	t.screen.Show()
+}
+
+// keyNames are those of keys that are no characters.
+var keyNames = map[tcell.Key]string{
+	tcell.KeyUp: "up", tcell.KeyDown: "down", tcell.KeyLeft: "left", tcell.KeyRight: "right", tcell.KeyPgUp: "pgup", tcell.KeyPgDn: "pgdn",
+	tcell.KeyHome: "home", tcell.KeyEnd: "end", tcell.KeyEnter: "enter", tcell.KeyEscape: "esc", tcell.KeyTab: "tab",
+	tcell.KeyBacktab: "backtab", tcell.KeyBackspace: "backspace", tcell.KeyBackspace2: "backspace", tcell.KeyCtrlC: "ctrl-c",
+	tcell.KeyCtrlL: "ctrl-l", tcell.KeyCtrlZ: "ctrl-z", tcell.KeyCtrlU: "ctrl-u",
+}
+
+// keyName is how a model calls a key, "" for one that it has no use for.
+func keyName(e *tcell.EventKey) string {
+	if e.Key() == tcell.KeyRune {
+		if e.Modifiers()&tcell.ModAlt != 0 {
+			return ""
+		}
+		return string(e.Rune())
+	}
+	return keyNames[e.Key()]
+}

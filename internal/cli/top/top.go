@@ -1,0 +1,79 @@
+package top
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/apntalk/amictl/internal/cli/act"
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/held"
+	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/pkg/ami/state"
+)
+
+const help = `Examples:
+  amictl top
+  amictl top -C prod --label site=berlin
+  amictl sim --calls-per-second 5 -- amictl top     a first look
+
+Shows what the servers hold on the whole terminal, and keeps it up to date: calls by age with both ends, queues with who waits
+in them, endpoints and registrations that are down, conferences, nodes with their rates. ? shows the keys: they sort, filter by
+a condition, choose nodes, open a call's events or a queue's members, pause a member, hang up, kick.
+
+What changes something asks first. In a protected context it is refused, unless --yes is given. The screen is drawn at most ten
+times a second, and only what changed of it is sent. q ends it, and so does a signal; the terminal is left as it was.`
+
+// options are those of top.
+type options struct{ yes bool }
+
+// Command makes the subcommand.
+func Command(r *run.Run) *cli.Command {
+	o := &options{}
+	return r.Tell(&cli.Command{
+		Name:        "top",
+		Usage:       "watch calls, queues and what is down, on the whole terminal",
+		Description: help,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "allow changes to what a protected context holds; each is asked all the same", Destination: &o.yes},
+		},
+		Action: func(ctx context.Context, _ *cli.Command) error { return top(ctx, r, o) },
+	}, run.About{})
+}
+
+func top(ctx context.Context, r *run.Run, o *options) error {
+	nodes, err := target.Nodes(r)
+	if err != nil {
+		return err
+	}
+	if !run.IsTerminal(r.Stdout) || !run.IsTerminal(r.Stdin) {
+		return fail.Usage("`amictl state` and `amictl calls` print what it shows", "top is for a terminal")
+	}
+	protected := func(string) string { return "" }
+	if !o.yes {
+		p := act.ProtectedBy(r, nodes)
+		protected = func(node string) string {
+			if why := p.Why(r, node); why != "" {
+				return why + "; start top with --yes to change something"
+			}
+			return ""
+		}
+	}
+	w, err := held.Follow(ctx, r, nodes, state.Options{Kinds: Kinds()})
+	if err != nil {
+		return err
+	}
+	defer w.Finish(ctx)
+	if err := target.Await(ctx, r, w.Cluster, 1); err != nil {
+		return err
+	}
+	t, err := openTerminal()
+	if err != nil {
+		return fail.Usage("TERM names it", "the terminal cannot be drawn on: %v", err)
+	}
+	r.OnDeath(t.close)
+	defer t.close()
+	s := &shell{run: r, watch: w, model: NewModel(len(nodes), protected), term: t}
+	return s.loop(ctx)
+}
