@@ -39,7 +39,10 @@ func (d *door) events(q *request) error {
 	ctx, cancel := context.WithCancel(q.Context())
 	defer cancel()
 	defer context.AfterFunc(d.stopping, cancel)()
-	kind := q.prefers(sseType, linesType)
+	kind := q.prefers(sseType, linesType, jsonType)
+	if kind == jsonType { // what has no end cannot be an array
+		kind = linesType
+	}
 	f.sink, f.sse, f.epoch = q.sink(kind), kind == sseType, d.up.Window.Epoch()
 	q.w.Header().Set("X-Accel-Buffering", "no") // a proxy must not wait for more
 	return f.run(ctx, cursor, &q.seat, d.limits.heartbeat)

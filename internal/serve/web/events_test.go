@@ -84,6 +84,22 @@ func TestEventsResume(t *testing.T) {
 	}
 }
 
+// The client says by Accept what the stream is made of.
+func TestEventsByAccept(t *testing.T) {
+	t.Parallel()
+	f := open(t, setup{})
+	for accept, want := range map[string]string{
+		"": sseType, "*/*": sseType, "text/event-stream": sseType, "application/x-ndjson": linesType, "application/jsonl": linesType, "application/json": linesType,
+		"application/json;q=0.1, text/event-stream;q=0.9": sseType, "text/html, application/x-ndjson;q=0.5": linesType, "nonsense;;;": sseType,
+	} {
+		answer := f.send(t.Context(), try{method: http.MethodHead, path: "/v1/events", header: http.Header{"Accept": {accept}}})
+		answer.Body.Close()
+		if got := answer.Header.Get("Content-Type"); got != want {
+			t.Errorf("Accept %q is answered with %q, want %q", accept, got, want)
+		}
+	}
+}
+
 // Who asks for the headers of a stream alone gets them, and is gone.
 func TestHeadOfStreams(t *testing.T) {
 	t.Parallel()
