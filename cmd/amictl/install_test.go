@@ -18,7 +18,7 @@ func TestInstall(t *testing.T) {
 	prefix := t.TempDir()
 	c := exec.CommandContext(t.Context(), bash, "../../scripts/install")
 	c.Env = append(os.Environ(), "PREFIX="+prefix, "DESTDIR=", "BINARY="+binary)
-	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "put "+prefix+"/bin into PATH") {
+	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "put "+prefix+"/bin into PATH") || !strings.Contains(string(out), "fpath=("+prefix+"/share/zsh/site-functions $fpath)") {
 		t.Fatalf("%v: %s", err, out)
 	}
 	pages, err := filepath.Glob("../../docs/man/*.1")

@@ -39,8 +39,8 @@ func arrange(r *run.Run, root *cli.Command, args []string) (*arranged, error) {
 			return a, wrong
 		}
 	}
-	if wrong == nil && !a.help && len(a.command.Commands) > 0 {
-		wrong = fail.Usage("see `"+flags.HelpFor(a.command)+"`", "%s needs a subcommand: %s", a.command.UsageText, commandNames(a.command))
+	if len(a.command.Commands) > 0 { // alone it does nothing
+		a.help = true
 	}
 	return a, wrong
 }
@@ -50,9 +50,9 @@ func (a *arranged) take(args []string) (taken int, err error) {
 	arg := args[0]
 	switch {
 	case len(arg) < 2 || arg[0] != '-':
-		return 1, a.word(arg)
+		return 1, a.word(arg, args[1:])
 	case arg == "--version" && a.command == a.root: // as other programs have it
-		return 1, a.word("version")
+		return 1, a.word("version", nil)
 	case arg == "-h" || arg == "--help":
 		a.help = true
 		return 1, nil
@@ -62,6 +62,9 @@ func (a *arranged) take(args []string) (taken int, err error) {
 		arg = own + strings.TrimPrefix(arg, name)
 	}
 	flag, global := flags.LookupFlag(a.root, a.command, arg)
+	if flag == nil && a.cluster(arg) {
+		return 1, nil
+	}
 	if flag == nil {
 		return 1, unknownFlag(a.run, a.root, a.command, arg)
 	}
@@ -84,8 +87,31 @@ func (a *arranged) take(args []string) (taken int, err error) {
 	return len(words), nil
 }
 
-// word reads a word that is not a flag: the name of a subcommand where there are some, an argument elsewhere.
-func (a *arranged) word(arg string) error {
+// cluster reads several short flags that take no value, written as one: -qv. It reports whether that is what arg is.
+func (a *arranged) cluster(arg string) bool {
+	if arg[1] == '-' {
+		return false
+	}
+	for _, one := range []bool{false, true} { // first look whether all are there
+		for _, letter := range arg[1:] {
+			short := "-" + string(letter)
+			flag, global := flags.LookupFlag(a.root, a.command, short)
+			switch {
+			case flag == nil || !flags.IsBool(flag):
+				return false
+			case one && global:
+				a.globals = append(a.globals, short)
+			case one:
+				a.locals = append(a.locals, short)
+			}
+		}
+	}
+	return true
+}
+
+// word reads a word that is not a flag: the name of a subcommand where there are some, an argument elsewhere. The words behind
+// it may say what was meant.
+func (a *arranged) word(arg string, behind []string) error {
 	if len(a.command.Commands) == 0 {
 		a.positional = append(a.positional, arg)
 		return nil
@@ -96,7 +122,7 @@ func (a *arranged) word(arg string) error {
 	}
 	sub := a.command.Command(arg)
 	if sub == nil {
-		return unknownCommand(a.command, arg)
+		return unknownCommand(a.root, a.command, arg, behind)
 	}
 	a.command, a.path = sub, append(a.path, arg)
 	return nil
@@ -119,47 +145,6 @@ func (a *arranged) unwanted() error {
 		return fail.Usage(cmp.Or(about.Args.Hint, see), "%s takes no arguments, but got %q", a.command.UsageText, a.positional[0])
 	}
 	return nil
-}
-
-func unknownCommand(parent *cli.Command, name string) error {
-	var names []string
-	for _, c := range parent.Commands {
-		names = append(names, c.Name)
-	}
-	hint := "see `" + flags.HelpFor(parent) + "`"
-	if near := fail.Nearest(name, names); near != "" {
-		hint = "did you mean `" + parent.UsageText + " " + near + "`?"
-	}
-	return fail.Usage(hint, "%s has no subcommand %q", parent.UsageText, name)
-}
-
-func unknownFlag(r *run.Run, root, command *cli.Command, arg string) error {
-	name, _, _ := strings.Cut(arg, "=")
-	var names []string
-	for _, f := range slices.Concat(command.Flags, root.Flags) {
-		for _, n := range f.Names() {
-			if len(n) > 1 {
-				names = append(names, "--"+n)
-			}
-		}
-	}
-	hint := "see `" + flags.HelpFor(command) + "`"
-	if near := fail.Nearest("--"+strings.TrimLeft(name, "-"), names); near != "" {
-		hint = "did you mean " + near + "?"
-	} else if command == root {
-		hint = "flags of a subcommand go after its name"
-	} else if r.About(command).Rest.Kind != run.NoWords {
-		hint = "put anything that is not a flag of amictl after `--`"
-	}
-	return fail.Usage(hint, "%s has no flag %s", command.UsageText, name)
-}
-
-func commandNames(c *cli.Command) string {
-	var names []string
-	for _, sub := range c.Commands {
-		names = append(names, sub.Name)
-	}
-	return strings.Join(names, ", ")
 }
 
 // An argumentError is what urfave/cli found in the arguments.

@@ -154,36 +154,6 @@ func flagDoc(f cli.Flag) (names, about string) {
 	return names, about
 }
 
-// exitStatuses are what every page says about them.
-var exitStatuses = []struct{ status, meaning string }{
-	{"0", "ok"},
-	{"1", "the server said Error, the call failed, or a condition was false"},
-	{"2", "usage, configuration, or input refused before anything was sent"},
-	{"3", "cannot connect, or a timeout with nothing sent: nothing was executed, safe to retry"},
-	{"4", "login or permission refused: nothing was executed"},
-	{"5", "timed out: may have run"},
-	{"6", "several nodes or lines, and they ended differently; one common failure keeps its own status"},
-	{"7", "connection lost after bytes may have left, events are missing, or the output cannot be written: may have run"},
-	{"70", "a bug in amictl, or an error that it does not know: may have run"},
-	{"98", "bench: the result is invalid"},
-	{"99", "bench: a threshold failed"},
-	{"signal", "cleaned up, then died by the signal itself"},
-}
-
-var environment = []struct{ name, About string }{
-	{"AMICTL_CONFIG", "the configuration file"},
-	{"AMICTL_CONTEXT", "the current context"},
-	{"AMICTL_NODE", "the node, as --node takes it"},
-	{"AMICTL_OUTPUT", "the output format"},
-	{"AMICTL_TIMEOUT", "the time for one action or wait"},
-	{"AMICTL_SECRET_FILE", "the file with the secret"},
-	{"NO_COLOR", "no colour, if it is not empty"},
-	{"TERM", "no colour, if it is dumb"},
-	{"HOME", "the home folder; what the user database says if absent or relative"},
-	{"XDG_CONFIG_HOME", "where amictl/config.toml is; ~/.config if absent or relative"},
-	{"CREDENTIALS_DIRECTORY", "where systemd puts the secrets that cred:NAME refers to"},
-}
-
 // manPage makes the man page of a command.
 func manPage(root, c *cli.Command) []byte {
 	var b bytes.Buffer

@@ -167,7 +167,7 @@ func commandExists(line string) error {
 	}
 	r := run.New(words, nil, nil, nil, noEnv)
 	arranged, err := arrange(r, everything(r), r.Args)
-	if err != nil && !strings.Contains(err.Error(), "needs a subcommand") { // a group is named alone
+	if err != nil {
 		return err
 	}
 	if err == nil && !arranged.help {

@@ -24,7 +24,7 @@ var arrows = map[string]string{
 	"pkg/ami/amitest":  "internal/manager pkg/ami/wire internal/capture internal/packet/inside",
 	"pkg/ami/state":    "pkg/ami pkg/ami/wire",
 	"pkg/ami/amiprom":  "pkg/ami internal/metrics internal/metrics/prom",
-	"pkg/output":       "pkg/ami pkg/ami/wire pkg/ami/redact internal/query internal/packet/inside",
+	"pkg/output":       "pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/catalog internal/query internal/packet/inside",
 
 	"internal/metrics":      "pkg/ami",
 	"internal/packed":       "pkg/ami internal/packet internal/packet/inside",
@@ -60,7 +60,7 @@ var arrows = map[string]string{
 
 	"internal/cli/fail":     "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
 	"internal/cli/flags":    "internal/duration",
-	"internal/cli/config":   "internal/atomicfile internal/tomlfile internal/serve/users internal/cli/fail pkg/ami pkg/ami/redact",
+	"internal/cli/config":   "internal/atomicfile internal/tomlfile internal/serve/users internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
 	"internal/cli/run":      "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
 	"internal/cli/target":   floor + " internal/loopback pkg/ami/redact",
 	"internal/cli/act":      floor + " internal/cli/target internal/cond pkg/ami/catalog",

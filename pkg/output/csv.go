@@ -27,9 +27,9 @@ func appendCSV(dst []byte, cells []string) []byte {
 	return append(dst, '\n')
 }
 
-// column returns what --fields means by a name: one of the keys node, event, time, ts, type in lower case, else the
+// eventColumn returns what --fields means by a name: one of the keys node, event, time, ts, type in lower case, else the
 // header of that name, whatever its case.
-func column(name string, ev *ami.Event, typ string) string {
+func eventColumn(name string, ev *ami.Event, typ string) string {
 	switch name {
 	case "type":
 		return typ
@@ -65,7 +65,7 @@ func joined(m *wire.Message, name string) (text string, found bool) {
 	return text, found
 }
 
-// replyColumn is column for a reply that is no list.
+// replyColumn is eventColumn for a reply that is no list.
 func replyColumn(name string, r *ami.Reply, origin *Origin) string {
 	switch name {
 	case "action":
@@ -88,5 +88,49 @@ func replyColumn(name string, r *ami.Reply, origin *Origin) string {
 		return v
 	}
 	ev := ami.Event{Node: r.Node, Received: r.Received}
-	return column(name, &ev, "reply")
+	return eventColumn(name, &ev, "reply")
+}
+
+// merge prints sheets as one CSV table with all their columns, and of which kind a row is if they are of several.
+func (p *Printer) merge(of *sheets) {
+	var keys []string
+	at := make(map[string]int)
+	add := func(key string) {
+		if _, known := at[key]; !known {
+			at[key] = len(keys)
+			keys = append(keys, key)
+		}
+	}
+	if p.o.Nodes {
+		add("node")
+	}
+	several := len(of.all) > 1
+	for _, s := range of.all {
+		if several {
+			add(s.kindKey)
+		}
+		for i, key := range s.keys {
+			if s.used[i] {
+				add(key)
+			}
+		}
+	}
+	if len(keys) == 0 {
+		return
+	}
+	p.buf = appendCSV(p.buf, keys)
+	for _, s := range of.all {
+		for _, row := range s.rows {
+			cells := make([]string, len(keys))
+			if several {
+				cells[at[s.kindKey]] = s.kind
+			}
+			for i, c := range row {
+				if s.used[i] {
+					cells[at[s.keys[i]]] = c.text
+				}
+			}
+			p.csvRow(cells)
+		}
+	}
 }

@@ -159,8 +159,8 @@ func FuzzEventLine(f *testing.F) {
 		if !ok {
 			return
 		}
-		style := lineStyle{Node: true, Width: width & 255}
-		line := string(appendEventLine(nil, &ami.Event{Message: m, Node: node, Received: noon}, style))
+		style := Options{Nodes: true, Width: width & 255}
+		line := lineOf(&ami.Event{Message: m, Node: node, Received: noon}, style)
 		line = strings.TrimSuffix(line, "\n")
 		for _, r := range line {
 			if r != '\t' && (unicode.IsControl(r) || unsafeRune(r)) || r == utf8.RuneError && !strings.Contains(name+headers+node, "\ufffd") {

@@ -211,7 +211,7 @@ func TestDurationText(t *testing.T) {
 func TestTableUsesItsWidth(t *testing.T) {
 	table := func() *table {
 		tb := newTable("NAME", "PLACE", "WHY")
-		tb.Add("a name of 18 chars", "a place, which has 30 in all..", "x")
+		tb.addText("a name of 18 chars", "a place, which has 30 in all..", "x")
 		return tb
 	}
 	const natural = 18 + 2 + 30 + 2 + 3

@@ -5,145 +5,299 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apntalk/amictl/internal/packet/inside"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// A lineStyle says how an event becomes one line of text for people.
-type lineStyle struct {
-	Node   bool     // name the node
-	Width  int      // columns; longer lines are cut. 0: no limit
-	Color  bool     // ANSI colours
-	Fields []string // the headers to show; empty: all that hold something
+// A liner writes each event as one line for people: local time, node, name, what happened, and other headers as far as there
+// is room. It remembers how wide nodes and names are. It is not safe for concurrent use.
+type liner struct {
+	o     *Options
+	plans map[string]*plan
+	node  int // the widest seen, in columns
+	event int
+
+	values []string // of a plan's slots
+	rest   []shown  // what may follow the headline
+	last   []shown  // and what follows that in a wide line
+	parts  []part
 }
 
-// Of the eight colours those that can be read on light and on dark grounds: blue is lost on black and yellow on white, and
-// red says that something is wrong. A node keeps its own.
-var nodeColors = [...]string{"36", "35", "32"}
+// A shown header stands behind the headline.
+type shown struct {
+	role  *role
+	value string
+}
 
-// AppendEventLine appends an event as one line: local time, node, name, headers as Name=value.
-func appendEventLine(dst []byte, ev *ami.Event, s lineStyle) []byte {
-	l := lineWriter{dst: dst, style: s}
+// mostNameWidth is how wide the columns of nodes and events become, or a fifth of the line if that is less; longer names push
+// the rest to the right.
+const mostNameWidth = 24
+
+func newLiner(o *Options) *liner { return &liner{o: o, plans: make(map[string]*plan)} }
+
+// append appends an event or a gap.
+func (l *liner) append(dst []byte, ev *ami.Event) []byte {
+	w := lineWriter{dst: dst, from: len(dst), width: l.o.Width, color: l.o.Color}
+	if l.o.Wide {
+		w.width = 0
+	}
 	if !ev.Received.IsZero() {
-		l.begin("2")
-		l.dst = append(appendClock(l.dst, ev.Received), "  "...)
-		l.end()
-	}
-	if s.Node && ev.Node != "" {
-		l.begin(nodeColor(ev.Node))
-		l.dst = appendSafe(l.dst, ev.Node)
-		l.dst = appendSpaces(l.dst, max(12-Width(l.written()), 0)+2)
-		l.end()
-	}
-	if ev.Gap != nil {
-		l.begin("31")
-		l.dst = append(l.dst, gapText(ev.Gap)...)
-		l.end()
-		return append(l.dst, '\n')
-	}
-	if ev.Kind() != wire.Event {
-		l.begin("33")
-		l.dst = append(l.dst, "(packet) "...)
-		l.end()
-		l.begin("")
-		l.dst = appendQuoted(l.dst, strings.TrimSpace(ev.Text()))
-		l.end()
-		return append(l.dst, '\n')
-	}
-	l.begin("1")
-	l.dst = appendSafe(l.dst, ev.Name())
-	padding := max(20-Width(l.written()), 0) // unless nothing follows to be aligned
-	for name, value := range pairs(&ev.Message, s.Fields) {
-		if l.full {
-			break
+		var b [len("00:00:00.000")]byte
+		clock := appendClock(b[:0], ev.Received)
+		if w.width > 0 && w.width < roomy {
+			clock = clock[:len("00:00:00")]
 		}
-		if padding >= 0 {
-			l.dst = appendSpaces(l.dst, padding)
-			l.end()
-			padding = -1
+		w.text("2", view(clock))
+		w.gap(columnGap)
+	}
+	if l.o.Nodes && ev.Node != "" {
+		node := Safe(ev.Node)
+		if w.width > 0 {
+			node = CutMiddle(node, max(narrowest, w.width/4))
 		}
-		l.begin("2")
-		l.dst = append(appendSafe(append(l.dst, ' '), name), '=')
-		l.end()
-		l.begin("")
-		l.dst = appendQuoted(l.dst, value)
-		l.end()
+		w.text(nodeColor(ev.Node), node)
+		w.gap(columnGap + w.grow(&l.node, Width(node)))
 	}
-	if padding >= 0 {
-		l.end()
-	}
-	return append(l.dst, '\n')
-}
-
-// A lineWriter writes parts of one colour each, and cuts the line where it is full.
-type lineWriter struct {
-	dst   []byte
-	style lineStyle
-	used  int  // columns
-	full  bool // the line is cut: no part follows
-
-	// The part being written, and once it is the last one.
-	from  int // where it begins
-	start int // where its text begins
-	stop  int // where it ends
-	room  int // columns that there were for it
-	color string
-}
-
-// begin begins a part, in a colour or "" for none.
-func (l *lineWriter) begin(color string) {
-	if l.full {
-		return
-	}
-	if l.style.Width > 0 && l.used == l.style.Width {
-		l.cut() // the part before: something follows
-		return
-	}
-	if l.color, l.from = color, len(l.dst); !l.style.Color {
-		l.color = ""
-	}
-	if l.color != "" {
-		l.dst = append(append(append(l.dst, "\x1b["...), l.color...), 'm')
-	}
-	l.start, l.stop, l.room = len(l.dst), -1, l.style.Width-l.used
-}
-
-// written returns the text of the part being written.
-func (l *lineWriter) written() string { return view(l.dst[l.start:]) }
-
-// end ends a part.
-func (l *lineWriter) end() {
 	switch {
-	case l.full:
-		l.dst = l.dst[:l.stop] // what did not fit
+	case ev.Gap != nil:
+		w.text("31", gapText(ev.Gap))
+	case ev.Kind() != wire.Event:
+		w.text("33", "(packet)")
+		w.gap(1)
+		w.text("", string(appendQuoted(nil, strings.TrimSpace(ev.Text()))))
+	default:
+		l.happened(&w, ev)
+	}
+	return w.line()
+}
+
+// roomy is the width from which on the clock has milliseconds.
+const roomy = 100
+
+// grow keeps the widest of a column, and returns by how much this one is narrower.
+func (w *lineWriter) grow(widest *int, width int) int {
+	most := mostNameWidth
+	if w.width > 0 {
+		most = min(most, max(narrowest, w.width/5))
+	}
+	*widest = min(max(*widest, width), most)
+	return max(*widest-width, 0)
+}
+
+// happened writes the name of an event and what it says.
+func (l *liner) happened(w *lineWriter, ev *ami.Event) {
+	name := ev.Name()
+	p := l.plans[name]
+	if p == nil {
+		p = newPlan(name)
+		if len(l.plans) < mostPlans {
+			l.plans[strings.Clone(name)] = p
+		}
+	}
+	l.read(p, name, &ev.Message)
+	l.make(p, ev)
+	name = Safe(name)
+	w.text(l.nameColor(p), name)
+	if pad := w.grow(&l.event, Width(name)); len(l.parts)+len(l.rest) > 0 {
+		w.gap(pad + columnGap)
+	}
+	indent := w.used
+	cut := w.fit(l.parts)
+	for i := range cut {
+		w.gap(cut[i].gap)
+		w.text(cut[i].color, cut[i].text)
+	}
+	if w.left = w.left || len(cut) < len(l.parts); !w.left {
+		l.behind(w, indent)
+	}
+}
+
+// nameColor is bold, and that of the worst that happened.
+func (l *liner) nameColor(p *plan) string {
+	worst := p.tone
+	for i := range l.parts {
+		worst = max(worst, l.parts[i].tone)
+	}
+	return [...]string{Neutral: "1", Good: "1", Doubtful: "1;35", Bad: "1;31"}[worst]
+}
+
+// read sorts the headers of an event into those that its headline takes and those that may follow.
+func (l *liner) read(p *plan, event string, m *wire.Message) {
+	for len(l.values) < len(p.slots) {
+		l.values = append(l.values, "")
+	}
+	clear(l.values)
+	l.rest, l.last = l.rest[:0], l.last[:0]
+	packet := inside.Of(m)
+	for i := range m.Len() {
+		name, value, _ := packet.Parts(i)
+		if value == "" || value == unknown || value == event && wire.EqualFold(name, "Event") {
+			continue
+		}
+		r := p.role(event, i, name)
+		if r.slot >= 0 && l.values[r.slot] == "" {
+			l.values[r.slot] = value
+		}
+		switch r.show {
+		case asRest:
+			l.rest = append(l.rest, shown{r, value})
+		case asWorthLittle:
+			l.last = append(l.last, shown{r, value})
+		}
+	}
+}
+
+// make makes the parts of the headline.
+func (l *liner) make(p *plan, ev *ami.Event) {
+	l.parts = l.parts[:0]
+	call := ""
+	if l.o.Color && l.values[slotLinkedid] != "" {
+		call = callColor(l.values[slotLinkedid], l.o.Palette)
+	}
+	for _, word := range p.head {
+		begin, holds := len(l.parts), false
+		for i := range word {
+			w := &word[i]
+			before := len(l.parts)
+			switch {
+			case w.lifetime:
+				if lived := lifetime(l.values[slotUniqueid], l.values[slotTimestamp], ev.Received); lived != "" {
+					l.parts = append(l.parts, part{text: lived, least: len(lived)})
+				}
+			case w.slot >= 0 && l.values[w.slot] != "":
+				l.value(w, call)
+			case w.slot < 0:
+				text := w.text
+				if before == begin { // what stands before it is not there
+					text = strings.TrimLeft(text, " ")
+				}
+				l.parts = append(l.parts, part{text: text, literal: true, least: len(text)})
+				continue
+			}
+			holds = holds || len(l.parts) > before
+		}
+		if !holds {
+			l.parts = l.parts[:begin]
+			continue
+		}
+		if begin > 0 {
+			l.parts[begin].gap = columnGap
+		}
+		if last := len(l.parts) - 1; l.parts[last].text == " " {
+			l.parts = l.parts[:last]
+		}
+	}
+}
+
+// value adds the value in a slot, with its meaning beside it.
+func (l *liner) value(w *planPart, call string) {
+	value := Safe(l.values[w.slot])
+	made := part{text: value, identity: w.identity, least: w.least}
+	if w.identity {
+		made.color = call
+	}
+	if w.coding == nil {
+		l.parts = append(l.parts, made)
 		return
-	case len(l.dst) == l.start: // there is nothing to colour
-		l.dst, l.stop, l.start, l.color = l.dst[:l.from], l.from, l.from, ""
-		return
-	case l.style.Width > 0:
-		if l.used += Width(l.written()); l.used > l.style.Width {
-			l.stop = len(l.dst)
-			l.cut()
+	}
+	known := w.coding[l.values[w.slot]]
+	words := known.Words
+	if w.meaning >= 0 && l.values[w.meaning] != "" {
+		words = Safe(l.values[w.meaning])
+	}
+	made.tone = Tone(known.Outcome)
+	if made.tone != Neutral && l.o.Color {
+		made.color = toneColors[made.tone]
+	}
+	l.parts = append(l.parts, made)
+	if words != "" {
+		made.text, made.gap = words, 1
+		l.parts = append(l.parts, made)
+	}
+}
+
+// behind writes the headers that the headline leaves: as many as fit in whole, or in a wide line all of them, in as many
+// lines as they take.
+func (l *liner) behind(w *lineWriter, indent int) {
+	if l.o.Wide {
+		l.rest = append(l.rest, l.last...)
+	}
+	gap := columnGap
+	if len(l.parts) == 0 {
+		gap = 0
+	}
+	for i := range l.rest {
+		from, used := len(w.dst), w.used
+		l.field(w, gap, &l.rest[i])
+		switch {
+		case l.o.Wide && l.o.Width > 0 && w.used > l.o.Width && used > indent:
+			w.dst, w.used = append(w.dst[:from], '\n'), 0
+			l.field(w, min(indent, l.o.Width/2), &l.rest[i])
+		case w.width > 0 && (w.used > w.width || w.used+columnGap > w.width && i+1 < len(l.rest)):
+			w.dst, w.used, w.left = w.dst[:from], used, true
+			if i == 0 && len(l.parts) == 0 { // there is nothing else to see
+				w.text("", string(appendQuoted(append([]byte(Safe(l.rest[0].role.name)), '='), l.rest[0].value)))
+			}
 			return
 		}
-	}
-	l.stop = len(l.dst)
-	l.endColor()
-}
-
-// cut shortens the last part as one text would be of which more follows.
-func (l *lineWriter) cut() {
-	text := Cut(string(l.dst[l.start:l.stop])+" ", l.room)
-	l.dst = append(l.dst[:l.start], text...)
-	l.endColor()
-	l.full, l.stop = true, len(l.dst)
-}
-
-func (l *lineWriter) endColor() {
-	if l.color != "" {
-		l.dst = append(l.dst, "\x1b[0m"...)
+		gap = 1
 	}
 }
+
+// field writes a header as Name=value, however much room there is.
+func (l *liner) field(w *lineWriter, gap int, s *shown) {
+	w.dst = appendSpaces(w.dst, gap)
+	w.begin("2")
+	from := len(w.dst)
+	w.dst = append(appendSafe(w.dst, s.role.name), '=')
+	w.end("2", gap+Width(view(w.dst[from:])))
+	color := ""
+	known := s.role.coding[s.value]
+	if tone := Tone(known.Outcome); tone != Neutral {
+		color = toneColors[tone]
+	}
+	w.begin(color)
+	from = len(w.dst)
+	w.dst = appendQuoted(w.dst, s.value)
+	if known.Words != "" {
+		w.dst = append(append(w.dst, ' '), known.Words...)
+	}
+	w.end(color, Width(view(w.dst[from:])))
+}
+
+// lifetime is how long a channel has been there that Asterisk gave its Uniqueid (SYSTEMNAME-EPOCH.NUMBER), by the time of the
+// event on the server's clock, or when it was received; "" if that cannot be told.
+func lifetime(uniqueid, timestamp string, received time.Time) string {
+	id := uniqueid[strings.LastIndexByte(uniqueid, '-')+1:]
+	seconds, _, ok := strings.Cut(id, ".")
+	born, err := strconv.ParseInt(seconds, 10, 64)
+	if !ok || err != nil {
+		return ""
+	}
+	now := received.Unix()
+	if seconds, _, _ := strings.Cut(timestamp, "."); timestamp != "" {
+		if n, err := strconv.ParseInt(seconds, 10, 64); err == nil {
+			now = n
+		}
+	} else if received.IsZero() {
+		return ""
+	}
+	lived := now - born
+	if lived < 0 || lived > longestLife {
+		return ""
+	}
+	var b [len("000:00:00")]byte
+	text := append2(b[:0], int(lived/3600%100))
+	if hours := lived / 3600; hours >= 100 {
+		text = strconv.AppendInt(b[:0], hours, 10)
+	}
+	text = append2(append(text, ':'), int(lived/60%60))
+	return string(append2(append(text, ':'), int(lived%60)))
+}
+
+// longestLife is, in seconds, what is no longer taken for a channel's life: an id may be anything.
+const longestLife = 30 * 24 * 3600
 
 // appendClock appends the local time of day with its milliseconds.
 func appendClock(dst []byte, t time.Time) []byte {
@@ -153,15 +307,6 @@ func appendClock(dst []byte, t time.Time) []byte {
 	dst = append(append2(dst, second), '.')
 	ms := t.Nanosecond() / 1e6
 	return append2(append(dst, byte('0'+ms/100)), ms%100)
-}
-
-// nodeColor takes the sum of the name's bytes, so that neighbours (pbx1, pbx2, pbx3) differ.
-func nodeColor(node string) string {
-	sum := 0
-	for i := range len(node) {
-		sum += int(node[i])
-	}
-	return nodeColors[sum%len(nodeColors)]
 }
 
 func gapText(g *ami.Gap) string {
@@ -213,23 +358,4 @@ func Duration(d time.Duration) string {
 		return d.Round(10 * time.Millisecond).String()
 	}
 	return d.Round(time.Second).String()
-}
-
-// pairs yields the headers of an event that a line shows: those named, else all that are not empty, without Event,
-// Privilege and ActionID.
-func pairs(m *wire.Message, only []string) func(yield func(name, value string) bool) {
-	return func(yield func(name, value string) bool) {
-		for i := range m.Len() {
-			name, value := m.Line(i)
-			if len(only) > 0 && !contains(only, name) {
-				continue
-			}
-			if len(only) == 0 && (i == 0 && m.Kind() == wire.Event || value == "" || wire.EqualFold(name, "Privilege") || wire.EqualFold(name, "ActionID")) {
-				continue
-			}
-			if !yield(name, value) {
-				return
-			}
-		}
-	}
 }

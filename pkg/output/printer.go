@@ -29,13 +29,24 @@ func (f Format) String() string {
 // and [a,b] has null for a missing value.
 type Options struct {
 	Format   Format
-	Fields   []string // columns of CSV; headers to keep in the other formats
+	Fields   []string // columns of CSV and tables; headers to keep in the other formats
 	Query    string   // if not empty: a gjson path evaluated on each object instead of Format
 	Terminal bool     // the writer is a terminal: nothing reaches it that could command it
 	Width    int      // of the terminal, in columns; 0: no limit
+	Wide     bool     // tables are as wide as it takes, whatever the terminal
 	Color    bool
+	Palette  bool // the terminal has 256 colours
 	Nodes    bool // objects come from several nodes: name them
 	Many     bool // a JSON document is an array even if it holds one object
+	Gather   bool // the replies are several nodes' to one action: one table holds them all
+}
+
+// tableWidth is how wide a table may be, 0: as it likes.
+func (o *Options) tableWidth() int {
+	if o.Wide {
+		return 0
+	}
+	return o.Width
 }
 
 // flushAt is the buffered size from which a Printer writes.
@@ -57,17 +68,21 @@ type Printer struct {
 	objects int      // in the JSON document so far
 	pending []byte   // its first object, while it may be the only one
 	left    []string // columns that did not fit
-	table   *table   // of records
-	columns []string // its keys
+	lines   *liner   // of events
+	stream  stream   // the same with Fields
+	sheets  sheets   // what Close prints, as tables or CSV
+	title   string   // of the next records
 	spaced  bool     // a reply's tables stand above: the next reply keeps away from them
+	begun   bool     // a table keeps away from what stands above
 	headed  bool     // the CSV header was written
-	filled  []bool   // the CSV columns that have held something
-	rows    int      // of CSV
+	filled  []bool   // the columns of Fields that have held something
+	rows    int      // in which they could
 }
 
 // NewPrinter returns a printer that writes to w.
 func NewPrinter(w io.Writer, o Options) *Printer {
 	p := &Printer{w: w, o: o, json: JSON{Fields: o.Fields, stamp: new(stamp), names: new(names)}}
+	p.lines = newLiner(&p.o)
 	if o.Format == JSONDocument {
 		p.doc = JSON{Fields: o.Fields, stamp: new(stamp), names: new(names), spread: true}
 	}
@@ -85,7 +100,7 @@ func (p *Printer) Options() Options { return p.o }
 // Left returns the names of table columns that were left out because they did not fit.
 func (p *Printer) Left() []string { return p.left }
 
-// Empty returns the names of CSV columns that held nothing in any row: such a field may not exist.
+// Empty returns those of Fields that held nothing in any row of tables or CSV: such a field may not exist.
 func (p *Printer) Empty() (names []string) {
 	if p.rows == 0 {
 		return nil
@@ -108,8 +123,11 @@ func (p *Printer) Event(ev *ami.Event) error {
 		p.buf = p.doc.AppendEvent(p.buf, ev)
 	case p.o.Format == JSONLines || p.o.Format == JSONDocument:
 		p.object(p.json.AppendEvent(p.one[:0], ev))
+	case p.o.Format == TableText && len(p.o.Fields) > 0 && ev.Gap == nil:
+		p.columns(ev, "event")
 	case p.o.Format == TableText:
-		p.buf = appendEventLine(p.buf, ev, lineStyle{Node: p.o.Nodes, Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
+		p.endRows()
+		p.buf = p.lines.append(p.buf, ev)
 	case ev.Gap != nil:
 	case p.o.Format == CSV:
 		p.row(ev, "event")
@@ -128,6 +146,8 @@ func (p *Printer) Reply(r *ami.Reply, origin *Origin) error {
 		p.object(p.json.AppendReply(p.one[:0], r, origin))
 	case p.o.Format == TableText:
 		p.replyText(r, origin)
+	case p.o.Format == CSV && len(p.o.Fields) == 0:
+		p.gather(&p.sheets, r, origin)
 	case p.o.Format == CSV:
 		p.replyRows(r, origin)
 	case p.o.Format == Raw:
@@ -146,13 +166,50 @@ func (p *Printer) Item(ev *ami.Event, origin *Origin) error {
 	case JSONLines, JSONDocument:
 		p.object(p.json.AppendItem(p.one[:0], ev, origin))
 	case TableText:
-		p.buf = appendEventLine(p.buf, ev, lineStyle{Node: p.o.Nodes, Width: p.o.Width, Color: p.o.Color, Fields: p.o.Fields})
+		if len(p.o.Fields) > 0 {
+			p.columns(ev, "item")
+			break
+		}
+		p.buf = p.lines.append(p.buf, ev)
 	case CSV:
+		if len(p.o.Fields) == 0 {
+			p.sheets.item(p, ev)
+			break
+		}
 		p.row(ev, "item")
 	case Raw:
 		p.raw(ev.Text())
 	}
 	return p.flushFull()
+}
+
+// columns prints an event as a row of Fields.
+func (p *Printer) columns(ev *ami.Event, typ string) {
+	p.stream.fields = p.o.Fields
+	if p.stream.add(ev, typ); len(p.stream.rows) >= mostRows {
+		p.endRows()
+	}
+}
+
+// endRows writes the rows that wait to be aligned with others.
+func (p *Printer) endRows() {
+	for _, row := range p.stream.rows {
+		p.note(row)
+	}
+	var left []string
+	p.buf, left = p.stream.append(p.buf, &p.o)
+	p.left = append(p.left, left...)
+}
+
+// note notes which of Fields hold something in a row.
+func (p *Printer) note(row []cell) {
+	if p.filled == nil {
+		p.filled = make([]bool, len(p.o.Fields))
+	}
+	p.rows++
+	for i := range row {
+		p.filled[i] = p.filled[i] || row[i].text != ""
+	}
 }
 
 // Failure prints an object of type "error"; formats other than JSON have no place for it.
@@ -163,14 +220,19 @@ func (p *Printer) Failure(f *Failure) error {
 	return p.flushFull()
 }
 
-// Record prints an object of our own. Records of one table have the same keys; the table comes out at Close.
+// Record prints an object of our own. Those of one type and under one Heading are one table, which comes out at Close, as
+// does CSV without Fields: it has the keys of all, and their type if there are several.
 func (p *Printer) Record(r Record) error {
 	switch p.o.Format {
 	case JSONLines, JSONDocument:
 		p.object(r.append(p.one[:0]))
 	case TableText:
-		p.tableRow(r)
+		p.sheets.of(p.title, r.get("type"), "type").record(r, p.o.Fields, true)
 	case CSV:
+		if len(p.o.Fields) == 0 {
+			p.sheets.of("", r.get("type"), "type").record(r, nil, false)
+			break
+		}
 		p.csvHead()
 		cells := make([]string, len(p.o.Fields))
 		for i, name := range p.o.Fields {
@@ -180,6 +242,9 @@ func (p *Printer) Record(r Record) error {
 	}
 	return p.flushFull()
 }
+
+// Heading says what stands above the table of the records that follow.
+func (p *Printer) Heading(title string) { p.title = title }
 
 // Packet prints a packet in the wire's form, whatever the format.
 func (p *Printer) Packet(text string) error {
@@ -260,12 +325,17 @@ func (p *Printer) csvHead() {
 	}
 }
 
-// record prints one CSV record; a terminal gets no cell that could command it.
+// record prints one CSV record with the columns of Fields.
 func (p *Printer) record(cells []string) {
 	for i, cell := range cells {
 		p.filled[i] = p.filled[i] || cell != ""
 	}
 	p.rows++
+	p.csvRow(cells)
+}
+
+// csvRow prints one CSV record; a terminal gets no cell that could command it.
+func (p *Printer) csvRow(cells []string) {
 	if p.o.Terminal {
 		for i := range cells {
 			cells[i] = Safe(cells[i])
@@ -278,7 +348,7 @@ func (p *Printer) row(ev *ami.Event, typ string) {
 	p.csvHead()
 	cells := make([]string, len(p.o.Fields))
 	for i, name := range p.o.Fields {
-		cells[i] = column(name, ev, typ)
+		cells[i] = eventColumn(name, ev, typ)
 	}
 	p.record(cells)
 }
@@ -311,6 +381,7 @@ func (p *Printer) Buffered() int { return len(p.buf) }
 
 // Flush writes what is buffered.
 func (p *Printer) Flush() error {
+	p.endRows()
 	if p.err == nil && len(p.buf) > 0 {
 		_, p.err = p.w.Write(p.buf)
 	}
@@ -323,6 +394,11 @@ func (p *Printer) Flush() error {
 
 // Close ends the document or table and writes what is buffered. The writer stays open.
 func (p *Printer) Close() error {
+	if p.o.Gather {
+		for _, s := range p.sheets.all {
+			s.byNode()
+		}
+	}
 	switch {
 	case p.o.Format == JSONDocument && p.o.Query == "":
 		switch {
@@ -333,10 +409,13 @@ func (p *Printer) Close() error {
 		case p.o.Many:
 			p.buf = append(p.buf, "[]\n"...)
 		}
-	case p.o.Format == CSV:
+	case p.o.Format == CSV && len(p.o.Fields) > 0:
 		p.csvHead()
-	case p.table != nil:
-		p.endTable()
+	case p.o.Format == CSV:
+		p.merge(&p.sheets)
+	default:
+		p.tables(&p.sheets)
 	}
+	p.sheets = sheets{}
 	return p.Flush()
 }

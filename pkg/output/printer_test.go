@@ -37,7 +37,7 @@ func TestFormats(t *testing.T) {
 		{"raw", Options{Format: Raw}, "Event: A\r\nX: 1,\"2\"\r\n\r\nEvent: B\r\nY: \x1b[1m\r\n\r\n"},
 		{"raw on a terminal", Options{Format: Raw, Terminal: true}, "Event: A\nX: 1,\"2\"\n\nEvent: B\nY: \\x1b[1m\n\n"},
 		{"none", Options{Format: None}, ""},
-		{"table", Options{Format: TableText}, "A                    X=\"1,\\\"2\\\"\"\nB                    Y=\\x1b[1m\n"},
+		{"table", Options{Format: TableText}, "A  X=\"1,\\\"2\\\"\"\nB  Y=\\x1b[1m\n"},
 		{"query: strings raw, no match nothing", Options{Query: "fields.X"}, "1,\"2\"\n"},
 		{"query: the rest as JSON", Options{Query: "fields"}, "{\"X\":\"1,\\\"2\\\"\"}\n{\"Y\":\"\\u001b[1m\"}\n"},
 		{"query on a terminal", Options{Query: "fields.Y", Terminal: true}, "\n"}, // a colour is dropped
@@ -55,7 +55,7 @@ func TestFormats(t *testing.T) {
 func TestTableSpacing(t *testing.T) {
 	bare, full := event(t, "Event: A\r\n\r\n"), event(t, "Event: A\r\nX: 1\r\n\r\n")
 	got := printed(t, Options{Format: TableText}, func(p *Printer) { _ = p.Event(&bare); _ = p.Event(&full) })
-	if want := "A\nA                    X=1\n"; got != want {
+	if want := "A\nA  X=1\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	list := ami.Reply{Message: message(t, "Response: Success\r\nEventList: start\r\n\r\n"), Events: []ami.Event{full}}
@@ -63,7 +63,7 @@ func TestTableSpacing(t *testing.T) {
 		_ = p.Reply(&list, &Origin{Action: "L"})
 		_ = p.Reply(&list, &Origin{Action: "L"})
 	})
-	want := "Success  L  1 item\n\nA\nX\n1\n"
+	want := "Success  L  1 item\n\nX\n1\n"
 	if want += "\n" + want; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -93,11 +93,29 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+// newTable returns a table with columns of these names; those behind '>' are aligned to the right.
+func newTable(columns ...string) *table {
+	t := &table{}
+	for _, c := range columns {
+		name, right := strings.CutPrefix(c, ">")
+		t.columns = append(t.columns, column{head: name, right: right})
+	}
+	return t
+}
+
+func (t *table) addText(texts ...string) {
+	var cells []cell
+	for _, text := range texts {
+		cells = append(cells, cell{text: text})
+	}
+	t.Add(cells...)
+}
+
 func TestTableFits(t *testing.T) {
 	table := func() *table {
 		tb := newTable("name", ">n", "text", "last")
-		tb.Add("a", "1", "a long text that is cut first of all", "x")
-		tb.Add("漢字", "1000", "short", "y")
+		tb.addText("a", "1", "a long text that is cut first of all", "x")
+		tb.addText("漢字", "1000", "short", "y")
 		return tb
 	}
 	wide, left := table().Append(nil, 0)
@@ -113,21 +131,6 @@ func TestTableFits(t *testing.T) {
 		}
 		if width >= 40 && len(left) > 0 {
 			t.Errorf("width %d: left out %q", width, left)
-		}
-	}
-}
-
-// A line of an event never exceeds the width nor carries a control character, whatever the event holds.
-func TestEventLine(t *testing.T) {
-	ev := ami.Event{Message: message(t, "Event: Hangup\r\nPrivilege: call,all\r\nChannel: PJSIP/1\r\nEmpty: \r\nText: two words\x1b[0m\r\n\r\n"), Node: "pbx1"}
-	got := string(appendEventLine(nil, &ev, lineStyle{Node: true}))
-	want := "pbx1          Hangup               Channel=PJSIP/1 Text=\"two words\\x1b[0m\"\n"
-	if got != want {
-		t.Errorf("got  %q\nwant %q", got, want)
-	}
-	for width := 1; width < 80; width++ {
-		if w := Width(strings.TrimSuffix(string(appendEventLine(nil, &ev, lineStyle{Width: width})), "\n")); w > width {
-			t.Errorf("width %d: %d", width, w)
 		}
 	}
 }
@@ -171,25 +174,6 @@ func TestPrinterKeepsItsError(t *testing.T) {
 	}
 	if err := p.Close(); err == nil || w.n != 1 {
 		t.Errorf("err %v, %d writes", err, w.n)
-	}
-}
-
-// A line that is cut says so at its end, wherever the cut falls; one that fits is whole.
-func TestEventLineMarksItsCut(t *testing.T) {
-	ev := ami.Event{Node: "pbx1", Message: message(t, "Event: FullyBooted\r\nUptime: 12\r\nStatus: Fully Booted\r\nLast: 漢字\r\n\r\n")}
-	whole := strings.TrimSuffix(string(appendEventLine(nil, &ev, lineStyle{Node: true})), "\n")
-	for width := 1; width <= Width(whole); width++ {
-		for _, color := range []bool{false, true} {
-			got := strings.TrimSuffix(string(appendEventLine(nil, &ev, lineStyle{Node: true, Width: width, Color: color})), "\n")
-			if color && !strings.HasSuffix(got, "m") && strings.LastIndex(got, "\x1b[") > strings.LastIndex(got, "\x1b[0m") {
-				t.Errorf("at %d columns a colour is left on: %q", width, got)
-			}
-			if got = stripColor(got); Width(got) > width {
-				t.Errorf("%d columns at %d: %q", Width(got), width, got)
-			} else if cut := width < Width(whole); cut != strings.HasSuffix(got, "…") || !cut && got != whole {
-				t.Errorf("at %d of %d columns: %q", width, Width(whole), got)
-			}
-		}
 	}
 }
 

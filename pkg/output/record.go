@@ -90,27 +90,30 @@ func (p *Pair) text() string {
 	return p.Text
 }
 
-// get returns the value of a key as a cell of CSV, "" if there is none: text as it is, anything else as in JSON. What is
-// within a Record has its key behind a dot.
+// get returns the value of a key as a cell of CSV, "" if there is none. What is within a Record has its key behind a dot.
 func (r Record) get(key string) string {
 	for i := range r {
-		if r[i].Value == nil {
-			continue
-		}
 		if within, ok := strings.CutPrefix(key, r[i].Key+"."); ok {
 			if inner, ok := r[i].Value.(Record); ok {
 				return inner.get(within)
 			}
 		}
-		if r[i].Key != key {
-			continue
+		if r[i].Key == key && r[i].Value != nil {
+			return r[i].value()
 		}
-		if s, ok := r[i].Value.(string); ok {
-			return s
-		}
-		return strings.Trim(string(appendValue(nil, r[i].Value)), `"`)
 	}
 	return ""
+}
+
+// value is the value as a cell of CSV: text as it is, anything else as in JSON.
+func (p *Pair) value() string {
+	switch v := p.Value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	}
+	return strings.Trim(string(appendValue(nil, p.Value)), `"`)
 }
 
 func epoch(t time.Time) string {

@@ -5,6 +5,8 @@ import (
 	"html"
 	"math"
 	"strings"
+
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // Size of a chart in SVG units; the page scales it.
@@ -15,6 +17,8 @@ const (
 	plotWidth, plotHeight      = chartWidth - chartLeft - chartRight, chartHeight - chartTop - chartBottom
 	maxDots                    = 400 // beyond so many points a line has no dots
 	labelHeight, tickLabelDown = 4.0, 16.0
+	slantedRoom                = 70.0 // for names
+	slantedName                = 16   // characters
 )
 
 // A series is one line, or one set of bars or dots, of a chart.
@@ -100,20 +104,32 @@ type chart struct {
 	xtext  func(float64) string
 	ytext  func(float64) string
 	xname  string
-	b      strings.Builder
+	// names that would run into each other stand slanted, and the chart is higher by their room
+	slanted bool
+	b       strings.Builder
 }
 
 func (c *chart) px(v float64) float64 { return chartLeft + plotWidth*c.x.at(v) }
 func (c *chart) py(v float64) float64 { return chartTop + plotHeight*(1-c.y.at(v)) }
 
 func (c *chart) frame() {
-	fmt.Fprintf(&c.b, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, chartWidth, chartHeight, html.EscapeString(c.label))
+	height := chartHeight
+	if c.slanted {
+		height += slantedRoom
+	}
+	fmt.Fprintf(&c.b, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, chartWidth, height, html.EscapeString(c.label))
 	for _, t := range c.yticks {
 		y := c.py(t)
 		fmt.Fprintf(&c.b, `<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, chartLeft, chartWidth-chartRight, y, y)
 		fmt.Fprintf(&c.b, `<text class="tick" text-anchor="end" x="%g" y="%.1f">%s</text>`, chartLeft-6, y+labelHeight, html.EscapeString(c.ytext(t)))
 	}
 	for _, t := range c.xticks {
+		if c.slanted {
+			x, y := c.px(t), chartTop+plotHeight+tickLabelDown-4
+			fmt.Fprintf(&c.b, `<text class="tick" text-anchor="end" x="%.1f" y="%g" transform="rotate(-50 %.1f %g)">%s</text>`,
+				x, y, x, y, html.EscapeString(output.CutMiddle(c.xtext(t), slantedName)))
+			continue
+		}
 		x, anchor := c.px(t), "middle"
 		if x > chartWidth-chartRight-16 { // beyond it the label would be cut
 			anchor = "end"
@@ -122,7 +138,7 @@ func (c *chart) frame() {
 			anchor, x, chartTop+plotHeight+tickLabelDown, html.EscapeString(c.xtext(t)))
 	}
 	fmt.Fprintf(&c.b, `<text class="tick" text-anchor="end" x="%g" y="%g">%s</text>`,
-		chartWidth-chartRight, chartHeight-2, html.EscapeString(c.xname))
+		chartWidth-chartRight, height-2, html.EscapeString(c.xname))
 }
 
 // line draws a series; a value of 0 or less on a logarithmic axis is a hole.

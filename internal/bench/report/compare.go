@@ -222,7 +222,7 @@ func formatPercent(p float64) string {
 }
 
 // WriteTable writes the comparison for people.
-func (c *Comparison) WriteTable(w io.Writer) error {
+func (c *Comparison) WriteTable(w io.Writer, color bool) error {
 	c = safe(c)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "METRIC\tBASE\tNEW\tCHANGE\tSPREAD\t")
@@ -244,7 +244,7 @@ func (c *Comparison) WriteTable(w io.Writer) error {
 	for _, n := range c.Notes {
 		fmt.Fprintf(&b, "note: %s\n", n)
 	}
-	writeVerdict(&b, c.Verdict, c.Thresholds, c.Reasons)
+	writeVerdict(&b, c.Verdict, c.Thresholds, c.Reasons, color)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("bench: write: %w", err)
 	}

@@ -64,7 +64,7 @@ func TestCompareUsesTheSpread(t *testing.T) {
 			t.Errorf("%s: %s, want %s (%v)", tt.name, c.Verdict, tt.want, c.Reasons)
 		}
 		var b bytes.Buffer
-		if err := c.WriteTable(&b); err != nil {
+		if err := c.WriteTable(&b, false); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(b.String(), tt.note) || !strings.Contains(b.String(), "VERDICT   "+string(tt.want)) {

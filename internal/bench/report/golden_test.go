@@ -43,7 +43,7 @@ func TestReportsToTheLetter(t *testing.T) {
 			var text, page bytes.Buffer
 			for _, width := range []int{0, 72, 100} {
 				fmt.Fprintf(&text, "--- %d columns\n", width)
-				if err := Table(&text, r, width); err != nil {
+				if err := Table(&text, r, width, false); err != nil {
 					t.Fatal(err)
 				}
 			}

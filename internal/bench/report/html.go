@@ -25,7 +25,7 @@ func HTML(w io.Writer, res *bench.Result) error {
 		p.Grids = append(p.Grids, pageGrid{g.title, g.head, g.rows})
 	}
 	for _, j := range r.Thresholds {
-		p.Judged = append(p.Judged, pageJudged{j, outcome(j)})
+		p.Judged = append(p.Judged, pageJudged{j, judged(j)})
 	}
 	t, f := &r.Total, &r.Fairness
 	p.Cards = []card{
@@ -36,9 +36,11 @@ func HTML(w io.Writer, res *bench.Result) error {
 		{"jain", fmt.Sprintf("%.4f", f.Jain), fmt.Sprintf("%d healthy of %d %s", f.Healthy, f.Nodes, plural(f.Nodes, "node"))},
 		{"starvation", orZero(f.Starvation), "longest, a healthy node"},
 	}
+	memory := card{"resident", "unknown", "not measured"}
 	if m := r.Memory; m != nil {
-		p.Cards = append(p.Cards, card{"resident", m.PeakRSS.String(), m.PerNode.String() + " a node"})
+		memory = card{"resident", m.PeakRSS.String(), m.PerNode.String() + " a node"}
 	}
+	p.Cards = append(p.Cards, memory)
 	ledger := "exact"
 	if len(r.Ledger.Differences) > 0 {
 		ledger = "DIFFERS"
@@ -70,7 +72,7 @@ type pageGrid struct {
 
 type pageJudged struct {
 	bench.Judgement
-	Outcome string
+	Line verdictLine
 }
 
 // The page forbids itself the network, so that a mistake here shows as a missing picture and not as a request.
@@ -100,15 +102,17 @@ h1 { font-size:24px; margin:0 0 4px; } h2 { font-size:16px; margin:0 0 2px; }
 .soft, figcaption { color:var(--soft); } figcaption { font-size:13px; margin-bottom:6px; }
 .verdict { display:inline-block; padding:1px 12px; border-radius:999px; color:var(--card); background:var(--meh); font-weight:650; font-size:18px; vertical-align:2px; }
 .PASS { background:var(--ok) } .FAIL, .INVALID { background:var(--bad) }
-.cards { display:grid; grid-template-columns:repeat(auto-fill, minmax(150px, 1fr)); gap:10px; margin:18px 0; }
+.cards { display:grid; grid-template-columns:repeat(8, 1fr); gap:10px; margin:18px 0; } /* 8 of them: whole rows at any width */
+@media (max-width:1300px) { .cards { grid-template-columns:repeat(4, 1fr) } } @media (max-width:640px) { .cards { grid-template-columns:repeat(2, 1fr) } }
 .card, figure, section { background:var(--card); border:1px solid var(--edge); border-radius:10px; }
 .card { padding:10px 14px; } .card b { display:block; font-size:22px; font-weight:620; line-height:1.25; }
 .card span { color:var(--soft); font-size:13px; }
-.plots { display:grid; grid-template-columns:repeat(auto-fit, minmax(min(560px, 100%), 1fr)); gap:14px; }
-figure { margin:0; padding:14px 16px 10px; } section { margin-top:14px; padding:14px 16px; overflow-x:auto; }
-svg { width:100%; height:auto; display:block; }
+.plots { display:grid; grid-template-columns:repeat(2, 1fr); gap:14px; } .plots figure:last-child:nth-child(odd) { grid-column:1 / -1 }
+@media (max-width:1180px) { .plots { grid-template-columns:1fr } }
+figure { margin:0; padding:14px 16px 10px; min-width:0; overflow-x:auto; } section { margin-top:14px; padding:14px 16px; overflow-x:auto; }
+svg { width:100%; height:auto; display:block; min-width:640px; } .key { min-width:0 !important }
 .grid { stroke:var(--grid); stroke-width:1 } .rule { stroke:var(--soft); stroke-width:1; stroke-dasharray:3 3 }
-.tick { fill:var(--soft); font:11px system-ui, sans-serif }
+.tick { fill:var(--soft); font:12px system-ui, sans-serif }
 .over { paint-order:stroke; stroke:var(--card); stroke-width:4px; stroke-linejoin:round; fill:var(--ink) }
 .line { fill:none; stroke-width:1.8; stroke-linejoin:round }
 .line.s1 { stroke:var(--s1) } .line.s2 { stroke:var(--s2) } .line.s3 { stroke:var(--s3) } .line.s4 { stroke:var(--s4) } .line.s5 { stroke:var(--s5) }
@@ -119,7 +123,7 @@ svg { width:100%; height:auto; display:block; }
 table { border-collapse:collapse; font-size:13px; font-variant-numeric:tabular-nums; white-space:nowrap; }
 th { color:var(--soft); font-weight:600; text-align:right; } td { text-align:right; }
 th, td { padding:3px 10px; border-bottom:1px solid var(--grid); } th:first-child, td:first-child { text-align:left; padding-left:0; }
-ul { margin:6px 0 0; padding-left:20px; } .bad { color:var(--bad); font-weight:600 } code { font-size:13px }
+ul { margin:6px 0 0; padding-left:20px; } .bad { color:var(--bad); font-weight:600 } .good { color:var(--ok); font-weight:600 } code { font-size:13px }
 pre { white-space:pre-wrap; margin:6px 0 0; font-size:13px; }
 </style>
 </head>
@@ -130,10 +134,10 @@ pre { white-space:pre-wrap; margin:6px 0 0; font-size:13px; }
 <div class="soft">{{.When}} · amictl {{.Version}} · seed {{.Seed}} · {{.Machine.CPUs}} processors{{with .Machine.CPU}} ({{.}}){{end}} · {{.Machine.OS}}/{{.Machine.Arch}}{{with .Machine.Go}} · {{.}}{{end}}</div>
 {{if .Reasons}}<ul>{{range .Reasons}}<li class="bad">{{.}}</li>{{end}}</ul>{{end}}
 <div class="cards">{{range .Cards}}<div class="card"><span>{{.Name}}</span><b>{{.Value}}</b><span>{{.About}}</span></div>{{end}}</div>
-{{if .Judged}}<section style="margin:0 0 14px"><h2>Thresholds</h2><table><tr><th>fail if</th><th>measured</th><th></th></tr>
-{{range .Judged}}<tr><td><code>{{.Threshold}}</code></td><td>{{.Value}}</td><td{{if or .Failed .Absent}} class="bad"{{end}}>{{.Outcome}}</td></tr>{{end}}</table></section>{{end}}
+{{if .Judged}}<section style="margin:0 0 14px"><h2>Thresholds</h2><table><tr><th></th><th>measured</th><th>fail if</th></tr>
+{{range .Judged}}<tr><td class="{{if or .Failed .Absent}}bad{{else}}good{{end}}">{{.Line.Mark}}</td><td>{{.Line.Text}}</td><td><code>{{.Threshold}}</code></td></tr>{{end}}</table></section>{{end}}
 <div class="plots">
-{{range .Plots}}<figure><h2>{{.Title}}</h2><figcaption>{{.About}}</figcaption>{{.SVG}}</figure>
+{{range .Plots}}<figure><h2>{{.Title}}</h2><figcaption>{{.About}}</figcaption>{{if .SVG}}{{.SVG}}{{else}}<p>{{.Empty}}</p>{{end}}</figure>
 {{end}}</div>
 {{range .Grids}}<section><h2>{{.Title}}</h2><table><tr>{{range .Head}}<th>{{.}}</th>{{end}}</tr>
 {{range .Rows}}<tr>{{range .}}<td>{{.}}</td>{{end}}</tr>

@@ -16,6 +16,9 @@ type plot struct {
 	Title string
 	About string
 	SVG   template.HTML
+	Empty string // why there is nothing to draw
+
+	overTime bool // a line over the run's stretches
 }
 
 // plots draws what the result has figures for.
@@ -25,6 +28,9 @@ func (r view) plots() []plot {
 		r.plotLatency, r.plotPercentiles, r.plotRate, r.plotShares, r.plotTails, r.plotDepth, r.plotQueues, r.plotMemory,
 	} {
 		if p, ok := f(); ok {
+			if len(r.Intervals) < 2 && p.overTime {
+				p.SVG, p.Empty = "", "The run was shorter than two stretches, so that there is nothing to draw; a smaller --every makes more of them."
+			}
 			out = append(out, p)
 		}
 	}
@@ -103,7 +109,7 @@ func bytesText(v float64) string { return bench.Bytes(v).String() }
 
 func (r view) plotLatency() (plot, bool) {
 	p := plot{
-		Title: "Latency over time",
+		Title: "Latency over time", overTime: true,
 		About: "Each stretch of the run by itself. Response counts from the intended start, service from the write; where they part, actions waited before they could be sent.",
 	}
 	if len(r.Intervals) == 0 || r.Total.Max == 0 {
@@ -119,7 +125,7 @@ func (r view) plotLatency() (plot, bool) {
 }
 
 func (r view) plotRate() (plot, bool) {
-	p := plot{Title: "Throughput over time", About: "Actions that the server answered, each second."}
+	p := plot{Title: "Throughput over time", overTime: true, About: "Actions that the server answered, each second."}
 	if len(r.Intervals) == 0 {
 		return p, false
 	}
@@ -185,6 +191,9 @@ func (r view) plotPercentiles() (plot, bool) {
 	return p, true
 }
 
+// mostNamedBars is how many nodes have their names under a chart.
+const mostNamedBars = 24
+
 // byNode draws a figure of each node, healthy ones apart from the others, in ascending order.
 func (r view) byNode(label string, values []float64, ref float64, refText string, text func(float64) string) template.HTML {
 	order := make([]int, len(values))
@@ -206,6 +215,13 @@ func (r view) byNode(label string, values []float64, ref float64, refText string
 	c := &chart{label: label, ytext: text, xname: fmt.Sprintf("%d %s, in ascending order", len(order), plural(len(order), "node"))}
 	c.y, c.yticks = linear(1.1 * max(slices.Max(values), ref)) // room above the rule
 	c.x = scale{0, float64(len(order)), false}
+	for i := range order {
+		if len(order) <= mostNamedBars || i < 3 || i >= len(order)-3 { // of many, those at the ends
+			c.xticks = append(c.xticks, float64(i)+0.5)
+		}
+	}
+	c.xtext = func(v float64) string { return r.Nodes[order[int(v)]].Node }
+	c.slanted = len(order) > 6
 	c.frame()
 	c.bars(healthy)
 	c.bars(others)
@@ -248,7 +264,7 @@ func (r view) plotTails() (plot, bool) {
 }
 
 func (r view) plotDepth() (plot, bool) {
-	p := plot{Title: "Queue depth over time", About: "What was under way at the end of each stretch."}
+	p := plot{Title: "Queue depth over time", overTime: true, About: "What was under way at the end of each stretch."}
 	if len(r.Intervals) == 0 {
 		return p, false
 	}
@@ -290,7 +306,7 @@ func (r view) plotQueues() (plot, bool) {
 }
 
 func (r view) plotMemory() (plot, bool) {
-	p := plot{Title: "Memory over time", About: "Of the process that made the load, not of the servers."}
+	p := plot{Title: "Memory over time", overTime: true, About: "Of the process that made the load, not of the servers."}
 	if len(r.Intervals) == 0 || r.Memory == nil {
 		return p, false
 	}

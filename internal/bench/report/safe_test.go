@@ -53,10 +53,10 @@ func TestReportsOfAHostileResult(t *testing.T) {
 			res.Histograms = histograms
 		}
 		for name, write := range map[string]func(w io.Writer) error{
-			"table":    func(w io.Writer) error { return Table(w, res, 0) },
+			"table":    func(w io.Writer) error { return Table(w, res, 0, false) },
 			"markdown": func(w io.Writer) error { return Markdown(w, res) },
 			"html":     func(w io.Writer) error { return HTML(w, res) },
-			"compare":  c.WriteTable,
+			"compare":  func(w io.Writer) error { return c.WriteTable(w, false) },
 		} {
 			var b strings.Builder
 			if err := write(&b); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // noteHeldUp is from how many microseconds on a report says that the machine held the event consumer up.
@@ -30,8 +31,9 @@ type grid struct {
 
 func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
 
-// Table writes a result for people at a terminal of so many columns (0: as many as it takes), the verdict last.
-func Table(w io.Writer, res *bench.Result, columns int) error {
+// Table writes a result for people at a terminal of so many columns (0: as many as it takes), the verdict last, and coloured
+// if color says so.
+func Table(w io.Writer, res *bench.Result, columns int, color bool) error {
 	r := view{safe(res)}
 	var b strings.Builder
 	writeWrapped(&b, r.headline(), 0, columns)
@@ -52,10 +54,10 @@ func Table(w io.Writer, res *bench.Result, columns int) error {
 	}
 	if len(gone) > 0 {
 		names := slices.Sorted(maps.Keys(gone))
-		writeWrapped(&b, "no room   for "+strings.Join(names, ", ")+"; a wider terminal or -o json shows them", sentenceIndent, columns)
+		writeWrapped(&b, "left out  to fit the terminal: "+strings.Join(names, ", ")+"; a wider one or -o json shows them", sentenceIndent, columns)
 	}
 	b.WriteByte('\n')
-	writeVerdict(&b, r.Verdict, r.Thresholds, r.Reasons)
+	writeVerdict(&b, r.Verdict, r.Thresholds, r.Reasons, color)
 	return writeText(w, trimLines(b.String()))
 }
 
@@ -88,7 +90,8 @@ func Markdown(w io.Writer, res *bench.Result) error {
 		fmt.Fprintf(&b, "- %s\n", escapeMarkdown(line))
 	}
 	for _, j := range r.Thresholds {
-		fmt.Fprintf(&b, "- `%s`: %s, %s\n", strings.ReplaceAll(j.Threshold, "`", ""), escapeMarkdown(j.Value), outcome(j))
+		line := judged(j)
+		fmt.Fprintf(&b, "- **%s**: %s\n", line.Mark, escapeMarkdown(line.Text))
 	}
 	for _, why := range r.Reasons {
 		fmt.Fprintf(&b, "- **%s**: %s\n", escapeMarkdown(string(r.Verdict)), escapeMarkdown(why))
@@ -233,12 +236,16 @@ func (r view) sentences() []string {
 			c.Originated, c.Answered, c.Failed, c.HungUp, c.Left, c.Peak, bench.FormatMicros(c.HangupP50), bench.FormatMicros(c.HangupP99)))
 	}
 	if l := r.Lag; l != nil {
-		out = append(out, fmt.Sprintf("schedule  lag p50 %s, p99 %s, max %s (limit %s); %d dropped for want of room",
+		out = append(out, fmt.Sprintf("schedule  lag p50 %s, p99 %s, max %s (limit %s); %d dropped because the backlog was full",
 			orZero(l.P50), orZero(l.P99), orZero(l.Max), time.Duration(l.Limit), l.Dropped))
 	}
 	if m := r.Memory; m != nil {
 		out = append(out, fmt.Sprintf("memory    resident %s at most, %s after the warm-up, %s at the end (%s a node); heap %s at most; %d goroutines%s",
 			m.PeakRSS, m.WarmRSS, m.EndRSS, m.PerNode, m.PeakHeap, m.PeakGoroutines, limitText(m)))
+	}
+	out = append(out, "samples   "+r.samplesSentence())
+	if !r.Config.Open() && r.Total.Max > 0 {
+		out = append(out, "pauses    "+r.pausesSentence())
 	}
 	out = append(out, "ledger    "+ledgerSentence(&r.Ledger))
 	for _, n := range r.Notes {
@@ -291,19 +298,33 @@ func ledgerSentence(l *bench.Ledger) string {
 func outcome(j bench.Judgement) string {
 	switch {
 	case j.Absent:
-		return "not measured"
+		return "unknown"
 	case j.Failed:
 		return "FAILED"
 	default:
-		return "held"
+		return "ok"
 	}
 }
 
-func writeVerdict(b *strings.Builder, v bench.Verdict, thresholds []bench.Judgement, reasons []string) {
-	for _, j := range thresholds {
-		fmt.Fprintf(b, "fail if   %s: %s, %s\n", j.Threshold, j.Value, outcome(j))
+func writeVerdict(b *strings.Builder, v bench.Verdict, thresholds []bench.Judgement, reasons []string, color bool) {
+	paint := func(tone output.Tone, text string) string {
+		if !color {
+			return text
+		}
+		return output.Colored(tone, text)
 	}
-	fmt.Fprintf(b, "VERDICT   %s%s\n", v, verdictWords(v))
+	for _, j := range thresholds {
+		line, tone := judged(j), output.Good
+		if j.Failed || j.Absent {
+			tone = output.Bad
+		}
+		fmt.Fprintf(b, "%s%s\n", paint(tone, fmt.Sprintf("%-10s", line.Mark)), line.Text)
+	}
+	tone := map[bench.Verdict]output.Tone{bench.Pass: output.Good, bench.Measured: output.Neutral}[v]
+	if v != bench.Pass && v != bench.Measured {
+		tone = output.Bad
+	}
+	fmt.Fprintf(b, "VERDICT   %s%s\n", paint(tone, string(v)), verdictWords(v))
 	for _, why := range reasons {
 		fmt.Fprintf(b, "          %s\n", why)
 	}

@@ -92,7 +92,10 @@ func Command(r *run.Run) *cli.Command {
 			}
 			return dispatch(ctx, r, o)
 		},
-	}, run.About{Args: run.Words{Kind: run.FormAndFiles, Choices: func() []string { return []string{"report", "compare"} }}})
+	}, run.About{
+		Args:    run.Words{Kind: run.FormAndFiles, Choices: func() []string { return []string{"report", "compare"} }},
+		Figures: map[string]func() []string{"fail-if": bench.MetricNames},
+	})
 }
 
 // dispatch does what the form says.
@@ -268,7 +271,7 @@ func load(ctx context.Context, r *run.Run, o *options) error {
 	seed := uint64(max(1, o.seed.Value))
 	var runs []*bench.Result
 	for i := range max(1, o.repeat.Value) {
-		live := newLive(r, i, o.repeat.Value)
+		live := newLive(r, &cfg, i, o.repeat.Value)
 		l := bench.Launch{
 			Config: cfg, Seed: seed, ID: newID(), Version: v, Mix: mix, Targets: targets,
 			Simulator: simulator(o.here), Live: live.interval,
@@ -320,7 +323,7 @@ func printResult(r *run.Run, o *options, res *bench.Result) error {
 	case run.OutputJSONLines:
 		err = errors.Join(err, writeLine(r.Stdout, "result", res))
 	default:
-		err = errors.Join(err, report.Table(r.Stdout, res, r.Columns()))
+		err = errors.Join(err, report.Table(r.Stdout, res, r.Columns(), r.Colors()))
 	}
 	if err != nil {
 		return err

@@ -19,10 +19,13 @@ type live struct {
 	terminal bool // standard error is one
 	lines    bool // JSON lines on standard output
 	wrote    bool
+
+	config *bench.Config
+	ended  uint64 // actions
 }
 
-func newLive(r *run.Run, i, repeats int) *live {
-	l := &live{run: r, terminal: r.StderrIsTerminal(), lines: r.Settings.Output == run.OutputJSONLines}
+func newLive(r *run.Run, config *bench.Config, i, repeats int) *live {
+	l := &live{run: r, config: config, terminal: r.StderrIsTerminal() && !r.Dumb(), lines: r.Settings.Output == run.OutputJSONLines}
 	if repeats > 1 {
 		l.prefix = fmt.Sprintf("%d/%d ", i+1, repeats)
 	}
@@ -37,11 +40,8 @@ func (l *live) interval(v *bench.Interval) {
 	if l.run.Flags.Quiet {
 		return
 	}
-	phase := ""
-	if v.WarmUp {
-		phase = " (warm-up)"
-	}
-	s := fmt.Sprintf("%s%5.1fs%s  %.0f/s  p50 %s  p99 %s  failed %d  in flight %d  ready %d  resident %s", l.prefix, v.At, phase, v.Rate,
+	l.ended += v.Ended
+	s := fmt.Sprintf("%s%5.1fs%s  %.0f/s  p50 %s  p99 %s  failed %d  in flight %d  ready %d  resident %s", l.prefix, v.At, l.phase(v), v.Rate,
 		bench.FormatMicros(v.P50), bench.FormatMicros(v.P99), v.Failed, v.InFlight, v.Ready, v.RSS)
 	if v.Backlog > 0 {
 		s += fmt.Sprintf("  waiting %d", v.Backlog)
@@ -55,6 +55,32 @@ func (l *live) interval(v *bench.Interval) {
 		return
 	}
 	fmt.Fprintln(l.run.Stderr, s)
+}
+
+// phase says how far the run is, of its time or of its actions, and when all that is left is what was due before its end.
+func (l *live) phase(v *bench.Interval) string {
+	c := l.config
+	length := time.Duration(c.Duration)
+	if len(c.Stages) > 0 {
+		length = 0
+		for _, s := range c.Stages {
+			length += time.Duration(s.For)
+		}
+	}
+	over := length > 0 && v.At > length.Seconds()+0.05
+	switch {
+	case v.WarmUp:
+		return " (warm-up)"
+	case over && c.Open():
+		return fmt.Sprintf(" (grace: up to %s for what is due)", time.Duration(c.Grace))
+	case over:
+		return " (waiting for the last answers)"
+	case c.Actions > 0:
+		return fmt.Sprintf(" (%d of %d actions)", min(l.ended, c.Actions), c.Actions)
+	case length > 0:
+		return " of " + length.String()
+	}
+	return ""
 }
 
 // end leaves the line that was updated.

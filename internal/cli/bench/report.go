@@ -75,7 +75,7 @@ func show(r *run.Run, o *options, res *bench.Result, i int) error {
 			return err
 		}
 	}
-	return report.Table(r.Stdout, res, r.Columns())
+	return report.Table(r.Stdout, res, r.Columns(), r.Colors())
 }
 
 // compare holds a result against another.
@@ -107,7 +107,7 @@ func compare(r *run.Run, o *options) error {
 	case run.OutputJSONLines:
 		err = writeLine(r.Stdout, "comparison", c)
 	default:
-		err = c.WriteTable(r.Stdout)
+		err = c.WriteTable(r.Stdout, r.Colors())
 	}
 	if err != nil {
 		return err

@@ -40,6 +40,9 @@ func targets(ctx context.Context, r *run.Run, o *options, cfg *bench.Config) ([]
 		if o.confirm.Given {
 			return nil, fail.Usage("name them with --node or -l", "--confirm-target without real servers")
 		}
+		if r.Flags.Context != "" {
+			r.Note("this loads simulated servers; --node '*' or -l chooses those of context %s", r.Flags.Context)
+		}
 		return nil, nil
 	}
 	if o.sim.Given || o.profile != "" {

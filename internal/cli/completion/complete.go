@@ -11,6 +11,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami/catalog"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // A candidate is a word that may stand where the cursor is.
@@ -26,6 +27,7 @@ type completer struct {
 	named   []string // what was named before the word
 	found   []candidate
 	files   bool
+	open    bool // what was found is only the beginning of a word
 }
 
 // follows says what the shell does behind the candidate.
@@ -33,6 +35,8 @@ func (c *completer) follows() string {
 	switch {
 	case c.files:
 		return ":files"
+	case c.open && len(c.found) > 0:
+		return ":nospace"
 	case len(c.found) > 0 && !slices.ContainsFunc(c.found, func(v candidate) bool { return !strings.HasSuffix(v.value, "=") }):
 		return ":nospace"
 	}
@@ -170,11 +174,16 @@ func (c *completer) flagValue(f cli.Flag, before, typed string) {
 			c.add(typed, before, string(own), "")
 		}
 	case "where":
-		c.headers(typed, before, "=")
+		c.condition(typed, before)
 		return
 	case "fields":
 		last := strings.LastIndexByte(typed, ',') + 1
-		c.headers(typed[last:], before+typed[:last], "")
+		c.fields(typed[last:], before+typed[:last], "")
+		return
+	}
+	if figures := c.run.About(c.command).Figures[f.Names()[0]]; figures != nil {
+		c.open = true
+		c.addAll(typed, before, figures()...)
 		return
 	}
 	if choices := flags.Choices(f); choices != nil {
@@ -298,21 +307,66 @@ func (c *completer) params(action string, before []string, word string) {
 
 func (c *completer) events(word string) { c.addAll(word, "", catalog.EventNames()...) }
 
-// headers completes a header of the events that were named.
-func (c *completer) headers(typed, before, behind string) {
-	if c.run.About(c.command).Args.Kind != run.EventNames {
+// condition completes the field of a condition, and behind a field whose values are coded, as causes are, the value.
+func (c *completer) condition(typed, before string) {
+	at := strings.IndexAny(typed, "=!<>")
+	if at < 0 {
+		c.fields(typed, before, "=")
+		return
+	}
+	value := at + len(typed[at:]) - len(strings.TrimLeft(typed[at:], "=!<>"))
+	for _, event := range append(c.asked(), "") {
+		coding := catalog.TraitOf(event, typed[:at]).Coding
+		for _, v := range slices.SortedFunc(maps.Keys(coding), output.CompareNames) {
+			if !strings.ContainsAny(v, " ") {
+				c.add(typed[value:], before+typed[:value], v, coding[v].Words)
+			}
+		}
+		if coding != nil {
+			return
+		}
+	}
+}
+
+// fields completes what --fields and --where may name: keys of the subcommand's own objects, or headers of the events that
+// are named or that answer the action.
+func (c *completer) fields(typed, before, behind string) {
+	if own := c.run.About(c.command).Fields; own != nil {
+		c.addAll(typed, before, suffixed(own(c.named), behind)...)
 		return
 	}
 	seen := make(map[string]bool)
-	for _, name := range c.named {
+	for _, name := range c.asked() {
 		e, _ := catalog.LookupEvent(name)
 		for _, h := range e.Headers {
-			if !seen[h.Name] {
+			if !seen[h.Name] && h.Name != "ActionID" {
 				seen[h.Name] = true
 				c.add(typed, before, h.Name+behind, "")
 			}
 		}
 	}
+}
+
+// asked are the events that are named, or that answer the action that is.
+func (c *completer) asked() (events []string) {
+	switch kind := c.run.About(c.command).Args.Kind; {
+	case kind == run.EventNames:
+		return slices.Clone(c.named)
+	case kind == run.ActionWords && len(c.named) > 0:
+		for _, e := range catalog.Events() {
+			if slices.ContainsFunc(e.Answers, func(a string) bool { return strings.EqualFold(a, c.named[0]) }) {
+				events = append(events, e.Name)
+			}
+		}
+	}
+	return events
+}
+
+func suffixed(words []string, behind string) (all []string) {
+	for _, w := range words {
+		all = append(all, w+behind)
+	}
+	return all
 }
 
 // config is the configuration that the words before the cursor choose, empty if it cannot be read.

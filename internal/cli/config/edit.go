@@ -52,7 +52,7 @@ func CheckPlace(path string) error {
 
 // EditConfig changes the text of a configuration. Whoever else edits it waits meanwhile, and what would be no valid
 // configuration is not written.
-func EditConfig(path string, change func(text string) string) error {
+func EditConfig(path string, change func(text string) (string, error)) error {
 	if err := CheckPlace(path); err != nil {
 		return err
 	}
@@ -65,7 +65,10 @@ func EditConfig(path string, change func(text string) string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	text := change(old)
+	text, err := change(old)
+	if err != nil {
+		return err
+	}
 	if _, err := tomlfile.Decode(text, new(File)); err != nil {
 		return fail.Config("make the change with an editor", "config %s: the change would make it invalid, so nothing was written: %s", path, tomlfile.Explain(err))
 	}

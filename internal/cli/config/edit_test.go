@@ -15,7 +15,7 @@ func TestConfigEditsAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range edits {
 		all.Go(func() {
-			if err := EditConfig(path, func(text string) string { return text + fmt.Sprintf("[contexts.c%d]\nuser = \"u\"\n", i) }); err != nil {
+			if err := EditConfig(path, func(text string) (string, error) { return text + fmt.Sprintf("[contexts.c%d]\nuser = \"u\"\n", i), nil }); err != nil {
 				t.Error(err)
 			}
 		})
@@ -26,7 +26,7 @@ func TestConfigEditsAtOnce(t *testing.T) {
 		t.Errorf("%d contexts, %v", len(c.Contexts), err)
 	}
 	before, _ := os.ReadFile(path)
-	if err := EditConfig(path, func(string) string { return "context = 1\ncontext = 2" }); err == nil {
+	if err := EditConfig(path, func(string) (string, error) { return "context = 1\ncontext = 2", nil }); err == nil {
 		t.Error("a broken configuration was written")
 	}
 	if after, _ := os.ReadFile(path); string(after) != string(before) {
@@ -44,7 +44,7 @@ func TestContextLine(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := EditConfig(path, func(text string) string { return WithContextLine(text, "b") }); err != nil {
+		if err := EditConfig(path, func(text string) (string, error) { return WithContextLine(text, "b"), nil }); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 		if c, err := Load(path); err != nil || c.Context != "b" {

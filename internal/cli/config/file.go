@@ -12,6 +12,7 @@ import (
 	"github.com/apntalk/amictl/internal/tomlfile"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/redact"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // File is the configuration file. Secrets are in it by reference only.
@@ -175,10 +176,14 @@ func checkSecret(file string, info os.FileInfo, where, secret string) error {
 }
 
 // ContextNames are the names of all contexts, sorted.
-func (c *File) ContextNames() []string { return slices.Sorted(maps.Keys(c.Contexts)) }
+func (c *File) ContextNames() []string {
+	return slices.SortedFunc(maps.Keys(c.Contexts), output.CompareNames)
+}
 
-// NodeNames are the names of the context's nodes, sorted.
-func (c *Context) NodeNames() []string { return slices.Sorted(maps.Keys(c.Nodes)) }
+// NodeNames are the names of the context's nodes, sorted: pbx2 before pbx10.
+func (c *Context) NodeNames() []string {
+	return slices.SortedFunc(maps.Keys(c.Nodes), output.CompareNames)
+}
 
 // Matches reports whether a word is a node's name, or a glob of it if no node is called so.
 func (c *Context) Matches(word, name string) bool {

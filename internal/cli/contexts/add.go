@@ -48,7 +48,7 @@ func addCommand(r *run.Run) *cli.Command {
 	return r.Tell(&cli.Command{
 		Name: "add", Usage: "add a server to a context, or make one", ArgsUsage: "CONTEXT", Description: addHelp,
 		Flags: []cli.Flag{
-			flags.Text("name", "", "the server's `NAME` in the context (its host)", &o.name),
+			flags.Text("name", "", "the server's `NAME` in the context (its host, and its port if that name is taken)", &o.name),
 			flags.Text("secret", "", "`WHERE` the secret is: file:PATH, env:NAME, cmd:COMMAND or cred:NAME", &o.secret),
 			&cli.BoolFlag{Name: "protect", Usage: "ask before a change, or require --yes (new contexts)", Destination: &o.protect},
 			&cli.BoolFlag{Name: "use", Usage: "make it the current context", Destination: &o.use},
@@ -152,8 +152,11 @@ func gatherNode(r *run.Run, o *addOptions) (*newNode, error) {
 	if u.User == "" {
 		return nil, fail.Usage("write it as ami://user@host", "%s has no user", n.config.URL)
 	}
-	host, _, _ := net.SplitHostPort(u.Addr) // ParseURL has joined them
-	n.name = cmp.Or(o.name, host)
+	if n.name = o.name; n.name == "" {
+		if n.name, err = nameNode(r, o.context, u.Addr); err != nil {
+			return nil, err
+		}
+	}
 	n.config.CA, n.config.TLSName = absolute(r, r.Flags.CA), r.Flags.TLSName
 	if !u.TLS && (n.config.CA != "" || n.config.TLSName != "") {
 		return nil, fail.Usage("write amis://", "--ca and --tls-name are for TLS, and %s is not TLS", n.config.URL)
@@ -167,6 +170,26 @@ func gatherNode(r *run.Run, o *addOptions) (*newNode, error) {
 		n.config.Labels[key] = value
 	}
 	return n, gatherSecret(r, o, n)
+}
+
+// nameNode names a server by its host, and by its port too where a node of that name is there already. Whoever was asked for
+// the server may call it otherwise.
+func nameNode(r *run.Run, context, addr string) (string, error) {
+	host, port, _ := net.SplitHostPort(addr) // ParseURL has joined them
+	name := host
+	if c := r.Settings.Config.Contexts[context]; c != nil && c.Nodes[host] != nil {
+		if u, err := config.ParseURL(c.Nodes[host].URL); err == nil && u.Addr != addr {
+			name = host + "-" + port
+		}
+	}
+	if len(r.Flags.Nodes) > 0 {
+		return name, nil
+	}
+	typed, err := r.Ask("Name of the server in the context [" + name + "]: ")
+	if err != nil {
+		return "", fail.Usage("run it again, or give --node ami://user@host", "nothing was added")
+	}
+	return cmp.Or(typed, name), nil
 }
 
 // askURL asks where the server is, and for whom; whoever types a host alone means AMI on its usual port.
@@ -267,7 +290,7 @@ func storeNode(r *run.Run, n *newNode, fresh bool, o *addOptions) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)
 	}
-	return config.EditConfig(path, func(old string) string { return withNode(r, old, n, fresh, o) })
+	return config.EditConfig(path, func(old string) (string, error) { return withNode(r, old, n, fresh, o), nil })
 }
 
 // withNode adds the node to a configuration's text.

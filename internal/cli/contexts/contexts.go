@@ -55,7 +55,7 @@ type options struct{ args []string }
 func Command(r *run.Run) *cli.Command {
 	return r.Tell(&cli.Command{
 		Name:        "context",
-		Usage:       "sets of servers under a name: list, use, show, add, check",
+		Usage:       "sets of servers under a name: list, use, show, add, edit, check",
 		Description: help,
 		Commands: []*cli.Command{
 			plain(r, run.NoWords, list, &cli.Command{
@@ -68,6 +68,14 @@ func Command(r *run.Run) *cli.Command {
 				Name: "show", Usage: "show the nodes of a context", ArgsUsage: "[NAME]", Description: "Examples:\n  amictl context show\n  amictl context show lab",
 			}),
 			addCommand(r),
+			plain(r, run.ContextName, remove, &cli.Command{
+				Name: "remove", Usage: "take a context out of the configuration", ArgsUsage: "NAME",
+				Description: "Examples:\n  amictl context remove lab\n\nWhat else is in the configuration stays as it is, and so do files with secrets.",
+			}),
+			plain(r, run.ContextName, rename, &cli.Command{
+				Name: "rename", Usage: "give a context another name", ArgsUsage: "OLD NEW", Description: "Examples:\n  amictl context rename lab test",
+			}),
+			editCommand(r),
 			plain(r, run.ContextName, check, &cli.Command{
 				Name: "check", Usage: "log in to every node of a context", ArgsUsage: "[CONTEXT]",
 				Description: "Examples:\n  amictl context check\n  amictl context check lab\n\n" +
@@ -90,10 +98,10 @@ func list(_ context.Context, r *run.Run, _ *options) error {
 	}
 	cfg := r.Settings.Config
 	for _, name := range cfg.ContextNames() {
-		inForce := name == r.Settings.Context
+		current := name == r.Settings.Context
 		rec := output.Record{
 			{Key: "context", Value: name},
-			{Key: "in_force", Value: inForce, Text: run.Yes(inForce)},
+			{Key: "current", Value: current, Text: run.Yes(current)},
 			{Key: "nodes", Value: len(cfg.Contexts[name].Nodes)},
 			{Key: "protect", Value: cfg.Contexts[name].Protect, Text: run.Yes(cfg.Contexts[name].Protect)},
 		}
@@ -151,7 +159,7 @@ func show(_ context.Context, r *run.Run, o *options) error {
 			{Key: "context", Value: name},
 			{Key: "node", Value: node},
 			{Key: "url", Value: config.HidePassword(n.URL)},
-			{Key: "user", Value: cmp.Or(n.User, chosen.User)},
+			{Key: "user", Value: userOf(n, chosen)},
 			{Key: "secret", Value: cmp.Or(n.Secret, chosen.Secret), Look: output.Prose},
 			{Key: "labels", Value: labels, Text: labelText(labels)},
 		}
@@ -160,6 +168,12 @@ func show(_ context.Context, r *run.Run, o *options) error {
 		}
 	}
 	return p.Close()
+}
+
+// userOf is the user that a node is logged in to as.
+func userOf(n *config.Node, c *config.Context) string {
+	u, _ := config.ParseURL(n.URL) // one that is wrong has none
+	return cmp.Or(u.User, n.User, c.User)
 }
 
 func labelText(labels map[string]string) string {
@@ -188,7 +202,7 @@ func use(_ context.Context, r *run.Run, o *options) error {
 	if cfg.Contexts[name] == nil {
 		return noContext(r, name)
 	}
-	err := config.EditConfig(cfg.Path, func(text string) string { return config.WithContextLine(text, name) })
+	err := config.EditConfig(cfg.Path, func(text string) (string, error) { return config.WithContextLine(text, name), nil })
 	if err != nil {
 		return err
 	}

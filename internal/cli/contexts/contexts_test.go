@@ -22,7 +22,7 @@ func TestPrinted(t *testing.T) {
 		do         func(context.Context, *run.Run, *options) error
 		path, want string
 	}{
-		"list":    {list, "in_force", "true"},
+		"list":    {list, "current", "true"},
 		"show":    {show, "url", "ami://" + pbx.Addr()},
 		"check":   {check, "ok", "true"},
 		"explain": {explain, `..#(setting="nodes.pbx1.user").value`, amitest.DefaultUser},

@@ -296,6 +296,8 @@ func (f *Failure) ofRefusal(refused *ami.ResponseError, where string) {
 		f.Hint = unknownActionHint(refused.Action)
 	case cond.MeansEmpty(refused.Message):
 		f.Hint = "Asterisk calls an empty list of this kind an Error; `amictl send --empty-ok` accepts it"
+	case saysMissing(refused.Message):
+		f.Hint = parameterHint(refused.Action)
 	}
 }
 

@@ -2,6 +2,7 @@ package fail
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/apntalk/amictl/pkg/ami"
@@ -68,6 +69,33 @@ func unknownActionHint(action string) string {
 		return "did you mean " + near + "?"
 	}
 	return "`amictl actions` lists the known ones, `amictl send ListCommands` those of this server"
+}
+
+// saysMissing reports whether a refusal is about a parameter that is missing or wrong, in the words of Asterisk's modules.
+func saysMissing(message string) bool {
+	message = strings.ToLower(message)
+	return slices.ContainsFunc([]string{"specif", "missing", "requir", "must ", "invalid "}, func(words string) bool {
+		return strings.Contains(message, words)
+	})
+}
+
+// parameterHint says what an action takes.
+func parameterHint(action string) string {
+	a, ok := catalog.Lookup(action)
+	if !ok || len(a.Params) == 0 {
+		return HintOf[CodeRefused]
+	}
+	hint := "`amictl actions " + a.Name + "` shows what it takes"
+	var needs []string
+	for _, p := range a.Params {
+		if p.Required {
+			needs = append(needs, p.Name)
+		}
+	}
+	if len(needs) > 0 {
+		hint += "; it needs " + strings.Join(needs, ", ")
+	}
+	return hint
 }
 
 func fieldHint(e *wire.FieldError) string {

@@ -126,3 +126,20 @@ func TestClassifiedErrorsHaveHints(t *testing.T) {
 		}
 	}
 }
+
+// A refusal for a parameter that is missing, in words that real servers send, says where the parameters are listed.
+func TestHintOfMissingParameters(t *testing.T) {
+	for message, want := range map[string]string{
+		"'Queue' not specified.":  "`amictl actions QueueAdd` shows what it takes; it needs Queue, Interface",
+		"No family specified.":    "`amictl actions QueueAdd` shows what it takes; it needs Queue, Interface",
+		"Missing interface":       "`amictl actions QueueAdd` shows what it takes; it needs Queue, Interface",
+		"Unable to add interface": HintOf[CodeRefused],
+	} {
+		if got := Classify(&ami.OpError{Op: "do", Node: "pbx1", Err: &ami.ResponseError{Action: "QueueAdd", Message: message}}).Hint; got != want {
+			t.Errorf("%s: %q, want %q", message, got, want)
+		}
+	}
+	if got := Classify(&ami.OpError{Op: "do", Node: "pbx1", Err: &ami.ResponseError{Action: "NoSuch", Message: "Missing x"}}).Hint; got != HintOf[CodeRefused] {
+		t.Errorf("of an unknown action: %q", got)
+	}
+}

@@ -1,20 +1,34 @@
 package fail
 
 import (
+	"slices"
 	"strings"
 )
 
-// Nearest returns the candidate that a typing error away could have been meant, or "".
+// Nearest returns the candidate that a typing error away could have been meant, or that word is the beginning of, or "".
 func Nearest(word string, candidates []string) string {
-	best, limit := "", 1+len(word)/4
+	best, limit, begun := "", 1+len(word)/4, ""
 	for _, c := range candidates {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(c)); d <= limit {
+		d := editDistance(strings.ToLower(word), strings.ToLower(c))
+		if d <= limit || d == limit+1 && best != "" && sameLetters(word, c) && !sameLetters(word, best) { // letters are swapped more often than mistaken
 			best, limit = c, d-1
-		} else if best == "" && len(word) >= 3 && strings.HasPrefix(strings.ToLower(c), strings.ToLower(word)) {
-			best = c
+		}
+		if begun == "" && len(word) >= 3 && strings.HasPrefix(strings.ToLower(c), strings.ToLower(word)) {
+			begun = c
 		}
 	}
+	if begun != "" && limit > 0 { // one letter off is nearer than a word that is only begun, and more are not
+		return begun
+	}
 	return best
+}
+
+// sameLetters reports whether two words have the same letters in another order.
+func sameLetters(a, b string) bool {
+	x, y := []byte(strings.ToLower(a)), []byte(strings.ToLower(b))
+	slices.Sort(x)
+	slices.Sort(y)
+	return string(x) == string(y)
 }
 
 // editDistance counts the insertions, deletions, replacements and swaps of neighbours that turn a into b.

@@ -215,6 +215,15 @@ func (h *checkup) record() output.Record {
 	}
 }
 
+// recordKeys are the keys of the objects.
+func recordKeys([]string) (keys []string) {
+	var h checkup
+	for _, p := range h.record() {
+		keys = append(keys, p.Key)
+	}
+	return keys
+}
+
 // tone is how a table colours the state.
 func (h *checkup) tone() output.Tone {
 	switch {

@@ -63,6 +63,7 @@ func Command(r *run.Run) *cli.Command {
 		Action: func(ctx context.Context, _ *cli.Command) error { return health(ctx, r, o) },
 	}, run.About{
 		Args: run.Words{Hint: "nodes are chosen with --node"}, Outputs: []run.Output{run.OutputNagios, run.OutputPrometheus}, Failed: nagios.Report(service),
+		Figures: map[string]func() []string{"warn": figureNames, "crit": figureNames}, Fields: recordKeys,
 	})
 }
 
@@ -78,6 +79,7 @@ type look struct {
 	said       map[string]string
 	told       map[string]bool // of which nodes the user's rights were told of
 	sheet      run.Report
+	screen     *screen // of --watch on a terminal
 }
 
 func health(ctx context.Context, r *run.Run, o *options) error {
@@ -134,6 +136,8 @@ func (l *look) watch(ctx context.Context) (err error) {
 			return err
 		}
 		defer target.Finish(ctx, l.cluster)
+		l.screen = newScreen(l.run, l.options)
+		defer l.screen.close()
 	}
 	for round := 1; ; round++ {
 		found := l.look(ctx, round == 1)
@@ -146,10 +150,18 @@ func (l *look) watch(ctx context.Context) (err error) {
 		if ctx.Err() != nil { // --deadline: what was found by then is on standard output
 			return ctx.Err()
 		}
-		if l.form != run.OutputNagios {
+		last := l.options.rounds.Last(round)
+		if last && l.screen != nil { // it stays on the terminal
+			l.screen.close()
+			l.screen, l.sheet.Again = nil, false
+			if err := l.write(found); err != nil {
+				return err
+			}
+		}
+		if l.form != run.OutputNagios && l.screen == nil { // there each node stands with its reason
 			l.complain(found)
 		}
-		if l.options.rounds.Last(round) {
+		if last {
 			return l.status(found)
 		}
 		if err := l.options.rounds.Wait(ctx); err != nil {
@@ -181,6 +193,9 @@ func (l *look) look(ctx context.Context, first bool) []checkup {
 
 // write prints one look.
 func (l *look) write(found []checkup) error {
+	if l.screen != nil {
+		return l.screen.draw(found, l.options.rounds.Every.Value)
+	}
 	switch l.form {
 	case run.OutputNagios:
 		return l.sheet.Write(l.nagios(found))
@@ -193,7 +208,11 @@ func (l *look) write(found []checkup) error {
 	}
 	return l.sheet.Records(len(found) > 1, func(yield func(output.Record) bool) {
 		for i := range found {
-			if !yield(found[i].record()) {
+			record := found[i].record()
+			if l.options.rounds.Watch {
+				record = found[i].onScreen()
+			}
+			if !yield(record) {
 				return
 			}
 		}

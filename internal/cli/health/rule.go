@@ -2,7 +2,9 @@ package health
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +26,9 @@ var figures = map[string]struct {
 	"calls":    {func(h *checkup) float64 { return figure(h.calls) }, false},
 	"channels": {func(h *checkup) float64 { return figure(h.channels) }, false},
 }
+
+// figureNames are the names of the figures, sorted.
+func figureNames() []string { return slices.Sorted(maps.Keys(figures)) }
 
 func seconds(d time.Duration, known bool) float64 {
 	if !known {

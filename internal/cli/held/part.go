@@ -9,6 +9,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/state"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // A Part is a kind of things, as the command line names it.
@@ -72,7 +73,7 @@ var Parts = []*Part{
 // Records are calls that have ended.
 var Records = &Part{
 	Name: "records", Kind: state.KindRecord, of: reflect.TypeFor[state.Record](), ident: []string{"caller"},
-	minor: []string{"linkedid", "end", "wait_us", "member", "transfers", "legs", "legs_dropped", "cause_text", "partial"},
+	minor: []string{"linkedid", "answer", "end", "wait_us", "hold_us", "by", "member", "transfers", "legs", "legs_dropped", "cause_text", "partial"},
 }
 
 // Figures are what went through queues.
@@ -83,7 +84,14 @@ var Figures = &Part{
 
 // all are the keys of the part's objects. They are read when they are first asked for: most runs of amictl never do.
 func (p *Part) all() []column {
-	p.once.Do(func() { p.columns = columnsOf(p.of, p.minor...) })
+	p.once.Do(func() {
+		p.columns = columnsOf(p.of, p.minor...)
+		for i := range p.columns {
+			if c := &p.columns[i]; c.look == output.Usual && slices.Contains(p.ident, c.key) {
+				c.look = output.Identity
+			}
+		}
+	})
 	return p.columns
 }
 
@@ -101,6 +109,18 @@ func PartNames() (names []string) {
 		names = append(names, Parts[i].Name)
 	}
 	return names
+}
+
+// KeysOf returns the keys that the objects of the parts have that are named, or of all, sorted.
+func KeysOf(names []string) []string {
+	all := []string{"node"}
+	for _, p := range Parts {
+		if len(names) == 0 || slices.Contains(names, p.Name) {
+			all = append(all, p.Keys()...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // checkWhere refuses a condition about what none of the parts has.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -18,14 +17,13 @@ import (
 
 // A View is what of the state is shown, and where.
 type View struct {
-	Run    *run.Run
-	Nodes  []ami.Config
-	Parts  []*Part // that are asked for
-	Where  *ami.Where
-	Out    *output.Printer
-	Form   output.Options
-	tables int             // printed
-	said   map[string]bool // notes
+	Run   *run.Run
+	Nodes []ami.Config
+	Parts []*Part // that are asked for
+	Where *ami.Where
+	Out   *output.Printer
+	Form  output.Options
+	said  map[string]bool // notes
 }
 
 // NewView reads what the flags say of it. Without servers, objects are of a record.
@@ -117,60 +115,25 @@ func (v *View) Snapshot(ctx context.Context) error {
 	return errors.Join(err, v.Out.Close())
 }
 
-// print prints what meets the condition.
+// print prints what meets the condition, a table a part: under its name, unless it is the only one.
 func (v *View) print(held *state.Snapshot) error {
-	var of *Part
-	var rows []output.Record
 	for o := range held.Objects() {
 		p := v.Part(o.Kind())
 		if p == nil {
 			continue
 		}
 		record := p.Record(o)
-		switch {
-		case !v.Meets(textOf(record, "node"), record):
-		case !v.IsTable():
-			if err := v.Out.Record(record); err != nil {
-				return err
-			}
-		case p == of:
-			rows = append(rows, record)
-		default:
-			if err := v.table(of, rows); err != nil {
-				return err
-			}
-			of, rows = p, []output.Record{record}
+		if !v.Meets(textOf(record, "node"), record) {
+			continue
 		}
-	}
-	return v.table(of, rows)
-}
-
-// table prints the table of a part: under its name, unless it is the only one.
-func (v *View) table(p *Part, rows []output.Record) error {
-	if !slices.ContainsFunc(rows, v.shows) {
-		return nil
-	}
-	t := output.NewPrinter(v.Run.Stdout, v.Form)
-	v.Run.Remember(t)
-	if v.tables++; v.tables > 1 {
-		_ = t.Text("", "")
-	}
-	if len(v.Parts) > 1 {
-		_ = t.Text("", p.Name)
-	}
-	for _, record := range rows {
-		if err := t.Record(record); err != nil {
+		if len(v.Parts) > 1 {
+			v.Out.Heading(p.Name)
+		}
+		if err := v.Out.Record(record); err != nil {
 			return err
 		}
 	}
-	return t.Close()
-}
-
-// shows reports whether there is something to see of an object: --fields may name keys of others only.
-func (v *View) shows(record output.Record) bool {
-	return len(v.Form.Fields) == 0 || slices.ContainsFunc(record, func(p output.Pair) bool {
-		return p.Value != nil && slices.ContainsFunc(v.Form.Fields, func(key string) bool { return strings.EqualFold(key, p.Key) })
-	})
+	return nil
 }
 
 // status tells of the nodes that failed. One that is the only one is told of by whoever called.

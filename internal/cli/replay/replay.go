@@ -32,6 +32,8 @@ type Options struct {
 	WantsName func(name string) bool
 	// Holds says of a record's events, before they are read whole, whether their time is of interest; nil: all.
 	Holds func(at time.Time) bool
+	// Saw is told when each event happened that is held, of interest or not; nil: nobody is to know.
+	Saw func(at time.Time)
 	// Take takes an event or a gap. What a capture holds is borrowed: it is valid until Take returns.
 	Take func(ctx context.Context, ev *ami.Event) error
 	// Idle is called before it waits for more; nil: nobody is to know.
@@ -198,14 +200,34 @@ func (p *Replay) take(ctx context.Context) error {
 			return err
 		}
 		p.found++
-		if m.Kind() != wire.Event || !p.WantsName(m.Name()) {
+		if m.Kind() != wire.Event {
 			continue
 		}
-		ev := ami.Event{Message: m, Received: PacketTime(m.Get("Timestamp"))}
+		wanted := p.WantsName(m.Name())
+		if !wanted && p.Saw == nil {
+			continue
+		}
+		at := PacketTime(m.Get("Timestamp"))
+		p.see(at)
+		if !wanted {
+			continue
+		}
+		ev := ami.Event{Message: m, Received: at}
 		if err := p.Take(ctx, &ev); err != nil {
 			return err
 		}
 	}
+}
+
+// see reports whether the time of an event is of interest, and tells of it.
+func (p *Replay) see(at time.Time) bool {
+	if p.Holds != nil && !p.Holds(at) {
+		return false
+	}
+	if p.Saw != nil && !at.IsZero() {
+		p.Saw(at)
+	}
+	return true
 }
 
 // Verdict says what is wrong with what was read, if anything is.
@@ -290,7 +312,7 @@ func PacketTime(s string) time.Time {
 func (p *Replay) record(ctx context.Context, in *bufio.Reader) error {
 	r := output.NewRecordReader(in)
 	r.Wants = func(_, name string, at time.Time) bool {
-		return p.WantsName(name) && (p.Holds == nil || p.Holds(at))
+		return p.see(at) && p.WantsName(name)
 	}
 	for {
 		ev, err := r.Next()

@@ -8,13 +8,15 @@ import (
 
 // About is what a subcommand tells of itself beyond what urfave/cli asks for.
 type About struct {
-	Args    Words             // its arguments
-	Rest    Words             // what stands behind `--`
-	Config  configNeed        // what it needs of the configuration
-	Aliases map[string]string // global flags that mean one of its own there: "--context" is originate's "--dialplan-context"
-	Outputs []Output          // output formats of its own, beside those of all
-	Failed  failureReport     // how it reports a failure in one of them; nil: as all do
-	Daemon  bool              // amictld has it: see RunDaemon
+	Args    Words                         // its arguments
+	Rest    Words                         // what stands behind `--`
+	Config  configNeed                    // what it needs of the configuration
+	Aliases map[string]string             // global flags that mean one of its own there: "--context" is originate's "--dialplan-context"
+	Outputs []Output                      // output formats of its own, beside those of all
+	Figures map[string]func() []string    // of flags whose conditions ask about figures: their names
+	Fields  func(words []string) []string // what --fields and --where may name, by the arguments; nil: nobody can tell
+	Failed  failureReport                 // how it reports a failure in one of them; nil: as all do
+	Daemon  bool                          // amictld has it: see RunDaemon
 }
 
 // A failureReport is a failure as text, and its exit status. No text: it is reported as any other.

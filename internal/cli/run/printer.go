@@ -1,6 +1,7 @@
 package run
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -10,7 +11,7 @@ import (
 // Remember has NoteLeft tell what a printer left out.
 func (r *Run) Remember(p *output.Printer) { r.printers = append(r.printers, p) }
 
-// NoteLeft tells which columns of tables did not fit, and which of CSV held nothing: a name may be mistyped.
+// NoteLeft tells which columns of tables did not fit, and which of --fields held nothing: a name may be mistyped.
 func (r *Run) NoteLeft() {
 	for _, p := range r.printers {
 		r.noteLeft(p)
@@ -21,20 +22,24 @@ func (r *Run) noteLeft(p *output.Printer) {
 	if empty := p.Empty(); len(empty) > 0 {
 		r.Note("nothing printed has a value for %s; spell names as the server does", strings.Join(empty, ", "))
 	}
-	switch left := p.Left(); len(left) {
-	case 0:
-	case 1:
-		r.Note("the column %q did not fit; --fields chooses", left[0])
-	default:
-		r.Note("%d columns did not fit, such as %q; --fields chooses", len(left), left[0])
+	if left := p.Left(); len(left) > 0 {
+		more := ""
+		if n := len(left) - mostLeft; n > 1 {
+			left, more = left[:mostLeft], fmt.Sprintf(" and %d more", n)
+		}
+		r.Note("left out to fit the terminal: %s%s; -o wide shows all, --fields chooses", strings.Join(left, ", "), more)
 	}
 }
+
+// mostLeft is how many columns are named that did not fit.
+const mostLeft = 10
 
 // A Stream is the kind of output that a subcommand makes.
 type Stream uint8
 
 const (
-	Answers     Stream = iota // what servers answer
+	Answers     Stream = iota // what servers answer to one action
+	ManyAnswers               // what they answer to many, or piece by piece
 	Endless                   // it may never end: no JSON document
 	CommandText               // text unless another format is asked for
 	Records                   // objects of our own: no raw
@@ -47,6 +52,7 @@ func (r *Run) Printer(kind Stream, severalNodes, many bool) (*output.Printer, er
 		return nil, err
 	}
 	o.Nodes, o.Many = severalNodes, many
+	o.Gather = kind == Answers && severalNodes && many
 	p := output.NewPrinter(r.Stdout, o)
 	r.Remember(p)
 	return p, nil
@@ -74,7 +80,7 @@ func (r *Run) OutputOptions(kind Stream) (output.Options, error) {
 		}
 	}
 	formats := map[Output]output.Format{
-		OutputJSONLines: output.JSONLines, OutputJSON: output.JSONDocument, OutputTable: output.TableText,
+		OutputJSONLines: output.JSONLines, OutputJSON: output.JSONDocument, OutputTable: output.TableText, OutputWide: output.TableText,
 		OutputCSV: output.CSV, OutputRaw: output.Raw, OutputNone: output.None,
 	}
 	f, ok := formats[name]
@@ -83,15 +89,15 @@ func (r *Run) OutputOptions(kind Stream) (output.Options, error) {
 		return o, fail.Usage("see --help", "output format %q does not fit this subcommand", name)
 	case f == output.JSONDocument && kind == Endless:
 		return o, fail.Usage("-o jsonl prints one object a line", "-o json is one document, and this has no end")
-	case f == output.CSV && len(o.Fields) == 0 && kind == Records:
-		return o, fail.Usage("the keys that -o jsonl shows, such as --fields node,time", "-o csv needs --fields")
-	case f == output.CSV && len(o.Fields) == 0:
-		return o, fail.Usage("such as --fields node,event,Channel", "-o csv needs --fields")
+	case f == output.CSV && len(o.Fields) == 0 && kind != Records && kind != Answers:
+		return o, fail.Usage("such as --fields node,event,Channel", "-o csv needs --fields here: what comes later may have other columns")
 	case f == output.Raw && kind == Records:
 		return o, fail.Usage("-o jsonl is for programs", "-o raw is for what a server sends; this is not")
 	}
 	o.Format = f
+	o.Wide = name == OutputWide
 	o.Width = r.Columns()
 	o.Color = r.color(o.Terminal)
+	o.Palette = r.hasPalette()
 	return o, nil
 }

@@ -42,6 +42,7 @@ type Output string
 const (
 	OutputAuto       Output = "auto"
 	OutputTable      Output = "table"
+	OutputWide       Output = "wide" // a table with all columns
 	OutputJSONLines  Output = "jsonl"
 	OutputJSON       Output = "json"
 	OutputCSV        Output = "csv"
@@ -54,7 +55,7 @@ const (
 )
 
 var outputs = []Output{
-	OutputAuto, OutputTable, OutputJSONLines, OutputJSON, OutputCSV, OutputRaw, OutputNone, OutputNagios, OutputPrometheus, OutputJUnit,
+	OutputAuto, OutputTable, OutputWide, OutputJSONLines, OutputJSON, OutputCSV, OutputRaw, OutputNone, OutputNagios, OutputPrometheus, OutputJUnit,
 	OutputTAP,
 }
 
@@ -152,7 +153,7 @@ func duration(to *time.Duration) func(string) error {
 
 func (s *Settings) takeOutput(value string) error {
 	if !slices.Contains(outputs, Output(value)) {
-		return errors.New("not one of auto, table, jsonl, json, csv, raw, none")
+		return errors.New("not one of auto, table, wide, jsonl, json, csv, raw, none")
 	}
 	s.Output = Output(value)
 	return nil
@@ -170,7 +171,7 @@ func (s *Settings) takeColor(value string) error {
 func settingHint(name string) string {
 	switch name {
 	case "output":
-		return "auto, table, jsonl, json, csv, raw or none; health and check have nagios and prometheus, and check has junit and tap"
+		return "auto, table, wide, jsonl, json, csv, raw or none; health and check have nagios and prometheus, and check has junit and tap"
 	case "color":
 		return "auto, always or never"
 	}

@@ -287,7 +287,7 @@ func schemaNameSchema() *schema {
 }
 
 func contextSchema() *schema {
-	return object("A context", "What `context list` prints.", must("context", str("")), must("in_force", yesNo("")), must("nodes", whole("")),
+	return object("A context", "What `context list` prints.", must("context", str("")), must("current", yesNo("")), must("nodes", whole("")),
 		must("protect", yesNo("What is not read-only asks, or needs --yes.")))
 }
 

@@ -62,7 +62,7 @@ func sendLines(ctx context.Context, r *run.Run, o *options) error {
 			return err
 		}
 	}
-	kind := run.Answers
+	kind := run.ManyAnswers
 	if o.DryRun {
 		kind = run.CommandText
 	}

@@ -134,7 +134,11 @@ func sendAction(ctx context.Context, r *run.Run, o *options, action ami.Action) 
 	if o.items && several {
 		return fail.Usage("choose one with --node", "--items is for one node")
 	}
-	p, err := r.Printer(run.Answers, len(nodes) > 1, several || o.items)
+	kind := run.Answers
+	if o.items {
+		kind = run.ManyAnswers
+	}
+	p, err := r.Printer(kind, len(nodes) > 1, several || o.items)
 	if err != nil {
 		return err
 	}

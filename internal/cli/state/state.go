@@ -80,7 +80,7 @@ func Command(r *run.Run) *cli.Command {
 			o.parts = c.Args().Slice()
 			return show(ctx, r, o)
 		},
-	}, run.About{Args: run.Words{Kind: run.SomeOf, Choices: held.PartNames}})
+	}, run.About{Args: run.Words{Kind: run.SomeOf, Choices: held.PartNames}, Fields: held.KeysOf})
 }
 
 func show(ctx context.Context, r *run.Run, o *options) error {

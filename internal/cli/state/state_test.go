@@ -123,7 +123,7 @@ func TestShowRefuses(t *testing.T) {
 		"a time of nothing":   {options{length: flags.Duration{Value: time.Second, Given: true}}, "", "--for goes with --follow"},
 		"a document for ever": {options{follow: true}, "json", "one document"},
 		"a server's bytes":    {options{follow: true}, "raw", "-o raw"},
-		"CSV of anything":     {options{}, "csv", "--fields"},
+		"CSV of changes":      {options{follow: true}, "csv", "--fields"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Flags: run.Globals{Output: test.output}})

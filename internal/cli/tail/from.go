@@ -30,7 +30,7 @@ func (t *tailer) replay(ctx context.Context) error {
 	p, err := replay.New(t.run, replay.Options{
 		Command: "tail", Names: t.options.from, Follow: t.options.follow, Until: span.until,
 		WantsName: t.wantsName, Holds: func(at time.Time) bool { return at.IsZero() || span.holds(at) },
-		Take: t.played, Idle: t.flush,
+		Saw: t.stats.watcher(), Take: t.played, Idle: t.flush,
 	})
 	if err != nil {
 		return err

@@ -51,8 +51,8 @@ func TestStatScreen(t *testing.T) {
 	want := `2s  40 events  20.0/s  now 20.0/s  5 dropped
 node  event      count    rate     now
 b     Hangup        30  15.0/s  15.0/s
-a     Hangup        10   5.0/s   5.0/s
-b     (dropped)      5   2.5/s   2.5/s
+a     Hangup        10  5.00/s  5.00/s
+b     (dropped)      5  2.50/s  2.50/s
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("the first drawing (-want +got):\n%s", diff)
@@ -65,8 +65,8 @@ b     (dropped)      5   2.5/s   2.5/s
 	want = "\x1b[5A\r\x1b[J" + `3s  101 events  33.7/s  now 61.0/s  5 dropped
 node  event      count    rate     now
 a     Hangup        70  23.3/s  60.0/s
-b     Hangup        30  10.0/s   0.0/s
-b     (dropped)      5   1.7/s   0.0/s
+b     Hangup        30  10.0/s     0/s
+b     (dropped)      5  1.67/s     0/s
 … 1 more
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {

@@ -2,8 +2,9 @@ package tail
 
 import (
 	"cmp"
-	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 type eventStats struct {
 	since       time.Time
 	replayed    bool
-	first, last time.Time              // of the events' own times, when they are replayed
+	first, last time.Time              // of the times of all events of a replay
 	counts      map[statKey]*statCount // pointers: assigning to an entry would replace its key by the borrowed one
 	total       statCount
 	dropped     uint64
@@ -46,13 +47,25 @@ func newEventStats(replayed bool) *eventStats {
 	return &eventStats{since: time.Now(), replayed: replayed, counts: make(map[statKey]*statCount)}
 }
 
-func (s *eventStats) add(ev *ami.Event) {
-	if s.replayed && !ev.Received.IsZero() {
-		if s.first.IsZero() {
-			s.first = ev.Received
-		}
-		s.last = ev.Received
+// watcher returns what notes when events happen, nil if nothing is counted.
+func (s *eventStats) watcher() func(at time.Time) {
+	if s == nil {
+		return nil
 	}
+	return s.saw
+}
+
+// saw notes when an event of a replay happened, counted or not: a rate is over the same time whatever is counted.
+func (s *eventStats) saw(at time.Time) {
+	if s.first.IsZero() || at.Before(s.first) {
+		s.first = at
+	}
+	if at.After(s.last) {
+		s.last = at
+	}
+}
+
+func (s *eventStats) add(ev *ami.Event) {
 	key := statKey{ev.Node, ev.Name()}
 	if ev.Kind() != wire.Event {
 		key.event = otherPackets
@@ -104,25 +117,45 @@ func (s *eventStats) keys() []statKey {
 	return keys
 }
 
-// records are the counts.
-func (s *eventStats) records() []output.Record {
+// records are the counts, and for people their sum.
+func (s *eventStats) records(people bool) []output.Record {
 	keys, seconds := s.keys(), s.seconds(time.Now())
-	rows := make([]output.Record, 0, len(keys))
+	rows := make([]output.Record, 0, len(keys)+1)
 	for _, k := range keys {
-		row := output.Record{
-			{Key: "type", Value: "stats"},
-			{Key: "node", Value: run.OrAbsent(k.node)},
-			{Key: "event", Value: k.event},
-			{Key: "count", Value: s.counts[k].n},
-			{Key: "rate"},
-		}
-		if seconds > 0 { // a replay of one instant has none
-			rate := float64(s.counts[k].n) / seconds
-			row[4].Value, row[4].Text = rate, perSecond(rate)
-		}
-		rows = append(rows, row)
+		rows = append(rows, countRecord(k, s.counts[k].n, seconds))
+	}
+	if people && len(keys) > 1 {
+		rows = append(rows, countRecord(statKey{event: "total"}, s.total.n+s.dropped, seconds))
 	}
 	return rows
 }
 
-func perSecond(rate float64) string { return fmt.Sprintf("%.1f/s", rate) }
+// countRecord is a count as an object. A replay of one instant has no rate.
+func countRecord(k statKey, n uint64, seconds float64) output.Record {
+	row := output.Record{
+		{Key: "type", Value: "stats"},
+		{Key: "node", Value: run.OrAbsent(k.node)},
+		{Key: "event", Value: k.event},
+		{Key: "count", Value: n},
+		{Key: "rate"},
+	}
+	if seconds > 0 {
+		rate := float64(n) / seconds
+		row[4].Value, row[4].Text = rate, perSecond(rate)
+	}
+	return row
+}
+
+// perSecond is a rate with three significant digits.
+func perSecond(rate float64) string {
+	if rate == 0 {
+		return "0/s"
+	}
+	_, exponent, _ := strings.Cut(strconv.FormatFloat(rate, 'e', 2, 64), "e")
+	n, _ := strconv.Atoi(exponent)
+	if n > 2 {
+		unit := math.Pow10(n - 2)
+		return strconv.FormatFloat(math.Round(rate/unit)*unit, 'f', 0, 64) + "/s"
+	}
+	return strconv.FormatFloat(rate, 'f', min(2-n, 9), 64) + "/s"
+}

@@ -33,6 +33,10 @@ const help = `Examples:
   amictl tail --record events.jsonl -q -o none
   amictl tail --spool 2G | slow-importer   what it cannot take yet is kept
 
+On a terminal each event is a line that says what happened: the headers that matter first, those that tell a cause or a state
+with its meaning, then others as far as there is room. The lines of a call have one colour. -o wide shows all headers, in as
+many lines as they take; --fields makes columns of those that it names.
+
 An action behind "--" is sent once the events are subscribed to, so none of its own is missed.
 A lost connection is restored; a gap marks what is missing. --for begins with the first session. On a terminal --stats
 shows the counts while they grow, with the overall rate and that of the last second. A time for --since and --until is
@@ -359,7 +363,7 @@ func (t *tailer) end() error {
 	act.NoteMissing(t.run, t.where)
 	if t.stats != nil {
 		t.stats.clear()
-		for _, r := range t.stats.records() {
+		for _, r := range t.stats.records(t.out.Options().Format == output.TableText) {
 			if err := t.out.Record(r); err != nil {
 				return err
 			}

@@ -3,9 +3,11 @@ package target
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -86,6 +88,12 @@ func Each(ctx context.Context, r *run.Run, nodes []ami.Config, f *Fanout, try at
 	if f.Route != "" && len(nodes) > 1 {
 		show(onOne(ctx, r, nodes, f.Route, try))
 		return
+	}
+	if len(nodes) > 1 { // a table comes when all have answered
+		var ended atomic.Int64
+		tell := show
+		show = func(e Ending) { tell(e); ended.Add(1) }
+		defer r.Progress(func() string { return fmt.Sprintf("%d of %d nodes done", ended.Load(), len(nodes)) })()
 	}
 	InTurns(ctx, r, nodes, f, func(ctx context.Context, n ami.Config) Ending { return Once(ctx, r, n, try) }, show)
 }

@@ -1,0 +1,46 @@
+package report
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/apntalk/amictl/internal/bench"
+)
+
+func TestThresholdsInWords(t *testing.T) {
+	for _, tt := range []struct {
+		judged     bench.Judgement
+		mark, text string
+	}{
+		{bench.Judgement{Threshold: "p99>50ms", Value: "7.6ms"}, "ok", "p99 7.6 ms, not above 50 ms"},
+		{bench.Judgement{Threshold: "p99 > 50ms", Value: "61ms", Failed: true}, "FAILED", "p99 61 ms, above 50 ms"},
+		{bench.Judgement{Threshold: "p99>=50ms", Value: "7.6ms"}, "ok", "p99 7.6 ms, below 50 ms"},
+		{bench.Judgement{Threshold: "jain<0.95", Value: "0.9012", Failed: true}, "FAILED", "jain 0.9012, below 0.95"},
+		{bench.Judgement{Threshold: "rate<=5000/s", Value: "6000.0/s"}, "ok", "rate 6000.0/s, above 5000/s"},
+		{bench.Judgement{Threshold: "errors>0.1%", Value: "0.02%"}, "ok", "errors 0.02%, not above 0.1%"},
+		{bench.Judgement{Threshold: "rss>256MiB", Value: "300.5MiB", Failed: true}, "FAILED", "rss 300.5 MiB, above 256 MiB"},
+		{bench.Judgement{Threshold: "ledger!=0", Value: "0"}, "ok", "ledger 0, exactly 0"},
+		{bench.Judgement{Threshold: "p99>+10%", Value: "+3.0%"}, "ok", "p99 +3.0%, not above +10%"},
+		{bench.Judgement{Threshold: "calls<1", Value: "absent", Absent: true}, "unknown", "calls was not measured; fail if calls<1"},
+		{bench.Judgement{Threshold: "newmetric>1", Value: "2"}, "ok", "newmetric>1: 2"},
+	} {
+		if got := judged(tt.judged); got != (verdictLine{tt.mark, tt.text}) {
+			t.Errorf("%+v: %+v", tt.judged, got)
+		}
+	}
+}
+
+// A report says how many samples its percentiles rest on, and which have too few.
+func TestSamplesSentence(t *testing.T) {
+	r := view{sample(t, 1, false)}
+	for n, want := range map[uint64]string{
+		5: "5 answers, too few for p50, which needs 20", 400: "400 answers, too few for p99, which needs 1000",
+		9999: "9999 answers, too few for p99.9, which needs 10000", 10000: "10000 answers, enough for p99.9, which needs 10000",
+	} {
+		r.Total.Ended = bench.Result{}.Total.Ended
+		r.Total.Ended.Reply = n
+		if got := r.samplesSentence(); !strings.HasPrefix(got, want) {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}

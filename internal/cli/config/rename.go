@@ -1,0 +1,104 @@
+package config
+
+import (
+	"reflect"
+	"regexp"
+	"strings"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/tomlfile"
+)
+
+// tableHead is a line that begins a table: of a context, with its name and what stands behind that, or of something else.
+var (
+	tableHead   = regexp.MustCompile(`^[ \t]*\[`)
+	contextHead = regexp.MustCompile(`^[ \t]*\[[ \t]*(?:contexts|"contexts"|'contexts')[ \t]*\.[ \t]*([A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')([ \t]*[.\]].*)$`)
+)
+
+// WithoutContext takes a context out of a configuration's text, and leaves all other lines as they are. If it is the current
+// one there is none afterwards.
+func WithoutContext(text, name string) (string, error) {
+	var kept []string
+	inside := false
+	for _, line := range strings.SplitAfter(text, "\n") {
+		if tableHead.MatchString(line) {
+			inside = isContext(line, name)
+		}
+		if !inside {
+			kept = append(kept, line)
+		}
+	}
+	changed := strings.Join(kept, "")
+	want, err := decoded(text)
+	if err != nil {
+		return "", err
+	}
+	delete(want.Contexts, name)
+	if want.Context == name {
+		want.Context, changed = "", withoutContextLine(changed)
+	}
+	return checked(changed, want, name)
+}
+
+// WithContextRenamed gives a context of a configuration's text another name.
+func WithContextRenamed(text, name, to string) (string, error) {
+	lines := strings.SplitAfter(text, "\n")
+	for i, line := range lines {
+		if isContext(line, name) {
+			at := contextHead.FindStringSubmatchIndex(strings.TrimRight(line, "\r\n"))
+			lines[i] = line[:at[2]] + TOMLKey(to) + line[at[3]:]
+		}
+	}
+	changed := strings.Join(lines, "")
+	want, err := decoded(text)
+	if err != nil {
+		return "", err
+	}
+	want.Contexts[to] = want.Contexts[name]
+	delete(want.Contexts, name)
+	if want.Context == name {
+		want.Context, changed = to, WithContextLine(changed, to)
+	}
+	return checked(changed, want, name)
+}
+
+// isContext reports whether a line begins a table of a context.
+func isContext(line, name string) bool {
+	m := contextHead.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
+	return m != nil && (m[1] == name || m[1] == TOMLString(name) || m[1] == "'"+name+"'")
+}
+
+// withoutContextLine takes the line away that names the current context.
+func withoutContextLine(text string) string {
+	top, rest := text, ""
+	if i := regexp.MustCompile(`(?m)^[ \t]*\[`).FindStringIndex(text); i != nil {
+		top, rest = text[:i[0]], text[i[0]:]
+	}
+	if at := contextLine.FindStringIndex(top); at != nil {
+		top = top[:at[0]] + strings.TrimPrefix(strings.TrimPrefix(top[at[1]:], "\r"), "\n")
+	}
+	return top + rest
+}
+
+func decoded(text string) (*File, error) {
+	f := new(File)
+	if _, err := tomlfile.Decode(text, f); err != nil {
+		return nil, fail.Config("`amictl context edit` opens it", "the config cannot be read: %s", tomlfile.Explain(err))
+	}
+	return f, nil
+}
+
+// checked returns a changed text if it says what it should: TOML has more ways to write a table than lines that begin one.
+func checked(text string, want *File, name string) (string, error) {
+	got, err := decoded(text)
+	if len(want.Contexts) == 0 {
+		want.Contexts = nil
+	}
+	if err == nil && len(got.Contexts) == 0 {
+		got.Contexts = nil
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		return "", fail.Config("`amictl context edit` opens the config in an editor", "context %s is written in a way that only an editor can change; nothing was written", name)
+	}
+	return text, nil
+}
