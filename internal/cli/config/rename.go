@@ -74,7 +74,7 @@ func withoutContextLine(text string) string {
 	if i := regexp.MustCompile(`(?m)^[ \t]*\[`).FindStringIndex(text); i != nil {
 		top, rest = text[:i[0]], text[i[0]:]
 	}
-	if at := contextLine.FindStringIndex(top); at != nil {
+	if at := contextLine().FindStringIndex(top); at != nil {
 		top = top[:at[0]] + strings.TrimPrefix(strings.TrimPrefix(top[at[1]:], "\r"), "\n")
 	}
 	return top + rest
