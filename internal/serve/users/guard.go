@@ -25,7 +25,7 @@ type suspect struct {
 func suspectOf(addr netip.Addr, user string) suspect {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(user))
-	return suspect{network(addr), uint8(h.Sum32())} //nolint:gosec // its last byte
+	return suspect{network(addr), uint8(h.Sum32())}
 }
 
 type failures struct {
