@@ -242,9 +242,15 @@ func (s *server) upsertWith(p *snap, born time.Time, more func(*Channel, *edit))
 		}
 		delete(s.gone, p.uniqueid)
 	}
+	if born.IsZero() && s.surveyed != 0 && s.surveyed == s.session && s.channels.rows[p.uniqueid] == nil {
+		return // it was hung up before this session began: what is new begins with a Newchannel
+	}
 	r, next := s.channels.open(s, p.uniqueid)
 	if r == nil {
 		return
+	}
+	if r.obj == nil && born.IsZero() {
+		r.born = 0
 	}
 	s.write(r, next, p, born, more)
 }
@@ -361,6 +367,9 @@ func coreShowChannel(s *server, m *wire.Message, from source) {
 
 // channelsListed takes away what CoreShowChannels lacked.
 func channelsListed(s *server, from source) {
+	if !s.unlisted {
+		s.surveyed = s.session
+	}
 	s.channels.sweep(s, from, func(id string, r *row[Channel], due bool) {
 		s.vacate(r.obj)
 		if !due {

@@ -73,6 +73,7 @@ type server struct {
 	now      time.Time     // when that was received
 	ahead    time.Duration // of our clock: the server's, as far as its events tell
 	lists    uint32        // the list at hand or the last one
+	surveyed uint64        // the session whose list of channels was whole, without a gap since
 	auditing bool
 	listing  bool // a list is at hand, not an event
 	unlisted bool // a part could not be listed: only what this session showed is kept of it
@@ -168,6 +169,7 @@ func (s *server) forget() {
 // stale notes a gap. Tombstones wait for events that may be lost in it, and what only events tell is not known any more.
 func (s *server) stale(why string) {
 	s.forget()
+	s.surveyed = 0
 	s.next.Gaps++
 	for id, r := range s.channels.rows { // only an event behind the gap proves that an end is still to be told
 		r.seen = 0

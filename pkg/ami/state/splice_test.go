@@ -108,13 +108,13 @@ func TestSplice(t *testing.T) {
 			{event("Newchannel", channel("1", "4")...), "1 ring"},
 			{gap, "1 ring"},
 			{listedOn(2, "channels", 0), ""},
-			{on(2, "Newstate", channel("1", "6")...), "1 up"}, // so it is there after all
+			{on(2, "Newchannel", channel("1", "4")...), "1 ring"}, // no tombstone keeps it away
 		}},
 		{"nor what was seen before an overflow", []step{
 			{event("Newchannel", channel("1", "4")...), "1 ring"},
 			{gap, "1 ring"},
 			{listed("channels", 0), ""},
-			{event("Newstate", channel("1", "6")...), "1 up"},
+			{event("Newchannel", channel("1", "4")...), "1 ring"},
 		}},
 		{"what an event told of behind the gap has", []step{
 			{event("Newchannel", channel("1", "4")...), "1 ring"},
@@ -195,6 +195,14 @@ func TestSplice(t *testing.T) {
 			{event("NewCallerid", channel("1", "6")...), ""},
 			{event("Newchannel", channel("1", "4")...), "1 ring"}, // an Originate may use an ID again
 		}},
+		{"nor do they in a session that began behind the Hangup", []step{
+			{listed("channels", 0), ""},
+			{event("NewCallerid", channel("1", "6")...), ""},
+			{event("Newchannel", channel("2", "4")...), "2 ring"},
+			{event("NewCallerid", channel("2", "4")...), "2 ring"},
+			{gap, "2 ring"},
+			{event("Newstate", channel("3", "6")...), "2 ring, 3 up"}, // its Newchannel may be missing
+		}},
 		{"a device that no list has is not told of again", []step{
 			{event("DeviceStateChange", "Device", "Custom:x", "State", "INUSE"), "Custom:x in-use"},
 			{listed("devices", 0), ""},
@@ -254,6 +262,21 @@ func TestRecordWaitsForTheHangup(t *testing.T) {
 	c.tick(clockStart.Add(tombTime + time.Second))
 	if diff := cmp.Diff([]string{"unknown by , cause 0, partial true"}, records()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// What tells of a channel in a session that began behind its Hangup keeps its call for a moment, and not until a tombstone
+// falls: no end is to come.
+func TestEchoOfAnEarlierSession(t *testing.T) {
+	c := newCore(100, nil)
+	on(2, "NewCallerid", channel("1", "6")...)(c)
+	listedOn(2, "channels", 0)(c)
+	c.tick(clockStart.Add(goneTime + time.Second))
+	if n := len(c.servers["pbx"].calls); n != 0 {
+		t.Errorf("%d calls are left", n)
+	}
+	if r := lastRecord(t, c); !r.Partial {
+		t.Errorf("the record is %+v", r)
 	}
 }
 

@@ -28,6 +28,7 @@ type table[T any, P interface {
 type row[T any] struct {
 	obj  *T     // shared once published: replaced, never changed
 	seen uint64 // the session that showed it last
+	born uint64 // the session that showed that it was there: by its beginning, or in a list
 	mark uint32 // the list that had it last
 	from source // what lists it
 }
@@ -54,7 +55,7 @@ func (t *table[T, P]) open(s *server, key string) (*row[T], T) {
 	if _, dead := t.tombs[key]; dead || !usable(key) || !s.room(len(t.rows)) {
 		return nil, blank
 	}
-	return &row[T]{seen: s.session, mark: s.lists}, blank
+	return &row[T]{seen: s.session, born: s.session, mark: s.lists}, blank
 }
 
 // listed is open for an item of a list: the server has it now, so no end is due.
@@ -70,7 +71,7 @@ func (t *table[T, P]) listed(s *server, key string, from source) (*row[T], T) {
 	} else {
 		blank = *r.obj
 	}
-	r.seen, r.mark, r.from = s.session, s.lists, from
+	r.seen, r.born, r.mark, r.from = s.session, s.session, s.lists, from
 	return r, blank
 }
 
@@ -135,7 +136,9 @@ func (t *table[T, P]) sweep(s *server, from source, gone func(key string, r *row
 			if t.tombs == nil {
 				t.tombs = make(map[string]time.Time)
 			}
-			t.tombs[key] = s.now
+			if t.tombs[key] = s.now; r.born != s.session { // its end may have been told before this session
+				t.tombs[key] = s.now.Add(goneTime - tombTime)
+			}
 		}
 		t.suspect(s, key)
 		t.remove(s, key, r)
