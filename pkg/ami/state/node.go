@@ -73,7 +73,7 @@ type server struct {
 	now      time.Time     // when that was received
 	ahead    time.Duration // of our clock: the server's, as far as its events tell
 	lists    uint32        // the list at hand or the last one
-	surveyed uint64 // the session whose list of channels was whole, without a gap since
+	surveyed uint64        // the session whose list of channels was whole, without a gap since
 	auditing bool
 	listing  bool // a list is at hand, not an event
 	unlisted bool // a part could not be listed: only what this session showed is kept of it
