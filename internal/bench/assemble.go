@@ -78,20 +78,29 @@ func (r *run) partial() *Result {
 func (r *run) encode(res *Result) {
 	response, service := NewHistogram(), NewHistogram()
 	for _, w := range r.workers {
+		w.mu.Lock()
 		response.Merge(w.response)
 		service.Merge(w.service)
+		w.mu.Unlock()
 	}
 	res.Histograms["response"], _ = response.Encode()
 	res.Histograms["service"], _ = service.Encode()
 	for i, n := range r.nodes {
+		w := r.lanes[n.lanes[0]].worker
+		w.mu.Lock()
 		res.Nodes[i].Response, res.Nodes[i].Service = n.response.Encode(), n.service.Encode()
+		w.mu.Unlock()
 	}
 	if r.calls != nil {
 		_, h := r.calls.result()
 		res.Histograms["hangup"], _ = h.Encode()
 	}
-	if r.tap != nil && r.tap.latency.Count() > 0 {
-		res.Histograms["events"], _ = r.tap.latency.Encode()
+	if r.tap != nil {
+		r.tap.mu.Lock()
+		defer r.tap.mu.Unlock()
+		if r.tap.latency.Count() > 0 {
+			res.Histograms["events"], _ = r.tap.latency.Encode()
+		}
 	}
 }
 
@@ -139,14 +148,15 @@ const (
 // result sums the run up and judges it.
 func (r *run) result(started time.Time) (*Result, error) {
 	ledger := r.reconcile()
-	for i := 0; i < settleTries && len(ledger.Differences) > 0; i++ {
+	for i := 0; i < settleTries && len(ledger.Differences) > 0 && !r.Part.gone(); i++ {
 		time.Sleep(settleEvery)
 		ledger = r.reconcile()
 	}
 	var memory *Memory
 	if r.Sampler != nil { // before summing up, which takes memory of its own
 		memory = r.Sampler.Stop(len(r.nodes))
-		memory.Estimate = estimate(&r.Config)
+		needs := r.Part.config(&r.Config)
+		memory.Estimate = estimate(&needs)
 	}
 	res := r.partial()
 	res.Memory = memory
@@ -159,7 +169,7 @@ func (r *run) result(started time.Time) (*Result, error) {
 	r.encode(res)
 	res.Decide(r.Thresholds)
 	if r.unready != "" {
-		res.because(Invalid, r.unready)
+		res.Because(Invalid, r.unready)
 	}
 	return res, nil
 }

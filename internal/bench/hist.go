@@ -84,6 +84,13 @@ func DecodeHistogram(s string) (*Histogram, error) {
 	return h, nil
 }
 
+// Sparse returns what Encode does in little time and, where most buckets are empty, little room: pairs of a latency's distance
+// from the one before and a count, varints.
+func (h *Histogram) Sparse() []byte { return bars(h.h) }
+
+// AddSparse adds what Sparse returned, to the sample.
+func (h *Histogram) AddSparse(b []byte) error { return eachBar(b, h.h.RecordValues) }
+
 // A Point is one of a percentile curve.
 type Point struct {
 	Percent float64 `json:"percent"`
@@ -197,16 +204,41 @@ func (s *Small) Encode() string {
 	}
 	dense := hdrhistogram.New(1, highest, smallDigits)
 	s.h.MergeInto(dense)
-	var b []byte
+	return base64.RawStdEncoding.EncodeToString(bars(dense))
+}
+
+// bars writes the buckets that are not empty: pairs of a latency's distance from the one before and a count.
+func bars(h *hdrhistogram.Histogram) (b []byte) {
 	last := int64(0)
-	for _, bar := range dense.Distribution() {
+	for _, bar := range h.Distribution() {
 		if bar.Count > 0 {
 			b = binary.AppendUvarint(b, uint64(bar.From-last))
 			b = binary.AppendUvarint(b, uint64(bar.Count))
 			last = bar.From
 		}
 	}
-	return base64.RawStdEncoding.EncodeToString(b)
+	return b
+}
+
+// eachBar reads what bars wrote.
+func eachBar(b []byte, record func(value, count int64) error) error {
+	value := uint64(0)
+	for len(b) > 0 {
+		step, n := binary.Uvarint(b)
+		count, m := binary.Uvarint(b[max(n, 0):])
+		if n <= 0 || m <= 0 {
+			return errors.New("bench: decode histogram: cut short")
+		}
+		b = b[n+m:]
+		value += step
+		if step > uint64(highest) || value > uint64(highest) || count > math.MaxInt64 {
+			return errors.New("bench: decode histogram: out of range")
+		}
+		if err := record(int64(value), int64(count)); err != nil {
+			return fmt.Errorf("bench: decode histogram: %w", err)
+		}
+	}
+	return nil
 }
 
 // DecodeSmall reads what Small.Encode wrote.
@@ -222,21 +254,8 @@ func DecodeSmall(text string) (*Small, error) {
 	if len(b) > 0 {
 		s.h = hdrhistogram.NewPacked(1, highest, smallDigits)
 	}
-	value := uint64(0)
-	for len(b) > 0 {
-		step, n := binary.Uvarint(b)
-		count, m := binary.Uvarint(b[max(n, 0):])
-		if n <= 0 || m <= 0 {
-			return nil, errors.New("bench: decode histogram: cut short")
-		}
-		b = b[n+m:]
-		value += step
-		if step > uint64(highest) || value > uint64(highest) || count > math.MaxInt64 {
-			return nil, errors.New("bench: decode histogram: out of range")
-		}
-		if err := s.h.RecordValues(int64(value), int64(count)); err != nil {
-			return nil, fmt.Errorf("bench: decode histogram: %w", err)
-		}
+	if err := eachBar(b, func(value, count int64) error { return s.h.RecordValues(value, count) }); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
