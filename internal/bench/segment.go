@@ -175,3 +175,9 @@ func (s *Segment) fraction(c *Config) float64 {
 	}
 	return own / all
 }
+
+// Quota returns how many actions of a counted closed loop are the segment's.
+func (s *Segment) Quota(c *Config) uint64 {
+	s.count(c, c.Nodes)
+	return s.part(c.Actions)
+}

@@ -78,9 +78,7 @@ func Merge(runs []*bench.Result) (*bench.Result, error) {
 		return nil, err
 	}
 	res.Decide(thresholds)
-	for i := range runs {
-		m.carry(runs[i], thresholds)
-	}
+	Carry(res, runs, thresholds)
 	res.Notes = append(res.Notes, fmt.Sprintf("merged from %d results", len(runs)))
 	return res, nil
 }
@@ -116,13 +114,16 @@ func ended(r *bench.Result) time.Time {
 	return r.Started.Add(time.Duration(r.Config.WarmUp) + time.Duration(r.Elapsed*float64(time.Second)))
 }
 
-// carry keeps what makes a result as bad as it is and does not show in its figures, such as sessions that were not ready.
-func (m *merger) carry(r *bench.Result, thresholds []bench.Threshold) {
-	again := *r
-	again.Decide(thresholds)
-	for _, why := range r.Reasons {
-		if r.Verdict == bench.Invalid && !slices.Contains(again.Reasons, why) && !slices.Contains(m.res.Reasons, why) {
-			m.res.Because(bench.Invalid, why)
+// Carry keeps what makes one of several results invalid and does not show in its figures, such as sessions that were not
+// ready, in the result of all.
+func Carry(res *bench.Result, runs []*bench.Result, thresholds []bench.Threshold) {
+	for _, r := range runs {
+		again := *r
+		again.Decide(thresholds)
+		for _, why := range r.Reasons {
+			if r.Verdict == bench.Invalid && !slices.Contains(again.Reasons, why) && !slices.Contains(res.Reasons, why) {
+				res.Because(bench.Invalid, why)
+			}
 		}
 	}
 }

@@ -134,7 +134,7 @@ func (s *Stretches) Next(expected func(worker int) bool, force bool) (*Whole, bo
 	}
 	o := s.open[n]
 	for i := range s.workers {
-		if w := &s.workers[i]; !force && expected(i) && (w.latest == nil || w.number <= n && o.parts[i] == nil || w.number < n) {
+		if w := &s.workers[i]; !force && expected(i) && (w.latest == nil || w.number < n) {
 			return nil, false
 		}
 	}
