@@ -15,14 +15,13 @@ func (r *run) partial() *Result {
 		Schema: Schema, Version: r.Version, Run: r.ID, Started: r.epoch.Add(r.warm), Seed: r.Seed, Machine: thisMachine(),
 		Config: r.Config, Ledger: Ledger{Differences: []string{}}, Histograms: map[string]string{}, Intervals: []Interval{},
 	}
-	response, service, lag := NewHistogram(), NewHistogram(), NewHistogram()
+	response, service := NewHistogram(), NewHistogram()
 	kinds := make([]kindRecord, len(r.Mix.Kinds()))
 	last, sent := time.Duration(0), time.Duration(0)
 	for _, w := range r.workers {
 		w.mu.Lock()
 		response.Merge(w.response)
 		service.Merge(w.service)
-		lag.Merge(w.lag)
 		last, sent = max(last, w.lastAnswer), max(sent, w.lastSent)
 		for i := range kinds {
 			k := &w.kinds[i]
@@ -59,7 +58,7 @@ func (r *run) partial() *Result {
 		for i := range res.Nodes {
 			dropped += res.Nodes[i].Dropped
 		}
-		res.Lag = newLag(lag, time.Duration(r.Config.MaxLag), dropped, res.Total.P50)
+		res.Lag = NewLag(r.lag(), time.Duration(r.Config.MaxLag), dropped, res.Total.P50)
 	}
 	if r.tap != nil {
 		res.Events = r.tap.result(r.now())
@@ -91,6 +90,9 @@ func (r *run) encode(res *Result) {
 		res.Nodes[i].Response, res.Nodes[i].Service = n.response.Encode(), n.service.Encode()
 		w.mu.Unlock()
 	}
+	if r.Part != nil && r.schedule != nil {
+		res.Histograms["lag"], _ = r.lag().Encode()
+	}
 	if r.calls != nil {
 		_, h := r.calls.result()
 		res.Histograms["hangup"], _ = h.Encode()
@@ -102,6 +104,17 @@ func (r *run) encode(res *Result) {
 			res.Histograms["events"], _ = r.tap.latency.Encode()
 		}
 	}
+}
+
+// lag is how late the generator has been so far.
+func (r *run) lag() *Histogram {
+	h := NewHistogram()
+	for _, w := range r.workers {
+		w.mu.Lock()
+		h.Merge(w.lag)
+		w.mu.Unlock()
+	}
+	return h
 }
 
 // nodeParts fills in nodes and fairness.

@@ -23,6 +23,7 @@ const StartLead = 100 * time.Millisecond
 
 // Times of a run that is abandoned.
 const (
+	abandonWithin = 150 * time.Millisecond // for what is in flight
 	abandonHangup = 500 * time.Millisecond // for calls to end
 	abandonDrain  = 200 * time.Millisecond // for sessions to log off
 )
@@ -138,13 +139,7 @@ func (r *run) stretch(v *Interval, sum *stretch) *Stretch {
 		})
 	}
 	if r.schedule != nil {
-		lag := NewHistogram()
-		for _, w := range r.workers {
-			w.mu.Lock()
-			lag.Merge(w.lag)
-			w.mu.Unlock()
-		}
-		s.Lag = lag.Quantile(99)
+		s.Lag = r.lag().Quantile(99)
 	}
 	if r.aborting.Any() && !v.WarmUp {
 		s.SoFar = r.partial()

@@ -46,7 +46,7 @@ type Result struct {
 	Calls    *Calls       `json:"calls,omitempty"`
 
 	Intervals  []Interval        `json:"intervals"`
-	Histograms map[string]string `json:"histograms"` // HdrHistogram V2, base64: "response", "service", "events", "hangup"
+	Histograms map[string]string `json:"histograms"` // HdrHistogram V2, base64: "response", "service", "events", "hangup", of several workers "lag"
 	Repeats    []Metrics         `json:"repeats,omitempty"`
 	Notes      []string          `json:"notes,omitempty"` // what a reader must know to believe the figures
 }

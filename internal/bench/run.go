@@ -280,7 +280,7 @@ func (r *run) watch(ctx context.Context) {
 		case <-abandoned:
 			abandoned = nil
 			end("abandoned")
-			hard = time.After(0)
+			hard = time.After(abandonWithin)
 		case <-hard:
 			close(r.quit)
 			<-done

@@ -75,6 +75,7 @@ type coordinator struct {
 	aborting  *bench.Aborting
 	began     time.Duration // the instant of the start
 	ending    string        // why the run ends early; "" while it does not
+	abandoned bool          // everybody has been told to end at once
 	lost      string        // the first worker that was lost
 	waker     waker
 	pinging   pinging
@@ -97,6 +98,7 @@ type member struct {
 	sent     int           // stretches that it says it sent
 	got      int           // and that came
 	lost     string
+	told     bool // to end at once, before it was lost
 
 	mu    sync.Mutex
 	pulse pulse // guarded by mu: the bus writes to it
@@ -256,7 +258,7 @@ func (c *coordinator) childEnded(end Ended) {
 }
 
 func (c *coordinator) lose(m *member, why string) {
-	m.lost = why
+	m.lost, m.told = why, c.abandoned
 	if c.lost == "" {
 		c.lost = m.name
 	}

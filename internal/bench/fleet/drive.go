@@ -62,6 +62,7 @@ func (c *coordinator) abandon(ctx context.Context, over func() bool) {
 	if c.ending == "" {
 		c.ending = why
 	}
+	c.abandoned = true
 	c.tell(kindStop, stop{Why: why, Abandon: true})
 	if err := c.wait(ctx, leaveWithin, over); errors.Is(err, errLate) {
 		for _, m := range c.members {

@@ -105,6 +105,7 @@ func (c *coordinator) judge(res *bench.Result) {
 	for i, m := range c.members {
 		w := &res.Workers[i]
 		switch {
+		case m.told: // it is no cause
 		case m.lost != "":
 			res.Because(bench.Invalid, fmt.Sprintf("worker %s was lost: %s; its figures are those that it reported before", m.name, m.lost))
 		case m.began == 0:

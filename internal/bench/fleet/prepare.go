@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ func (c *coordinator) prepare(ctx context.Context, plans []plan) error {
 	if err = c.orLost(err); err != nil {
 		return err
 	}
+	slices.SortStableFunc(c.members, func(a, b *member) int { return cmp.Compare(a.name, b.name) })
 	for i, m := range c.members {
 		c.to(m, kindPlan, plans[i])
 	}

@@ -133,6 +133,8 @@ type merger struct {
 	full  map[string]*bench.Histogram
 	nodes map[string]*mergedNode
 	order []string
+	runs  int // how many were added, and of how many the whole lag is known
+	lags  int
 }
 
 type mergedNode struct {
@@ -141,6 +143,10 @@ type mergedNode struct {
 }
 
 func (m *merger) add(r *bench.Result) error {
+	m.runs++
+	if r.Histograms["lag"] != "" && r.Lag != nil {
+		m.lags++
+	}
 	for name, text := range r.Histograms {
 		h, err := bench.DecodeHistogram(text)
 		if err != nil {
@@ -347,6 +353,9 @@ func (m *merger) finish() error {
 	if h := m.full["hangup"]; h != nil && res.Calls != nil {
 		s := h.Summary()
 		res.Calls.HangupP50, res.Calls.HangupP99, res.Calls.HangupMax = s.P50, s.P99, s.Max
+	}
+	if h := m.full["lag"]; h != nil && m.lags == m.runs { // else the worst of each is all that is known
+		res.Lag = bench.NewLag(h, time.Duration(res.Config.MaxLag), res.Lag.Dropped, res.Total.P50)
 	}
 	m.rates()
 	var err error

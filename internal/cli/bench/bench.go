@@ -325,7 +325,7 @@ func load(ctx context.Context, r *run.Run, o *options) error {
 		res, err := do(ctx, r, o, bus, &l, live)
 		live.end()
 		if err != nil {
-			return runFailed(usage(fleetError(err)), len(runs))
+			return runFailed(usage(fleetError(err, false)), len(runs))
 		}
 		r.NoteSent(1)
 		runs = append(runs, res)

@@ -250,7 +250,7 @@ func newToken() string {
 }
 
 // fleetError makes errors of the workers errors of the command line.
-func fleetError(err error) error {
+func fleetError(err error, quiet bool) error {
 	var (
 		lost    *fleet.LostError
 		refused *fleet.RefusedError
@@ -266,6 +266,8 @@ func fleetError(err error) error {
 			code = fail.CodeUsage
 		}
 		return &fail.Error{Code: code, Message: "worker " + refused.Worker + ": " + refused.Message, Hint: refused.Hint}
+	case errors.Is(err, fleet.ErrEnded) && quiet: // the coordinator says why
+		return fail.Silent(fail.ExitOf[fail.CodeInvalid])
 	case errors.As(err, &lost), errors.Is(err, fleet.ErrAlone), errors.Is(err, fleet.ErrEnded):
 		return &fail.Error{Code: fail.CodeInvalid, Message: strings.ReplaceAll(err.Error(), "bench: ", ""), Hint: "the run was ended everywhere"}
 	case errors.As(err, &away):

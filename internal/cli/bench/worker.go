@@ -59,7 +59,7 @@ func worker(ctx context.Context, r *run.Run, o *options, t fleet.Transport) erro
 			return launchOf(ctx, o, allow, targets)
 		},
 	}
-	return fleetError(w.Work(ctx))
+	return fleetError(w.Work(ctx), r.Flags.Quiet)
 }
 
 // allowed reads --allow.
