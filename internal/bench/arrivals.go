@@ -123,6 +123,9 @@ func (w *worker) waited(l *lane, at time.Duration) {
 	us := micros(w.run.now() - at)
 	w.response.Record(us)
 	w.now.response.Record(us)
+	if w.now.waited != nil {
+		w.now.waited.Record(us)
+	}
 	l.node.response.Record(us)
 }
 

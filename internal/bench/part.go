@@ -32,8 +32,7 @@ const (
 // Histogram.Sparse writes them.
 type Stretch struct {
 	Interval Interval        `json:"interval"`
-	Response []byte          `json:"response,omitempty"`
-	Service  []byte          `json:"service,omitempty"`
+	Waited   []byte          `json:"waited,omitempty"` // response times of what was given up before it was sent
 	Actions  []ActionStretch `json:"actions"`          // in the mix's order
 	Lag      int64           `json:"lag_us,omitempty"` // p99 so far, open loop
 	// SoFar are the figures since the start, where conditions may end the run.
@@ -131,7 +130,7 @@ func (r *run) cells() int {
 
 // stretch is an interval with its histograms.
 func (r *run) stretch(v *Interval, sum *stretch) *Stretch {
-	s := &Stretch{Interval: *v, Response: sum.response.Sparse(), Service: sum.service.Sparse()}
+	s := &Stretch{Interval: *v, Waited: sum.waited.Sparse()}
 	for i := range sum.cells {
 		c := &sum.cells[i]
 		s.Actions = append(s.Actions, ActionStretch{

@@ -73,12 +73,15 @@ type kindRecord struct {
 type stretch struct {
 	sent, ended, answered, failed uint64
 	response, service             *Histogram
-	cells                         []cell // by action of the mix; none where nobody wants them
+	cells                         []cell     // by action of the mix; none where nobody wants them
+	waited                        *Histogram // response times of what was given up before it was sent; as cells
 }
 
 func (s *stretch) init(cells int) {
 	s.response, s.service = NewHistogram(), NewHistogram()
-	s.cells = make([]cell, cells)
+	if s.cells = make([]cell, cells); cells > 0 {
+		s.waited = NewHistogram()
+	}
 	for i := range s.cells {
 		s.cells[i].response, s.cells[i].service = NewHistogram(), NewHistogram()
 	}
@@ -505,6 +508,10 @@ func (w *worker) take(sum *stretch) {
 	sum.service.Merge(w.now.service)
 	w.now.response.Reset()
 	w.now.service.Reset()
+	if w.now.waited != nil {
+		sum.waited.Merge(w.now.waited)
+		w.now.waited.Reset()
+	}
 	for i := range w.now.cells {
 		sum.cells[i].take(&w.now.cells[i])
 	}

@@ -24,14 +24,13 @@ type Stretches struct {
 
 // A sum is what has come so far.
 type sum struct {
-	name              string
-	sent              uint64
-	ended             bench.Ended
-	response, service *bench.Histogram
+	name string
+	bench.Tally
+	response, service *bench.Counts
 }
 
 func newSum(name string) sum {
-	return sum{name: name, response: bench.NewHistogram(), service: bench.NewHistogram()}
+	return sum{name: name, response: bench.NewCounts(), service: bench.NewCounts()}
 }
 
 // workerSum is what has come of one worker.
@@ -73,27 +72,27 @@ func (s *Stretches) Add(worker int, b *bench.Stretch) error {
 	if len(b.Actions) != len(s.actions) {
 		return fmt.Errorf("bench: a stretch of %d actions, not of %d", len(b.Actions), len(s.actions))
 	}
-	w := &s.workers[worker]
-	for i := range b.Actions {
-		a := &b.Actions[i]
-		if err := s.actions[i].add(a.Sent, a.Ended, a.Response, a.Service); err != nil {
-			return err
-		}
-		s.total.sent += a.Sent
-		s.total.ended.Add(a.Ended)
-		w.tally.Sent += a.Sent
-		w.tally.Ended.Add(a.Ended)
-	}
-	if err := s.total.add(0, bench.Ended{}, b.Response, b.Service); err != nil {
-		return err
-	}
 	n := max(s.number(&b.Interval), s.done+1) // what comes too late for its own stretch counts in the next one
 	o := s.open[n]
 	if o == nil {
 		o = &slot{sum: newSum(""), parts: make([]*bench.Interval, len(s.workers)), soFar: make([]*bench.Result, len(s.workers))}
 		s.open[n] = o
 	}
-	if err := o.add(0, bench.Ended{}, b.Response, b.Service); err != nil {
+	w := &s.workers[worker]
+	for i := range b.Actions {
+		a, to := &b.Actions[i], &s.actions[i]
+		if err := bench.AddSparse(a.Response, to.response, s.total.response, o.response); err != nil {
+			return err
+		}
+		if err := bench.AddSparse(a.Service, to.service, s.total.service, o.service); err != nil {
+			return err
+		}
+		for _, t := range []*bench.Tally{&to.Tally, &s.total.Tally, &w.tally} {
+			t.Sent += a.Sent
+			t.Ended.Add(a.Ended)
+		}
+	}
+	if err := bench.AddSparse(b.Waited, s.total.response, o.response); err != nil {
 		return err
 	}
 	v := b.Interval
@@ -103,15 +102,6 @@ func (s *Stretches) Add(worker int, b *bench.Stretch) error {
 	o.parts[worker], o.soFar[worker] = &v, b.SoFar
 	w.latest, w.number = b, n
 	return nil
-}
-
-func (s *sum) add(sent uint64, ended bench.Ended, response, service []byte) error {
-	s.sent += sent
-	s.ended.Add(ended)
-	if err := s.response.AddSparse(response); err != nil {
-		return err
-	}
-	return s.service.AddSparse(service)
 }
 
 // slack is the part of a stretch by which its end may be late.
@@ -160,7 +150,7 @@ func (s *Stretches) Next(expected func(worker int) bool, force bool) (*Whole, bo
 			results = append(results, o.soFar[i])
 		}
 	}
-	r, v := o.response.Summary(), o.service.Summary()
+	r, v := o.response.Histogram().Summary(), o.service.Histogram().Summary()
 	whole.P50, whole.P99, whole.Max, whole.ServiceP50, whole.ServiceP99 = r.P50, r.P99, r.Max, v.P50, v.P99
 	if len(results) == len(s.workers) {
 		whole.SoFar, _ = Merge(results) // what cannot be merged is judged at the end, where that is an error
@@ -191,16 +181,16 @@ func (s *Stretches) Apply(res *bench.Result, totals bool) (err error) {
 		return nil
 	}
 	res.Total = s.total.tally(res.Elapsed)
-	if res.Histograms["response"], err = s.total.response.Encode(); err != nil {
+	if res.Histograms["response"], err = s.total.response.Histogram().Encode(); err != nil {
 		return err
 	}
-	res.Histograms["service"], err = s.total.service.Encode()
+	res.Histograms["service"], err = s.total.service.Histogram().Encode()
 	return err
 }
 
 func (s *sum) tally(seconds float64) bench.Tally {
-	t := bench.Tally{Sent: s.sent, Ended: s.ended}
-	t.Latency(s.response.Summary(), s.service.Summary())
+	t := s.Tally
+	t.Latency(s.response.Histogram().Summary(), s.service.Histogram().Summary())
 	rate(&t, seconds)
 	return t
 }

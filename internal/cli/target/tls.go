@@ -41,7 +41,9 @@ func tlsConfig(r *run.Run, addr, ca, name, pin string) (*tls.Config, error) {
 }
 
 // Verify is how a server that is no node is verified: as --ca and --tls-name say.
-func Verify(r *run.Run) (*tls.Config, error) { return tlsConfig(r, "", r.Flags.CA, r.Flags.TLSName, "") }
+func Verify(r *run.Run) (*tls.Config, error) {
+	return tlsConfig(r, "", r.Flags.CA, r.Flags.TLSName, "")
+}
 
 // VerifyBy makes the configuration that verifies a node's certificate by authorities in PEM (none: the system's), a name, and
 // a pin.
