@@ -86,7 +86,11 @@ func (l *Launch) Run(ctx context.Context) (*Result, error) {
 		Config: *c, Seed: l.Seed, ID: l.ID, Version: l.Version, Mix: l.Mix, Thresholds: thresholds, AbortIf: abort,
 		Sampler: footprints, Over: over, Live: l.Live, nap: nap, Part: l.Part,
 	}
-	return l.drive(ctx, r)
+	res, err := l.drive(ctx, r)
+	if err != nil { // else the result has stopped it
+		footprints.Stop(c.Nodes)
+	}
+	return res, err
 }
 
 // simulated starts the simulator.

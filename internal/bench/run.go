@@ -337,7 +337,10 @@ func (r *run) interval(last *time.Duration) {
 	now := r.now()
 	length := now - *last
 	if length < time.Millisecond {
-		return
+		if r.Part == nil {
+			return
+		}
+		length = time.Millisecond // nothing may be missing in what is added up
 	}
 	var sum stretch
 	sum.init(r.cells())

@@ -18,7 +18,7 @@ func (c *coordinator) outcome(plans []plan, started time.Time) (*bench.Result, e
 	for i, m := range c.members {
 		if r := m.result; r != nil {
 			differences = append(differences, c.audit(i, m, &plans[i])...)
-			r.Started, r.Workers = started.Add(c.skew(m)), nil
+			r.Started, r.Workers = started, nil
 			r.Config = c.load.Config
 			results = append(results, r)
 		}
