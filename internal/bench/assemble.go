@@ -6,8 +6,13 @@ import (
 	"time"
 )
 
+// channelPrefix begins the ids of the channels of all runs.
+const channelPrefix = "amictl-"
+
 // channelID returns the ChannelId of the run's call of that number.
-func (r *run) channelID(n uint64) string { return "amictl-" + r.ID + "-" + strconv.FormatUint(n, 10) }
+func (r *run) channelID(n uint64) string {
+	return channelPrefix + r.ID + "-" + strconv.FormatUint(n, 10)
+}
 
 // partial returns the figures so far, without ledger and memory.
 func (r *run) partial() *Result {

@@ -45,13 +45,19 @@ func (c *Children) ended() <-chan Ended {
 	return c.ends
 }
 
+// kill ends the processes that are left: one that stands still would go on where it was.
+func (c *Children) kill() {
+	if c == nil {
+		return
+	}
+	for _, cmd := range c.commands {
+		_ = cmd.Process.Kill()
+	}
+}
+
 // End waits for the processes to end by themselves, and kills those who do not.
 func (c *Children) End(within time.Duration) {
-	kill := time.AfterFunc(within, func() {
-		for _, cmd := range c.commands {
-			_ = cmd.Process.Kill()
-		}
-	})
+	kill := time.AfterFunc(within, c.kill)
 	defer kill.Stop()
 	c.gone.Wait()
 }

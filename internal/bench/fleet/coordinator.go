@@ -24,6 +24,8 @@ type Options struct {
 	// Live is called for every stretch, with what each worker last said.
 	Live func(*report.Whole, []Now)
 	Say  func(text string) // tells people what becomes of the run
+	// HangUp hangs up what lost workers have called, and returns how many channels that were; nil: they took their servers along.
+	HangUp func(ctx context.Context) (channels int, err error)
 	// Children are workers that were started for the run; nil: they come by themselves.
 	Children *Children
 }
@@ -77,6 +79,7 @@ type coordinator struct {
 	ending    string        // why the run ends early; "" while it does not
 	abandoned bool          // everybody has been told to end at once
 	lost      string        // the first worker that was lost
+	notes     []string
 	waker     waker
 	pinging   pinging
 }

@@ -3,7 +3,9 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/apntalk/amictl/internal/bench"
@@ -36,7 +38,9 @@ func (c *coordinator) drive(ctx context.Context, plans []plan) (*bench.Result, e
 	if c.lost != "" || !over() {
 		c.abandon(ctx, over)
 	}
-	if c.lost == "" {
+	if c.lost != "" {
+		c.hangUp(ctx)
+	} else {
 		_ = c.measure(ctx, func(m *member) *offset { return &m.after })
 	}
 	c.tell(kindBye, nil)
@@ -70,6 +74,26 @@ func (c *coordinator) abandon(ctx context.Context, over func() bool) {
 				c.lose(m, "it did not end when it was told to")
 			}
 		}
+	}
+}
+
+// hangUpWithin bounds the end of calls that lost workers have left.
+const hangUpWithin = 1500 * time.Millisecond
+
+// hangUp ends the calls of workers that are lost. Each also does so itself when it finds out that it is alone, if it can.
+func (c *coordinator) hangUp(ctx context.Context) {
+	if c.HangUp == nil || c.load.Config.Workload != bench.WorkloadCalls {
+		return
+	}
+	c.Children.kill()
+	ctx, cancel := context.WithTimeout(ctx, hangUpWithin)
+	defer cancel()
+	n, err := c.HangUp(ctx)
+	if n > 0 {
+		c.notes = append(c.notes, fmt.Sprintf("%d channels of lost workers were hung up", n))
+	}
+	if err != nil {
+		c.notes = append(c.notes, "calls of lost workers may be up: "+strings.TrimPrefix(err.Error(), "bench: "))
 	}
 }
 

@@ -58,6 +58,7 @@ func (c *coordinator) merge(results []*bench.Result, started time.Time) (res *be
 			res.Elapsed = at.Seconds()
 		}
 	}
+	res.Notes = append(res.Notes, c.notes...)
 	missing := len(results) < c.Workers
 	if err := c.stretches.Apply(res, missing); err != nil {
 		return nil, err

@@ -52,6 +52,9 @@ func together(ctx context.Context, r *run.Run, o *options, b *fleetBus, l *bench
 		Bus: b, Run: l.ID, Version: l.Version, Workers: o.workers.Value, Config: l.Config, Seed: l.Seed, Targets: targets,
 		Live: live.whole, Say: func(text string) { say(r, text) },
 	}
+	if len(l.Targets) > 0 {
+		f.HangUp = func(ctx context.Context) (int, error) { return bench.HangUpLeft(ctx, l.Targets, l.ID) }
+	}
 	if o.away() {
 		say(r, fmt.Sprintf("waiting for %d workers", o.workers.Value))
 		return fleet.Coordinate(ctx, f)
