@@ -17,7 +17,6 @@ import (
 	"github.com/apntalk/amictl/internal/bench"
 	"github.com/apntalk/amictl/internal/bench/fleet"
 	"github.com/apntalk/amictl/internal/bench/report"
-	"github.com/apntalk/amictl/internal/cli/config"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
@@ -157,9 +156,9 @@ func checkBusURL(text string) error {
 		u, err := url.Parse(strings.TrimSpace(one))
 		switch {
 		case err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls":
-			return fail.Usage("such as nats://127.0.0.1:4222 or tls://bus.example.com", "--nats %q is not the URL of a NATS server", config.HidePassword(one))
+			return fail.Usage("such as nats://127.0.0.1:4222 or tls://bus.example.com", "what --nats names is not the URL of a NATS server")
 		case u.User != nil:
-			return fail.Usage("--secret-file FILE has the token", "--nats %s: a secret in a URL is refused", config.HidePassword(one))
+			return fail.Usage("--secret-file FILE has the token", "a secret in the URL of --nats is refused")
 		}
 	}
 	return nil
