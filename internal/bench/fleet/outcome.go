@@ -23,7 +23,7 @@ func (c *coordinator) outcome(plans []plan, started time.Time) (*bench.Result, e
 			results = append(results, r)
 		}
 	}
-	res, err := c.merge(results, started)
+	res, err := c.merge(results)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (c *coordinator) outcome(plans []plan, started time.Time) (*bench.Result, e
 }
 
 // merge adds the results up. Where workers are missing the totals are those of their stretches.
-func (c *coordinator) merge(results []*bench.Result, started time.Time) (res *bench.Result, err error) {
+func (c *coordinator) merge(results []*bench.Result) (res *bench.Result, err error) {
 	if len(results) > 0 {
 		if res, err = report.Merge(results); err != nil {
 			return nil, err

@@ -101,8 +101,8 @@ func TestPulse(t *testing.T) {
 		t.Errorf("having stood still for a second, it was silent for %s", now)
 	}
 	var w waker
-	for i, at := range []time.Duration{10, 60, 110, 1160, 1210} {
-		if got, want := w.tick(at*time.Millisecond), map[int]time.Duration{3: time.Second}[i]; got != want {
+	for i, at := range []int{10, 60, 110, 1160, 1210} {
+		if got, want := w.tick(time.Duration(at)*time.Millisecond), map[int]time.Duration{3: time.Second}[i]; got != want {
 			t.Errorf("at %d ms it stood still for %s, want %s", at, got, want)
 		}
 	}

@@ -303,13 +303,19 @@ func load(ctx context.Context, r *run.Run, o *options) error {
 			return err
 		}
 	}
+	token := ""
+	if o.away() { // before the servers' secrets are looked for
+		if token, err = busToken(ctx, r); err != nil {
+			return err
+		}
+	}
 	targets, err := targets(ctx, r, o, &cfg)
 	if err != nil {
 		return err
 	}
 	var bus *fleetBus
 	if o.needsBus() {
-		if bus, err = openBus(ctx, r, o, o.transport); err != nil {
+		if bus, err = openBus(r, o, token); err != nil {
 			return err
 		}
 		defer bus.Close()

@@ -71,7 +71,7 @@ func together(ctx context.Context, r *run.Run, o *options, b *fleetBus, l *bench
 		if o.here {
 			args = append(args, "--in-process")
 		}
-		cmd := exec.Command(self, args...) //nolint:gosec // it is this program
+		cmd := exec.Command(self, args...)
 		cmd.Stdin, cmd.Stderr = strings.NewReader(b.token+"\n"), r.ChildStderr()
 		return cmd
 	})
@@ -83,15 +83,12 @@ func together(ctx context.Context, r *run.Run, o *options, b *fleetBus, l *bench
 }
 
 // openBus makes the bus that the flags ask for: with a server of our own, or with one that is there.
-func openBus(ctx context.Context, r *run.Run, o *options, t fleet.Transport) (*fleetBus, error) {
+func openBus(r *run.Run, o *options, token string) (*fleetBus, error) {
+	t := o.transport
 	if !o.away() {
-		token := newToken()
+		token = newToken()
 		b, addr, err := t.Listen("127.0.0.1:0", token, nil)
 		return &fleetBus{b, addr, token}, err
-	}
-	token, err := busToken(ctx, r)
-	if err != nil {
-		return nil, err
 	}
 	if o.nats != "" {
 		b, err := dialBus(r, t, o.nats, token)

@@ -59,7 +59,10 @@ func worker(ctx context.Context, r *run.Run, o *options, t fleet.Transport) erro
 			return launchOf(ctx, o, allow, targets)
 		},
 	}
-	return fleetError(w.Work(ctx), r.Flags.Quiet)
+	if err := w.Work(ctx); err != nil {
+		return usage(fleetError(err, r.Flags.Quiet))
+	}
+	return nil
 }
 
 // allowed reads --allow.

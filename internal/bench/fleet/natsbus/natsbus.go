@@ -75,9 +75,12 @@ func (b *bus) Publish(subject string, data []byte) error {
 	return nil
 }
 
-// Subscribe implements fleet.Bus.
+// Subscribe implements fleet.Bus. A server that is there knows of it when it returns.
 func (b *bus) Subscribe(subject string, f func([]byte)) (stop func(), err error) {
 	s, err := b.conn.Subscribe(subject, func(m *nats.Msg) { f(m.Data) })
+	if err == nil && b.conn.IsConnected() {
+		_ = b.conn.FlushTimeout(dialWithin) // a lost connection is told of it when it is made again
+	}
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
