@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -127,7 +126,7 @@ func busToken(ctx context.Context, r *run.Run) (string, error) {
 
 // dialBus connects to a server of the bus.
 func dialBus(r *run.Run, t fleet.Transport, at, token string) (fleet.Bus, error) {
-	if err := checkBusURL(at); err != nil {
+	if err := target.CheckBusURL(at); err != nil {
 		return nil, err
 	}
 	var verify *tls.Config
@@ -145,20 +144,6 @@ func dialBus(r *run.Run, t fleet.Transport, at, token string) (fleet.Bus, error)
 		}
 	}
 	return b, nil
-}
-
-// checkBusURL refuses what is no NATS URL, and secrets in one: they would show in the process list.
-func checkBusURL(text string) error {
-	for one := range strings.SplitSeq(text, ",") {
-		u, err := url.Parse(strings.TrimSpace(one))
-		switch {
-		case err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls":
-			return fail.Usage("such as nats://127.0.0.1:4222 or tls://bus.example.com", "what --nats names is not the URL of a NATS server")
-		case u.User != nil:
-			return fail.Usage("--secret-file FILE has the token", "a secret in the URL of --nats is refused")
-		}
-	}
-	return nil
 }
 
 // checkFleet refuses flags that do not go together.
