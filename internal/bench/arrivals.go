@@ -58,8 +58,8 @@ func (w *worker) arrive(now time.Duration) (wake time.Duration, more bool) {
 	r := w.run
 	total := r.lead + r.schedule.Total()
 	for taken := 0; w.next < total && !r.stop.Load(); w.next++ {
-		l := r.lanes[r.order[w.next%uint64(len(r.order))]]
-		if l.worker != w {
+		l := r.turns[r.order[w.next%uint64(len(r.order))]]
+		if l == nil || l.worker != w {
 			continue
 		}
 		if taken++; taken > turnArrivals {
@@ -123,6 +123,9 @@ func (w *worker) waited(l *lane, at time.Duration) {
 	us := micros(w.run.now() - at)
 	w.response.Record(us)
 	w.now.response.Record(us)
+	if w.now.waited != nil {
+		w.now.waited.Record(us)
+	}
 	l.node.response.Record(us)
 }
 

@@ -6,8 +6,13 @@ import (
 	"time"
 )
 
+// channelPrefix begins the ids of the channels of all runs.
+const channelPrefix = "amictl-"
+
 // channelID returns the ChannelId of the run's call of that number.
-func (r *run) channelID(n uint64) string { return "amictl-" + r.ID + "-" + strconv.FormatUint(n, 10) }
+func (r *run) channelID(n uint64) string {
+	return channelPrefix + r.ID + "-" + strconv.FormatUint(n, 10)
+}
 
 // partial returns the figures so far, without ledger and memory.
 func (r *run) partial() *Result {
@@ -15,14 +20,13 @@ func (r *run) partial() *Result {
 		Schema: Schema, Version: r.Version, Run: r.ID, Started: r.epoch.Add(r.warm), Seed: r.Seed, Machine: thisMachine(),
 		Config: r.Config, Ledger: Ledger{Differences: []string{}}, Histograms: map[string]string{}, Intervals: []Interval{},
 	}
-	response, service, lag := NewHistogram(), NewHistogram(), NewHistogram()
+	response, service := NewHistogram(), NewHistogram()
 	kinds := make([]kindRecord, len(r.Mix.Kinds()))
 	last, sent := time.Duration(0), time.Duration(0)
 	for _, w := range r.workers {
 		w.mu.Lock()
 		response.Merge(w.response)
 		service.Merge(w.service)
-		lag.Merge(w.lag)
 		last, sent = max(last, w.lastAnswer), max(sent, w.lastSent)
 		for i := range kinds {
 			k := &w.kinds[i]
@@ -59,7 +63,7 @@ func (r *run) partial() *Result {
 		for i := range res.Nodes {
 			dropped += res.Nodes[i].Dropped
 		}
-		res.Lag = newLag(lag, time.Duration(r.Config.MaxLag), dropped, res.Total.P50)
+		res.Lag = NewLag(r.lag(), time.Duration(r.Config.MaxLag), dropped, res.Total.P50)
 	}
 	if r.tap != nil {
 		res.Events = r.tap.result(r.now())
@@ -78,21 +82,44 @@ func (r *run) partial() *Result {
 func (r *run) encode(res *Result) {
 	response, service := NewHistogram(), NewHistogram()
 	for _, w := range r.workers {
+		w.mu.Lock()
 		response.Merge(w.response)
 		service.Merge(w.service)
+		w.mu.Unlock()
 	}
 	res.Histograms["response"], _ = response.Encode()
 	res.Histograms["service"], _ = service.Encode()
 	for i, n := range r.nodes {
+		w := r.lanes[n.lanes[0]].worker
+		w.mu.Lock()
 		res.Nodes[i].Response, res.Nodes[i].Service = n.response.Encode(), n.service.Encode()
+		w.mu.Unlock()
+	}
+	if r.Part != nil && r.schedule != nil {
+		res.Histograms["lag"], _ = r.lag().Encode()
 	}
 	if r.calls != nil {
 		_, h := r.calls.result()
 		res.Histograms["hangup"], _ = h.Encode()
 	}
-	if r.tap != nil && r.tap.latency.Count() > 0 {
-		res.Histograms["events"], _ = r.tap.latency.Encode()
+	if r.tap != nil {
+		r.tap.mu.Lock()
+		defer r.tap.mu.Unlock()
+		if r.tap.latency.Count() > 0 {
+			res.Histograms["events"], _ = r.tap.latency.Encode()
+		}
 	}
+}
+
+// lag is how late the generator has been so far.
+func (r *run) lag() *Histogram {
+	h := NewHistogram()
+	for _, w := range r.workers {
+		w.mu.Lock()
+		h.Merge(w.lag)
+		w.mu.Unlock()
+	}
+	return h
 }
 
 // nodeParts fills in nodes and fairness.
@@ -139,14 +166,15 @@ const (
 // result sums the run up and judges it.
 func (r *run) result(started time.Time) (*Result, error) {
 	ledger := r.reconcile()
-	for i := 0; i < settleTries && len(ledger.Differences) > 0; i++ {
+	for i := 0; i < settleTries && len(ledger.Differences) > 0 && !r.Part.gone(); i++ {
 		time.Sleep(settleEvery)
 		ledger = r.reconcile()
 	}
 	var memory *Memory
 	if r.Sampler != nil { // before summing up, which takes memory of its own
 		memory = r.Sampler.Stop(len(r.nodes))
-		memory.Estimate = estimate(&r.Config)
+		needs := r.Part.config(&r.Config)
+		memory.Estimate = estimate(&needs)
 	}
 	res := r.partial()
 	res.Memory = memory
@@ -159,7 +187,7 @@ func (r *run) result(started time.Time) (*Result, error) {
 	r.encode(res)
 	res.Decide(r.Thresholds)
 	if r.unready != "" {
-		res.because(Invalid, r.unready)
+		res.Because(Invalid, r.unready)
 	}
 	return res, nil
 }

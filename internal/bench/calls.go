@@ -16,6 +16,7 @@ import (
 type callBook struct {
 	run      *run
 	channels atomic.Uint64 // on the servers as last sampled, theirs and ours
+	most     int           // open at one time
 	stop     chan struct{}
 	done     chan struct{}
 
@@ -44,7 +45,7 @@ type laneCalls struct {
 
 func newCallBook(r *run) *callBook {
 	b := &callBook{
-		run: r, open: map[uint64]*openCall{}, lanes: map[int]*laneCalls{}, hangup: NewHistogram(),
+		run: r, most: int(r.Part.quota(uint64(max(0, r.Config.MaxCalls)))), open: map[uint64]*openCall{}, lanes: map[int]*laneCalls{}, hangup: NewHistogram(),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go b.sample()
@@ -55,7 +56,7 @@ func newCallBook(r *run) *callBook {
 func (b *callBook) room() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.open) < b.run.Config.MaxCalls
+	return len(b.open) < b.most
 }
 
 // begin books a call that is about to be asked for, and follows it from now on.
@@ -194,6 +195,9 @@ func (b *callBook) end() {
 	close(b.stop)
 	<-b.done
 	limit := time.Now().Add(hangupWithin)
+	if b.run.Part.gone() {
+		limit = time.Now().Add(abandonHangup)
+	}
 	if !b.run.giveUp.Load() {
 		b.await(time.Now().Add(min(hangupWithin/2, time.Duration(b.run.Config.Hold)+time.Second)))
 	}
@@ -217,11 +221,12 @@ func minTime(a, b time.Time) time.Time {
 
 // await waits until no call is open, at most until limit.
 func (b *callBook) await(limit time.Time) {
+	gone := b.run.Part.gone()
 	for time.Now().Before(limit) {
 		b.mu.Lock()
 		n := len(b.open)
 		b.mu.Unlock()
-		if n == 0 {
+		if n == 0 || !gone && b.run.Part.gone() {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -107,13 +107,19 @@ func (w Weights) Of(node string) float64 {
 	return 1
 }
 
+// targetSimulator is the Target of a simulated cluster.
+const targetSimulator = "simulator"
+
+// simulates reports whether the servers are simulated ones.
+func (c *Config) simulates() bool { return c.Target == targetSimulator }
+
 // Open reports whether the run follows a schedule instead of the server's answers.
 func (c *Config) Open() bool { return c.Rate > 0 || len(c.Stages) > 0 }
 
 // Defaults fills in what was left out.
 func (c *Config) Defaults() {
 	set(&c.Workload, WorkloadActions)
-	set(&c.Target, "simulator")
+	set(&c.Target, targetSimulator)
 	set(&c.Profile, profileEven)
 	set(&c.Nodes, defaultSimNodes)
 	set(&c.Sessions, 1)
@@ -154,7 +160,7 @@ func (c *Config) workloadDefaults() {
 	default:
 		set(&c.Mix, defaultMix)
 	}
-	if c.Workload == WorkloadActions && c.Target == "simulator" {
+	if c.Workload == WorkloadActions && c.simulates() {
 		set(&c.EventRate, min(defaultEventRate, defaultEventTotal/float64(c.Nodes)))
 	}
 	if c.Profile != profileEven && c.EventRate > 0 {
@@ -231,6 +237,11 @@ func (c *Config) Validate() error {
 func (c *Config) Callers() int {
 	n := (c.Concurrency + c.Sessions - 1) / c.Sessions
 	return max(1, min(n, c.Window))
+}
+
+// callersAt returns how many actions each session of a node of that weight keeps in flight in a closed loop.
+func (c *Config) callersAt(weight float64) int {
+	return min(c.Window, max(1, int(float64(c.Callers())*weight+0.5)))
 }
 
 // mostCallers returns how many actions the session of the heaviest node is to keep in flight in a closed loop.

@@ -152,6 +152,8 @@ type simBooks struct {
 // A simSpec says what to simulate.
 type simSpec struct {
 	Nodes      int         `json:"nodes"`
+	First      int         `json:"first,omitempty"` // of a larger cluster the nodes from this one on
+	Of         int         `json:"of,omitempty"`    // and its size
 	Seed       uint64      `json:"seed"`
 	EventRate  float64     `json:"event_rate"` // numbered events a second, each node
 	Conditions []condition `json:"conditions"`

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -82,6 +84,56 @@ func DecodeHistogram(s string) (*Histogram, error) {
 		return nil, fmt.Errorf("bench: decode histogram: %d values are out of range", dropped)
 	}
 	return h, nil
+}
+
+// Sparse returns the histogram in little time and, where most buckets are empty, little room: varints, for each bucket that is
+// not empty how far behind the last such one it is, and its count.
+func (h *Histogram) Sparse() (b []byte) {
+	last := 0
+	for i, n := range h.h.Export().Counts {
+		if n > 0 {
+			b = binary.AppendUvarint(b, uint64(i-last))
+			b = binary.AppendUvarint(b, uint64(n))
+			last = i
+		}
+	}
+	return b
+}
+
+// Counts are the counts of a Histogram's buckets: what adds up many quickly. It takes 188 KiB.
+type Counts struct{ n []int64 }
+
+// buckets is how many a Histogram has.
+var buckets = sync.OnceValue(func() int { return len(hdrhistogram.New(1, highest, fullDigits).Export().Counts) })
+
+// NewCounts returns the counts of an empty histogram.
+func NewCounts() *Counts { return &Counts{make([]int64, buckets())} }
+
+// AddSparse adds to each of the counts what Histogram.Sparse returned.
+func AddSparse(b []byte, to ...*Counts) error {
+	at := uint64(0)
+	for len(b) > 0 {
+		step, n := binary.Uvarint(b)
+		count, m := binary.Uvarint(b[max(n, 0):])
+		if n <= 0 || m <= 0 {
+			return errors.New("bench: decode histogram: cut short")
+		}
+		b = b[n+m:]
+		if at += step; step >= uint64(buckets()) || at >= uint64(buckets()) || count > math.MaxInt64 {
+			return errors.New("bench: decode histogram: out of range")
+		}
+		for _, c := range to {
+			c.n[at] += int64(count)
+		}
+	}
+	return nil
+}
+
+// Histogram is that of the counts so far, which it does not share.
+func (c *Counts) Histogram() *Histogram {
+	return &Histogram{hdrhistogram.Import(&hdrhistogram.Snapshot{
+		LowestTrackableValue: 1, HighestTrackableValue: highest, SignificantFigures: fullDigits, Counts: slices.Clone(c.n),
+	})}
 }
 
 // A Point is one of a percentile curve.
@@ -197,16 +249,41 @@ func (s *Small) Encode() string {
 	}
 	dense := hdrhistogram.New(1, highest, smallDigits)
 	s.h.MergeInto(dense)
-	var b []byte
+	return base64.RawStdEncoding.EncodeToString(bars(dense))
+}
+
+// bars writes the buckets that are not empty: pairs of a latency's distance from the one before and a count.
+func bars(h *hdrhistogram.Histogram) (b []byte) {
 	last := int64(0)
-	for _, bar := range dense.Distribution() {
+	for _, bar := range h.Distribution() {
 		if bar.Count > 0 {
 			b = binary.AppendUvarint(b, uint64(bar.From-last))
 			b = binary.AppendUvarint(b, uint64(bar.Count))
 			last = bar.From
 		}
 	}
-	return base64.RawStdEncoding.EncodeToString(b)
+	return b
+}
+
+// eachBar reads what bars wrote.
+func eachBar(b []byte, record func(value, count int64) error) error {
+	value := uint64(0)
+	for len(b) > 0 {
+		step, n := binary.Uvarint(b)
+		count, m := binary.Uvarint(b[max(n, 0):])
+		if n <= 0 || m <= 0 {
+			return errors.New("bench: decode histogram: cut short")
+		}
+		b = b[n+m:]
+		value += step
+		if step > uint64(highest) || value > uint64(highest) || count > math.MaxInt64 {
+			return errors.New("bench: decode histogram: out of range")
+		}
+		if err := record(int64(value), int64(count)); err != nil {
+			return fmt.Errorf("bench: decode histogram: %w", err)
+		}
+	}
+	return nil
 }
 
 // DecodeSmall reads what Small.Encode wrote.
@@ -222,21 +299,8 @@ func DecodeSmall(text string) (*Small, error) {
 	if len(b) > 0 {
 		s.h = hdrhistogram.NewPacked(1, highest, smallDigits)
 	}
-	value := uint64(0)
-	for len(b) > 0 {
-		step, n := binary.Uvarint(b)
-		count, m := binary.Uvarint(b[max(n, 0):])
-		if n <= 0 || m <= 0 {
-			return nil, errors.New("bench: decode histogram: cut short")
-		}
-		b = b[n+m:]
-		value += step
-		if step > uint64(highest) || value > uint64(highest) || count > math.MaxInt64 {
-			return nil, errors.New("bench: decode histogram: out of range")
-		}
-		if err := s.h.RecordValues(int64(value), int64(count)); err != nil {
-			return nil, fmt.Errorf("bench: decode histogram: %w", err)
-		}
+	if err := eachBar(b, func(value, count int64) error { return s.h.RecordValues(value, count) }); err != nil {
+		return nil, err
 	}
 	return s, nil
 }

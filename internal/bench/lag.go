@@ -24,10 +24,10 @@ type Lag struct {
 // changes nothing that the figure says.
 const lagShare = 20
 
-// newLag sums up the lateness of an open loop, h in microseconds, and decides whether the result is invalid. It is when
+// NewLag sums up the lateness of an open loop, h in microseconds, and decides whether the result is invalid. It is when
 // the generator's p99 was later than limit, unless that is a small part of the median response time, in microseconds:
 // lateness is part of the response time, which counts from the intended start.
-func newLag(h *Histogram, limit time.Duration, dropped uint64, median int64) *Lag {
+func NewLag(h *Histogram, limit time.Duration, dropped uint64, median int64) *Lag {
 	l := &Lag{Limit: Duration(limit), Dropped: dropped}
 	if h.Count() < minLagSamples {
 		return l

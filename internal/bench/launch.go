@@ -21,6 +21,7 @@ type Launch struct {
 	Version string
 	Mix     *Mix // nil: what the workload or Config.Mix says
 	Live    func(*Interval)
+	Part    *Part // of a load that several workers share; nil: the whole
 
 	// Targets are real servers. Without any, a cluster is simulated.
 	Targets []Target
@@ -42,7 +43,7 @@ const (
 // there is no result; what could not be cleaned up is a note in the result.
 func (l *Launch) Run(ctx context.Context) (*Result, error) {
 	c := &l.Config
-	if n := len(l.Targets); n > 0 {
+	if n := len(l.Targets); n > 0 && l.Part == nil {
 		c.Nodes = n
 		if c.Target == "" {
 			c.Target = "servers"
@@ -65,10 +66,14 @@ func (l *Launch) Run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	if err := checkMemory(c); err != nil {
+	if l.Part != nil {
+		l.Part.count(c, c.Nodes)
+	}
+	needs := l.Part.config(c)
+	if err := checkMemory(&needs); err != nil {
 		return nil, err
 	}
-	if err := checkDescriptors(c); err != nil {
+	if err := checkDescriptors(&needs); err != nil {
 		return nil, err
 	}
 	over := make(chan footprint, 1)
@@ -79,9 +84,13 @@ func (l *Launch) Run(ctx context.Context) (*Result, error) {
 	}
 	r := &run{
 		Config: *c, Seed: l.Seed, ID: l.ID, Version: l.Version, Mix: l.Mix, Thresholds: thresholds, AbortIf: abort,
-		Sampler: footprints, Over: over, Live: l.Live, nap: nap,
+		Sampler: footprints, Over: over, Live: l.Live, nap: nap, Part: l.Part,
 	}
-	return l.drive(ctx, r)
+	res, err := l.drive(ctx, r)
+	if err != nil { // else the result has stopped it
+		footprints.Stop(c.Nodes)
+	}
+	return res, err
 }
 
 // simulated starts the simulator.
@@ -103,7 +112,7 @@ const softShare = 0.85
 func (l *Launch) drive(ctx context.Context, r *run) (res *Result, err error) {
 	targets := l.Targets
 	if len(targets) == 0 {
-		spec, err := l.Config.Simulated(l.Seed)
+		spec, err := l.Config.Simulated(l.Seed, l.Part)
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +128,8 @@ func (l *Launch) drive(ctx context.Context, r *run) (res *Result, err error) {
 		r.Simulator, r.Conditions = sim, spec.Conditions
 		targets = simTargets(sim)
 	}
-	o := engineOptions{Sessions: l.Config.Sessions, Window: l.Config.Window, Events: l.Config.eventMask()}
+	needs := l.Part.config(&l.Config)
+	o := engineOptions{Sessions: needs.Sessions, Window: l.Config.Window, Events: l.Config.eventMask()}
 	if len(l.Targets) == 0 {
 		o.Cluster.MaxDials = simDials
 	}
@@ -132,7 +142,11 @@ func (l *Launch) drive(ctx context.Context, r *run) (res *Result, err error) {
 		r.Engine = newLoginStorm(cluster)
 	}
 	res, err = r.Do(ctx)
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWithin)
+	within := drainWithin
+	if l.Part.gone() {
+		within = abandonDrain
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	if e := cluster.Drain(drain); e != nil && res != nil && !errors.Is(e, context.DeadlineExceeded) {
 		res.Notes = append(res.Notes, "the sessions' end: "+firstLine(e.Error()))
@@ -174,8 +188,8 @@ func (c *Config) eventMask() string {
 	return "off"
 }
 
-// Simulated returns what to simulate for the run.
-func (c *Config) Simulated(seed uint64) (simSpec, error) {
+// Simulated returns what to simulate for the run, or a part of it.
+func (c *Config) Simulated(seed uint64, part *Part) (simSpec, error) {
 	p, err := profileByName(c.Profile)
 	if err != nil {
 		return simSpec{}, err
@@ -196,7 +210,27 @@ func (c *Config) Simulated(seed uint64) (simSpec, error) {
 	if p.Storm > 0 && c.WarmUp > 0 {
 		s.Storm += c.WarmUp
 	}
+	if part != nil {
+		s.First, s.Of, s.Nodes = part.FirstNode, c.Nodes, part.Nodes
+		s.Conditions = s.Conditions[s.First : s.First+s.Nodes]
+		if s.Storm > 0 {
+			s.Storm += Duration(StartLead)
+		}
+	}
 	return s, nil
+}
+
+// NodeNames are the names of the load's nodes: of simulated ones, or of the targets.
+func (c *Config) NodeNames(targets []Target) (names []string) {
+	for i := range targets {
+		names = append(names, targets[i].Node)
+	}
+	if len(targets) == 0 {
+		for i := range c.Nodes {
+			names = append(names, simName(i, c.Nodes))
+		}
+	}
+	return names
 }
 
 // simTargets are the targets that a simulator's nodes are.

@@ -106,8 +106,8 @@ func newCallMix(channel string, hold, timeout time.Duration) *Mix {
 			{name: "Data", value: strconv.FormatFloat(hold.Seconds(), 'f', -1, 64)},
 			{name: "Timeout", value: strconv.FormatInt(ring.Milliseconds(), 10)},
 			{name: "Async", value: "true"},
-			{name: "ChannelId", parts: []part{{"amictl-", markRun}, {"-", markN}}},
-			{name: "OtherChannelId", parts: []part{{"amictl-", markRun}, {"-", markN}, {"-2", markNone}}},
+			{name: "ChannelId", parts: []part{{channelPrefix, markRun}, {"-", markN}}},
+			{name: "OtherChannelId", parts: []part{{channelPrefix, markRun}, {"-", markN}, {"-2", markNone}}},
 		},
 	}}}
 }

@@ -36,6 +36,7 @@ type Result struct {
 	Total    Tally        `json:"total"`
 	Actions  []ActionPart `json:"actions,omitempty"`
 	Nodes    []NodePart   `json:"nodes"`
+	Workers  []WorkerPart `json:"workers,omitempty"`
 	Fairness Fairness     `json:"fairness"`
 	Memory   *Memory      `json:"memory,omitempty"`
 	Queues   []Queue      `json:"queues,omitempty"`
@@ -45,7 +46,7 @@ type Result struct {
 	Calls    *Calls       `json:"calls,omitempty"`
 
 	Intervals  []Interval        `json:"intervals"`
-	Histograms map[string]string `json:"histograms"` // HdrHistogram V2, base64: "response", "service", "events", "hangup"
+	Histograms map[string]string `json:"histograms"` // HdrHistogram V2, base64: "response", "service", "events", "hangup", of several workers "lag"
 	Repeats    []Metrics         `json:"repeats,omitempty"`
 	Notes      []string          `json:"notes,omitempty"` // what a reader must know to believe the figures
 }
@@ -172,6 +173,23 @@ type NodePart struct {
 	Dropped         uint64 `json:"dropped,omitempty"` // due, and never sent for want of room
 	Response        string `json:"response_histogram,omitempty"`
 	Service         string `json:"service_histogram,omitempty"`
+}
+
+// WorkerPart is the share of one of the processes that the load came from.
+type WorkerPart struct {
+	Name   string  `json:"name"`
+	Nodes  int     `json:"nodes"`
+	Sent   uint64  `json:"sent"`
+	Ended  Ended   `json:"ended"`
+	Rate   float64 `json:"rate"` // answered actions a second
+	P50    int64   `json:"p50_us,omitempty"`
+	P99    int64   `json:"p99_us,omitempty"`
+	Skew   int64   `json:"skew_us"`             // from the instant of the start to when it began
+	Lag    int64   `json:"lag_us"`              // p99 of its own lateness, open loop
+	Error  int64   `json:"clock_error_us"`      // its clock is known to so much: half the fastest round trip
+	Drift  int64   `json:"drift_us,omitempty"`  // of its clock against the coordinator's, over the run
+	Silent int64   `json:"silent_us,omitempty"` // longest time in which it was not heard, when that was long
+	Lost   string  `json:"lost,omitempty"`      // why its figures end before the end
 }
 
 // Healthy reports whether the profile left the node alone.

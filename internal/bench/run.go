@@ -25,6 +25,7 @@ type run struct {
 	Sampler    *sampler    // started before the engine was made; Do stops it
 	Over       <-chan footprint
 	Live       func(*Interval) // called for every stretch, from one goroutine; may be nil
+	Part       *Part           // nil: the run is the whole load
 	Notes      []string
 	nap        func(time.Duration) // an exact sleep; nil: a timer has to do
 
@@ -34,8 +35,9 @@ type run struct {
 	nodes    []*nodeRecord
 	lanes    []*lane
 	workers  []*worker
-	order    []int  // lanes in the order of an open loop's arrivals, by weight
-	lead     uint64 // open loop: arrivals of the warm-up, before those of the schedule
+	turns    []*lane // the load's sessions in order, nil for those of other processes
+	order    []int   // which of turns has an open loop's next arrival, by weight
+	lead     uint64  // open loop: arrivals of the warm-up, before those of the schedule
 	tap      *tap
 	calls    *callBook
 
@@ -51,7 +53,7 @@ type run struct {
 	intervals []Interval
 	ended     string        // why the run ended early
 	cut       time.Duration // and when
-	failures  map[string]int
+	aborting  *Aborting
 }
 
 // ErrNotReady says that no node became ready in time.
@@ -72,9 +74,12 @@ func (r *run) Do(ctx context.Context) (*Result, error) {
 	if err := r.awaitReady(ctx); err != nil {
 		return nil, err
 	}
-	started := time.Now()
 	if r.Sampler != nil {
 		r.Sampler.Ready()
+	}
+	started, err := r.Part.start(ctx)
+	if err != nil {
+		return nil, err
 	}
 	r.begin(started)
 	if err := r.startStreams(); err != nil {
@@ -85,6 +90,7 @@ func (r *run) Do(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
+	r.Part.await(ctx, started)
 	for _, w := range r.workers {
 		w.start()
 	}
@@ -99,13 +105,8 @@ func (r *run) prepare() error {
 		return err
 	}
 	c := &r.Config
-	r.warm = time.Duration(c.WarmUp)
-	if c.Open() {
-		var err error
-		if r.schedule, err = newSchedule(c.Rate, time.Duration(c.Duration), c.Stages, c.Actions); err != nil {
-			return err
-		}
-		r.lead = uint64(r.schedule.RateAt(0) * r.warm.Seconds())
+	if err := r.plan(); err != nil {
+		return err
 	}
 	byName := map[string]*nodeRecord{}
 	for i, l := range r.Engine.Lanes() {
@@ -124,9 +125,28 @@ func (r *run) prepare() error {
 	if len(r.lanes) == 0 {
 		return &ConfigError{"nodes", "are none"}
 	}
-	r.order = arrivals(r.lanes)
+	all := r.lanes
+	r.turns = r.lanes
+	if r.Part != nil {
+		all, r.turns = r.Part.turns(c, r.lanes)
+	}
+	r.order = arrivals(all)
 	r.quit = make(chan struct{})
-	r.failures = map[string]int{}
+	r.aborting = newAborting(r.AbortIf, r.Thresholds, c.AbortOnFail)
+	return nil
+}
+
+// plan makes an open loop's schedule.
+func (r *run) plan() (err error) {
+	c := &r.Config
+	r.warm = time.Duration(c.WarmUp)
+	if !c.Open() {
+		return nil
+	}
+	if r.schedule, err = newSchedule(c.Rate, time.Duration(c.Duration), c.Stages, c.Actions); err != nil {
+		return err
+	}
+	r.lead = uint64(r.schedule.RateAt(0) * r.warm.Seconds())
 	return nil
 }
 
@@ -136,7 +156,7 @@ func (r *run) callers(n *nodeRecord) int {
 	if r.Config.Open() {
 		return r.Config.Window
 	}
-	return min(r.Config.Window, max(1, int(float64(r.Config.Callers())*n.weight+0.5)))
+	return r.Config.callersAt(n.weight)
 }
 
 // awaitReady waits until every lane is ready, or some are and the wait is over.
@@ -218,7 +238,7 @@ func (r *run) watch(ctx context.Context) {
 	if r.Sampler != nil {
 		warmed = time.After(max(r.warm, 0))
 	}
-	interrupted := ctx.Done()
+	interrupted, abandoned := ctx.Done(), r.Part.abandoned()
 	var soft, hard <-chan time.Time // send no more of what is due; stop waiting for what is in flight
 	end := func(why string) {
 		if r.ended == "" {
@@ -257,6 +277,10 @@ func (r *run) watch(ctx context.Context) {
 		case <-interrupted:
 			interrupted = nil
 			end("interrupted")
+		case <-abandoned:
+			abandoned = nil
+			end("abandoned")
+			hard = time.After(abandonWithin)
 		case <-hard:
 			close(r.quit)
 			<-done
@@ -300,50 +324,12 @@ func (r *run) measuredUntil(lastAnswer, lastSent time.Duration) time.Duration {
 	return max(lastAnswer, until)
 }
 
-// abort says why the run should end now, or "". A condition of AbortIf counts at once. With AbortOnFail a threshold
-// does if its figure cannot recover, or when it has failed in three stretches one after another.
+// abort says why the run should end now, or "".
 func (r *run) abort() string {
-	if len(r.AbortIf) == 0 && !r.Config.AbortOnFail || r.now()-r.warm < time.Duration(r.Config.Every) {
-		return "" // nothing to judge, or no whole stretch has been measured yet
+	if r.Part != nil || !r.aborting.Any() || r.now()-r.warm < time.Duration(r.Config.Every) {
+		return "" // whoever has all parts judges, nothing is to be judged, or no whole stretch has been measured yet
 	}
-	res := r.partial()
-	res.Metrics = res.metrics()
-	for i := range r.AbortIf {
-		if j := r.AbortIf[i].Judge(res.Metrics); j.Failed {
-			return fmt.Sprintf("%s: %s", j.Threshold, j.Value)
-		}
-	}
-	if !r.Config.AbortOnFail {
-		return ""
-	}
-	for i := range r.Thresholds {
-		t := &r.Thresholds[i]
-		j := t.Judge(res.Metrics)
-		if !j.Failed {
-			r.failures[t.Text] = 0
-			continue
-		}
-		r.failures[t.Text]++
-		if (t.cannotRecover() || r.failures[t.Text] >= abortAfter) && res.Total.Answered() > 0 {
-			return fmt.Sprintf("%s: %s", j.Threshold, j.Value)
-		}
-	}
-	return ""
-}
-
-// abortAfter is how many stretches a figure that may recover must fail in.
-const abortAfter = 3
-
-// cannotRecover reports whether a threshold that failed once stays failed: its figure only grows.
-func (t *Threshold) cannotRecover() bool {
-	if t.Op != ">" && t.Op != ">=" || t.Share {
-		return false
-	}
-	growing := []string{
-		"max", "service.max", "errors", "timeouts", "disconnects", "rejected", "cancelled", "dropped", "drops",
-		"drops_all", "gaps", "reconnects", "starvation", "event_starvation", "rss", "heap", "goroutines", "queue", "channels",
-	}
-	return slices.Contains(growing, t.Metric)
+	return r.aborting.Judge(r.partial())
 }
 
 // interval sums up the stretch since *last.
@@ -351,10 +337,13 @@ func (r *run) interval(last *time.Duration) {
 	now := r.now()
 	length := now - *last
 	if length < time.Millisecond {
-		return
+		if r.Part == nil {
+			return
+		}
+		length = time.Millisecond // nothing may be missing in what is added up
 	}
 	var sum stretch
-	sum.init()
+	sum.init(r.cells())
 	v := Interval{At: (now - r.warm).Seconds(), Length: length.Seconds(), WarmUp: now <= r.warm}
 	for _, w := range r.workers {
 		w.take(&sum)
@@ -369,7 +358,7 @@ func (r *run) interval(last *time.Duration) {
 	v.ServiceP50, v.ServiceP99 = service.P50, service.P99
 	v.Ready = r.ready()
 	if r.schedule != nil {
-		v.Target = r.schedule.RateAt(now - r.warm - length/2)
+		v.Target = r.schedule.RateAt(now-r.warm-length/2) * r.Part.fraction(&r.Config)
 	}
 	if r.tap != nil {
 		v.Events, v.Queued = r.tap.interval()
@@ -382,18 +371,27 @@ func (r *run) interval(last *time.Duration) {
 		v.Channels = r.calls.channels.Load()
 	}
 	r.intervals = append(r.intervals, v)
-	if len(r.intervals) > maxIntervals {
-		r.intervals = thin(r.intervals)
-	}
+	r.intervals = Thin(r.intervals)
 	if r.Live != nil {
 		r.Live(&v)
+	}
+	if r.Part != nil {
+		r.Part.Stretch(r.stretch(&v, &sum))
 	}
 }
 
 // maxIntervals bounds the intervals of a long run.
 const maxIntervals = 3600
 
-// thin merges neighbouring stretches.
+// Thin bounds the intervals of a long run: when there are too many it joins neighbours.
+func Thin(in []Interval) []Interval {
+	if len(in) <= maxIntervals {
+		return in
+	}
+	return thin(in)
+}
+
+// thin joins neighbouring stretches.
 func thin(in []Interval) []Interval {
 	var out []Interval
 	for pair := range slices.Chunk(in, 2) {
@@ -401,19 +399,23 @@ func thin(in []Interval) []Interval {
 			out = append(out, pair[0])
 			break
 		}
-		a, b := pair[0], pair[1]
-		length := a.Length + b.Length
-		b.Rate = (a.Rate*a.Length + b.Rate*b.Length) / length
-		b.Length = length
-		b.Sent, b.Ended, b.Failed, b.Events = a.Sent+b.Sent, a.Ended+b.Ended, a.Failed+b.Failed, a.Events+b.Events
-		b.P50, b.P99, b.Max = max(a.P50, b.P50), max(a.P99, b.P99), max(a.Max, b.Max)
-		b.ServiceP50, b.ServiceP99 = max(a.ServiceP50, b.ServiceP50), max(a.ServiceP99, b.ServiceP99)
-		b.InFlight, b.Backlog, b.Queued = max(a.InFlight, b.InFlight), max(a.Backlog, b.Backlog), max(a.Queued, b.Queued)
-		b.RSS, b.Heap, b.Goroutines = max(a.RSS, b.RSS), max(a.Heap, b.Heap), max(a.Goroutines, b.Goroutines)
-		b.Channels, b.Ready = max(a.Channels, b.Channels), min(a.Ready, b.Ready)
-		out = append(out, b)
+		out = append(out, Join(pair[0], pair[1]))
 	}
 	return out
+}
+
+// Join makes one stretch of two that follow one another. Of their percentiles the worse is kept.
+func Join(a, b Interval) Interval {
+	length := a.Length + b.Length
+	b.Rate = (a.Rate*a.Length + b.Rate*b.Length) / length
+	b.Length = length
+	b.Sent, b.Ended, b.Failed, b.Events = a.Sent+b.Sent, a.Ended+b.Ended, a.Failed+b.Failed, a.Events+b.Events
+	b.P50, b.P99, b.Max = max(a.P50, b.P50), max(a.P99, b.P99), max(a.Max, b.Max)
+	b.ServiceP50, b.ServiceP99 = max(a.ServiceP50, b.ServiceP50), max(a.ServiceP99, b.ServiceP99)
+	b.InFlight, b.Backlog, b.Queued = max(a.InFlight, b.InFlight), max(a.Backlog, b.Backlog), max(a.Queued, b.Queued)
+	b.RSS, b.Heap, b.Goroutines = max(a.RSS, b.RSS), max(a.Heap, b.Heap), max(a.Goroutines, b.Goroutines)
+	b.Channels, b.Ready = max(a.Channels, b.Channels), min(a.Ready, b.Ready)
+	return b
 }
 
 // finish ends streams and waits for whoever belongs to the run.
@@ -422,6 +424,7 @@ func (r *run) finish(ctx context.Context) {
 		select {
 		case <-time.After(r.warm + time.Duration(r.Config.Watch) - r.now()):
 		case <-ctx.Done():
+		case <-r.Part.abandoned():
 		}
 	}
 	if r.calls != nil {

@@ -157,7 +157,7 @@ func TestLagDecidesInvalid(t *testing.T) {
 		{"late, and no response time known", fill(1000, 30_000), 0, true},
 		{"too few to say", fill(5, 0), 6000, false},
 	} {
-		l := newLag(tt.h, 20*time.Millisecond, 3, tt.median)
+		l := NewLag(tt.h, 20*time.Millisecond, 3, tt.median)
 		if l.Invalid != tt.want || (l.Why() != "") != tt.want {
 			t.Errorf("%s: invalid %v (%q), want %v", tt.name, l.Invalid, l.Why(), tt.want)
 		}

@@ -100,8 +100,8 @@ func newSimHost(spec simSpec) (h *simHost, err error) {
 			c = spec.Conditions[i]
 		}
 		opts := []amitest.Option{
-			amitest.WithName(fmt.Sprintf("sim%0*d", width(spec.Nodes), i+1)),
-			amitest.WithSeed(spec.Seed + uint64(i)),
+			amitest.WithName(simName(spec.First+i, max(spec.Of, spec.Nodes))),
+			amitest.WithSeed(spec.Seed + uint64(spec.First+i)),
 		}
 		if spec.Hold > 0 {
 			opts = append(opts, amitest.WithCallTimes(10*time.Millisecond, time.Duration(spec.Hold)))
@@ -113,6 +113,9 @@ func newSimHost(spec simSpec) (h *simHost, err error) {
 	}
 	return h, nil
 }
+
+// simName is the name of simulated node i of n.
+func simName(i, n int) string { return fmt.Sprintf("sim%0*d", width(n), i+1) }
 
 // width returns how many digits the node numbers need.
 func width(n int) int { return int(math.Log10(float64(max(1, n)))) + 1 }

@@ -202,7 +202,7 @@ func (t *tap) end(over time.Duration) {
 	}
 	t.mu.Unlock()
 	limit := time.Now().Add(tapSettle)
-	for time.Now().Before(limit) {
+	for time.Now().Before(limit) && !t.run.Part.gone() {
 		before := t.count.Load()
 		time.Sleep(20 * time.Millisecond)
 		if t.stream.Stats().Queued == 0 && t.count.Load() == before {

@@ -49,25 +49,25 @@ func (r *Result) Decide(thresholds []Threshold) {
 		r.Thresholds = append(r.Thresholds, j)
 		switch {
 		case j.Failed:
-			r.because(Fail, j.Threshold+": "+j.Value)
+			r.Because(Fail, j.Threshold+": "+j.Value)
 		case j.Absent:
-			r.because(Invalid, j.Threshold+": was not measured, or by too few samples")
+			r.Because(Invalid, j.Threshold+": was not measured, or by too few samples")
 		}
 	}
 	if r.Config.MaxMemory > 0 && r.Memory != nil && r.Memory.PeakRSS > r.Config.MaxMemory {
-		r.because(Fail, "resident memory reached "+r.Memory.PeakRSS.String()+", --max-memory is "+r.Config.MaxMemory.String())
+		r.Because(Fail, "resident memory reached "+r.Memory.PeakRSS.String()+", --max-memory is "+r.Config.MaxMemory.String())
 	}
 	if why := r.Lag.Why(); why != "" {
-		r.because(Invalid, why)
+		r.Because(Invalid, why)
 	}
 	if len(r.Ledger.Differences) > 0 {
-		r.because(Invalid, "the ledgers differ: "+strings.Join(r.Ledger.Differences, "; "))
+		r.Because(Invalid, "the ledgers differ: "+strings.Join(r.Ledger.Differences, "; "))
 	}
 	if c := r.Calls; c != nil && c.Left > 0 {
-		r.because(Fail, fmt.Sprintf("%d channels of ours were left", c.Left))
+		r.Because(Fail, fmt.Sprintf("%d channels of ours were left", c.Left))
 	}
 	if why := r.nothing(); why != "" {
-		r.because(Invalid, why)
+		r.Because(Invalid, why)
 	}
 }
 
@@ -86,8 +86,8 @@ func (r *Result) nothing() string {
 	return ""
 }
 
-// because makes the verdict at least as bad as v, and says why.
-func (r *Result) because(v Verdict, why string) {
+// Because makes the verdict at least as bad as v, and says why.
+func (r *Result) Because(v Verdict, why string) {
 	if r.Verdict != Invalid {
 		r.Verdict = v
 	}

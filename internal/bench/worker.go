@@ -69,14 +69,6 @@ type kindRecord struct {
 	response, service Small
 }
 
-// A stretch is what happened since the last interval.
-type stretch struct {
-	sent, ended, answered, failed uint64
-	response, service             *Histogram
-}
-
-func (s *stretch) init() { s.response, s.service = NewHistogram(), NewHistogram() }
-
 // A worker sends and collects for some of the nodes. Only its own goroutine sends; the lock is for those who look in
 // now and then, and nothing waits under it.
 type worker struct {
@@ -108,7 +100,7 @@ func newWorker(r *run) *worker {
 		response: NewHistogram(), service: NewHistogram(), lag: NewHistogram(),
 		kinds: make([]kindRecord, len(r.Mix.Kinds())),
 	}
-	w.now.init()
+	w.now.init(r.cells())
 	return w
 }
 
@@ -246,6 +238,11 @@ func (w *worker) measured(f *flight, e ending, at time.Duration) {
 	n, k := f.lane.node, &w.kinds[f.kind]
 	n.ended.add(e.Kind)
 	k.ended.add(e.Kind)
+	var c *cell
+	if len(w.now.cells) > 0 {
+		c = &w.now.cells[f.kind]
+		c.ended.add(e.Kind)
+	}
 	if !e.Kind.Answered() && e.Kind != endTimeout {
 		return
 	}
@@ -254,6 +251,9 @@ func (w *worker) measured(f *flight, e ending, at time.Duration) {
 	w.now.response.Record(us)
 	n.response.Record(us)
 	k.response.Record(us)
+	if c != nil {
+		c.response.Record(us)
+	}
 	if !e.Kind.Answered() {
 		return
 	}
@@ -263,6 +263,9 @@ func (w *worker) measured(f *flight, e ending, at time.Duration) {
 	w.now.service.Record(us)
 	n.service.Record(us)
 	k.service.Record(us)
+	if c != nil {
+		c.service.Record(us)
+	}
 }
 
 // refill lets a lane with a free caller, or with actions due, send.
@@ -319,7 +322,7 @@ func (w *worker) try(l *lane) bool {
 
 // claim takes one of a counted run's actions from the counter that all callers share: a slow node holds no quota.
 func (r *run) claim() bool {
-	if r.claimed.Add(1) > r.Config.Actions {
+	if r.claimed.Add(1) > r.Part.quota(r.Config.Actions) {
 		r.stop.Store(true)
 		return false
 	}
@@ -414,7 +417,7 @@ func (w *worker) abandon() {
 // send submits an action on a lane. It returns false if the engine did not take it.
 func (w *worker) send(l *lane, intended time.Duration) bool {
 	r := w.run
-	number := r.numbers.Add(1)
+	number := r.Part.number(r.numbers.Add(1))
 	which := r.Mix.Choose(r.Seed, number)
 	k := &r.Mix.kinds[which]
 	v := vars{Node: l.node.name, Run: r.ID, N: number, T: intended}
@@ -436,6 +439,12 @@ func (w *worker) send(l *lane, intended time.Duration) bool {
 		if !accepted {
 			l.node.ended.add(endRejected)
 			w.kinds[which].ended.add(endRejected)
+		}
+		if len(w.now.cells) > 0 {
+			w.now.cells[which].sent++
+			if !accepted {
+				w.now.cells[which].ended.add(endRejected)
+			}
 		}
 	}
 	if !accepted {
@@ -463,5 +472,12 @@ func (w *worker) take(sum *stretch) {
 	sum.service.Merge(w.now.service)
 	w.now.response.Reset()
 	w.now.service.Reset()
+	if w.now.waited != nil {
+		sum.waited.Merge(w.now.waited)
+		w.now.waited.Reset()
+	}
+	for i := range w.now.cells {
+		sum.cells[i].take(&w.now.cells[i])
+	}
 	w.now.sent, w.now.ended, w.now.answered, w.now.failed = 0, 0, 0, 0
 }

@@ -70,16 +70,39 @@ func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
 // read reads the command line. Most name a subcommand in their first word, and then nobody needs the others: to make them all takes
 // longer than some of them run. Whatever that does not explain is read again with all there are.
 func read(r *run.Run, more ...Subcommand) (*arranged, error) {
+	own := made(r, more) // they are few, and the others may need what they bring
 	if len(r.Args) > 0 {
 		for i := range subcommands {
-			if s := &subcommands[i]; s.name == r.Args[0] {
-				if line, err := arrange(r, assemble(r, s.command(r)), r.Args); err == nil && !line.help {
-					return line, nil
-				}
+			s := &subcommands[i]
+			if s.name != r.Args[0] {
+				continue
+			}
+			c := named(own, s.name)
+			if c == nil {
+				c = s.command(r)
+			}
+			if line, err := arrange(r, assemble(r, c), r.Args); err == nil && !line.help {
+				return line, nil
 			}
 		}
 	}
-	return arrange(r, Commands(r, more...), r.Args)
+	return arrange(r, whole(r, own), r.Args)
+}
+
+func made(r *run.Run, more []Subcommand) (all []*cli.Command) {
+	for _, command := range more {
+		all = append(all, command(r))
+	}
+	return all
+}
+
+func named(all []*cli.Command, name string) *cli.Command {
+	for _, c := range all {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
 }
 
 // dispatch runs the subcommand of a command line that was read.
@@ -123,16 +146,19 @@ var subcommands = []struct {
 	{"version", version.Command},
 }
 
-// Commands is the whole command line, with more subcommands than all programs have.
-func Commands(r *run.Run, more ...Subcommand) (root *cli.Command) {
+// Commands is the whole command line, with more subcommands than all programs have. One of a name that all have takes its place.
+func Commands(r *run.Run, more ...Subcommand) *cli.Command { return whole(r, made(r, more)) }
+
+func whole(r *run.Run, own []*cli.Command) (root *cli.Command) {
 	var all []*cli.Command
 	for i := range subcommands {
-		all = append(all, subcommands[i].command(r))
+		c := named(own, subcommands[i].name)
+		if c == nil {
+			c = subcommands[i].command(r)
+		}
+		all = append(all, c)
 	}
-	var behind []*cli.Command
-	for _, command := range more {
-		behind = append(behind, command(r))
-	}
+	behind := slices.DeleteFunc(slices.Clone(own), func(c *cli.Command) bool { return slices.Contains(all, c) })
 	behind = append(behind, completion.Command(r, func() *cli.Command { return root }))
 	root = assemble(r, slices.Insert(all, len(all)-1, behind...)...) // version is the last
 	return root

@@ -44,12 +44,15 @@ var arrows = map[string]string{
 	"internal/scenario":     "internal/tomlfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench/report": "internal/bench pkg/output",
+	"internal/bench/fleet":  "internal/bench internal/bench/report",
 	"internal/loopback":     "",
 
 	"internal/natsserver":  "",
 	"internal/bus/subject": "",
 	"internal/bus/batch":   "pkg/ami pkg/ami/wire",
 	"internal/bus":         "internal/bus/subject internal/bus/batch pkg/ami",
+
+	"internal/bench/fleet/natsbus": "internal/bench/fleet internal/natsserver",
 
 	"internal/serve/users":    "pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
 	"internal/serve/stream":   "pkg/ami pkg/output",
@@ -78,7 +81,7 @@ var arrows = map[string]string{
 	"internal/cli/serve": floor + " internal/bus internal/natsserver internal/cli/target internal/loopback internal/serve internal/serve/upstream internal/serve/users internal/serve/web internal/serve/amidoor pkg/ami/redact pkg/ami/amitest",
 
 	"cmd/amictl":      "internal/cli",
-	"cmd/amictld":     "internal/cli internal/cli/bus internal/cli/serve",
+	"cmd/amictld":     "internal/cli internal/cli/bus internal/cli/serve internal/cli/bench internal/bench/fleet/natsbus",
 	"scripts/mutate":  "",
 	"scripts/restart": "",
 }
@@ -91,7 +94,7 @@ const door = "internal/serve/upstream internal/serve/users internal/serve/stream
 
 // A subcommand imports no other; what two need is further down.
 const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call internal/cli/nagios internal/cli/replay internal/cli/held internal/cli/timeline pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
-	" internal/actionline internal/loopback internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/scenario internal/testreport"
+	" internal/actionline internal/loopback internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/bench/fleet internal/scenario internal/testreport"
 
 // mayImport returns what a package may import of the module.
 func mayImport(from string) (packages []string, known bool) {
@@ -105,6 +108,7 @@ func mayImport(from string) (packages []string, known bool) {
 // The house's arrows point down only, and the library stands on the standard library and golang.org/x alone.
 func TestImportArrows(t *testing.T) {
 	pure := []string{"internal/packet", "internal/packet/inside", "pkg/ami/wire", "pkg/ami/redact", "pkg/ami/catalog", "pkg/ami", "pkg/ami/amitest", "pkg/ami/state"}
+	nats := []string{"internal/natsserver", "internal/bench/fleet/natsbus", "internal/bus", "internal/cli/bus"}
 	prometheus := []string{"pkg/ami/amiprom", "internal/metrics/prom", "internal/serve/web"} // amictl links none of them
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
@@ -128,6 +132,8 @@ func TestImportArrows(t *testing.T) {
 				t.Errorf("%s imports %s, against the arrows", from, own)
 			case !isOwn && slices.Contains(pure, from) && strings.Contains(host, ".") && host != "golang.org":
 				t.Errorf("%s imports %s: the library has no dependencies", from, to)
+			case strings.Contains(to, "nats-io/") && !slices.Contains(nats, from):
+				t.Errorf("%s imports %s: amictl would link it", from, to)
 			case strings.Contains(to, "prometheus/client_golang/") && !slices.Contains(prometheus, from):
 				t.Errorf("%s imports %s: amictl would link it", from, to)
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/apntalk/amictl/internal/bench"
 )
@@ -36,8 +37,9 @@ func worse(a, b bench.Verdict) bool {
 	return slices.Index(order, a) > slices.Index(order, b)
 }
 
-// Merge makes one result of runs that took place at the same time on several machines: counts and rates are added,
-// histograms merged, nodes of the same name put together. Configurations must be equal but for the nodes.
+// Merge makes one result of runs that took place at the same time on several machines: counts are added, histograms merged,
+// nodes of the same name put together. Rates are over the time from the first one's start to the last one's end.
+// Configurations must be equal but for the nodes, and the times of measurement must overlap.
 func Merge(runs []*bench.Result) (*bench.Result, error) {
 	if len(runs) == 0 {
 		return nil, errors.New("bench: no results to merge")
@@ -47,7 +49,11 @@ func Merge(runs []*bench.Result) (*bench.Result, error) {
 	res.Nodes, res.Intervals, res.Repeats, res.Queues = nil, nil, nil, nil
 	res.Total, res.Actions, res.Notes, res.Ledger = bench.Tally{}, nil, nil, bench.Ledger{Differences: []string{}}
 	res.Histograms, res.Memory, res.Lag, res.Events, res.Calls = map[string]string{}, nil, nil, nil, nil
+	res.Workers, res.Partial, res.Ended, res.Elapsed = nil, false, "", 0
 	m := merger{res: res, full: map[string]*bench.Histogram{}, nodes: map[string]*mergedNode{}}
+	if err := m.overlap(runs); err != nil {
+		return nil, err
+	}
 	for i, r := range runs {
 		if d := differences(&runs[0].Config, &r.Config); i > 0 && len(d) > 0 {
 			return nil, &DifferentConfigsError{d}
@@ -72,8 +78,54 @@ func Merge(runs []*bench.Result) (*bench.Result, error) {
 		return nil, err
 	}
 	res.Decide(thresholds)
+	Carry(res, runs, thresholds)
 	res.Notes = append(res.Notes, fmt.Sprintf("merged from %d results", len(runs)))
 	return res, nil
+}
+
+// overlap finds out when the measurement began and ended, and refuses results that have no time in common.
+func (m *merger) overlap(runs []*bench.Result) error {
+	var first, last int
+	for i, r := range runs {
+		if r.Started.Before(runs[first].Started) {
+			first = i
+		}
+		if ended(r).After(ended(runs[last])) {
+			last = i
+		}
+	}
+	for _, r := range runs {
+		for _, o := range runs {
+			if ended(r).Before(o.Started) {
+				return fmt.Errorf("bench: run %s had ended when run %s began: they did not load the servers together", r.Run, o.Run)
+			}
+		}
+	}
+	m.res.Started = runs[first].Started
+	m.res.Elapsed = ended(runs[last]).Sub(m.res.Started).Seconds()
+	if warm := time.Duration(m.res.Config.WarmUp).Seconds(); m.res.Elapsed >= warm {
+		m.res.Elapsed -= warm
+	}
+	return nil
+}
+
+// ended is when a result's measurement was over.
+func ended(r *bench.Result) time.Time {
+	return r.Started.Add(time.Duration(r.Config.WarmUp) + time.Duration(r.Elapsed*float64(time.Second)))
+}
+
+// Carry keeps what makes one of several results invalid and does not show in its figures, such as sessions that were not
+// ready, in the result of all.
+func Carry(res *bench.Result, runs []*bench.Result, thresholds []bench.Threshold) {
+	for _, r := range runs {
+		again := *r
+		again.Decide(thresholds)
+		for _, why := range r.Reasons {
+			if r.Verdict == bench.Invalid && !slices.Contains(again.Reasons, why) && !slices.Contains(res.Reasons, why) {
+				res.Because(bench.Invalid, why)
+			}
+		}
+	}
 }
 
 type merger struct {
@@ -81,6 +133,8 @@ type merger struct {
 	full  map[string]*bench.Histogram
 	nodes map[string]*mergedNode
 	order []string
+	runs  int // how many were added, and of how many the whole lag is known
+	lags  int
 }
 
 type mergedNode struct {
@@ -89,6 +143,10 @@ type mergedNode struct {
 }
 
 func (m *merger) add(r *bench.Result) error {
+	m.runs++
+	if r.Histograms["lag"] != "" && r.Lag != nil {
+		m.lags++
+	}
 	for name, text := range r.Histograms {
 		h, err := bench.DecodeHistogram(text)
 		if err != nil {
@@ -105,14 +163,13 @@ func (m *merger) add(r *bench.Result) error {
 		}
 	}
 	res := m.res
-	res.Elapsed = max(res.Elapsed, r.Elapsed)
-	res.Partial = res.Partial || r.Partial
-	if r.Started.Before(res.Started) {
-		res.Started = r.Started
+	if r.Partial && !res.Partial {
+		res.Partial, res.Ended = true, r.Ended
 	}
 	plus(&res.Total, &r.Total)
 	m.actions(r.Actions)
-	m.intervals(r.Intervals)
+	m.intervals(r.Intervals, r.Started.Sub(res.Started).Seconds())
+	res.Workers = append(res.Workers, r.Workers...)
 	mergeLedger(&res.Ledger, &r.Ledger)
 	m.memory(r)
 	m.events(r)
@@ -128,11 +185,27 @@ func (m *merger) add(r *bench.Result) error {
 	return nil
 }
 
-// plus adds counts and rates; percentiles come from merged histograms.
+// plus adds counts; percentiles come from merged histograms, rates from the time that all took.
 func plus(t, o *bench.Tally) {
 	t.Sent += o.Sent
 	t.Ended.Add(o.Ended)
-	t.Rate += o.Rate
+}
+
+// rates fills in the rates of everything.
+func (m *merger) rates() {
+	rate(&m.res.Total, m.res.Elapsed)
+	for i := range m.res.Actions {
+		rate(&m.res.Actions[i].Tally, m.res.Elapsed)
+	}
+	for _, n := range m.nodes {
+		rate(&n.Tally, m.res.Elapsed)
+	}
+}
+
+func rate(t *bench.Tally, seconds float64) {
+	if t.Rate = 0; seconds > 0 {
+		t.Rate = float64(t.Answered()) / seconds
+	}
 }
 
 func (m *merger) node(n *bench.NodePart) error {
@@ -175,31 +248,37 @@ func (m *merger) actions(parts []bench.ActionPart) {
 	}
 }
 
-// intervals adds up stretches that ended at about the same time. Of their percentiles the worst is kept.
-func (m *merger) intervals(parts []bench.Interval) {
+// intervals adds up stretches that ended at about the same time; late is how many seconds after the others theirs are
+// counted from. Of their percentiles the worst is kept.
+func (m *merger) intervals(parts []bench.Interval, late float64) {
 	for _, p := range parts {
+		p.At += late
 		i := slices.IndexFunc(m.res.Intervals, func(o bench.Interval) bool { return math.Abs(o.At-p.At) < p.Length/2 })
 		if i < 0 {
 			m.res.Intervals = append(m.res.Intervals, p)
 			continue
 		}
-		o := &m.res.Intervals[i]
-		o.Target += p.Target
-		o.Sent += p.Sent
-		o.Ended += p.Ended
-		o.Failed += p.Failed
-		o.Rate += p.Rate
-		o.P50, o.P99, o.Max = max(o.P50, p.P50), max(o.P99, p.P99), max(o.Max, p.Max)
-		o.ServiceP50, o.ServiceP99 = max(o.ServiceP50, p.ServiceP50), max(o.ServiceP99, p.ServiceP99)
-		o.InFlight += p.InFlight
-		o.Backlog += p.Backlog
-		o.Events += p.Events
-		o.Queued += p.Queued
-		o.Ready += p.Ready
-		o.RSS, o.Heap = max(o.RSS, p.RSS), max(o.Heap, p.Heap)
-		o.Goroutines = max(o.Goroutines, p.Goroutines)
-		o.Channels = max(o.Channels, p.Channels)
+		beside(&m.res.Intervals[i], &p)
 	}
+}
+
+// beside adds a stretch of the same time.
+func beside(o, p *bench.Interval) {
+	o.Target += p.Target
+	o.Sent += p.Sent
+	o.Ended += p.Ended
+	o.Failed += p.Failed
+	o.Rate += p.Rate
+	o.P50, o.P99, o.Max = max(o.P50, p.P50), max(o.P99, p.P99), max(o.Max, p.Max)
+	o.ServiceP50, o.ServiceP99 = max(o.ServiceP50, p.ServiceP50), max(o.ServiceP99, p.ServiceP99)
+	o.InFlight += p.InFlight
+	o.Backlog += p.Backlog
+	o.Events += p.Events
+	o.Queued += p.Queued
+	o.Ready += p.Ready
+	o.RSS, o.Heap = max(o.RSS, p.RSS), max(o.Heap, p.Heap)
+	o.Goroutines = max(o.Goroutines, p.Goroutines)
+	o.Channels = max(o.Channels, p.Channels)
 }
 
 func mergeLedger(l, o *bench.Ledger) {
@@ -275,6 +354,10 @@ func (m *merger) finish() error {
 		s := h.Summary()
 		res.Calls.HangupP50, res.Calls.HangupP99, res.Calls.HangupMax = s.P50, s.P99, s.Max
 	}
+	if h := m.full["lag"]; h != nil && m.lags == m.runs { // else the worst of each is all that is known
+		res.Lag = bench.NewLag(h, time.Duration(res.Config.MaxLag), res.Lag.Dropped, res.Total.P50)
+	}
+	m.rates()
 	var err error
 	for name, h := range m.full {
 		if res.Histograms[name], err = h.Encode(); err != nil {

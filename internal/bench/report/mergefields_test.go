@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -91,8 +92,8 @@ func TestMergeAddsEveryField(t *testing.T) {
 	holds(t, func(a, b bench.Interval) bench.Interval {
 		m := merger{res: &bench.Result{}}
 		b.At = a.At // the same stretch
-		m.intervals([]bench.Interval{a})
-		m.intervals([]bench.Interval{b})
+		m.intervals([]bench.Interval{a}, 0)
+		m.intervals([]bench.Interval{b}, 0)
 		return m.res.Intervals[0]
 	}, append(slices.Clone(latencies), "RSS", "Heap", "Goroutines", "Channels"), []string{"At", "Length"})
 	holds(t, func(a, b bench.Events) bench.Events {
@@ -129,8 +130,8 @@ func TestMergeAddsEveryField(t *testing.T) {
 func TestStretchesThatMeet(t *testing.T) {
 	for at, want := range map[float64]int{10: 1, 10.49: 1, 9.51: 1, 10.5: 2, 9.5: 2, 11: 2} {
 		m := merger{res: &bench.Result{}}
-		m.intervals([]bench.Interval{{At: 10, Length: 1, Sent: 1}})
-		m.intervals([]bench.Interval{{At: at, Length: 1, Sent: 1}})
+		m.intervals([]bench.Interval{{At: 10, Length: 1, Sent: 1}}, 0)
+		m.intervals([]bench.Interval{{At: at, Length: 1, Sent: 1}}, 0)
 		if got := len(m.res.Intervals); got != want {
 			t.Errorf("at 10 and at %g: %d stretches, want %d", at, got, want)
 		}
@@ -143,13 +144,13 @@ func TestMergeKeepsTheFuller(t *testing.T) {
 	low.Memory.PeakRSS, high.Memory.PeakRSS = 10, 20
 	low.Queues = []bench.Queue{{Name: "ring", High: 10, Cap: 100, Node: "low"}}
 	high.Queues = []bench.Queue{{Name: "ring", High: 9, Cap: 50, Node: "high"}}
-	low.Started, low.Elapsed = high.Started.Add(1), 21
+	low.Started, low.Elapsed = high.Started.Add(time.Second), 21
 	for _, runs := range [][]*bench.Result{{low, high}, {high, low}} {
 		m, err := Merge(runs)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m.Memory.PeakRSS != 20 || len(m.Queues) != 1 || m.Queues[0].Node != "high" || !m.Started.Equal(high.Started) || m.Elapsed != 21 {
+		if m.Memory.PeakRSS != 20 || len(m.Queues) != 1 || m.Queues[0].Node != "high" || !m.Started.Equal(high.Started) || m.Elapsed != 22 {
 			t.Errorf("memory %d, queues %v, from %v, %g s", m.Memory.PeakRSS, m.Queues, m.Started, m.Elapsed)
 		}
 	}

@@ -52,6 +52,7 @@ func sample(t *testing.T, seed uint64, open bool) *bench.Result {
 		r.Nodes = append(r.Nodes, part)
 		plus(&r.Total, &part.Tally)
 	}
+	r.Total.Rate = 800
 	r.Total.Latency(response.Summary(), service.Summary())
 	r.Ledger.Bench, r.Ledger.Engine = r.Total.Ended, bench.Books{Ledger: ami.Ledger{Submitted: 16000, Accepted: 16000, Replied: 16000}}
 	var err error

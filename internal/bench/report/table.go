@@ -170,6 +170,9 @@ func (r view) grids(rows int) []grid {
 		nodes.rows[len(nodes.rows)-1] = pad(nodes.rows[len(nodes.rows)-1], len(nodes.head))
 	}
 	out = append(out, nodes)
+	if len(r.Workers) > 0 {
+		out = append(out, r.workerGrid())
+	}
 	if len(r.Queues) > 0 {
 		q := grid{title: "Queues", head: []string{"QUEUE", "HIGH WATER", "CAP", "FULL", "NODE"}}
 		for i := range r.Queues {
@@ -179,6 +182,20 @@ func (r view) grids(rows int) []grid {
 		out = append(out, q)
 	}
 	return out
+}
+
+func (r view) workerGrid() grid {
+	g := grid{title: "Workers", head: []string{"WORKER", "NODES", "SENT", "REPLIES", "FAILED", "RATE", "P50", "P99", "SKEW", "LAG", "CLOCK"}}
+	for i := range r.Workers {
+		w := &r.Workers[i]
+		skew := "-"
+		if w.Skew != 0 {
+			skew = fmt.Sprintf("%+dµs", w.Skew)
+		}
+		g.add(w.Name, fmt.Sprint(w.Nodes), fmt.Sprint(w.Sent), fmt.Sprint(w.Ended.Reply), fmt.Sprint(w.Ended.Failed()), fmt.Sprintf("%.0f/s", w.Rate),
+			bench.FormatMicros(w.P50), bench.FormatMicros(w.P99), skew, bench.FormatMicros(w.Lag), fmt.Sprintf("±%dµs", w.Error))
+	}
+	return g
 }
 
 func pad(cells []string, n int) []string {
@@ -247,9 +264,47 @@ func (r view) sentences() []string {
 	if !r.Config.Open() && r.Total.Max > 0 {
 		out = append(out, "pauses    "+r.pausesSentence())
 	}
+	out = append(out, r.workerSentences()...)
 	out = append(out, "ledger    "+ledgerSentence(&r.Ledger))
 	for _, n := range r.Notes {
 		out = append(out, "note      "+n)
+	}
+	return out
+}
+
+// Bounds beyond which a worker is named: it answered less than this part of what the middle one did, or was this many times
+// as slow.
+const (
+	slowWorker = 0.8
+	longWorker = 2.0
+)
+
+// workerSentences say how exactly the workers began together, and which one a reader should look at.
+func (r view) workerSentences() (out []string) {
+	if len(r.Workers) == 0 {
+		return nil
+	}
+	var skew, drift int64
+	var rates, tails []float64
+	for i := range r.Workers {
+		w := &r.Workers[i]
+		skew, drift = max(skew, w.Skew, -w.Skew), max(drift, w.Drift, -w.Drift)
+		rates, tails = append(rates, w.Rate/float64(max(1, w.Nodes))), append(tails, float64(w.P99))
+	}
+	out = append(out, fmt.Sprintf("workers   %d, started within %s of the instant; their clocks drifted by %s at most", len(r.Workers), orZero(skew), orZero(drift)))
+	slices.Sort(rates)
+	slices.Sort(tails)
+	rate, tail := rates[len(rates)/2], tails[(len(tails)-1)/2]
+	for i := range r.Workers {
+		w := &r.Workers[i]
+		switch own := w.Rate / float64(max(1, w.Nodes)); {
+		case w.Lost != "":
+			out = append(out, fmt.Sprintf("look at   worker %s: %s", w.Name, w.Lost))
+		case own < slowWorker*rate:
+			out = append(out, fmt.Sprintf("look at   worker %s: slow; %.0f%% of the middle worker's rate a node", w.Name, 100*own/rate))
+		case tail > 0 && float64(w.P99) > longWorker*tail:
+			out = append(out, fmt.Sprintf("look at   worker %s: slow; its p99 %s is %.1f times the middle worker's", w.Name, bench.FormatMicros(w.P99), float64(w.P99)/tail))
+		}
 	}
 	return out
 }

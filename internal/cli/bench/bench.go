@@ -16,6 +16,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/atomicfile"
 	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/internal/bench/fleet"
 	"github.com/apntalk/amictl/internal/bench/report"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
@@ -29,6 +30,7 @@ const help = `Examples:
   amictl bench --stage 10s:1000 --stage 30s:=1000 --mix ping=9,command=1
   amictl bench --node ami://admin@127.0.0.1 --concurrency 256 --mix ping
   amictl bench --workload calls --rate 20 --max-calls 100 --hold 2s
+  amictl bench --workers 4 --rate 50000    from four processes; docs/bench.md: from other hosts
   amictl bench report new.json --markdown  a result again, as Markdown
   amictl bench report a.json b.json --merge --html all.html
   amictl bench compare base.json new.json --fail-if 'p99>+10%'
@@ -60,7 +62,14 @@ type options struct {
 	out, html                       string
 	here                            bool
 
+	workers                                flags.Count
+	nats, listen, connect, name, cert, key string
+	once                                   bool
+	allow                                  flags.List
+
 	markdown, merge, force bool
+
+	transport fleet.Transport // nil: amictld has one
 
 	form  string   // "" for a run
 	files []string // of the other forms
@@ -72,15 +81,29 @@ var forms = map[string]string{
 	"report":    " html markdown merge ",
 	"compare":   " fail-if force ",
 	"simulator": " ",
+	formWorker:  " nats connect name once allow in-process ",
 }
 
-// Command makes the subcommand.
-func Command(r *run.Run) *cli.Command {
-	o := &options{}
+// Flags that only one form has a use for.
+var ofForm = map[string]string{
+	"markdown": "`bench report` or `bench compare`", "merge": "`bench report` or `bench compare`", "force": "`bench report` or `bench compare`",
+	"connect": "`bench worker`", "name": "`bench worker`", "once": "`bench worker`", "allow": "`bench worker`",
+}
+
+// Command makes the subcommand as amictl has it: it runs amictld where the run needs a bus.
+func Command(r *run.Run) *cli.Command { return command(r, nil) }
+
+// With makes the subcommand with what carries the words of workers and their coordinator.
+func With(t fleet.Transport) func(r *run.Run) *cli.Command {
+	return func(r *run.Run) *cli.Command { return command(r, t) }
+}
+
+func command(r *run.Run, t fleet.Transport) *cli.Command {
+	o := &options{transport: t}
 	return r.Tell(&cli.Command{
 		Name:        "bench",
 		Usage:       "load servers, simulated or real, and judge latency, fairness and memory",
-		ArgsUsage:   "[report FILE... | compare BASE NEW]",
+		ArgsUsage:   "[report FILE... | compare BASE NEW | worker]",
 		Description: help,
 		Flags:       o.flags(),
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -93,7 +116,7 @@ func Command(r *run.Run) *cli.Command {
 			return dispatch(ctx, r, o)
 		},
 	}, run.About{
-		Args:    run.Words{Kind: run.FormAndFiles, Choices: func() []string { return []string{"report", "compare"} }},
+		Args:    run.Words{Kind: run.FormAndFiles, Choices: func() []string { return []string{"report", "compare", formWorker} }},
 		Figures: map[string]func() []string{"fail-if": bench.MetricNames},
 	})
 }
@@ -102,6 +125,9 @@ func Command(r *run.Run) *cli.Command {
 func dispatch(ctx context.Context, r *run.Run, o *options) error {
 	if err := checkForm(o); err != nil {
 		return err
+	}
+	if o.needsBus() && o.transport == nil {
+		return r.RunDaemon("amictl bench with workers")
 	}
 	if err := checkOutput(r, o); err != nil {
 		return err
@@ -113,6 +139,9 @@ func dispatch(ctx context.Context, r *run.Run, o *options) error {
 		return compare(r, o)
 	case "simulator": // the child process of a run
 		return bench.ServeSimulator(context.WithoutCancel(ctx), r.Stdin, r.Stdout)
+	}
+	if o.form == formWorker {
+		return worker(ctx, r, o, o.transport)
 	}
 	return load(ctx, r, o)
 }
@@ -127,8 +156,8 @@ func checkForm(o *options) error {
 		switch {
 		case ok && !strings.Contains(use, " "+name+" "):
 			return fail.Usage("see `amictl bench --help`", "--%s does not apply to bench %s", name, o.form)
-		case !ok && (name == "markdown" || name == "merge" || name == "force"):
-			return fail.Usage("it is for `bench report` or `bench compare`", "--%s does not apply to a run", name)
+		case !ok && ofForm[name] != "":
+			return fail.Usage("it is for "+ofForm[name], "--%s does not apply to a run", name)
 		}
 	}
 	return nil
@@ -197,6 +226,15 @@ func (o *options) flags() []cli.Flag {
 		g("confirm-target", "confirm that `COUNT` servers that are not on this host may be loaded", &o.confirm),
 		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before loading servers of a protected context", Destination: &o.yes},
 		on("in-process", "simulate in this process, whose figures then include the servers", &o.here),
+		g("workers", "share the load out to `N` workers", &o.workers),
+		flags.Text("nats", "", "meet the workers, or the coordinator, on the NATS servers of `URL`", &o.nats),
+		flags.Text("listen", "", "wait for workers from other hosts at `ADDR`, such as :4222", &o.listen),
+		flags.Text("cert", "", "with --listen: TLS certificate chain, a PEM `FILE`", &o.cert),
+		flags.Text("key", "", "with --listen: its private key, a PEM `FILE`", &o.key),
+		flags.Text("connect", "", "worker: the coordinator's `HOST:PORT`", &o.connect),
+		flags.Text("name", "", "worker: its `NAME` in results (the host's)", &o.name),
+		on("once", "worker: leave after one run", &o.once),
+		g("allow", "worker: load only servers in the network `CIDR`; may repeat", &o.allow),
 		on("markdown", "report: as Markdown", &o.markdown),
 		on("merge", "report: files of several machines as one", &o.merge),
 		on("force", "compare: even if the configurations differ", &o.force),
@@ -263,9 +301,27 @@ func load(ctx context.Context, r *run.Run, o *options) error {
 	if err != nil {
 		return usage(err)
 	}
+	if o.needsBus() {
+		if err := checkFleet(r, o); err != nil {
+			return err
+		}
+	}
+	token := ""
+	if o.away() { // before the servers' secrets are looked for
+		if token, err = busToken(ctx, r); err != nil {
+			return err
+		}
+	}
 	targets, err := targets(ctx, r, o, &cfg)
 	if err != nil {
 		return err
+	}
+	var bus *fleetBus
+	if o.needsBus() {
+		if bus, err = openBus(r, o, token); err != nil {
+			return err
+		}
+		defer bus.Close()
 	}
 	v, _ := run.BuildVersion()
 	seed := uint64(max(1, o.seed.Value))
@@ -276,10 +332,10 @@ func load(ctx context.Context, r *run.Run, o *options) error {
 			Config: cfg, Seed: seed, ID: newID(), Version: v, Mix: mix, Targets: targets,
 			Simulator: simulator(o.here), Live: live.interval,
 		}
-		res, err := l.Run(ctx)
+		res, err := do(ctx, r, o, bus, &l, live)
 		live.end()
 		if err != nil {
-			return runFailed(usage(err), len(runs))
+			return runFailed(usage(fleetError(err, false)), len(runs))
 		}
 		r.NoteSent(1)
 		runs = append(runs, res)
@@ -295,6 +351,14 @@ func load(ctx context.Context, r *run.Run, o *options) error {
 		}
 	}
 	return printResult(r, o, res)
+}
+
+// do does one run of the load, here or with workers.
+func do(ctx context.Context, r *run.Run, o *options, bus *fleetBus, l *bench.Launch, live *live) (*bench.Result, error) {
+	if bus == nil {
+		return l.Run(ctx)
+	}
+	return together(ctx, r, o, bus, l, live)
 }
 
 // runFailed is why a run came to nothing. When others have loaded the servers before it, nobody may take that for a load that

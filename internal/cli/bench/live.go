@@ -33,7 +33,10 @@ func newLive(r *run.Run, config *bench.Config, i, repeats int) *live {
 }
 
 // interval reports a stretch.
-func (l *live) interval(v *bench.Interval) {
+func (l *live) interval(v *bench.Interval) { l.show(v, 0) }
+
+// show reports a stretch; lag is the generator's p99 lateness so far, in microseconds, 0 where it is not known yet.
+func (l *live) show(v *bench.Interval, lag int64) {
 	if l.lines {
 		_ = writeLine(l.run.Stdout, "interval", v) // a reader who is gone ends the run by a signal
 	}
@@ -45,6 +48,9 @@ func (l *live) interval(v *bench.Interval) {
 		bench.FormatMicros(v.P50), bench.FormatMicros(v.P99), v.Failed, v.InFlight, v.Ready, v.RSS)
 	if v.Backlog > 0 {
 		s += fmt.Sprintf("  waiting %d", v.Backlog)
+	}
+	if lag > 0 {
+		s += "  lag " + bench.FormatMicros(lag)
 	}
 	if l.terminal {
 		if n := run.Width(l.run.Stderr); n > 0 {

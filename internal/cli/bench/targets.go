@@ -58,8 +58,10 @@ func targets(ctx context.Context, r *run.Run, o *options, cfg *bench.Config) ([]
 	if err := act.Permit(r, &target.Fanout{Yes: o.yes}, nodes, &ami.Action{Name: "bench"}); err != nil {
 		return nil, err
 	}
-	if err := preflight(ctx, r, nodes); err != nil {
-		return nil, err
+	if !o.away() { // the workers are elsewhere, and log in from there
+		if err := preflight(ctx, r, nodes); err != nil {
+			return nil, err
+		}
 	}
 	cfg.Target = "servers"
 	targets := make([]bench.Target, len(nodes))

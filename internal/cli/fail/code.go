@@ -39,7 +39,7 @@ const (
 	CodeGap        Code = "gap"          // events are missing
 	codeSignal     Code = "signal"       // stopped by a signal
 	codeBug        Code = "bug"
-	codeInvalid    Code = "invalid"   // bench
+	CodeInvalid    Code = "invalid"   // bench
 	codeThreshold  Code = "threshold" // bench
 )
 
@@ -51,5 +51,5 @@ var ExitOf = map[Code]int{
 	codeLogin: ExitLogin, CodePermission: ExitLogin,
 	CodeTimeout: ExitTimeout, codeMixed: ExitMixed,
 	CodeLost: ExitLost, codeTruncated: ExitLost, CodeGap: ExitLost, codeSignal: ExitLost,
-	codeBug: ExitBug, codeInvalid: exitInvalid, codeThreshold: exitThreshold,
+	codeBug: ExitBug, CodeInvalid: exitInvalid, codeThreshold: exitThreshold,
 }

@@ -20,7 +20,7 @@ var HintOf = map[Code]string{
 	CodeUnsent:    "nothing was sent: safe to try again",
 	CodeConnect:   "check the address, the port and the network between",
 	CodeRefused:   "these are the server's own words; its log may say more",
-	codeInvalid:   "use a smaller load, or an idle machine",
+	CodeInvalid:   "use a smaller load, or an idle machine",
 	CodeGap:       "it may have happened meanwhile: check before you try again",
 	codeBug:       "amictl does not know this error, and what was asked for may have run: check before you try again, and please report it",
 	codeThreshold: "the figures are on standard output",

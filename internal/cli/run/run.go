@@ -1,6 +1,7 @@
 package run
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,7 +33,10 @@ type Run struct {
 	Settings *Settings
 	abouts   map[*cli.Command]About // see Tell
 	StdinFor string                 // who reads standard input, "" nobody
-	Secret   ami.SecretProvider     // of the flags or the environment, nil none
+	// TLS is where the nodes' verification comes from, for who has to tell another process.
+	TLS map[*tls.Config]TLSFrom
+
+	Secret ami.SecretProvider // of the flags or the environment, nil none
 
 	Stopped  <-chan struct{}   // closed when the run is to end: a signal, --deadline
 	printers []*output.Printer // see Remember
@@ -138,4 +142,10 @@ func splitAtDashes(args []string) (before, behind []string, found bool) {
 		return args[:i], args[i+1:], true
 	}
 	return args, nil, false
+}
+
+// TLSFrom is where the verification of a node's certificate comes from.
+type TLSFrom struct {
+	CA        []byte // PEM; none: the system's authorities
+	Name, Pin string
 }

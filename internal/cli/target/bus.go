@@ -59,11 +59,11 @@ func (b *Bus) AddressOr(r *run.Run, word string) (a run.BusAddress, ok bool, err
 	if a.URL == word {
 		return a, true, nil
 	}
-	return a, true, checkBusURL(a.URL)
+	return a, true, CheckBusURL(a.URL)
 }
 
-// checkBusURL refuses what is no NATS URL, and secrets in one: they would show in the process list.
-func checkBusURL(text string) error {
+// CheckBusURL refuses what is no NATS URL, and secrets in one: they would show in the process list.
+func CheckBusURL(text string) error {
 	for one := range strings.SplitSeq(text, ",") {
 		u, err := url.Parse(strings.TrimSpace(one))
 		switch {

@@ -162,6 +162,14 @@ func flagSecret(r *run.Run) (ami.SecretProvider, error) {
 	return fileSecret(path), err
 }
 
+// TakeSecret returns the provider that the flags and the environment ask for, nil if they do not, for a use of its own: the nodes
+// of this run have those of the configuration.
+func TakeSecret(r *run.Run) (ami.SecretProvider, error) {
+	ask, err := flagSecret(r)
+	r.Settings.SecretFile, r.Flags.SecretStdin, r.Secret = "", false, nil
+	return ask, err
+}
+
 // ExpandHome puts the home folder in the place of a leading ~.
 func ExpandHome(r *run.Run, path string) (string, error) {
 	rest, ok := strings.CutPrefix(path, "~/")

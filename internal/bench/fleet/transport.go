@@ -1,0 +1,11 @@
+package fleet
+
+import "crypto/tls"
+
+// A Transport makes buses. It is what links the bus, so that a program without it can have the rest.
+type Transport interface {
+	// Dial connects to a server of a URL. verify is how its certificate is verified; nil: as the URL says.
+	Dial(url, token string, verify *tls.Config) (Bus, error)
+	// Listen starts a server in this process, and returns where it listens.
+	Listen(at, token string, certificate *tls.Config) (_ Bus, addr string, err error)
+}
