@@ -21,7 +21,7 @@ var commandsMeant = map[string]string{
 	"bridges": "amictl state bridges", "conferences": "amictl state conferences", "devices": "amictl state devices", "hints": "amictl state hints",
 	"reload": "amictl send Reload", "restart": "amictl command core restart gracefully", "stop": "amictl command core stop gracefully",
 	"status": "amictl health", "uptime": "amictl command core show uptime", "info": "amictl health", "monitor": "amictl health --watch",
-	"call": "amictl originate --channel PJSIP/100 --exten 200",
+	"call":   "amictl originate --channel PJSIP/100 --exten 200",
 	"hangup": "amictl send Hangup Channel=NAME", "redirect": "amictl send Redirect Channel=NAME Context=default Exten=200 Priority=1",
 	"action": "amictl send ACTION", "exec": "amictl command core show channels", "cli": "amictl command core show channels", "rx": "amictl command core show channels",
 	"follow": "amictl tail", "watch": "amictl tail", "listen": "amictl tail", "event": "amictl tail", "log": "amictl tail", "logs": "amictl tail",
