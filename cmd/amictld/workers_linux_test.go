@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -259,7 +260,8 @@ func TestWorkersFromElsewhere(t *testing.T) {
 	addr, end := run(2, servers...)
 	one, two := worker(addr, "--name", "one", "--allow", "127.0.0.0/8"), worker(addr, "--name", "two")
 	res, status, stderr := end()
-	if status != 0 || res.Total.Sent != 101 || len(res.Workers) != 2 || res.Workers[0].Name != "one" || len(res.Nodes) != 1 || res.Nodes[0].Sent != 101 {
+	apart := status == 98 && !slices.ContainsFunc(res.Reasons, func(why string) bool { return !strings.Contains(why, "from the instant of the start") })
+	if status != 0 && !apart || res.Total.Sent != 101 || len(res.Workers) != 2 || res.Workers[0].Name != "one" || len(res.Nodes) != 1 || res.Nodes[0].Sent != 101 {
 		t.Errorf("status %d, %d sent, workers %+v: %s", status, res.Total.Sent, res.Workers, stderr)
 	}
 	if err := errors.Join(one.Wait(), two.Wait()); err != nil {
