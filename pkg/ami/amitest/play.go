@@ -19,12 +19,7 @@ type play struct {
 }
 
 func newPlay(s *Server, cfg TrafficConfig) *play {
-	p := &play{srv: s, cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x91a))}
-	if cfg.CallsPerSecond > 0 {
-		s.SetRegistration("trunk-provider", "sip:pbx@provider.example.com", "sip:provider.example.com", "Registered")
-		p.fail(0)
-	}
-	return p
+	return &play{srv: s, cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x91a))}
 }
 
 // A step of a call comes at a time since the start of the traffic.
@@ -196,15 +191,4 @@ func (c *playedCall) hangUp(st *State, evs *[]Event, cause int, channels ...stri
 			st.end(ch, cause, evs)
 		}
 	}
-}
-
-// fail plans the next failure of the trunk that the calls come over.
-func (p *play) fail(at time.Duration) {
-	down := at + around(p.rng, time.Minute)
-	set := func(status string) func(st *State, evs *[]Event) {
-		return func(st *State, evs *[]Event) { st.register("trunk-provider", "", "", status, evs) }
-	}
-	p.plan(down, set("Rejected"))
-	p.plan(down+10*time.Second, set("Registered"))
-	p.plan(down+10*time.Second, func(*State, *[]Event) { p.fail(down + 10*time.Second) })
 }
