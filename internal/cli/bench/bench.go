@@ -318,6 +318,9 @@ func load(ctx context.Context, r *run.Run, o *options) error {
 	}
 	var bus *fleetBus
 	if o.needsBus() {
+		if err := checkSecrecy(o, targets); err != nil {
+			return err
+		}
 		if bus, err = openBus(r, o, token); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -144,6 +145,20 @@ func dialBus(r *run.Run, t fleet.Transport, at, token string) (fleet.Bus, error)
 		}
 	}
 	return b, nil
+}
+
+// checkSecrecy refuses to send the secrets of real servers to workers in the clear. --listen beyond this host has TLS anyway.
+func checkSecrecy(o *options, targets []bench.Target) error {
+	if len(targets) == 0 {
+		return nil
+	}
+	for at := range strings.SplitSeq(o.nats, ",") {
+		u, err := url.Parse(strings.TrimSpace(at))
+		if err == nil && u.Host != "" && u.Scheme != "tls" && u.Scheme != "wss" && !loopback.Host(u.Hostname()) {
+			return fail.Usage("write tls:// where the bus has TLS, or use --listen with --cert and --key", "--nats %s is in the clear, and the servers' secrets go to the workers by it", at)
+		}
+	}
+	return nil
 }
 
 // checkFleet refuses flags that do not go together.
