@@ -39,7 +39,7 @@ func TestSignalAtAQuestion(t *testing.T) {
 	p := newProcess(t)
 	for _, tt := range []struct{ answer, question string }{
 		{"", "URL of the server"},
-		{"ami://admin@127.0.0.1:1\n", "Secret"},
+		{"ami://admin@127.0.0.1:1\n\n", "Secret"},
 	} {
 		person, tty := terminal(t)
 		c := p.command("amictl", "context", "add", "lab", "--config", "new.toml")

@@ -30,7 +30,7 @@ const help = `Examples:
   amictl bench --stage 10s:1000 --stage 30s:=1000 --mix ping=9,command=1
   amictl bench --node ami://admin@127.0.0.1 --concurrency 256 --mix ping
   amictl bench --workload calls --rate 20 --max-calls 100 --hold 2s
-  amictl bench --workers 4 --rate 50000    from four processes; docs/bench.md: from other hosts
+  amictl bench --workers 4 --rate 50000    from four processes
   amictl bench report new.json --markdown  a result again, as Markdown
   amictl bench report a.json b.json --merge --html all.html
   amictl bench compare base.json new.json --fail-if 'p99>+10%'

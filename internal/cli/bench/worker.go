@@ -88,7 +88,7 @@ func launchOf(ctx context.Context, o *options, allow []netip.Prefix, targets []f
 		t := &targets[i]
 		host, port, err := net.SplitHostPort(t.Addr)
 		if err != nil {
-			return l, fail.Usage("", "%s: %v", t.Node, err)
+			return l, fail.Usage("the coordinator has to name it as HOST:PORT", "%s: %v", t.Node, err)
 		}
 		c := ami.Config{Name: t.Node, Addr: t.Addr, Username: t.Username, Secret: ami.StaticSecret(t.Secret), Auth: ami.AuthMethod(t.Auth)}
 		if t.TLS {

@@ -22,6 +22,9 @@ func (r *Run) RunDaemon(subcommand string) error {
 		return fail.Usage("`go install github.com/apntalk/amictl/cmd/amictld@latest`; packages and `make install` have it beside amictl",
 			"%s needs %s: %v", subcommand, daemonName, err)
 	}
+	if filepath.Base(os.Args[0]) == daemonName {
+		return errors.New("amictld has no " + subcommand + " itself") // a bug; without this it would run itself for ever
+	}
 	if err := become(path, slices.Concat([]string{daemonName}, r.words())); err != nil {
 		return fail.Usage("it must be a program that you may run", "%s: %v", path, err)
 	}
