@@ -253,7 +253,7 @@ url = "ami://`+s.Addr()+`"
 		{file, "", "context add -v wrong --node " + bad},
 		{file, "number\n100\n300\n", "dial - -v --channel Local/{number}@default --application Wait --data 0.1 --out dialed.csv --node " + good},
 		{file, "number\n100\n", "dial - -v --channel Local/{number}@default --application Wait --node " + bad},
-		{nil, "", "context edit -v"},
+		{[]string{"VISUAL=true", "EDITOR=true"}, "", "context edit -v"},
 		{nil, "", "context rename -v new newer"},
 		{nil, "", "context remove -v newer"},
 		{file, "", "drain -v --timeout 2s --node " + good},

@@ -121,7 +121,7 @@ func TestSchemas(t *testing.T) {
 		seen[name] = true
 	}
 	for _, name := range schema.Names() {
-		if !seen[name] {
+		if !seen[name] && !strings.HasPrefix(name, "bus-") { // which amictld prints: see internal/cli/bus
 			t.Errorf("nothing was printed that the schema %s is of", name)
 		}
 	}

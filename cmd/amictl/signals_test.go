@@ -204,8 +204,8 @@ func (p *process) lab() {
 }
 
 // neverLong are the subcommands that wait for nothing: they read and write a file, and print nothing on standard output. A top
-// waits for a terminal alone, see TestTopLeavesTheTerminal.
-var neverLong = map[string]bool{"context use": true, "top": true}
+// waits for a terminal alone, see TestTopLeavesTheTerminal, and context edit for an editor, which has the terminal meanwhile.
+var neverLong = map[string]bool{"context use": true, "context remove": true, "context rename": true, "context edit": true, "top": true}
 
 // A subcommand that is new must be caught in the middle of its work too.
 func TestSignalsReachEverySubcommand(t *testing.T) {

@@ -75,23 +75,28 @@ func info(ctx context.Context, r *run.Run, conn *nats.Conn, cluster string) erro
 		return err
 	}
 	for _, n := range i.Nodes {
-		record := output.Record{
-			{Key: "type", Value: "bus-node"},
-			{Key: "cluster", Value: cluster},
-			{Key: "node", Value: n.Node},
-			{Key: "bridge"},
-			{Key: "since"},
-			{Key: "batches", Value: n.Batches},
-		}
-		if n.Bridge != "" {
-			record[3].Value, record[4].Value = n.Bridge, n.Since
-		}
-		if err := p.Record(record); err != nil {
+		if err := p.Record(nodeRecord(cluster, &n)); err != nil {
 			return err
 		}
 	}
 	r.Note("%s: %d batches, %.1f MiB of %s, from %s on, kept for %s, %d replicas", i.Stream, i.Messages, float64(i.Bytes)/(1<<20), limit(i.MaxBytes), stamp(i.First), i.Retain, i.Replicas)
 	return p.Close()
+}
+
+// nodeRecord is a node as an object.
+func nodeRecord(cluster string, n *bus.NodeInfo) output.Record {
+	record := output.Record{
+		{Key: "type", Value: "bus-node"},
+		{Key: "cluster", Value: cluster},
+		{Key: "node", Value: n.Node},
+		{Key: "bridge"},
+		{Key: "since"},
+		{Key: "batches", Value: n.Batches},
+	}
+	if n.Bridge != "" {
+		record[3].Value, record[4].Value = n.Bridge, n.Since
+	}
+	return record
 }
 
 func limit(bytes int64) string {
@@ -120,18 +125,7 @@ func verify(ctx context.Context, r *run.Run, conn *nats.Conn, cluster string) er
 	faults := 0
 	for _, l := range ledgers {
 		faults += len(l.Faults)
-		if err := p.Record(output.Record{
-			{Key: "type", Value: "bus-ledger"},
-			{Key: "cluster", Value: cluster},
-			{Key: "node", Value: l.Node},
-			{Key: "batches", Value: l.Batches},
-			{Key: "packets", Value: l.Packets},
-			{Key: "sessions", Value: l.Sessions},
-			{Key: "owners", Value: l.Owners},
-			{Key: "gaps", Value: l.Gaps},
-			{Key: "dropped", Value: l.Dropped},
-			{Key: "faults", Value: append([]string{}, l.Faults...), Text: strings.Join(l.Faults, "; "), Look: output.Prose, Tone: run.GoodIf(len(l.Faults) == 0)},
-		}); err != nil {
+		if err := p.Record(ledgerRecord(cluster, l)); err != nil {
 			return err
 		}
 	}
@@ -142,4 +136,20 @@ func verify(ctx context.Context, r *run.Run, conn *nats.Conn, cluster string) er
 		return fail.Silent(fail.ExitFailed)
 	}
 	return nil
+}
+
+// ledgerRecord is a node's ledger as an object.
+func ledgerRecord(cluster string, l *bus.Ledger) output.Record {
+	return output.Record{
+		{Key: "type", Value: "bus-ledger"},
+		{Key: "cluster", Value: cluster},
+		{Key: "node", Value: l.Node},
+		{Key: "batches", Value: l.Batches},
+		{Key: "packets", Value: l.Packets},
+		{Key: "sessions", Value: l.Sessions},
+		{Key: "owners", Value: l.Owners},
+		{Key: "gaps", Value: l.Gaps},
+		{Key: "dropped", Value: l.Dropped},
+		{Key: "faults", Value: append([]string{}, l.Faults...), Text: strings.Join(l.Faults, "; "), Look: output.Prose, Tone: run.GoodIf(len(l.Faults) == 0)},
+	}
 }
