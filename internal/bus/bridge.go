@@ -50,7 +50,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if _, err := ensureStream(ctx, js, o.Cluster, o.Storage); err != nil {
+	if err := ensureStream(ctx, js, o.Cluster, o.Storage); err != nil {
 		return err
 	}
 	bucket, err := ensureBucket(ctx, js, o.Cluster, o.Storage)

@@ -57,7 +57,7 @@ func withJetStream(t *testing.T, url string) jetstream.JetStream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ensureStream(t.Context(), js, "c", Storage{Replicas: 1}); err != nil {
+	if err := ensureStream(t.Context(), js, "c", Storage{Replicas: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ensureBucket(t.Context(), js, "c", Storage{Replicas: 1}); err != nil {

@@ -120,13 +120,13 @@ func (c *Consumer) Close() {
 // errNone: nothing is at hand.
 var errNone = errors.New("bus: nothing has come")
 
-// message returns the next batch. Without a ctx it does not wait: errNone.
-func (c *Consumer) message(ctx context.Context) (m jetstream.Msg, err error) {
-	ok := true
+// message returns the next batch, errNone if none is at hand and it is not to wait.
+func (c *Consumer) message(ctx context.Context, wait bool) (m jetstream.Msg, err error) {
+	var ok bool
 	select {
 	case m, ok = <-c.came:
 	default:
-		if ctx == nil {
+		if !wait {
 			return nil, errNone
 		}
 		select {
@@ -145,18 +145,18 @@ func (c *Consumer) message(ctx context.Context) (m jetstream.Msg, err error) {
 // one, or ctx is done. A *batch.VersionError and a *batch.FormatError are of one batch: the next call goes on behind it, but
 // what was in it is lost.
 func (c *Consumer) Next(ctx context.Context) (node string, r batch.Record, err error) {
-	return c.next(ctx)
+	return c.next(ctx, true)
 }
 
-// next is Next, without waiting where ctx is nil: errNone.
-func (c *Consumer) next(ctx context.Context) (node string, r batch.Record, err error) {
+// next is Next, or errNone if nothing is at hand and it is not to wait.
+func (c *Consumer) next(ctx context.Context, wait bool) (node string, r batch.Record, err error) {
 	for {
 		if c.open || c.missing != nil {
 			if r, err = c.record(); !errors.Is(err, io.EOF) {
 				return c.node, r, err
 			}
 		}
-		message, err := c.message(ctx)
+		message, err := c.message(ctx, wait)
 		if err != nil {
 			return "", batch.Record{}, err
 		}

@@ -152,6 +152,6 @@ func (o *owner) publish(ctx context.Context, p *publisher, data []byte, records 
 	}
 	o.log.Error("a batch is larger than max_payload of the bus", slog.Int("bytes", len(data)), slog.Int("events", records))
 	var w batch.Writer
-	w.Add(&ami.Event{Received: time.Now(), Gap: &ami.Gap{Reason: batch.GapUnpublished, Dropped: uint64(records)}}) //nolint:gosec // it is a count
+	w.Add(&ami.Event{Received: time.Now(), Gap: &ami.Gap{Reason: batch.GapUnpublished, Dropped: uint64(records)}})
 	return p.publish(ctx, w.Batch(nil))
 }

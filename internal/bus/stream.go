@@ -23,17 +23,17 @@ func NewEvents(c *Consumer, failed func(error)) *Events { return &Events{c, fail
 
 // PollBorrowed returns the next event if one is at hand.
 func (e *Events) PollBorrowed() (*ami.Event, bool) {
-	ev, err := e.take(nil)
+	ev, err := e.take(context.Background(), false)
 	return ev, err == nil
 }
 
 // NextBorrowed waits for the next event, until ctx is done.
-func (e *Events) NextBorrowed(ctx context.Context) (*ami.Event, error) { return e.take(ctx) }
+func (e *Events) NextBorrowed(ctx context.Context) (*ami.Event, error) { return e.take(ctx, true) }
 
-// take is NextBorrowed, without waiting where ctx is nil.
-func (e *Events) take(ctx context.Context) (*ami.Event, error) {
+// take is NextBorrowed, or PollBorrowed if it is not to wait.
+func (e *Events) take(ctx context.Context, wait bool) (*ami.Event, error) {
 	for {
-		node, r, err := e.next(ctx)
+		node, r, err := e.next(ctx, wait)
 		var version *batch.VersionError
 		var format *batch.FormatError
 		switch {

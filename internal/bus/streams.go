@@ -32,20 +32,20 @@ func leaseBucket(cluster string) string { return "AMI_LEASE_" + subject.StreamNa
 // dedupe is how long the server remembers Msg-Ids. The chain of expected sequences protects later retries.
 const dedupe = 2 * time.Minute
 
-// ensureStream returns the stream of a cluster's batches, which it makes if there is none.
-func ensureStream(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) (jetstream.Stream, error) {
-	stream, err := js.Stream(ctx, eventStream(cluster))
+// ensureStream makes the stream of a cluster's batches if there is none.
+func ensureStream(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) error {
+	_, err := js.Stream(ctx, eventStream(cluster))
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return stream, wrap("look for the stream of cluster "+cluster, err)
+		return wrap("look for the stream of cluster "+cluster, err)
 	}
-	stream, err = js.CreateStream(ctx, jetstream.StreamConfig{
+	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: eventStream(cluster), Description: "events of Asterisk servers, in batches; see docs/bus.md of amictl", Subjects: []string{subject.AllEvents(cluster)},
 		MaxAge: s.Retain, MaxBytes: s.MaxBytes, Replicas: s.Replicas, Storage: jetstream.FileStorage, Discard: jetstream.DiscardOld, Duplicates: dedupe,
 	})
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another bridge was faster, with other settings
-		stream, err = js.Stream(ctx, eventStream(cluster))
+		_, err = js.Stream(ctx, eventStream(cluster))
 	}
-	return stream, wrap("make the stream of cluster "+cluster, err)
+	return wrap("make the stream of cluster "+cluster, err)
 }
 
 // ensureBucket returns the bucket of a cluster's leases, which it makes if there is none.

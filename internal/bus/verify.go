@@ -45,7 +45,7 @@ func Verify(ctx context.Context, conn *nats.Conn, cluster string) ([]*Ledger, er
 		all = append(all, v.of(n.Node).ledger)
 	}
 	for c.at.stream < info.last {
-		message, err := c.message(ctx)
+		message, err := c.message(ctx, true)
 		if err != nil {
 			return nil, err
 		}

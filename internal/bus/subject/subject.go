@@ -87,8 +87,8 @@ func Name(token string) (string, error) {
 		c := token[i]
 		if c == '%' && i+2 < len(token) {
 			high, low := strings.IndexByte(hexDigits, token[i+1]), strings.IndexByte(hexDigits, token[i+2])
-			if high >= 0 && low >= 0 && !plain(byte(high<<4|low)) { //nolint:gosec // both are below 16
-				b.WriteByte(byte(high<<4 | low)) //nolint:gosec // as above
+			if high >= 0 && low >= 0 && !plain(byte(high<<4|low)) {
+				b.WriteByte(byte(high<<4 | low))
 				i += 2
 				continue
 			}
