@@ -230,7 +230,9 @@ func TestWorkersFromElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		listening := make(chan string, 1)
+		read := make(chan struct{})
 		go func() {
+			defer close(read)
 			for lines := bufio.NewScanner(io.TeeReader(reader, &errs)); lines.Scan(); {
 				if _, at, ok := strings.Cut(lines.Text(), "listening at "); ok {
 					listening <- at
@@ -245,6 +247,7 @@ func TestWorkersFromElsewhere(t *testing.T) {
 		return addr, func() (res bench.Result, status int, stderr string) {
 			_ = c.Wait()
 			_ = writer.Close()
+			<-read
 			_ = json.Unmarshal(out.Bytes(), &res)
 			return res, c.ProcessState.ExitCode(), errs.String()
 		}

@@ -3,6 +3,7 @@ package top
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // A session is a shell on a terminal in memory.
 type session struct {
 	t      *testing.T
-	screen tcell.SimulationScreen
+	screen *drawing
 	end    chan error
 }
 
@@ -34,7 +35,7 @@ func start(t *testing.T, servers ...*amitest.Server) *session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &session{t: t, screen: tcell.NewSimulationScreen("UTF-8"), end: make(chan error, 1)}
+	s := &session{t: t, screen: &drawing{SimulationScreen: tcell.NewSimulationScreen("UTF-8")}, end: make(chan error, 1)}
 	if err := s.screen.Init(); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +71,27 @@ func (s *session) until(text string) {
 	}
 }
 
+// A drawing is a simulated terminal that is looked at while nothing is drawn: it draws into the cells that it returns.
+type drawing struct {
+	tcell.SimulationScreen
+	mu sync.Mutex // held while it draws, and while it is looked at
+}
+
+func (d *drawing) Show() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.SimulationScreen.Show()
+}
+
+func (d *drawing) Sync() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.SimulationScreen.Sync()
+}
+
 func (s *session) seen() string {
+	s.screen.mu.Lock()
+	defer s.screen.mu.Unlock()
 	cells, width, _ := s.screen.GetContents()
 	var b strings.Builder
 	for i, c := range cells {
