@@ -81,10 +81,10 @@ func within(v map[string]any, keys ...string) map[string]any {
 // A contract is the document as the tests hold answers to it.
 type contract struct {
 	document map[string]any
-	compiler *jsonschema.Compiler
 
-	mu   sync.Mutex // guards what follows
-	seen map[string]bool
+	mu       sync.Mutex // guards what follows
+	compiler *jsonschema.Compiler
+	seen     map[string]bool
 }
 
 var held = sync.OnceValue(func() *contract {
@@ -176,7 +176,9 @@ func (c *contract) hold(t testing.TB, method, path string, status int, contentTy
 			}
 		}
 	}
+	c.mu.Lock() // tests run beside each other
 	schema, err := c.compiler.Compile("openapi.json#" + at + "/content/" + strings.ReplaceAll(kind, "/", "~1") + "/schema")
+	c.mu.Unlock()
 	if err != nil {
 		t.Fatal(err)
 	}
