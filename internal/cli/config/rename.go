@@ -34,7 +34,7 @@ func WithoutContext(text, name string) (string, error) {
 		return "", err
 	}
 	delete(want.Contexts, name)
-	if want.Context == name {
+	if name != "" && want.Context == name { // "" names none
 		want.Context, changed = "", withoutContextLine(changed)
 	}
 	return checked(changed, want, name)
@@ -56,7 +56,7 @@ func WithContextRenamed(text, name, to string) (string, error) {
 	}
 	want.Contexts[to] = want.Contexts[name]
 	delete(want.Contexts, name)
-	if want.Context == name {
+	if name != "" && want.Context == name { // "" names none
 		want.Context, changed = to, WithContextLine(changed, to)
 	}
 	return checked(changed, want, name)
