@@ -42,6 +42,9 @@ func WithoutContext(text, name string) (string, error) {
 
 // WithContextRenamed gives a context of a configuration's text another name.
 func WithContextRenamed(text, name, to string) (string, error) {
+	if to == "" {
+		return "", fail.Config("give it a name of letters and digits", "a context needs a name")
+	}
 	lines := strings.SplitAfter(text, "\n")
 	for i, line := range lines {
 		if isContext(line, name) {
