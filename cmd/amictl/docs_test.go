@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/apntalk/amictl/internal/skip"
 )
 
 // A block is a fenced block of a page.
@@ -66,19 +68,9 @@ func needs(t *testing.T, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		cannotRun(t, program+" is not here")
+		skip.Loudly(t, program+" is not here")
 	}
 	return path
-}
-
-// cannotRun skips a test for want of what only some machines have, loudly; in CI, and wherever all must be there, that is
-// a failure.
-func cannotRun(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" || os.Getenv("AMICTL_LAB_REQUIRED") == "1" || os.Getenv("AMICTL_PAGES_REQUIRED") != "" {
-		t.Fatal(why)
-	}
-	t.Skip("SKIPPED: " + why)
 }
 
 // varies is what of an output differs from run to run.

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/apntalk/amictl/internal/skip"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -30,7 +31,7 @@ func tty(t *testing.T, env []string, args ...string) string {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		cannotRun(t, "no pseudo-terminals: "+err.Error())
+		skip.Loudly(t, "no pseudo-terminals: "+err.Error())
 	}
 	defer func() { _ = master.Close() }()
 	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/apntalk/amictl/internal/skip"
 )
 
 // What is no file is written to, and stays what it is. The pipe is the test's own: a fault that replaces devices must find
@@ -38,12 +40,7 @@ func TestWriteToAPipe(t *testing.T) {
 }
 
 func TestOwnerIsKept(t *testing.T) {
-	if os.Getuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("in CI this runs as root")
-		}
-		t.Skip("SKIPPED: only root can give a file away")
-	}
+	skip.UnlessRoot(t)
 	path := filepath.Join(t.TempDir(), "f")
 	if err := os.WriteFile(path, []byte("old"), 0o640); err != nil {
 		t.Fatal(err)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/apntalk/amictl/internal/skip"
 )
 
 // folder is a folder with what the test needs, and lists what is in it.
@@ -54,10 +56,10 @@ func TestWrite(t *testing.T) {
 	}
 	for name, to := range map[string]string{"link": "private", "second": "link", "dangling": "made"} {
 		if err := os.Symlink(to, at(name)); err != nil {
-			if runtime.GOOS == "linux" || os.Getenv("CI") == "true" {
+			if runtime.GOOS == "linux" {
 				t.Fatal(err)
 			}
-			t.Skipf("SKIPPED: no symbolic links: %v", err)
+			skip.Loudly(t, "no symbolic links: "+err.Error())
 		}
 	}
 	for name, text := range map[string]string{"new": "1", "wide": "2", "second": "3", "dangling": "4"} {

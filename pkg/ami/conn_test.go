@@ -33,15 +33,6 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// cannotRun skips a test for want of what only some machines have, loudly; in CI that is a failure.
-func cannotRun(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" || os.Getenv("AMICTL_LAB_REQUIRED") == "1" {
-		t.Fatal(why)
-	}
-	t.Skip("SKIPPED: " + why)
-}
-
 // simulate starts a simulated Asterisk on an in-memory network and returns it with a config that reaches it. It works
 // inside a synctest bubble.
 func simulate(t *testing.T, opts ...amitest.Option) (*amitest.Network, *amitest.Server, ami.Config) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/internal/skip"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
@@ -24,7 +25,7 @@ func sockets(t *testing.T) (n int) {
 		if runtime.GOOS == "linux" {
 			t.Fatal(err)
 		}
-		cannotRun(t, "descriptors cannot be counted: "+err.Error())
+		skip.Loudly(t, "descriptors cannot be counted: "+err.Error())
 	}
 	for _, e := range entries {
 		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && strings.HasPrefix(to, "socket:") {

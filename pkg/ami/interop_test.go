@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/internal/skip"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -57,15 +58,14 @@ func (l lab) script(t *testing.T, command string, args ...string) string {
 	return string(out)
 }
 
-// eachLab runs f against every real Asterisk that there is. Where there is none the test is skipped, loudly; where
-// there must be one (CI, AMICTL_LAB_REQUIRED=1) it fails.
+// eachLab runs f against every real Asterisk that there is. Where there is none the test is skipped.
 func eachLab(t *testing.T, f func(*testing.T, lab)) {
 	t.Helper()
 	for _, version := range []string{"22", "16"} {
 		t.Run("asterisk "+version, func(t *testing.T) {
 			l := lab{version: version}
 			if l.env("ADDR") == "" {
-				cannotRun(t, fmt.Sprintf("no real Asterisk %s: eval \"$(scripts/asterisk-lab env %s)\" exports AMICTL_LAB_%s_ADDR", version, version, version))
+				skip.Loudly(t, fmt.Sprintf("no real Asterisk %s: eval \"$(scripts/asterisk-lab env %s)\" exports AMICTL_LAB_%s_ADDR", version, version, version))
 			}
 			f(t, l)
 		})

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/apntalk/amictl/internal/skip"
 )
 
 // A server process that is stopped, continued, killed and started again, at random: every loss is found, every node
@@ -146,7 +148,7 @@ func TestNetworkFaults(t *testing.T) {
 	var netns, device, host string
 	var seconds int
 	if _, err := fmt.Sscan(os.Getenv(netFaults), &netns, &device, &host, &seconds); err != nil {
-		cannotRun(t, "scripts/netfault runs it, as root")
+		skip.Loudly(t, "scripts/netfault runs it, as root")
 	}
 	const count, port = 50, 7000
 	p := startServers(t, netns, count, host, port)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/skip"
 )
 
 // nobody is a user that is neither root nor whoever runs the tests.
@@ -19,10 +20,6 @@ const nobody = 4711
 
 // A configuration that somebody else may have written is refused before a word of it is taken.
 func TestOnlyOurOwnConfigIsTrusted(t *testing.T) {
-	root := os.Geteuid() == 0
-	if !root && os.Getenv("CI") == "true" {
-		t.Fatal("in CI this runs as root, who can give files away")
-	}
 	type place struct {
 		folder, file fs.FileMode
 		owner        int // of the file, 0: ours
@@ -46,8 +43,8 @@ func TestOnlyOurOwnConfigIsTrusted(t *testing.T) {
 		"in a stranger's folder":       {place{0o755, 0o644, 0, nobody, 0}, "folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if !root && tt.owner+tt.folderOwner+tt.folderGroup > 0 {
-				t.Skip("SKIPPED: only root can give files away")
+			if tt.owner+tt.folderOwner+tt.folderGroup > 0 {
+				skip.UnlessRoot(t)
 			}
 			base := t.TempDir()
 			folder := filepath.Join(base, "folder")
@@ -89,12 +86,7 @@ func TestOnlyOurOwnConfigIsTrusted(t *testing.T) {
 
 // A link that a stranger has put somewhere leads to a file that he chose.
 func TestStrangersLinkIsRefused(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("in CI this runs as root")
-		}
-		t.Skip("SKIPPED: only root can give a link away")
-	}
+	skip.UnlessRoot(t)
 	dir := t.TempDir()
 	path, link := filepath.Join(dir, "config.toml"), filepath.Join(dir, "link.toml")
 	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Symlink(path, link), os.Lchown(link, nobody, nobody)); err != nil {

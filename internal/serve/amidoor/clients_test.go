@@ -9,11 +9,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/apntalk/amictl/internal/skip"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
 // Other people's clients do the same through the door as with a server of their own. scripts/clients installs them; where one
-// is missing its test is skipped, loudly, unless AMICTL_CLIENTS_REQUIRED=1.
+// is missing its test is skipped.
 var clients = []struct {
 	name   string
 	there  []string // succeeds where the client is installed
@@ -33,11 +34,11 @@ func TestClients(t *testing.T) {
 	useClients(t, server.Addr(), "secret")
 }
 
-// TestClientsConformance is TestClients with a real Asterisk.
-func TestClientsConformance(t *testing.T) {
+// And they do before a real Asterisk.
+func TestClientsBeforeAsterisk(t *testing.T) {
 	addr := os.Getenv("AMICTL_LAB_22")
 	if addr == "" {
-		t.Skip("SKIPPED: no real Asterisk: AMICTL_LAB_22 is not set")
+		skip.Loudly(t, "no real Asterisk: AMICTL_LAB_22 is not set")
 	}
 	useClients(t, addr, labSecret())
 }
@@ -47,10 +48,7 @@ func useClients(t *testing.T, server, secret string) {
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
 			if err := exec.Command(c.there[0], c.there[1:]...).Run(); err != nil {
-				if os.Getenv("AMICTL_CLIENTS_REQUIRED") == "1" {
-					t.Fatalf("%s is not there: %v", c.name, err)
-				}
-				t.Skipf("SKIPPED: %s is not installed; scripts/clients does that", c.name)
+				skip.Loudly(t, c.name+" is not installed; scripts/clients does that")
 			}
 			direct, through := use(t, c.script, server, secret), use(t, c.script, door, secret)
 			if diff := cmp.Diff(direct, through); diff != "" || strings.Count(through, "\n") < 5 {

@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/apntalk/amictl/internal/serve/users"
+	"github.com/apntalk/amictl/internal/skip"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -17,12 +18,8 @@ func TestInteropDoor(t *testing.T) {
 	for _, version := range []string{"22", "16"} {
 		t.Run(version, func(t *testing.T) {
 			addr := os.Getenv("AMICTL_LAB_" + version)
-			switch {
-			case addr != "":
-			case os.Getenv("CI") == "true" || os.Getenv("AMICTL_LAB_REQUIRED") == "1":
-				t.Fatalf("not tried with a real Asterisk: AMICTL_LAB_%s is not set", version)
-			default:
-				t.Skipf("SKIPPED: not tried with a real Asterisk: AMICTL_LAB_%s is not set", version)
+			if addr == "" {
+				skip.Loudly(t, "not tried with a real Asterisk: AMICTL_LAB_"+version+" is not set")
 			}
 			secret := cmp.Or(os.Getenv("AMICTL_LAB_"+version+"_SECRET_ADMIN"), "lab-admin-word")
 			f := open(t, setup{

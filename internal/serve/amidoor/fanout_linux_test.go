@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,57 +22,57 @@ import (
 // What events cost a server that many clients listen to, by sessions of their own and through the door, in one run. scripts/fanout
 // sets it up: a real Asterisk or a simulator in a process of its own, and amictld. It compares figures of the same minute alone,
 // and holds what docs/PERFORMANCE.md says of a real Asterisk.
-func TestFanOut(t *testing.T) {
+func BenchmarkFanOut(b *testing.B) {
 	clients, err := strconv.Atoi(os.Getenv("AMICTL_FANOUT_CLIENTS"))
 	if err != nil {
-		t.Skip("SKIPPED: a measurement of half a minute; scripts/fanout makes it")
+		b.Skip("SKIPPED: scripts/fanout sets up what it measures")
 	}
 	server, pid := os.Getenv("AMICTL_FANOUT_SERVER"), os.Getenv("AMICTL_FANOUT_SERVER_PID")
-	door, daemon := startDaemon(t, server)
-	through := fanOut{clients: clients, at: door, source: server, pids: []string{pid, daemon}, time: fanOutTime, size: fanOutSize}.run(t)
-	t.Logf("%d through the door: server %.3f core, serve %.2f core, p50 %s, p99 %s, %d of %d events", clients, through.cores[0], through.cores[1], through.p50, through.p99, through.events, through.expected)
-	direct := fanOut{clients: clients, at: server, source: server, pids: []string{pid}, time: fanOutTime, size: fanOutSize}.run(t)
-	t.Logf("%d sessions of their own: server %.2f core, p50 %s, p99 %s, %d of %d events", clients, direct.cores[0], direct.p50, direct.p99, direct.events, direct.expected)
-	t.Logf("the server's CPU 1/%.0f, p99 1/%.0f", direct.cores[0]/through.cores[0], float64(direct.p99)/float64(through.p99))
+	door, daemon := startDaemon(b, server)
+	through := fanOut{clients: clients, at: door, source: server, pids: []string{pid, daemon}, time: fanOutTime, size: fanOutSize}.run(b)
+	b.Logf("%d through the door: server %.3f core, serve %.2f core, p50 %s, p99 %s, %d of %d events", clients, through.cores[0], through.cores[1], through.p50, through.p99, through.events, through.expected)
+	direct := fanOut{clients: clients, at: server, source: server, pids: []string{pid}, time: fanOutTime, size: fanOutSize}.run(b)
+	b.Logf("%d sessions of their own: server %.2f core, p50 %s, p99 %s, %d of %d events", clients, direct.cores[0], direct.p50, direct.p99, direct.events, direct.expected)
+	b.Logf("the server's CPU 1/%.0f, p99 1/%.0f", direct.cores[0]/through.cores[0], float64(direct.p99)/float64(through.p99))
 	if through.events != through.expected {
-		t.Errorf("%d of %d events came", through.events, through.expected)
+		b.Errorf("%d of %d events came", through.events, through.expected)
 	}
 	if os.Getenv("AMICTL_FANOUT_BOUNDS") == "1" && (through.cores[0] > direct.cores[0]/15 || through.p99 > direct.p99/20 || through.cores[1] > 0.6) {
-		t.Error("more than 1/15 of the CPU, 1/20 of the p99, or 0.6 core")
+		b.Error("more than 1/15 of the CPU, 1/20 of the p99, or 0.6 core")
 	}
 }
 
 // What a client that never reads costs the others: 15 pairs of runs, one after the other, without it and with it.
-func TestStuckPairs(t *testing.T) {
+func BenchmarkStuckPairs(b *testing.B) {
 	if os.Getenv("AMICTL_FANOUT_STUCK") != "1" {
-		t.Skip("SKIPPED: a measurement of three minutes; scripts/fanout --stuck makes it")
+		b.Skip("SKIPPED: scripts/fanout --stuck sets up what it measures")
 	}
 	server := os.Getenv("AMICTL_FANOUT_SERVER")
-	door, daemon := startDaemon(t, server)
+	door, daemon := startDaemon(b, server)
 	f := fanOut{clients: 20, at: door, source: server, pids: []string{daemon}, time: 3 * time.Second, size: 4000}
 	var ratios []float64
 	for range 15 {
 		f.stuck = false
-		alone := f.run(t)
+		alone := f.run(b)
 		f.stuck = true
-		beside := f.run(t)
+		beside := f.run(b)
 		ratios = append(ratios, float64(beside.p99)/float64(alone.p99))
-		t.Logf("p99 alone %s, beside one that is stuck %s", alone.p99, beside.p99)
+		b.Logf("p99 alone %s, beside one that is stuck %s", alone.p99, beside.p99)
 		if beside.events != beside.expected {
-			t.Errorf("%d of %d events came", beside.events, beside.expected)
+			b.Errorf("%d of %d events came", beside.events, beside.expected)
 		}
 	}
 	slices.Sort(ratios)
-	t.Logf("the median of %d pairs is %.2f, from %.2f to %.2f", len(ratios), ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1])
+	b.Logf("the median of %d pairs is %.2f, from %.2f to %.2f", len(ratios), ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1])
 	if ratios[len(ratios)/2] > 1.3 {
-		t.Error("others wait for a client that is stuck")
+		b.Error("others wait for a client that is stuck")
 	}
 }
 
 const fanOutUser = "admin"
 
 // startDaemon starts amictld with an AMI door before a server and returns the door's address and the daemon's pid.
-func startDaemon(t *testing.T, server string) (addr, pid string) {
+func startDaemon(t testing.TB, server string) (addr, pid string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -108,16 +107,6 @@ func startDaemon(t *testing.T, server string) (addr, pid string) {
 	return "", ""
 }
 
-func labSecret() string {
-	if s := os.Getenv("AMICTL_FANOUT_SECRET"); s != "" {
-		return s
-	}
-	if s := os.Getenv("AMICTL_LAB_22_SECRET_ADMIN"); s != "" {
-		return s
-	}
-	return "lab-admin-word"
-}
-
 // A fanOut is a number of clients that listen at an address to UserEvents that a server sends.
 type fanOut struct {
 	clients    int
@@ -140,7 +129,7 @@ const (
 	fanOutSize = 600 // bytes
 )
 
-func (f fanOut) run(t *testing.T) fanOutResult {
+func (f fanOut) run(t testing.TB) fanOutResult {
 	t.Helper()
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -193,7 +182,7 @@ func (f fanOut) run(t *testing.T) fanOutResult {
 }
 
 // logIn logs in, and returns when the answer is there.
-func logIn(t *testing.T, addr, events string) net.Conn {
+func logIn(t testing.TB, addr, events string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -241,11 +230,8 @@ func listen(conn net.Conn, tell func(time.Duration)) {
 }
 
 // cpu returns the seconds of CPU that processes have used.
-func cpu(t *testing.T, pids []string) (seconds []float64) {
+func cpu(t testing.TB, pids []string) (seconds []float64) {
 	t.Helper()
-	if runtime.GOOS != "linux" {
-		t.Skip("SKIPPED: CPU is read from /proc")
-	}
 	for _, pid := range pids {
 		stat, err := os.ReadFile("/proc/" + pid + "/stat")
 		if err != nil {
