@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -34,7 +35,7 @@ type load struct {
 	t       *testing.T
 	servers *amitest.Cluster
 	out     bytes.Buffer
-	errs    bytes.Buffer
+	errs    runtest.Buffer
 	done    chan error
 }
 
@@ -123,6 +124,7 @@ func TestWorkersAreLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := calling(t)
 			l.soon("calls are up", func() bool { return l.channels() > 4 })
+			l.soon("figures are in", func() bool { return strings.Contains(l.errs.String(), "  p50 ") }) // which is what is kept
 			wait := rand.N(time.Second)
 			t.Logf("%s after %s", name, wait)
 			time.Sleep(wait)
