@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"sync"
 	"time"
 
@@ -13,8 +14,10 @@ import (
 
 // A leaseBoard is what a bridge knows of all leases of its cluster.
 type leaseBoard struct {
-	watch jetstream.KeyWatcher
-	gone  sync.WaitGroup
+	js      jetstream.JetStream
+	cluster string
+	cancel  context.CancelFunc
+	gone    sync.WaitGroup
 
 	mu     sync.Mutex // guards leases
 	leases map[string]leaseState
@@ -29,29 +32,69 @@ type leaseState struct {
 }
 
 // watchLeases begins to follow the leases; when it returns, those of the moment are known.
-func watchLeases(ctx context.Context, bucket jetstream.KeyValue) (*leaseBoard, error) {
+func watchLeases(ctx context.Context, js jetstream.JetStream, cluster string) (*leaseBoard, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	b := &leaseBoard{js: js, cluster: cluster, cancel: cancel, leases: make(map[string]leaseState)}
+	known := make(chan error, 1)
+	b.gone.Go(func() { b.follow(ctx, known) })
+	err := <-known
+	if err != nil {
+		b.stop()
+		return nil, err
+	}
+	return b, nil
+}
+
+// watchAgain is how long the board waits before it watches again: the client gives a watch up for good when its stream is gone.
+const watchAgain = time.Second
+
+// follow watches until ctx is done. known gets one error or nil: of the first watch, when all that there was has come.
+func (b *leaseBoard) follow(ctx context.Context, known chan error) {
+	tell := func(err error) {
+		select {
+		case known <- err:
+		default: // it was told
+		}
+	}
+	for {
+		err := b.watch(ctx, func() { tell(nil) })
+		if err == nil {
+			err = ctx.Err()
+		}
+		tell(err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(watchAgain):
+		}
+	}
+}
+
+// watch takes what is written until the watch or ctx ends.
+func (b *leaseBoard) watch(ctx context.Context, whole func()) error {
+	bucket, err := b.js.KeyValue(ctx, leaseBucket(b.cluster))
+	if err != nil {
+		return wrap("look for the leases of cluster "+b.cluster, err)
+	}
 	watch, err := bucket.WatchAll(ctx)
 	if err != nil {
-		return nil, wrap("watch the leases", err)
+		return wrap("watch the leases", err)
 	}
-	b := &leaseBoard{watch: watch, leases: make(map[string]leaseState)}
-	known := make(chan struct{})
-	b.gone.Go(func() {
-		tell := sync.OnceFunc(func() { close(known) })
-		for entry := range watch.Updates() {
-			if entry == nil { // all that there was has come
-				tell()
-				continue
+	defer func() { _ = watch.Stop() }()
+	for {
+		select {
+		case entry, ok := <-watch.Updates():
+			switch {
+			case !ok:
+				return nil
+			case entry == nil: // all that there was has come
+				whole()
+			default:
+				b.take(entry)
 			}
-			b.take(entry)
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-	})
-	select {
-	case <-known:
-		return b, nil
-	case <-ctx.Done():
-		b.stop()
-		return nil, ctx.Err()
 	}
 }
 
@@ -60,12 +103,37 @@ func (b *leaseBoard) take(entry jetstream.KeyValueEntry) {
 	if err != nil {
 		return // not ours
 	}
-	s := leaseState{revision: entry.Revision(), since: time.Now()}
+	s := leaseState{revision: entry.Revision()}
 	if entry.Operation() == jetstream.KeyValuePut {
-		var h holder
-		_ = json.Unmarshal(entry.Value(), &h) // what nobody can read is nobody's
-		s.holder, s.held = h.Bridge, h.Since
+		s.read(entry.Value())
 	}
+	b.put(node, s)
+}
+
+// refresh asks for a node's lease: what is written is told, and what has expired without a trace is not.
+func (b *leaseBoard) refresh(ctx context.Context, node string) {
+	last, err := lastOf(ctx, b.js, "KV_"+leaseBucket(b.cluster), leaseSubject(b.cluster, node))
+	if err != nil {
+		return // it is asked again
+	}
+	s := leaseState{}
+	if last != nil {
+		if s.revision = last.Sequence; last.isValue() {
+			s.read(last.Data)
+		}
+	}
+	b.put(node, s)
+}
+
+// read takes what a holder has written. What nobody can read is nobody's.
+func (s *leaseState) read(value []byte) {
+	var h holder
+	_ = json.Unmarshal(value, &h)
+	s.holder, s.held = h.Bridge, h.Since
+}
+
+func (b *leaseBoard) put(node string, s leaseState) {
+	s.since = time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.leases[node] = s
@@ -83,7 +151,14 @@ func (b *leaseBoard) of(node string) leaseState {
 	return s
 }
 
+// all are the leases that are known.
+func (b *leaseBoard) all() map[string]leaseState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.leases)
+}
+
 func (b *leaseBoard) stop() {
-	_ = b.watch.Stop()
+	b.cancel()
 	b.gone.Wait()
 }

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -23,15 +24,17 @@ type Options struct {
 	Storage Storage
 	Log     *slog.Logger
 
+	// Same reports whether two configurations lead to the same sessions to a node.
+	Same func(a, b *ami.Config) bool
 	// Events subscribes to a node that the bridge has come to own; end gives it back. nil: the bridge has sessions of its own,
 	// to the nodes that it owns.
 	Events func(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error)
 }
 
-// A Bridge puts the events of nodes on the bus, sharing the nodes with the other bridges of its cluster: each node belongs to
+// A bridge puts the events of nodes on the bus, sharing the nodes with the other bridges of its cluster: each node belongs to
 // one of them at a time. One that joins moves no node; nodes that nobody owns, and those of a bridge that has died, go to
 // whoever ranks first for them.
-type Bridge struct {
+type bridge struct {
 	o       Options
 	self    string // the name and this process: another process of the same name is another bridge
 	js      jetstream.JetStream
@@ -43,8 +46,8 @@ type Bridge struct {
 	all    sync.WaitGroup
 }
 
-// Run works until ctx is done; then it hands out what it has read, and gives its nodes back. An error is one of the bus that
-// keeps it from beginning.
+// Run works until ctx is done; then it hands out what it has read, and gives its nodes back. An error is one of the bus: that
+// it cannot be used, or that its connection was closed for good.
 func Run(ctx context.Context, o Options) error {
 	js, err := jetstream.New(o.Conn)
 	if err != nil {
@@ -53,15 +56,14 @@ func Run(ctx context.Context, o Options) error {
 	if err := ensureStream(ctx, js, o.Cluster, o.Storage); err != nil {
 		return err
 	}
-	bucket, err := ensureBucket(ctx, js, o.Cluster, o.Storage)
-	if err != nil {
+	if err := ensureBucket(ctx, js, o.Cluster, o.Storage); err != nil {
 		return err
 	}
 	if o.Events == nil {
 		o.Events = ownSession(o.Log)
 	}
-	b := &Bridge{o: o, self: o.Name + "/" + nuid.Next(), js: js, owners: make(map[string]*owner)}
-	if b.leases, err = watchLeases(ctx, bucket); err != nil {
+	b := &bridge{o: o, self: o.Name + "/" + nuid.Next(), js: js, owners: make(map[string]*owner)}
+	if b.leases, err = watchLeases(ctx, js, o.Cluster); err != nil {
 		return err
 	}
 	defer b.leases.stop()
@@ -78,6 +80,10 @@ func Run(ctx context.Context, o Options) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
+		if o.Conn.IsClosed() {
+			b.stopAll()
+			return wrap("stay connected", cmp.Or(o.Conn.LastError(), nats.ErrConnectionClosed))
+		}
 		b.look(ctx)
 	}
 }
@@ -88,7 +94,7 @@ const (
 )
 
 // look takes the nodes that are free, or whose bridge is dead, and are ours by rank.
-func (b *Bridge) look(ctx context.Context) {
+func (b *bridge) look(ctx context.Context) {
 	nodes := b.o.Nodes()
 	b.dropOthers(nodes)
 	if !b.members.hears() {
@@ -100,7 +106,7 @@ func (b *Bridge) look(ctx context.Context) {
 			continue
 		}
 		l := b.leases.of(node.Name)
-		if l.holder != "" && b.members.alive(l.holder) {
+		if l.holder != "" && l.holder != b.self && b.members.alive(l.holder) { // one of our own that we do not own was lost on the way
 			continue
 		}
 		first := rank(node.Name, b.members.list()) == b.self
@@ -111,26 +117,24 @@ func (b *Bridge) look(ctx context.Context) {
 }
 
 // dropOthers gives up the nodes that are no longer ours to have, or are at another place now.
-func (b *Bridge) dropOthers(nodes []ami.Config) {
+func (b *bridge) dropOthers(nodes []ami.Config) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for name, o := range b.owners {
-		if !slices.ContainsFunc(nodes, func(n ami.Config) bool {
-			return n.Name == name && n.Addr == o.node.Addr && n.Username == o.node.Username
-		}) {
+		if !slices.ContainsFunc(nodes, func(n ami.Config) bool { return n.Name == name && b.o.Same(&n, &o.node) }) {
 			o.end()
 		}
 	}
 }
 
-func (b *Bridge) owns(node string) bool {
+func (b *bridge) owns(node string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.owners[node] != nil
 }
 
 // take tries to become a node's owner.
-func (b *Bridge) take(ctx context.Context, node *ami.Config, seen uint64) {
+func (b *bridge) take(ctx context.Context, node *ami.Config, seen uint64) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it outlives ctx until its last batch is stored
 	o := &owner{bridge: b, node: *node, cancel: cancel, stop: make(chan struct{}), log: b.o.Log.With(slog.String("node", node.Name))}
 	b.mu.Lock()
@@ -146,7 +150,7 @@ func (b *Bridge) take(ctx context.Context, node *ami.Config, seen uint64) {
 }
 
 // stopAll ends all ownership, in order.
-func (b *Bridge) stopAll() {
+func (b *bridge) stopAll() {
 	b.mu.Lock()
 	for _, o := range b.owners {
 		o.end()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/apntalk/amictl/internal/bus/batch"
 	"github.com/apntalk/amictl/internal/bus/subject"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // A Start says where a consumer begins.
@@ -26,12 +28,12 @@ type Start struct {
 // ReadOptions say what a consumer gets.
 type ReadOptions struct {
 	Cluster string
-	Nodes   []string // names; none means all, those that join later included
+	Nodes   []string // names and globs; none means all, and so do globs, so that nodes which join later are among them
 	Start   Start
 }
 
-// GapExpired: the stream no longer had the events when the consumer came to them.
-const GapExpired ami.GapReason = "expired"
+// gapExpired: the stream no longer had the events when the consumer came to them.
+const gapExpired ami.GapReason = "expired"
 
 // A Consumer reads a cluster's events off the bus, each node's in order. It is for one goroutine.
 type Consumer struct {
@@ -67,8 +69,8 @@ func Read(ctx context.Context, conn *nats.Conn, o ReadOptions) (*Consumer, error
 		return nil, wrap("look for the stream of cluster "+o.Cluster, err)
 	}
 	c := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
-	for _, node := range o.Nodes {
-		c.FilterSubjects = append(c.FilterSubjects, subject.Events(o.Cluster, node))
+	if c.FilterSubjects, err = subjectsOf(ctx, stream, o); err != nil {
+		return nil, err
 	}
 	switch {
 	case o.Start.All:
@@ -87,6 +89,31 @@ func Read(ctx context.Context, conn *nats.Conn, o ReadOptions) (*Consumer, error
 	r := &Consumer{messages: messages, came: make(chan jetstream.Msg, ahead), stop: make(chan struct{}), reader: batch.NewReader(), places: make(map[string]place), read: make(map[string]uint64)}
 	r.gone.Go(r.fetch)
 	return r, nil
+}
+
+// subjectsOf are the subjects of the nodes that are asked for, none if they cannot be told beforehand. The bus knows nodes by the
+// case in which their bridges write them.
+func subjectsOf(ctx context.Context, stream jetstream.Stream, o ReadOptions) (all []string, err error) {
+	if len(o.Nodes) == 0 || slices.ContainsFunc(o.Nodes, ami.IsGlob) {
+		return nil, nil
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(subject.AllEvents(o.Cluster)))
+	if err != nil {
+		return nil, wrap("ask for the nodes of cluster "+o.Cluster, err)
+	}
+	for _, name := range o.Nodes {
+		found := false
+		for subj := range info.State.Subjects {
+			if node, err := subject.Node(subj); err == nil && wire.EqualFold(node, name) {
+				all, found = append(all, subj), true
+			}
+		}
+		if !found { // it may come
+			all = append(all, subject.Events(o.Cluster, name))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }
 
 // ahead is how many batches wait for the consumer, beside those that the client fetches ahead.
@@ -110,12 +137,22 @@ func (c *Consumer) fetch() {
 	}
 }
 
-// Close ends the reading.
+// Close ends the reading. While the bus is away the client's own end may take long, and is not waited for.
 func (c *Consumer) Close() {
 	close(c.stop)
-	c.messages.Stop()
-	c.gone.Wait()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.messages.Stop()
+		c.gone.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(closeTime):
+	}
 }
+
+const closeTime = 500 * time.Millisecond
 
 // errNone: nothing is at hand.
 var errNone = errors.New("bus: nothing has come")
@@ -141,7 +178,7 @@ func (c *Consumer) message(ctx context.Context, wait bool) (m jetstream.Msg, err
 	return m, nil
 }
 
-// Next returns the next event or gap, valid until the next call, or the mark of a node's new owner. It waits until there is
+// next returns the next event or gap, valid until the next call, or the mark of a node's new owner. It waits until there is
 // one, or ctx is done. A *batch.VersionError and a *batch.FormatError are of one batch: the next call goes on behind it, but
 // what was in it is lost.
 func (c *Consumer) Next(ctx context.Context) (node string, r batch.Record, err error) {
@@ -185,15 +222,15 @@ func (c *Consumer) record() (r batch.Record, err error) {
 // take opens a message, and finds out whether batches before it are missing.
 func (c *Consumer) take(message jetstream.Msg) (err error) {
 	if c.node, err = subject.Node(message.Subject()); err != nil {
-		return err
+		return &batch.FormatError{What: err.Error()} // somebody else's, who took a subject of ours
 	}
 	c.read[c.node]++
 	if m, err := message.Metadata(); err == nil {
 		c.at = sequence{m.Sequence.Stream, m.NumPending}
 	}
 	now, ok := placeOf(message.Headers().Get(jetstream.MsgIDHeader))
-	if before, known := c.places[c.node]; ok && known && now.epoch == before.epoch && now.number > before.number+1 {
-		c.missing = &ami.Event{Node: c.node, Received: time.Now(), Gap: &ami.Gap{Reason: GapExpired}}
+	if before, known := c.places[c.node]; ok && known && !now.follows(before) {
+		c.missing = &ami.Event{Node: c.node, Received: time.Now(), Gap: &ami.Gap{Reason: gapExpired}}
 	}
 	if ok {
 		c.places[c.node] = now
@@ -203,6 +240,14 @@ func (c *Consumer) take(message jetstream.Msg) (err error) {
 	}
 	c.open = true
 	return nil
+}
+
+// follows reports whether no batch can be missing between two of a node's: an epoch begins with the mark of its owner.
+func (p place) follows(before place) bool {
+	if p.epoch == before.epoch {
+		return p.number <= before.number+1
+	}
+	return p.number == 1
 }
 
 // placeOf reads a batch's Nats-Msg-Id, NODE.EPOCH.NUMBER.

@@ -24,7 +24,8 @@ const dialTime = 5 * time.Second
 func Dial(a Access, log *slog.Logger) (*nats.Conn, error) {
 	options := []nats.Option{
 		nats.Name(a.Name), nats.Timeout(dialTime), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, time.Second),
-		nats.ReconnectBufSize(-1), // what is not on the wire is not sent: nothing may go out late
+		nats.IgnoreAuthErrorAbort(), // a bus that is being set up refuses for a while
+		nats.ReconnectBufSize(-1),   // what is not on the wire is not sent: nothing may go out late
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil { // nil: we have closed the connection
 				log.Warn("the bus is away", slog.Any("cause", err))

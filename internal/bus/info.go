@@ -18,7 +18,6 @@ type Info struct {
 	Messages uint64 // batches
 	Bytes    uint64
 	First    time.Time // of the oldest batch
-	Last     time.Time
 	Retain   time.Duration
 	MaxBytes int64
 	Replicas int
@@ -50,7 +49,7 @@ func Inspect(ctx context.Context, conn *nats.Conn, cluster string) (*Info, error
 		return nil, wrap("ask about the stream of cluster "+cluster, err)
 	}
 	i := &Info{
-		Stream: s.Config.Name, Messages: s.State.Msgs, Bytes: s.State.Bytes, First: s.State.FirstTime, Last: s.State.LastTime,
+		Stream: s.Config.Name, Messages: s.State.Msgs, Bytes: s.State.Bytes, First: s.State.FirstTime,
 		Retain: s.Config.MaxAge, MaxBytes: s.Config.MaxBytes, Replicas: s.Config.Replicas, last: s.State.LastSeq,
 	}
 	nodes := make(map[string]*NodeInfo)
@@ -71,16 +70,12 @@ func Inspect(ctx context.Context, conn *nats.Conn, cluster string) (*Info, error
 
 // addOwners says of each node who has its lease.
 func addOwners(ctx context.Context, js jetstream.JetStream, cluster string, nodes map[string]*NodeInfo) error {
-	bucket, err := js.KeyValue(ctx, leaseBucket(cluster))
-	if err != nil {
-		return wrap("look for the leases of cluster "+cluster, err)
-	}
-	board, err := watchLeases(ctx, bucket)
+	board, err := watchLeases(ctx, js, cluster)
 	if err != nil {
 		return err
 	}
-	defer board.stop()
-	for key, l := range board.leases {
+	board.stop()
+	for key, l := range board.all() {
 		if l.holder == "" {
 			continue
 		}

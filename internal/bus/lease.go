@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,11 +17,10 @@ import (
 const (
 	leaseTime  = 15 * time.Second // it ends so long after it was last renewed; under 10 s an election would end it
 	renewEvery = 3 * time.Second
-	leaseDoubt = 10 * time.Second // an owner who could not renew for so long stops: another one may begin at leaseTime
 )
 
-// ErrTaken: another bridge has the lease.
-var ErrTaken = errors.New("bus: another bridge has the lease")
+// errTaken: another bridge has the lease.
+var errTaken = errors.New("bus: another bridge has the lease")
 
 // A holder is what a lease says.
 type holder struct {
@@ -37,9 +35,8 @@ type lease struct {
 	epoch uint64 // the revision that it began with: greater than that of every lease before it
 	value []byte
 
-	mu       sync.Mutex // guards what follows
-	revision uint64
-	renewed  time.Time
+	turn     chan struct{} // has room for whoever writes the lease: two at once would take each other for another bridge
+	revision uint64        // of what we wrote last; whose turn it is may use it
 }
 
 func leaseSubject(cluster, node string) string {
@@ -47,18 +44,17 @@ func leaseSubject(cluster, node string) string {
 }
 
 // acquire takes a node's lease, which is free at the revision that the caller has seen (0: it was never there, or has gone), or
-// whose holder is taken for dead. Another revision than that is ErrTaken.
+// whose holder is taken for dead. Another revision than that is errTaken.
 func acquire(ctx context.Context, js jetstream.JetStream, cluster, node, bridge string, seen uint64) (*lease, error) {
-	now := time.Now()
-	value, err := json.Marshal(holder{bridge, now.UTC()})
+	value, err := json.Marshal(holder{bridge, time.Now().UTC()})
 	if err != nil {
 		return nil, err
 	}
-	l := &lease{js: js, key: leaseSubject(cluster, node), value: value}
+	l := &lease{js: js, key: leaseSubject(cluster, node), value: value, turn: make(chan struct{}, 1)}
 	if l.epoch, err = l.write(ctx, seen); err != nil {
 		return nil, err
 	}
-	l.revision, l.renewed = l.epoch, now
+	l.revision = l.epoch
 	return l, nil
 }
 
@@ -70,13 +66,13 @@ func (l *lease) write(ctx context.Context, seen uint64) (revision uint64, err er
 	case err == nil:
 		return ack.Sequence, nil
 	case wrongSequence(err):
-		return 0, ErrTaken
+		return 0, errTaken
 	}
 	return 0, wrap("write a lease", err)
 }
 
-// hold renews the lease until ctx is done or it is lost, and returns why it ended: nil, ErrTaken, or what kept it from being
-// renewed until it was in doubt.
+// hold renews the lease until ctx is done (nil) or another bridge has it (errTaken). While the bus is away the owner goes on: what
+// he writes is refused if anybody has written meanwhile, and what he reads need not be lost.
 func (l *lease) hold(ctx context.Context) error {
 	tick := time.NewTicker(renewEvery)
 	defer tick.Stop()
@@ -89,43 +85,57 @@ func (l *lease) hold(ctx context.Context) error {
 		renewal, cancel := context.WithTimeout(ctx, renewEvery)
 		err := l.renew(renewal)
 		cancel()
-		if errors.Is(err, ErrTaken) || err != nil && !l.fresh() {
+		if errors.Is(err, errTaken) {
 			return err
 		}
 	}
 }
 
-// renew makes the lease last from now on. ErrTaken: it is lost.
+// renew makes the lease last from now on. errTaken: another bridge has it.
 func (l *lease) renew(ctx context.Context) error {
-	before := time.Now() // the server's clock for the lease begins later
-	l.mu.Lock()
-	seen := l.revision
-	l.mu.Unlock()
-	revision, err := l.write(ctx, seen)
-	if errors.Is(err, ErrTaken) && l.rewritten(ctx) {
-		return nil // and the next one counts anew
-	}
-	if err != nil {
+	if err := l.wait(ctx); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.revision, l.renewed = revision, before
-	return nil
+	defer l.done()
+	revision, err := l.write(ctx, l.revision)
+	if errors.Is(err, errTaken) {
+		if err = l.regain(ctx); err == nil {
+			revision, err = l.write(ctx, l.revision)
+		}
+	}
+	if err == nil {
+		l.revision = revision
+	}
+	return err
 }
 
-// rewritten reports whether the last revision is our own: a renewal was stored, and its answer lost.
-func (l *lease) rewritten(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, renewEvery)
-	defer cancel()
-	last, err := lastOf(ctx, l.js, "KV_"+l.bucket(), l.key)
-	if err != nil || last == nil || string(last.Data) != string(l.value) {
-		return false
+// wait takes the turn, and done gives it back.
+func (l *lease) wait(ctx context.Context) error {
+	select {
+	case l.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.revision = last.Sequence
-	return true
+}
+
+func (l *lease) done() { <-l.turn }
+
+// regain finds out why the last revision is another one. It is not another bridge's if it is our own text, so that the answer to a
+// renewal was lost, or if the lease has ended and nobody took it. It is our turn.
+func (l *lease) regain(ctx context.Context) error {
+	last, err := lastOf(ctx, l.js, "KV_"+l.bucket(), l.key)
+	switch {
+	case err != nil:
+		return err
+	case last == nil:
+		l.revision = 0
+	case last.isValue() && string(last.Data) != string(l.value):
+		return errTaken
+	default:
+		l.revision = last.Sequence
+	}
+	return nil
 }
 
 func (l *lease) bucket() string {
@@ -135,20 +145,25 @@ func (l *lease) bucket() string {
 
 // release gives the lease back, so that another bridge can take it at once.
 func (l *lease) release(ctx context.Context) error {
-	l.mu.Lock()
-	seen := l.revision
-	l.mu.Unlock()
-	m := &nats.Msg{Subject: l.key, Header: nats.Header{"KV-Operation": []string{"DEL"}}}
-	_, err := l.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(seen))
+	if err := l.wait(ctx); err != nil {
+		return err
+	}
+	defer l.done()
+	err := l.free(ctx)
 	if wrongSequence(err) {
+		if err = l.regain(ctx); err == nil {
+			err = l.free(ctx)
+		}
+	}
+	if errors.Is(err, errTaken) || wrongSequence(err) {
 		return nil // it is another's by now
 	}
 	return wrap("give a lease back", err)
 }
 
-// fresh reports whether the lease is certainly ours now.
-func (l *lease) fresh() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return time.Since(l.renewed) < leaseDoubt
+// free marks the lease as given back.
+func (l *lease) free(ctx context.Context) error {
+	m := &nats.Msg{Subject: l.key, Header: nats.Header{"KV-Operation": []string{"DEL"}}}
+	_, err := l.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(l.revision))
+	return err
 }

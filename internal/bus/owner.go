@@ -15,7 +15,7 @@ import (
 
 // An owner puts one node's events on the bus, from the lease to its end.
 type owner struct {
-	bridge *Bridge
+	bridge *bridge
 	node   ami.Config
 	cancel context.CancelFunc
 	stop   chan struct{} // closed when the node is to be given back
@@ -39,7 +39,9 @@ const (
 func (o *owner) run(ctx context.Context, seen uint64) {
 	l, err := acquire(ctx, o.bridge.js, o.bridge.o.Cluster, o.node.Name, o.bridge.self, seen)
 	if err != nil {
-		if !errors.Is(err, ErrTaken) {
+		if errors.Is(err, errTaken) {
+			o.bridge.leases.refresh(ctx, o.node.Name) // it is not as we knew it
+		} else {
 			o.log.Warn("no lease", slog.Any("cause", err))
 		}
 		return
@@ -72,8 +74,10 @@ func (o *owner) run(ctx context.Context, seen uint64) {
 // it, without a look at any clock.
 func (o *owner) own(ctx context.Context, l *lease) error {
 	b := o.bridge
-	p, err := takeOver(ctx, b.js, b.o.Cluster, o.node.Name, batch.Owner{Bridge: b.o.Name, Epoch: l.epoch, Time: time.Now()}, l.renew)
-	if err != nil {
+	p := newPublisher(b.js, b.o.Cluster, o.node.Name, o.log)
+	p.confirm = l.renew
+	p.restore = func(ctx context.Context) error { return ensureStream(ctx, b.js, b.o.Cluster, b.o.Storage) }
+	if err := p.takeOver(ctx, batch.Owner{Bridge: b.o.Name, Epoch: l.epoch, Time: time.Now()}); err != nil {
 		return err
 	}
 	events, end, err := b.o.Events(o.node, ami.SubscribeOptions{RingEvents: ringEvents, RingBytes: ringBytes, Packets: true})
@@ -81,7 +85,7 @@ func (o *owner) own(ctx context.Context, l *lease) error {
 		return err
 	}
 	defer end()
-	return o.carry(ctx, events, p, l)
+	return o.carry(ctx, events, p)
 }
 
 // ownSession subscribes to a node by a session that is there for nothing else.
@@ -104,7 +108,7 @@ func ownSession(log *slog.Logger) func(ami.Config, ami.SubscribeOptions) (*ami.S
 }
 
 // carry moves events into batches, and batches onto the bus.
-func (o *owner) carry(ctx context.Context, events *ami.Subscription, p *publisher, l *lease) error {
+func (o *owner) carry(ctx context.Context, events *ami.Subscription, p *publisher) error {
 	reading, end := context.WithCancel(ctx)
 	defer end()
 	go func() {
@@ -114,24 +118,17 @@ func (o *owner) carry(ctx context.Context, events *ami.Subscription, p *publishe
 		case <-reading.Done():
 		}
 	}()
-	var w batch.Writer
-	var data []byte
+	var b bundle
 	for {
 		ev, err := events.NextBorrowed(reading)
 		for err == nil && ev != nil {
-			w.Add(ev)
-			if w.Len() >= flushAt {
+			if b.add(ev); b.Len() >= flushAt {
 				break
 			}
 			ev, _ = events.PollBorrowed()
 		}
-		if w.Records() > 0 {
-			if !l.fresh() {
-				return errStale
-			}
-			records := w.Records()
-			data = w.Batch(data[:0])
-			if err := o.publish(ctx, p, data, records); err != nil {
+		if b.Records() > 0 {
+			if err := o.publish(ctx, p, &b); err != nil {
 				return err
 			}
 		}
@@ -141,17 +138,33 @@ func (o *owner) carry(ctx context.Context, events *ami.Subscription, p *publishe
 	}
 }
 
-// errStale: the lease could not be renewed for so long that another bridge may have it.
-var errStale = errors.New("bus: the lease is in doubt")
+// A bundle is a batch that is being filled.
+type bundle struct {
+	batch.Writer
+	gaps []ami.Event // that are in it
+	data []byte
+}
 
-// publish stores a batch. One that the bus does not take for its size becomes a gap.
-func (o *owner) publish(ctx context.Context, p *publisher, data []byte, records int) error {
-	err := p.publish(ctx, data)
-	if !errors.Is(err, nats.ErrMaxPayload) {
-		return err
+func (b *bundle) add(ev *ami.Event) {
+	b.Add(ev)
+	if ev.Gap != nil {
+		b.gaps = append(b.gaps, ev.Clone())
 	}
-	o.log.Error("a batch is larger than max_payload of the bus", slog.Int("bytes", len(data)), slog.Int("events", records))
-	var w batch.Writer
-	w.Add(&ami.Event{Received: time.Now(), Gap: &ami.Gap{Reason: batch.GapUnpublished, Dropped: uint64(records)}})
-	return p.publish(ctx, w.Batch(nil))
+}
+
+// publish stores a bundle, and empties it. One that the bus does not take for its size becomes a gap, beside those that it held.
+func (o *owner) publish(ctx context.Context, p *publisher, b *bundle) error {
+	records := b.Records()
+	b.data = b.Batch(b.data[:0])
+	err := p.publish(ctx, b.data)
+	if errors.Is(err, nats.ErrMaxPayload) {
+		o.log.Error("a batch is larger than the bus takes", slog.Int("bytes", len(b.data)), slog.Int("records", records))
+		for i := range b.gaps {
+			b.Add(&b.gaps[i])
+		}
+		b.Add(&ami.Event{Received: time.Now(), Gap: &ami.Gap{Reason: batch.GapUnpublished, Dropped: uint64(records - len(b.gaps))}})
+		err = p.publish(ctx, b.Batch(nil))
+	}
+	b.gaps = b.gaps[:0]
+	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// ErrFenced: another bridge has written behind this one's last batch. Whatever this one still has is not to be written.
-var ErrFenced = errors.New("bus: another bridge owns the node now")
+// errFenced: another bridge has written behind this one's last batch. Whatever this one still has is not to be written.
+var errFenced = errors.New("bus: another bridge owns the node now")
 
 // Times of a publish.
 const (
@@ -37,58 +38,73 @@ type publisher struct {
 	epoch   uint64 // of the lease
 	number  uint64 // of the batch, within the epoch
 	last    uint64 // sequence of the subject's last message; 0: none
+
+	confirm func(context.Context) error // whether the lease is ours: errTaken if it is not
+	restore func(context.Context) error // makes the stream anew if it has gone
+	log     *slog.Logger
+}
+
+// newPublisher returns a publisher that has yet to take over.
+func newPublisher(js jetstream.JetStream, cluster, node string, log *slog.Logger) *publisher {
+	return &publisher{js: js, stream: eventStream(cluster), subject: subject.Events(cluster, node), node: node, log: log}
 }
 
 // takeOver begins an epoch: it finds the end of what others wrote, and writes behind it that the node has another owner, and that
 // events may be missing. From then on nobody who owned the node before can write.
 //
-// A later epoch than ours means that the lease is lost, or that an admin made the leases anew: confirm says which.
-func takeOver(ctx context.Context, js jetstream.JetStream, cluster, node string, o batch.Owner, confirm func(context.Context) error) (p *publisher, err error) {
-	p = &publisher{js: js, stream: eventStream(cluster), subject: subject.Events(cluster, node), node: node}
+// Where there is nothing to stand behind, or a later epoch than ours, the lease alone says who may write: confirm asks for it. A
+// later epoch may also mean that an admin made the leases anew.
+func (p *publisher) takeOver(ctx context.Context, o batch.Owner) error {
 	for {
 		last, err := p.lastMessage(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		p.last = 0
+		gap := ami.Gap{Reason: ami.GapDisconnect} // nobody knows what came between, nor whether there was anybody before
+		p.last, p.epoch = 0, o.Epoch
 		if last != nil {
-			p.last = last.Sequence
-			if before, _ := placeOf(last.id()); before.epoch >= o.Epoch {
-				if err := confirm(ctx); err != nil {
-					return nil, err
-				}
-				o.Epoch = before.epoch + 1
+			p.last, gap.Since = last.Sequence, last.Time
+			before, _ := placeOf(last.id())
+			p.epoch = max(o.Epoch, before.epoch+1)
+		}
+		if p.epoch != o.Epoch || last == nil {
+			if err := p.confirm(ctx); err != nil {
+				return err
 			}
 		}
-		p.epoch = o.Epoch
+		o.Epoch = p.epoch
 		var w batch.Writer
 		w.AddOwner(o)
-		if last != nil { // nobody knows what came between
-			w.Add(&ami.Event{Received: o.Time, Gap: &ami.Gap{Reason: ami.GapDisconnect, Since: last.Time}})
-		}
+		w.Add(&ami.Event{Received: o.Time, Gap: &gap})
 		err = p.publish(ctx, w.Batch(nil))
-		if errors.Is(err, ErrFenced) { // the owner before us wrote meanwhile: he cannot do so twice
-			continue
+		if !errors.Is(err, errFenced) { // the owner before us wrote meanwhile: he cannot do so twice
+			return err
 		}
-		return p, err
 	}
 }
 
-// publish stores a batch behind the last one. It tries until it is stored (nil), another owner has written (ErrFenced), ctx is
-// done, or the bus refuses it for good.
+// publish stores a batch behind the last one. It tries until it is stored (nil), another owner has written (errFenced) or has the
+// lease (errTaken), the batch is larger than the bus takes (nats.ErrMaxPayload), the connection was closed, or ctx is done.
 func (p *publisher) publish(ctx context.Context, data []byte) error {
 	id := p.node + "." + strconv.FormatUint(p.epoch, 10) + "." + strconv.FormatUint(p.number+1, 10)
+	failing := false
 	for {
 		seq, err := p.attempt(ctx, id, data)
 		switch {
 		case err == nil:
+			if failing {
+				p.log.Info("the bus takes batches again")
+			}
 			p.last = seq
 			p.number++
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, ErrFenced) || errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed):
+		case final(err):
 			return err
+		case !failing:
+			failing = true
+			p.log.Error("the bus does not take a batch; it is tried again", slog.Any("error", err))
 		}
 		select {
 		case <-time.After(retryWait):
@@ -98,15 +114,24 @@ func (p *publisher) publish(ctx context.Context, data []byte) error {
 	}
 }
 
+// final reports whether trying again would change nothing.
+func final(err error) bool {
+	return errors.Is(err, errFenced) || errors.Is(err, errTaken) || errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed)
+}
+
 // attempt sends a batch once, and returns its sequence if it is stored.
 func (p *publisher) attempt(ctx context.Context, id string, data []byte) (seq uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, ackTime)
 	defer cancel()
 	ack, err := p.js.Publish(ctx, p.subject, data, jetstream.WithMsgID(id), jetstream.WithExpectLastSequencePerSubject(p.last), jetstream.WithExpectStream(p.stream), jetstream.WithRetryAttempts(0))
-	if err == nil {
+	switch {
+	case err == nil:
 		return ack.Sequence, nil // a duplicate's is that of the first
-	}
-	if !wrongSequence(err) {
+	case hasCode(err, tooLarge):
+		return 0, nats.ErrMaxPayload // of the stream, which is another limit than the server's
+	case errors.Is(err, jetstream.ErrNoStreamResponse):
+		return 0, errors.Join(wrap("publish for "+p.node, err), p.restore(ctx))
+	case !wrongSequence(err):
 		return 0, wrap("publish for "+p.node, err)
 	}
 	// Something is behind what we know of: our own batch, whose answer was lost, or another owner's.
@@ -116,21 +141,32 @@ func (p *publisher) attempt(ctx context.Context, id string, data []byte) (seq ui
 		return 0, err
 	case last != nil && last.id() == id:
 		return last.Sequence, nil
-	case last == nil: // all of the node's batches are older than the stream keeps, or an admin has taken them away
-		p.last = 0
-		return 0, errEmptied
+	case last != nil:
+		return 0, errFenced
 	}
-	return 0, ErrFenced
+	// All of the node's batches are older than the stream keeps, or an admin has taken them away: there is nothing to stand behind.
+	if err := p.confirm(ctx); err != nil {
+		return 0, err
+	}
+	p.last = 0
+	return 0, errEmptied
 }
 
 // errEmptied: the subject has no messages any more; the next attempt begins it anew.
 var errEmptied = errors.New("bus: the node's batches have gone from the stream")
 
+// tooLarge is the code of a message that is larger than its stream takes (JSStreamMessageExceedsMaximumErr).
+const tooLarge jetstream.ErrorCode = 10054
+
 // wrongSequence reports whether the server refused a message because the one before it is another; replicated streams may
 // have another code for it.
 func wrongSequence(err error) bool {
+	return hasCode(err, jetstream.JSErrCodeStreamWrongLastSequence) || hasCode(err, jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+func hasCode(err error, code jetstream.ErrorCode) bool {
 	var api *jetstream.APIError
-	return errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+	return errors.As(err, &api) && api.ErrorCode == code
 }
 
 // A stored message, as the stream's leader knows it.
@@ -142,12 +178,18 @@ type stored struct {
 }
 
 // id is the message's Nats-Msg-Id.
-func (s *stored) id() string {
-	header, err := nats.DecodeHeadersMsg(s.Header)
-	if err != nil {
-		return ""
-	}
-	return header.Get(jetstream.MsgIDHeader)
+func (s *stored) id() string { return s.header().Get(jetstream.MsgIDHeader) }
+
+// isValue reports whether a message of a bucket holds a value, and is not the mark of one that was deleted or has expired.
+func (s *stored) isValue() bool {
+	h := s.header()
+	return h.Get("KV-Operation") == "" && h.Get("Nats-Marker-Reason") == ""
+}
+
+// header is what the message has of one; nobody can read one that is broken.
+func (s *stored) header() nats.Header {
+	header, _ := nats.DecodeHeadersMsg(s.Header)
+	return header
 }
 
 // lastMessage is the last message of the node, nil if there is none.
@@ -159,6 +201,8 @@ func (p *publisher) lastMessage(ctx context.Context) (*stored, error) {
 // answered by a replica that is behind.
 func lastOf(ctx context.Context, js jetstream.JetStream, stream, subject string) (*stored, error) {
 	what := "ask for the last message of " + subject
+	ctx, cancel := context.WithTimeout(ctx, ackTime) // a request whose connection is lost is never answered
+	defer cancel()
 	request, err := json.Marshal(map[string]string{"last_by_subj": subject})
 	if err != nil {
 		return nil, err

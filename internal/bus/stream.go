@@ -9,8 +9,8 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// GapUnreadable: a batch was not what it should be, and its events are lost to this consumer.
-const GapUnreadable ami.GapReason = "unreadable"
+// gapUnreadable: a batch was not what it should be, and its events are lost to this consumer.
+const gapUnreadable ami.GapReason = "unreadable"
 
 // Events is a Consumer of events and gaps alone, each valid until the next is taken.
 type Events struct {
@@ -39,7 +39,7 @@ func (e *Events) take(ctx context.Context, wait bool) (*ami.Event, error) {
 		switch {
 		case errors.As(err, &version), errors.As(err, &format):
 			e.failed(err)
-			return &ami.Event{Node: node, Received: time.Now(), Gap: &ami.Gap{Reason: GapUnreadable}}, nil
+			return &ami.Event{Node: node, Received: time.Now(), Gap: &ami.Gap{Reason: gapUnreadable}}, nil
 		case err != nil:
 			return nil, err
 		case r.Event != nil:

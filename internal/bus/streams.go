@@ -29,8 +29,15 @@ const (
 func eventStream(cluster string) string { return "AMI_EV_" + subject.StreamName(cluster) }
 func leaseBucket(cluster string) string { return "AMI_LEASE_" + subject.StreamName(cluster) }
 
-// dedupe is how long the server remembers Msg-Ids. The chain of expected sequences protects later retries.
-const dedupe = 2 * time.Minute
+// dedupe is how long the server remembers Msg-Ids: not longer than it keeps messages. The chain of expected sequences protects
+// later retries.
+func (s Storage) dedupe() time.Duration {
+	const usual = 2 * time.Minute
+	if s.Retain > 0 {
+		return min(usual, s.Retain)
+	}
+	return usual
+}
 
 // ensureStream makes the stream of a cluster's batches if there is none.
 func ensureStream(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) error {
@@ -40,27 +47,27 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, cluster string, s
 	}
 	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: eventStream(cluster), Description: "events of Asterisk servers, in batches; see docs/bus.md of amictl", Subjects: []string{subject.AllEvents(cluster)},
-		MaxAge: s.Retain, MaxBytes: s.MaxBytes, Replicas: s.Replicas, Storage: jetstream.FileStorage, Discard: jetstream.DiscardOld, Duplicates: dedupe,
+		MaxAge: s.Retain, MaxBytes: s.MaxBytes, Replicas: s.Replicas, Storage: jetstream.FileStorage, Discard: jetstream.DiscardOld, Duplicates: s.dedupe(),
 	})
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another bridge was faster, with other settings
-		_, err = js.Stream(ctx, eventStream(cluster))
+		err = nil
 	}
 	return wrap("make the stream of cluster "+cluster, err)
 }
 
-// ensureBucket returns the bucket of a cluster's leases, which it makes if there is none.
-func ensureBucket(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) (jetstream.KeyValue, error) {
-	bucket, err := js.KeyValue(ctx, leaseBucket(cluster))
+// ensureBucket makes the bucket of a cluster's leases if there is none.
+func ensureBucket(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) error {
+	_, err := js.KeyValue(ctx, leaseBucket(cluster))
 	if !errors.Is(err, jetstream.ErrBucketNotFound) {
-		return bucket, wrap("look for the leases of cluster "+cluster, err)
+		return wrap("look for the leases of cluster "+cluster, err)
 	}
-	bucket, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+	_, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket: leaseBucket(cluster), Description: "which bridge owns which node; see docs/bus.md of amictl", Replicas: s.Replicas, LimitMarkerTTL: markerTime,
 	})
-	if errors.Is(err, jetstream.ErrBucketExists) {
-		bucket, err = js.KeyValue(ctx, leaseBucket(cluster))
+	if errors.Is(err, jetstream.ErrBucketExists) { // another bridge was faster
+		err = nil
 	}
-	return bucket, wrap("make the leases of cluster "+cluster, err)
+	return wrap("make the leases of cluster "+cluster, err)
 }
 
 // markerTime is how long the mark of a lease that expired stays, for watchers.

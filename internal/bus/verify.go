@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -40,11 +42,10 @@ func Verify(ctx context.Context, conn *nats.Conn, cluster string) ([]*Ledger, er
 	}
 	defer c.Close()
 	v := make(verification)
-	var all []*Ledger
-	for _, n := range info.Nodes {
-		all = append(all, v.of(n.Node).ledger)
+	for _, n := range info.Nodes { // also what has no batches
+		v.of(n.Node)
 	}
-	for c.at.stream < info.last {
+	for info.Messages > 0 && c.at.stream < info.last {
 		message, err := c.message(ctx, true)
 		if err != nil {
 			return nil, err
@@ -54,8 +55,11 @@ func Verify(ctx context.Context, conn *nats.Conn, cluster string) ([]*Ledger, er
 			break
 		}
 	}
-	for _, l := range all {
-		l.Batches = c.read[l.Node]
+	var all []*Ledger
+	for _, node := range slices.Sorted(maps.Keys(v)) {
+		l := v[node].ledger
+		l.Batches = c.read[node]
+		all = append(all, l)
 	}
 	return all, nil
 }
@@ -109,7 +113,7 @@ func (n *nodeCheck) take(r batch.Record) {
 	case r.Event.Gap != nil:
 		l.Gaps++
 		l.Dropped += r.Event.Gap.Dropped
-		if r.Event.Gap.Reason == GapExpired {
+		if r.Event.Gap.Reason == gapExpired {
 			n.fault("batches are missing behind packet %d of session %d", n.seq, n.session)
 		}
 	default:

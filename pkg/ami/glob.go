@@ -11,6 +11,9 @@ import (
 // globMarks are the characters that make a name a pattern.
 const globMarks = `*?[\`
 
+// IsGlob reports whether a name is a pattern for MatchGlob, and may match more than one name.
+func IsGlob(name string) bool { return strings.ContainsAny(name, globMarks) }
+
 // MatchGlob reports whether name matches pattern, in the one dialect for names of nodes, events and actions:
 //
 //   - any text, none included

@@ -7,7 +7,9 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/apntalk/amictl/internal/bus"
+	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/pkg/ami"
 )
 
 // read opens a bus for a subcommand that reads events.
@@ -28,6 +30,15 @@ func read(ctx context.Context, q run.BusQuery) (run.EventStream, error) {
 type stream struct {
 	*bus.Events
 	conn *nats.Conn
+}
+
+// NextBorrowed waits for the next event. A bus that is away for a while comes back; other errors end the stream.
+func (s *stream) NextBorrowed(ctx context.Context) (*ami.Event, error) {
+	ev, err := s.Events.NextBorrowed(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = &fail.Error{Code: fail.CodeLost, Message: fail.Cause(err), Hint: "`amictl bus info` says what there is now"}
+	}
+	return ev, err
 }
 
 func (s *stream) Close() {

@@ -116,12 +116,16 @@ func (b *bridge) start(p *plan) (work func(context.Context, *upstream.Upstream) 
 		return nil, nil, &fail.Error{Code: fail.CodeConnect, Message: fail.Cause(err), Hint: "is the URL of --nats right?"}
 	}
 	o := b.options
-	o.Conn, o.Log, o.Nodes = conn, p.log, p.currentNodes
+	o.Conn, o.Log, o.Nodes, o.Same = conn, p.log, p.currentNodes, upstream.SameNode
 	return func(ctx context.Context, up *upstream.Upstream) error {
 			if up != nil {
 				o.Events = up.Subscribe
 			}
-			return bus.Run(ctx, o)
+			err := bus.Run(ctx, o)
+			if err != nil && ctx.Err() == nil {
+				err = &fail.Error{Code: fail.CodeConnect, Message: fail.Cause(err), Hint: "is JetStream on, and may this user make and use the streams of the cluster? docs/bus.md says what it needs"}
+			}
+			return err
 		}, func() {
 			conn.Close()
 			endServer()

@@ -3,7 +3,6 @@ package tail
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -27,8 +26,6 @@ func (o *options) findBus(r *run.Run) (err error) {
 	switch {
 	case r.HasTo:
 		return fail.Usage(servers, "an action behind `--` needs a server, and events come from the bus here")
-	case len(r.Flags.Labels) > 0:
-		return fail.Usage("-n chooses among the nodes of a bus, by name or glob", "a bus knows no labels")
 	case o.require != "", o.All, o.Route != "", o.Yes, o.DryRun:
 		return fail.Usage(servers, "--require, --all, --route, --yes and --dry-run are for servers, and events come from the bus here")
 	case o.fromStart && o.since != "":
@@ -36,15 +33,13 @@ func (o *options) findBus(r *run.Run) (err error) {
 	case o.spool.Given:
 		return fail.Usage("leave it out", "--spool is for servers: a bus keeps its events until they are read")
 	}
-	return nil
+	o.ofBus, err = o.bus.Nodes(r)
+	return err
 }
 
 // fromBus follows the events of a bus.
 func (t *tailer) fromBus(ctx context.Context) error {
-	q := run.BusQuery{BusAddress: t.options.address, Since: t.options.span.since, All: t.options.fromStart, Log: t.run.Logger()}
-	if !hasGlob(t.run.Flags.Nodes) {
-		q.Nodes = t.run.Flags.Nodes
-	}
+	q := run.BusQuery{BusAddress: t.options.address, Since: t.options.span.since, All: t.options.fromStart, Nodes: t.options.ofBus, Log: t.run.Logger()}
 	events, err := target.OpenBus(ctx, t.run, q)
 	if err != nil {
 		return err
@@ -64,15 +59,6 @@ func (t *tailer) fromBus(ctx context.Context) error {
 		return err
 	}
 	return t.flush()
-}
-
-func hasGlob(names []string) bool {
-	for _, name := range names {
-		if strings.ContainsAny(name, "*?[\\") {
-			return true
-		}
-	}
-	return false
 }
 
 // wanted is what is asked for of a stream, as a subscription would have it.
@@ -101,7 +87,7 @@ func (w *wanted) NextBorrowed(ctx context.Context) (*ami.Event, error) {
 
 func (w *wanted) meets(ev *ami.Event) bool {
 	o := w.t.options
-	if !o.span.since.IsZero() && ev.Received.Before(o.span.since) || !ofNodes(w.t.run.Flags.Nodes, ev.Node) {
+	if !o.span.since.IsZero() && ev.Received.Before(o.span.since) || !ofNodes(o.ofBus, ev.Node) {
 		return false
 	}
 	switch {
@@ -116,7 +102,7 @@ func (w *wanted) meets(ev *ami.Event) bool {
 // ofNodes reports whether a node is meant by names and globs; none mean all.
 func ofNodes(globs []string, node string) bool {
 	for _, glob := range globs {
-		if glob == node || ami.MatchGlob(glob, node) {
+		if ami.MatchGlob(glob, node) {
 			return true
 		}
 	}

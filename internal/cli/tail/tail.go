@@ -85,6 +85,7 @@ type options struct {
 
 	address run.BusAddress // with onBus
 	onBus   bool
+	ofBus   []string // names and globs of its nodes
 	span    replaySpan // what since, until and speed say
 }
 
@@ -336,7 +337,7 @@ func (t *tailer) gap(ev *ami.Event) error {
 	} else if err := t.out.Event(ev); err != nil {
 		return err
 	}
-	if ev.Gap.Reason == ami.GapDisconnect && ev.Gap.Until.IsZero() {
+	if ev.Gap.Reason == ami.GapDisconnect && ev.Gap.Until.IsZero() && !t.options.onBus {
 		t.run.Note("%s: the connection was lost; trying to get it back", ev.Node)
 	}
 	if t.options.failOnGap {

@@ -22,6 +22,7 @@ const waitHelp = `Examples:
   amictl wait --ready --timeout 2m         until a booting server is ready
   amictl wait --until CoreCurrentCalls=0 --timeout 1h -- CoreStatus
 
+With --nats and --cluster, or a context that has them, events come from a bus (docs/bus.md).
 Subscribes first and then sends the action, so the event cannot be missed; events from before the action do not
 count. Prints what it waited for and exits 0; 5 when --timeout is over; 7 when it is over and events are missing; 3
 or 4 when there was no session. --ready waits while connections are refused and the server boots, but not after a
@@ -58,7 +59,7 @@ func WaitCommand(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "until", Usage: "send the action until its answer meets `CONDITION`, such as CoreCurrentCalls=0; may repeat", Value: &o.until.conditions},
 			&cli.GenericFlag{Name: "found", Usage: "with --until: how many items of the answer must meet it: `HOW` is any (if absent), all, none, N or N..M", Value: &o.until.found},
 			&cli.GenericFlag{Name: "every", Usage: "with --until: ask each `TIME` (5s)", Value: &o.until.every},
-		}, o.Fanout.Flags()...),
+		}, append(o.bus.Flags(), o.Fanout.Flags()...)...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.names = c.Args().Slice()
 			return wait(ctx, r, o)
@@ -70,6 +71,8 @@ func WaitCommand(r *run.Run) *cli.Command {
 func wait(ctx context.Context, r *run.Run, o *waitOptions) error {
 	u := &o.until
 	switch {
+	case o.bus.Given() && (o.ready || len(u.conditions) > 0):
+		return fail.Usage("leave --nats and --cluster out", "--ready and --until ask the servers themselves")
 	case o.ready:
 		if len(o.names) > 0 || r.HasTo || len(o.where) > 0 || len(u.conditions) > 0 || u.every.Given || u.found.Asks() || o.DryRun || o.Route != "" {
 			return fail.Usage("`amictl wait --ready && amictl wait …` does one after the other", "--ready goes with nothing else")
@@ -88,6 +91,12 @@ func wait(ctx context.Context, r *run.Run, o *waitOptions) error {
 
 // waitEvents waits within --timeout for as many events as --count says.
 func waitEvents(ctx context.Context, r *run.Run, o *options) error {
+	if err := o.findBus(r); err != nil {
+		return err
+	}
+	if o.onBus && r.Bus == nil {
+		return r.RunDaemon("wait for events of a bus")
+	}
 	t, err := newTailer(r, o, run.Answers)
 	if err != nil {
 		return act.NotDry(err)
@@ -95,7 +104,11 @@ func waitEvents(ctx context.Context, r *run.Run, o *options) error {
 	limited, cancel := context.WithTimeout(ctx, r.Settings.Timeout)
 	defer cancel()
 	t.quietReply = true
-	err = t.live(limited)
+	if o.onBus {
+		err = t.fromBus(limited)
+	} else {
+		err = t.live(limited)
+	}
 	if end := t.end(); err == nil {
 		err = end
 	}

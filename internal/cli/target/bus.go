@@ -26,14 +26,17 @@ func (b *Bus) Flags() []cli.Flag {
 	}
 }
 
-// Address is where the bus is: as the flags say, else the context unless --node or --local say that the servers themselves are
-// meant. ok is false if there is none.
+// Given reports whether the flags name a bus, or a cluster on one.
+func (b *Bus) Given() bool { return b.url != "" || b.cluster != "" }
+
+// Address is where the bus is: as the flags say, else the context unless the nodes are given as URLs, or by --local or
+// --manager-conf: then the servers themselves are meant. ok is false if there is none.
 func (b *Bus) Address(r *run.Run) (a run.BusAddress, ok bool, err error) { return b.AddressOr(r, "") }
 
 // AddressOr is Address where a word may stand in the place of the URL.
 func (b *Bus) AddressOr(r *run.Run, word string) (a run.BusAddress, ok bool, err error) {
 	c := r.Settings.Config.Contexts[r.Settings.Context]
-	if c == nil || r.Flags.Local || slices.ContainsFunc(r.Flags.Nodes, func(n string) bool { return strings.Contains(n, "://") }) {
+	if c == nil || r.Flags.Local || r.Flags.ManagerConf != "" || slices.ContainsFunc(asked(r), isURL) {
 		c = &config.Context{}
 	}
 	a = run.BusAddress{URL: cmp.Or(b.url, c.NATS), Cluster: cmp.Or(b.cluster, c.Cluster)}
@@ -61,6 +64,20 @@ func (b *Bus) AddressOr(r *run.Run, word string) (a run.BusAddress, ok bool, err
 	}
 	return a, true, CheckBusURL(a.URL)
 }
+
+// Nodes are the names and globs that choose among the nodes of a bus; none mean all.
+func (b *Bus) Nodes(r *run.Run) ([]string, error) {
+	if len(r.Flags.Labels) > 0 {
+		return nil, fail.Usage("-n chooses among the nodes of a bus, by name or glob", "a bus knows no labels")
+	}
+	words, err := expandFiles(r, asked(r))
+	if err == nil && slices.ContainsFunc(words, isURL) {
+		err = fail.Usage("without --nats the events come from the servers themselves", "a URL names a server, and the nodes of a bus have names")
+	}
+	return words, err
+}
+
+func isURL(node string) bool { return strings.Contains(node, "://") }
 
 // CheckBusURL refuses what is no NATS URL, and secrets in one: they would show in the process list.
 func CheckBusURL(text string) error {

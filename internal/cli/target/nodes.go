@@ -15,10 +15,7 @@ import (
 // Nodes returns the nodes that a run is about: the union of --node, else AMICTL_NODE, else the context's; labels
 // filter them. There is at least one.
 func Nodes(r *run.Run) ([]ami.Config, error) {
-	wanted := []string(r.Flags.Nodes)
-	if v, ok := r.Env("AMICTL_NODE"); ok && v != "" && len(wanted) == 0 && !r.Flags.Local {
-		wanted = []string{v}
-	}
+	wanted := asked(r)
 	var found []ami.Config
 	var err error
 	switch {
@@ -45,6 +42,14 @@ func Nodes(r *run.Run) ([]ami.Config, error) {
 		Watched(r, &found[i])
 	}
 	return found, nil
+}
+
+// asked are the words for nodes of --node, else of AMICTL_NODE.
+func asked(r *run.Run) []string {
+	if v, _ := r.Env("AMICTL_NODE"); v != "" && len(r.Flags.Nodes) == 0 && !r.Flags.Local {
+		return []string{v}
+	}
+	return r.Flags.Nodes
 }
 
 // namedNodes resolves names, globs, URLs and files of them, each node once.

@@ -108,7 +108,7 @@ func (u *Upstream) SetNodes(nodes []ami.Config) error {
 	}
 	for name, cfg := range u.nodes {
 		at := slices.IndexFunc(nodes, func(n ami.Config) bool { return n.Name == name })
-		if at >= 0 && sameNode(&cfg, &nodes[at]) {
+		if at >= 0 && SameNode(&cfg, &nodes[at]) {
 			continue
 		}
 		_ = u.actions.Remove(name)
@@ -134,8 +134,8 @@ func (u *Upstream) SetNodes(nodes []ami.Config) error {
 	return nil
 }
 
-// sameNode reports whether two configurations lead to the same sessions. Secrets are asked at each login anyway.
-func sameNode(a, b *ami.Config) bool {
+// SameNode reports whether two configurations lead to the same sessions. Secrets are asked at each login anyway.
+func SameNode(a, b *ami.Config) bool {
 	return a.Addr == b.Addr && a.Username == b.Username && a.Auth == b.Auth && reflect.DeepEqual(a.Labels, b.Labels) &&
 		reflect.DeepEqual(a.Filters, b.Filters) && (a.TLS == nil) == (b.TLS == nil) && a.Timeouts == b.Timeouts
 }
