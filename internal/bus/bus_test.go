@@ -79,7 +79,7 @@ func aBatch(text string) []byte {
 }
 
 // readAll reads so many records from the beginning.
-func readAll(t *testing.T, conn *nats.Conn, n int) (all []string) {
+func readAll(t *testing.T, conn *nats.Conn, n int) []string {
 	t.Helper()
 	c, err := Read(t.Context(), conn, ReadOptions{Cluster: "c", Start: Start{All: true}})
 	if err != nil {
@@ -88,6 +88,12 @@ func readAll(t *testing.T, conn *nats.Conn, n int) (all []string) {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	return records(ctx, t, c, n)
+}
+
+// records reads so many records.
+func records(ctx context.Context, t *testing.T, c *Consumer, n int) (all []string) {
+	t.Helper()
 	for range n {
 		_, r, err := c.Next(ctx)
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,7 +15,6 @@ import (
 	"github.com/apntalk/amictl/internal/bus/batch"
 	"github.com/apntalk/amictl/internal/bus/subject"
 	"github.com/apntalk/amictl/pkg/ami"
-	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // A Start says where a consumer begins.
@@ -37,11 +35,11 @@ const gapExpired ami.GapReason = "expired"
 
 // A Consumer reads a cluster's events off the bus, each node's in order. It is for one goroutine.
 type Consumer struct {
-	messages jetstream.MessagesContext
-	came     chan jetstream.Msg // batches that wait; closed behind the last
-	err      error              // why there are no more; valid when came is closed
-	stop     chan struct{}
-	gone     sync.WaitGroup
+	source *source
+	came   chan jetstream.Msg // batches that wait; closed behind the last
+	err    error              // why there are no more; valid when came is closed
+	stop   context.CancelFunc
+	gone   sync.WaitGroup
 
 	reader  *batch.Reader
 	node    string
@@ -64,74 +62,33 @@ func Read(ctx context.Context, conn *nats.Conn, o ReadOptions) (*Consumer, error
 	if err != nil {
 		return nil, err
 	}
-	stream, err := js.Stream(ctx, eventStream(o.Cluster))
-	if err != nil {
-		return nil, wrap("look for the stream of cluster "+o.Cluster, err)
-	}
-	c := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
-	if c.FilterSubjects, err = subjectsOf(ctx, stream, o); err != nil {
+	s := &source{js: js, o: o}
+	if err := s.open(ctx); err != nil {
 		return nil, err
 	}
-	switch {
-	case o.Start.All:
-		c.DeliverPolicy = jetstream.DeliverAllPolicy
-	case !o.Start.Since.IsZero():
-		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &o.Start.Since
-	}
-	ordered, err := stream.OrderedConsumer(ctx, c)
-	if err != nil {
-		return nil, wrap("read the stream of cluster "+o.Cluster, err)
-	}
-	messages, err := ordered.Messages()
-	if err != nil {
-		return nil, wrap("read the stream of cluster "+o.Cluster, err)
-	}
-	r := &Consumer{messages: messages, came: make(chan jetstream.Msg, ahead), stop: make(chan struct{}), reader: batch.NewReader(), places: make(map[string]place), read: make(map[string]uint64)}
-	r.gone.Go(r.fetch)
-	return r, nil
-}
-
-// subjectsOf are the subjects of the nodes that are asked for, none if they cannot be told beforehand. The bus knows nodes by the
-// case in which their bridges write them.
-func subjectsOf(ctx context.Context, stream jetstream.Stream, o ReadOptions) (all []string, err error) {
-	if len(o.Nodes) == 0 || slices.ContainsFunc(o.Nodes, ami.IsGlob) {
-		return nil, nil
-	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(subject.AllEvents(o.Cluster)))
-	if err != nil {
-		return nil, wrap("ask for the nodes of cluster "+o.Cluster, err)
-	}
-	for _, name := range o.Nodes {
-		found := false
-		for subj := range info.State.Subjects {
-			if node, err := subject.Node(subj); err == nil && wire.EqualFold(node, name) {
-				all, found = append(all, subj), true
-			}
-		}
-		if !found { // it may come
-			all = append(all, subject.Events(o.Cluster, name))
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all), nil
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c := &Consumer{source: s, came: make(chan jetstream.Msg, ahead), stop: stop, reader: batch.NewReader(), places: make(map[string]place), read: make(map[string]uint64)}
+	c.gone.Go(func() { c.fetch(reading) })
+	return c, nil
 }
 
 // ahead is how many batches wait for the consumer, beside those that the client fetches ahead.
 const ahead = 16
 
 // fetch moves batches to where they can be taken without waiting.
-func (c *Consumer) fetch() {
+func (c *Consumer) fetch(ctx context.Context) {
 	defer close(c.came)
+	defer c.source.close()
 	for {
-		m, err := c.messages.Next()
+		m, err := c.source.next(ctx)
 		if err != nil {
 			c.err = wrap("read the stream", err)
 			return
 		}
 		select {
 		case c.came <- m:
-		case <-c.stop:
-			c.err = wrap("read the stream", jetstream.ErrMsgIteratorClosed)
+		case <-ctx.Done():
+			c.err = wrap("read the stream", ctx.Err())
 			return
 		}
 	}
@@ -139,11 +96,10 @@ func (c *Consumer) fetch() {
 
 // Close ends the reading. While the bus is away the client's own end may take long, and is not waited for.
 func (c *Consumer) Close() {
-	close(c.stop)
+	c.stop()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		c.messages.Stop()
 		c.gone.Wait()
 	}()
 	select {

@@ -1,0 +1,110 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/apntalk/amictl/internal/bus/subject"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
+)
+
+// A source is the messages of a stream, from a start on. The client follows a stream that its server has for a while not, but not
+// one that was deleted and made anew: it would wait for sequences that may come in years.
+type source struct {
+	js jetstream.JetStream
+	o  ReadOptions
+
+	stream   jetstream.Stream
+	made     time.Time // the stream was
+	messages jetstream.MessagesContext
+}
+
+// open begins to read.
+func (s *source) open(ctx context.Context) (err error) {
+	what := "read the stream of cluster " + s.o.Cluster
+	if s.stream, err = s.js.Stream(ctx, eventStream(s.o.Cluster)); err != nil {
+		return wrap(what, err)
+	}
+	s.made = s.stream.CachedInfo().Created
+	c := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
+	if c.FilterSubjects, err = s.subjects(ctx); err != nil {
+		return err
+	}
+	switch {
+	case s.o.Start.All:
+		c.DeliverPolicy = jetstream.DeliverAllPolicy
+	case !s.o.Start.Since.IsZero():
+		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &s.o.Start.Since
+	}
+	ordered, err := s.stream.OrderedConsumer(ctx, c)
+	if err == nil {
+		s.messages, err = ordered.Messages()
+	}
+	return wrap(what, err)
+}
+
+// subjects are those of the nodes that are asked for, none if they cannot be told beforehand. The bus knows nodes by the case in
+// which their bridges write them.
+func (s *source) subjects(ctx context.Context) (all []string, err error) {
+	if len(s.o.Nodes) == 0 || slices.ContainsFunc(s.o.Nodes, ami.IsGlob) {
+		return nil, nil
+	}
+	info, err := s.stream.Info(ctx, jetstream.WithSubjectFilter(subject.AllEvents(s.o.Cluster)))
+	if err != nil {
+		return nil, wrap("ask for the nodes of cluster "+s.o.Cluster, err)
+	}
+	for _, name := range s.o.Nodes {
+		found := false
+		for subj := range info.State.Subjects {
+			if node, err := subject.Node(subj); err == nil && wire.EqualFold(node, name) {
+				all, found = append(all, subj), true
+			}
+		}
+		if !found { // it may come
+			all = append(all, subject.Events(s.o.Cluster, name))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// lookAfter is how long nothing has to come until a source looks whether its stream is still there.
+const lookAfter = time.Second
+
+// next waits for the next message, until ctx is done.
+func (s *source) next(ctx context.Context) (jetstream.Msg, error) {
+	for {
+		limited, cancel := context.WithTimeout(ctx, lookAfter)
+		m, err := s.messages.Next(jetstream.NextContext(limited))
+		cancel()
+		switch {
+		case err == nil, ctx.Err() != nil, !errors.Is(err, context.DeadlineExceeded):
+			return m, err
+		}
+		s.look(ctx)
+	}
+}
+
+// look begins with the first message of a stream that was made anew. Those that were lost with the one before show in the places of
+// the batches.
+func (s *source) look(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, ackTime)
+	defer cancel()
+	stream, err := s.js.Stream(limited, eventStream(s.o.Cluster))
+	if err != nil || stream.CachedInfo().Created.Equal(s.made) {
+		return // the bus is away, or a bridge has yet to make the stream: it is asked again
+	}
+	anew := &source{js: s.js, o: s.o}
+	anew.o.Start = Start{All: true}
+	if anew.open(limited) == nil { // else it is tried again
+		s.close()
+		*s = *anew
+	}
+}
+
+func (s *source) close() { s.messages.Stop() }
