@@ -39,8 +39,30 @@ func (s Storage) dedupe() time.Duration {
 	return usual
 }
 
-// ensureStream makes the stream of a cluster's batches if there is none.
-func ensureStream(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) error {
+// ensureStream makes the stream of a cluster's batches if there is none. While another bridge makes it the server may refuse it for
+// other reasons than that it is there, such as that it has no room for two of that size.
+func ensureStream(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) (err error) {
+	for range makeAttempts {
+		var refused *jetstream.APIError
+		if err = makeStream(ctx, js, cluster, s); !errors.As(err, &refused) {
+			return err
+		}
+		select {
+		case <-time.After(makeWait):
+		case <-ctx.Done():
+			return err
+		}
+	}
+	return err
+}
+
+const (
+	makeAttempts = 5
+	makeWait     = 100 * time.Millisecond
+)
+
+// makeStream is ensureStream, once.
+func makeStream(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) error {
 	_, err := js.Stream(ctx, eventStream(cluster))
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return wrap("look for the stream of cluster "+cluster, err)
