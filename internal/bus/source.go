@@ -14,32 +14,42 @@ import (
 )
 
 // A source is the messages of a stream, from a start on. The client follows a stream that its server has for a while not, but not
-// one that was deleted and made anew: it would wait for sequences that may come in years.
+// one that was deleted and made anew: it would wait for sequences that may come in years. Nor does it notice by itself when the
+// servers have forgotten its consumer, as they do when they are killed.
 type source struct {
 	js jetstream.JetStream
 	o  ReadOptions
 
 	stream   jetstream.Stream
 	made     time.Time // the stream was
+	filters  []string  // subjects; none: all
 	messages jetstream.MessagesContext
+	last     uint64 // sequence of what was read last, or of what was there before the start; 0: none
+	due      uint64 // sequence of what was there to be read, and had not come, when it was looked for last; 0: none
 }
 
-// open begins to read.
+// open begins to read, behind the last message if there is one.
 func (s *source) open(ctx context.Context) (err error) {
 	what := "read the stream of cluster " + s.o.Cluster
 	if s.stream, err = s.js.Stream(ctx, eventStream(s.o.Cluster)); err != nil {
 		return wrap(what, err)
 	}
-	s.made = s.stream.CachedInfo().Created
-	c := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
-	if c.FilterSubjects, err = s.subjects(ctx); err != nil {
+	info := s.stream.CachedInfo()
+	s.made = info.Created
+	if s.filters, err = s.subjects(ctx); err != nil {
 		return err
 	}
+	c := jetstream.OrderedConsumerConfig{FilterSubjects: s.filters}
 	switch {
-	case s.o.Start.All:
+	case s.last == 0 && s.o.Start.All:
 		c.DeliverPolicy = jetstream.DeliverAllPolicy
-	case !s.o.Start.Since.IsZero():
+	case s.last == 0 && !s.o.Start.Since.IsZero():
 		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &s.o.Start.Since
+	default: // by its number: what a consumer of new messages has to make anew before the first, the client begins with the oldest
+		if s.last == 0 {
+			s.last = info.State.LastSeq
+		}
+		c.DeliverPolicy, c.OptStartSeq = jetstream.DeliverByStartSequencePolicy, s.last+1
 	}
 	ordered, err := s.stream.OrderedConsumer(ctx, c)
 	if err == nil {
@@ -73,7 +83,8 @@ func (s *source) subjects(ctx context.Context) (all []string, err error) {
 	return slices.Compact(all), nil
 }
 
-// lookAfter is how long nothing has to come until a source looks whether its stream is still there.
+// lookAfter is how long nothing has to come until a source looks whether its stream is still there, and whether nothing should have
+// come.
 const lookAfter = time.Second
 
 // next waits for the next message, until ctx is done.
@@ -83,28 +94,62 @@ func (s *source) next(ctx context.Context) (jetstream.Msg, error) {
 		m, err := s.messages.Next(jetstream.NextContext(limited))
 		cancel()
 		switch {
-		case err == nil, ctx.Err() != nil, !errors.Is(err, context.DeadlineExceeded):
+		case err == nil:
+			if at, err := m.Metadata(); err == nil {
+				s.last, s.due = at.Sequence.Stream, 0
+			}
+			return m, nil
+		case ctx.Err() != nil, !errors.Is(err, context.DeadlineExceeded):
 			return m, err
 		}
 		s.look(ctx)
 	}
 }
 
-// look begins with the first message of a stream that was made anew. Those that were lost with the one before show in the places of
-// the batches.
+// look begins anew: with the first message of a stream that was made anew, those that were lost with the one before show in the places
+// of the batches; and behind the last message if the same one is due for a second time.
 func (s *source) look(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, ackTime)
 	defer cancel()
 	stream, err := s.js.Stream(limited, eventStream(s.o.Cluster))
-	if err != nil || stream.CachedInfo().Created.Equal(s.made) {
+	if err != nil {
 		return // the bus is away, or a bridge has yet to make the stream: it is asked again
 	}
-	anew := &source{js: s.js, o: s.o}
-	anew.o.Start = Start{All: true}
+	anew := &source{js: s.js, o: s.o, last: s.last}
+	if stream.CachedInfo().Created.Equal(s.made) {
+		before := s.due
+		if s.due, err = s.firstBehind(limited, stream); err != nil || s.due == 0 || s.due != before {
+			return
+		}
+	} else {
+		anew.last, anew.o.Start = 0, Start{All: true}
+	}
 	if anew.open(limited) == nil { // else it is tried again
 		s.close()
 		*s = *anew
 	}
+}
+
+// firstBehind is the sequence of the first message behind the last that was read; 0: there is none.
+func (s *source) firstBehind(ctx context.Context, stream jetstream.Stream) (first uint64, err error) {
+	if stream.CachedInfo().State.LastSeq <= s.last {
+		return 0, nil
+	}
+	filters := s.filters
+	if len(filters) == 0 {
+		filters = []string{subject.AllEvents(s.o.Cluster)}
+	}
+	for _, filter := range filters {
+		m, err := stream.GetMsg(ctx, s.last+1, jetstream.WithGetMsgSubject(filter))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case err != nil:
+			return 0, err
+		case first == 0 || m.Sequence < first:
+			first = m.Sequence
+		}
+	}
+	return first, nil
 }
 
 func (s *source) close() { s.messages.Stop() }

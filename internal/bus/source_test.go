@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/apntalk/amictl/internal/bus/batch"
 )
 
@@ -57,5 +59,107 @@ func TestStreamDeleted(t *testing.T) {
 	}
 	if all := got(1); all != "D" {
 		t.Errorf("in the last stream is %s", all)
+	}
+}
+
+// A consumer that the bus has forgotten, so that nothing comes from it and nobody says why, is made anew behind what was read. Nothing
+// comes twice, and nothing that was there before the start.
+func TestForgottenConsumer(t *testing.T) {
+	js := withJetStream(t, aBus(t))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	p, err := owning(ctx, js, batch.Owner{Bridge: "a", Epoch: 1, Time: time.Now()}, leaseOurs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish := func(name string) {
+		t.Helper()
+		if err := p.publish(ctx, aBatch("Event: "+name+"\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish("Before")
+	for name, nodes := range map[string][]string{"of all nodes": nil, "of a node": {"pbx"}} {
+		t.Run(name, func(t *testing.T) {
+			s := &source{js: js, o: ReadOptions{Cluster: "c", Nodes: nodes}}
+			if err := s.open(ctx); err != nil {
+				t.Fatal(err)
+			}
+			defer s.close()
+			next := func() uint64 {
+				t.Helper()
+				m, err := s.next(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at, err := m.Metadata()
+				if err != nil {
+					t.Fatal(err)
+				}
+				return at.Sequence.Stream
+			}
+			forget := func() {
+				t.Helper()
+				s.messages.Stop()
+				deaf, err := s.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{"ami.ev.c.nobody"}})
+				if err == nil {
+					s.messages, err = deaf.Messages()
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			forget()
+			publish("One")
+			if at := next(); at != p.last {
+				t.Errorf("message %d comes, and %d was the first since", at, p.last)
+			}
+			forget()
+			publish("Two")
+			publish("Three")
+			if one, two := next(), next(); one != p.last-1 || two != p.last {
+				t.Errorf("messages %d and %d come, want %d and %d", one, two, p.last-1, p.last)
+			}
+		})
+	}
+}
+
+// The client makes a consumer anew when it hears that it was deleted: one that begins with what comes next does not begin with the
+// oldest then.
+func TestDeletedConsumerBeginsWhereItStood(t *testing.T) {
+	js := withJetStream(t, aBus(t))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	p, err := owning(ctx, js, batch.Owner{Bridge: "a", Epoch: 1, Time: time.Now()}, leaseOurs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &source{js: js, o: ReadOptions{Cluster: "c"}}
+	if err := s.open(ctx); err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	came := make(chan uint64, 1)
+	go func() {
+		defer close(came)
+		if m, err := s.next(ctx); err == nil {
+			at, _ := m.Metadata()
+			came <- at.Sequence.Stream
+		}
+	}()
+	for names := s.stream.ConsumerNames(ctx); ; {
+		name, ok := <-names.Name()
+		if !ok {
+			break
+		}
+		if err := s.stream.DeleteConsumer(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.publish(ctx, aBatch("Event: Next\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if at := <-came; at != p.last {
+		t.Errorf("message %d comes, and %d was the first since", at, p.last)
 	}
 }
