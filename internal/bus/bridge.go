@@ -56,13 +56,13 @@ func Run(ctx context.Context, o Options) error {
 	if err := ensureStream(ctx, js, o.Cluster, o.Storage); err != nil {
 		return err
 	}
-	if err := ensureBucket(ctx, js, o.Cluster, o.Storage); err != nil {
-		return err
-	}
 	if o.Events == nil {
 		o.Events = ownSession(o.Log)
 	}
 	b := &bridge{o: o, self: o.Name + "/" + nuid.Next(), js: js, owners: make(map[string]*owner)}
+	if err := b.makeLeases(ctx); err != nil {
+		return err
+	}
 	if b.leases, err = watchLeases(ctx, js, o.Cluster); err != nil {
 		return err
 	}
@@ -125,6 +125,11 @@ func (b *bridge) dropOthers(nodes []ami.Config) {
 			o.end()
 		}
 	}
+}
+
+// makeLeases makes the bucket of the leases if there is none.
+func (b *bridge) makeLeases(ctx context.Context) error {
+	return ensureBucket(ctx, b.js, b.o.Cluster, b.o.Storage)
 }
 
 func (b *bridge) owns(node string) bool {

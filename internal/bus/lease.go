@@ -35,6 +35,8 @@ type lease struct {
 	epoch uint64 // the revision that it began with: greater than that of every lease before it
 	value []byte
 
+	restore func(context.Context) error // makes the bucket anew if it has gone; nil: nobody does
+
 	turn     chan struct{} // has room for whoever writes the lease: two at once would take each other for another bridge
 	revision uint64        // of what we wrote last; whose turn it is may use it
 }
@@ -45,12 +47,12 @@ func leaseSubject(cluster, node string) string {
 
 // acquire takes a node's lease, which is free at the revision that the caller has seen (0: it was never there, or has gone), or
 // whose holder is taken for dead. Another revision than that is errTaken.
-func acquire(ctx context.Context, js jetstream.JetStream, cluster, node, bridge string, seen uint64) (*lease, error) {
+func acquire(ctx context.Context, js jetstream.JetStream, cluster, node, bridge string, seen uint64, restore func(context.Context) error) (*lease, error) {
 	value, err := json.Marshal(holder{bridge, time.Now().UTC()})
 	if err != nil {
 		return nil, err
 	}
-	l := &lease{js: js, key: leaseSubject(cluster, node), value: value, turn: make(chan struct{}, 1)}
+	l := &lease{js: js, key: leaseSubject(cluster, node), value: value, restore: restore, turn: make(chan struct{}, 1)}
 	if l.epoch, err = l.write(ctx, seen); err != nil {
 		return nil, err
 	}
@@ -67,6 +69,10 @@ func (l *lease) write(ctx context.Context, seen uint64) (revision uint64, err er
 		return ack.Sequence, nil
 	case wrongSequence(err):
 		return 0, errTaken
+	case errors.Is(err, jetstream.ErrNoStreamResponse) && l.restore != nil:
+		if err = l.restore(ctx); err == nil {
+			return 0, errTaken // as far as anybody knows: what was there has gone
+		}
 	}
 	return 0, wrap("write a lease", err)
 }

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -19,11 +20,11 @@ import (
 func TestLease(t *testing.T) {
 	js := withJetStream(t, aBus(t))
 	ctx := t.Context()
-	mine, err := acquire(ctx, js, "c", "pbx.1", "a", 0)
+	mine, err := acquire(ctx, js, "c", "pbx.1", "a", 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := acquire(ctx, js, "c", "pbx.1", "b", 0); !errors.Is(err, errTaken) {
+	if _, err := acquire(ctx, js, "c", "pbx.1", "b", 0, nil); !errors.Is(err, errTaken) {
 		t.Errorf("two have it: %v", err)
 	}
 	if err := mine.renew(ctx); err != nil {
@@ -37,7 +38,7 @@ func TestLease(t *testing.T) {
 	if err := mine.renew(ctx); err != nil || mine.revision <= last.Sequence || mine.revision == 1<<40 {
 		t.Errorf("a renewal whose answer was lost: %v, revision %d", err, mine.revision)
 	}
-	theirs, err := acquire(ctx, js, "c", "pbx.1", "b", mine.revision) // who takes us for dead
+	theirs, err := acquire(ctx, js, "c", "pbx.1", "b", mine.revision, nil) // who takes us for dead
 	if err != nil || theirs.epoch <= mine.epoch {
 		t.Fatalf("taking over: %v", err)
 	}
@@ -62,7 +63,7 @@ func TestLease(t *testing.T) {
 	if s.holder != "" {
 		t.Errorf("a lease that was given back is %q's", s.holder)
 	}
-	if next, err := acquire(ctx, js, "c", "pbx.1", "c", s.revision); err != nil || next.epoch <= theirs.epoch {
+	if next, err := acquire(ctx, js, "c", "pbx.1", "c", s.revision, nil); err != nil || next.epoch <= theirs.epoch {
 		t.Errorf("the next one: %v", err)
 	}
 }
@@ -71,7 +72,7 @@ func TestLease(t *testing.T) {
 func TestLeaseExpired(t *testing.T) {
 	js := withJetStream(t, aBus(t))
 	ctx := t.Context()
-	mine, err := acquire(ctx, js, "c", "pbx", "a", 0)
+	mine, err := acquire(ctx, js, "c", "pbx", "a", 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +94,44 @@ func TestLeaseExpired(t *testing.T) {
 	}
 	if err := mine.renew(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// An admin deletes all leases: an owner has his own again, and what is free can be taken.
+func TestLeasesDeleted(t *testing.T) {
+	js := withJetStream(t, aBus(t))
+	ctx := t.Context()
+	restore := func(ctx context.Context) error { return ensureBucket(ctx, js, "c", Storage{Replicas: 1}) }
+	remove := func() {
+		t.Helper()
+		if err := js.DeleteKeyValue(ctx, leaseBucket("c")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mine, err := acquire(ctx, js, "c", "pbx", "a", 0, restore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove()
+	if err := mine.renew(ctx); err != nil {
+		t.Errorf("the owner does not get it again: %v", err)
+	}
+	if _, err := acquire(ctx, js, "c", "pbx", "b", 0, restore); !errors.Is(err, errTaken) {
+		t.Errorf("another one can have it: %v", err)
+	}
+	remove()
+	if _, err := acquire(ctx, js, "c", "pbx", "b", mine.revision, restore); !errors.Is(err, errTaken) {
+		t.Errorf("a lease that was deleted is free at its old revision: %v", err)
+	}
+	theirs, err := acquire(ctx, js, "c", "pbx", "b", 0, restore)
+	if err != nil {
+		t.Fatalf("it is not free: %v", err)
+	}
+	if err := theirs.renew(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := mine.renew(ctx); !errors.Is(err, errTaken) {
+		t.Errorf("two have it: %v", err)
 	}
 }
 
@@ -121,7 +160,7 @@ func TestLeaseWithoutOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := acquire(t.Context(), js, "c", "pbx", string(beat.Data), 0); err != nil {
+	if _, err := acquire(t.Context(), js, "c", "pbx", string(beat.Data), 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	known.Store(true)

@@ -37,7 +37,7 @@ const (
 
 // run owns the node until stop, ctx or the loss of the lease.
 func (o *owner) run(ctx context.Context, seen uint64) {
-	l, err := acquire(ctx, o.bridge.js, o.bridge.o.Cluster, o.node.Name, o.bridge.self, seen)
+	l, err := acquire(ctx, o.bridge.js, o.bridge.o.Cluster, o.node.Name, o.bridge.self, seen, o.bridge.makeLeases)
 	if err != nil {
 		if errors.Is(err, errTaken) {
 			o.bridge.leases.refresh(ctx, o.node.Name) // it is not as we knew it
