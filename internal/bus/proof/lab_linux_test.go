@@ -249,8 +249,9 @@ type reader struct {
 	gone sync.WaitGroup
 	err  error // valid when gone
 
-	mu   sync.Mutex // guards book
+	mu   sync.Mutex // guards what follows
 	book *book
+	at   time.Time // of the last record
 }
 
 func (l *lab) newReader() *reader {
@@ -275,7 +276,8 @@ func (l *lab) newReader() *reader {
 				return
 			}
 			r.mu.Lock()
-			r.book.take(name, record, time.Now())
+			r.at = time.Now()
+			r.book.take(name, record, r.at)
 			r.mu.Unlock()
 		}
 	})
@@ -293,6 +295,13 @@ func (r *reader) has(is func(*book) bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return is(r.book)
+}
+
+// latest is when the last record came.
+func (r *reader) latest() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.at
 }
 
 // finish ends the reading.

@@ -58,7 +58,7 @@ func start(t testing.TB, name string, env []string, program string, args ...stri
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("%s wrote at last:\n%s", name, p.tail(12))
+			t.Logf("%s wrote at last:\n%s", name, p.tail(40))
 		}
 	})
 	return p
