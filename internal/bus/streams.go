@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -25,9 +26,14 @@ const (
 	DefaultReplicas = 1
 )
 
-// Names of what a cluster has in JetStream. A name there is a token, too.
+// Names of what a cluster has in JetStream. A name there is a token, too; that of a bucket may have nothing but letters, digits, - and
+// _, which stands for % then, and so has to be written as _5F itself.
 func eventStream(cluster string) string { return "AMI_EV_" + subject.StreamName(cluster) }
-func leaseBucket(cluster string) string { return "AMI_LEASE_" + subject.StreamName(cluster) }
+func leaseBucket(cluster string) string {
+	return "AMI_LEASE_" + bucketToken.Replace(subject.Token(cluster))
+}
+
+var bucketToken = strings.NewReplacer("_", "_5F", "%", "_")
 
 // dedupe is how long the server remembers Msg-Ids: not longer than it keeps messages. The chain of expected sequences protects
 // later retries.

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -8,6 +9,24 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
+
+// Whatever a cluster is called, it has a stream and leases, and no other cluster has the same.
+func TestNamesOfClusters(t *testing.T) {
+	js := withJetStream(t, aBus(t))
+	seen := make(map[string]bool)
+	for _, name := range []string{"prod", "pbx.example.com", "a b", "a_20b", "a=20b", "a_b", "a_5Fb", "büro", "%", "*", ">", "$G/1"} {
+		s := Storage{Replicas: 1, MaxBytes: 1 << 20}
+		if err := errors.Join(ensureStream(t.Context(), js, name, s), ensureBucket(t.Context(), js, name, s)); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+		for _, made := range []string{eventStream(name), leaseBucket(name)} {
+			if seen[made] {
+				t.Errorf("%q shares %s with another cluster", name, made)
+			}
+			seen[made] = true
+		}
+	}
+}
 
 // Bridges that begin at once want the same stream, of which a server may have room for one.
 func TestStreamMadeAtOnce(t *testing.T) {
