@@ -17,13 +17,19 @@ type Access struct {
 	Name  string // that the server's admin sees
 }
 
-const dialTime = 5 * time.Second
+const (
+	dialTime = 5 * time.Second
+	// A connection on which nothing comes back is given up after three times as long: a firewall that has forgotten it does not say
+	// so, and the client's own two minutes would keep a bridge away for as many.
+	pingEvery = 3 * time.Second
+)
 
 // Dial connects to a bus, and stays connected as far as it can: the connection is made again whenever it is lost. Without any
 // server there it fails at once.
 func Dial(a Access, log *slog.Logger) (*nats.Conn, error) {
 	options := []nats.Option{
 		nats.Name(a.Name), nats.Timeout(dialTime), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, time.Second),
+		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(2),
 		nats.IgnoreAuthErrorAbort(), // a bus that is being set up refuses for a while
 		nats.ReconnectBufSize(-1),   // what is not on the wire is not sent: nothing may go out late
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
