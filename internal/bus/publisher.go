@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"time"
@@ -134,6 +135,7 @@ func (p *publisher) attempt(ctx context.Context, id string, data []byte) (seq ui
 	case !wrongSequence(err):
 		return 0, wrap("publish for "+p.node, err)
 	}
+	err0 := err
 	// Something is behind what we know of: our own batch, whose answer was lost, or another owner's.
 	last, err := p.lastMessage(ctx)
 	switch {
@@ -142,7 +144,7 @@ func (p *publisher) attempt(ctx context.Context, id string, data []byte) (seq ui
 	case last != nil && last.id() == id:
 		return last.Sequence, nil
 	case last != nil:
-		return 0, errFenced
+		return 0, fmt.Errorf("%w: %s stands at %d, and %d was our last; %s: %w", errFenced, last.id(), last.Sequence, p.last, id, err0)
 	}
 	// All of the node's batches are older than the stream keeps, or an admin has taken them away: there is nothing to stand behind.
 	if err := p.confirm(ctx); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,7 +62,14 @@ func newLab(t testing.TB, s *servers, nodes int, storage ...string) *lab {
 
 // tell says how far everything is, for who looks for the reason of a failure.
 func (l *lab) tell() {
-	info := infoOf(l.js, "AMI_EV_"+l.cluster)
+	stacks := make([]byte, 8<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for g := range strings.SplitSeq(string(stacks), "\n\n") {
+		if strings.Contains(g, "jetstream.") || strings.Contains(g, "internal/bus.") {
+			l.t.Log(g)
+		}
+	}
+	info := infoOf(l.js, "AMI_EV_"+subject.StreamName(l.cluster))
 	if info != nil {
 		l.t.Logf("the stream: %+v", info.State)
 	}
@@ -74,24 +82,34 @@ func (l *lab) tell() {
 func (l *lab) bridge(name, url string, addr func(*node) string) *bridge {
 	l.t.Helper()
 	b := &bridge{name: name, url: cmp.Or(url, l.servers.urls()), config: filepath.Join(l.dir, l.cluster+"-"+name+".toml")}
+	if err := os.WriteFile(b.config, []byte(l.config(b, addr)), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	l.bridges[name] = b
+	l.startBridge(b)
+	return b
+}
+
+// config is a bridge's configuration, with a context that has the bus, and one of the servers alone.
+func (l *lab) config(b *bridge, addr func(*node) string) string {
+	l.t.Helper()
 	secret := filepath.Join(l.dir, "secret")
+	if err := os.WriteFile(secret, []byte(amitest.DefaultSecret+"\n"), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "context = \"lab\"\n[contexts.lab]\nuser = %q\nsecret = \"file:%s\"\nnats = %q\ncluster = %q\n", amitest.DefaultUser, secret, b.url, l.cluster)
+	fmt.Fprintf(&text, "[contexts.servers]\nuser = %q\nsecret = \"file:%s\"\n", amitest.DefaultUser, secret)
 	for _, n := range l.nodes.all {
 		at := n.Addr()
 		if addr != nil {
 			at = addr(n)
 		}
-		fmt.Fprintf(&text, "[contexts.lab.nodes.%s]\nurl = \"ami://%s\"\n", n.Name(), at)
-	}
-	for path, text := range map[string]string{secret: amitest.DefaultSecret + "\n", b.config: text.String()} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			l.t.Fatal(err)
+		for _, c := range []string{"lab", "servers"} {
+			fmt.Fprintf(&text, "[contexts.%s.nodes.%s]\nurl = \"ami://%s\"\n", c, n.Name(), at)
 		}
 	}
-	l.bridges[name] = b
-	l.startBridge(b)
-	return b
+	return text.String()
 }
 
 func (l *lab) startBridge(b *bridge) {
@@ -108,7 +126,7 @@ func (l *lab) env(config string) []string {
 // read begins to read once a bridge has made the stream.
 func (l *lab) read() {
 	l.t.Helper()
-	eventually(l.t, "a bridge has made the stream", func() bool { return infoOf(l.js, "AMI_EV_"+l.cluster) != nil })
+	eventually(l.t, "a bridge has made the stream", func() bool { return infoOf(l.js, "AMI_EV_"+subject.StreamName(l.cluster)) != nil })
 	l.reader = l.newReader()
 }
 

@@ -21,7 +21,7 @@ const (
 )
 
 // patience is how long a run waits for what has to come.
-const patience = 90 * time.Second
+const patience = 60 * time.Second
 
 // amictld is the program that is put to the proof, built once.
 var amictld string

@@ -3,6 +3,7 @@ package proof
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -141,13 +142,16 @@ func infoOf(js jetstream.JetStream, stream string) *jetstream.StreamInfo {
 	return s.CachedInfo()
 }
 
-// freePort is HOST:PORT of a port that nobody listens at.
+// freePort is HOST:PORT of a port that nobody listens at, and that the system gives nobody else by itself.
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 15_000+rand.IntN(15_000)))
+		if err == nil {
+			defer func() { _ = l.Close() }()
+			return l.Addr().String()
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
