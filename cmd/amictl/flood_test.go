@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -22,26 +21,6 @@ const shapePrefix = "shape:"
 // many events a second, or with "max" as many as are read, or with "answers" a simulated Asterisk.
 const serverVariable = "AMICTL_TEST_SERVER"
 
-// floodPackets are events as Asterisk sends them, with their usual sizes.
-func floodPackets() string {
-	var b strings.Builder
-	for i := 0; b.Len() < 1<<20; i++ {
-		channel := fmt.Sprintf("PJSIP/100-%08x", i)
-		head := func(event string) {
-			b.WriteString("Event: " + event + "\r\nPrivilege: call,all\r\nChannel: " + channel + "\r\nChannelState: 6\r\nChannelStateDesc: Up\r\n" +
-				"CallerIDNum: 100\r\nCallerIDName: Alice\r\nConnectedLineNum: 200\r\nConnectedLineName: Bob\r\nLanguage: en\r\nAccountCode: \r\n" +
-				"Context: default\r\nExten: 200\r\nPriority: 1\r\nUniqueid: 1795435200." + strconv.Itoa(i) + "\r\nLinkedid: 1795435200." + strconv.Itoa(i) + "\r\n")
-		}
-		head("Newchannel")
-		b.WriteString("\r\n")
-		head("VarSet")
-		b.WriteString("Variable: CAMPAIGN\r\nValue: spring\r\n\r\n")
-		head("Hangup")
-		b.WriteString("Cause: 16\r\nCause-txt: Normal Clearing\r\n\r\n")
-	}
-	return b.String()
-}
-
 // serve serves until its standard input is closed, and prints its address.
 func serve() {
 	if os.Getenv(serverVariable) == "answers" {
@@ -56,7 +35,7 @@ func serve() {
 		panic(err)
 	}
 	fmt.Println(l.Addr())
-	packets := []byte(floodPackets())
+	packets := []byte(shapes.Calls())
 	if name, ok := strings.CutPrefix(os.Getenv(serverVariable), shapePrefix); ok {
 		packets = []byte(shapePackets(name))
 	}
@@ -75,22 +54,9 @@ func serve() {
 
 func floodSession(c net.Conn, packets []byte, rate float64) {
 	defer func() { _ = c.Close() }()
-	_, _ = c.Write([]byte("Asterisk Call Manager/11.0.0\r\n"))
-	in := bufio.NewReader(c)
-	id := ""
-	for {
-		line, err := in.ReadString('\n')
-		if err != nil {
-			return
-		}
-		if v, ok := strings.CutPrefix(line, "ActionID: "); ok {
-			id = strings.TrimSpace(v)
-		}
-		if line == "\r\n" {
-			break
-		}
+	if shapes.LetIn(c) != nil {
+		return
 	}
-	_, _ = c.Write([]byte("Response: Success\r\nActionID: " + id + "\r\nMessage: Authentication accepted\r\n\r\n"))
 	events := float64(bytes.Count(packets, []byte("\r\n\r\n")))
 	for start, sent := time.Now(), 0.0; ; sent += events {
 		if rate > 0 {

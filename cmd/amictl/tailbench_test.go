@@ -17,6 +17,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/shapes"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -102,7 +103,7 @@ func benchmarkTail(b *testing.B, rate, format string, more ...string) {
 	addr := startServer(b, rate)
 	args := []string{"tail", "--node", "ami://admin@" + addr, "-o", format, "-q", "--count", strconv.Itoa(b.N)}
 	r := benchUser(b)("", append(args, more...)...)
-	b.SetBytes(int64(len(floodPackets()) / strings.Count(floodPackets(), "\r\n\r\n")))
+	b.SetBytes(int64(len(shapes.Calls()) / strings.Count(shapes.Calls(), "\r\n\r\n")))
 	b.ResetTimer()
 	start, used := time.Now(), processorTime(b)
 	if status := cli.Execute(b.Context(), r); status != fail.ExitOK {

@@ -13,6 +13,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/shapes"
 )
 
 // BenchmarkTailFrom is `tail --from` of a record against the same events in a capture of what a server sent: to JSON lines, to
@@ -37,7 +38,7 @@ const replayEvents = 400_000
 
 func replayFiles(b *testing.B) (capture, record string) {
 	b.Helper()
-	packets := floodPackets()
+	packets := shapes.Calls()
 	each := strings.Count(packets, "\r\n\r\n")
 	capture, record = filepath.Join(b.TempDir(), "capture.txt"), filepath.Join(b.TempDir(), "events.jsonl")
 	if err := os.WriteFile(capture, []byte(strings.Repeat(packets, replayEvents/each+1)), 0o600); err != nil {

@@ -270,6 +270,7 @@ type reader struct {
 	mu   sync.Mutex // guards what follows
 	book *book
 	at   time.Time // of the last record
+	told func(number uint64, at time.Time)
 }
 
 func (l *lab) newReader() *reader {
@@ -296,6 +297,9 @@ func (l *lab) newReader() *reader {
 			r.mu.Lock()
 			r.at = time.Now()
 			r.book.take(name, record, r.at)
+			if r.told != nil {
+				r.told(r.book.of(name).last, r.at)
+			}
 			r.mu.Unlock()
 		}
 	})
@@ -313,6 +317,13 @@ func (r *reader) has(is func(*book) bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return is(r.book)
+}
+
+// hear tells of each record when it came, and which number the last event has.
+func (r *reader) hear(told func(number uint64, at time.Time)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told = told
 }
 
 // latest is when the last record came.
