@@ -135,16 +135,18 @@ func (p *publisher) attempt(ctx context.Context, id string, data []byte) (seq ui
 	case !wrongSequence(err):
 		return 0, wrap("publish for "+p.node, err)
 	}
-	err0 := err
-	// Something is behind what we know of: our own batch, whose answer was lost, or another owner's.
+	// Something is behind what we know of: our own batch, whose answer was lost, or another owner's. Or a leader of replicas has not
+	// yet put away that our batch before this one, which it has acknowledged, is stored.
 	last, err := p.lastMessage(ctx)
 	switch {
 	case err != nil:
 		return 0, err
 	case last != nil && last.id() == id:
 		return last.Sequence, nil
+	case last != nil && last.Sequence == p.last:
+		return 0, errInProcess
 	case last != nil:
-		return 0, fmt.Errorf("%w: %s stands at %d, and %d was our last; %s: %w", errFenced, last.id(), last.Sequence, p.last, id, err0)
+		return 0, fmt.Errorf("%w: its batch %s stands at %d, and our last at %d", errFenced, last.id(), last.Sequence, p.last)
 	}
 	// All of the node's batches are older than the stream keeps, or an admin has taken them away: there is nothing to stand behind.
 	if err := p.confirm(ctx); err != nil {
@@ -153,6 +155,9 @@ func (p *publisher) attempt(ctx context.Context, id string, data []byte) (seq ui
 	p.last = 0
 	return 0, errEmptied
 }
+
+// errInProcess: nobody has written; the next attempt may be taken.
+var errInProcess = errors.New("bus: the batch before is still in process")
 
 // errEmptied: the subject has no messages any more; the next attempt begins it anew.
 var errEmptied = errors.New("bus: the node's batches have gone from the stream")

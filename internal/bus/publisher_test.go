@@ -9,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/apntalk/amictl/internal/bus/batch"
+	"github.com/apntalk/amictl/internal/natsserver"
 	"github.com/apntalk/amictl/internal/bus/subject"
 )
 
@@ -67,6 +69,41 @@ func TestPublisher(t *testing.T) {
 	want := "owner a 10;gap disconnect;A0;A1;A2;A3;owner b 11;gap disconnect;B0;owner new 12;gap disconnect"
 	if got := strings.Join(readAll(t, js.Conn(), 11), ";"); got != want {
 		t.Errorf("on the bus is\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A leader of replicas may refuse a batch because it has not put the one before away yet. That is no other owner.
+func TestBatchInProcess(t *testing.T) {
+	nobody, err := natsserver.Start(natsserver.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nobody.Close)
+	url := nobody.URL()
+	js, err := jetstream.New(dial(t, url))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := dial(t, url) // in place of JetStream
+	answer := func(subj string, texts ...string) {
+		t.Helper()
+		n := 0
+		if _, err := server.Subscribe(subj, func(m *nats.Msg) {
+			_ = m.Respond([]byte(texts[min(n, len(texts)-1)]))
+			n++
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := newPublisher(js, "c", "pbx", slog.New(slog.DiscardHandler))
+	p.epoch, p.number, p.last = 3, 6, 70
+	answer(p.subject, `{"error":{"code":400,"err_code":10164,"description":"wrong last sequence"}}`, `{"stream":"`+p.stream+`","seq":71}`)
+	answer("$JS.API.STREAM.MSG.GET."+p.stream, `{"message":{"seq":70}}`)
+	if err := server.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.publish(t.Context(), aBatch("Event: A\r\n\r\n")); err != nil || p.last != 71 {
+		t.Errorf("%v, sequence %d", err, p.last)
 	}
 }
 
