@@ -13,8 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/apntalk/amictl/internal/bus/batch"
-	"github.com/apntalk/amictl/internal/natsserver"
 	"github.com/apntalk/amictl/internal/bus/subject"
+	"github.com/apntalk/amictl/internal/natsserver"
 )
 
 // owning takes the node over for a publisher whose lease is a function.

@@ -46,6 +46,7 @@ func flood() {
 					if shapes.LetIn(c) == nil {
 						<-begin
 						sendCalls(c, events, rate)
+						_, _ = io.Copy(io.Discard, c) // until the client goes
 					}
 				}()
 			}
@@ -58,7 +59,7 @@ func flood() {
 	}
 }
 
-// sendCalls sends so many events of calls, and leaves the connection open.
+// sendCalls sends so many events of calls.
 func sendCalls(c net.Conn, events, rate float64) {
 	packets := strings.SplitAfter(shapes.Calls(), "\r\n\r\n")
 	const some = 100
