@@ -25,6 +25,7 @@ type source struct {
 	filters  []string  // subjects; none: all
 	messages jetstream.MessagesContext
 	last     uint64 // sequence of what was read last, or of what was there before the start; 0: none
+	broken   bool   // messages gives none any more
 	due      uint64 // sequence of what was there to be read, and had not come, when it was looked for last; 0: none
 }
 
@@ -39,7 +40,8 @@ func (s *source) open(ctx context.Context) (err error) {
 	if s.filters, err = s.subjects(ctx); err != nil {
 		return err
 	}
-	c := jetstream.OrderedConsumerConfig{FilterSubjects: s.filters}
+	// The client would try for good to make a consumer of the same name anew, also one that was to be on a server which has gone.
+	c := jetstream.OrderedConsumerConfig{FilterSubjects: s.filters, MaxResetAttempts: 1}
 	switch {
 	case s.last == 0 && s.o.Start.All:
 		c.DeliverPolicy = jetstream.DeliverAllPolicy
@@ -87,27 +89,36 @@ func (s *source) subjects(ctx context.Context) (all []string, err error) {
 // come.
 const lookAfter = time.Second
 
-// next waits for the next message, until ctx is done.
+// next waits for the next message, until ctx is done or the connection was closed.
 func (s *source) next(ctx context.Context) (jetstream.Msg, error) {
 	for {
-		limited, cancel := context.WithTimeout(ctx, lookAfter)
-		m, err := s.messages.Next(jetstream.NextContext(limited))
-		cancel()
-		switch {
-		case err == nil:
-			if at, err := m.Metadata(); err == nil {
-				s.last, s.due = at.Sequence.Stream, 0
+		if s.broken {
+			select {
+			case <-time.After(retryWait):
+			case <-ctx.Done():
+				return nil, ctx.Err()
 			}
-			return m, nil
-		case ctx.Err() != nil, !errors.Is(err, context.DeadlineExceeded):
-			return m, err
+		} else {
+			limited, cancel := context.WithTimeout(ctx, lookAfter)
+			m, err := s.messages.Next(jetstream.NextContext(limited))
+			s.broken = err != nil && limited.Err() == nil
+			cancel()
+			switch {
+			case err == nil:
+				if at, err := m.Metadata(); err == nil {
+					s.last, s.due = at.Sequence.Stream, 0
+				}
+				return m, nil
+			case ctx.Err() != nil, s.js.Conn().IsClosed():
+				return nil, err
+			}
 		}
 		s.look(ctx)
 	}
 }
 
 // look begins anew: with the first message of a stream that was made anew, those that were lost with the one before show in the places
-// of the batches; and behind the last message if the same one is due for a second time.
+// of the batches; and behind the last message if the consumer is broken, or the same message is due for a second time.
 func (s *source) look(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, ackTime)
 	defer cancel()
@@ -116,13 +127,13 @@ func (s *source) look(ctx context.Context) {
 		return // the bus is away, or a bridge has yet to make the stream: it is asked again
 	}
 	anew := &source{js: s.js, o: s.o, last: s.last}
-	if stream.CachedInfo().Created.Equal(s.made) {
-		before := s.due
+	switch before := s.due; {
+	case !stream.CachedInfo().Created.Equal(s.made):
+		anew.last, anew.o.Start = 0, Start{All: true}
+	case !s.broken:
 		if s.due, err = s.firstBehind(limited, stream); err != nil || s.due == 0 || s.due != before {
 			return
 		}
-	} else {
-		anew.last, anew.o.Start = 0, Start{All: true}
 	}
 	if anew.open(limited) == nil { // else it is tried again
 		s.close()

@@ -114,11 +114,16 @@ func TestForgottenConsumer(t *testing.T) {
 			if at := next(); at != p.last {
 				t.Errorf("message %d comes, and %d was the first since", at, p.last)
 			}
-			forget()
+			s.messages.Stop() // and one that the client has given up
 			publish("Two")
 			publish("Three")
 			if one, two := next(), next(); one != p.last-1 || two != p.last {
 				t.Errorf("messages %d and %d come, want %d and %d", one, two, p.last-1, p.last)
+			}
+			forget()
+			publish("Four")
+			if at := next(); at != p.last {
+				t.Errorf("message %d comes, want %d", at, p.last)
 			}
 		})
 	}
