@@ -22,7 +22,8 @@ var errFenced = errors.New("bus: another bridge owns the node now")
 
 // Times of a publish.
 const (
-	ackTime   = 5 * time.Second        // for one attempt
+	sendTime  = 2 * time.Second        // for one attempt: so soon the log says that the bus takes nothing, and an election is noticed to be over
+	ackTime   = 5 * time.Second        // for one request
 	retryWait = 250 * time.Millisecond // between two; an election takes seconds
 )
 
@@ -122,9 +123,9 @@ func final(err error) bool {
 
 // attempt sends a batch once, and returns its sequence if it is stored.
 func (p *publisher) attempt(ctx context.Context, id string, data []byte) (seq uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, ackTime)
+	sending, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	ack, err := p.js.Publish(ctx, p.subject, data, jetstream.WithMsgID(id), jetstream.WithExpectLastSequencePerSubject(p.last), jetstream.WithExpectStream(p.stream), jetstream.WithRetryAttempts(0))
+	ack, err := p.js.Publish(sending, p.subject, data, jetstream.WithMsgID(id), jetstream.WithExpectLastSequencePerSubject(p.last), jetstream.WithExpectStream(p.stream), jetstream.WithRetryAttempts(0))
 	switch {
 	case err == nil:
 		return ack.Sequence, nil // a duplicate's is that of the first
