@@ -23,6 +23,7 @@ func oneBridge(t *testing.T, bridges ...string) (l *lab, stop func()) {
 
 // An admin deletes the stream: a bridge makes it anew, the consumer goes on in it, and what was lost with the old one is within a gap.
 func TestStreamDeletedByAnAdmin(t *testing.T) {
+	t.Parallel()
 	l, stop := oneBridge(t)
 	rounds := times(2, 20)
 	for range rounds {
@@ -38,6 +39,7 @@ func TestStreamDeletedByAnAdmin(t *testing.T) {
 
 // An admin deletes the leases: they are taken anew, and no two bridges own a node.
 func TestLeasesDeletedByAnAdmin(t *testing.T) {
+	t.Parallel()
 	l, stop := oneBridge(t, "b")
 	rounds := times(2, 20)
 	for range rounds {
@@ -69,6 +71,7 @@ func leased(l *lab) int {
 
 // Two clusters of one bus know nothing of each other, though their nodes and bridges have the same names.
 func TestTwoClusters(t *testing.T) {
+	t.Parallel()
 	one, stop := oneBridge(t)
 	other := &lab{t: t, dir: t.TempDir(), cluster: cluster + ".2", servers: one.servers, js: one.js, nodes: startNodes(t, 4), bridges: make(map[string]*bridge), storage: []string{"--max-bytes", "1G"}}
 	other.bridge("a", "", nil)
@@ -92,6 +95,7 @@ func TestTwoClusters(t *testing.T) {
 
 // Two sets of servers are given the same cluster's name by mistake: their nodes have other names, and none is lost or mixed up.
 func TestOneNameForTwoClusters(t *testing.T) {
+	t.Parallel()
 	one, stop := oneBridge(t)
 	other := &lab{t: t, dir: t.TempDir(), cluster: cluster, servers: one.servers, js: one.js, nodes: startNodes(t, 8), bridges: make(map[string]*bridge)}
 	other.nodes.all = other.nodes.all[4:] // pbx5 and on

@@ -52,12 +52,14 @@ func (w *wired) cut(bridge string, bus, ami, cut bool) {
 // A bridge is cut off from the bus, from Asterisk, or from both, for as long as others need to notice, and then is not. Where it
 // was cut off from the bus, another has its nodes.
 func TestCutOff(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct{ bus, ami bool }{
 		"from the bus":  {true, false},
 		"from Asterisk": {false, true},
 		"from both":     {true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w, stop := newWired(t)
 			victim, owned := w.anOwner()
 			late := w.ear.lateBatches()
@@ -82,6 +84,7 @@ func TestCutOff(t *testing.T) {
 // A firewall forgets the connection of a bridge to the bus, so that nothing passes on it and nobody says so. The bridge makes
 // another one.
 func TestForgottenConnection(t *testing.T) {
+	t.Parallel()
 	w, stop := newWired(t)
 	victim, owned := w.anOwner()
 	struck := time.Now()
@@ -97,6 +100,7 @@ func TestForgottenConnection(t *testing.T) {
 
 // A server ends and begins again: the session's loss is a gap.
 func TestAsteriskRestarts(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, startServers(t, 1, "").start(), 4)
 	l.bridge("a", "", nil)
 	l.read()

@@ -80,7 +80,7 @@ func TestDiskFull(t *testing.T) {
 	var stood time.Time // since when the consumer got nothing
 	eventually(t, "nothing comes", func() bool { stood = l.reader.latest(); return time.Since(stood) > 2*time.Second })
 	waited := alarm.Sub(stood)
-	if waited > times(15*time.Second, 5*time.Second) {
+	if waited > 5*time.Second {
 		t.Errorf("nothing was stored any more, and the bridge said so after %s", waited)
 	}
 	time.Sleep(times(time.Second, 10*time.Second))
@@ -114,6 +114,7 @@ func (l *lab) stored(d *disk) (n int64) {
 
 // While the bus is away, a bridge keeps so much in memory, and no more: the oldest events are dropped, and counted to the last.
 func TestOverflow(t *testing.T) {
+	t.Parallel()
 	if !whole() {
 		t.Skip("NOT CHECKED in the short form: a bridge's memory of 2 Mi events takes minutes to fill")
 	}

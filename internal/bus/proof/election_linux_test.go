@@ -8,6 +8,7 @@ import (
 // Three servers keep the stream. Its leader is killed, again and again, and all three at once: nothing that a bridge was told is
 // stored is lost or comes twice.
 func TestKilledServers(t *testing.T) {
+	t.Parallel()
 	leaders, alls := times(2, 20), times(1, 5)
 	l := newLab(t, startServers(t, 3, "").start(), 4, "--replicas", "3")
 	for _, name := range []string{"a", "b"} {

@@ -21,6 +21,7 @@ var receipt = regexp.MustCompile(`"time":"[^"]*","ts":[0-9.]+`)
 // `tail` prints the same over the bus as from the servers, byte for byte but for the time of receipt, and each node's events in the same
 // order: events of many shapes, and whatever else somebody may send.
 func TestTailIsTheSame(t *testing.T) {
+	t.Parallel()
 	const events = 100_000
 	l := newLab(t, startServers(t, 1, "").start(), 3)
 	a := l.bridge("a", "", nil)

@@ -98,6 +98,7 @@ func TestKilledOwners(t *testing.T) {
 
 // An owner stands still, others take its nodes over, and it goes on: what it then sends is refused, and nothing comes twice.
 func TestPausedOwners(t *testing.T) {
+	t.Parallel()
 	pauses, length := times(2, 20), times(4*time.Second, 20*time.Second)
 	l, ear, stop := threeBridges(t)
 	refused := 0

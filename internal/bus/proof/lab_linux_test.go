@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,13 +61,6 @@ func newLab(t testing.TB, s *servers, nodes int, storage ...string) *lab {
 
 // tell says how far everything is, for who looks for the reason of a failure.
 func (l *lab) tell() {
-	stacks := make([]byte, 8<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	for g := range strings.SplitSeq(string(stacks), "\n\n") {
-		if strings.Contains(g, "jetstream.") || strings.Contains(g, "internal/bus.") {
-			l.t.Log(g)
-		}
-	}
 	info := infoOf(l.js, "AMI_EV_"+subject.StreamName(l.cluster))
 	if info != nil {
 		l.t.Logf("the stream: %+v", info.State)

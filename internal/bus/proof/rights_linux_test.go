@@ -37,6 +37,7 @@ func newUser(t *testing.T) natsUser {
 
 // Who may not use the streams is told so, with the status that says that nothing was done; who may read, reads.
 func TestRights(t *testing.T) {
+	t.Parallel()
 	admin, nobody, reader := newUser(t), newUser(t), newUser(t)
 	s := startServers(t, 1, fmt.Sprintf(`authorization { users: [
 		{ nkey: %s }
