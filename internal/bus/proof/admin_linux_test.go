@@ -14,9 +14,9 @@ func oneBridge(t *testing.T, bridges ...string) (l *lab, stop func()) {
 		l.bridge(name, "", nil)
 	}
 	l.read()
+	l.owned()
 	stop = l.nodes.emitting(1000, t.Name())
 	t.Cleanup(stop)
-	l.owned()
 	l.arrived("events come from each node")
 	return l, stop
 }

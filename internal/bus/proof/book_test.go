@@ -40,6 +40,7 @@ type account struct {
 	gaps    map[ami.GapReason]uint64
 	owners  uint64
 	lost    uint64 // numbers that are missing, each within a gap
+	first   uint64 // of them, those before the first event
 
 	epoch   uint64
 	fresh   bool   // nothing was read of this owner but his mark
@@ -115,6 +116,9 @@ func (b *book) event(node string, a *account, n uint64, now time.Time) {
 		b.fault("%s: events %d to %d are missing without a gap", node, a.last+1, n-1)
 	case a.marked && !a.unknown && missing != a.counted:
 		b.fault("%s: %d events are missing before %d, and the gap says %d", node, missing, n, a.counted)
+	}
+	if a.events == 0 {
+		a.first = missing
 	}
 	a.events++
 	a.lost += missing

@@ -27,9 +27,9 @@ func newWired(t *testing.T) (w *wired, stop func()) {
 		})
 	}
 	w.read()
+	w.owned()
 	stop = w.nodes.emitting(1000, t.Name())
 	t.Cleanup(stop)
-	w.owned()
 	w.arrived("events come from each node")
 	for name := range w.bus {
 		eventually(t, "each bridge beats", func() bool { return w.ear.heard(name, time.Time{}) })
@@ -104,9 +104,9 @@ func TestAsteriskRestarts(t *testing.T) {
 	l := newLab(t, startServers(t, 1, "").start(), 4)
 	l.bridge("a", "", nil)
 	l.read()
+	l.owned()
 	stop := l.nodes.emitting(1000, t.Name())
 	t.Cleanup(stop)
-	l.owned()
 	rounds := times(3, 20)
 	for i := range rounds {
 		l.arrived("events come from each node")

@@ -67,9 +67,9 @@ func TestDiskFull(t *testing.T) {
 	l := newLab(t, s.start(), 4)
 	a := l.bridge("a", "", nil)
 	l.read()
+	l.owned()
 	stop := l.nodes.emitting(4000, noise(2000))
 	t.Cleanup(stop)
-	l.owned()
 	var alarm time.Time
 	eventually(t, "the bridge says that the bus takes nothing", func() bool {
 		if told := a.told("the bus does not take a batch; it is tried again"); len(told) > 0 {

@@ -15,9 +15,9 @@ func TestKilledServers(t *testing.T) {
 		l.bridge(name, "", nil)
 	}
 	l.read()
+	l.owned()
 	stop := l.nodes.emitting(times(2000., 4000.), "of the usual size, which is some hundred bytes; "+t.Name())
 	t.Cleanup(stop)
-	l.owned()
 	l.arrived("events come from each node")
 	var longest time.Duration
 	for range leaders {
@@ -47,9 +47,9 @@ func TestKilledServers(t *testing.T) {
 	stop()
 	b := l.judge()
 	t.Logf("FIGURES %d kills of the leader, after which events stood still for %.1f s at most, and %d of all three servers: %d events were sent, 0 came twice, %s", leaders, longest.Seconds(), alls, l.nodes.sent(), b)
-	for name, a := range b.nodes {
-		if a.owners == 1 && a.lost > 0 && a.gaps["disconnect"] == 1 && a.gaps["overflow"] == 0 && a.events+a.lost != a.last {
-			t.Errorf("%s: %+v", name, a)
+	for name, a := range b.nodes { // sessions and owners outlive an election, so that nothing at all is lost
+		if a.owners == 1 && a.gaps["disconnect"] == 1 && a.lost > a.first {
+			t.Errorf("%s: %d events are lost, though its owner was the same all the time", name, a.lost-a.first)
 		}
 	}
 	if whole() && b.sum(func(a *account) uint64 { return a.events }) < 1_000_000 {

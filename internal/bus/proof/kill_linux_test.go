@@ -18,9 +18,9 @@ func threeBridges(t *testing.T) (l *lab, ear *tap, stop func()) {
 		l.bridge(name, "", nil)
 	}
 	l.read()
+	l.owned()
 	stop = l.nodes.emitting(2000, "of the usual size, which is some hundred bytes; "+t.Name())
 	t.Cleanup(stop)
-	l.owned()
 	l.arrived("events come from each node")
 	for _, name := range names {
 		eventually(t, "each bridge beats", func() bool { return ear.heard(name, time.Time{}) })
