@@ -51,6 +51,7 @@ var arrows = map[string]string{
 	"internal/natsserver":  "",
 	"internal/bus/subject": "",
 	"internal/bus/batch":   "pkg/ami pkg/ami/wire",
+	"internal/bus/proof":   "", // only tests
 	"internal/bus":         "internal/bus/subject internal/bus/batch pkg/ami",
 
 	"internal/bench/fleet/natsbus": "internal/bench/fleet internal/natsserver",
