@@ -29,6 +29,7 @@ const (
 // Names of what a cluster has in JetStream. A name there is a token, too; that of a bucket may have nothing but letters, digits, - and
 // _, which stands for % then, and so has to be written as _5F itself.
 func eventStream(cluster string) string { return "AMI_EV_" + subject.StreamName(cluster) }
+
 func leaseBucket(cluster string) string {
 	return "AMI_LEASE_" + bucketToken.Replace(subject.Token(cluster))
 }
