@@ -27,7 +27,6 @@ type leaseBoard struct {
 type leaseState struct {
 	holder   string    // "": it is free
 	revision uint64    // of the last that was written; 0: nothing was
-	since    time.Time // when we learned that
 	held     time.Time // since when the holder has it, as he says
 }
 
@@ -133,7 +132,6 @@ func (s *leaseState) read(value []byte) {
 }
 
 func (b *leaseBoard) put(node string, s leaseState) {
-	s.since = time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.leases[node] = s
@@ -143,12 +141,7 @@ func (b *leaseBoard) put(node string, s leaseState) {
 func (b *leaseBoard) of(node string) leaseState {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s, ok := b.leases[node]
-	if !ok {
-		s = leaseState{since: time.Now()}
-		b.leases[node] = s
-	}
-	return s
+	return b.leases[node]
 }
 
 // all are the leases that are known.

@@ -40,6 +40,7 @@ type bridge struct {
 	js      jetstream.JetStream
 	members *members
 	leases  *leaseBoard
+	free    map[string]time.Time // since when we know that a node has no owner; for look alone
 
 	mu     sync.Mutex // guards what follows
 	owners map[string]*owner
@@ -59,7 +60,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Events == nil {
 		o.Events = ownSession(o.Log)
 	}
-	b := &bridge{o: o, self: o.Name + "/" + nuid.Next(), js: js, owners: make(map[string]*owner)}
+	b := &bridge{o: o, self: o.Name + "/" + nuid.Next(), js: js, free: make(map[string]time.Time), owners: make(map[string]*owner)}
 	if err := b.makeLeases(ctx); err != nil {
 		return err
 	}
@@ -102,15 +103,17 @@ func (b *bridge) look(ctx context.Context) {
 	}
 	for i := range nodes {
 		node := &nodes[i]
-		if b.owns(node.Name) {
+		l := b.leases.of(node.Name)
+		// One of our own that we do not own was lost on the way.
+		if b.owns(node.Name) || l.holder != "" && l.holder != b.self && b.members.alive(l.holder) {
+			delete(b.free, node.Name)
 			continue
 		}
-		l := b.leases.of(node.Name)
-		if l.holder != "" && l.holder != b.self && b.members.alive(l.holder) { // one of our own that we do not own was lost on the way
-			continue
+		if _, known := b.free[node.Name]; !known {
+			b.free[node.Name] = time.Now()
 		}
 		first := rank(node.Name, b.members.list()) == b.self
-		if first || time.Since(l.since) > leftFree {
+		if first || time.Since(b.free[node.Name]) > leftFree {
 			b.take(ctx, node, l.revision)
 		}
 	}

@@ -262,3 +262,40 @@ func TestBridge(t *testing.T) {
 		}
 	}
 }
+
+// The nodes of a bridge that has died are spread over the others, as each ranks for them, whoever looks first.
+func TestDeadBridgesNodesAreSpread(t *testing.T) {
+	url := aBus(t)
+	js := withJetStream(t, url)
+	servers := amitest.NewCluster(12)
+	t.Cleanup(servers.Close)
+	for _, srv := range servers.Servers() {
+		if _, err := acquire(t.Context(), js, "c", srv.Name(), "dead/1", 0, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bridging(t, url, "a", servers.Servers()...)
+	bridging(t, url, "b", servers.Servers()...)
+	conn := dial(t, url)
+	c, err := Read(t.Context(), conn, ReadOptions{Cluster: "c", Start: Start{All: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	owned := make(map[string]int)
+	for n := 0; n < len(servers.Servers()); {
+		_, r, err := c.Next(ctx)
+		if err != nil {
+			t.Fatalf("%v; nodes are owned so: %v", err, owned)
+		}
+		if r.Owner != nil {
+			owned[strings.Clone(r.Owner.Bridge)]++
+			n++
+		}
+	}
+	if owned["a"] == 0 || owned["b"] == 0 {
+		t.Errorf("nodes are owned so: %v", owned)
+	}
+}
