@@ -45,6 +45,9 @@ func TestKilledServers(t *testing.T) {
 		l.arrived("events go on when all are back")
 	}
 	stop()
+	for _, name := range []string{stream, "KV_AMI_LEASE_" + cluster} {
+		eventually(t, "all replicas are whole", func() bool { return wholeStream(l.js, name, 3) })
+	}
 	b := l.judge()
 	t.Logf("FIGURES %d kills of the leader, after which events stood still for %.1f s at most, and %d of all three servers: %d events were sent, 0 came twice, %s", leaders, longest.Seconds(), alls, l.nodes.sent(), b)
 	for name, a := range b.nodes { // sessions and owners outlive an election, so that nothing at all is lost

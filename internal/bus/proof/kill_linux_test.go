@@ -61,13 +61,25 @@ func (l *lab) takenOver(from string, owned []string, struck time.Time) (last tim
 	return last
 }
 
+// successors is how many bridges own some nodes now.
+func (l *lab) successors(nodes []string) int {
+	all := make(map[string]bool)
+	l.reader.has(func(b *book) bool {
+		for _, name := range nodes {
+			all[b.of(name).bridge] = true
+		}
+		return true
+	})
+	return len(all)
+}
+
 // A bridge that owns nodes is killed, again and again: no event comes twice, each loss is within a gap, and another bridge has the
 // nodes soon.
 func TestKilledOwners(t *testing.T) {
 	kills := times(5, 50)
 	l, ear, stop := threeBridges(t)
 	var took []time.Duration
-	moved := 0
+	moved, spread := 0, 0
 	for range kills {
 		time.Sleep(rand.N(500 * time.Millisecond)) // at any moment
 		victim, owned := l.anOwner()
@@ -75,12 +87,18 @@ func TestKilledOwners(t *testing.T) {
 		victim.kill()
 		took = append(took, l.takenOver(victim.name, owned, struck))
 		moved += len(owned)
+		if l.successors(owned) > 1 {
+			spread++
+		}
 		again := time.Now()
 		l.startBridge(victim)
 		eventually(t, "it beats again", func() bool { return ear.heard(victim.name, again) })
 	}
 	stop()
 	b := l.judge()
+	if spread == 0 {
+		t.Error("all nodes of a dead bridge went to one other each time")
+	}
 	slices.Sort(took)
 	median, most := took[len(took)/2], took[len(took)-1]
 	slow := 0
