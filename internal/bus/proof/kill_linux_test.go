@@ -81,7 +81,7 @@ func TestKilledOwners(t *testing.T) {
 	var took []time.Duration
 	moved, spread := 0, 0
 	for range kills {
-		time.Sleep(rand.N(500 * time.Millisecond)) // at any moment
+		time.Sleep(rand.N(times(500*time.Millisecond, 4*time.Second))) // at any moment
 		victim, owned := l.anOwner()
 		struck := time.Now()
 		victim.kill()
