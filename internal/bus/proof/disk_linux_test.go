@@ -131,7 +131,6 @@ func TestOverflow(t *testing.T) {
 		}
 	}
 	l.servers.start()
-	l.arrived("events go on")
 	b := l.judge()
 	a := b.of(n.Name())
 	t.Logf("FIGURES a bus was away for %d events of one node: %s", more, b)
