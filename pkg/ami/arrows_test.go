@@ -51,7 +51,7 @@ var arrows = map[string]string{
 	"internal/natsserver":  "",
 	"internal/bus/subject": "",
 	"internal/bus/batch":   "pkg/ami pkg/ami/wire",
-	"internal/bus":         "internal/bus/subject internal/bus/batch pkg/ami",
+	"internal/bus":         "internal/bus/subject internal/bus/batch internal/manager pkg/ami pkg/ami/wire",
 
 	"internal/bench/fleet/natsbus": "internal/bench/fleet internal/natsserver",
 
@@ -59,7 +59,9 @@ var arrows = map[string]string{
 	"internal/serve/stream":   "pkg/ami pkg/output",
 	"internal/serve/upstream": "internal/serve/users internal/serve/stream internal/manager pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
 	"internal/serve/web":      door + " internal/actionline internal/loopback internal/metrics internal/metrics/prom pkg/ami/amiprom",
-	"internal/serve/amidoor":  door + " internal/manager",
+	"internal/serve/relay":    "internal/serve/upstream internal/serve/users internal/manager pkg/ami pkg/ami/wire",
+	"internal/serve/amidoor":  door + " internal/serve/relay internal/manager",
+	"internal/serve/busdoor":  "internal/serve/relay internal/serve/upstream internal/serve/users internal/bus internal/manager pkg/ami",
 	"internal/serve":          "internal/serve/upstream internal/serve/users pkg/ami pkg/ami/redact",
 
 	"internal/cli/fail":     "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",

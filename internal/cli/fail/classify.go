@@ -290,6 +290,10 @@ func (f *Failure) ofRefusal(refused *ami.ResponseError, where string) {
 	switch {
 	case refused.Outcome != ami.OutcomeUnknown:
 		f.ofCall(refused.Outcome, where)
+	case refused.Relay && f.Sent == ami.SentNo.String():
+		f.Code, f.Hint = CodeUnsent, "nothing was sent: safe to try again"
+	case refused.Relay:
+		f.Code, f.Hint = CodeLost, "it may have run: check before you try again"
 	case strings.HasPrefix(refused.Message, "Permission denied"):
 		f.Code, f.Hint = CodePermission, permissionHint(refused.Action)
 	case strings.HasPrefix(refused.Message, "Invalid/unknown command"):

@@ -128,7 +128,7 @@ func TestGracefulEnd(t *testing.T) {
 		want  string
 	}{
 		{"within grace", 0, "Response: Success\r\nActionID: 1\r\nMessage: at last\r\n\r\n"},
-		{"grace is over", 5 * time.Second, "Response: Error\r\nActionID: 1\r\nMessage: The server pbx is no longer served; the action may have run\r\n\r\n"},
+		{"grace is over", 5 * time.Second, "Response: Error\r\nActionID: 1\r\nMessage: The server pbx is no longer served; the action may have run\r\nRelay-Sent: yes\r\n\r\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
