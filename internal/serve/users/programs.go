@@ -1,6 +1,7 @@
 package users
 
 import (
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,6 +28,11 @@ var pasted = map[string][]string{
 // runsPrograms returns what of an action has a server run programs, or might, "" if nothing has. name is the action's in lower
 // case.
 func runsPrograms(name string, a *ami.Action) (what string) {
+	for variable := range variables(name, a) {
+		if matches(steering, variable) {
+			return "the variable " + variable
+		}
+	}
 	for _, header := range pasted[name] {
 		for value := range values(a, header) {
 			if strings.Contains(value, ",") {
@@ -45,8 +51,12 @@ func runsPrograms(name string, a *ami.Action) (what string) {
 		return monitorRuns(a)
 	case "originate":
 		return originateRuns(a)
-	case "getvar", "status", "setvar":
-		return functionRuns(name, a)
+	case "getvar":
+		return functionRuns(a, "Variable", readable)
+	case "status":
+		return functionRuns(a, "Variables", readable)
+	case "setvar":
+		return functionRuns(a, "Variable", harmless)
 	}
 	return ""
 }
@@ -72,7 +82,7 @@ func monitorRuns(a *ami.Action) (what string) {
 // originateRuns looks at an application's data, and at what a call's variables are.
 func originateRuns(a *ami.Action) (what string) {
 	for data := range values(a, "Data") {
-		if contains(data, evaluators) || slices.ContainsFunc(reachers, func(word string) bool { return strings.Contains(data, word) }) {
+		if strings.Contains(data, "${") || contains(data, evaluators) || slices.ContainsFunc(reachers, func(word string) bool { return strings.Contains(data, word) }) {
 			return "data that evaluates text"
 		}
 		for application := range values(a, "Application") {
@@ -82,13 +92,8 @@ func originateRuns(a *ami.Action) (what string) {
 		}
 	}
 	for variable := range values(a, "Variable") {
-		if function := harmfulFunction(variable); function != "" {
+		if function := harmfulFunction(variable, harmless); function != "" {
 			return "the function " + function + " in a variable"
-		}
-		for pair := range strings.SplitSeq(unquoted(variable), ",") {
-			if name, _, _ := strings.Cut(pair, "="); steers(name) {
-				return "the variable " + name
-			}
 		}
 	}
 	return ""
@@ -114,32 +119,37 @@ func dataRuns(application, data string) (what string) {
 // queueAGI is where Queue's AGI script stands.
 const queueAGI = 5
 
-// functionRuns looks at the function that an action reads or writes, and at the variable that it sets.
-func functionRuns(name string, a *ami.Action) (what string) {
-	header := "Variable"
-	if name == "status" {
-		header = "Variables"
-	}
+// functionRuns looks at the functions that an action reads or writes. Some functions evaluate what their arguments name.
+func functionRuns(a *ami.Action, header string, known []string) (what string) {
 	for text := range values(a, header) {
-		switch {
-		case contains(text, evaluators):
-			return "a function that evaluates text"
-		case name == "setvar" && steers(text):
-			return "the variable " + text
+		if strings.Contains(text, "${") {
+			return "${ in " + header
+		}
+		if function := harmfulFunction(text, known); function != "" {
+			return "the function " + function
 		}
 	}
 	return ""
 }
 
-// harmless are the functions that a call's variables may set.
-var harmless = []string{"CALLERID", "CDR", "CONNECTEDLINE", "PJSIP_HEADER"}
+// harmless are the functions that may be set: they change what a channel, a queue's member or a custom device shows. CHANNEL is
+// none of them, for its hangup handlers and its after_bridge_goto lead to any context.
+var harmless = []string{"CALLERID", "CDR", "CONNECTEDLINE", "DEVICE_STATE", "GROUP", "MUTEAUDIO", "PJSIP_HEADER", "PRESENCE_STATE", "QUEUE_MEMBER", "VOLUME"}
+
+// readable are those that may be read: they say nothing of files, secrets or databases, and evaluate nothing.
+var readable = append([]string{
+	"CHANNEL", "CONFBRIDGE_CHANNELS", "CONFBRIDGE_INFO", "EXTENSION_STATE", "GROUP_COUNT", "GROUP_LIST", "GROUP_MATCH_COUNT", "IAXPEER",
+	"MEETME_INFO", "PJSIP_AOR", "PJSIP_CONTACT", "PJSIP_DIAL_CONTACTS", "PJSIP_ENDPOINT", "PJSIP_RESPONSE_HEADER", "QUEUE_EXISTS",
+	"QUEUE_GET_CHANNEL", "QUEUE_MEMBER_COUNT", "QUEUE_MEMBER_LIST", "QUEUE_MEMBER_PENALTY", "QUEUE_WAITING_COUNT", "SIPPEER",
+	"SIP_HEADER", "TIMEOUT", "VERSION", "VM_INFO", "VMCOUNT",
+}, harmless...)
 
 var functionCall = regexp.MustCompile(`([\w-]+)\(`)
 
-// harmfulFunction returns a function that a Variable header may set and that is not known to be harmless, "" if there is none.
-func harmfulFunction(variable string) string {
+// harmfulFunction returns a function in a header that is not among those known to do no harm, "" if there is none.
+func harmfulFunction(variable string, known []string) string {
 	for _, call := range functionCall.FindAllStringSubmatch(unquoted(variable), -1) {
-		if !names(harmless, call[1]) {
+		if !names(known, call[1]) {
 			return call[1]
 		}
 	}
@@ -149,11 +159,42 @@ func harmfulFunction(variable string) string {
 // unquoted takes quotes and backslashes away, as Asterisk does before it looks (astman_get_variables_order in manager.c).
 func unquoted(text string) string { return strings.NewReplacer(`"`, "", `\`, "").Replace(text) }
 
-// steering are the variables of which Asterisk's own applications take programs, or what is evaluated: those of recordings
-// (setup_mixmonitor in app_queue.c evaluates the file's name, too), and a conference's AGI script.
-var steering = []string{"MONITOR_*", "MEETME_AGI_BACKGROUND"}
+// steering are the variables of which Asterisk's own applications take programs, or text that is evaluated: those of recordings
+// (setup_mixmonitor in app_queue.c), a conference's AGI script, whom a parked call comes back to (parker_dial_string becomes a
+// line of the dialplan), and macros.
+var steering = []string{"MONITOR_*", "MEETME_AGI_BACKGROUND", "ATTENDEDTRANSFER", "BLINDTRANSFER", "*_SEND_MACRO", "MACRO_RESULT"}
 
-// steers reports whether a variable is among those. Its underscores say only who inherits it (pbx_builtin_setvar_helper).
-func steers(variable string) bool {
-	return matches(steering, strings.TrimLeft(strings.TrimSpace(variable), "_"))
+// turning are those that lead a channel to a context.
+var turning = []string{
+	"EXITCONTEXT", "FORWARD_CONTEXT", "MEETME_EXIT_CONTEXT", "PARKINGDYNCONTEXT", "SPY_EXIT_CONTEXT", "TRANSFER_CONTEXT", "*_SEND_SUB",
+	"GOSUB_RESULT", "GOSUB_RETVAL",
 }
+
+// variables yields the variables that an action sets, without the underscores that say who inherits them
+// (pbx_builtin_setvar_helper), and how their values begin: up to the first comma.
+func variables(action string, a *ami.Action) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for text := range values(a, "Variable") {
+			switch action {
+			case "originate":
+				for pair := range strings.SplitSeq(unquoted(text), ",") {
+					if name, value, _ := strings.Cut(pair, "="); !yield(bare(name), value) {
+						return
+					}
+				}
+			case "setvar":
+				if !yield(bare(text), "") { // a header that is missing is an empty value
+					return
+				}
+				for value := range values(a, "Value") {
+					value, _, _ = strings.Cut(value, ",")
+					if !yield(bare(text), value) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+func bare(variable string) string { return strings.TrimLeft(strings.TrimSpace(variable), "_") }

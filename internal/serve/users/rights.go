@@ -16,8 +16,9 @@ func (e *DeniedError) Error() string { return "permission denied: " + e.What }
 
 func denied(format string, args ...any) error { return &DeniedError{fmt.Sprintf(format, args...)} }
 
-// named are the actions that change what a server runs. No wildcard means them: a user's list has to name each.
-var named = []string{"AGI", "CreateConfig", "DialplanExtensionAdd", "DialplanExtensionRemove", "ModuleLoad", "UpdateConfig"}
+// named are the actions that change what a server runs, or read files that hold secrets, such as ours in manager.conf. No wildcard
+// means them: a user's list has to name each.
+var named = []string{"AGI", "CreateConfig", "DialplanExtensionAdd", "DialplanExtensionRemove", "GetConfig", "GetConfigJSON", "ModuleLoad", "UpdateConfig"}
 
 // leading are the actions that lead a channel to a place in the dialplan, with the headers of its context.
 var leading = map[string][]string{
@@ -25,7 +26,9 @@ var leading = map[string][]string{
 }
 
 // joining are the actions that have a server call a channel, now or later, with the headers that name it.
-var joining = map[string][]string{"originate": {"Channel"}, "queueadd": {"Interface"}}
+var joining = map[string][]string{
+	"originate": {"Channel"}, "queueadd": {"Interface"}, "park": {"TimeoutChannel", "Channel2"},
+}
 
 // MayName reports whether an action of that name is among the user's. Allows says whether it is whatever its headers are.
 func (u *User) MayName(action string) bool {
@@ -53,9 +56,20 @@ func (u *User) Allows(node string, a *ami.Action) error {
 	}
 	for _, header := range joining[name] {
 		for channel := range values(a, header) {
+			if name == "park" {
+				if strings.ContainsAny(channel, ",&$") {
+					return denied("%s with more than a channel's name", header)
+				}
+				channel = dialString(channel)
+			}
 			if err := u.allowsChannel(channel); err != nil {
 				return err
 			}
+		}
+	}
+	for variable, value := range variables(name, a) {
+		if context, _, _ := strings.Cut(strings.TrimPrefix(value, "GOTO:"), "^"); context != "" && matches(turning, variable) && !matches(u.spec.Contexts, context) {
+			return denied("the context %s in the variable %s", context, variable)
 		}
 	}
 	if what := runsPrograms(name, a); what != "" && !u.runsPrograms() {
@@ -131,6 +145,15 @@ func (u *User) allowsChannel(channel string) error {
 		}
 	}
 	return nil
+}
+
+// dialString returns what Park calls when the time is over: the channel's name up to its last dash, as a line of the dialplan that
+// runs Dial (ast_channel_name_to_dial_string and comeback_to_origin).
+func dialString(channel string) string {
+	if dash := strings.LastIndexByte(channel, '-'); dash >= 0 {
+		return channel[:dash]
+	}
+	return channel
 }
 
 func contains(text string, words []string) bool {

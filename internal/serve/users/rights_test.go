@@ -32,6 +32,7 @@ func TestAllows(t *testing.T) {
 	caller := users.Spec{Actions: []string{"Originate", "Redirect", "Atxfer", "BlindTransfer", "QueueAdd"}, Contexts: []string{"out-*", "lobby"}, Applications: []string{"Play*", "MixMonitor"}}
 	system := caller
 	system.Applications = append([]string{"system"}, caller.Applications...)
+	setter := users.Spec{Actions: []string{"Setvar", "Park"}, Contexts: []string{"lobby"}}
 	console := users.Spec{Actions: []string{"Command"}, Commands: []string{"core show", "database  get"}}
 	everything := users.Spec{Actions: []string{"*"}, Contexts: []string{"*"}, Applications: []string{"*"}}
 	for _, c := range []struct {
@@ -50,6 +51,7 @@ func TestAllows(t *testing.T) {
 		{"this node", users.Spec{Nodes: []string{"fra-*"}, Actions: []string{"*"}}, ami.NewAction("Ping"), true},
 
 		{"what changes the server is no wildcard's", everything, ami.NewAction("UpdateConfig"), false},
+		{"what reads its files is none either", everything, ami.NewAction("GetConfig", "Filename", "manager.conf"), false},
 		{"nor half of one's", users.Spec{Actions: []string{"AG?"}}, ami.NewAction("agi"), false},
 		{"but named", users.Spec{Actions: []string{"moduleload"}}, ami.NewAction("ModuleLoad"), true},
 
@@ -117,6 +119,27 @@ func TestAllows(t *testing.T) {
 		{"Getvar that runs a program", everything, ami.NewAction("Getvar", "Variable", "SHELL(reboot)"), false},
 		{"Setvar that writes a file", everything, ami.NewAction("Setvar", "Variable", "File(/etc/x)", "Value", "1"), false},
 		{"Status that runs a program", everything, ami.NewAction("Status", "Variables", "a,Shell(reboot)"), false},
+		{"Getvar of the daemon's own secret", everything, ami.NewAction("Getvar", "Variable", "AST_CONFIG(manager.conf,amictl,secret)"), false},
+		{"Getvar that evaluates in an argument", everything, ami.NewAction("Getvar", "Variable", "CUT(SH${x}ELL(id),-,1)"), false},
+		{"Getvar with a variable in an argument", everything, ami.NewAction("Getvar", "Variable", "CHANNEL(${x})"), false},
+		{"Getvar of a queue", everything, ami.NewAction("Getvar", "Variable", "QUEUE_WAITING_COUNT(q)"), true},
+		{"Getvar of anything, with System", users.Spec{Actions: []string{"Getvar"}, Applications: []string{"System"}}, ami.NewAction("Getvar", "Variable", "AST_CONFIG(a,b,c)"), true},
+		{"Status with functions", everything, ami.NewAction("Status", "Variables", "a,CHANNEL(state),CALLERID(num)"), true},
+		{"Status of a database", everything, ami.NewAction("Status", "Variables", "a,REALTIME(x,y,z)"), false},
+		{"Setvar that leads to a context", everything, ami.NewAction("Setvar", "Channel", "x", "Variable", "CHANNEL(hangup_handler_push)", "Value", "ctx,s,1"), false},
+		{"Setvar of a custom device", everything, ami.NewAction("Setvar", "Variable", "DEVICE_STATE(Custom:night)", "Value", "INUSE"), true},
+		{"a variable that leads to a context", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "__FORWARD_CONTEXT=internal"), false},
+		{"a variable that leads to one allowed", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "FORWARD_CONTEXT=out-1"), true},
+		{"a result that leads to a context", setter, ami.NewAction("Setvar", "Channel", "x", "Variable", "_GOSUB_RESULT", "Value", "GOTO:internal^1^1"), false},
+		{"a result that leads to one allowed", setter, ami.NewAction("Setvar", "Channel", "x", "Variable", "GOSUB_RESULT", "Value", "GOTO:lobby^1^1"), true},
+		{"a variable that a parked call comes back to", setter, ami.NewAction("Setvar", "Channel", "x", "Variable", "BLINDTRANSFER", "Value", "Local/1@internal"), false},
+		{"a parked call that comes back to a context", setter, ami.NewAction("Park", "Channel", "x", "TimeoutChannel", "Local/1@internal-0"), false},
+		{"under its other name", setter, ami.NewAction("Park", "Channel", "x", "Channel2", "Local/1@internal-0"), false},
+		{"to one allowed", setter, ami.NewAction("Park", "Channel", "x", "TimeoutChannel", "Local/1@lobby-0000001;2"), true},
+		{"to a phone", setter, ami.NewAction("Park", "Channel", "x", "TimeoutChannel", "PJSIP/a-00000001"), true},
+		{"to a second channel", setter, ami.NewAction("Park", "Channel", "x", "TimeoutChannel", "PJSIP/a&Local/1@internal-0"), false},
+		{"to what Dial's options say", setter, ami.NewAction("Park", "Channel", "x", "TimeoutChannel", "PJSIP/a,,G(internal^1^1)-0"), false},
+		{"to what the dialplan evaluates", setter, ami.NewAction("Park", "Channel", "x", "TimeoutChannel", "PJSIP/${SHELL(id)}-0"), false},
 		{"MixMonitor", everything, ami.NewAction("MixMonitor", "Channel", "x"), true},
 		{"MixMonitor with a program", everything, ami.NewAction("MixMonitor", "Channel", "x", "Command", "reboot"), false},
 		{"MixMonitor with options", everything, ami.NewAction("MixMonitor", "Channel", "x", "File", "x.wav", "Options", "bv(1)"), true},
