@@ -97,8 +97,8 @@ func (u *Upstream) Close() {
 // Drain waits until the actions that are in flight have ended, or ctx is done, and takes no new ones.
 func (u *Upstream) Drain(ctx context.Context) error { return u.actions.Drain(ctx) }
 
-// SetNodes makes the nodes those that are given: new ones are added, others removed, and one with another address, user or
-// labels is made anew. Nothing happens to the sessions of those that stay.
+// SetNodes makes the nodes those that are given: new ones are added, others removed, and one with another address, user,
+// labels or source of its secret or of trust is made anew. Nothing happens to the sessions of those that stay.
 func (u *Upstream) SetNodes(nodes []ami.Config) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -108,7 +108,7 @@ func (u *Upstream) SetNodes(nodes []ami.Config) error {
 	}
 	for name, cfg := range u.nodes {
 		at := slices.IndexFunc(nodes, func(n ami.Config) bool { return n.Name == name })
-		if at >= 0 && sameNode(&cfg, &nodes[at]) {
+		if at >= 0 && SameNode(&cfg, &nodes[at]) {
 			continue
 		}
 		_ = u.actions.Remove(name)
@@ -134,9 +134,10 @@ func (u *Upstream) SetNodes(nodes []ami.Config) error {
 	return nil
 }
 
-// sameNode reports whether two configurations lead to the same sessions. Secrets are asked at each login anyway.
-func sameNode(a, b *ami.Config) bool {
-	return a.Addr == b.Addr && a.Username == b.Username && a.Auth == b.Auth && reflect.DeepEqual(a.Labels, b.Labels) &&
+// SameNode reports whether two configurations lead to the same sessions. What a secret is, is asked at each login anyway; where it
+// comes from is in the fingerprint.
+func SameNode(a, b *ami.Config) bool {
+	return a.Name == b.Name && a.Addr == b.Addr && a.Fingerprint == b.Fingerprint && a.Username == b.Username && a.Auth == b.Auth && reflect.DeepEqual(a.Labels, b.Labels) &&
 		reflect.DeepEqual(a.Filters, b.Filters) && (a.TLS == nil) == (b.TLS == nil) && a.Timeouts == b.Timeouts
 }
 

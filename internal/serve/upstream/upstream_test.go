@@ -200,3 +200,29 @@ func TestOriginate(t *testing.T) {
 		})
 	}
 }
+
+// A configuration that leads to the same sessions touches none; one whose secret or trust comes from elsewhere makes them anew.
+func TestSetNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, network, _ := open(t, &logged{})
+		node := ami.Config{Name: "pbx", Addr: "pbx:5038", Username: "admin", Secret: ami.StaticSecret("secret"), Dial: network.DialContext}
+		if err := u.SetNodes([]ami.Config{node}); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := u.events.Node("pbx")
+		node.Fingerprint = "another"
+		if err := u.SetNodes([]ami.Config{node}); err != nil {
+			t.Fatal(err)
+		}
+		after, _ := u.events.Node("pbx")
+		if before == after {
+			t.Error("the sessions are those of the old secret")
+		}
+		if err := u.SetNodes([]ami.Config{node}); err != nil {
+			t.Fatal(err)
+		}
+		if same, _ := u.events.Node("pbx"); same != after {
+			t.Error("the sessions of a node that stays are made anew")
+		}
+	})
+}
