@@ -2,10 +2,12 @@ package web
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +76,19 @@ func TestSlowBodies(t *testing.T) {
 		if _, err := io.Copy(io.Discard, c); err != nil {
 			t.Errorf("%s: the connection stays: %v", name, err)
 		}
+	}
+	drip := f.raw(head + "Content-Length: 10000\r\n\r\n")
+	_ = drip.SetReadDeadline(time.Now().Add(20 * time.Second))
+	go func() {
+		for {
+			if _, err := io.WriteString(drip, " "); err != nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	if _, err := io.Copy(io.Discard, drip); err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("a body that drips is waited for")
 	}
 	f.eventually("nobody sends any more", func() bool { return f.door.posts.count() == 0 })
 	c := f.raw(head + "Content-Length: 1000000000\r\n\r\n")
