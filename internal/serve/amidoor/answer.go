@@ -56,7 +56,10 @@ func appendRenamed(dst []byte, text, id, own string) []byte {
 // refusal returns what a client is told of an action that no server answered, or whose answer is not whole.
 func refusal(err error, node string) string {
 	var denied *users.DeniedError
+	var unfit *upstream.UnfitError
 	switch {
+	case errors.As(err, &unfit):
+		return strings.ToUpper(unfit.Why[:1]) + unfit.Why[1:]
 	case errors.As(err, &denied):
 		return "Permission denied"
 	case errors.Is(err, upstream.ErrTooFast):

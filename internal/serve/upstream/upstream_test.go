@@ -201,6 +201,28 @@ func TestOriginate(t *testing.T) {
 	}
 }
 
+// What Asterisk would leave out of an Originate that is sent with Async is refused; where the client asks for Async itself, or for an
+// application, it is Asterisk's business.
+func TestOriginateWithSubroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, _, user := open(t, &logged{})
+		for _, c := range []struct {
+			headers []string
+			unfit   bool
+		}{
+			{nil, true},
+			{[]string{"Async", "no"}, true},
+			{[]string{"Async", "true"}, false},
+		} {
+			a := ami.NewAction("Originate", append([]string{"Channel", "Local/1@default", "Context", "default", "Exten", "1", "Priority", "1", "PreDialGoSub", "pre,s,1"}, c.headers...)...)
+			_, err := u.Do(t.Context(), request(user, a))
+			if unfit := errors.As(err, new(*UnfitError)); unfit != c.unfit || unfit && ami.SentState(err) != ami.SentNo {
+				t.Errorf("%v: %v", c.headers, err)
+			}
+		}
+	})
+}
+
 // A configuration that leads to the same sessions touches none; one whose secret or trust comes from elsewhere makes them anew.
 func TestSetNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
