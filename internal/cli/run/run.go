@@ -1,7 +1,6 @@
 package run
 
 import (
-	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -33,8 +32,8 @@ type Run struct {
 	Settings *Settings
 	abouts   map[*cli.Command]About // see Tell
 	StdinFor string                 // who reads standard input, "" nobody
-	// TLS is where the nodes' verification comes from, for who has to tell another process.
-	TLS map[*tls.Config]TLSFrom
+	// TLS is where the nodes' verification comes from, by their fingerprints, for who has to tell another process.
+	TLS map[string]TLSFrom
 
 	Secret ami.SecretProvider // of the flags or the environment, nil none
 

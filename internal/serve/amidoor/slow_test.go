@@ -12,6 +12,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/serve/amidoor"
 	"github.com/apntalk/amictl/internal/serve/users"
+	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -115,6 +116,37 @@ func TestLongHeld(t *testing.T) {
 			t.Errorf("%d events before the end", n)
 		}
 		if n := s.up.AMI.CutOff.Load(); n != 1 {
+			t.Errorf("%d cut off", n)
+		}
+	})
+}
+
+// Who waits for an event does not lose its place to the events of other servers.
+func TestWaitsThroughOthersEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, amidoor.Options{})
+		loud := amitest.NewServer(amitest.WithNetwork(s.network), amitest.WithName("loud"))
+		defer loud.Close()
+		nodes := make([]ami.Config, 0, 2)
+		for _, name := range []string{"pbx", "loud"} {
+			nodes = append(nodes, ami.Config{Name: name, Addr: name + ":5038", Username: "admin", Secret: ami.StaticSecret("secret"), Dial: s.network.DialContext})
+		}
+		if err := s.up.SetNodes(nodes); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		p := s.login("root", "on")
+		p.say("Action: WaitEvent\nActionID: 1")
+		for i := range 140_000 {
+			loud.EmitEvent("UserEvent", "N", fmt.Sprint(i))
+			if i%1000 == 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		s.server.EmitEvent("UserEvent", "UserEvent", "at last")
+		p.hear("ActionID: 1\r\nMessage: Waiting for Event completed.")
+		p.hear("UserEvent: at last\r\n")
+		if n := s.up.AMI.CutOff.Load(); n != 0 {
 			t.Errorf("%d cut off", n)
 		}
 	})

@@ -96,7 +96,10 @@ func AppendRefusal(dst []byte, own string, err error, node string) []byte {
 // refusal is the words of AppendRefusal, in one line.
 func refusal(err error, node string) string {
 	var denied *users.DeniedError
+	var unfit *upstream.UnfitError
 	switch {
+	case errors.As(err, &unfit):
+		return strings.ToUpper(unfit.Why[:1]) + unfit.Why[1:]
 	case errors.As(err, &denied):
 		return "Permission denied"
 	case errors.Is(err, upstream.ErrTooFast):
