@@ -29,6 +29,8 @@ type Options struct {
 	// Events subscribes to a node that the bridge has come to own; end gives it back. nil: the bridge has sessions of its own,
 	// to the nodes that it owns.
 	Events func(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error)
+	// Actions carries out what comes over the bus; nil: nothing does.
+	Actions Performer
 }
 
 // A bridge puts the events of nodes on the bus, sharing the nodes with the other bridges of its cluster: each node belongs to

@@ -65,6 +65,8 @@ func withJetStream(t *testing.T, url string) jetstream.JetStream {
 	return js
 }
 
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 func anEvent(text string) *ami.Event {
 	d := wire.NewDecoder(wire.Limits{})
 	d.Feed([]byte(text))

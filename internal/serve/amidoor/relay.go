@@ -2,7 +2,6 @@ package amidoor
 
 import (
 	"context"
-	"errors"
 
 	"github.com/apntalk/amictl/internal/serve/relay"
 	"github.com/apntalk/amictl/internal/serve/upstream"
@@ -27,18 +26,10 @@ func (c *client) relay(work context.Context, u *users.User, name string) bool {
 	}
 	reply, err := c.door.up.Do(work, &upstream.Request{User: u, Door: doorName, Client: c.peer, Node: c.door.o.Node, Action: a})
 	c.out = takeBuffer()
+	c.out = relay.AppendAnswer(c.out, reply, err, c.id(), c.door.o.Node)
 	var end turn
-	var refused *ami.ResponseError
-	switch {
-	case reply != nil && wire.EqualFold(reply.End.Name(), "OriginateResponse"):
-		c.originated(reply, err)
-	case reply != nil && (err == nil || errors.As(err, &refused)):
-		c.out = relay.AppendReply(c.out, reply, c.id())
-		if err == nil && t.runs == telling && (c.view.mask != 0 || !wire.EqualFold(name, "UserEvent")) {
-			end.named = &named{id: reply.Get("ActionID"), own: c.id()}
-		}
-	default:
-		c.refuseFor(err)
+	if err == nil && t.runs == telling && reply.End.Len() == 0 && (c.view.mask != 0 || !wire.EqualFold(name, "UserEvent")) {
+		end.named = &named{id: reply.Get("ActionID"), own: c.id()}
 	}
 	return c.send(end)
 }
@@ -49,16 +40,6 @@ func (c *client) refuseFor(err error) { c.out = relay.AppendRefusal(c.out, c.id(
 // isTelling reports whether events tell of such actions by their ActionIDs.
 func isTelling(action string) bool {
 	return wire.EqualFold(action, "Originate") || wire.EqualFold(action, "UserEvent")
-}
-
-// originated answers a synchronous Originate, of which the server said in an event how it ended. It answers the words of
-// action_originate in manager.c, as if the server had waited.
-func (c *client) originated(r *ami.Reply, err error) {
-	if err != nil {
-		c.refuse("Originate failed")
-		return
-	}
-	c.out = relay.AppendRenamed(c.out, r.Text(), r.Get("ActionID"), c.id())
 }
 
 // listCommands answers with those of the server's actions that the user may do.

@@ -12,6 +12,30 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
+// AppendAnswer appends what a client is told, under its ActionID, of an action that was passed on to a node: what its server
+// answered, or why there is no answer.
+func AppendAnswer(dst []byte, r *ami.Reply, err error, own, node string) []byte {
+	switch {
+	case r != nil && wire.EqualFold(r.End.Name(), "OriginateResponse"): // a synchronous Originate, whose end the server told in an event
+		if err == nil {
+			return AppendRenamed(dst, r.Text(), r.Get("ActionID"), own)
+		}
+		return append(appendHead(dst, own), "Message: Originate failed\r\n\r\n"...) // the words of action_originate
+	case r != nil && (err == nil || errors.As(err, new(*ami.ResponseError))):
+		return AppendReply(dst, r, own)
+	}
+	return AppendRefusal(dst, own, err, node)
+}
+
+// appendHead appends the beginning of a refusal.
+func appendHead(dst []byte, own string) []byte {
+	dst = append(dst, "Response: Error\r\n"...)
+	if own != "" {
+		dst = append(append(append(dst, "ActionID: "...), own...), "\r\n"...)
+	}
+	return dst
+}
+
 // AppendReply appends a server's whole answer as it came, but for the ActionID, which becomes the client's own.
 func AppendReply(dst []byte, r *ami.Reply, own string) []byte {
 	id := r.Get("ActionID")
@@ -82,11 +106,7 @@ func Action(in *manager.Input, name string, timeout time.Duration) (a ami.Action
 // AppendRefusal appends what a client is told, under its ActionID, of an action that no server answered, or whose answer is not
 // whole.
 func AppendRefusal(dst []byte, own string, err error, node string) []byte {
-	dst = append(dst, "Response: Error\r\n"...)
-	if own != "" {
-		dst = append(append(append(dst, "ActionID: "...), own...), "\r\n"...)
-	}
-	dst = append(append(dst, "Message: "...), OneLine(refusal(err, node))...)
+	dst = append(append(appendHead(dst, own), "Message: "...), OneLine(refusal(err, node))...)
 	if !errors.As(err, new(*users.DeniedError)) { // a server says as much to a user without the right
 		dst = append(append(dst, "\r\n"+ami.RelaySent+": "...), ami.SentState(err).String()...)
 	}

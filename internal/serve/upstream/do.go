@@ -46,10 +46,6 @@ func (u *Upstream) do(ctx context.Context, q *Request) (*ami.Reply, error) {
 	if err := q.User.Allows(q.Node, &q.Action); err != nil {
 		return nil, err
 	}
-	node, ok := u.actions.Node(q.Node)
-	if !ok {
-		return nil, ErrUnknownNode
-	}
 	if err := q.Action.Check(); err != nil {
 		return nil, err
 	}
@@ -58,6 +54,10 @@ func (u *Upstream) do(ctx context.Context, q *Request) (*ami.Reply, error) {
 	}
 	if !q.User.Take() {
 		return nil, ErrTooFast
+	}
+	node, err := u.node(ctx, q.Node)
+	if err != nil {
+		return nil, err
 	}
 	if awaitsCall(&q.Action) {
 		return u.originate(ctx, node, q.Action)

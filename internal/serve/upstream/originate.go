@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/apntalk/amictl/internal/manager"
@@ -11,12 +10,8 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// Times of a call that is being set up.
-const (
-	originateTimeout = 30 * time.Second // of an Originate that says nothing (action_originate in manager.c)
-	originateMargin  = 10 * time.Second // behind its Timeout, until its OriginateResponse is given up
-	longestOriginate = time.Hour
-)
+// originateMargin is the time behind an Originate's Timeout until its OriginateResponse is given up.
+const originateMargin = 10 * time.Second
 
 // awaitsCall reports whether an action is an Originate whose end the client waits for. To Asterisk such a one is the
 // session's business until the call was answered, and all other clients' actions would wait as long.
@@ -70,11 +65,7 @@ func asynchronous(a ami.Action) ami.Action {
 // CallTimeout returns how long an Originate's end is waited for if the action has that much time: its header Timeout, which is in
 // milliseconds, and a margin.
 func CallTimeout(a *ami.Action) time.Duration {
-	timeout := originateTimeout
-	if ms, err := strconv.Atoi(a.Get("Timeout")); err == nil && ms > 0 {
-		timeout = min(time.Duration(ms)*time.Millisecond, longestOriginate)
-	}
-	return timeout + originateMargin
+	return manager.CallTime(a.Get("Timeout")) + originateMargin
 }
 
 // Calls are the ends of calls that a node's Originates set up, from when they were asked for.

@@ -20,7 +20,7 @@ type Options struct {
 	Users    *users.Directory
 	Log      *slog.Logger     // of sessions, actions and refusals; it hides secrets itself
 	Redactor *redact.Redactor // for what is logged of actions
-	Lean     bool             // no window and no state: there are no doors that show them
+	Lean     bool             // no window and no state, and a session for actions only once there is one: no door shows them
 }
 
 // An Upstream holds the sessions. All methods are safe for concurrent use.
@@ -32,6 +32,7 @@ type Upstream struct {
 	State  *state.Watcher // nil if it is lean
 	AMI    AMIFigures
 
+	lean    bool
 	redact  *redact.Redactor
 	events  *ami.Cluster
 	actions *ami.Cluster
@@ -57,7 +58,7 @@ type AMIFigures struct {
 func Open(ctx context.Context, nodes []ami.Config, o Options) (*Upstream, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	u := &Upstream{
-		Users: o.Users, Guard: users.NewGuard(), Log: o.Log, Window: stream.New(0, 0), redact: o.Redactor, cancel: cancel,
+		Users: o.Users, Guard: users.NewGuard(), Log: o.Log, Window: stream.New(0, 0), lean: o.Lean, redact: o.Redactor, cancel: cancel,
 		nodes: make(map[string]ami.Config),
 	}
 	u.events, u.actions = sessions(&o, "events"), sessions(&o, "actions")
@@ -151,18 +152,52 @@ func (u *Upstream) Remove(name string) {
 
 // add is Add. Called under mu.
 func (u *Upstream) add(node ami.Config) error {
-	event, action := node, node
-	event.Events, action.Events, action.Filters = "on", "off", nil
-	action.OnReady = u.own.of(action.Name)
+	event := node
+	event.Events = "on"
 	if _, err := u.events.Add(event); err != nil {
 		return err
 	}
-	if _, err := u.actions.Add(action); err != nil {
-		_ = u.events.Remove(event.Name)
-		return err
+	if !u.lean {
+		if _, err := u.addActions(node); err != nil {
+			_ = u.events.Remove(node.Name)
+			return err
+		}
 	}
 	u.nodes[node.Name] = node
 	return nil
+}
+
+// addActions makes a node's session for actions.
+func (u *Upstream) addActions(node ami.Config) (*ami.Node, error) {
+	node.Events, node.Filters = "off", nil
+	node.OnReady = u.own.of(node.Name)
+	return u.actions.Add(node)
+}
+
+// node returns what actions on a node go through, ErrUnknownNode if there is none.
+func (u *Upstream) node(ctx context.Context, name string) (*ami.Node, error) {
+	if n, ok := u.actions.Node(name); ok {
+		return n, nil
+	}
+	n, err := u.firstAction(name)
+	if err == nil {
+		_ = n.Connect(ctx) // if it cannot, the action says why
+	}
+	return n, err
+}
+
+// firstAction makes the session for actions of a lean node.
+func (u *Upstream) firstAction(name string) (*ami.Node, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if n, ok := u.actions.Node(name); ok { // another action was faster
+		return n, nil
+	}
+	cfg, ok := u.nodes[name]
+	if !ok {
+		return nil, ErrUnknownNode
+	}
+	return u.addActions(cfg)
 }
 
 // remove is Remove. Called under mu.
@@ -210,7 +245,7 @@ func (u *Upstream) Readiness() Readiness {
 	var r Readiness
 	for _, n := range u.events.Nodes() {
 		r.Nodes++
-		if actions, ok := u.actions.Node(n.Name()); ok && actions.Ready() && n.Ready() {
+		if actions, ok := u.actions.Node(n.Name()); n.Ready() && (!ok || actions.Ready()) {
 			r.Ready++
 		}
 	}
@@ -220,6 +255,9 @@ func (u *Upstream) Readiness() Readiness {
 // Away says why a node takes no actions now, nil if it does.
 func (u *Upstream) Away(node string) error {
 	n, ok := u.actions.Node(node)
+	if !ok {
+		n, ok = u.events.Node(node)
+	}
 	if !ok {
 		return ErrUnknownNode
 	}
