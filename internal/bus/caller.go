@@ -117,7 +117,7 @@ func (c *Caller) forget(p *pending) {
 
 // Why a request has no answer.
 var (
-	errDenied  = errors.New("the bus does not let this user ask for that")
+	errDenied  = errors.New("Permission denied: the bus does not let this user ask for that") //nolint:staticcheck // the server's words, by which it is known
 	errNoOwner = errors.New("no bridge that takes actions owns it now")
 	errNoPart  = errors.New("a part of the answer was lost")
 )

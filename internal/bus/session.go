@@ -161,7 +161,7 @@ func (s *session) failed(m message, err error, parts int) bool {
 	var refused refusedError
 	switch {
 	case errors.Is(err, errDenied):
-		return s.write([]byte("Response: Error\r\n" + idLine(m.id) + "Message: Permission denied\r\n\r\n"))
+		return s.refuse(m, err, ami.SentNo)
 	case errors.Is(err, errNoOwner), errors.As(err, &refused):
 		return s.refuse(m, err, ami.SentNo)
 	case errors.Is(err, errNoPart) && parts == 0:

@@ -290,6 +290,8 @@ func (f *Failure) ofRefusal(refused *ami.ResponseError, where string) {
 	switch {
 	case refused.Outcome != ami.OutcomeUnknown:
 		f.ofCall(refused.Outcome, where)
+	case refused.Relay && strings.HasPrefix(refused.Message, "Permission denied"):
+		f.Code, f.Hint = CodePermission, "the users of `amictl serve`, or the bus's own permissions, do not allow it; docs/serve.md has examples"
 	case refused.Relay && f.Sent == ami.SentNo.String():
 		f.Code, f.Hint = CodeUnsent, "nothing was sent: safe to try again"
 	case refused.Relay:

@@ -26,7 +26,8 @@ type Run struct {
 	Stderr io.Writer
 	Env    func(string) (string, bool)
 
-	Bus BusReader // nil in amictl
+	Bus      BusReader // nil in amictl
+	BusActor BusActor  // as well
 
 	Flags    Globals
 	Settings *Settings

@@ -2,7 +2,9 @@ package amidoor
 
 import (
 	"context"
+	"errors"
 
+	"github.com/apntalk/amictl/internal/manager"
 	"github.com/apntalk/amictl/internal/serve/relay"
 	"github.com/apntalk/amictl/internal/serve/upstream"
 	"github.com/apntalk/amictl/internal/serve/users"
@@ -26,7 +28,7 @@ func (c *client) relay(work context.Context, u *users.User, name string) bool {
 	}
 	reply, err := c.door.up.Do(work, &upstream.Request{User: u, Door: doorName, Client: c.peer, Node: c.door.o.Node, Action: a})
 	c.out = takeBuffer()
-	c.out = relay.AppendAnswer(c.out, reply, err, c.id(), c.door.o.Node)
+	c.answerFor(reply, err)
 	var end turn
 	if err == nil && t.runs == telling && reply.End.Len() == 0 && (c.view.mask != 0 || !wire.EqualFold(name, "UserEvent")) {
 		end.named = &named{id: reply.Get("ActionID"), own: c.id()}
@@ -34,8 +36,14 @@ func (c *client) relay(work context.Context, u *users.User, name string) bool {
 	return c.send(end)
 }
 
-// refuseFor answers what no server answered.
-func (c *client) refuseFor(err error) { c.out = relay.AppendRefusal(c.out, c.id(), err, c.door.o.Node) }
+// answerFor answers an action that was passed on. Who lacks a right hears what a server says then, to the byte.
+func (c *client) answerFor(reply *ami.Reply, err error) {
+	if errors.As(err, new(*users.DeniedError)) {
+		c.refuse(manager.DeniedText)
+		return
+	}
+	c.out = relay.AppendAnswer(c.out, reply, err, c.id(), c.door.o.Node)
+}
 
 // isTelling reports whether events tell of such actions by their ActionIDs.
 func isTelling(action string) bool {
@@ -46,7 +54,7 @@ func isTelling(action string) bool {
 func listCommands(c *client, _, work context.Context) bool {
 	u := c.user.Load()
 	if !u.Take() {
-		c.refuseFor(upstream.ErrTooFast)
+		c.answerFor(nil, upstream.ErrTooFast)
 		return true
 	}
 	if !c.send(turn{runs: action}) {
@@ -55,7 +63,7 @@ func listCommands(c *client, _, work context.Context) bool {
 	reply, err := c.door.up.Ask(work, c.door.o.Node, ami.Action{Name: "ListCommands", Timeout: c.door.o.ActionTimeout})
 	c.out = takeBuffer()
 	if err != nil {
-		c.refuseFor(err)
+		c.answerFor(nil, err)
 		return c.send(turn{})
 	}
 	c.head(reply.Name())

@@ -107,9 +107,7 @@ func Action(in *manager.Input, name string, timeout time.Duration) (a ami.Action
 // whole.
 func AppendRefusal(dst []byte, own string, err error, node string) []byte {
 	dst = append(append(appendHead(dst, own), "Message: "...), OneLine(refusal(err, node))...)
-	if !errors.As(err, new(*users.DeniedError)) { // a server says as much to a user without the right
-		dst = append(append(dst, "\r\n"+ami.RelaySent+": "...), ami.SentState(err).String()...)
-	}
+	dst = append(append(dst, "\r\n"+ami.RelaySent+": "...), ami.SentState(err).String()...)
 	return append(dst, "\r\n\r\n"...)
 }
 

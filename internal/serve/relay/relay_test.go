@@ -43,7 +43,7 @@ func TestRefusals(t *testing.T) {
 		own  string
 		want string
 	}{
-		{&users.DeniedError{What: "Command"}, "7", "Response: Error\r\nActionID: 7\r\nMessage: Permission denied\r\n\r\n"},
+		{&users.DeniedError{What: "Command"}, "7", "Response: Error\r\nActionID: 7\r\nMessage: Permission denied\r\nRelay-Sent: no\r\n\r\n"},
 		{upstream.ErrTooFast, "", "Response: Error\r\nMessage: Too many actions a second\r\nRelay-Sent: no\r\n\r\n"},
 		{&ami.OpError{Op: ami.OpDo, Sent: ami.SentYes, Err: ami.ErrTimeout}, "a", "Response: Error\r\nActionID: a\r\nMessage: The server pbx did not answer in time; the action may have run\r\nRelay-Sent: yes\r\n\r\n"},
 		{&wire.FieldError{Header: "X\r\nY", Err: wire.ErrName}, "", "Response: Error\r\nMessage: Failed to parse message: "},

@@ -76,6 +76,9 @@ func Open(ctx context.Context, nodes []ami.Config, o Options) (*Upstream, error)
 	return u, nil
 }
 
+// Lean reports whether there is neither window nor state.
+func (u *Upstream) Lean() bool { return u.lean }
+
 // watch fills the window and the state.
 func (u *Upstream) watch(ctx context.Context) error {
 	events, err := u.events.Subscribe(ami.SubscribeOptions{})
