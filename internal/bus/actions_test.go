@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -46,16 +45,16 @@ func performing(t *testing.T, url string, p *puppet) *performance {
 	return perf
 }
 
-// sessionOn is an engine's session to node "pbx" over the bus.
-func sessionOn(t *testing.T, conn *nats.Conn, timeout time.Duration) (*ami.Conn, error) {
+// sessionTo is an engine's session to a node over the bus.
+func sessionTo(t *testing.T, conn *nats.Conn, cluster, user, node string) (*ami.Conn, error) {
 	t.Helper()
-	caller, err := NewCaller(conn, "c", "me", timeout)
+	caller, err := NewCaller(conn, cluster, user, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	c, err := ami.Dial(ctx, caller.Node("pbx"))
+	c, err := ami.Dial(ctx, caller.Node(node))
 	if err == nil {
 		t.Cleanup(func() { _ = c.Close() })
 	}
@@ -64,7 +63,7 @@ func sessionOn(t *testing.T, conn *nats.Conn, timeout time.Duration) (*ami.Conn,
 
 func mustSession(t *testing.T, conn *nats.Conn) *ami.Conn {
 	t.Helper()
-	c, err := sessionOn(t, conn, patience)
+	c, err := sessionTo(t, conn, "c", "me", "pbx")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,12 +172,12 @@ func TestActionsInOrder(t *testing.T) {
 func TestActionsNowhere(t *testing.T) {
 	url := aBus(t)
 	conn := dial(t, url)
-	if _, err := sessionOn(t, conn, patience); err == nil || !strings.Contains(err.Error(), "no bridge") {
+	if _, err := sessionTo(t, conn, "c", "me", "pbx"); err == nil || !strings.Contains(err.Error(), "no bridge") {
 		t.Errorf("nobody owns it: %v", err)
 	}
 	p := &puppet{away: ami.ErrNotReady}
 	perf := performing(t, url, p)
-	if _, err := sessionOn(t, conn, patience); err == nil || !strings.Contains(err.Error(), "no session") {
+	if _, err := sessionTo(t, conn, "c", "me", "pbx"); err == nil || !strings.Contains(err.Error(), "no session") {
 		t.Errorf("the server is away: %v", err)
 	}
 	p.away = nil

@@ -55,10 +55,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := ensureStream(ctx, js, o.Cluster, o.Storage); err != nil {
-		return err
-	}
-	if err := ensureBucket(ctx, js, o.Cluster, o.Storage); err != nil {
+	if err := ensure(ctx, js, &o); err != nil {
 		return err
 	}
 	if o.Events == nil {
@@ -88,6 +85,17 @@ func Run(ctx context.Context, o Options) error {
 		}
 		b.look(ctx)
 	}
+}
+
+// ensure makes what a cluster needs, if it is not there.
+func ensure(ctx context.Context, js jetstream.JetStream, o *Options) error {
+	ctx, stop := UntilRefused(ctx, o.Conn)
+	defer stop()
+	err := ensureStream(ctx, js, o.Cluster, o.Storage)
+	if err == nil {
+		err = ensureBucket(ctx, js, o.Cluster, o.Storage)
+	}
+	return causeOf(ctx, err)
 }
 
 const (

@@ -27,14 +27,16 @@ type Caller struct {
 	mu      sync.Mutex // guards what follows
 	next    uint64
 	pending map[string]*pending // by the last token of the inbox
+	broken  *RefusedError       // the bus has refused the inbox
 }
 
 // A pending request has answers to come.
 type pending struct {
 	subject string
 	token   string
-	parts   chan *nats.Msg // closed when the bus refused the request
-	done    chan struct{}  // closed by whoever waits no more
+	parts   chan *nats.Msg
+	refused chan *RefusedError // gets one if the bus refuses the request
+	done    chan struct{}      // closed by whoever waits no more
 }
 
 // NewCaller returns a caller on a connection that is its own: it takes over its errors.
@@ -42,7 +44,7 @@ func NewCaller(conn *nats.Conn, cluster, user string, timeout time.Duration) (*C
 	c := &Caller{conn: conn, cluster: cluster, user: user, timeout: timeout, inbox: conn.NewInbox(), pending: make(map[string]*pending)}
 	before := conn.ErrorHandler()
 	conn.SetErrorHandler(func(nc *nats.Conn, sub *nats.Subscription, err error) {
-		if subj, ok := refusedSubject(err); !ok || !c.refused(subj) {
+		if refused := refusal(err); refused == nil || !c.refused(refused) {
 			before(nc, sub, err)
 		}
 	})
@@ -53,24 +55,17 @@ func NewCaller(conn *nats.Conn, cluster, user string, timeout time.Duration) (*C
 	return c, wrap("listen for answers", err)
 }
 
-// refusedSubject returns where the bus did not let us publish. The client has it in a text alone.
-func refusedSubject(err error) (string, bool) {
-	if !errors.Is(err, nats.ErrPermissionViolation) {
-		return "", false
-	}
-	_, rest, ok := strings.Cut(err.Error(), `Publish to "`)
-	subj, _, end := strings.Cut(rest, `"`)
-	return subj, ok && end
-}
-
-// refused ends the requests to a subject, and reports whether there were any.
-func (c *Caller) refused(subj string) (any bool) {
+// refused ends the requests that the bus has refused, and reports whether there were any. Without its inbox a caller is of no use.
+func (c *Caller) refused(why *RefusedError) (any bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if strings.Contains(why.What, c.inbox) {
+		c.broken, any = why, true
+	}
 	for token, p := range c.pending {
-		if strings.EqualFold(p.subject, subj) { // the server has it in lower case
+		if c.broken != nil || strings.Contains(why.What, `"`+p.subject+`"`) {
+			p.refused <- why
 			delete(c.pending, token)
-			close(p.parts)
 			any = true
 		}
 	}
@@ -96,9 +91,14 @@ func (c *Caller) take(m *nats.Msg) {
 func (c *Caller) ask(subj string, header nats.Header, data []byte) (*pending, error) {
 	c.mu.Lock()
 	c.next++
-	p := &pending{subject: subj, token: fmt.Sprint(c.next), parts: make(chan *nats.Msg, 16), done: make(chan struct{})}
+	p := &pending{subject: subj, token: fmt.Sprint(c.next), parts: make(chan *nats.Msg, 16), refused: make(chan *RefusedError, 1), done: make(chan struct{})}
 	c.pending[p.token] = p
+	broken := c.broken
 	c.mu.Unlock()
+	if broken != nil {
+		c.forget(p)
+		return nil, broken
+	}
 	err := c.conn.PublishMsg(&nats.Msg{Subject: subj, Reply: c.inbox + "." + p.token, Header: header, Data: data})
 	if err != nil {
 		c.forget(p)
@@ -117,7 +117,6 @@ func (c *Caller) forget(p *pending) {
 
 // Why a request has no answer.
 var (
-	errDenied  = errors.New("Permission denied: the bus does not let this user ask for that") //nolint:staticcheck // the server's words, by which it is known
 	errNoOwner = errors.New("no bridge that takes actions owns it now")
 	errNoPart  = errors.New("a part of the answer was lost")
 )
@@ -125,14 +124,13 @@ var (
 // part waits for the next part of an answer.
 func (p *pending) part(ctx context.Context) (*nats.Msg, error) {
 	select {
-	case m, ok := <-p.parts:
-		switch {
-		case !ok:
-			return nil, errDenied
-		case m.Header.Get("Status") == "503":
+	case m := <-p.parts:
+		if m.Header.Get("Status") == "503" {
 			return nil, errNoOwner
 		}
 		return m, nil
+	case why := <-p.refused:
+		return nil, why
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

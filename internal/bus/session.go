@@ -158,11 +158,8 @@ func (s *session) relay(m message) bool {
 
 // failed tells the client of an answer that is not whole, and reports whether the session goes on.
 func (s *session) failed(m message, err error, parts int) bool {
-	var refused refusedError
 	switch {
-	case errors.Is(err, errDenied):
-		return s.refuse(m, err, ami.SentNo)
-	case errors.Is(err, errNoOwner), errors.As(err, &refused):
+	case errors.Is(err, errNoOwner), errors.As(err, new(notBegunError)), errors.As(err, new(*RefusedError)):
 		return s.refuse(m, err, ami.SentNo)
 	case errors.Is(err, errNoPart) && parts == 0:
 		return s.refuse(m, err, ami.SentMaybe)
@@ -172,10 +169,10 @@ func (s *session) failed(m message, err error, parts int) bool {
 	return s.ctx.Err() == nil // the client's own time is over
 }
 
-// A refusedError is what a bridge says that has not begun.
-type refusedError string
+// A notBegunError is what a bridge says that has not begun.
+type notBegunError string
 
-func (e refusedError) Error() string { return string(e) }
+func (e notBegunError) Error() string { return string(e) }
 
 // A reply is what comes for a request.
 type reply struct {
@@ -190,7 +187,7 @@ func (r *reply) part(ctx context.Context) (*nats.Msg, error) {
 		return nil, err
 	}
 	if why := m.Header.Get(refusedHeader); why != "" {
-		return nil, refusedError(why)
+		return nil, notBegunError(why)
 	}
 	if m.Header.Get(partHeader) != strconv.Itoa(r.parts+1) {
 		return nil, errNoPart

@@ -54,5 +54,5 @@ func nodes(ctx context.Context, conn *nats.Conn, q *run.BusQuery) (names []strin
 
 // access is how a subcommand gets onto a bus.
 func access(a *run.BusAddress) bus.Access {
-	return bus.Access{URL: a.URL, Creds: a.Creds, NKey: a.NKey, CA: a.CA, Name: "amictl"}
+	return bus.Access{URL: a.URL, Creds: a.Creds, NKey: a.NKey, CA: a.CA, Name: "amictl", User: a.User}
 }

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -59,8 +58,8 @@ func onBus(ctx context.Context, r *run.Run, b *target.Bus, do func(context.Conte
 		defer conn.Close()
 		err = do(ctx, r, conn, a.Cluster)
 	}
-	if err != nil && ctx.Err() == nil && !errors.As(err, new(*fail.Error)) {
-		return &fail.Error{Code: fail.CodeConnect, Message: fail.Cause(err), Hint: "is the URL right, and is there such a cluster?"}
+	if err != nil && ctx.Err() == nil {
+		return target.BusError(a.URL, err)
 	}
 	return err
 }

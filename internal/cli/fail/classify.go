@@ -187,6 +187,8 @@ func (f *Failure) ofDial(op *ami.OpError, where string) {
 	var dns *net.DNSError
 	f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: cannot connect: %s", where, dialCause(op.Err))
 	switch {
+	case errors.Is(op.Err, ami.ErrUnauthorized): // on the way to the server, as by a bus
+		f.Code, f.Hint = CodePermission, "docs/bus.md has the permissions that are needed"
 	case errors.As(op.Err, &dns) && !dns.IsTimeout:
 		f.Code, f.Hint = codeDNS, "check the host's name; `getent hosts NAME` must find it"
 		f.Message = fmt.Sprintf("%s: cannot connect: the name %s is unknown", where, dns.Name)

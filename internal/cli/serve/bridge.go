@@ -84,7 +84,7 @@ func newBridge(r *run.Run, o *bridgeOptions) (*bridge, error) {
 		}
 	}
 	b.options.Cluster = a.Cluster
-	b.access = bus.Access{URL: a.URL, Creds: a.Creds, NKey: a.NKey, CA: a.CA, Name: "amictl serve " + b.options.Name}
+	b.access = bus.Access{URL: a.URL, Creds: a.Creds, NKey: a.NKey, CA: a.CA, Name: "amictl serve " + b.options.Name, User: a.User}
 	if a.URL == embedded {
 		b.dir = stateFolder(r)
 		if !o.maxBytes.Given { // it is for a first look, on any disk
@@ -121,7 +121,7 @@ func (b *bridge) start(p *plan) (work func(context.Context, *upstream.Upstream) 
 	conn, err := bus.Dial(b.access, p.log)
 	if err != nil {
 		endServer()
-		return nil, nil, &fail.Error{Code: fail.CodeConnect, Message: fail.Cause(err), Hint: "is the URL of --nats right?"}
+		return nil, nil, target.BusError(b.access.URL, err)
 	}
 	o := b.options
 	o.Conn, o.Log, o.Nodes, o.Same = conn, p.log, p.currentNodes, upstream.SameNode
@@ -132,7 +132,7 @@ func (b *bridge) start(p *plan) (work func(context.Context, *upstream.Upstream) 
 			}
 			err := bus.Run(ctx, o)
 			if err != nil && ctx.Err() == nil {
-				err = &fail.Error{Code: fail.CodeConnect, Message: fail.Cause(err), Hint: "is JetStream on, and may this user make and use the streams of the cluster? docs/bus.md says what it needs"}
+				err = target.BusError(b.access.URL, err)
 			}
 			return err
 		}, func() {

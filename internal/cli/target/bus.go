@@ -3,6 +3,7 @@ package target
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -103,7 +104,7 @@ func (b *Bus) Servers(ctx context.Context, r *run.Run) ([]ami.Config, error) {
 	b.used = true
 	nodes, err := r.BusActor(ctx, run.BusQuery{BusAddress: a, Nodes: words, Log: r.Logger()}, r.Settings.Timeout)
 	if err != nil {
-		return nil, &fail.Error{Code: fail.CodeConnect, Message: config.HidePassword(a.URL) + ": " + fail.Cause(err), Hint: "is the URL right, and does a bridge (`amictl serve --nats`) of that cluster run?"}
+		return nil, BusError(a.URL, err)
 	}
 	if len(nodes) == 0 {
 		return nil, fail.Usage("`amictl bus info` lists the nodes", "no node of the bus matches")
@@ -137,10 +138,22 @@ func CheckBusURL(text string) error {
 func OpenBus(ctx context.Context, r *run.Run, q run.BusQuery) (run.EventStream, error) {
 	events, err := r.Bus(ctx, q)
 	if err != nil {
-		return nil, &fail.Error{
-			Code: fail.CodeConnect, Message: config.HidePassword(q.URL) + ": " + fail.Cause(err),
-			Hint: "is the URL right, and does a bridge (`amictl serve --nats`) of that cluster run?",
-		}
+		return nil, BusError(q.URL, err)
 	}
 	return events, nil
+}
+
+// BusError is the error of a bus that cannot be used.
+func BusError(url string, err error) error {
+	if errors.As(err, new(*fail.Error)) {
+		return err
+	}
+	e := &fail.Error{
+		Code: fail.CodeConnect, Message: config.HidePassword(url) + ": " + strings.TrimPrefix(fail.Cause(err), "bus: "),
+		Hint: "is the URL right, and does a bridge (`amictl serve --nats`) of that cluster run?",
+	}
+	if errors.Is(err, ami.ErrUnauthorized) {
+		e.Code, e.Hint = fail.CodePermission, "docs/bus.md has the permissions that are needed"
+	}
+	return e
 }
