@@ -79,7 +79,7 @@ func (b *leaseBoard) watch(ctx context.Context, whole func()) error {
 	if err != nil {
 		return wrap("watch the leases", err)
 	}
-	defer func() { _ = watch.Stop() }()
+	defer func() { go func() { _ = watch.Stop() }() }() // who may not delete a consumer has to wait, and the server deletes it anyway
 	for {
 		select {
 		case entry, ok := <-watch.Updates():

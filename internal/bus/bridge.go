@@ -29,6 +29,8 @@ type Options struct {
 	// Events subscribes to a node that the bridge has come to own; end gives it back. nil: the bridge has sessions of its own,
 	// to the nodes that it owns.
 	Events func(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error)
+	// Actions carries out what comes over the bus; nil: nothing does.
+	Actions Performer
 }
 
 // A bridge puts the events of nodes on the bus, sharing the nodes with the other bridges of its cluster: each node belongs to
@@ -54,16 +56,13 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := ensureStream(ctx, js, o.Cluster, o.Storage); err != nil {
+	if err := ensure(ctx, js, &o); err != nil {
 		return err
 	}
 	if o.Events == nil {
 		o.Events = ownSession(o.Log)
 	}
 	b := &bridge{o: o, self: o.Name + "/" + nuid.Next(), js: js, free: make(map[string]time.Time), owners: make(map[string]*owner)}
-	if err := b.makeLeases(ctx); err != nil {
-		return err
-	}
 	if b.leases, err = watchLeases(ctx, js, o.Cluster); err != nil {
 		return err
 	}
@@ -87,6 +86,17 @@ func Run(ctx context.Context, o Options) error {
 		}
 		b.look(ctx)
 	}
+}
+
+// ensure makes what a cluster needs, if it is not there.
+func ensure(ctx context.Context, js jetstream.JetStream, o *Options) error {
+	ctx, stop := UntilRefused(ctx, o.Conn)
+	defer stop()
+	err := ensureStream(ctx, js, o.Cluster, o.Storage)
+	if err == nil {
+		err = ensureBucket(ctx, js, o.Cluster, o.Storage)
+	}
+	return causeOf(ctx, err)
 }
 
 const (

@@ -50,12 +50,18 @@ func dial(t *testing.T, url string) *nats.Conn {
 	return c
 }
 
-func withJetStream(t *testing.T, url string) jetstream.JetStream {
+func mustJetStream(t *testing.T, conn *nats.Conn) jetstream.JetStream {
 	t.Helper()
-	js, err := jetstream.New(dial(t, url))
+	js, err := jetstream.New(conn)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return js
+}
+
+func withJetStream(t *testing.T, url string) jetstream.JetStream {
+	t.Helper()
+	js := mustJetStream(t, dial(t, url))
 	if err := ensureStream(t.Context(), js, "c", Storage{Replicas: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +70,8 @@ func withJetStream(t *testing.T, url string) jetstream.JetStream {
 	}
 	return js
 }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func anEvent(text string) *ami.Event {
 	d := wire.NewDecoder(wire.Limits{})
@@ -150,23 +158,34 @@ func configsOf(nodes ...*amitest.Server) (all []ami.Config) {
 
 func bridgingOn(t *testing.T, url, name string, nodes func() []ami.Config) (stop func()) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
 	conn, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return run(t, Options{Conn: conn, Cluster: "c", Name: name, Nodes: nodes})
+}
+
+// bridgingAs runs a bridge with actions on a connection of its own.
+func bridgingAs(t *testing.T, conn *nats.Conn, cluster string, nodes []ami.Config, actions Performer) (stop func()) {
+	t.Helper()
+	return run(t, Options{Conn: conn, Cluster: cluster, Name: "a", Nodes: func() []ami.Config { return nodes }, Actions: actions})
+}
+
+// run runs a bridge until stop, and ends its connection.
+func run(t *testing.T, o Options) (stop func()) {
+	t.Helper()
+	o.Storage, o.Log, o.Same = Storage{Replicas: 1}, quiet(), sameAddr
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() {
-		ended <- Run(ctx, Options{Conn: conn, Cluster: "c", Name: name, Nodes: nodes, Storage: Storage{Replicas: 1}, Log: slog.New(slog.DiscardHandler), Same: sameAddr})
-	}()
+	go func() { ended <- Run(ctx, o) }()
 	var once sync.Once
 	stop = func() {
 		once.Do(func() {
 			cancel()
 			if err := <-ended; !errors.Is(err, context.Canceled) {
-				t.Errorf("bridge %s: %v", name, err)
+				t.Errorf("bridge %s: %v", o.Name, err)
 			}
-			conn.Close()
+			o.Conn.Close()
 		})
 	}
 	t.Cleanup(stop)

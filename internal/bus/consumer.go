@@ -63,10 +63,13 @@ func Read(ctx context.Context, conn *nats.Conn, o ReadOptions) (*Consumer, error
 		return nil, err
 	}
 	s := &source{js: js, o: o}
-	if err := s.open(ctx); err != nil {
+	opening, stop := UntilRefused(ctx, conn)
+	err = causeOf(opening, s.open(opening))
+	stop()
+	if err != nil {
 		return nil, err
 	}
-	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx)) //nolint:govet // another end
 	c := &Consumer{source: s, came: make(chan jetstream.Msg, ahead), stop: stop, reader: batch.NewReader(), places: make(map[string]place), read: make(map[string]uint64)}
 	c.gone.Go(func() { c.fetch(reading) })
 	return c, nil

@@ -1,11 +1,17 @@
 package bus
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/apntalk/amictl/internal/bus/subject"
+	"github.com/apntalk/amictl/pkg/ami"
 )
 
 // Access is how a client gets onto a bus.
@@ -15,6 +21,54 @@ type Access struct {
 	NKey  string // a file with the seed of an nkey; "": none
 	CA    string // a PEM file of authorities to trust alone; "": the system's
 	Name  string // that the server's admin sees
+	User  string // whose inbox answers go to, _INBOX.USER.>, so that others need not be let into it; "": _INBOX.>
+}
+
+// A RefusedError is what the bus does not let a user do.
+type RefusedError struct{ What string } // such as: Publish to "ami.act.c.pbx.me.Ping"
+
+func (e *RefusedError) Error() string { return "Permission denied: the bus does not allow " + e.What }
+
+// Is reports whether target is ami.ErrUnauthorized: that is what it comes to for who asks for a session.
+func (e *RefusedError) Is(target error) bool { return target == ami.ErrUnauthorized }
+
+// refusal returns what the bus has refused, nil if that is not what err says. The client has it in a text alone.
+func refusal(err error) *RefusedError {
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return nil
+	}
+	_, what, ok := strings.Cut(err.Error(), "Permissions Violation for ")
+	if !ok {
+		what = err.Error()
+	}
+	return &RefusedError{strings.TrimSpace(what)}
+}
+
+// UntilRefused returns a context that ends with a *RefusedError as its cause when the bus refuses something on a connection: to the
+// request itself there would be no answer until its time is over. Where no context has been made so, a refusal is logged.
+func UntilRefused(ctx context.Context, conn *nats.Conn) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	before := conn.ErrorHandler()
+	conn.SetErrorHandler(func(c *nats.Conn, s *nats.Subscription, err error) {
+		if refused := refusal(err); refused != nil {
+			cancel(refused)
+			return
+		}
+		before(c, s, err)
+	})
+	return ctx, func() {
+		conn.SetErrorHandler(before)
+		cancel(nil)
+	}
+}
+
+// causeOf returns what ended ctx, if that is why err came.
+func causeOf(ctx context.Context, err error) error {
+	var refused *RefusedError
+	if err != nil && errors.As(context.Cause(ctx), &refused) {
+		return refused
+	}
+	return err
 }
 
 const (
@@ -39,6 +93,9 @@ func Dial(a Access, log *slog.Logger) (*nats.Conn, error) {
 		}),
 		nats.ReconnectHandler(func(c *nats.Conn) { log.Info("the bus is back", slog.String("at", c.ConnectedAddr())) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Error("bus", slog.Any("error", err)) }),
+	}
+	if a.User != "" {
+		options = append(options, nats.CustomInboxPrefix(nats.InboxPrefix+subject.Token(a.User)))
 	}
 	if a.Creds != "" {
 		options = append(options, nats.UserCredentials(a.Creds))

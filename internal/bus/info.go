@@ -36,6 +36,13 @@ type NodeInfo struct {
 
 // Inspect asks a bus about a cluster.
 func Inspect(ctx context.Context, conn *nats.Conn, cluster string) (*Info, error) {
+	ctx, stop := UntilRefused(ctx, conn)
+	defer stop()
+	i, err := inspect(ctx, conn, cluster)
+	return i, causeOf(ctx, err)
+}
+
+func inspect(ctx context.Context, conn *nats.Conn, cluster string) (*Info, error) {
 	js, err := jetstream.New(conn)
 	if err != nil {
 		return nil, err

@@ -85,6 +85,11 @@ func (o *owner) own(ctx context.Context, l *lease) error {
 		return err
 	}
 	defer end()
+	actions, err := perform(b.o.Conn, b.o.Cluster, o.node.Name, b.o.Actions, o.log)
+	if err != nil {
+		return err
+	}
+	defer actions.stop()
 	return o.carry(ctx, events, p)
 }
 

@@ -43,7 +43,8 @@ type Options struct {
 	Redactor  *redact.Redactor
 	Grace     time.Duration // how long clients' actions may take to end at the end
 
-	// Bridge works beside the doors until its ctx is done; up is nil where there are none. nil: there is no bridge.
+	// Bridge works beside the doors until its ctx is done. Where there are none, up is lean and has no nodes, and they are the
+	// bridge's to add. nil: there is no bridge.
 	Bridge func(ctx context.Context, up *upstream.Upstream) error
 
 	Reload  <-chan struct{}        // each time, Load is called
@@ -60,7 +61,7 @@ func Serve(ctx context.Context, o Options) error {
 	if len(o.Listeners) == 0 {
 		nodes = nil // a bridge alone has sessions to the nodes that it owns
 	}
-	up, err := upstream.Open(work, nodes, upstream.Options{Users: directory, Log: o.Log, Redactor: o.Redactor})
+	up, err := upstream.Open(work, nodes, upstream.Options{Users: directory, Log: o.Log, Redactor: o.Redactor, Lean: len(o.Listeners) == 0})
 	if err != nil {
 		return errors.Join(err, closeAll(o.Listeners))
 	}
@@ -145,9 +146,6 @@ func (d *doors) open(ctx, grace context.Context, up *upstream.Upstream, l Listen
 
 // bridge starts what works beside the doors.
 func (d *doors) bridge(ctx context.Context, up *upstream.Upstream, o *Options) {
-	if len(o.Listeners) == 0 {
-		up = nil
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	d.cancels = append(d.cancels, cancel)
 	d.all.Go(func() {

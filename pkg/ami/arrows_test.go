@@ -52,7 +52,7 @@ var arrows = map[string]string{
 	"internal/bus/subject": "",
 	"internal/bus/batch":   "pkg/ami pkg/ami/wire",
 	"internal/bus/proof":   "", // only tests
-	"internal/bus":         "internal/bus/subject internal/bus/batch pkg/ami",
+	"internal/bus":         "internal/bus/subject internal/bus/batch internal/manager pkg/ami pkg/ami/wire",
 
 	"internal/bench/fleet/natsbus": "internal/bench/fleet internal/natsserver",
 
@@ -60,7 +60,9 @@ var arrows = map[string]string{
 	"internal/serve/stream":   "pkg/ami pkg/output",
 	"internal/serve/upstream": "internal/serve/users internal/serve/stream internal/manager pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
 	"internal/serve/web":      door + " internal/actionline internal/loopback internal/metrics internal/metrics/prom pkg/ami/amiprom",
-	"internal/serve/amidoor":  door + " internal/manager",
+	"internal/serve/relay":    "internal/serve/upstream internal/serve/users internal/manager pkg/ami pkg/ami/wire",
+	"internal/serve/amidoor":  door + " internal/serve/relay internal/manager",
+	"internal/serve/busdoor":  "internal/serve/relay internal/serve/upstream internal/serve/users internal/bus internal/manager pkg/ami/wire",
 	"internal/serve":          "internal/serve/upstream internal/serve/users pkg/ami pkg/ami/redact",
 
 	"internal/cli/fail":     "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
@@ -80,7 +82,7 @@ var arrows = map[string]string{
 	"internal/cli/runtest": "internal/cli/run internal/cli/config internal/cli/fail pkg/ami/amitest", // only tests import it
 
 	"internal/cli/bus":   floor + " internal/cli/target internal/bus",
-	"internal/cli/serve": floor + " internal/bus internal/natsserver internal/cli/target internal/loopback internal/serve internal/serve/upstream internal/serve/users internal/serve/web internal/serve/amidoor pkg/ami/redact pkg/ami/amitest",
+	"internal/cli/serve": floor + " internal/bus internal/natsserver internal/cli/target internal/loopback internal/serve internal/serve/upstream internal/serve/users internal/serve/web internal/serve/amidoor internal/serve/busdoor pkg/ami/redact pkg/ami/amitest",
 
 	"cmd/amictl":      "internal/cli",
 	"cmd/amictld":     "internal/cli internal/cli/bus internal/cli/serve internal/cli/bench internal/bench/fleet/natsbus",

@@ -58,6 +58,9 @@ type Config struct {
 	Auth     AuthMethod
 	TLS      *tls.Config       // nil: in the clear. ServerName is taken from Addr if empty
 	Labels   map[string]string // for selection; not interpreted
+	// Fingerprint says where Secret and TLS come from, for whoever compares configurations: neither can be compared. Not
+	// interpreted.
+	Fingerprint string
 
 	// Events is the session's event mask as in the Login header Events: "on", "off" (the default) or class names
 	// joined by commas.

@@ -108,6 +108,22 @@ type ResponseError struct {
 	Action  string
 	Message string  // the server's words
 	Outcome Outcome // how the call ended, if an OriginateResponse said so
+	Relay   bool    // the words are a relay's, and the server has not answered: see RelaySent
+}
+
+// RelaySent is the header by which a relay between client and server, such as amictl serve, marks an Error of its own. Its value
+// says what the server has had of the action: no, maybe or yes. Do returns it as the OpError's Sent.
+const RelaySent = "Relay-Sent"
+
+// relayed returns what a value of RelaySent means. What nobody knows may have been sent.
+func relayed(value string) Sent {
+	switch value {
+	case SentNo.String():
+		return SentNo
+	case SentYes.String():
+		return SentYes
+	}
+	return SentMaybe
 }
 
 func (e *ResponseError) Error() string {
@@ -137,7 +153,7 @@ func SentState(err error) Sent {
 // refused login.
 func Retryable(err error, action string) bool {
 	var refused *ResponseError
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) && !refused.Relay {
 		return errors.Is(refused, ErrStopping)
 	}
 	if err == nil || errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrClosed) || errors.Is(err, ErrCancelled) {

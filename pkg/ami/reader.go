@@ -319,6 +319,9 @@ func (c *Conn) verdict(k *call, r callRef, reply *Reply) error {
 		refused.Message = "the call failed"
 	}
 	e := ended{action: k.action, ref: r, sent: SentYes}
+	if sent, ok := reply.Lookup(RelaySent); ok {
+		refused.Relay, e.sent = true, relayed(sent)
+	}
 	return e.error(c, refused)
 }
 

@@ -29,8 +29,28 @@ func AllOne(cluster string) string { return join(single, cluster) + ".*.*" }
 // Beats is the subject of the bridges' heartbeats.
 func Beats(cluster string) string { return join("ami.beat", cluster) }
 
-// Action is the subject of requests for an action on a node.
-func Action(cluster, node, action string) string { return join(acts, cluster, node, action) }
+// Action is the subject of a user's requests for an action on a node. Who may publish there speaks in the user's name.
+func Action(cluster, node, user, action string) string {
+	return join(acts, cluster, node, user, action)
+}
+
+// Actions is what the owner of a node listens to.
+func Actions(cluster, node string) string { return join(acts, cluster, node) + ".*.*" }
+
+// Owner is the subject on which the owner of a node says whether it takes actions.
+func Owner(cluster, node string) string { return join("ami.own", cluster, node) }
+
+// UserAndAction returns these of a subject of Action.
+func UserAndAction(subject string) (user, action string, err error) {
+	parts := strings.Split(subject, ".")
+	if len(parts) != 6 || parts[0]+"."+parts[1] != acts {
+		return "", "", fmt.Errorf("bus: %q is no subject of actions", subject)
+	}
+	if user, err = Name(parts[4]); err == nil {
+		action, err = Name(parts[5])
+	}
+	return user, action, err
+}
 
 func join(prefix string, names ...string) string {
 	var b strings.Builder

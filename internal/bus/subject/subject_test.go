@@ -23,8 +23,16 @@ func TestToken(t *testing.T) {
 	if got := AllEvents("a.b") + " " + AllOne("a.b"); got != "ami.ev.a%2Eb.* ami.one.a%2Eb.*.*" {
 		t.Error(got)
 	}
-	if got := Action("c", "pbx1", "Ping"); got != "ami.act.c.pbx1.Ping" {
+	if got := Action("c", "pbx1", "c.rm", "Ping") + " " + Actions("c", "pbx.1"); got != "ami.act.c.pbx1.c%2Erm.Ping ami.act.c.pbx%2E1.*.*" {
 		t.Error(got)
+	}
+	if user, action, err := UserAndAction("ami.act.c.pbx1.c%2Erm.Ping"); user != "c.rm" || action != "Ping" || err != nil {
+		t.Error(user, action, err)
+	}
+	for _, bad := range []string{"ami.act.c.pbx1.Ping", "ami.ev.c.pbx1.u.Ping", "ami.act.c.pbx1.u.a%2", "ami.act.c.pbx1.u.Ping.x"} {
+		if user, action, err := UserAndAction(bad); err == nil {
+			t.Errorf("%q is %q of %q", bad, action, user)
+		}
 	}
 	if node, err := Node("ami.ev.c.a%2Eb"); node != "a.b" || err != nil {
 		t.Error(node, err)

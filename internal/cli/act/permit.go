@@ -1,6 +1,7 @@
 package act
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -15,8 +16,8 @@ import (
 // Aim returns the nodes that an action is for once everything allows it to be sent: several nodes only when that is
 // wanted, a protected context only when somebody agrees. With --dry-run it prints the action instead, and done is true. A header
 // that nobody knows is told of.
-func Aim(r *run.Run, f *target.Fanout, action *ami.Action) (nodes []ami.Config, done bool, err error) {
-	if nodes, err = target.Nodes(r); err != nil {
+func Aim(ctx context.Context, r *run.Run, f *target.Fanout, bus *target.Bus, action *ami.Action) (nodes []ami.Config, done bool, err error) {
+	if nodes, err = bus.Servers(ctx, r); err != nil {
 		return nil, false, err
 	}
 	if err := f.Check(len(nodes)); err != nil {

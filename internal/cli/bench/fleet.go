@@ -212,7 +212,7 @@ func fleetTargets(ctx context.Context, r *run.Run, targets []bench.Target) ([]fl
 		}
 		t := fleet.Target{Node: targets[i].Node, Addr: c.Addr, Username: c.Username, Secret: secret.Reveal(), Auth: int(c.Auth), TLS: c.TLS != nil}
 		if t.TLS {
-			from := r.TLS[c.TLS]
+			from := r.TLS[c.Fingerprint]
 			t.Trust = fleet.Trust{Name: from.Name, Pin: from.Pin, CA: string(from.CA)}
 		}
 		all = append(all, t)

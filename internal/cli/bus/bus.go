@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -26,9 +25,9 @@ verify reads the whole stream and checks of each node that the packets of every 
 that no batch is missing: status 1 if that is not so. Gaps are what is marked as missing, and no fault.
 docs/bus.md explains bridges and what is promised.`
 
-// Command makes the subcommand, and lets others read from a bus.
+// Command makes the subcommand, and lets others read from a bus and act over it.
 func Command(r *run.Run) *cli.Command {
-	r.Bus = read
+	r.Bus, r.BusActor = read, act
 	sub := func(name, usage string, do func(context.Context, *run.Run, *nats.Conn, string) error) *cli.Command {
 		var b target.Bus
 		return r.Tell(&cli.Command{
@@ -54,13 +53,13 @@ func onBus(ctx context.Context, r *run.Run, b *target.Bus, do func(context.Conte
 	if !ok {
 		return fail.Usage("--nats URL --cluster NAME, or nats = and cluster = in the context", "no bus is given")
 	}
-	conn, err := bus.Dial(bus.Access{URL: a.URL, Creds: a.Creds, NKey: a.NKey, CA: a.CA, Name: "amictl bus"}, r.Logger())
+	conn, err := bus.Dial(access(&a), r.Logger())
 	if err == nil {
 		defer conn.Close()
 		err = do(ctx, r, conn, a.Cluster)
 	}
-	if err != nil && ctx.Err() == nil && !errors.As(err, new(*fail.Error)) {
-		return &fail.Error{Code: fail.CodeConnect, Message: fail.Cause(err), Hint: "is the URL right, and is there such a cluster?"}
+	if err != nil && ctx.Err() == nil {
+		return target.BusError(a.URL, err)
 	}
 	return err
 }

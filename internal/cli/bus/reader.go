@@ -14,7 +14,7 @@ import (
 
 // read opens a bus for a subcommand that reads events.
 func read(ctx context.Context, q run.BusQuery) (run.EventStream, error) {
-	conn, err := bus.Dial(bus.Access{URL: q.URL, Creds: q.Creds, NKey: q.NKey, CA: q.CA, Name: "amictl"}, q.Log)
+	conn, err := bus.Dial(access(&q.BusAddress), q.Log)
 	if err != nil {
 		return nil, err
 	}

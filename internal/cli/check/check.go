@@ -25,6 +25,7 @@ import (
 type options struct {
 	args   []string
 	rounds run.Rounds
+	bus    target.Bus
 	junit  string
 	out    string
 	yes    bool
@@ -36,7 +37,7 @@ func Command(r *run.Run) *cli.Command {
 	o := &options{}
 	return r.Tell(&cli.Command{
 		Name: "check", Usage: "check every node by a profile: for monitors, smoke tests and CI", ArgsUsage: "[FILE]", Description: help,
-		Flags: append(o.rounds.Flags(),
+		Flags: append(append(o.rounds.Flags(), o.bus.Flags()...),
 			flags.Text("out", "", "write to `FILE`, whole or not at all, instead of standard output", &o.out),
 			&cli.BoolFlag{Name: "init", Usage: "write a commented profile from what the one server has now", Destination: &o.init},
 			flags.Text("junit", "", "also write the results to `FILE` as JUnit XML", &o.junit),
@@ -69,7 +70,7 @@ func check(ctx context.Context, r *run.Run, o *options) error {
 	case run.OutputNagios, run.OutputPrometheus, run.OutputJUnit, run.OutputTAP:
 		n.form = form
 	}
-	err := n.prepare()
+	err := n.prepare(ctx)
 	switch {
 	case err != nil:
 	case o.init:
@@ -86,7 +87,7 @@ func check(ctx context.Context, r *run.Run, o *options) error {
 }
 
 // prepare refuses what can be refused before a server is asked.
-func (n *inspection) prepare() (err error) {
+func (n *inspection) prepare(ctx context.Context) (err error) {
 	r, o := n.run, n.options
 	if len(o.args) > 1 {
 		return fail.Usage("nodes are chosen with --node", "check takes one file, but got %q too", o.args[1])
@@ -114,7 +115,7 @@ func (n *inspection) prepare() (err error) {
 			return err
 		}
 	}
-	if n.nodes, err = target.Nodes(r); err != nil {
+	if n.nodes, err = o.bus.Servers(ctx, r); err != nil {
 		return err
 	}
 	if o.init && len(n.nodes) != 1 {

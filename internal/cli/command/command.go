@@ -34,6 +34,7 @@ Asterisk answers Success to many commands that did nothing: --expect and --rejec
 // options are those of command.
 type options struct {
 	target.Fanout
+	bus            target.Bus
 	words          []string // of the command
 	prefix         string
 	expect, reject flags.List
@@ -51,7 +52,7 @@ func Command(r *run.Run) *cli.Command {
 			flags.Choice("prefix", "", "begin each line with the node's name: `WHEN` is auto, always or never", &o.prefix, "auto", "always", "never"),
 			&cli.GenericFlag{Name: "expect", Usage: "fail unless the output matches `REGEXP` (RE2, ^ and $ are a line's ends); may repeat", Value: &o.expect},
 			&cli.GenericFlag{Name: "reject", Usage: "fail if the output matches `REGEXP`; may repeat", Value: &o.reject},
-		}, o.Flags(), o.Rolling()),
+		}, o.Flags(), o.Rolling(), o.bus.Flags()),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.words = append(c.Args().Slice(), r.Rest...)
 			return command(ctx, r, o)
@@ -87,7 +88,7 @@ func command(ctx context.Context, r *run.Run, o *options) error {
 	if err != nil {
 		return err
 	}
-	nodes, done, err := act.Aim(r, &o.Fanout, &action)
+	nodes, done, err := act.Aim(ctx, r, &o.Fanout, &o.bus, &action)
 	if err != nil || done {
 		return err
 	}

@@ -58,6 +58,7 @@ type Context struct {
 	NATSCreds string `toml:"nats_creds"` // a file of credentials
 	NATSNKey  string `toml:"nats_nkey"`  // a file with a seed
 	NATSCA    string `toml:"nats_ca"`
+	NATSUser  string `toml:"nats_user"` // in whose name actions are asked for
 }
 
 // Node is one server.
@@ -138,7 +139,7 @@ var configKeys = []string{
 	"context", "output", "timeout", "connect_timeout", "color", "contexts", "protect", "user", "secret", "auth", "ca", "nodes", "url",
 	"tls_name", "pin", "labels", "filters", "redact", "serve", "http", "ami", "cert", "key", "grace", "require", "log", "pprof",
 	"endpoint_metrics", "users", "name", "events", "actions", "commands", "applications", "rate",
-	"nats", "cluster", "nats_creds", "nats_nkey", "nats_ca",
+	"nats", "cluster", "nats_creds", "nats_nkey", "nats_ca", "nats_user",
 }
 
 // checkSecrets refuses a file that holds a secret itself.

@@ -187,6 +187,8 @@ func (f *Failure) ofDial(op *ami.OpError, where string) {
 	var dns *net.DNSError
 	f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: cannot connect: %s", where, dialCause(op.Err))
 	switch {
+	case errors.Is(op.Err, ami.ErrUnauthorized): // on the way to the server, as by a bus
+		f.Code, f.Hint = CodePermission, "docs/bus.md has the permissions that are needed"
 	case errors.As(op.Err, &dns) && !dns.IsTimeout:
 		f.Code, f.Hint = codeDNS, "check the host's name; `getent hosts NAME` must find it"
 		f.Message = fmt.Sprintf("%s: cannot connect: the name %s is unknown", where, dns.Name)
@@ -290,6 +292,12 @@ func (f *Failure) ofRefusal(refused *ami.ResponseError, where string) {
 	switch {
 	case refused.Outcome != ami.OutcomeUnknown:
 		f.ofCall(refused.Outcome, where)
+	case refused.Relay && strings.HasPrefix(refused.Message, "Permission denied"):
+		f.Code, f.Hint = CodePermission, "the users of `amictl serve`, or the bus's own permissions, do not allow it; docs/serve.md has examples"
+	case refused.Relay && f.Sent == ami.SentNo.String():
+		f.Code, f.Hint = CodeUnsent, "nothing was sent: safe to try again"
+	case refused.Relay:
+		f.Code, f.Hint = CodeLost, "it may have run: check before you try again"
 	case strings.HasPrefix(refused.Message, "Permission denied"):
 		f.Code, f.Hint = CodePermission, permissionHint(refused.Action)
 	case strings.HasPrefix(refused.Message, "Invalid/unknown command"):

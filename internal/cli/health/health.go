@@ -42,6 +42,7 @@ const mostCheckups = 512
 // options are those of health.
 type options struct {
 	rounds     run.Rounds
+	bus        target.Bus
 	warn, crit flags.List
 	minReady   string
 	out        string
@@ -54,7 +55,7 @@ func Command(r *run.Run) *cli.Command {
 		Name:        "health",
 		Usage:       "check every node: login, ping time, version, channels, calls",
 		Description: help,
-		Flags: append(o.rounds.Flags(),
+		Flags: append(append(o.rounds.Flags(), o.bus.Flags()...),
 			&cli.GenericFlag{Name: "warn", Usage: "a node that meets `CONDITION`, such as ping>50ms, is degraded; may repeat", Value: &o.warn},
 			&cli.GenericFlag{Name: "crit", Usage: "a node that meets `CONDITION` is critical; may repeat", Value: &o.crit},
 			flags.Text("min-ready", "", "healthy while `N` nodes are up, or a share such as 95%", &o.minReady),
@@ -90,7 +91,7 @@ func health(ctx context.Context, r *run.Run, o *options) error {
 	if form := r.Settings.Output; form == run.OutputNagios || form == run.OutputPrometheus {
 		l.form = form
 	}
-	err := l.prepare()
+	err := l.prepare(ctx)
 	if err == nil {
 		err = l.watch(ctx)
 	}
@@ -102,7 +103,7 @@ func health(ctx context.Context, r *run.Run, o *options) error {
 	return err
 }
 
-func (l *look) prepare() (err error) {
+func (l *look) prepare(ctx context.Context) (err error) {
 	o := l.options
 	if err := o.rounds.Check(); err != nil {
 		return err
@@ -119,7 +120,7 @@ func (l *look) prepare() (err error) {
 	if l.crit, err = parseRules(o.crit); err != nil {
 		return err
 	}
-	if l.nodes, err = target.Nodes(l.run); err != nil {
+	if l.nodes, err = o.bus.Servers(ctx, l.run); err != nil {
 		return err
 	}
 	l.need, err = parseMinReady(o.minReady, len(l.nodes))

@@ -11,6 +11,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/call"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
 )
 
 const help = `Examples:
@@ -29,6 +30,7 @@ the cause; it exits 0 when that is a normal one. Further headers of the action g
 // options are those of originate.
 type options struct {
 	call.Options
+	bus    target.Bus
 	fields []string // Key=Value, further headers of the action
 }
 
@@ -48,7 +50,7 @@ func Command(r *run.Run) *cli.Command {
 		Flags: slices.Concat(o.CallFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "async", Usage: "do not wait for the outcome", Destination: &o.Async},
 			flags.Choice("wait", "", "wait for `WHAT`: answer, or hangup (answer)", &o.Wait, "answer", "hangup"),
-		}, o.Fanout.Flags(), o.Rolling()),
+		}, o.Fanout.Flags(), o.Rolling(), o.bus.Flags()),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.fields = c.Args().Slice()
 			return originate(ctx, r, o)
@@ -65,7 +67,7 @@ func originate(ctx context.Context, r *run.Run, o *options) error {
 	if err != nil {
 		return err
 	}
-	nodes, done, err := act.Aim(r, &o.Fanout, &action)
+	nodes, done, err := act.Aim(ctx, r, &o.Fanout, &o.bus, &action)
 	if err != nil || done {
 		return err
 	}
@@ -74,6 +76,9 @@ func originate(ctx context.Context, r *run.Run, o *options) error {
 	}
 	until := call.Answered
 	if o.Wait == "hangup" {
+		if err := o.bus.NeedsServers("--wait hangup"); err != nil {
+			return err
+		}
 		until = call.Over
 	}
 	return call.Make(ctx, r, &o.Fanout, nodes, action, until)

@@ -15,6 +15,7 @@ type BusAddress struct {
 	Creds   string // files, "" none
 	NKey    string
 	CA      string
+	User    string // in whose name actions are asked for
 }
 
 // A BusQuery is what is wanted of a bus.
@@ -34,6 +35,10 @@ type EventStream interface {
 	NextBorrowed(ctx context.Context) (*ami.Event, error)
 	Close()
 }
+
+// A BusActor returns the nodes of a bus that are meant as the engine reaches them: their actions go over the bus, and they have no
+// events. It works until ctx is done. timeout bounds each action.
+type BusActor func(ctx context.Context, q BusQuery, timeout time.Duration) ([]ami.Config, error)
 
 // A BusReader opens a bus. amictld has one; amictl, which would link NATS for it, runs amictld.
 type BusReader func(ctx context.Context, q BusQuery) (EventStream, error)

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,14 +26,15 @@ type Run struct {
 	Stderr io.Writer
 	Env    func(string) (string, bool)
 
-	Bus BusReader // nil in amictl
+	Bus      BusReader // nil in amictl
+	BusActor BusActor  // as well
 
 	Flags    Globals
 	Settings *Settings
 	abouts   map[*cli.Command]About // see Tell
 	StdinFor string                 // who reads standard input, "" nobody
-	// TLS is where the nodes' verification comes from, for who has to tell another process.
-	TLS map[*tls.Config]TLSFrom
+	// TLS is where the nodes' verification comes from, by their fingerprints, for who has to tell another process.
+	TLS map[string]TLSFrom
 
 	Secret ami.SecretProvider // of the flags or the environment, nil none
 

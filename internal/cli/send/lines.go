@@ -53,7 +53,7 @@ const mostWarned = 1000
 // sendLines reads actions from standard input and prints their answers.
 func sendLines(ctx context.Context, r *run.Run, o *options) error {
 	run.FavourStreams()
-	nodes, err := target.Nodes(r)
+	nodes, err := o.bus.Servers(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -79,6 +79,11 @@ func sendLines(ctx context.Context, r *run.Run, o *options) error {
 	}
 	if o.wait == actionline.WaitHangup && o.Route != "" && len(nodes) > 1 {
 		return fail.Usage("name the node of each line, or leave --route out", "--wait hangup follows calls on nodes that are known, and --route chooses them")
+	}
+	if o.wait == actionline.WaitHangup {
+		if err := o.bus.NeedsServers("--wait hangup"); err != nil {
+			return err
+		}
 	}
 	if o.wait != "" && o.wait != actionline.WaitNot {
 		for i := range nodes {

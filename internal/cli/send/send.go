@@ -51,6 +51,7 @@ its line number and id.
 // options are those of send.
 type options struct {
 	target.Fanout
+	bus       target.Bus
 	args      []string
 	items     bool
 	where     flags.List
@@ -81,7 +82,7 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "parallel", Usage: "with -: at most `N` actions in flight (2000)", Value: &o.parallel},
 			&cli.GenericFlag{Name: "rate", Usage: "with -: at most `N` actions a second", Value: &o.rate},
 			&cli.BoolFlag{Name: "keep-going", Usage: "with -: go on after a failure", Destination: &o.keepGoing},
-		}, o.Fanout.Flags(), o.Rolling()),
+		}, o.Fanout.Flags(), o.Rolling(), o.bus.Flags()),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.args = c.Args().Slice()
 			return send(ctx, r, o)
@@ -116,7 +117,7 @@ func sendAction(ctx context.Context, r *run.Run, o *options, action ami.Action) 
 	if err != nil {
 		return err
 	}
-	nodes, done, err := act.Aim(r, &o.Fanout, &action)
+	nodes, done, err := act.Aim(ctx, r, &o.Fanout, &o.bus, &action)
 	if err != nil || done {
 		return err
 	}
@@ -126,6 +127,9 @@ func sendAction(ctx context.Context, r *run.Run, o *options, action ami.Action) 
 		}
 		until := call.Answered
 		if o.wait == actionline.WaitHangup {
+			if err := o.bus.NeedsServers("--wait hangup"); err != nil {
+				return err
+			}
 			until = call.Over
 		}
 		return call.Make(ctx, r, &o.Fanout, nodes, action, until)

@@ -14,11 +14,16 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/natsserver"
+	"github.com/apntalk/amictl/internal/serve/busdoor"
 	"github.com/apntalk/amictl/internal/serve/upstream"
+	"github.com/apntalk/amictl/pkg/ami"
 )
 
 // embedded as --nats means a server within this process.
-const embedded = "embedded"
+const (
+	embedded      = "embedded"
+	embeddedBytes = 256 << 20
+)
 
 // bridgeOptions are the flags of a bridge.
 type bridgeOptions struct {
@@ -33,7 +38,7 @@ func (o *bridgeOptions) flags() []cli.Flag {
 	return append(o.bus.Flags(),
 		flags.Text("bridge", "", "this bridge's `NAME` on the bus; the host's name if absent", &o.name),
 		&cli.GenericFlag{Name: "retain", Usage: "a new stream keeps events for `TIME`; 24h if absent", Value: &o.retain},
-		&cli.GenericFlag{Name: "max-bytes", Usage: "and at most `SIZE` of them; 10G if absent", Value: &o.maxBytes},
+		&cli.GenericFlag{Name: "max-bytes", Usage: "and at most `SIZE` of them; 10G if absent, 256M with --nats embedded", Value: &o.maxBytes},
 		&cli.GenericFlag{Name: "replicas", Usage: "and on `NUMBER` of servers; 1 if absent", Value: &o.replicas},
 	)
 }
@@ -79,9 +84,12 @@ func newBridge(r *run.Run, o *bridgeOptions) (*bridge, error) {
 		}
 	}
 	b.options.Cluster = a.Cluster
-	b.access = bus.Access{URL: a.URL, Creds: a.Creds, NKey: a.NKey, CA: a.CA, Name: "amictl serve " + b.options.Name}
+	b.access = bus.Access{URL: a.URL, Creds: a.Creds, NKey: a.NKey, CA: a.CA, Name: "amictl serve " + b.options.Name, User: a.User}
 	if a.URL == embedded {
 		b.dir = stateFolder(r)
+		if !o.maxBytes.Given { // it is for a first look, on any disk
+			b.options.Storage.MaxBytes = embeddedBytes
+		}
 	}
 	return b, nil
 }
@@ -113,21 +121,36 @@ func (b *bridge) start(p *plan) (work func(context.Context, *upstream.Upstream) 
 	conn, err := bus.Dial(b.access, p.log)
 	if err != nil {
 		endServer()
-		return nil, nil, &fail.Error{Code: fail.CodeConnect, Message: fail.Cause(err), Hint: "is the URL of --nats right?"}
+		return nil, nil, target.BusError(b.access.URL, err)
 	}
 	o := b.options
 	o.Conn, o.Log, o.Nodes, o.Same = conn, p.log, p.currentNodes, upstream.SameNode
 	return func(ctx context.Context, up *upstream.Upstream) error {
-			if up != nil {
-				o.Events = up.Subscribe
+			o.Events, o.Actions = up.Subscribe, busdoor.New(up)
+			if up.Lean() {
+				o.Events = sessionsOf(up)
 			}
 			err := bus.Run(ctx, o)
 			if err != nil && ctx.Err() == nil {
-				err = &fail.Error{Code: fail.CodeConnect, Message: fail.Cause(err), Hint: "is JetStream on, and may this user make and use the streams of the cluster? docs/bus.md says what it needs"}
+				err = target.BusError(b.access.URL, err)
 			}
 			return err
 		}, func() {
 			conn.Close()
 			endServer()
 		}, nil
+}
+
+// sessionsOf has the nodes that a bridge owns, and no others, for as long as it owns them.
+func sessionsOf(up *upstream.Upstream) func(ami.Config, ami.SubscribeOptions) (*ami.Subscription, func(), error) {
+	return func(node ami.Config, o ami.SubscribeOptions) (*ami.Subscription, func(), error) {
+		events, end, err := up.Subscribe(node, o)
+		if err == nil {
+			err = up.Add(node)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		return events, func() { end(); up.Remove(node.Name) }, nil
+	}
 }

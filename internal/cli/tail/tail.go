@@ -85,7 +85,7 @@ type options struct {
 
 	address run.BusAddress // with onBus
 	onBus   bool
-	ofBus   []string // names and globs of its nodes
+	ofBus   []string   // names and globs of its nodes
 	span    replaySpan // what since, until and speed say
 }
 

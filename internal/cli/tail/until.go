@@ -45,7 +45,7 @@ func waitUntil(ctx context.Context, r *run.Run, o *waitOptions) error {
 	if err != nil {
 		return err
 	}
-	nodes, done, err := act.Aim(r, &o.Fanout, &action)
+	nodes, done, err := act.Aim(ctx, r, &o.Fanout, &o.bus, &action)
 	if err != nil || done {
 		return err
 	}

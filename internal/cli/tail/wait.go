@@ -71,8 +71,8 @@ func WaitCommand(r *run.Run) *cli.Command {
 func wait(ctx context.Context, r *run.Run, o *waitOptions) error {
 	u := &o.until
 	switch {
-	case o.bus.Given() && (o.ready || len(u.conditions) > 0):
-		return fail.Usage("leave --nats and --cluster out", "--ready and --until ask the servers themselves")
+	case o.bus.Given() && o.ready:
+		return fail.Usage("leave --nats and --cluster out", "--ready asks the servers themselves")
 	case o.ready:
 		if len(o.names) > 0 || r.HasTo || len(o.where) > 0 || len(u.conditions) > 0 || u.every.Given || u.found.Asks() || o.DryRun || o.Route != "" {
 			return fail.Usage("`amictl wait --ready && amictl wait …` does one after the other", "--ready goes with nothing else")

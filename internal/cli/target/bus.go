@@ -3,6 +3,7 @@ package target
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,10 +14,14 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/pkg/ami"
 )
 
 // A Bus is what the flags of a subcommand say about a bus.
-type Bus struct{ url, cluster string }
+type Bus struct {
+	url, cluster string
+	used         bool // see Servers
+}
 
 // Flags are those of a subcommand that works with a bus.
 func (b *Bus) Flags() []cli.Flag {
@@ -39,7 +44,7 @@ func (b *Bus) AddressOr(r *run.Run, word string) (a run.BusAddress, ok bool, err
 	if c == nil || r.Flags.Local || r.Flags.ManagerConf != "" || slices.ContainsFunc(asked(r), isURL) {
 		c = &config.Context{}
 	}
-	a = run.BusAddress{URL: cmp.Or(b.url, c.NATS), Cluster: cmp.Or(b.cluster, c.Cluster)}
+	a = run.BusAddress{URL: cmp.Or(b.url, c.NATS), Cluster: cmp.Or(b.cluster, c.Cluster), User: cmp.Or(c.NATSUser, "amictl")}
 	if b.url == "" || b.url == c.NATS {
 		a.Creds, a.NKey, a.CA = c.NATSCreds, c.NATSNKey, c.NATSCA
 	}
@@ -79,6 +84,42 @@ func (b *Bus) Nodes(r *run.Run) ([]string, error) {
 
 func isURL(node string) bool { return strings.Contains(node, "://") }
 
+// Servers are the nodes that actions are for: over the bus if the flags name one, or if the context has a bus and no nodes; else
+// the servers themselves.
+func (b *Bus) Servers(ctx context.Context, r *run.Run) ([]ami.Config, error) {
+	a, ok, err := b.Address(r)
+	if err != nil {
+		return nil, err
+	}
+	if c := r.Settings.Config.Contexts[r.Settings.Context]; !ok || !b.Given() && c != nil && len(c.Nodes) > 0 {
+		return Nodes(r)
+	}
+	if r.BusActor == nil {
+		return nil, r.RunDaemon("an action over a bus")
+	}
+	words, err := b.Nodes(r)
+	if err != nil {
+		return nil, err
+	}
+	b.used = true
+	nodes, err := r.BusActor(ctx, run.BusQuery{BusAddress: a, Nodes: words, Log: r.Logger()}, r.Settings.Timeout)
+	if err != nil {
+		return nil, BusError(a.URL, err)
+	}
+	if len(nodes) == 0 {
+		return nil, fail.Usage("`amictl bus info` lists the nodes", "no node of the bus matches")
+	}
+	return nodes, nil
+}
+
+// NeedsServers refuses what cannot be had over the bus, if that is where the nodes are.
+func (b *Bus) NeedsServers(what string) error {
+	if !b.used {
+		return nil
+	}
+	return fail.Usage("-n ami://user@host goes to a server itself", "%s needs a session with events, and actions over the bus have none", what)
+}
+
 // CheckBusURL refuses what is no NATS URL, and secrets in one: they would show in the process list.
 func CheckBusURL(text string) error {
 	for one := range strings.SplitSeq(text, ",") {
@@ -97,10 +138,22 @@ func CheckBusURL(text string) error {
 func OpenBus(ctx context.Context, r *run.Run, q run.BusQuery) (run.EventStream, error) {
 	events, err := r.Bus(ctx, q)
 	if err != nil {
-		return nil, &fail.Error{
-			Code: fail.CodeConnect, Message: config.HidePassword(q.URL) + ": " + fail.Cause(err),
-			Hint: "is the URL right, and does a bridge (`amictl serve --nats`) of that cluster run?",
-		}
+		return nil, BusError(q.URL, err)
 	}
 	return events, nil
+}
+
+// BusError is the error of a bus that cannot be used.
+func BusError(url string, err error) error {
+	if errors.As(err, new(*fail.Error)) {
+		return err
+	}
+	e := &fail.Error{
+		Code: fail.CodeConnect, Message: config.HidePassword(url) + ": " + strings.TrimPrefix(fail.Cause(err), "bus: "),
+		Hint: "is the URL right, and does a bridge (`amictl serve --nats`) of that cluster run?",
+	}
+	if errors.Is(err, ami.ErrUnauthorized) {
+		e.Code, e.Hint = fail.CodePermission, "docs/bus.md has the permissions that are needed"
+	}
+	return e
 }

@@ -32,7 +32,8 @@ func localNode(r *run.Run) ([]ami.Config, error) {
 		return nil, fail.Config("set enabled=yes in [general] and `module reload manager`", "the manager is off in %s", path)
 	}
 	cfg := ami.Config{Name: "local"}
-	if err := m.reach(r, path, &cfg); err != nil {
+	from, err := m.reach(r, path, &cfg)
+	if err != nil {
 		return nil, err
 	}
 	user, err := m.user(path, cfg.Addr)
@@ -47,26 +48,27 @@ func localNode(r *run.Run) ([]ami.Config, error) {
 		}
 	}
 	cfg.Secret = carried(cfg.Name, cfg.Secret)
+	mark(r, &cfg, user.secret, from)
 	limitTimes(r, &cfg)
 	return []ami.Config{cfg}, nil
 }
 
 // reach sets the address: the plain one if it is this host's loopback, for nothing leaves the host then; else TLS if
 // that is on, with the certificate that manager.conf names as the only one that will do.
-func (m *managerConf) reach(r *run.Run, path string, cfg *ami.Config) (err error) {
+func (m *managerConf) reach(r *run.Run, path string, cfg *ami.Config) (from run.TLSFrom, err error) {
 	host, port := hostPort(m.general["bindaddr"], cmp.Or(m.general["port"], "5038"))
 	cfg.Addr = net.JoinHostPort(host, port)
 	if loopback.Host(host) || !asteriskTrue(m.general["tlsenable"]) {
-		return nil
+		return from, nil
 	}
 	host, port = hostPort(m.general["tlsbindaddr"], cmp.Or(m.general["tlsbindport"], "5039"))
 	cfg.Addr = net.JoinHostPort(host, port)
 	pin, err := certificatePin(filepath.Join(filepath.Dir(path), "asterisk.pem"), m.general["tlscertfile"])
 	if err != nil {
-		return err
+		return from, err
 	}
-	cfg.TLS, err = tlsConfig(r, cfg.Addr, r.Flags.CA, r.Flags.TLSName, pin)
-	return err
+	cfg.TLS, from, err = tlsConfig(r, cfg.Addr, r.Flags.CA, r.Flags.TLSName, pin)
+	return from, err
 }
 
 // hostPort splits a bind address that may hold a port; every address of the host becomes the loopback.

@@ -176,7 +176,8 @@ func Node(r *run.Run, name string, n *config.Node, c *config.Context) (ami.Confi
 	if err := wire.CheckField("Username", cfg.Username); err != nil {
 		return cfg, fail.Config("it is a section of manager.conf", "%s: the user %s", cfg.Name, strings.TrimPrefix(err.Error(), `wire: header "Username" `))
 	}
-	if cfg.Secret, err = nodeSecret(r, cfg.Name, cmp.Or(n.Secret, c.Secret)); err != nil {
+	reference := cmp.Or(n.Secret, c.Secret)
+	if cfg.Secret, err = nodeSecret(r, cfg.Name, reference); err != nil {
 		return cfg, err
 	}
 	cfg.Secret = carried(cfg.Name, cfg.Secret)
@@ -192,11 +193,13 @@ func Node(r *run.Run, name string, n *config.Node, c *config.Context) (ami.Confi
 	for _, f := range n.Filters {
 		cfg.Filters = append(cfg.Filters, []ami.Field{{Name: "Filter", Value: f}})
 	}
+	var from run.TLSFrom
 	if u.TLS {
-		cfg.TLS, err = tlsConfig(r, u.Addr, cmp.Or(r.Flags.CA, n.CA, c.CA), cmp.Or(r.Flags.TLSName, n.TLSName), n.Pin)
+		cfg.TLS, from, err = tlsConfig(r, u.Addr, cmp.Or(r.Flags.CA, n.CA, c.CA), cmp.Or(r.Flags.TLSName, n.TLSName), n.Pin)
 	} else if r.Flags.CA != "" || r.Flags.TLSName != "" {
 		return cfg, fail.Usage("write amis://", "--ca and --tls-name are for TLS, and %s is not TLS", n.URL)
 	}
+	mark(r, &cfg, reference, from)
 	limitTimes(r, &cfg)
 	return cfg, err
 }

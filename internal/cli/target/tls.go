@@ -7,42 +7,55 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/pkg/ami"
 )
 
 // tlsConfig is how a node's certificate is verified: against the system's authorities or those of a file, or by a pin,
 // which is the certificate's SHA-256 and replaces the authorities and the name.
-func tlsConfig(r *run.Run, addr, ca, name, pin string) (*tls.Config, error) {
-	var pem []byte
+func tlsConfig(r *run.Run, addr, ca, name, pin string) (*tls.Config, run.TLSFrom, error) {
+	from := run.TLSFrom{Name: name, Pin: pin}
 	if ca != "" {
 		path, err := ExpandHome(r, ca)
 		if err != nil {
-			return nil, err
+			return nil, from, err
 		}
-		if pem, err = os.ReadFile(path); err != nil {
-			return nil, fail.Config(fail.ReadHint, "the CA file cannot be read: %v", err)
+		if from.CA, err = os.ReadFile(path); err != nil {
+			return nil, from, fail.Config(fail.ReadHint, "the CA file cannot be read: %v", err)
 		}
-		if !x509.NewCertPool().AppendCertsFromPEM(pem) {
-			return nil, fail.Config("a PEM file begins with -----BEGIN CERTIFICATE-----", "the CA file %s holds no certificate", ca)
+		if !x509.NewCertPool().AppendCertsFromPEM(from.CA) {
+			return nil, from, fail.Config("a PEM file begins with -----BEGIN CERTIFICATE-----", "the CA file %s holds no certificate", ca)
 		}
 	}
-	c, err := VerifyBy(addr, pem, name, pin)
-	if err == nil {
-		if r.TLS == nil {
-			r.TLS = make(map[*tls.Config]run.TLSFrom)
-		}
-		r.TLS[c] = run.TLSFrom{CA: pem, Name: name, Pin: pin}
+	c, err := VerifyBy(addr, from.CA, name, pin)
+	return c, from, err
+}
+
+// mark gives a node the fingerprint of where its secret and its TLS come from, and notes the latter.
+func mark(r *run.Run, cfg *ami.Config, secret string, from run.TLSFrom) {
+	h := sha256.New()
+	for _, part := range []string{secret, string(from.CA), from.Name, from.Pin} {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
-	return c, err
+	cfg.Fingerprint = hex.EncodeToString(h.Sum(nil))
+	if cfg.TLS == nil {
+		return
+	}
+	if r.TLS == nil {
+		r.TLS = make(map[string]run.TLSFrom)
+	}
+	r.TLS[cfg.Fingerprint] = from
 }
 
 // Verify is how a server that is no node is verified: as --ca and --tls-name say.
 func Verify(r *run.Run) (*tls.Config, error) {
-	return tlsConfig(r, "", r.Flags.CA, r.Flags.TLSName, "")
+	c, _, err := tlsConfig(r, "", r.Flags.CA, r.Flags.TLSName, "")
+	return c, err
 }
 
 // VerifyBy makes the configuration that verifies a node's certificate by authorities in PEM (none: the system's), a name, and

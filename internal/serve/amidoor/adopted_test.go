@@ -30,29 +30,3 @@ func TestAdoptedIsBounded(t *testing.T) {
 		t.Errorf("%d bytes of nothing", a.bytes)
 	}
 }
-
-// Wherever an ActionID stands in a packet, it is the client's own or none; nothing else changes.
-func TestRenamed(t *testing.T) {
-	const id = "1-00112233445566778899-a.1"
-	for _, c := range []struct{ name, text, own, want string }{
-		{"a response", "Response: Success\r\nActionID: " + id + "\r\n\r\n", "x", "Response: Success\r\nActionID: x\r\n\r\n"},
-		{"none given", "Response: Success\r\nActionID: " + id + "\r\nPing: Pong\r\n\r\n", "", "Response: Success\r\nPing: Pong\r\n\r\n"},
-		{"further down", "Event: Status\r\nA: b\r\nActionID: " + id + "\r\n\r\n", "x", "Event: Status\r\nA: b\r\nActionID: x\r\n\r\n"},
-		{"twice", "Event: A\r\nActionID: " + id + "\r\nactionid: " + id + "\r\n\r\n", "y", "Event: A\r\nActionID: y\r\nactionid: y\r\n\r\n"},
-		{"bare line ends", "Event: A\nActionID: " + id + "\n\n", "y", "Event: A\nActionID: y\n\n"},
-		{"another header", "Event: A\r\nX: " + id + "\r\nActionID: " + id + "\r\n\r\n", "y", "Event: A\r\nX: " + id + "\r\nActionID: y\r\n\r\n"},
-		{"a longer value", "Event: A\r\nActionID: " + id + "5\r\n\r\n", "y", "Event: A\r\nActionID: " + id + "5\r\n\r\n"},
-		{"a shorter header", "Event: A\r\nActionID: x" + id + "\r\n\r\n", "y", "Event: A\r\nActionID: x" + id + "\r\n\r\n"},
-		{"without a line end", "ActionID: " + id, "y", "ActionID: y"},
-		{"not there", "Event: A\r\n\r\n", "y", "Event: A\r\n\r\n"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if got := string(appendRenamed(nil, c.text, id, c.own)); got != c.want {
-				t.Errorf("%q, not %q", got, c.want)
-			}
-		})
-	}
-	if got := string(appendRenamed(nil, "ActionID: \r\n", "", "y")); got != "ActionID: \r\n" {
-		t.Errorf("%q", got)
-	}
-}

@@ -8,12 +8,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/apntalk/amictl/internal/manager"
+	"github.com/apntalk/amictl/internal/serve/relay"
 	"github.com/apntalk/amictl/internal/serve/users"
 )
 
@@ -261,14 +261,4 @@ func (c *client) answer(response, header, value string) {
 }
 
 // refuse answers Response: Error.
-func (c *client) refuse(message string) { c.answer("Error", "Message", oneLine(message)) }
-
-// oneLine makes what could break a packet a space.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' {
-			return ' '
-		}
-		return r
-	}, s)
-}
+func (c *client) refuse(message string) { c.answer("Error", "Message", relay.OneLine(message)) }

@@ -99,7 +99,7 @@ func openDoor(t *testing.T, server, secret string) string {
 	t.Helper()
 	list, err := users.Load([]users.Spec{{
 		Name: "admin", Secret: "given", Events: []string{"*"}, Contexts: []string{"*"}, Commands: []string{"core", "nonsense"}, Applications: []string{"*"},
-		Actions: []string{"*", "AGI", "CreateConfig", "DialplanExtensionAdd", "DialplanExtensionRemove", "ModuleLoad", "UpdateConfig"},
+		Actions: []string{"*", "AGI", "CreateConfig", "DialplanExtensionAdd", "DialplanExtensionRemove", "GetConfig", "GetConfigJSON", "ModuleLoad", "UpdateConfig"},
 	}}, func(string) (redact.Secret, error) { return redact.NewSecret(secret), nil })
 	if err != nil {
 		t.Fatal(err)

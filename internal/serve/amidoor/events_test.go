@@ -213,14 +213,14 @@ func TestOriginateWithoutAnEnd(t *testing.T) {
 		late, lost := s.login("root", "off"), s.login("root", "off")
 		start := time.Now()
 		late.say("Action: Originate\nChannel: Local/1@default\nTimeout: 5000\nActionID: 1")
-		late.answers("Response: Error\nActionID: 1\nMessage: The server pbx did not answer in time; the action may have run")
+		late.answers("Response: Error\nActionID: 1\nMessage: The server pbx did not answer in time; the action may have run\nRelay-Sent: yes")
 		if took := time.Since(start); took != 15*time.Second {
 			t.Errorf("it took %v", took)
 		}
 		lost.say("Action: Originate\nChannel: Local/1@default\nActionID: 2")
 		time.Sleep(time.Second)
 		s.network.Reset("pbx")
-		lost.answers("Response: Error\nActionID: 2\nMessage: The server pbx is away; the action may have run")
+		lost.answers("Response: Error\nActionID: 2\nMessage: The server pbx is away; the action may have run\nRelay-Sent: yes")
 	})
 }
 

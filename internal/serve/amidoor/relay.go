@@ -3,9 +3,9 @@ package amidoor
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/apntalk/amictl/internal/manager"
+	"github.com/apntalk/amictl/internal/serve/relay"
 	"github.com/apntalk/amictl/internal/serve/upstream"
 	"github.com/apntalk/amictl/internal/serve/users"
 	"github.com/apntalk/amictl/pkg/ami"
@@ -14,7 +14,7 @@ import (
 
 // relay has the server carry out an action, and answers. It reports whether the client is still there.
 func (c *client) relay(work context.Context, u *users.User, name string) bool {
-	a, ok := c.actionOf(name)
+	a, ok := relay.Action(&c.in, name, c.door.o.ActionTimeout)
 	if !ok {
 		c.refuse("Failed to parse message: a line is not a header that can be passed on")
 		return true
@@ -28,20 +28,21 @@ func (c *client) relay(work context.Context, u *users.User, name string) bool {
 	}
 	reply, err := c.door.up.Do(work, &upstream.Request{User: u, Door: doorName, Client: c.peer, Node: c.door.o.Node, Action: a})
 	c.out = takeBuffer()
+	c.answerFor(reply, err)
 	var end turn
-	var refused *ami.ResponseError
-	switch {
-	case reply != nil && wire.EqualFold(reply.End.Name(), "OriginateResponse"):
-		c.originated(reply, err)
-	case reply != nil && (err == nil || errors.As(err, &refused)):
-		c.out = appendReply(c.out, reply, c.id())
-		if err == nil && t.runs == telling && (c.view.mask != 0 || !wire.EqualFold(name, "UserEvent")) {
-			end.named = &named{id: reply.Get("ActionID"), own: c.id()}
-		}
-	default:
-		c.refuse(refusal(err, c.door.o.Node))
+	if err == nil && t.runs == telling && reply.End.Len() == 0 && (c.view.mask != 0 || !wire.EqualFold(name, "UserEvent")) {
+		end.named = &named{id: reply.Get("ActionID"), own: c.id()}
 	}
 	return c.send(end)
+}
+
+// answerFor answers an action that was passed on. Who lacks a right hears what a server says then, to the byte.
+func (c *client) answerFor(reply *ami.Reply, err error) {
+	if errors.As(err, new(*users.DeniedError)) {
+		c.refuse(manager.DeniedText)
+		return
+	}
+	c.out = relay.AppendAnswer(c.out, reply, err, c.id(), c.door.o.Node)
 }
 
 // isTelling reports whether events tell of such actions by their ActionIDs.
@@ -49,45 +50,11 @@ func isTelling(action string) bool {
 	return wire.EqualFold(action, "Originate") || wire.EqualFold(action, "UserEvent")
 }
 
-// originated answers a synchronous Originate, of which the server said in an event how it ended. It answers the words of
-// action_originate in manager.c, as if the server had waited.
-func (c *client) originated(r *ami.Reply, err error) {
-	if err != nil {
-		c.refuse("Originate failed")
-		return
-	}
-	c.out = appendRenamed(c.out, r.Text(), r.Get("ActionID"), c.id())
-}
-
-// actionOf returns the message as an action. A line that no server finds anything in is left out, but for a UserEvent, which
-// repeats all of them: then ok is false.
-func (c *client) actionOf(name string) (a ami.Action, ok bool) {
-	a = ami.Action{Name: name, Timeout: c.door.o.ActionTimeout, Fields: make([]ami.Field, 0, c.in.Len())}
-	for i := range c.in.Len() {
-		line := string(c.in.Line(i))
-		header, value, isHeader := strings.Cut(line, ":")
-		if wire.EqualFold(header, "Action") || wire.EqualFold(header, "ActionID") {
-			continue
-		}
-		if !isHeader || errors.Is(wire.CheckField(header, ""), wire.ErrName) {
-			if wire.EqualFold(name, "UserEvent") {
-				return a, false
-			}
-			continue
-		}
-		a.Fields = append(a.Fields, ami.Field{Name: header, Value: strings.TrimLeft(value, manager.Blanks)})
-	}
-	if wire.EqualFold(name, "Originate") {
-		a.Timeout = max(a.Timeout, upstream.CallTimeout(&a))
-	}
-	return a, true
-}
-
 // listCommands answers with those of the server's actions that the user may do.
 func listCommands(c *client, _, work context.Context) bool {
 	u := c.user.Load()
 	if !u.Take() {
-		c.refuse(refusal(upstream.ErrTooFast, c.door.o.Node))
+		c.answerFor(nil, upstream.ErrTooFast)
 		return true
 	}
 	if !c.send(turn{runs: action}) {
@@ -96,7 +63,7 @@ func listCommands(c *client, _, work context.Context) bool {
 	reply, err := c.door.up.Ask(work, c.door.o.Node, ami.Action{Name: "ListCommands", Timeout: c.door.o.ActionTimeout})
 	c.out = takeBuffer()
 	if err != nil {
-		c.refuse(refusal(err, c.door.o.Node))
+		c.answerFor(nil, err)
 		return c.send(turn{})
 	}
 	c.head(reply.Name())

@@ -236,9 +236,9 @@ func TestAway(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		start := time.Now()
 		p.say("Action: CoreStatus\nActionID: 1")
-		p.answers("Response: Error\nActionID: 1\nMessage: The server pbx is away")
+		p.answers("Response: Error\nActionID: 1\nMessage: The server pbx is away\nRelay-Sent: no")
 		p.say("Action: ListCommands\nActionID: 2")
-		p.answers("Response: Error\nActionID: 2\nMessage: The server pbx is away")
+		p.answers("Response: Error\nActionID: 2\nMessage: The server pbx is away\nRelay-Sent: no")
 		if took := time.Since(start); took > 0 {
 			t.Errorf("it took %v to say so", took)
 		}
@@ -274,9 +274,9 @@ func TestLostOnTheWay(t *testing.T) {
 		p.say("Action: Slow\nActionID: 1")
 		time.Sleep(time.Second)
 		s.network.Reset("pbx")
-		p.answers("Response: Error\nActionID: 1\nMessage: The server pbx is away; the action may have run")
+		p.answers("Response: Error\nActionID: 1\nMessage: The server pbx is away; the action may have run\nRelay-Sent: yes")
 		time.Sleep(5 * time.Second)
 		p.say("Action: Half\nActionID: 2")
-		p.answers("Response: Error\nActionID: 2\nMessage: The server pbx did not answer in time; the action may have run")
+		p.answers("Response: Error\nActionID: 2\nMessage: The server pbx did not answer in time; the action may have run\nRelay-Sent: yes")
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/apntalk/amictl/internal/manager"
+	"github.com/apntalk/amictl/internal/serve/relay"
 	"github.com/apntalk/amictl/internal/serve/users"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -85,7 +86,7 @@ func (s *seer) told(dst []byte, ev *ami.Event, id string, v *view) []byte {
 		return dst // what ends an own Originate belongs to its answer, which who may originate may see
 	}
 	start := len(dst)
-	dst = appendRenamed(dst, ev.Text(), id, own)
+	dst = relay.AppendRenamed(dst, ev.Text(), id, own)
 	if len(v.filters) > 0 && !manager.Passes(v.filters, string(dst[start:])) {
 		return dst[:start]
 	}

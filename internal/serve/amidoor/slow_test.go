@@ -12,6 +12,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/serve/amidoor"
 	"github.com/apntalk/amictl/internal/serve/users"
+	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -120,6 +121,37 @@ func TestLongHeld(t *testing.T) {
 	})
 }
 
+// Who waits for an event does not lose its place to the events of other servers.
+func TestWaitsThroughOthersEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, amidoor.Options{})
+		loud := amitest.NewServer(amitest.WithNetwork(s.network), amitest.WithName("loud"))
+		defer loud.Close()
+		nodes := make([]ami.Config, 0, 2)
+		for _, name := range []string{"pbx", "loud"} {
+			nodes = append(nodes, ami.Config{Name: name, Addr: name + ":5038", Username: "admin", Secret: ami.StaticSecret("secret"), Dial: s.network.DialContext})
+		}
+		if err := s.up.SetNodes(nodes); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		p := s.login("root", "on")
+		p.say("Action: WaitEvent\nActionID: 1")
+		for i := range 140_000 {
+			loud.EmitEvent("UserEvent", "N", fmt.Sprint(i))
+			if i%1000 == 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		s.server.EmitEvent("UserEvent", "UserEvent", "at last")
+		p.hear("ActionID: 1\r\nMessage: Waiting for Event completed.")
+		p.hear("UserEvent: at last\r\n")
+		if n := s.up.AMI.CutOff.Load(); n != 0 {
+			t.Errorf("%d cut off", n)
+		}
+	})
+}
+
 // At the end each client has the answer that is under way; who waits for nothing is gone at once, and grace bounds it all.
 func TestGracefulEnd(t *testing.T) {
 	for _, c := range []struct {
@@ -128,7 +160,7 @@ func TestGracefulEnd(t *testing.T) {
 		want  string
 	}{
 		{"within grace", 0, "Response: Success\r\nActionID: 1\r\nMessage: at last\r\n\r\n"},
-		{"grace is over", 5 * time.Second, "Response: Error\r\nActionID: 1\r\nMessage: The server pbx is no longer served; the action may have run\r\n\r\n"},
+		{"grace is over", 5 * time.Second, "Response: Error\r\nActionID: 1\r\nMessage: The server pbx is no longer served; the action may have run\r\nRelay-Sent: yes\r\n\r\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

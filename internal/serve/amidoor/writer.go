@@ -160,9 +160,10 @@ func (w *writer) settle() bool {
 }
 
 // deliver writes a batch of events, unless they are held. pending says that there may be more; else more is closed when there
-// is. A client that is so slow that it missed events is cut off, as nothing in AMI would tell it.
+// is. A client that is so slow that it missed events is cut off, as nothing in AMI would tell it. One whose events are held keeps its
+// place in the window meanwhile: the first of them stay in the batch.
 func (w *writer) deliver() (more <-chan struct{}, pending, ok bool) {
-	if w.cursor == nil || w.held {
+	if w.cursor == nil {
 		return nil, false, true
 	}
 	if w.at == w.n {
@@ -181,6 +182,9 @@ func (w *writer) deliver() (more <-chan struct{}, pending, ok bool) {
 		if w.n == 0 {
 			return more, false, true
 		}
+	}
+	if w.held {
+		return nil, false, true
 	}
 	out, events := takeBuffer(), uint64(0)
 	for ; w.at < w.n && len(out) < flushSize; w.at++ {

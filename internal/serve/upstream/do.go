@@ -18,6 +18,11 @@ var (
 	ErrTooFast     = errors.New("more actions a second than the user may send")
 )
 
+// An UnfitError is an action that cannot be carried out here, because all clients share a session.
+type UnfitError struct{ Why string }
+
+func (e *UnfitError) Error() string { return e.Why }
+
 // A Request is an action of a client's.
 type Request struct {
 	User   *users.User
@@ -28,8 +33,8 @@ type Request struct {
 }
 
 // Do carries out an action, if its user has the right to it, and writes it into the audit log: one record for each action that
-// was sent or refused. Beside the engine's errors there are *users.DeniedError, ErrUnknownNode and ErrTooFast, with which
-// nothing was sent.
+// was sent or refused. Beside the engine's errors there are *users.DeniedError, *UnfitError, ErrUnknownNode and ErrTooFast,
+// with which nothing was sent.
 func (u *Upstream) Do(ctx context.Context, q *Request) (*ami.Reply, error) {
 	start := time.Now()
 	reply, err := u.do(ctx, q)
@@ -41,20 +46,31 @@ func (u *Upstream) do(ctx context.Context, q *Request) (*ami.Reply, error) {
 	if err := q.User.Allows(q.Node, &q.Action); err != nil {
 		return nil, err
 	}
-	node, ok := u.actions.Node(q.Node)
-	if !ok {
-		return nil, ErrUnknownNode
-	}
 	if err := q.Action.Check(); err != nil {
+		return nil, err
+	}
+	if err := unfit(&q.Action); err != nil {
 		return nil, err
 	}
 	if !q.User.Take() {
 		return nil, ErrTooFast
 	}
+	node, err := u.node(ctx, q.Node)
+	if err != nil {
+		return nil, err
+	}
 	if awaitsCall(&q.Action) {
 		return u.originate(ctx, node, q.Action)
 	}
 	return node.Do(ctx, q.Action)
+}
+
+// unfit says why an action cannot be carried out, nil if it can.
+func unfit(a *ami.Action) error {
+	if awaitsCall(a) && a.Get("PreDialGoSub") != "" && a.Get("Application") == "" {
+		return &UnfitError{"an Originate with PreDialGoSub cannot be waited for here, and Asterisk ignores it with Async: true"}
+	}
+	return nil
 }
 
 // Ask carries out an action of the daemon's own, for no user.

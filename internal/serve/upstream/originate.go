@@ -3,21 +3,15 @@ package upstream
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/apntalk/amictl/internal/manager"
-	"github.com/apntalk/amictl/internal/serve/stream"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// Times of a call that is being set up.
-const (
-	originateTimeout = 30 * time.Second // of an Originate that says nothing (action_originate in manager.c)
-	originateMargin  = 10 * time.Second // behind its Timeout, until its OriginateResponse is given up
-	longestOriginate = time.Hour
-)
+// originateMargin is the time behind an Originate's Timeout until its OriginateResponse is given up.
+const originateMargin = 10 * time.Second
 
 // awaitsCall reports whether an action is an Originate whose end the client waits for. To Asterisk such a one is the
 // session's business until the call was answered, and all other clients' actions would wait as long.
@@ -28,8 +22,12 @@ func awaitsCall(a *ami.Action) bool {
 // originate has a server set up a call in a thread of its own (Async), and waits for the OriginateResponse here. The reply is
 // the server's to the Originate, with the OriginateResponse as its End.
 func (u *Upstream) originate(ctx context.Context, node *ami.Node, a ami.Action) (*ami.Reply, error) {
-	events, start := u.Window.LatestOf(node.Name()), time.Now()
-	defer events.Close()
+	start := time.Now()
+	calls, err := u.Calls(node.Name())
+	if err != nil {
+		return nil, err
+	}
+	defer calls.Close()
 	reply, err := node.Do(ctx, asynchronous(a))
 	if err != nil {
 		return reply, err
@@ -41,7 +39,7 @@ func (u *Upstream) originate(ctx context.Context, node *ami.Node, a ami.Action) 
 	failed := func(cause error) error {
 		return &ami.OpError{Op: ami.OpDo, Node: node.Name(), Action: a.Name, ActionID: reply.Get("ActionID"), Sent: ami.SentYes, Err: cause}
 	}
-	end, err := awaitResponse(ctx, events, reply.Get("ActionID"), timeout)
+	end, err := calls.Await(ctx, reply.Get("ActionID"), timeout)
 	if err != nil {
 		return nil, failed(err)
 	}
@@ -67,20 +65,30 @@ func asynchronous(a ami.Action) ami.Action {
 // CallTimeout returns how long an Originate's end is waited for if the action has that much time: its header Timeout, which is in
 // milliseconds, and a margin.
 func CallTimeout(a *ami.Action) time.Duration {
-	timeout := originateTimeout
-	if ms, err := strconv.Atoi(a.Get("Timeout")); err == nil && ms > 0 {
-		timeout = min(time.Duration(ms)*time.Millisecond, longestOriginate)
-	}
-	return timeout + originateMargin
+	return manager.CallTime(a.Get("Timeout")) + originateMargin
 }
 
-// awaitResponse waits for the OriginateResponse of an ActionID. One that may have been lost is not waited for.
-func awaitResponse(ctx context.Context, events *stream.Cursor, id string, timeout time.Duration) (wire.Message, error) {
+// Calls are the ends of calls that a node's Originates set up, from when they were asked for.
+type Calls struct{ ends *ami.Subscription }
+
+// Calls begins to listen for them. Close it when done.
+func (u *Upstream) Calls(node string) (*Calls, error) {
+	ends, err := u.events.Subscribe(ami.SubscribeOptions{Nodes: []string{node}, Events: []string{"OriginateResponse"}})
+	if err != nil {
+		return nil, err
+	}
+	return &Calls{ends}, nil
+}
+
+// Close ends the listening.
+func (c *Calls) Close() { c.ends.Close() }
+
+// Await waits for the OriginateResponse of an ActionID. One that may have been lost is not waited for.
+func (c *Calls) Await(ctx context.Context, id string, timeout time.Duration) (wire.Message, error) {
 	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	batch := make([]*stream.Entry, 64)
 	for {
-		n, lost, err := events.Next(waiting, batch, 0)
+		ev, err := c.ends.Next(waiting)
 		switch {
 		case ctx.Err() != nil:
 			return wire.Message{}, fmt.Errorf("%w: %w", ami.ErrCancelled, ctx.Err())
@@ -88,17 +96,10 @@ func awaitResponse(ctx context.Context, events *stream.Cursor, id string, timeou
 			return wire.Message{}, fmt.Errorf("%w: no OriginateResponse came", ami.ErrTimeout)
 		case err != nil:
 			return wire.Message{}, fmt.Errorf("%w: %w", ami.ErrClosed, err)
-		}
-		for _, e := range batch[:n] {
-			switch {
-			case e.Event.Gap != nil:
-				lost++
-			case wire.EqualFold(e.Event.Name(), "OriginateResponse") && e.Event.Get("ActionID") == id:
-				return e.Event.Message, nil
-			}
-		}
-		if lost > 0 {
+		case ev.Gap != nil:
 			return wire.Message{}, fmt.Errorf("%w: events were lost, and the OriginateResponse may be among them", ami.ErrDisconnected)
+		case ev.Get("ActionID") == id:
+			return ev.Message, nil
 		}
 	}
 }

@@ -20,6 +20,7 @@ type Options struct {
 	Users    *users.Directory
 	Log      *slog.Logger     // of sessions, actions and refusals; it hides secrets itself
 	Redactor *redact.Redactor // for what is logged of actions
+	Lean     bool             // no window and no state, and a session for actions only once there is one: no door shows them
 }
 
 // An Upstream holds the sessions. All methods are safe for concurrent use.
@@ -28,9 +29,10 @@ type Upstream struct {
 	Guard  *users.Guard   // of logins, over all doors
 	Log    *slog.Logger   // for doors, too
 	Window *stream.Window // what the event sessions receive
-	State  *state.Watcher
+	State  *state.Watcher // nil if it is lean
 	AMI    AMIFigures
 
+	lean    bool
 	redact  *redact.Redactor
 	events  *ami.Cluster
 	actions *ami.Cluster
@@ -56,17 +58,13 @@ type AMIFigures struct {
 func Open(ctx context.Context, nodes []ami.Config, o Options) (*Upstream, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	u := &Upstream{
-		Users: o.Users, Guard: users.NewGuard(), Log: o.Log, Window: stream.New(0, 0), redact: o.Redactor, cancel: cancel,
+		Users: o.Users, Guard: users.NewGuard(), Log: o.Log, Window: stream.New(0, 0), lean: o.Lean, redact: o.Redactor, cancel: cancel,
 		nodes: make(map[string]ami.Config),
 	}
 	u.events, u.actions = sessions(&o, "events"), sessions(&o, "actions")
-	events, err := u.events.Subscribe(ami.SubscribeOptions{})
-	if err == nil {
-		u.pump.Go(func() {
-			defer events.Close()
-			_ = u.Window.Pump(ctx, events) // it ends with the cluster
-		})
-		u.State, err = state.Follow(ctx, u.events, state.Options{})
+	var err error
+	if !o.Lean {
+		err = u.watch(ctx)
 	}
 	if err == nil {
 		err = u.SetNodes(nodes)
@@ -76,6 +74,23 @@ func Open(ctx context.Context, nodes []ami.Config, o Options) (*Upstream, error)
 		return nil, err
 	}
 	return u, nil
+}
+
+// Lean reports whether there is neither window nor state.
+func (u *Upstream) Lean() bool { return u.lean }
+
+// watch fills the window and the state.
+func (u *Upstream) watch(ctx context.Context) error {
+	events, err := u.events.Subscribe(ami.SubscribeOptions{})
+	if err != nil {
+		return err
+	}
+	u.pump.Go(func() {
+		defer events.Close()
+		_ = u.Window.Pump(ctx, events) // it ends with the cluster
+	})
+	u.State, err = state.Follow(ctx, u.events, state.Options{})
+	return err
 }
 
 // sessions are those of one kind.
@@ -97,8 +112,8 @@ func (u *Upstream) Close() {
 // Drain waits until the actions that are in flight have ended, or ctx is done, and takes no new ones.
 func (u *Upstream) Drain(ctx context.Context) error { return u.actions.Drain(ctx) }
 
-// SetNodes makes the nodes those that are given: new ones are added, others removed, and one with another address, user or
-// labels is made anew. Nothing happens to the sessions of those that stay.
+// SetNodes makes the nodes those that are given: new ones are added, others removed, and one with another address, user,
+// labels or source of its secret or of trust is made anew. Nothing happens to the sessions of those that stay.
 func (u *Upstream) SetNodes(nodes []ami.Config) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -111,32 +126,94 @@ func (u *Upstream) SetNodes(nodes []ami.Config) error {
 		if at >= 0 && SameNode(&cfg, &nodes[at]) {
 			continue
 		}
-		_ = u.actions.Remove(name)
-		_ = u.events.Remove(name)
-		delete(u.nodes, name)
+		u.remove(name)
 	}
 	for i := range nodes {
 		if _, there := u.nodes[nodes[i].Name]; there {
 			continue
 		}
-		event, action := nodes[i], nodes[i]
-		event.Events, action.Events, action.Filters = "on", "off", nil
-		action.OnReady = u.own.of(action.Name)
-		if _, err := u.events.Add(event); err != nil {
+		if err := u.add(nodes[i]); err != nil {
 			return err
 		}
-		if _, err := u.actions.Add(action); err != nil {
-			_ = u.events.Remove(event.Name)
-			return err
-		}
-		u.nodes[nodes[i].Name] = nodes[i]
 	}
 	return nil
 }
 
-// SameNode reports whether two configurations lead to the same sessions. Secrets are asked at each login anyway.
+// Add makes the sessions of one node more.
+func (u *Upstream) Add(node ami.Config) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.add(node)
+}
+
+// Remove ends those of one.
+func (u *Upstream) Remove(name string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.remove(name)
+}
+
+// add is Add. Called under mu.
+func (u *Upstream) add(node ami.Config) error {
+	event := node
+	event.Events = "on"
+	if _, err := u.events.Add(event); err != nil {
+		return err
+	}
+	if !u.lean {
+		if _, err := u.addActions(node); err != nil {
+			_ = u.events.Remove(node.Name)
+			return err
+		}
+	}
+	u.nodes[node.Name] = node
+	return nil
+}
+
+// addActions makes a node's session for actions.
+func (u *Upstream) addActions(node ami.Config) (*ami.Node, error) {
+	node.Events, node.Filters = "off", nil
+	node.OnReady = u.own.of(node.Name)
+	return u.actions.Add(node)
+}
+
+// node returns what actions on a node go through, ErrUnknownNode if there is none.
+func (u *Upstream) node(ctx context.Context, name string) (*ami.Node, error) {
+	if n, ok := u.actions.Node(name); ok {
+		return n, nil
+	}
+	n, err := u.firstAction(name)
+	if err == nil {
+		_ = n.Connect(ctx) // if it cannot, the action says why
+	}
+	return n, err
+}
+
+// firstAction makes the session for actions of a lean node.
+func (u *Upstream) firstAction(name string) (*ami.Node, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if n, ok := u.actions.Node(name); ok { // another action was faster
+		return n, nil
+	}
+	cfg, ok := u.nodes[name]
+	if !ok {
+		return nil, ErrUnknownNode
+	}
+	return u.addActions(cfg)
+}
+
+// remove is Remove. Called under mu.
+func (u *Upstream) remove(name string) {
+	_ = u.actions.Remove(name)
+	_ = u.events.Remove(name)
+	delete(u.nodes, name)
+}
+
+// SameNode reports whether two configurations lead to the same sessions. What a secret is, is asked at each login anyway; where it
+// comes from is in the fingerprint.
 func SameNode(a, b *ami.Config) bool {
-	return a.Addr == b.Addr && a.Username == b.Username && a.Auth == b.Auth && reflect.DeepEqual(a.Labels, b.Labels) &&
+	return a.Name == b.Name && a.Addr == b.Addr && a.Fingerprint == b.Fingerprint && a.Username == b.Username && a.Auth == b.Auth && reflect.DeepEqual(a.Labels, b.Labels) &&
 		reflect.DeepEqual(a.Filters, b.Filters) && (a.TLS == nil) == (b.TLS == nil) && a.Timeouts == b.Timeouts
 }
 
@@ -171,7 +248,7 @@ func (u *Upstream) Readiness() Readiness {
 	var r Readiness
 	for _, n := range u.events.Nodes() {
 		r.Nodes++
-		if actions, ok := u.actions.Node(n.Name()); ok && actions.Ready() && n.Ready() {
+		if actions, ok := u.actions.Node(n.Name()); n.Ready() && (!ok || actions.Ready()) {
 			r.Ready++
 		}
 	}
@@ -181,6 +258,9 @@ func (u *Upstream) Readiness() Readiness {
 // Away says why a node takes no actions now, nil if it does.
 func (u *Upstream) Away(node string) error {
 	n, ok := u.actions.Node(node)
+	if !ok {
+		n, ok = u.events.Node(node)
+	}
 	if !ok {
 		return ErrUnknownNode
 	}

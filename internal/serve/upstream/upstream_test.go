@@ -200,3 +200,51 @@ func TestOriginate(t *testing.T) {
 		})
 	}
 }
+
+// What Asterisk would leave out of an Originate that is sent with Async is refused; where the client asks for Async itself, or for an
+// application, it is Asterisk's business.
+func TestOriginateWithSubroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, _, user := open(t, &logged{})
+		for _, c := range []struct {
+			headers []string
+			unfit   bool
+		}{
+			{nil, true},
+			{[]string{"Async", "no"}, true},
+			{[]string{"Async", "true"}, false},
+		} {
+			a := ami.NewAction("Originate", append([]string{"Channel", "Local/1@default", "Context", "default", "Exten", "1", "Priority", "1", "PreDialGoSub", "pre,s,1"}, c.headers...)...)
+			_, err := u.Do(t.Context(), request(user, a))
+			if unfit := errors.As(err, new(*UnfitError)); unfit != c.unfit || unfit && ami.SentState(err) != ami.SentNo {
+				t.Errorf("%v: %v", c.headers, err)
+			}
+		}
+	})
+}
+
+// A configuration that leads to the same sessions touches none; one whose secret or trust comes from elsewhere makes them anew.
+func TestSetNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, network, _ := open(t, &logged{})
+		node := ami.Config{Name: "pbx", Addr: "pbx:5038", Username: "admin", Secret: ami.StaticSecret("secret"), Dial: network.DialContext}
+		if err := u.SetNodes([]ami.Config{node}); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := u.events.Node("pbx")
+		node.Fingerprint = "another"
+		if err := u.SetNodes([]ami.Config{node}); err != nil {
+			t.Fatal(err)
+		}
+		after, _ := u.events.Node("pbx")
+		if before == after {
+			t.Error("the sessions are those of the old secret")
+		}
+		if err := u.SetNodes([]ami.Config{node}); err != nil {
+			t.Fatal(err)
+		}
+		if same, _ := u.events.Node("pbx"); same != after {
+			t.Error("the sessions of a node that stays are made anew")
+		}
+	})
+}

@@ -2,7 +2,6 @@ package users
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,8 +16,9 @@ func (e *DeniedError) Error() string { return "permission denied: " + e.What }
 
 func denied(format string, args ...any) error { return &DeniedError{fmt.Sprintf(format, args...)} }
 
-// named are the actions that change what a server runs. No wildcard means them: a user's list has to name each.
-var named = []string{"AGI", "CreateConfig", "DialplanExtensionAdd", "DialplanExtensionRemove", "ModuleLoad", "UpdateConfig"}
+// named are the actions that change what a server runs, or read files that hold secrets, such as ours in manager.conf. No wildcard
+// means them: a user's list has to name each.
+var named = []string{"AGI", "CreateConfig", "DialplanExtensionAdd", "DialplanExtensionRemove", "GetConfig", "GetConfigJSON", "ModuleLoad", "UpdateConfig"}
 
 // leading are the actions that lead a channel to a place in the dialplan, with the headers of its context.
 var leading = map[string][]string{
@@ -26,10 +26,9 @@ var leading = map[string][]string{
 }
 
 // joining are the actions that have a server call a channel, now or later, with the headers that name it.
-var joining = map[string][]string{"originate": {"Channel"}, "queueadd": {"Interface"}}
-
-// evaluating are the actions that read or write dialplan functions, with the headers that name those.
-var evaluating = map[string]string{"getvar": "Variable", "setvar": "Variable", "status": "Variables"}
+var joining = map[string][]string{
+	"originate": {"Channel"}, "queueadd": {"Interface"}, "park": {"TimeoutChannel", "Channel2"},
+}
 
 // MayName reports whether an action of that name is among the user's. Allows says whether it is whatever its headers are.
 func (u *User) MayName(action string) bool {
@@ -57,29 +56,30 @@ func (u *User) Allows(node string, a *ami.Action) error {
 	}
 	for _, header := range joining[name] {
 		for channel := range values(a, header) {
+			if name == "park" {
+				if strings.ContainsAny(channel, ",&$") {
+					return denied("%s with more than a channel's name", header)
+				}
+				channel = dialString(channel)
+			}
 			if err := u.allowsChannel(channel); err != nil {
 				return err
 			}
 		}
 	}
-	if header := evaluating[name]; header != "" {
-		for text := range values(a, header) {
-			if contains(text, evaluators) && !u.runsPrograms() {
-				return denied("a function that evaluates text, which needs System among the applications")
-			}
+	for variable, value := range variables(name, a) {
+		if context, _, _ := strings.Cut(strings.TrimPrefix(value, "GOTO:"), "^"); context != "" && matches(turning, variable) && !matches(u.spec.Contexts, context) {
+			return denied("the context %s in the variable %s", context, variable)
 		}
+	}
+	if what := runsPrograms(name, a); what != "" && !u.runsPrograms() {
+		return denied("%s, which needs System among the applications", what)
 	}
 	switch name {
 	case "command":
 		return u.allowsCommand(a)
 	case "originate":
 		return u.allowsOriginate(a)
-	case "mixmonitor":
-		for command := range values(a, "Command") {
-			if command != "" && !u.runsPrograms() {
-				return denied("MixMonitor with a Command, which needs System among the applications")
-			}
-		}
 	}
 	return nil
 }
@@ -103,16 +103,7 @@ func begins(words, allowed []string) bool {
 	return len(words) >= len(allowed) && slices.EqualFunc(words[:len(allowed)], allowed, strings.EqualFold)
 }
 
-// programs are what manager.c (action_originate) takes for the sign of an application that runs programs.
-var programs = []string{"system", "exec", "agi", "mixmonitor", "externalivr", "originate"}
-
-// evaluators are functions that evaluate text, run programs or write files, also where an application evaluates its data.
-var evaluators = []string{"shell", "eval", "file("}
-
-// harmless are the functions that a call's variables may set.
-var harmless = []string{"CALLERID", "CDR", "CONNECTEDLINE", "PJSIP_HEADER"}
-
-// allowsOriginate looks at what a call runs: an application may run programs, and a variable may be a function that does.
+// allowsOriginate looks at what a call runs: an application, and a subroutine before it dials.
 func (u *User) allowsOriginate(a *ami.Action) error {
 	for place := range values(a, "PreDialGoSub") { // context,exten,priority
 		context, _, _ := strings.Cut(place, ",")
@@ -129,34 +120,7 @@ func (u *User) allowsOriginate(a *ami.Action) error {
 			return denied("the application %s", application)
 		}
 	}
-	if u.runsPrograms() {
-		return nil
-	}
-	for data := range values(a, "Data") {
-		if contains(data, evaluators) {
-			return denied("data that evaluates text, which needs System among the applications")
-		}
-	}
-	for variable := range values(a, "Variable") {
-		if function := harmfulFunction(variable); function != "" {
-			return denied("the function %s in a variable, which needs System among the applications", function)
-		}
-	}
 	return nil
-}
-
-var functionCall = regexp.MustCompile(`([\w-]+)\(`)
-
-// harmfulFunction returns a function that a Variable header may set and that is not known to be harmless, "" if there is none.
-// Asterisk takes quotes and backslashes away before it looks (astman_get_variables_order in manager.c).
-func harmfulFunction(variable string) string {
-	variable = strings.NewReplacer(`"`, "", `\`, "").Replace(variable)
-	for _, call := range functionCall.FindAllStringSubmatch(variable, -1) {
-		if !names(harmless, call[1]) {
-			return call[1]
-		}
-	}
-	return ""
 }
 
 // allowsChannel looks at where a channel leads to: a Local channel, such as Local/200@default/n, leads to a context. Where it
@@ -181,6 +145,15 @@ func (u *User) allowsChannel(channel string) error {
 		}
 	}
 	return nil
+}
+
+// dialString returns what Park calls when the time is over: the channel's name up to its last dash, as a line of the dialplan that
+// runs Dial (ast_channel_name_to_dial_string and comeback_to_origin).
+func dialString(channel string) string {
+	if dash := strings.LastIndexByte(channel, '-'); dash >= 0 {
+		return channel[:dash]
+	}
+	return channel
 }
 
 func contains(text string, words []string) bool {

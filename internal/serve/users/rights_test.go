@@ -32,6 +32,7 @@ func TestAllows(t *testing.T) {
 	caller := users.Spec{Actions: []string{"Originate", "Redirect", "Atxfer", "BlindTransfer", "QueueAdd"}, Contexts: []string{"out-*", "lobby"}, Applications: []string{"Play*", "MixMonitor"}}
 	system := caller
 	system.Applications = append([]string{"system"}, caller.Applications...)
+	setter := users.Spec{Actions: []string{"Setvar", "Park"}, Contexts: []string{"lobby"}}
 	console := users.Spec{Actions: []string{"Command"}, Commands: []string{"core show", "database  get"}}
 	everything := users.Spec{Actions: []string{"*"}, Contexts: []string{"*"}, Applications: []string{"*"}}
 	for _, c := range []struct {
@@ -50,6 +51,7 @@ func TestAllows(t *testing.T) {
 		{"this node", users.Spec{Nodes: []string{"fra-*"}, Actions: []string{"*"}}, ami.NewAction("Ping"), true},
 
 		{"what changes the server is no wildcard's", everything, ami.NewAction("UpdateConfig"), false},
+		{"what reads its files is none either", everything, ami.NewAction("GetConfig", "Filename", "manager.conf"), false},
 		{"nor half of one's", users.Spec{Actions: []string{"AG?"}}, ami.NewAction("agi"), false},
 		{"but named", users.Spec{Actions: []string{"moduleload"}}, ami.NewAction("ModuleLoad"), true},
 
@@ -117,8 +119,57 @@ func TestAllows(t *testing.T) {
 		{"Getvar that runs a program", everything, ami.NewAction("Getvar", "Variable", "SHELL(reboot)"), false},
 		{"Setvar that writes a file", everything, ami.NewAction("Setvar", "Variable", "File(/etc/x)", "Value", "1"), false},
 		{"Status that runs a program", everything, ami.NewAction("Status", "Variables", "a,Shell(reboot)"), false},
+		{"Getvar of the daemon's own secret", everything, ami.NewAction("Getvar", "Variable", "AST_CONFIG(manager.conf,amictl,secret)"), false},
+		{"Getvar that evaluates in an argument", everything, ami.NewAction("Getvar", "Variable", "CUT(SH${x}ELL(id),-,1)"), false},
+		{"Getvar with a variable in an argument", everything, ami.NewAction("Getvar", "Variable", "CHANNEL(${x})"), false},
+		{"Getvar of a queue", everything, ami.NewAction("Getvar", "Variable", "QUEUE_WAITING_COUNT(q)"), true},
+		{"Getvar of anything, with System", users.Spec{Actions: []string{"Getvar"}, Applications: []string{"System"}}, ami.NewAction("Getvar", "Variable", "AST_CONFIG(a,b,c)"), true},
+		{"Status with functions", everything, ami.NewAction("Status", "Variables", "a,CHANNEL(state),CALLERID(num)"), true},
+		{"Status of a database", everything, ami.NewAction("Status", "Variables", "a,REALTIME(x,y,z)"), false},
+		{"Setvar that leads to a context", everything, ami.NewAction("Setvar", "Channel", "x", "Variable", "CHANNEL(hangup_handler_push)", "Value", "ctx,s,1"), false},
+		{"Setvar of a custom device", everything, ami.NewAction("Setvar", "Variable", "DEVICE_STATE(Custom:night)", "Value", "INUSE"), true},
+		{"a variable that leads to a context", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "__FORWARD_CONTEXT=internal"), false},
+		{"a variable that leads to one allowed", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "FORWARD_CONTEXT=out-1"), true},
+		{"a result that leads to a context", setter, ami.NewAction("Setvar", "Channel", "x", "Variable", "_GOSUB_RESULT", "Value", "GOTO:internal^1^1"), false},
+		{"a result that leads to one allowed", setter, ami.NewAction("Setvar", "Channel", "x", "Variable", "GOSUB_RESULT", "Value", "GOTO:lobby^1^1"), true},
+		{"a variable that a parked call comes back to", setter, ami.NewAction("Setvar", "Channel", "x", "Variable", "BLINDTRANSFER", "Value", "Local/1@internal"), false},
+		{"a parked call that comes back to a context", setter, ami.NewAction("Park", "Channel", "x", "TimeoutChannel", "Local/1@internal-0"), false},
+		{"under its other name", setter, ami.NewAction("Park", "Channel", "x", "Channel2", "Local/1@internal-0"), false},
+		{"to one allowed", setter, ami.NewAction("Park", "Channel", "x", "TimeoutChannel", "Local/1@lobby-0000001;2"), true},
+		{"to a phone", setter, ami.NewAction("Park", "Channel", "x", "TimeoutChannel", "PJSIP/a-00000001"), true},
+		{"to a second channel", setter, ami.NewAction("Park", "Channel", "x", "TimeoutChannel", "PJSIP/a&Local/1@internal-0"), false},
+		{"to what Dial's options say", setter, ami.NewAction("Park", "Channel", "x", "TimeoutChannel", "PJSIP/a,,G(internal^1^1)-0"), false},
+		{"to what the dialplan evaluates", setter, ami.NewAction("Park", "Channel", "x", "TimeoutChannel", "PJSIP/${SHELL(id)}-0"), false},
 		{"MixMonitor", everything, ami.NewAction("MixMonitor", "Channel", "x"), true},
 		{"MixMonitor with a program", everything, ami.NewAction("MixMonitor", "Channel", "x", "Command", "reboot"), false},
+		{"MixMonitor with options", everything, ami.NewAction("MixMonitor", "Channel", "x", "File", "x.wav", "Options", "bv(1)"), true},
+		{"MixMonitor with a program behind the file", everything, ami.NewAction("MixMonitor", "Channel", "x", "File", "x.wav,,reboot #"), false},
+		{"MixMonitor with a program behind the options", everything, ami.NewAction("MixMonitor", "Channel", "x", "Options", "b,reboot #"), false},
+		{"MixMonitor with a comma, and System", users.Spec{Actions: []string{"MixMonitor"}, Applications: []string{"System"}}, ami.NewAction("MixMonitor", "Channel", "x", "Options", "b,true"), true},
+		{"a conference's record", everything, ami.NewAction("ConfbridgeStartRecord", "Conference", "1", "RecordFile", "a.wav"), true},
+		{"a conference's record with a program", everything, ami.NewAction("ConfbridgeStartRecord", "Conference", "1", "RecordFile", "a.wav,,reboot #"), false},
+		{"a conference whose name is one", everything, ami.NewAction("ConfbridgeStartRecord", "Conference", "1,,reboot #"), false},
+		{"a parking lot that comes back elsewhere", everything, ami.NewAction("Park", "Channel", "x", "Parkinglot", "default,c(internal,1,1)"), false},
+		{"Monitor", everything, ami.NewAction("Monitor", "Channel", "x", "File", "a/b-1", "Mix", "1"), true},
+		{"Monitor with a shell's words", everything, ami.NewAction("Monitor", "Channel", "x", "File", "$(reboot)", "Mix", "1"), false},
+		{"Monitor that takes them of the channel", everything, ami.NewAction("Monitor", "Channel", "x", "Mix", "1"), false},
+		{"Monitor by the channel's name, unmixed", everything, ami.NewAction("Monitor", "Channel", "x"), true},
+		{"ChangeMonitor with a shell's words", everything, ami.NewAction("ChangeMonitor", "Channel", "x", "File", "a`reboot`"), false},
+		{"Queue", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Queue", "Data", "q,t,,,60,,sub,rule"), true},
+		{"Queue with an AGI script", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Queue", "Data", "q,,,,,/path/prog"), false},
+		{"Queue with one behind quotes", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", " queue", "Data", `"q,q",,,,,,x`), false},
+		{"Queue with one, and System", users.Spec{Actions: []string{"Originate"}, Applications: []string{"Queue", "System"}}, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Queue", "Data", "q,,,,,x"), true},
+		{"a conference whose name is quoted", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "ConfBridge", "Data", `1\,\,reboot #`), false},
+		{"Reload by a wildcard", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Reload"), false},
+		{"DBdeltree by a wildcard", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "DBdeltree", "Data", "x"), false},
+		{"Monitor by a wildcard", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Monitor", "Data", "wav,$(reboot),m"), false},
+		{"data that reads the database", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Set", "Data", "DB(a/b)=1"), false},
+		{"data that only looks so", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Playback", "Data", "feedback"), true},
+		{"a variable that names a program", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "a=1,__MONITOR_EXEC=reboot"), false},
+		{"a variable that names one behind quotes", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", `MON"ITOR"_OPTIONS=,reboot`), false},
+		{"a variable that names one, set later", everything, ami.NewAction("Setvar", "Channel", "x", "Variable", "_MONITOR_EXEC", "Value", "reboot"), false},
+		{"a variable of that name, read", everything, ami.NewAction("Getvar", "Channel", "x", "Variable", "MONITOR_EXEC"), true},
+		{"a variable set", everything, ami.NewAction("Setvar", "Channel", "x", "Variable", "_a", "Value", "1"), true},
 		{"MixMonitor with a program, System by a wildcard", users.Spec{Actions: []string{"*"}, Applications: []string{"Sys*"}}, ami.NewAction("MixMonitor", "Command", "reboot"), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

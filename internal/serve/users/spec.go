@@ -20,6 +20,7 @@ import (
 //	contexts = ["outbound"]      # where an Originate, a Redirect or a transfer may lead
 //	applications = ["Playback"]  # what an Originate may run
 //	rate = 20                    # actions a second; absent: as many as the servers take
+//	nats = true                  # who may publish under this name on the bus is this user there, and needs no secret
 type Spec struct {
 	Name         string   `toml:"name"`
 	Secret       string   `toml:"secret"` // a reference, such as file:PATH
@@ -30,11 +31,12 @@ type Spec struct {
 	Contexts     []string `toml:"contexts"`
 	Applications []string `toml:"applications"`
 	Rate         float64  `toml:"rate"`
+	NATS         bool     `toml:"nats"`
 }
 
 // SpecKeys are the keys of a Spec.
 func SpecKeys() []string {
-	return []string{"name", "secret", "nodes", "events", "actions", "commands", "contexts", "applications", "rate"}
+	return []string{"name", "secret", "nodes", "events", "actions", "commands", "contexts", "applications", "rate", "nats"}
 }
 
 // check refuses what nobody can have meant.
@@ -42,7 +44,7 @@ func (s *Spec) check() error {
 	switch {
 	case s.Name == "":
 		return fmt.Errorf("a user has no name")
-	case s.Secret == "":
+	case s.Secret == "" && !s.NATS:
 		return fmt.Errorf("user %q has no secret; write secret = \"file:PATH\" (or env:, cmd:, cred:)", s.Name)
 	case s.Rate < 0 || s.Rate > maxRate:
 		return fmt.Errorf("user %q: rate %v is not a number of actions a second from 0 to %d", s.Name, s.Rate, maxRate)

@@ -39,16 +39,25 @@ func (u *User) Name() string { return u.spec.Name }
 
 // HasSecret reports whether a secret is the user's, in a time that does not depend on where it differs.
 func (u *User) HasSecret(secret string) bool {
+	if u.spec.Secret == "" { // a user of the bus alone has none
+		return false
+	}
 	digest := sha256.Sum256([]byte(secret))
 	return subtle.ConstantTimeCompare(digest[:], u.digest[:]) == 1
 }
 
 // HasKey reports whether key is the MD5 of a challenge and the user's secret in hex, as AMI's login with AuthType MD5 has it.
 func (u *User) HasKey(challenge, key string) bool {
+	if u.spec.Secret == "" {
+		return false
+	}
 	sum := md5.Sum([]byte(challenge + u.secret.Reveal())) //nolint:gosec // as above
 	want := hex.EncodeToString(sum[:])
 	return subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(key))) == 1
 }
+
+// OnBus reports whether whoever the bus lets speak under the user's name is the user.
+func (u *User) OnBus() bool { return u.spec.NATS }
 
 // SeesNode reports whether the user may know of a node.
 func (u *User) SeesNode(node string) bool {

@@ -56,8 +56,9 @@ type poster struct {
 
 // one carries out one action and answers with its reply.
 func (p *poster) one() error {
-	body := &patient{r: http.MaxBytesReader(p.w, p.Body, int64(p.door.limits.body)), conn: http.NewResponseController(p.w), limit: p.door.limits.read}
-	text, err := io.ReadAll(body)
+	conn := http.NewResponseController(p.w)
+	_ = conn.SetReadDeadline(time.Now().Add(p.door.limits.read)) // for all of it: an action is short
+	text, err := io.ReadAll(http.MaxBytesReader(p.w, p.Body, int64(p.door.limits.body)))
 	if err != nil { // the deadline stays: the server does not wait for the rest either
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
@@ -65,8 +66,12 @@ func (p *poster) one() error {
 		}
 		return badAction(actionline.Form, "the body did not come whole")
 	}
-	body.done()
-	reply, origin, f := p.do(p.Context(), p.seat.who, string(text), 0)
+	_ = conn.SetReadDeadline(time.Time{})
+	user := p.seat.user() // who has gone while the body came does nothing any more
+	if user == nil {
+		return denied("the user is gone")
+	}
+	reply, origin, f := p.do(p.Context(), user, string(text), 0)
 	if f != nil {
 		return f
 	}

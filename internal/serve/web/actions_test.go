@@ -181,3 +181,24 @@ func TestActionLinesFollowRights(t *testing.T) {
 	}
 	out.Close()
 }
+
+// An action is done by who its user is when it has come whole.
+func TestActionFollowsRights(t *testing.T) {
+	t.Parallel()
+	f := open(t, setup{users: doer()})
+	const action = `{"action":"Ping"}`
+	c := f.raw("POST /v1/actions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token("u") + "\r\nContent-Length: " + fmt.Sprint(len(action)) + "\r\n\r\n" + action[:5])
+	f.eventually("the action is being read", func() bool { return f.door.posts.count() == 1 })
+	f.dir.Replace(load(t, doer()[1:]))
+	if _, err := io.WriteString(c, action[5:]); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusForbidden {
+		t.Errorf("who has gone since did an action: %d", answer.StatusCode)
+	}
+}

@@ -64,10 +64,11 @@ func (d *door) private(w http.ResponseWriter, r *http.Request, answer func(*requ
 		refused.write(w, r)
 		return
 	}
+	name := q.seat.who.Name() // he may be gone before there is an answer
 	err := answer(q)
 	if f, ok := err.(*failure); ok && f != nil { //nolint:errorlint // answers make their own
 		if f.status == http.StatusForbidden {
-			d.refused(r, q.seat.who.Name(), f)
+			d.refused(r, name, f)
 		}
 		f.write(w, r)
 	}

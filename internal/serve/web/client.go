@@ -12,7 +12,7 @@ import (
 	"github.com/apntalk/amictl/internal/serve/users"
 )
 
-// A client is where a request comes from.
+// A client is where a request comes from: no valid address if a proxy does not say it so that it can be read.
 type client struct{ netip.Addr }
 
 // clientOf returns who asks. A proxy on this host says for whom it does, in the last entry of X-Forwarded-For; nobody else is
@@ -22,11 +22,37 @@ func clientOf(r *http.Request) client {
 	from := client{at.Addr().Unmap()}
 	if forwarded := r.Header.Values("X-Forwarded-For"); len(forwarded) > 0 && from.IsLoopback() {
 		last := forwarded[len(forwarded)-1]
-		if addr, err := netip.ParseAddr(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])); err == nil {
-			from.Addr = addr.Unmap()
-		}
+		from.Addr = parseForwarded(last[strings.LastIndexByte(last, ',')+1:])
 	}
 	return from
+}
+
+// parseForwarded reads an entry of X-Forwarded-For, to which some proxies add a port. What cannot be read is not this host.
+func parseForwarded(entry string) netip.Addr {
+	entry = strings.TrimSpace(entry)
+	if at, err := netip.ParseAddrPort(entry); err == nil {
+		return at.Addr().Unmap()
+	}
+	addr, _ := netip.ParseAddr(strings.Trim(entry, "[]"))
+	return addr.Unmap()
+}
+
+// passedOn reports whether a proxy may have passed a request on for another host: it says so in a header, names one, or speaks
+// HTTP/1.0 and no more, as nginx does that was told nothing.
+func passedOn(r *http.Request) bool {
+	for _, header := range []string{"Via", "Forwarded", "X-Real-Ip", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if len(r.Header.Values(header)) > 0 {
+			return true
+		}
+	}
+	for _, list := range r.Header.Values("X-Forwarded-For") {
+		for entry := range strings.SplitSeq(list, ",") {
+			if !parseForwarded(entry).IsLoopback() {
+				return true
+			}
+		}
+	}
+	return !r.ProtoAtLeast(1, 1)
 }
 
 // key is what an address's requests are counted under; "" of this host's own, where a proxy may ask for everybody.
@@ -45,7 +71,7 @@ func (d *door) checkHost(r *http.Request) *failure {
 		return nil
 	case !loopback.Host(hostOf(r.Host)):
 		return denied("the Host %.100q is not this host's own, and there are no users", r.Host)
-	case !clientOf(r).IsLoopback():
+	case passedOn(r) || !clientOf(r).IsLoopback():
 		return denied("there are no users, so that nobody from another host may ask")
 	}
 	return nil

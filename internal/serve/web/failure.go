@@ -133,7 +133,7 @@ func statusOf(err error) *failure {
 		return newFailure(http.StatusNotFound, codeInput, "/v1/nodes lists them", "")
 	case errors.Is(err, upstream.ErrTooFast):
 		return tooMany("")
-	case errors.As(err, new(*wire.FieldError)), errors.Is(err, ami.ErrReservedAction):
+	case errors.As(err, new(*wire.FieldError)), errors.As(err, new(*upstream.UnfitError)), errors.Is(err, ami.ErrReservedAction):
 		return newFailure(http.StatusBadRequest, codeInput, "", "")
 	case errors.As(err, &refused) && strings.HasPrefix(refused.Message, "Permission denied"):
 		return newFailure(http.StatusConflict, codePermission, "the daemon's own user in manager.conf lacks a class in write=", "")

@@ -2,10 +2,12 @@ package web
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +76,19 @@ func TestSlowBodies(t *testing.T) {
 		if _, err := io.Copy(io.Discard, c); err != nil {
 			t.Errorf("%s: the connection stays: %v", name, err)
 		}
+	}
+	drip := f.raw(head + "Content-Length: 10000\r\n\r\n")
+	_ = drip.SetReadDeadline(time.Now().Add(20 * time.Second))
+	go func() {
+		for {
+			if _, err := io.WriteString(drip, " "); err != nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	if _, err := io.Copy(io.Discard, drip); err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("a body that drips is waited for")
 	}
 	f.eventually("nobody sends any more", func() bool { return f.door.posts.count() == 0 })
 	c := f.raw(head + "Content-Length: 1000000000\r\n\r\n")
@@ -168,6 +183,8 @@ func TestRubbish(t *testing.T) {
 	for _, text := range []string{
 		"Action: Login\r\nUsername: admin\r\n\r\n", "GET /v1/nodes HTTP/9.9\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n", "GET /v1/nodes HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
 		"GET http://192.0.2.1/v1/nodes HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /v1/nodes HTTP/1.0\r\n\r\n",
+		"GET /v1/nodes HTTP/1.0\r\nHost: 127.0.0.1:8080\r\n\r\n", // nginx, told nothing
+
 		"GET //v1/../v1/nodes HTTP/1.1\r\nHost: example.com\r\n\r\n", "POST /v1/actions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 	} {
 		c := f.raw(text)

@@ -1,0 +1,188 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/apntalk/amictl/internal/bus/subject"
+	"github.com/apntalk/amictl/pkg/ami"
+)
+
+// A Request is an action that came over the bus.
+type Request struct {
+	Node     string
+	User     string // in whose name the bus let it be published
+	Action   string
+	Packet   []byte    // the action as an AMI client sends it; empty: the action alone
+	Deadline time.Time // after which nobody waits for the answer
+}
+
+// A Performer carries out actions on the nodes that a bridge owns.
+type Performer interface {
+	// Away says why a node takes no actions now, nil if it does, and how its server greets.
+	Away(node string) (banner string, err error)
+	// Do carries out a request, and hands out the packets of its answer as they come: last with the last of them, once.
+	Do(ctx context.Context, q *Request, answer func(packets []byte, last bool))
+}
+
+// Headers of requests and of the parts of their answers.
+const (
+	deadlineHeader = "Ami-Deadline" // RFC 3339 with fractions of a second; absent: usualWait from now
+	partHeader     = "Ami-Part"     // the number of a part, from 1
+	moreHeader     = "Ami-More"     // absent in the last part; else morePart or moreLater
+	awayHeader     = "Ami-Away"     // why a node takes no actions
+	refusedHeader  = "Ami-Refused"  // why the bridge has not begun
+)
+
+const (
+	usualWait    = 30 * time.Second
+	mostRequests = 256       // at once a node; what comes meanwhile is refused
+	partSize     = 256 << 10 // of an answer's part; a server takes 1 MiB by default
+)
+
+// What comes behind a part.
+const (
+	morePart  = "part"  // the same packets go on in the next one
+	moreLater = "later" // these packets are whole, and others come later
+)
+
+// A performance takes the requests for one node while the bridge owns it.
+type performance struct {
+	conn *nats.Conn
+	node string
+	do   Performer
+	log  *slog.Logger
+
+	subs  []*nats.Subscription
+	slots chan struct{}
+	all   sync.WaitGroup
+	ctx   context.Context //nolint:containedctx // of what runs, which outlives the callbacks that begin it
+	end   context.CancelFunc
+}
+
+// perform begins to take requests. A nil Performer takes none.
+func perform(conn *nats.Conn, cluster, node string, do Performer, log *slog.Logger) (*performance, error) {
+	ctx, end := context.WithCancel(context.Background())
+	p := &performance{conn: conn, node: node, do: do, log: log, slots: make(chan struct{}, mostRequests), ctx: ctx, end: end}
+	if do == nil {
+		return p, nil
+	}
+	for subj, take := range map[string]nats.MsgHandler{subject.Actions(cluster, node): p.take, subject.Owner(cluster, node): p.tell} {
+		sub, err := conn.QueueSubscribe(subj, "owner", take)
+		if err != nil {
+			p.stop()
+			return nil, wrap("take actions for "+node, err)
+		}
+		p.subs = append(p.subs, sub)
+	}
+	return p, nil
+}
+
+// stop takes no more requests, and waits for those that run: not for long, as another bridge may own the node by then.
+func (p *performance) stop() {
+	for _, sub := range p.subs {
+		_ = sub.Unsubscribe()
+	}
+	limit := time.AfterFunc(stopTime/2, p.end)
+	defer limit.Stop()
+	p.all.Wait()
+	p.end()
+}
+
+// tell answers whoever asks whether the node takes actions.
+func (p *performance) tell(m *nats.Msg) {
+	answer := nats.NewMsg(m.Reply)
+	banner, err := p.do.Away(p.node)
+	if err != nil {
+		answer.Header.Set(awayHeader, err.Error())
+	}
+	answer.Data = []byte(banner)
+	_ = p.conn.PublishMsg(answer)
+}
+
+// take begins a request.
+func (p *performance) take(m *nats.Msg) {
+	user, action, err := subject.UserAndAction(m.Subject)
+	if err != nil || m.Reply == "" {
+		return // there is nobody to tell, or nobody who follows the rules
+	}
+	a := &answer{conn: p.conn, to: m.Reply}
+	q := &Request{Node: p.node, User: user, Action: action, Packet: m.Data, Deadline: time.Now().Add(usualWait)}
+	if text := m.Header.Get(deadlineHeader); text != "" {
+		if q.Deadline, err = time.Parse(time.RFC3339Nano, text); err != nil {
+			a.refuse("the header " + deadlineHeader + " is not a time of RFC 3339")
+			return
+		}
+	}
+	select {
+	case p.slots <- struct{}{}:
+	default:
+		a.refuse("the bridge carries out " + strconv.Itoa(mostRequests) + " actions on this node already")
+		return
+	}
+	p.all.Go(func() {
+		defer func() { <-p.slots }()
+		ctx, cancel := context.WithDeadline(p.ctx, q.Deadline)
+		defer cancel()
+		p.do.Do(ctx, q, a.add)
+		if a.err != nil {
+			p.log.Warn("an answer could not be sent", slog.String("action", q.Action), slog.String("user", q.User), slog.Any("error", a.err))
+		}
+	})
+}
+
+// An answer goes out in parts.
+type answer struct {
+	conn  *nats.Conn
+	to    string
+	parts int
+	err   error
+}
+
+// add sends packets; last says that there are no more.
+func (a *answer) add(packets []byte, last bool) {
+	for {
+		n := min(len(packets), partSize)
+		m := nats.NewMsg(a.to)
+		m.Data, packets = packets[:n], packets[n:]
+		switch {
+		case len(packets) > 0:
+			m.Header.Set(moreHeader, morePart)
+		case !last:
+			m.Header.Set(moreHeader, moreLater)
+		}
+		a.send(m)
+		if len(packets) == 0 {
+			return
+		}
+	}
+}
+
+func (a *answer) send(m *nats.Msg) {
+	a.parts++
+	m.Header.Set(partHeader, strconv.Itoa(a.parts))
+	a.err = errors.Join(a.err, a.conn.PublishMsg(m))
+}
+
+// refuse answers that nothing was sent.
+func (a *answer) refuse(why string) {
+	m := nats.NewMsg(a.to)
+	m.Header.Set(refusedHeader, why)
+	m.Data = appendRefusal(nil, "", why, ami.SentNo)
+	a.send(m)
+}
+
+// appendRefusal appends what a relay answers when no server does.
+func appendRefusal(dst []byte, id, why string, sent ami.Sent) []byte {
+	dst = append(dst, "Response: Error\r\n"...)
+	if id != "" {
+		dst = append(append(append(dst, "ActionID: "...), id...), "\r\n"...)
+	}
+	return append(dst, "Message: "+why+"\r\n"+ami.RelaySent+": "+sent.String()+"\r\n\r\n"...)
+}

@@ -1,0 +1,149 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/apntalk/amictl/internal/bus/batch"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
+)
+
+// guardedBus is a NATS server with the users of docs/bus.md. It returns the URL of each.
+func guardedBus(t *testing.T) func(user string) string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/bus.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```nats\n")
+	conf, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("docs/bus.md has no configuration of permissions")
+	}
+	path := t.TempDir() + "/nats.conf"
+	conf = strings.NewReplacer("$BRIDGE", "bridge", "$WALL", "wall", "$CRM", "crm").Replace(conf)
+	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o, err := server.ProcessConfigFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Host, o.Port, o.NoSigs, o.NoLog, o.StoreDir = "127.0.0.1", server.RANDOM_PORT, true, true, t.TempDir()
+	s, err := server.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(patience) {
+		t.Fatal("the server is not ready")
+	}
+	return func(user string) string {
+		u, err := url.Parse(s.ClientURL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.User = url.UserPassword(user, user)
+		return u.String()
+	}
+}
+
+// as connects as amictl does, under a user's name.
+func as(t *testing.T, at func(user string) string, user string) *nats.Conn {
+	t.Helper()
+	c, err := Dial(Access{URL: at(user), Name: "test", User: user}, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// The permissions of docs/bus.md are enough for each part, and no more than that: what is refused ends at once.
+func TestPermissions(t *testing.T) {
+	bus := guardedBus(t)
+	srv := amitest.NewServer(amitest.WithName("pbx1"))
+	t.Cleanup(srv.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	stop := bridgingAs(t, as(t, bus, "bridge"), "prod", configsOf(srv), &puppet{do: func(_ context.Context, q *Request, answer func([]byte, bool)) {
+		answer([]byte("Response: Success\r\nActionID: "+idOf(q)+"\r\nUser: "+q.User+"\r\n\r\n"), true)
+	}})
+	defer stop()
+
+	refused := func(what string, err error) {
+		t.Helper()
+		var r *RefusedError
+		if !errors.As(err, &r) || !errors.Is(err, ami.ErrUnauthorized) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	wall := as(t, bus, "wall")
+	var c *Consumer
+	for {
+		var err error
+		if c, err = Read(ctx, wall, ReadOptions{Cluster: "prod", Nodes: []string{"pbx1"}, Start: Start{All: true}}); err == nil {
+			break
+		}
+		if ctx.Err() != nil || errors.Is(err, ami.ErrUnauthorized) {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	defer c.Close()
+	if got := records(ctx, t, c, 1); !strings.HasPrefix(got[0], "owner a ") {
+		t.Errorf("the wall board reads %q", got)
+	}
+	if i, err := Inspect(ctx, wall, "prod"); err != nil || len(i.Nodes) != 1 {
+		t.Errorf("bus info: %v, %v", i, err)
+	}
+	_, err := Read(ctx, wall, ReadOptions{Cluster: "other"})
+	refused("another cluster", err)
+	_, err = sessionTo(t, wall, "prod", "wall", "pbx1")
+	refused("a wall board that acts", err)
+
+	crm := as(t, bus, "crm")
+	s, err := sessionTo(t, crm, "prod", "crm", "pbx1")
+	for errors.Is(err, errNoOwner) && ctx.Err() == nil { // it has written that it owns the node, and has yet to listen
+		s, err = sessionTo(t, crm, "prod", "crm", "pbx1")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := s.Do(ctx, ami.NewAction("Ping"))
+	if err != nil || reply.Get("User") != "crm" {
+		t.Errorf("the CRM: %v, %v", reply, err)
+	}
+	start := time.Now()
+	_, err = s.Do(ctx, ami.NewAction("Command", "Command", "core stop now"))
+	if ami.SentState(err) != ami.SentNo || !strings.Contains(err.Error(), "Permission denied") {
+		t.Errorf("a Command of the CRM: %v", err)
+	}
+	if took := time.Since(start); took > patience/3 {
+		t.Errorf("the refusal took %v", took)
+	}
+	other, err := sessionTo(t, crm, "prod", "admin", "pbx1")
+	if err == nil {
+		_, err = other.Do(ctx, ami.NewAction("Ping"))
+	}
+	if err == nil || !strings.Contains(err.Error(), "Permission denied") {
+		t.Errorf("the CRM in another name: %v", err)
+	}
+	_, err = Read(ctx, crm, ReadOptions{Cluster: "prod"})
+	refused("a CRM that reads", err)
+	p := newPublisher(mustJetStream(t, wall), "prod", "pbx1", quiet())
+	p.confirm, p.restore = leaseOurs, leaseOurs
+	guarded, end := UntilRefused(ctx, wall)
+	defer end()
+	refused("a wall board that writes", causeOf(guarded, p.takeOver(guarded, batch.Owner{Bridge: "forged", Epoch: 99})))
+}
