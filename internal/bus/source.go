@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -14,19 +13,17 @@ import (
 )
 
 // A source is the messages of a stream, from a start on. The client follows a stream that its server has for a while not, but not
-// one that was deleted and made anew: it would wait for sequences that may come in years. Nor does it notice by itself when the
-// servers have forgotten its consumer, as they do when they are killed.
+// one that was deleted and made anew: it would wait for sequences that may come in years. When the servers have forgotten its consumer,
+// as they do when they are killed, it makes another one, but may try so for good at a server that has gone.
 type source struct {
 	js jetstream.JetStream
 	o  ReadOptions
 
 	stream   jetstream.Stream
 	made     time.Time // the stream was
-	filters  []string  // subjects; none: all
 	messages jetstream.MessagesContext
 	last     uint64 // sequence of what was read last, or of what was there before the start; 0: none
 	broken   bool   // messages gives none any more
-	due      uint64 // sequence of what was there to be read, and had not come, when it was looked for last; 0: none
 }
 
 // open begins to read, behind the last message if there is one.
@@ -37,11 +34,11 @@ func (s *source) open(ctx context.Context) (err error) {
 	}
 	info := s.stream.CachedInfo()
 	s.made = info.Created
-	if s.filters, err = s.subjects(ctx); err != nil {
+	// The client would try for good to make a consumer of the same name anew, also one that was to be on a server which has gone.
+	c := jetstream.OrderedConsumerConfig{MaxResetAttempts: 1}
+	if c.FilterSubjects, err = s.subjects(ctx); err != nil {
 		return err
 	}
-	// The client would try for good to make a consumer of the same name anew, also one that was to be on a server which has gone.
-	c := jetstream.OrderedConsumerConfig{FilterSubjects: s.filters, MaxResetAttempts: 1}
 	switch {
 	case s.last == 0 && s.o.Start.All:
 		c.DeliverPolicy = jetstream.DeliverAllPolicy
@@ -55,7 +52,7 @@ func (s *source) open(ctx context.Context) (err error) {
 	}
 	ordered, err := s.stream.OrderedConsumer(ctx, c)
 	if err == nil {
-		s.messages, err = ordered.Messages()
+		s.messages, err = ordered.Messages(jetstream.PullHeartbeat(heartbeat))
 	}
 	return wrap(what, err)
 }
@@ -85,9 +82,12 @@ func (s *source) subjects(ctx context.Context) (all []string, err error) {
 	return slices.Compact(all), nil
 }
 
-// lookAfter is how long nothing has to come until a source looks whether its stream is still there, and whether nothing should have
-// come.
-const lookAfter = time.Second
+const (
+	// While nothing comes the server says so each second. Nothing at all for two means that it has forgotten the consumer: that error
+	// comes only if it is waited for longer.
+	heartbeat = time.Second
+	lookAfter = 3 * heartbeat // until a source looks whether its stream is still there
+)
 
 // next waits for the next message, until ctx is done or the connection was closed.
 func (s *source) next(ctx context.Context) (jetstream.Msg, error) {
@@ -106,7 +106,7 @@ func (s *source) next(ctx context.Context) (jetstream.Msg, error) {
 			switch {
 			case err == nil:
 				if at, err := m.Metadata(); err == nil {
-					s.last, s.due = at.Sequence.Stream, 0
+					s.last = at.Sequence.Stream
 				}
 				return m, nil
 			case ctx.Err() != nil, s.js.Conn().IsClosed():
@@ -118,7 +118,7 @@ func (s *source) next(ctx context.Context) (jetstream.Msg, error) {
 }
 
 // look begins anew: with the first message of a stream that was made anew, those that were lost with the one before show in the places
-// of the batches; and behind the last message if the consumer is broken, or the same message is due for a second time.
+// of the batches; and behind the last message if the consumer is broken.
 func (s *source) look(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, ackTime)
 	defer cancel()
@@ -127,40 +127,16 @@ func (s *source) look(ctx context.Context) {
 		return // the bus is away, or a bridge has yet to make the stream: it is asked again
 	}
 	anew := &source{js: s.js, o: s.o, last: s.last}
-	switch before := s.due; {
-	case !stream.CachedInfo().Created.Equal(s.made):
+	switch same := stream.CachedInfo().Created.Equal(s.made); {
+	case same && !s.broken:
+		return
+	case !same:
 		anew.last, anew.o.Start = 0, Start{All: true}
-	case !s.broken:
-		if s.due, err = s.firstBehind(limited, stream); err != nil || s.due == 0 || s.due != before {
-			return
-		}
 	}
 	if anew.open(limited) == nil { // else it is tried again
 		s.close()
 		*s = *anew
 	}
-}
-
-// firstBehind is the sequence of the first message behind the last that was read; 0: there is none.
-func (s *source) firstBehind(ctx context.Context, stream jetstream.Stream) (first uint64, err error) {
-	if stream.CachedInfo().State.LastSeq <= s.last {
-		return 0, nil
-	}
-	filters := s.filters
-	if len(filters) == 0 {
-		filters = []string{subject.AllEvents(s.o.Cluster)}
-	}
-	for _, filter := range filters {
-		m, err := stream.GetMsg(ctx, s.last+1, jetstream.WithGetMsgSubject(filter))
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound):
-		case err != nil:
-			return 0, err
-		case first == 0 || m.Sequence < first:
-			first = m.Sequence
-		}
-	}
-	return first, nil
 }
 
 func (s *source) close() { s.messages.Stop() }
