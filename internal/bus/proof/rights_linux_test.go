@@ -35,7 +35,7 @@ func newUser(t *testing.T) natsUser {
 	return natsUser{path, public}
 }
 
-// Who may not use the streams is told so, with the status that says that nothing was done; who may read, reads.
+// Who may not use the streams is told so, with the status of a refused login; who may read, reads.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	admin, nobody, reader := newUser(t), newUser(t), newUser(t)
@@ -62,7 +62,7 @@ func TestRights(t *testing.T) {
 	refused := func(u natsUser, who string, args ...string) {
 		t.Helper()
 		p := as(u, args...)
-		if status := p.end(); status != 3 {
+		if status := p.end(); status != 4 {
 			t.Errorf("%s as %s ended with %d: %s", args[0], who, status, p.tail(20))
 		}
 		if !strings.Contains(strings.ToLower(p.tail(20)), "permission") {
@@ -84,5 +84,5 @@ func TestRights(t *testing.T) {
 	if status := tail.end(); status != 0 {
 		t.Errorf("tail of who may read ended with %d: %s", status, tail.tail(20))
 	}
-	t.Logf("FIGURES without the right to a stream serve, tail and bus end with 3 and say why; with the right to read alone tail reads")
+	t.Logf("FIGURES without the right to a stream serve, tail and bus end with 4 at once and say why; with the right to read alone tail reads")
 }
