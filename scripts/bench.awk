@@ -12,6 +12,9 @@
 	}
 	if (name ~ /^(Tail)?Shape\//) shape(name)
 	if (rate) values[name, ++n[name]] = rate
+	for (i = 3; i < NF; i += 2) {
+		if ($(i + 1) ~ /ratio/) values[name " " $(i + 1), ++n[name " " $(i + 1)]] = $i
+	}
 }
 # least keeps the smallest figure: what the machine adds is no part of a shape's cost.
 function least(name, unit, figure) {
@@ -42,6 +45,10 @@ function row(what, name, reference, wanted, floor, ratio) {
 	ratio = median(name) / median(reference)
 	printf "%-48s %12.0f/s %9.2f x %-28s want %s\n", what, median(name), ratio, reference, wanted
 	if (ratio < floor) slow = slow sprintf("%s: only %.2f x %s, the floor is %.2f\n", what, ratio, reference, floor)
+}
+# ratio prints one that a benchmark found itself.
+function ratio(what, name, wanted) {
+	if (n[name]) printf "%-48s %15.2f x, want %s\n", what, median(name), wanted
 }
 END {
 	print "\nmedians, and ratios within this run"
@@ -89,6 +96,11 @@ END {
 	row("tail --from RECORD to nothing", "TailFrom/record-none", "TailFrom/capture-none", ">= 0.5")
 	row("tail --from RECORD, filtered", "TailFrom/record-filter", "TailFrom/capture-filter", ">= 0.5")
 	row("send - --dry-run", "SendDry", "SendLines/fields", ">= 1")
+	row("bus, a bridge of 8 nodes, what it is sent", "Flood/nodes=8/rate=max", "Flood/nodes=8/rate=200k", ">= 200,000/s, and >= 0.9")
+	row("bus, a bridge of one node", "Flood/nodes=1/rate=max", "Flood/nodes=1/rate=100k", ">= 120,000/s, and >= 0.9")
+	ratio("bus, batches against one event a message", "Batches ratio", ">= 3")
+	ratio("bus, latency p50 against a bare NATS message", "Latency bare-ratio-p50", "<= 4")
+	ratio("bus, latency p99 against a bare NATS message", "Latency bare-ratio-p99", "<= 4")
 	print "\nshapes of events: JSON lines alone (Shape), and all of tail (TailShape, processor time)"
 	for (i = 1; i <= shapeCount; i++) shapeRow(shapes[i])
 	if (slow) {
