@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A proxy carries connections to an address, until it is cut: then nothing passes either way, and no end is heard of, as when a
@@ -161,7 +162,7 @@ func TestProxy(t *testing.T) {
 	select {
 	case got := <-came:
 		t.Errorf("%q came through a cut", got)
-	default:
+	case <-time.After(50 * time.Millisecond):
 	}
 	p.setCut(false)
 	if got := <-came; got != "two" {
@@ -180,6 +181,6 @@ func TestProxy(t *testing.T) {
 	select {
 	case got := <-never:
 		t.Errorf("%q came through what was forgotten", got)
-	default:
+	case <-time.After(50 * time.Millisecond):
 	}
 }
