@@ -245,7 +245,7 @@ func publishing(b *testing.B, js jetstream.JetStream, window int, all func(publi
 	}
 	begun := time.Now()
 	all(func(id string, data []byte) {
-		if _, err := js.PublishAsync("s.pbx", data, jetstream.WithMsgID(id)); err != nil {
+		if _, err := js.PublishAsync("s.pbx", data, jetstream.WithMsgID(id), jetstream.WithStallWait(patience)); err != nil {
 			b.Fatal(err)
 		}
 	})
