@@ -13,14 +13,15 @@ const module = "github.com/apntalk/amictl/"
 // a new package finds its place here first. Tests' own imports are free.
 var arrows = map[string]string{
 	"internal/packet":        "",
+	"internal/pattern":       "",
 	"internal/packet/inside": "internal/packet pkg/ami/wire",
 
 	"pkg/ami/wire":     "internal/packet",
 	"pkg/ami/redact":   "pkg/ami/wire internal/packet/inside",
 	"pkg/ami/catalog":  "pkg/ami/wire",
-	"pkg/ami":          "internal/packet internal/packet/inside pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
+	"pkg/ami":          "internal/packet internal/packet/inside internal/pattern pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
 	"pkg/ami/simtest":  "",
-	"internal/manager": "",
+	"internal/manager": "internal/pattern",
 	"pkg/ami/amitest":  "internal/manager pkg/ami/wire internal/capture internal/packet/inside",
 	"pkg/ami/state":    "pkg/ami pkg/ami/wire",
 	"pkg/ami/amiprom":  "pkg/ami internal/metrics internal/metrics/prom",

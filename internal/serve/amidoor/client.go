@@ -28,6 +28,7 @@ type client struct {
 	addr   netip.Addr
 	peer   string                     // its address as text
 	number uint64                     // in the order in which they came
+	seat   string                     // whose clients it counts among, "" nobody's; under the door's mu
 	user   atomic.Pointer[users.User] // nil: not logged in
 	closed chan struct{}              // by close
 	once   sync.Once

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Guard slows failed logins by address: after a few, an address waits before its next attempt is looked at, twice as long
-// each time. IPv6 counts by /64, which is what one host has. Where a login names a user, the address waits for that user alone:
+// A Guard slows failed logins by address (Network): after a few, an address waits before its next attempt is looked at, twice as
+// long each time. Where a login names a user, the address waits for that user alone:
 // many clients may share a host, and one with an old secret must not keep the others out.
 type Guard struct {
 	mu     sync.Mutex // guards failed
@@ -25,7 +25,7 @@ type suspect struct {
 func suspectOf(addr netip.Addr, user string) suspect {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(user))
-	return suspect{network(addr), uint8(h.Sum32())}
+	return suspect{Network(addr), uint8(h.Sum32())}
 }
 
 type failures struct {
@@ -96,7 +96,8 @@ func (g *Guard) forget(now time.Time) {
 	}
 }
 
-func network(addr netip.Addr) netip.Prefix {
+// Network returns what addresses are counted by: an IPv6 address's /64, which is what one host has; an IPv4 address itself.
+func Network(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	bits := addr.BitLen()
 	if addr.Is6() {

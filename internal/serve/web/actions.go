@@ -71,6 +71,11 @@ func (p *poster) one() error {
 	if user == nil {
 		return denied("the user is gone")
 	}
+	giveBack, ok := p.door.held.take(p.Context(), user.Name(), len(text), p.door.limits.held)
+	if !ok {
+		return denied("the request was given up")
+	}
+	defer giveBack()
 	reply, origin, f := p.do(p.Context(), user, string(text), 0)
 	if f != nil {
 		return f
@@ -170,7 +175,12 @@ func (p *poster) many() error {
 		case <-ctx.Done():
 			return nil
 		}
+		giveBack, ok := p.door.held.take(ctx, user.Name(), len(text), p.door.limits.held)
+		if !ok {
+			return nil
+		}
 		flying.Go(func() {
+			defer giveBack()
 			reply, origin, f := p.do(ctx, user, text, number)
 			if f != nil {
 				out.failure(number, f)

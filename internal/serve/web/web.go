@@ -35,6 +35,8 @@ type door struct {
 	room     room                   // requests in flight
 	streams  room                   // those of them that have no end
 	posts    room                   // those of them that send actions
+	sends    room                   // answers of /metrics that are on their way
+	held     allowance              // bytes of actions, by user
 	figures  figures
 	history  history
 	boards   boards
