@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/serve/upstream"
-	"github.com/apntalk/amictl/internal/serve/users"
 )
 
 // Defaults of Options.
@@ -44,11 +43,11 @@ type Door struct {
 
 	mu        sync.Mutex // guards what follows
 	clients   map[*client]struct{}
-	strangers map[netip.Addr][]*client // by address, the oldest first
-	strange   int                      // how many those are
-	users     map[string]int           // clients that are logged in, by user
-	networks  map[netip.Prefix]int     // and by address
-	admitted  uint64                   // clients ever
+	strangers map[netip.Prefix][]*client // by address, the oldest first
+	strange   int                        // how many those are
+	users     map[string]int             // clients that are logged in, by user
+	networks  map[netip.Prefix]int       // and by address
+	admitted  uint64                     // clients ever
 }
 
 // New returns a door.
@@ -75,7 +74,7 @@ func New(up *upstream.Upstream, o Options) *Door {
 		}
 	}
 	return &Door{
-		up: up, o: o, clients: make(map[*client]struct{}), strangers: make(map[netip.Addr][]*client),
+		up: up, o: o, clients: make(map[*client]struct{}), strangers: make(map[netip.Prefix][]*client),
 		users: make(map[string]int), networks: make(map[netip.Prefix]int),
 	}
 }
@@ -163,7 +162,7 @@ func (d *Door) admit(conn net.Conn) *client {
 	d.admitted++
 	c.number = d.admitted
 	d.clients[c] = struct{}{}
-	d.strangers[c.addr] = append(d.strangers[c.addr], c)
+	d.strangers[c.from] = append(d.strangers[c.from], c)
 	d.strange++
 	var oldest *client
 	if d.strange > d.o.Strangers {
@@ -185,7 +184,7 @@ func (d *Door) admit(conn net.Conn) *client {
 
 // known takes a client out of the strangers. Called under mu.
 func (d *Door) known(c *client) {
-	list := d.strangers[c.addr]
+	list := d.strangers[c.from]
 	for i := range list {
 		if list[i] == c {
 			list = append(list[:i:i], list[i+1:]...)
@@ -193,22 +192,21 @@ func (d *Door) known(c *client) {
 			break
 		}
 	}
-	if d.strangers[c.addr] = list; len(list) == 0 {
-		delete(d.strangers, c.addr)
+	if d.strangers[c.from] = list; len(list) == 0 {
+		delete(d.strangers, c.from)
 	}
 }
 
 // seat notes that a client is no stranger any more, but a user's. It reports whether the user and the address may have one more.
 func (d *Door) seat(c *client, user string) bool {
-	from := users.Network(c.addr)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.users[user] >= d.o.PerUser || d.networks[from] >= d.o.PerAddress && from.IsValid() && !c.addr.IsLoopback() {
+	if d.users[user] >= d.o.PerUser || d.networks[c.from] >= d.o.PerAddress && c.from.IsValid() && !c.addr.IsLoopback() {
 		return false
 	}
 	d.known(c)
 	d.users[user]++
-	d.networks[from]++
+	d.networks[c.from]++
 	c.seat = user
 	return true
 }
@@ -218,12 +216,11 @@ func (d *Door) leave(c *client) {
 	if c.seat == "" {
 		return
 	}
-	from := users.Network(c.addr)
 	if d.users[c.seat]--; d.users[c.seat] == 0 {
 		delete(d.users, c.seat)
 	}
-	if d.networks[from]--; d.networks[from] == 0 {
-		delete(d.networks, from)
+	if d.networks[c.from]--; d.networks[c.from] == 0 {
+		delete(d.networks, c.from)
 	}
 }
 
