@@ -46,8 +46,8 @@ type Options struct {
 	// Bridge works beside the doors until its ctx is done; up is nil where there are none. nil: there is no bridge.
 	Bridge func(ctx context.Context, up *upstream.Upstream) error
 
-	Reload  <-chan struct{}        // each time, Load is called
-	Load    func() (Loaded, error) // an error leaves everything as it was
+	Reload  <-chan struct{}                           // each time, Load is called
+	Load    func(ctx context.Context) (Loaded, error) // an error leaves everything as it was
 	Systemd Systemd
 }
 
@@ -88,9 +88,18 @@ func Serve(ctx context.Context, o Options) error {
 	return err
 }
 
-// watch reloads and feeds the watchdog until ctx is done or a door fails.
+// watch reloads and feeds the watchdog until ctx is done or a door fails. A load may take long, such as for the command that a
+// secret comes from, and the watchdog must not take that for a daemon that hangs.
 func watch(ctx context.Context, up *upstream.Upstream, directory *users.Directory, doors *doors, o *Options) error {
 	beat := o.Systemd.beats()
+	reloads, loaded := o.Reload, (chan struct{})(nil)
+	loading, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		if loaded != nil {
+			<-loaded
+		}
+	}()
 	for {
 		select {
 		case <-ctx.Done():
@@ -101,16 +110,22 @@ func watch(ctx context.Context, up *upstream.Upstream, directory *users.Director
 			up.Readiness() // it takes the locks that everything else needs
 			up.Window.Stats()
 			o.Systemd.alive()
-		case <-o.Reload:
+		case <-reloads:
 			o.Systemd.reloading()
-			reload(up, directory, o)
+			reloads, loaded = nil, make(chan struct{})
+			go func() {
+				defer close(loaded)
+				reload(loading, up, directory, o)
+			}()
+		case <-loaded:
+			reloads, loaded = o.Reload, nil
 			o.Systemd.ready(up.Readiness().Nodes)
 		}
 	}
 }
 
-func reload(up *upstream.Upstream, directory *users.Directory, o *Options) {
-	loaded, err := o.Load()
+func reload(ctx context.Context, up *upstream.Upstream, directory *users.Directory, o *Options) {
+	loaded, err := o.Load(ctx)
 	if err != nil {
 		o.Log.Error("not reloaded: everything stays as it was", slog.Any("error", err))
 		return

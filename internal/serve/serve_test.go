@@ -155,3 +155,38 @@ func TestBrokenDoor(t *testing.T) {
 type doorFunc func() error
 
 func (f doorFunc) Serve(context.Context, context.Context, net.Listener) error { return f() }
+
+// A load that takes long keeps the daemon neither from feeding its watchdog nor from ending, and one at a time is under way.
+func TestSlowLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := amitest.NewNetwork()
+		srv := amitest.NewServer(amitest.WithNetwork(network), amitest.WithName("pbx"))
+		defer srv.Close()
+		var log logBuffer
+		o := daemonOf(srv, network, &client{asked: make(chan struct{}), action: ami.NewAction("Ping")}, &log)
+		reloads, loads, broken := make(chan struct{}, 1), make(chan struct{}, 10), make(chan error)
+		o.Reload = reloads
+		o.Load = func(ctx context.Context) (Loaded, error) {
+			loads <- struct{}{}
+			<-ctx.Done()
+			return Loaded{}, ctx.Err()
+		}
+		o.Listeners = append(o.Listeners, Listener{Name: "test", At: nowhere{}, Open: func(context.Context, *upstream.Upstream) Door {
+			return doorFunc(func() error { return <-broken })
+		}})
+		ended := make(chan error)
+		go func() { ended <- Serve(t.Context(), o) }()
+		time.Sleep(time.Second)
+		for range 2 {
+			reloads <- struct{}{}
+			synctest.Wait()
+		}
+		if len(loads) != 1 || len(reloads) != 1 {
+			t.Errorf("%d loads at once, and %d wait", len(loads), len(reloads))
+		}
+		broken <- errors.New("the door broke")
+		if err := <-ended; err == nil || !strings.Contains(err.Error(), "the door broke") {
+			t.Errorf("%v", err)
+		}
+	})
+}

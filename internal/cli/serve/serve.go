@@ -80,7 +80,7 @@ func daemon(ctx context.Context, r *run.Run, o *options) error {
 	defer end()
 	d := serve.Options{
 		Loaded: serve.Loaded{Nodes: p.nodes}, Log: p.log, Redactor: r.Redactor(), Grace: p.grace, Systemd: serve.Systemd{On: true},
-		Load: func() (serve.Loaded, error) { return p.reload(ctx) },
+		Load: p.reload,
 	}
 	if d.Users, err = p.loadUsers(ctx); err != nil {
 		return err
