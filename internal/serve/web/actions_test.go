@@ -48,6 +48,7 @@ func TestActionStatuses(t *testing.T) {
 		{`{"action":"Ping","feilds":{}}`, 400, `unknown key`, "input", "no"},
 		{`{"action":"Ping","fields":{"A":"x\r\nAction: Hangup"}}`, 400, "A", "input", "no"},
 		{`{"action":"Login","fields":{"Username":"x"}}`, 400, "reserved", "input", "no"},
+		{`{"action":"Events","fields":{"EventMask":"on"}}`, 400, "share", "input", "no"},
 		{`{"action":"Originate","wait":"hangup"}`, 400, "not waited for", "input", "no"},
 		{`{"action":"Ping","timeout":"24h"}`, 400, "over 10m", "input", "no"},
 		{`{"action":"Ping","id":"` + strings.Repeat("x", 5000) + `"}`, 413, "over the limit", "input", "no"},
