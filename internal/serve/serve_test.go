@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -189,4 +191,46 @@ func TestSlowLoad(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// An HTTP door is not done before those are whom it cuts off, nor before what its handler does by itself.
+func TestHTTPWaits(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, done, waited := make(chan struct{}), make(chan struct{}), false
+	door := &HTTP{
+		Log: slog.New(slog.DiscardHandler), Wait: func() { waited = true },
+		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			close(asked)
+			<-r.Context().Done()
+			time.Sleep(100 * time.Millisecond)
+			close(done)
+		}),
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	grace, expire := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- door.Serve(ctx, grace, l) }()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-asked
+	stop()
+	expire()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-done:
+	default:
+		t.Error("the handler still runs")
+	}
+	if !waited {
+		t.Error("what the handler does by itself is not waited for")
+	}
 }

@@ -194,9 +194,10 @@ func (p *plan) listen(hasUsers bool) (all []serve.Listener, err error) {
 			return all, err
 		}
 		all = append(all, serve.Listener{Name: "http", At: l, Open: func(ctx context.Context, up *upstream.Upstream) serve.Door {
-			return &serve.HTTP{Log: p.log, Handler: web.New(up, web.Options{
+			handler, wait := web.New(up, web.Options{
 				Stopping: ctx.Done(), Require: p.require, EndpointMetrics: p.said.EndpointMetrics, TLS: p.certificate != nil,
-			})}
+			})
+			return &serve.HTTP{Log: p.log, Handler: handler, Wait: wait}
 		}})
 	}
 	taken := make(map[string]bool)

@@ -207,4 +207,7 @@ func TestUsersStayNeeded(t *testing.T) {
 	f.dir.Replace(nil)
 	f.ask(try{path: "/v1/nodes", status: 401})
 	f.ask(try{path: "/v1/nodes", user: "u", status: 401})
+	unseen := open(t, setup{users: []users.Spec{{Name: "u"}}})
+	unseen.dir.Replace(nil)
+	unseen.ask(try{path: "/v1/nodes", status: 401}) // the first request of all
 }

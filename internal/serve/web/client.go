@@ -155,7 +155,7 @@ func (s *seat) user() *users.User {
 		case s.who == nil:
 		case s.who.Name() != "":
 			s.who = s.directory.Still(s.who)
-		case !s.directory.Empty(): // there are users now, and this is none
+		case !s.directory.Needless(): // there are users now, and this is none
 			s.who = nil
 		}
 	default:
