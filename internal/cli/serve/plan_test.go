@@ -6,11 +6,14 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
@@ -71,5 +74,21 @@ func writePair(t *testing.T, path string) {
 	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// An address that is taken may be free later: that is no mistake of the configuration.
+func TestAddressTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	for addr, want := range map[string]fail.Code{taken.Addr().String(): fail.CodeConnect, "127.0.0.1:99999": fail.CodeUsage} {
+		_, err := (&plan{}).listenAt("http", addr, true)
+		var wrong *fail.Error
+		if !errors.As(err, &wrong) || wrong.Code != want {
+			t.Errorf("%s: %v", addr, err)
+		}
 	}
 }

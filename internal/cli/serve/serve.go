@@ -3,7 +3,9 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -29,7 +31,7 @@ host alone, for reading alone. Beyond this host a door needs users, --cert and -
 
 A HUP reads the configuration, users and certificate again; clients who still have the right to stay do. INT or TERM takes no
 new clients, finishes what was accepted within --grace, and ends.
-Exits 2 if it cannot begin; else it runs until a signal ends it.`
+Exits 2 if it cannot begin, or 3 if that may pass, such as an address that is taken; else it runs until a signal ends it.`
 
 // options are those of serve. What is not given is as the configuration says.
 type options struct {
@@ -118,11 +120,14 @@ func closeAll(all []serve.Listener) (err error) {
 	return err
 }
 
-// cannotListen is the error of an address that cannot be had.
+// cannotListen is the error of an address that cannot be had: now, if it is taken or not there yet, which passes; or never.
 func cannotListen(flag, addr string, err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
 		err = op.Err
+	}
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return &fail.Error{Code: fail.CodeConnect, Message: fmt.Sprintf("--%s %s: %v", flag, addr, err), Hint: "choose another address, or end what is there"}
 	}
 	return fail.Usage("choose another address, or end what is there", "--%s %s: %v", flag, addr, err)
 }
