@@ -19,6 +19,13 @@ func load(specs ...users.Spec) ([]*users.User, error) {
 	})
 }
 
+// Everybody without a name is the same one, so that what is made for each user is made once.
+func TestReaderIsOne(t *testing.T) {
+	if users.Reader() != users.Reader() {
+		t.Error("there are two readers")
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name, want string

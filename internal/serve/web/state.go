@@ -43,7 +43,7 @@ func (d *door) objects(q *request, asked []part) error {
 		return refused
 	}
 	encoder, answer := newEncoder(), q.list()
-	for o := range d.up.State.Snapshot().Objects() {
+	for o := range d.figures.snapshot(recent).Objects() {
 		node := nodeOf(o)
 		if !slices.ContainsFunc(asked, func(p part) bool { return p.kind == o.Kind() }) || !sees(user, o) || !named(values["node"], node) {
 			continue
@@ -95,7 +95,7 @@ func (d *door) nodes(q *request) error {
 	}
 	events, actions := byName(d.up.EventStats()), byName(d.up.ActionStats())
 	held := make(map[string]*state.Node)
-	for _, n := range d.up.State.Snapshot().Nodes {
+	for _, n := range d.figures.snapshot(recent).Nodes {
 		held[n.Node] = n
 	}
 	encoder, answer := newEncoder(), q.list()
