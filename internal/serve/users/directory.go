@@ -28,7 +28,7 @@ func Load(specs []Spec, secret func(reference string) (redact.Secret, error)) ([
 	names, digests := make(map[string]bool), make(map[[sha256.Size]byte]string)
 	for i := range specs {
 		s := specs[i]
-		if err := s.check(); err != nil {
+		if err := check(&s); err != nil {
 			return nil, err
 		}
 		if names[s.Name] {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/apntalk/amictl/pkg/ami"
 )
@@ -144,11 +145,11 @@ var readable = append([]string{
 	"SIP_HEADER", "TIMEOUT", "VERSION", "VM_INFO", "VMCOUNT",
 }, harmless...)
 
-var functionCall = regexp.MustCompile(`([\w-]+)\(`)
+var functionCall = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([\w-]+)\(`) })
 
 // harmfulFunction returns a function in a header that is not among those known to do no harm, "" if there is none.
 func harmfulFunction(variable string, known []string) string {
-	for _, call := range functionCall.FindAllStringSubmatch(unquoted(variable), -1) {
+	for _, call := range functionCall().FindAllStringSubmatch(unquoted(variable), -1) {
 		if !names(known, call[1]) {
 			return call[1]
 		}
