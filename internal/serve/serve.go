@@ -29,6 +29,17 @@ type Listener struct {
 	Open func(ctx context.Context, up *upstream.Upstream) Door // ctx is that of Serve
 }
 
+// Listeners are all doors of a daemon.
+type Listeners []Listener
+
+// Close closes them.
+func (l Listeners) Close() (err error) {
+	for i := range l {
+		err = errors.Join(err, l[i].At.Close())
+	}
+	return err
+}
+
 // What is loaded anew at a hangup.
 type Loaded struct {
 	Nodes []ami.Config
@@ -38,7 +49,7 @@ type Loaded struct {
 // Options say what a daemon is.
 type Options struct {
 	Loaded
-	Listeners []Listener
+	Listeners Listeners
 	Log       *slog.Logger
 	Redactor  *redact.Redactor
 	Grace     time.Duration // how long clients' actions may take to end at the end
@@ -62,7 +73,7 @@ func Serve(ctx context.Context, o Options) error {
 	}
 	up, err := upstream.Open(work, nodes, upstream.Options{Users: directory, Log: o.Log, Redactor: o.Redactor})
 	if err != nil {
-		return errors.Join(err, closeAll(o.Listeners))
+		return errors.Join(err, o.Listeners.Close())
 	}
 	defer up.Close()
 
@@ -179,9 +190,3 @@ func (d *doors) stop() {
 	}
 }
 
-func closeAll(listeners []Listener) (err error) {
-	for _, l := range listeners {
-		err = errors.Join(err, l.At.Close())
-	}
-	return err
-}

@@ -182,10 +182,10 @@ func (p *plan) currentNodes() []ami.Config {
 }
 
 // listen opens all doors, or none.
-func (p *plan) listen(hasUsers bool) (all []serve.Listener, err error) {
+func (p *plan) listen(hasUsers bool) (all serve.Listeners, err error) {
 	defer func() {
 		if err != nil {
-			_ = closeAll(all)
+			_ = all.Close()
 		}
 	}()
 	if p.said.HTTP != "" {

@@ -93,7 +93,7 @@ func daemon(ctx context.Context, r *run.Run, o *options) error {
 	if p.bridge != nil {
 		work, end, err := p.bridge.start(p)
 		if err != nil {
-			return errors.Join(err, closeAll(d.Listeners))
+			return errors.Join(err, d.Listeners.Close())
 		}
 		defer end()
 		d.Bridge = work
@@ -108,16 +108,9 @@ func daemon(ctx context.Context, r *run.Run, o *options) error {
 	})
 	r.Patience.Store(run.Indefinitely) // --grace bounds the end
 	if err := p.profiles(ctx); err != nil {
-		return errors.Join(err, closeAll(d.Listeners))
+		return errors.Join(err, d.Listeners.Close())
 	}
 	return serve.Serve(ctx, d)
-}
-
-func closeAll(all []serve.Listener) (err error) {
-	for _, l := range all {
-		err = errors.Join(err, l.At.Close())
-	}
-	return err
 }
 
 // cannotListen is the error of an address that cannot be had: now, if it is taken or not there yet, which passes; or never.
