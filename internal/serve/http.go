@@ -46,7 +46,9 @@ func (h *HTTP) Serve(ctx, grace context.Context, l net.Listener) error {
 		err = nil
 	}
 	err = errors.Join(err, server.Close()) // which ends the requests, but does not wait for them
-	<-ended
+	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	requests.end()
 	if h.Wait != nil {
 		h.Wait()

@@ -189,4 +189,3 @@ func (d *doors) stop() {
 		cancel()
 	}
 }
-

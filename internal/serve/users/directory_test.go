@@ -21,7 +21,7 @@ func load(specs ...users.Spec) ([]*users.User, error) {
 
 // Everybody without a name is the same one, so that what is made for each user is made once.
 func TestReaderIsOne(t *testing.T) {
-	if users.Reader() != users.Reader() {
+	if first := users.Reader(); first != users.Reader() {
 		t.Error("there are two readers")
 	}
 }
