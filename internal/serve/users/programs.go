@@ -65,15 +65,15 @@ func runsPrograms(name string, a *ami.Action) (what string) {
 // monitorRuns looks at a recording that Asterisk 13 to 20 mixes by a shell's command with its file between double quotes
 // (ast_monitor_stop in res_monitor.c). A file that is not named is the channel's name, which a call may have chosen.
 func monitorRuns(a *ami.Action) (what string) {
-	plain := false
+	plain, empty := false, false
 	for file := range values(a, "File") {
 		if strings.ContainsAny(file, "$`\"\\") {
 			return "a shell's character in File"
 		}
-		plain = file != ""
+		plain, empty = true, empty || file == ""
 	}
 	for mix := range values(a, "Mix") {
-		if mix != "" && !plain {
+		if mix != "" && (empty || !plain) {
 			return "Mix without a File"
 		}
 	}
