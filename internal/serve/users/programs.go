@@ -92,7 +92,7 @@ func originateRuns(a *ami.Action) (what string) {
 			}
 		}
 	}
-	for variable := range values(a, "Variable") {
+	for variable := range assignments(a) {
 		if function := harmfulFunction(variable, harmless); function != "" {
 			return "the function " + function + " in a variable"
 		}
@@ -171,19 +171,45 @@ var turning = []string{
 	"GOSUB_RESULT", "GOSUB_RETVAL",
 }
 
+// setters are the applications whose data sets variables, as a call's Variable header does.
+var setters = []string{"Set", "MSet", "ImportVar"}
+
+// assignments yields what sets variables of a call.
+func assignments(a *ami.Action) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for text := range values(a, "Variable") {
+			if !yield(text) {
+				return
+			}
+		}
+		for application := range values(a, "Application") {
+			if !names(setters, strings.TrimSpace(application)) {
+				continue
+			}
+			for data := range values(a, "Data") {
+				if !yield(data) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // variables yields the variables that an action sets, without the underscores that say who inherits them
 // (pbx_builtin_setvar_helper), and how their values begin: up to the first comma.
 func variables(action string, a *ami.Action) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		for text := range values(a, "Variable") {
-			switch action {
-			case "originate":
+		switch action {
+		case "originate":
+			for text := range assignments(a) {
 				for pair := range strings.SplitSeq(unquoted(text), ",") {
 					if name, value, _ := strings.Cut(pair, "="); !yield(bare(name), value) {
 						return
 					}
 				}
-			case "setvar":
+			}
+		case "setvar":
+			for text := range values(a, "Variable") {
 				if !yield(bare(text), "") { // a header that is missing is an empty value
 					return
 				}
