@@ -48,6 +48,7 @@ var arrows = map[string]string{
 	"internal/bench/report": "internal/bench pkg/output",
 	"internal/bench/fleet":  "internal/bench internal/bench/report",
 	"internal/loopback":     "",
+	"internal/objects":      "pkg/ami pkg/ami/state pkg/output",
 
 	"internal/natsserver":  "",
 	"internal/bus/subject": "",
@@ -60,7 +61,7 @@ var arrows = map[string]string{
 	"internal/serve/users":      "internal/serve/users/spec pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
 	"internal/serve/stream":     "pkg/ami pkg/output",
 	"internal/serve/upstream":   "internal/serve/users internal/serve/stream internal/manager pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
-	"internal/serve/web":        door + " internal/actionline internal/loopback internal/metrics internal/metrics/prom pkg/ami/amiprom",
+	"internal/serve/web":        door + " internal/actionline internal/objects internal/loopback internal/metrics internal/metrics/prom pkg/ami/amiprom",
 	"internal/serve/amidoor":    door + " internal/manager",
 	"internal/serve":            "internal/serve/upstream internal/serve/users pkg/ami pkg/ami/redact",
 
@@ -74,7 +75,7 @@ var arrows = map[string]string{
 	"internal/cli/tail":     subcommand + " internal/spool internal/packed",
 	"internal/cli/replay":   floor + " internal/capture internal/unpack",
 	"internal/cli/timeline": "pkg/ami pkg/ami/wire pkg/output",
-	"internal/cli/held":     floor + " internal/cli/target internal/cli/act internal/cond pkg/ami/state",
+	"internal/cli/held":     floor + " internal/cli/target internal/cli/act internal/cond internal/objects pkg/ami/state",
 	"internal/cli/nagios":   "internal/cli/run internal/cli/fail pkg/output",
 	"internal/cli":          "", // see mayImport
 
@@ -96,7 +97,7 @@ const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/
 const door = "internal/serve/upstream internal/serve/users internal/serve/stream pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state pkg/output"
 
 // A subcommand imports no other; what two need is further down.
-const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call internal/cli/nagios internal/cli/replay internal/cli/held internal/cli/timeline pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
+const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call internal/cli/nagios internal/cli/replay internal/cli/held internal/cli/timeline internal/objects pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
 	" internal/actionline internal/loopback internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/bench/fleet internal/scenario internal/testreport"
 
 // mayImport returns what a package may import of the module.
