@@ -2,9 +2,10 @@ package ami
 
 import (
 	"fmt"
-	"regexp"
+	"regexp/syntax"
 	"strings"
 
+	"github.com/apntalk/amictl/internal/pattern"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -165,7 +166,7 @@ func (p *whereParser) compile(c *whereCond, at int) (err error) {
 	v := &c.values[0]
 	switch {
 	case c.op == opMatch || c.op == opNotMatch:
-		if _, err = regexp.Compile(v.text); err == nil { // by itself, so that the error shows what was written
+		if _, err = pattern.Parse(v.text, syntax.Perl); err == nil { // by itself, so that the error shows what was written
 			expr := v.text
 			if c.kind == fieldEvent {
 				expr = "(?i:" + expr + ")"

@@ -12,6 +12,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/replay"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cond"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/state"
 )
 
@@ -83,14 +84,14 @@ func calls(ctx context.Context, r *run.Run, o *options) error {
 	if o.timeline != "" {
 		return tell(ctx, r, o)
 	}
-	part, kind := held.Records, run.Endless
+	part, kind := objects.Records, run.Endless
 	if o.live {
-		part = held.PartOf(state.KindCall)
+		part = objects.PartOf(state.KindCall)
 	}
 	if o.live || len(o.from) > 0 {
 		kind = run.Records
 	}
-	v, err := held.NewView(r, []*held.Part{part}, o.where, kind, len(o.from) == 0)
+	v, err := held.NewView(r, []*objects.Part{part}, o.where, kind, len(o.from) == 0)
 	switch {
 	case err != nil:
 		return err
@@ -139,7 +140,7 @@ func newEnd(v *held.View, o *options) *end {
 
 // record prints a call, if it meets the condition.
 func (e *end) record(r *state.Record) error {
-	object := held.Records.Record(r)
+	object := objects.Records.Record(r)
 	if !e.Meets(r.Node, object) {
 		return nil
 	}

@@ -135,7 +135,7 @@ func (d *draft) findings(ctx context.Context, c *checker, name string) (titles [
 	if err != nil {
 		return nil, nil, false, err
 	}
-	things := objects(h.Snapshot, s.kind)
+	things := ofKind(h.Snapshot, s.kind)
 	if s.looksAtContacts() {
 		if err := c.askContacts(ctx, h, things); err != nil {
 			return nil, nil, false, err
@@ -241,7 +241,7 @@ func (d *draft) counts(ctx context.Context, c *checker) error {
 				return err
 			}
 		}
-		met := s.meeting(d.node, h, objects(h.Snapshot, s.kind))
+		met := s.meeting(d.node, h, ofKind(h.Snapshot, s.kind))
 		now := s.count(d.node, h, met)
 		d.table("[["+part.name+"]]", "Now: %s.", now.detail)
 		if part.title != "" {

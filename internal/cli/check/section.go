@@ -86,7 +86,7 @@ func (c *checker) section(ctx context.Context, s *section) {
 		return
 	}
 	known := h.Nodes[0].Knows(s.kind)
-	chosen := s.chosen(objects(h.Snapshot, s.kind))
+	chosen := s.chosen(ofKind(h.Snapshot, s.kind))
 	switch {
 	case known == state.Events && (s.counts || len(chosen) == 0):
 		book(s.label(), c.notAllowed(s.asks(), listClasses))

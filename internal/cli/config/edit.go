@@ -17,6 +17,17 @@ var contextLine = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?m)^[ \t]*(?:context|"context"|'context')[ \t]*=[^\r\n]*`)
 })
 
+// tableHead is a line that begins a table.
+var tableHead = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^[ \t]*\[`) })
+
+// aboveTables parts a text before its first table.
+func aboveTables(text string) (top, rest string) {
+	if i := tableHead().FindStringIndex(text); i != nil {
+		return text[:i[0]], text[i[0]:]
+	}
+	return text, ""
+}
+
 // PreviousSuffix ends the name of the file beside the configuration that names the previous context.
 const PreviousSuffix = ".previous"
 
@@ -24,10 +35,7 @@ const PreviousSuffix = ".previous"
 func WithContextLine(text, name string) string {
 	line := "context = " + TOMLString(name)
 	text, marked := strings.CutPrefix(text, byteOrderMark)
-	top, rest := text, ""
-	if i := regexp.MustCompile(`(?m)^[ \t]*\[`).FindStringIndex(top); i != nil {
-		top, rest = top[:i[0]], top[i[0]:]
-	}
+	top, rest := aboveTables(text)
 	if contextLine().MatchString(top) {
 		top = contextLine().ReplaceAllLiteralString(top, line)
 	} else {

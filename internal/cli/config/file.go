@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/serve/users"
+	"github.com/apntalk/amictl/internal/serve/users/spec"
 	"github.com/apntalk/amictl/internal/tomlfile"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/redact"
@@ -36,7 +36,7 @@ type File struct {
 	Redact         []string            `toml:"redact"` // patterns of what traces, logs and records hide
 	Contexts       map[string]*Context `toml:"contexts"`
 	Serve          Serve               `toml:"serve"`
-	Users          []users.Spec        `toml:"users"` // of the doors of serve
+	Users          []spec.User         `toml:"users"` // of the doors of serve
 }
 
 // Context is a named set of nodes with what they share.

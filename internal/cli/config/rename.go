@@ -4,16 +4,16 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/tomlfile"
 )
 
-// tableHead is a line that begins a table: of a context, with its name and what stands behind that, or of something else.
-var (
-	tableHead   = regexp.MustCompile(`^[ \t]*\[`)
-	contextHead = regexp.MustCompile(`^[ \t]*\[[ \t]*(?:contexts|"contexts"|'contexts')[ \t]*\.[ \t]*([A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')([ \t]*[.\]].*)$`)
-)
+// contextHead is a line that begins a table of a context, with its name and what stands behind that.
+var contextHead = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[ \t]*\[[ \t]*(?:contexts|"contexts"|'contexts')[ \t]*\.[ \t]*([A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')([ \t]*[.\]].*)$`)
+})
 
 // WithoutContext takes a context out of a configuration's text, and leaves all other lines as they are. If it is the current
 // one there is none afterwards.
@@ -21,7 +21,7 @@ func WithoutContext(text, name string) (string, error) {
 	var kept []string
 	inside := false
 	for _, line := range strings.SplitAfter(text, "\n") {
-		if tableHead.MatchString(line) {
+		if tableHead().MatchString(line) {
 			inside = isContext(line, name)
 		}
 		if !inside {
@@ -48,7 +48,7 @@ func WithContextRenamed(text, name, to string) (string, error) {
 	lines := strings.SplitAfter(text, "\n")
 	for i, line := range lines {
 		if isContext(line, name) {
-			at := contextHead.FindStringSubmatchIndex(strings.TrimRight(line, "\r\n"))
+			at := contextHead().FindStringSubmatchIndex(strings.TrimRight(line, "\r\n"))
 			lines[i] = line[:at[2]] + TOMLKey(to) + line[at[3]:]
 		}
 	}
@@ -67,16 +67,13 @@ func WithContextRenamed(text, name, to string) (string, error) {
 
 // isContext reports whether a line begins a table of a context.
 func isContext(line, name string) bool {
-	m := contextHead.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
+	m := contextHead().FindStringSubmatch(strings.TrimRight(line, "\r\n"))
 	return m != nil && (m[1] == name || m[1] == TOMLString(name) || m[1] == "'"+name+"'")
 }
 
 // withoutContextLine takes the line away that names the current context.
 func withoutContextLine(text string) string {
-	top, rest := text, ""
-	if i := regexp.MustCompile(`(?m)^[ \t]*\[`).FindStringIndex(text); i != nil {
-		top, rest = text[:i[0]], text[i[0]:]
-	}
+	top, rest := aboveTables(text)
 	if at := contextLine().FindStringIndex(top); at != nil {
 		top = top[:at[0]] + strings.TrimPrefix(strings.TrimPrefix(top[at[1]:], "\r"), "\n")
 	}

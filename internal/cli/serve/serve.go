@@ -3,7 +3,9 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -29,7 +31,7 @@ host alone, for reading alone. Beyond this host a door needs users, --cert and -
 
 A HUP reads the configuration, users and certificate again; clients who still have the right to stay do. INT or TERM takes no
 new clients, finishes what was accepted within --grace, and ends.
-Exits 2 if it cannot begin; else it runs until a signal ends it.`
+Exits 2 if it cannot begin, or 3 if that may pass, such as an address that is taken; else it runs until a signal ends it.`
 
 // options are those of serve. What is not given is as the configuration says.
 type options struct {
@@ -80,7 +82,7 @@ func daemon(ctx context.Context, r *run.Run, o *options) error {
 	defer end()
 	d := serve.Options{
 		Loaded: serve.Loaded{Nodes: p.nodes}, Log: p.log, Redactor: r.Redactor(), Grace: p.grace, Systemd: serve.Systemd{On: true},
-		Load: func() (serve.Loaded, error) { return p.reload(ctx) },
+		Load: p.reload,
 	}
 	if d.Users, err = p.loadUsers(ctx); err != nil {
 		return err
@@ -91,7 +93,7 @@ func daemon(ctx context.Context, r *run.Run, o *options) error {
 	if p.bridge != nil {
 		work, end, err := p.bridge.start(p)
 		if err != nil {
-			return errors.Join(err, closeAll(d.Listeners))
+			return errors.Join(err, d.Listeners.Close())
 		}
 		defer end()
 		d.Bridge = work
@@ -106,23 +108,19 @@ func daemon(ctx context.Context, r *run.Run, o *options) error {
 	})
 	r.Patience.Store(run.Indefinitely) // --grace bounds the end
 	if err := p.profiles(ctx); err != nil {
-		return errors.Join(err, closeAll(d.Listeners))
+		return errors.Join(err, d.Listeners.Close())
 	}
 	return serve.Serve(ctx, d)
 }
 
-func closeAll(all []serve.Listener) (err error) {
-	for _, l := range all {
-		err = errors.Join(err, l.At.Close())
-	}
-	return err
-}
-
-// cannotListen is the error of an address that cannot be had.
+// cannotListen is the error of an address that cannot be had: now, if it is taken or not there yet, which passes; or never.
 func cannotListen(flag, addr string, err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
 		err = op.Err
+	}
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return &fail.Error{Code: fail.CodeConnect, Message: fmt.Sprintf("--%s %s: %v", flag, addr, err), Hint: "choose another address, or end what is there"}
 	}
 	return fail.Usage("choose another address, or end what is there", "--%s %s: %v", flag, addr, err)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cond"
+	"github.com/apntalk/amictl/internal/objects"
 )
 
 var help = `Examples:
@@ -25,7 +26,7 @@ var help = `Examples:
   amictl state queues --stats --for 1h --sl 15s
   amictl state queues --stats --last 30m --follow -o jsonl
 
-The parts are ` + strings.Join(held.PartNames(), ", ") + `; without one it is all of them.
+The parts are ` + strings.Join(objects.PartNames(), ", ") + `; without one it is all of them.
 Each thing is one object: its "type", its "node" and its keys, which ` + "`amictl schema`" + ` describes. --where asks for these
 keys, those of an object within by caller.number; an absent key meets != and !~ only.
 
@@ -80,7 +81,7 @@ func Command(r *run.Run) *cli.Command {
 			o.parts = c.Args().Slice()
 			return show(ctx, r, o)
 		},
-	}, run.About{Args: run.Words{Kind: run.SomeOf, Choices: held.PartNames}, Fields: held.KeysOf})
+	}, run.About{Args: run.Words{Kind: run.SomeOf, Choices: objects.PartNames}, Fields: objects.KeysOf})
 }
 
 func show(ctx context.Context, r *run.Run, o *options) error {
@@ -112,10 +113,10 @@ func show(ctx context.Context, r *run.Run, o *options) error {
 }
 
 // parseParts finds the parts that are named; all if none is.
-func parseParts(names []string) (found []*held.Part, err error) {
-	known := held.PartNames()
-	for i := range held.Parts {
-		if p := held.Parts[i]; len(names) == 0 || slices.Contains(names, p.Name) {
+func parseParts(names []string) (found []*objects.Part, err error) {
+	known := objects.PartNames()
+	for i := range objects.Parts {
+		if p := objects.Parts[i]; len(names) == 0 || slices.Contains(names, p.Name) {
 			found = append(found, p)
 		}
 	}

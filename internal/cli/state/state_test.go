@@ -10,9 +10,9 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
-	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -93,8 +93,8 @@ func TestEveryPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want, got []string
-	for i := range held.Parts {
-		want = append(want, string(held.Parts[i].Kind))
+	for i := range objects.Parts {
+		want = append(want, string(objects.Parts[i].Kind))
 	}
 	for _, typ := range gjson.Get(r.Out.String(), "..#.type").Array() {
 		if len(got) == 0 || got[len(got)-1] != typ.String() {

@@ -12,6 +12,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/replay"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/state"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -57,7 +58,7 @@ func count(ctx context.Context, r *run.Run, o *options) error {
 	if o.follow {
 		kind = run.Endless
 	}
-	v, err := held.NewView(r, []*held.Part{held.Figures}, o.where, kind, len(o.from) == 0)
+	v, err := held.NewView(r, []*objects.Part{objects.Figures}, o.where, kind, len(o.from) == 0)
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func (s *stats) at(now time.Time) (all []*state.QueueFigures, records []output.R
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, q := range s.figures.Queues(now) {
-		if r := held.Figures.Record(q); s.Meets(q.Node, r) {
+		if r := objects.Figures.Record(q); s.Meets(q.Node, r) {
 			all, records = append(all, q), append(records, r)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/apntalk/amictl/internal/cli/held"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/state"
 )
@@ -38,7 +38,7 @@ func (m *Model) answered(key string) Intent {
 func (m *Model) hangUp() Intent {
 	switch o := m.chosen().(type) {
 	case *state.Call:
-		who := cmp.Or(held.PartyText(o.Caller), "?") + " → " + cmp.Or(held.PartyText(o.Callee), "?")
+		who := cmp.Or(objects.PartyText(o.Caller), "?") + " → " + cmp.Or(objects.PartyText(o.Callee), "?")
 		var orders []Order
 		for _, uid := range o.Channels {
 			if c := m.channels[id{o.Node, state.KindChannel, uid}]; c != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/state"
 )
 
-// figures is a snapshot of the state that all who only count share, so that they cost no more the more of them there are.
+// figures is a snapshot of the state that all who ask share, so that they cost no more the more of them there are.
 type figures struct {
 	up *upstream.Upstream
 
@@ -21,13 +21,16 @@ type figures struct {
 	held *state.Snapshot
 }
 
-// freshness is how old the shared snapshot may be.
-const freshness = time.Second
+// How old the shared snapshot may be.
+const (
+	freshness = time.Second            // for who counts
+	recent    = 100 * time.Millisecond // for who asks for objects, maybe behind an action of his
+)
 
-func (f *figures) snapshot() *state.Snapshot {
+func (f *figures) snapshot(age time.Duration) *state.Snapshot {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now := time.Now(); f.held == nil || now.Sub(f.at) >= freshness {
+	if now := time.Now(); f.held == nil || now.Sub(f.at) >= age {
 		f.at, f.held = now, f.up.State.Snapshot()
 	}
 	return f.held
@@ -118,7 +121,7 @@ func newTallies(endpoints bool) *tallies {
 func (d *door) holdings(samples bool) (all []metrics.Family) {
 	t := newTallies(d.options.EndpointMetrics)
 	if samples {
-		t.count(d.figures.snapshot(), time.Now())
+		t.count(d.figures.snapshot(freshness), time.Now())
 	}
 	for _, f := range t.all {
 		all = append(all, f.Family)
