@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -39,9 +40,11 @@ type emptying struct {
 // wait waits until there are no channels, and hangs up what is left if it is told to.
 func (e *emptying) wait(ctx context.Context) error {
 	watching, stop := context.WithCancel(ctx)
-	defer stop()
 	changed := make(chan struct{}, 1)
-	go func() {
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer stop()
+	watch.Go(func() {
 		for _, err := range e.watcher.Changes(watching) {
 			if err != nil {
 				return
@@ -51,7 +54,7 @@ func (e *emptying) wait(ctx context.Context) error {
 			default:
 			}
 		}
-	}()
+	})
 	ticks := time.NewTicker(tick)
 	defer ticks.Stop()
 	for {
@@ -101,8 +104,9 @@ func (e *emptying) present(now time.Time) error {
 	case e.away.IsZero():
 		e.away = now
 	case now.Sub(e.away) >= e.d.options.backWithin.Value:
-		f := fail.Classify(e.d.notBack(e.node))
-		return &fail.Error{Code: f.Code, Sent: ami.SentNo.String(), Message: f.Message, Hint: "nothing was run; --back-within allows more time"}
+		err := notInTime(e.node, "it was not back", e.d.options.backWithin.Value)
+		err.Sent, err.Hint = ami.SentNo.String(), "nothing was run; --back-within allows more time"
+		return err
 	}
 	return nil
 }
