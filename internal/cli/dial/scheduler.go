@@ -95,19 +95,18 @@ func (s *scheduler) wake(now time.Time) time.Time {
 	if s.stopped || s.taken >= s.places {
 		return time.Time{}
 	}
-	var at time.Time
+	at := now
 	switch {
 	case s.skipTaken():
-		at = now
-	case len(s.due) > 0:
+	case len(s.due) == 0:
+		return time.Time{}
+	case s.due[0].at.After(now): // else it waits for the window
 		at = s.due[0].at
-	default:
-		return at
 	}
 	if at.Before(s.notYet) {
 		at = s.notYet
 	}
-	return s.between.opens(at)
+	return s.between.opens(at.In(now.Location())) // a journal's times are UTC
 }
 
 // unsent undoes an attempt of which nothing was sent: the number is called again, at once or when hold is over.
