@@ -117,6 +117,13 @@ func TestDialWithoutRights(t *testing.T) {
 			t.Errorf("%v: the journal ends with %v", err, steps)
 		}
 	})
+	t.Run("to originate on the second server", func(t *testing.T) {
+		first, o := setup(t, "pbx1")
+		second, _ := setup(t, "pbx2", user("call", "reporting"))
+		o.Route = "round-robin"
+		r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{first, second}, Stdin: everyOutcome})
+		runtest.Refused(t, dial(t.Context(), r.Run, o), fail.CodeLost, "Permission denied")
+	})
 	t.Run("to see calls", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, 1, 0, func(*options) {})

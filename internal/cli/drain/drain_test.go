@@ -389,3 +389,21 @@ func TestDrainWithoutEvents(t *testing.T) {
 		t.Errorf("%v: %s", err, r.Out)
 	}
 }
+
+// What was hung up stays so: a failure behind that says neither that nothing was sent nor that nothing was executed.
+func TestDrainFailsAfterHangups(t *testing.T) {
+	srv := pbx(t, "pbx1", amitest.WithUsers(amitest.User{
+		Name: amitest.DefaultUser, Secret: amitest.DefaultSecret, Read: amitest.ParseClass("call,system"), Write: amitest.ParseClass("call,originate,reporting"),
+	}))
+	for _, hungUp := range []bool{false, true} {
+		r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}})
+		o := newOptions()
+		o.command = "core restart now"
+		if hungUp {
+			talk(t, srv, "600")
+			o.hangupAfter = flags.Duration{Value: time.Millisecond, Given: true}
+		}
+		code := map[bool]fail.Code{false: fail.CodePermission, true: fail.CodeLost}[hungUp]
+		runtest.Refused(t, drain(t.Context(), r.Run, o), code, "Permission denied")
+	}
+}

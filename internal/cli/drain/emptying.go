@@ -34,6 +34,7 @@ type emptying struct {
 	first   int                  // calls, at the beginning
 	hungUp  int                  // channels
 	asked   map[string]time.Time // by Uniqueid: when it was hung up
+	changed bool                 // something may have been hung up
 	away    time.Time            // since when there is no session; zero: there is one
 }
 
@@ -163,8 +164,10 @@ func (e *emptying) hangUp(ctx context.Context, held *state.Snapshot, now time.Ti
 		}
 		_, err := e.node.Do(ctx, ami.NewAction("Hangup", "Channel", c.Name))
 		f := fail.Classify(err)
+		e.changed = e.changed || ami.SentState(err) != ami.SentNo && !errors.As(err, new(*ami.ResponseError))
 		switch {
 		case err == nil:
+			e.changed = true
 			if _, again := e.asked[c.Uniqueid]; !again {
 				e.hungUp++
 			}

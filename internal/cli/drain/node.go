@@ -33,7 +33,7 @@ const audit = 5 * time.Second
 const eventMask = "call,system"
 
 // node drains one server, and returns the object that tells of it.
-func (d *drainer) node(ctx context.Context, cfg ami.Config) (output.Record, error) {
+func (d *drainer) node(ctx context.Context, cfg ami.Config) (record output.Record, err error) {
 	cfg.Events = eventMask
 	cfg.Redial.BreakerAfter = d.options.backWithin.Value // a server that boots is looked for all the time
 	c, err := target.Cluster(d.run, []ami.Config{cfg})
@@ -58,6 +58,11 @@ func (d *drainer) node(ctx context.Context, cfg ami.Config) (output.Record, erro
 	}
 	start := time.Now()
 	e := emptying{d: d, node: n, watcher: w, start: start, asked: make(map[string]time.Time)}
+	defer func() {
+		if e.changed && err != nil {
+			err = fail.AfterChanges(err)
+		}
+	}()
 	if err := e.wait(ctx); err != nil {
 		return nil, err
 	}
@@ -70,7 +75,7 @@ func (d *drainer) node(ctx context.Context, cfg ami.Config) (output.Record, erro
 			return nil, err
 		}
 	}
-	record := output.Record{
+	record = output.Record{
 		{Key: "type", Value: "drain"},
 		{Key: "node", Value: n.Name()},
 		{Key: "time", Value: empty, Text: empty.Local().Format(time.TimeOnly), Look: output.Minor},
