@@ -202,7 +202,7 @@ func dry(r *run.Run, o *options, p *plan, nodes []ami.Config, skip map[string]bo
 	book := readBook(steps)
 	for i := range p.list.rows {
 		number := p.list.number(i)
-		if e := book[number]; skip[number] || e != nil && (e.up() || e.last.state == stepFinal || e.last.state == stepUnknown) {
+		if what := book[number].remains(skip[number], o.retry); what != toCall && what != toCallAgain {
 			continue
 		}
 		action, err := p.action(i)

@@ -313,6 +313,28 @@ func TestDialDry(t *testing.T) {
 	}
 }
 
+// A dry run prints the numbers that the run would call: a --retry of now decides about what was to be called again, or is not known.
+func TestDialDryAgain(t *testing.T) {
+	journal := strings.Join(journalHeader, ",") + "\n2026-11-28T06:47:25Z,1,calling,1,a,b,,,,\n2026-11-28T06:47:26Z,1,again,1,a,b,busy,,,\n" +
+		"2026-11-28T06:47:25Z,2,calling,1,a,c,,,,\n2026-11-28T06:47:26Z,2,unknown,1,a,c,unknown,,,\n"
+	for retry, want := range map[string]string{"": "4\n5\n6\n", "busy:1@1m": "2\n4\n5\n6\n", "unknown:1@1m": "3\n4\n5\n6\n", "no-answer:1@1m": "4\n5\n6\n"} {
+		srv, o := setup(t, "pbx1")
+		o.DryRun, o.out = true, filepath.Join(t.TempDir(), "out.csv")
+		if err := os.WriteFile(o.out, []byte(journal), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if retry != "" {
+			if err := o.retry.Set(retry); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Stdin: everyOutcome, Flags: run.Globals{Query: "line"}})
+		if err := dial(t.Context(), r.Run, o); err != nil || r.Out.String() != want {
+			t.Errorf("--retry %q: %v: printed %q, want %q", retry, err, r.Out, want)
+		}
+	}
+}
+
 // A call that a list lacks is believed to be gone only if the list is so much younger than the Originate that this has become
 // a channel; a list that was asked for before there was a doubt says nothing.
 func TestListIsBelievedLater(t *testing.T) {
