@@ -336,7 +336,7 @@ func TestDialDryAgain(t *testing.T) {
 }
 
 // A call that a list lacks is believed to be gone only if the list is so much younger than the Originate that this has become
-// a channel; a list that was asked for before there was a doubt says nothing.
+// a channel; a list that was asked for before there was a doubt says nothing, nor does one that is not whole.
 func TestListIsBelievedLater(t *testing.T) {
 	r := runtest.New(t, runtest.Setup{Stdin: "number\n100\n"})
 	o := newOptions()
@@ -358,9 +358,10 @@ func TestListIsBelievedLater(t *testing.T) {
 	d.doubt(a, began.Add(500*time.Millisecond))
 	for _, step := range []struct {
 		asked time.Duration
+		whole bool
 		up    int
-	}{{400 * time.Millisecond, 1}, {time.Second, 1}, {settling - 1, 1}, {settling, 0}} {
-		d.listed(&listing{server: s, asked: began.Add(step.asked), reply: &ami.Reply{}}, began.Add(step.asked))
+	}{{400 * time.Millisecond, true, 1}, {time.Second, true, 1}, {settling - 1, true, 1}, {settling, false, 1}, {settling, true, 0}} {
+		d.listed(&listing{server: s, asked: began.Add(step.asked), reply: &ami.Reply{Incomplete: !step.whole}}, began.Add(step.asked))
 		if len(d.attempts) != step.up {
 			t.Fatalf("asked %v after it was sent: %d calls are up, want %d", step.asked, len(d.attempts), step.up)
 		}
