@@ -239,15 +239,17 @@ func (d *dialer) begin(now time.Time) {
 // send sends a call that the journal has.
 func (d *dialer) send(a *attempt) {
 	d.score.calls++
-	action, err := d.plan.action(a.number)
+	action, err := d.plan.action(a.number, a.id)
 	if err == nil {
-		action.Fields = append(action.Fields, ami.Field{Name: "ChannelId", Value: a.id})
 		a.sent = time.Now()
 		d.hold(a)
 		err = d.batch.TrySubmit(a.server.node, action, a)
 		d.sched.began(time.Now())
 	}
 	if err != nil {
+		if fail.Classify(err).Code == fail.CodeInput { // a bug: the plan was checked, and it would be refused again
+			d.giveUp(err)
+		}
 		d.unsent(a, time.Now())
 	}
 }

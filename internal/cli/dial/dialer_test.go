@@ -81,6 +81,26 @@ func TestDial(t *testing.T) {
 	}
 }
 
+// What a session would refuse each time is not tried for ever. That it was not refused before is a bug.
+func TestDialGivesUp(t *testing.T) {
+	srv, o := setup(t, "pbx1")
+	o.fields = []string{"Codecs=ulaw"}
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Stdin: everyOutcome})
+	p, err := prepare(r.Run, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.templates[len(p.templates)-1], _ = parseTemplate("Codecs=u\nlaw")
+	nodes, err := aim(r.Run, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _ := r.Printer(run.Records, false, true)
+	d := newDialer(r.Run, o, p, nil, out)
+	d.resume(nil, nil, nodes)
+	runtest.Refused(t, d.run(t.Context(), nodes), fail.CodeInput, "Codecs")
+}
+
 // A number is called again as --retry says, and no more.
 func TestDialAgain(t *testing.T) {
 	srv, o := setup(t, "pbx1")

@@ -3,6 +3,7 @@ package dial
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +117,10 @@ func TestDialRefuses(t *testing.T) {
 		"a folder":          {"", func(o *options) { o.out = t.TempDir() }, fail.CodeUsage, "--out"},
 		"no folder":         {"", func(o *options) { o.out = "/nosuch/out.csv" }, fail.CodeUsage, "--out"},
 		"standard output":   {"", func(o *options) { o.out = "-" }, fail.CodeUsage, "--out is a journal"},
+		"its ChannelId":     {"", func(o *options) { o.fields = []string{"channelid=a"} }, fail.CodeUsage, "ChannelId is dial's own"},
+		"its Timeout":       {"", func(o *options) { o.fields = []string{"Timeout@=nosuch"} }, fail.CodeUsage, "Timeout is dial's own"},
+		"its Async":         {"", func(o *options) { o.fields = []string{"Async=false"} }, fail.CodeUsage, "Async is dial's own"},
+		"too many headers":  {"", func(o *options) { o.Vars = slices.Repeat(flags.List{"A=1"}, 120) }, fail.CodeInput, "129 headers"},
 		"numbers not there": {"", func(o *options) { o.skip = "/nosuch" }, fail.CodeUsage, "--skip"},
 	} {
 		t.Run(name, func(t *testing.T) {
