@@ -137,6 +137,7 @@ func (l *look) watch(ctx context.Context) (err error) {
 		}
 		defer target.Finish(ctx, l.cluster)
 		l.screen = newScreen(l.run, l.options)
+		l.run.OnDeath(l.screen.close)
 		defer l.screen.close()
 	}
 	for round := 1; ; round++ {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -21,7 +22,7 @@ type screen struct {
 	out    io.Writer
 	o      output.Options
 	size   func() (columns, rows int)
-	opened bool
+	opened atomic.Bool
 }
 
 // What a terminal is told (xterm's control sequences; others have them, too).
@@ -45,10 +46,9 @@ func newScreen(r *run.Run, o *options) *screen {
 	}}
 }
 
-// close leaves the terminal as it was.
+// close leaves the terminal as it was. It may be called from any goroutine.
 func (s *screen) close() {
-	if s != nil && s.opened {
-		s.opened = false
+	if s != nil && s.opened.Swap(false) {
 		_, _ = io.WriteString(s.out, closeScreen)
 	}
 }
@@ -61,8 +61,7 @@ func (s *screen) draw(found []checkup, every time.Duration) error {
 	})
 	columns, rows := s.size()
 	var b bytes.Buffer
-	if !s.opened {
-		s.opened = true
+	if !s.opened.Swap(true) {
 		b.WriteString(openScreen)
 	}
 	b.WriteString(fromTop)
