@@ -107,7 +107,7 @@ func (h *checkup) doubt() string {
 		}
 		text += "not known: " + strings.Join(h.unjudged, ", ")
 		if h.refused {
-			text += " (the user's write= needs system or reporting)"
+			text += " (the user's write= needs reporting)"
 		}
 	}
 	return text
