@@ -9,8 +9,8 @@ import (
 const (
 	Followed = "followed" // by its list and every event since
 	Listed   = "listed"   // by its list alone: the session's event mask hides what happens to it
-	Events   = "events"   // by events alone: it was not listed yet, or no server can be asked
-	Absent   = "absent"   // the server lacks it, or the user may not see it
+	Events   = "events"   // by events alone: it was not listed yet, the user may not list it, or no server can be asked
+	Absent   = "absent"   // the server lacks it, or its list has failed again and again
 )
 
 // A Node is one server, and how well it is known.
