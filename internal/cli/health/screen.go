@@ -5,13 +5,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/cli/nagios"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -106,8 +106,8 @@ func (s *screen) summary(found []checkup, every time.Duration, columns int) stri
 		}
 	}
 	calls, channels := sum(found, func(h *checkup) int { return h.calls }), sum(found, func(h *checkup) int { return h.channels })
-	if calls != nagios.Undetermined && channels != nagios.Undetermined {
-		text += fmt.Sprintf("  %s calls, %s channels", calls, channels)
+	if !math.IsNaN(calls) && !math.IsNaN(channels) {
+		text += fmt.Sprintf("  %.0f calls, %.0f channels", calls, channels)
 	}
 	text = output.Cut(text+"  every "+every.String(), max(columns, 1))
 	if tone := worst(found); s.o.Color && tone != output.Neutral {
