@@ -19,7 +19,7 @@ import (
 type absence struct {
 	d       *drainer
 	node    *ami.Node
-	born    string // when the process started that was told to stop
+	born    birth  // of the process that was told to stop
 	session uint64 // the number of sessions by then
 	began   time.Time
 	unrun   bool // our command was not run: somebody else's was, or the connection was lost before it was sent
@@ -87,7 +87,7 @@ func (a *absence) back() bool { return a.node.Ready() && a.node.Stats().Sessions
 // not restarted.
 func (a *absence) restarted(ctx context.Context) error {
 	for {
-		if err := target.WaitBooted(ctx, a.node); err != nil {
+		if err := target.WaitBooted(ctx, a.node, a.born.seen); err != nil {
 			return err
 		}
 		later := a.back()
@@ -95,7 +95,7 @@ func (a *absence) restarted(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err == nil && now != a.born:
+		case err == nil && now.stamp != a.born.stamp:
 			return nil
 		case err == nil && later:
 			return a.same()

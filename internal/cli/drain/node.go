@@ -70,6 +70,7 @@ func (d *drainer) node(ctx context.Context, cfg ami.Config) (record output.Recor
 	if d.command != nil && n.Stats().Sessions != session { // it may have been restarted meanwhile, and the command is for what runs now
 		switch again, err := bornAt(ctx, n, false); {
 		case err == nil:
+			again.seen = again.seen || born.seen // it may be about to boot
 			born = again
 		case !ending(err):
 			return nil, err
@@ -99,15 +100,20 @@ func (d *drainer) tell(n *ami.Node, text string) {
 	}
 }
 
-// bornAt is when the server's process started, as CoreStatus writes it: it tells a restart from a connection that was lost.
-func bornAt(ctx context.Context, n *ami.Node, waitReady bool) (string, error) {
+// A birth is when a server's process started, as CoreStatus writes it: it tells a restart from a connection that was lost.
+type birth struct {
+	stamp string
+	seen  bool // FullyBooted was on that session: the user sees it, as it comes right behind the login
+}
+
+func bornAt(ctx context.Context, n *ami.Node, waitReady bool) (birth, error) {
 	action := ami.NewAction("CoreStatus")
 	action.WaitReady = waitReady
 	r, err := n.Do(ctx, action)
 	if err != nil {
-		return "", err
+		return birth{}, err
 	}
-	return r.Get("CoreStartupDate") + " " + r.Get("CoreStartupTime"), nil
+	return birth{r.Get("CoreStartupDate") + " " + r.Get("CoreStartupTime"), n.Booted()}, nil
 }
 
 // ending reports whether an action failed because the server is stopping, or the session is over.
@@ -116,7 +122,7 @@ func ending(err error) bool {
 }
 
 // runCommand runs the command on the server, which is empty, and waits until it is back. born is when it started.
-func (d *drainer) runCommand(ctx context.Context, n *ami.Node, born string) (output.Record, error) {
+func (d *drainer) runCommand(ctx context.Context, n *ami.Node, born birth) (output.Record, error) {
 	d.tell(n, "it runs "+d.options.command)
 	a := absence{d: d, node: n, born: born, session: n.Stats().Sessions}
 	start := time.Now()
