@@ -77,7 +77,7 @@ var Records = &Part{
 
 // Figures are what went through queues.
 var Figures = &Part{
-	Name: "figures", Kind: state.KindQueueFigures, of: reflect.TypeFor[state.QueueFigures](), ident: []string{"queue"},
+	Name: "queues", Kind: state.KindQueueFigures, of: reflect.TypeFor[state.QueueFigures](), ident: []string{"queue"},
 	minor: []string{"since", "until", "left", "unknown", "completed", "sl_us", "in_sl", "sl2", "talk_us", "members"},
 }
 

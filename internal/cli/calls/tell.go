@@ -88,14 +88,6 @@ func (t *telling) show(ev *ami.Event, at time.Time) error {
 	return t.out.Text("", t.chart.Line(at, l, text))
 }
 
-// moment is when an event happened.
-func moment(ev *ami.Event) time.Time {
-	if at := replay.PacketTime(ev.Get("Timestamp")); !at.IsZero() {
-		return at
-	}
-	return ev.Received
-}
-
 // many is for a chart that begins before all legs are known: as many columns as fit.
 const many = 1000
 
@@ -124,7 +116,7 @@ func (t *telling) read(ctx context.Context, o *options) error {
 		t.draw(many)
 	}
 	t.Again()
-	p, err := t.pass(ctx, o, func(ev *ami.Event) error { return t.show(ev, moment(ev)) })
+	p, err := t.pass(ctx, o, func(ev *ami.Event) error { return t.show(ev, replay.Moment(ev)) })
 	if err != nil {
 		return err
 	}

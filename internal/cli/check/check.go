@@ -62,6 +62,7 @@ type inspection struct {
 	form    run.Output // one of check's own, else ""
 	sheet   run.Report
 	said    map[string]string // with --watch: what was complained of, by the check
+	acted   []bool            // nodes on which the profile's calls and commands may have been made
 }
 
 func check(ctx context.Context, r *run.Run, o *options) error {
@@ -164,6 +165,9 @@ func (n *inspection) watch(ctx context.Context) error {
 // examineAll runs the profile on all nodes at once, each on a session of its own; the results are in the order of the nodes.
 func (n *inspection) examineAll(ctx context.Context) [][]result {
 	results := make([][]result, len(n.nodes))
+	if n.acted == nil {
+		n.acted = make([]bool, len(n.nodes))
+	}
 	var ended atomic.Int64
 	defer n.run.Progress(func() string { return fmt.Sprintf("%d of %s checked", ended.Load(), fail.Count(len(n.nodes), "node")) })()
 	slots := make(chan struct{}, target.MostDials)
@@ -172,9 +176,10 @@ func (n *inspection) examineAll(ctx context.Context) [][]result {
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			c := &checker{run: n.run, profile: n.profile, node: node}
+			c := &checker{run: n.run, profile: n.profile, node: node, acted: n.acted[i]}
 			c.all(ctx)
 			results[i] = c.results
+			n.acted[i] = c.acted || c.conn != nil && n.profile.acts()
 			ended.Add(1)
 		})
 	}

@@ -181,7 +181,7 @@ func permit(r *run.Run, o *options, p *plan, nodes []ami.Config) error {
 	if len(p.list.rows) == 0 {
 		return nil
 	}
-	action, err := p.action(0)
+	action, err := p.action(0, "")
 	if err != nil {
 		return err
 	}
@@ -202,10 +202,10 @@ func dry(r *run.Run, o *options, p *plan, nodes []ami.Config, skip map[string]bo
 	book := readBook(steps)
 	for i := range p.list.rows {
 		number := p.list.number(i)
-		if e := book[number]; skip[number] || e != nil && (e.up() || e.last.state == stepFinal || e.last.state == stepUnknown) {
+		if what := book[number].remains(skip[number], o.retry); what != toCall && what != toCallAgain {
 			continue
 		}
-		action, err := p.action(i)
+		action, err := p.action(i, "")
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,9 @@ type plan struct {
 
 // newPlan reads the values' templates, and wants every column that they name in the list.
 func newPlan(r *run.Run, o *options, l *list) (*plan, error) {
+	if err := notOurs(o.fields); err != nil {
+		return nil, err
+	}
 	fields, err := ownText(r, o.fields)
 	if err != nil {
 		return nil, err
@@ -42,6 +45,19 @@ func newPlan(r *run.Run, o *options, l *list) (*plan, error) {
 	return p, err
 }
 
+// notOurs refuses headers that dial sets: Asterisk takes the first of a name.
+func notOurs(words []string) error {
+	for _, word := range words {
+		name, _, _ := strings.Cut(word, "=")
+		for own, hint := range map[string]string{"ChannelId": "calls are followed by it", "Async": "it is always true", "Timeout": "--ring is how long a call rings"} {
+			if strings.EqualFold(strings.TrimSuffix(name, "@"), own) {
+				return fail.Usage(hint, "%s is dial's own", own)
+			}
+		}
+	}
+	return nil
+}
+
 // each calls do for each value that may name columns.
 func (p *plan) each(o *call.Options, fields []string, do func(value *string)) {
 	for _, value := range []*string{&o.Channel, &o.Exten, &o.Context, &o.Priority, &o.Application, &o.Data, &o.CallerID, &o.Account} {
@@ -55,8 +71,8 @@ func (p *plan) each(o *call.Options, fields []string, do func(value *string)) {
 	}
 }
 
-// action makes the Originate of a row, which ends when the server has taken it.
-func (p *plan) action(i int) (ami.Action, error) {
+// action makes the Originate of a row, which ends when the server has taken it. id is the call's ChannelId; "": it has none yet.
+func (p *plan) action(i int, id string) (ami.Action, error) {
 	r := &p.list.rows[i]
 	o, fields := p.options, slices.Clone(p.fields)
 	o.Vars = slices.Clone(o.Vars)
@@ -76,6 +92,9 @@ func (p *plan) action(i int) (ami.Action, error) {
 	if wrong != nil {
 		return ami.Action{}, wrong
 	}
+	if id != "" {
+		fields = append(fields, "ChannelId="+id)
+	}
 	action, err := call.Action(p.run, &o, fields)
 	if err != nil {
 		f := fail.Classify(err)
@@ -88,7 +107,7 @@ func (p *plan) action(i int) (ami.Action, error) {
 // check makes the action of every row, so that what is wrong is known before anything is sent. What is wrong with the flags
 // themselves is not the list's fault.
 func (p *plan) check() error {
-	o, fields := p.options, slices.Clone(p.fields)
+	o, fields := p.options, append(slices.Clone(p.fields), "ChannelId="+call.ChannelID())
 	action, err := call.Action(p.run, &o, fields)
 	if err != nil {
 		return err
@@ -97,7 +116,7 @@ func (p *plan) check() error {
 		return fail.Usage("such as --channel 'PJSIP/{number}@trunk'", "no value names a column, so that every call would be the same: %s", action.Get("Channel"))
 	}
 	for i := range p.list.rows {
-		if _, err := p.action(i); err != nil {
+		if _, err := p.action(i, call.ChannelID()); err != nil {
 			return err
 		}
 	}

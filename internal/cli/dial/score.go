@@ -149,6 +149,8 @@ func (d *dialer) verdict(ctx context.Context) error {
 	}
 	unknown := d.score.done[ami.OutcomeUnknown]
 	switch {
+	case d.fatal != nil && d.score.calls > 0:
+		return fail.AfterChanges(d.fatal)
 	case d.fatal != nil:
 		return d.fatal
 	case d.broken != nil:

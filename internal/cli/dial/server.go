@@ -128,6 +128,7 @@ func (d *dialer) listed(l *listing, now time.Time) {
 		switch {
 		case channel != nil:
 			d.found(a, channel, now)
+		case l.reply.Incomplete: // it may be among those that were left out
 		case s.blind || l.asked.Sub(a.sent) >= settling:
 			d.missing(a, now)
 		}

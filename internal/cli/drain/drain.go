@@ -67,9 +67,6 @@ func Command(r *run.Run) *cli.Command {
 	}, run.About{})
 }
 
-// eventMask has the classes of the events that tell of channels, and of a boot.
-const eventMask = "call,system"
-
 // drain drains the nodes selected and prints how long it took.
 func drain(ctx context.Context, r *run.Run, o *options) error {
 	command, err := o.action()
@@ -79,10 +76,6 @@ func drain(ctx context.Context, r *run.Run, o *options) error {
 	nodes, done, err := aim(r, o, command)
 	if err != nil || done {
 		return err
-	}
-	for i := range nodes {
-		nodes[i].Events = eventMask
-		nodes[i].Redial.BreakerAfter = o.backWithin.Value // a server that boots is looked for all the time
 	}
 	several := len(nodes) > 1
 	p, err := r.Printer(run.Records, several, several)

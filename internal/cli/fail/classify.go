@@ -81,6 +81,19 @@ func TooLate(f Failure) Failure {
 	return f
 }
 
+// AfterChanges is what becomes of an error that came when something had been changed: its status must not say that nothing was.
+func AfterChanges(err error) error {
+	f := Classify(err)
+	if f.Exit != ExitConnect && f.Exit != ExitLogin && f.Sent != ami.SentNo.String() {
+		return err
+	}
+	e := &Error{Code: f.Code, Exit: f.Exit, Sent: ami.SentYes.String(), Message: f.Message, Hint: f.Hint}
+	if f.Exit == ExitConnect || f.Exit == ExitLogin {
+		e.Code, e.Exit, e.Hint = CodeLost, ExitLost, "what was done before this stays done: check before you try again; "+f.Hint
+	}
+	return e
+}
+
 // Classify turns any error into what the user sees. No error is a failure with status 0.
 func Classify(err error) Failure {
 	if err == nil {

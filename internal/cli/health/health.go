@@ -138,6 +138,7 @@ func (l *look) watch(ctx context.Context) (err error) {
 		}
 		defer target.Finish(ctx, l.cluster)
 		l.screen = newScreen(l.run, l.options)
+		l.run.OnDeath(l.screen.close)
 		defer l.screen.close()
 	}
 	for round := 1; ; round++ {
@@ -247,7 +248,7 @@ func (l *look) tellRights(h *checkup) {
 	}
 	if h.refused && l.form == "" && !l.told[h.node] {
 		l.told[h.node] = true
-		l.run.Note("%s: version, uptime, calls and channels are unknown: the user's write= in manager.conf needs system or reporting", h.node)
+		l.run.Note("%s: some of version, uptime, calls and channels is unknown: the user's write= in manager.conf needs reporting", h.node)
 	}
 }
 

@@ -294,6 +294,14 @@ func firstByte(in *bufio.Reader) (byte, error) {
 	}
 }
 
+// Moment is when an event happened: by the server's clock if it tells, else when it was received.
+func Moment(ev *ami.Event) time.Time {
+	if at := PacketTime(ev.Get("Timestamp")); !at.IsZero() {
+		return at
+	}
+	return ev.Received
+}
+
 // PacketTime reads a Timestamp header (timestampevents=yes): epoch seconds with six decimals.
 func PacketTime(s string) time.Time {
 	if s == "" { // as a rule, and an error is dear

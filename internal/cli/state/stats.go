@@ -71,9 +71,13 @@ func count(ctx context.Context, r *run.Run, o *options) error {
 		return err
 	}
 	defer w.Finish(ctx)
-	stop := s.watch(o.follow)
-	err = w.Changes(ctx, o.length, s.take, func() error { return nil })
-	err = errors.Join(err, stop())
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := s.watch(o.follow, cancel)
+	err = w.Changes(watching, o.length, s.take, func() error { return nil })
+	if failed := stop(); failed != nil { // which has ended the rest
+		err = failed
+	}
 	if !o.follow {
 		err = errors.Join(err, s.print(time.Now()))
 	}
@@ -109,8 +113,8 @@ func (s *stats) take(ch *state.Change) error {
 	return nil
 }
 
-// watch prints or draws the figures while they grow, until stop is called.
-func (s *stats) watch(follow bool) (stop func() error) {
+// watch prints or draws the figures while they grow, until stop is called. It calls broken when they cannot be printed.
+func (s *stats) watch(follow bool, broken func()) (stop func() error) {
 	if !follow && !s.Run.Redraws(s.Out.Options()) {
 		return func() error { return nil }
 	}
@@ -138,6 +142,7 @@ func (s *stats) watch(follow bool) (stop func() error) {
 					s.draw(now)
 				} else if err := s.news(now); err != nil {
 					ended <- err
+					broken()
 					return
 				}
 			}

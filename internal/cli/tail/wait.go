@@ -140,7 +140,7 @@ func waitReady(ctx context.Context, r *run.Run) error {
 	limited, cancel := context.WithTimeout(ctx, r.Settings.Timeout)
 	defer cancel()
 	for _, n := range c.Nodes() {
-		if err := target.WaitBooted(limited, n); err != nil {
+		if err := target.WaitBooted(limited, n, false); err != nil {
 			if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 				return err
 			}
