@@ -109,7 +109,7 @@ func TestCheckAfterACall(t *testing.T) {
 		o := &options{args: []string{profileFile(t, profile)}}
 		o.rounds.Watch, o.rounds.Most.Value, o.rounds.Every.Value = true, 2, time.Millisecond
 		n := &inspection{run: r.Run, options: o, sheet: run.Report{Run: r.Run, Again: true}, said: make(map[string]string)}
-		if err := n.prepare(); err != nil {
+		if err := n.prepare(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		first := n.examineAll(t.Context())

@@ -252,6 +252,27 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// Whoever has no secret comes by the bus alone: an empty secret is nobody's.
+func TestUserOfTheBus(t *testing.T) {
+	list, err := users.Load([]users.Spec{{Name: "crm", NATS: true}, {Name: "erp", NATS: true}}, func(string) (redact.Secret, error) {
+		t.Error("a secret is asked for")
+		return redact.Secret{}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, d := list[0], users.NewDirectory(list)
+	if !u.OnBus() || u.HasSecret("") || d.ByToken("") != nil {
+		t.Error("an empty secret is the user's")
+	}
+	if u.HasKey("4711", "b52340b4de4566b804c9880aa0b4af5f") || u.HasKey("", "d41d8cd98f00b204e9800998ecf8427e") { // MD5 of the challenge alone
+		t.Error("a challenge alone is an answer to it")
+	}
+	if one(t, users.Spec{}).OnBus() {
+		t.Error("every user is one of the bus")
+	}
+}
+
 func TestRate(t *testing.T) {
 	limited, free := one(t, users.Spec{Rate: 3}), one(t, users.Spec{})
 	taken := 0
