@@ -11,6 +11,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/replay"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/state"
@@ -33,6 +34,9 @@ its transfers, its outcome, and who ended it. Times are the events' Timestamp (t
 those of receipt. "partial" says that some of it was not seen: it was up before, or events are missing. A gap says where
 that may be so: calls that began and ended within it are missing.
 
+With --nats and --cluster, or a context that has a bus and no nodes, calls are those of the events on a bus (docs/bus.md), with --since
+of those that it has stored.
+
 --live prints the calls that are up, as ` + "`amictl state calls`" + ` does, and ends. --from reads records (of tail --record or
 -o jsonl) and captures instead of a server, as tail --from does; what is not hung up at its end is told of on standard
 error, and with --live it is what is printed.
@@ -52,6 +56,8 @@ type options struct {
 	names    []string // of the timeline's events
 	length   flags.Duration
 	count    flags.Count
+	bus      target.Bus
+	since    string
 }
 
 // Command makes the subcommand.
@@ -62,14 +68,15 @@ func Command(r *run.Run) *cli.Command {
 		Usage:       "print calls when they end, those that are up, or one call's story",
 		ArgsUsage:   "[EVENT]...",
 		Description: help,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only calls that meet `CONDITION`, such as outcome=busy; may repeat, all must hold", Value: &o.where},
 			&cli.BoolFlag{Name: "live", Usage: "print the calls that are up, and end", Destination: &o.live},
 			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &o.from},
 			flags.Text("timeline", "", "show the events of the call with this `ID`", &o.timeline),
 			&cli.GenericFlag{Name: "count", Usage: "end after `N` calls", Value: &o.count},
 			&cli.GenericFlag{Name: "for", Usage: "end after `TIME`", Value: &o.length},
-		},
+			flags.Text("since", "", "from a bus: read its events from `TIME` on, such as 1h (ago) or 09:30", &o.since),
+		}, o.bus.Flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.names = c.Args().Slice()
 			return calls(ctx, r, o)
@@ -81,6 +88,13 @@ func calls(ctx context.Context, r *run.Run, o *options) error {
 	if err := o.check(r); err != nil {
 		return err
 	}
+	q, onBus, err := o.query(r)
+	if err != nil {
+		return err
+	}
+	if onBus && r.Bus == nil {
+		return r.RunDaemon("calls of a bus")
+	}
 	if o.timeline != "" {
 		return tell(ctx, r, o)
 	}
@@ -91,12 +105,14 @@ func calls(ctx context.Context, r *run.Run, o *options) error {
 	if o.live || len(o.from) > 0 {
 		kind = run.Records
 	}
-	v, err := held.NewView(r, []*objects.Part{part}, o.where, kind, len(o.from) == 0)
+	v, err := held.NewView(r, []*objects.Part{part}, o.where, kind, len(o.from) == 0 && !onBus)
 	switch {
 	case err != nil:
 		return err
 	case len(o.from) > 0:
 		return read(ctx, v, o)
+	case onBus:
+		return fromBus(ctx, v, o, q)
 	case o.live:
 		return v.Snapshot(ctx)
 	}
