@@ -50,7 +50,8 @@ var arrows = map[string]string{
 	"internal/loopback":     "",
 	"internal/objects":      "pkg/ami pkg/ami/state pkg/output",
 
-	"internal/natsserver":  "",
+	"internal/filelock":    "",
+	"internal/natsserver":  "internal/filelock",
 	"internal/bus/subject": "",
 	"internal/bus/batch":   "pkg/ami pkg/ami/wire",
 	"internal/bus":         "internal/bus/subject internal/bus/batch internal/manager pkg/ami pkg/ami/wire",
@@ -99,7 +100,7 @@ const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/
 const door = "internal/serve/upstream internal/serve/users internal/serve/stream pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state pkg/output"
 
 // A subcommand imports no other; what two need is further down.
-const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call internal/cli/nagios internal/cli/replay internal/cli/held internal/cli/timeline internal/objects pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
+const subcommand = floor + " internal/filelock internal/cli/target internal/cli/act internal/cli/call internal/cli/nagios internal/cli/replay internal/cli/held internal/cli/timeline internal/objects pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
 	" internal/actionline internal/loopback internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/bench/fleet internal/scenario internal/testreport"
 
 // mayImport returns what a package may import of the module.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/filelock"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -88,7 +89,7 @@ func (j *journal) begin() ([]step, error) {
 	if j.device = !info.Mode().IsRegular(); j.device {
 		return nil, j.append([][]string{journalHeader}, false)
 	}
-	if err := lockFile(j.file); err != nil {
+	if err := filelock.Try(j.file); err != nil {
 		return nil, fail.Usage("wait until it is over, or give this one another file", "--out: another dial writes %s: %v", j.path, err)
 	}
 	text, err := io.ReadAll(j.file)
