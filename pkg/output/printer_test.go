@@ -34,6 +34,7 @@ func TestFormats(t *testing.T) {
 	}{
 		{"jsonl", Options{}, "{\"type\":\"event\",\"event\":\"A\",\"fields\":{\"X\":\"1,\\\"2\\\"\"}}\n{\"type\":\"event\",\"event\":\"B\",\"fields\":{\"Y\":\"\\u001b[1m\"}}\n"},
 		{"csv", Options{Format: CSV, Fields: []string{"event", "x", "Y"}}, "event,x,Y\nA,\"1,\"\"2\"\"\",\nB,,\x1b[1m\n"},
+		{"csv of all headers", Options{Format: CSV}, "event,X,Y\nA,\"1,\"\"2\"\"\",\nB,,\x1b[1m\n"},
 		{"raw", Options{Format: Raw}, "Event: A\r\nX: 1,\"2\"\r\n\r\nEvent: B\r\nY: \x1b[1m\r\n\r\n"},
 		{"raw on a terminal", Options{Format: Raw, Terminal: true}, "Event: A\nX: 1,\"2\"\n\nEvent: B\nY: \\x1b[1m\n\n"},
 		{"none", Options{Format: None}, ""},
