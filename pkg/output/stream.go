@@ -32,7 +32,7 @@ func (s *stream) add(ev *ami.Event, typ string) {
 		if s.traits == nil {
 			s.traits = make(map[string][]catalog.Trait)
 		}
-		if len(s.traits) < mostPlans {
+		if len(s.traits) < mostPlans && len(event) <= mostName {
 			s.traits[strings.Clone(event)] = traits
 		}
 	}
