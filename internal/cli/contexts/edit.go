@@ -135,7 +135,7 @@ func store(r *run.Run, path, before, text string) error {
 func openEditor(ctx context.Context, r *run.Run, path string) error {
 	visual, _ := r.Env("VISUAL")
 	editor, _ := r.Env("EDITOR")
-	program := strings.Fields(cmp.Or(visual, editor, "vi"))
+	program := strings.Fields(cmp.Or(strings.TrimSpace(visual), strings.TrimSpace(editor), "vi"))
 	c := exec.CommandContext(ctx, program[0], append(program[1:], path)...)
 	c.Stdin, c.Stdout, c.Stderr = r.Stdin, r.Stdout, r.Stderr
 	if err := c.Run(); err != nil {
