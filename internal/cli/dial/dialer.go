@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/call"
@@ -303,7 +304,7 @@ func (d *dialer) nextLook(now time.Time) time.Time {
 
 // interrupt hands a signal to the loop, and runs on another goroutine. The third is not ours any more, nor one that the loop
 // does not take: it may be stuck in a write that nobody reads.
-func (d *dialer) interrupt(end func()) bool {
+func (d *dialer) interrupt(_ syscall.Signal, end func()) bool {
 	if d.signals++; d.signals > mostStops {
 		return false
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -213,7 +214,7 @@ func TestDialInterrupted(t *testing.T) {
 				go func() {
 					for range signals {
 						time.Sleep(10 * time.Second)
-						if !d.interrupt(end) {
+						if !d.interrupt(syscall.SIGINT, end) {
 							t.Error("the signal was not taken")
 						}
 					}
