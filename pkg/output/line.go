@@ -35,7 +35,9 @@ type shown struct {
 // the rest to the right.
 const mostNameWidth = 24
 
-func newLiner(o *Options) *liner { return &liner{o: o, plans: make(map[string]*plan), room: mostAllRoles} }
+func newLiner(o *Options) *liner {
+	return &liner{o: o, plans: make(map[string]*plan), room: mostAllRoles}
+}
 
 // append appends an event or a gap.
 func (l *liner) append(dst []byte, ev *ami.Event) []byte {

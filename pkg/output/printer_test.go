@@ -189,3 +189,21 @@ func TestNeighboursDifferInColor(t *testing.T) {
 		}
 	}
 }
+
+// A column of --fields that tells things apart stays where others go.
+func TestFieldsThatIdentifyStay(t *testing.T) {
+	var b strings.Builder
+	p := NewPrinter(&b, Options{Format: TableText, Fields: []string{"Context", "CallerIDName", "Exten", "Channel"}, Width: 50})
+	for _, name := range []string{"PJSIP/trunk-of-a-provider-000000a1", "PJSIP/trunk-of-a-provider-000000a2"} {
+		m := message(t, "Event: Newchannel\r\nChannel: "+name+"\r\nContext: from-a-provider\r\nCallerIDName: Somebody Who Calls\r\nExten: 4930123456789\r\n\r\n")
+		if err := p.Event(&ami.Event{Message: m}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); !strings.Contains(got, "a1\n") || !strings.Contains(got, "a2\n") {
+		t.Errorf("two channels are\n%s", got)
+	}
+}
