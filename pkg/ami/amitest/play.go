@@ -12,7 +12,7 @@ type play struct {
 	srv     *Server
 	cfg     TrafficConfig
 	rng     *rand.Rand // drawn from while calls are planned, and never while they are played: that depends on the clock
-	started int // calls
+	started int        // calls
 	steps   steps
 	seq     int
 }
