@@ -55,7 +55,7 @@ type options struct{ args []string }
 func Command(r *run.Run) *cli.Command {
 	return r.Tell(&cli.Command{
 		Name:        "context",
-		Usage:       "sets of servers under a name: list, use, show, add, edit, check",
+		Usage:       "sets of servers under a name: list, use, show, add, remove, rename, edit, check",
 		Description: help,
 		Commands: []*cli.Command{
 			plain(r, run.NoWords, list, &cli.Command{
