@@ -23,11 +23,11 @@ const waitHelp = `Examples:
   amictl wait --until CoreCurrentCalls=0 --timeout 1h -- CoreStatus
 
 Subscribes first and then sends the action, so the event cannot be missed; events from before the action do not
-count. Prints what it waited for and exits 0; 5 when --timeout is over; 7 when it is over and events are missing; 3
+count. Prints what it waited for and exits 0; 5 when --timeout expires; 7 when it expires and events are missing; 3
 or 4 when there was no session. --ready waits while connections are refused and the server boots, but not after a
 refused login.
 --until sends the action again and again, until its answer (the response, an item of its list, or the event that ends
-the list) meets the condition; of several nodes (--all), until all of them do. --found none waits until nothing meets
+the list) meets the condition; with several nodes (--all), until all of them do. --found none waits until nothing meets
 it, all until everything does, N..M until that many do.
 ` + "`amictl tail --help`" + ` explains conditions.`
 
@@ -57,7 +57,7 @@ func WaitCommand(r *run.Run) *cli.Command {
 			&cli.BoolFlag{Name: "ready", Usage: "wait until every node has booted", Destination: &o.ready},
 			&cli.GenericFlag{Name: "until", Usage: "send the action until its answer meets `CONDITION`, such as CoreCurrentCalls=0; may repeat", Value: &o.until.conditions},
 			&cli.GenericFlag{Name: "found", Usage: "with --until: how many items of the answer must meet it: `HOW` is any (if absent), all, none, N or N..M", Value: &o.until.found},
-			&cli.GenericFlag{Name: "every", Usage: "with --until: ask each `TIME` (5s)", Value: &o.until.every},
+			&cli.GenericFlag{Name: "every", Usage: "with --until: ask every `TIME` (5s)", Value: &o.until.every},
 		}, o.Fanout.Flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.names = c.Args().Slice()

@@ -35,11 +35,11 @@ type Fanout struct {
 // Flags returns those that every subcommand has that sends.
 func (f *Fanout) Flags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "all", Usage: "send to every node that was selected", Destination: &f.All},
+		&cli.BoolFlag{Name: "all", Usage: "send to every selected node", Destination: &f.All},
 		flags.Choice("route", "", "send to one of the nodes: `HOW` is round-robin, failover or least-pending", &f.Route,
 			"round-robin", "failover", "least-pending"),
 		&cli.BoolFlag{Name: "dry-run", Usage: "print what would be sent, without secrets, and connect to nothing", Destination: &f.DryRun},
-		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before changing what a protected context holds", Destination: &f.Yes},
+		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before changing anything in a protected context", Destination: &f.Yes},
 	}
 }
 
@@ -48,7 +48,7 @@ func (f *Fanout) Rolling() []cli.Flag {
 	return []cli.Flag{
 		&cli.GenericFlag{Name: "batch", Usage: "with --all: `N` nodes at a time", Value: &f.Batch},
 		&cli.GenericFlag{Name: "pause", Usage: "with --batch: wait `TIME` between them", Value: &f.Pause},
-		&cli.GenericFlag{Name: "max-fail", Usage: "with --batch: begin no further one once `N` nodes have failed", Value: &f.MaxFail},
+		&cli.GenericFlag{Name: "max-fail", Usage: "with --batch: start no further batch once `N` nodes have failed", Value: &f.MaxFail},
 	}
 }
 
