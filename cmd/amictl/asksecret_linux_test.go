@@ -97,7 +97,7 @@ func TestSecretCommandsAskOnTheTerminal(t *testing.T) {
 // A ^C in an editor is the editor's: what is typed afterwards is stored.
 func TestInterruptInAnEditor(t *testing.T) {
 	p := newProcess(t)
-	t.Setenv("EDITOR", "sh "+p.file("editor", `trap : INT; printf 'Passphrase: '; read -r x; sleep 1; echo '# more' >>"$1"`))
+	t.Setenv("EDITOR", "sh "+p.file("editor", `trap : INT; printf 'Passphrase: '; sleep 1; sleep 1; echo '# more' >>"$1"`))
 	config := p.file(".config/amictl/config.toml", "# all\n")
 	c, shown, _ := p.atTerminal([]string{"\x03"}, "context", "edit")
 	if text, err := os.ReadFile(config); err != nil || string(text) != "# all\n# more\n" || c.ProcessState.ExitCode() != fail.ExitOK {

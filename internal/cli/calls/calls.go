@@ -108,11 +108,11 @@ func (o *options) check(r *run.Run) error {
 	case len(o.names) > 0 && o.timeline == "":
 		return fail.Usage("--where chooses among calls", "the names of events go with --timeline")
 	case o.timeline != "" && (o.live || len(o.where) > 0 || o.count.Given):
-		return fail.Usage("leave one of them out", "--timeline is of one call, and --live, --where and --count choose among calls")
+		return fail.Usage("leave one of them out", "--timeline shows one call, and --live, --where and --count choose among calls")
 	case o.live && (o.length.Given || o.count.Given):
-		return fail.Usage("leave one of them out", "--live ends by itself, and --for and --count end what goes on")
+		return fail.Usage("leave one of them out", "--live ends by itself, and --for and --count end a run that does not")
 	case len(o.from) > 0 && o.length.Given:
-		return fail.Usage("leave one of them out", "--from ends with the file, and --for ends what goes on")
+		return fail.Usage("leave one of them out", "--from ends with the file, and --for ends a run that does not")
 	case len(o.from) > 0:
 		return replay.RefuseServers(r)
 	}

@@ -118,7 +118,7 @@ func (n *inspection) prepare() (err error) {
 		return err
 	}
 	if o.init && len(n.nodes) != 1 {
-		return fail.Usage("--node chooses one", "--init looks at one server, and these are %d", len(n.nodes))
+		return fail.Usage("--node chooses one", "--init looks at one server, and %s selected", fail.Are(len(n.nodes), "node"))
 	}
 	actions, err := n.profile.sends(r)
 	if err != nil {

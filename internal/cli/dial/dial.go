@@ -41,7 +41,7 @@ call whose end nobody saw is "unknown", and only --retry unknown:… calls it ag
 
 Ctrl-C stops new calls, and the run ends once the calls that are up are over; a second Ctrl-C hangs them up.
 Exits 0 when all numbers are done, however their calls ended; 7 when some are unknown, or the journal cannot be written; 5
-when --deadline is over; 4 when the user may not originate.`
+when --deadline has passed; 4 when the user may not originate.`
 
 // options are those of dial.
 type options struct {
@@ -146,16 +146,9 @@ func prepare(r *run.Run, o *options) (*plan, error) {
 		return nil, err
 	}
 	if l.twice > 0 {
-		r.Note("%s %s a number that stands in %s before; each number is called once", fail.Count(l.twice, "row"), plural(l.twice, "has", "have"), l.name)
+		r.Note("%s: each number is called once, so %s left out", l.name, fail.Are(l.twice, "row"))
 	}
 	return p, nil
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }
 
 // aim returns the nodes that the calls are made on.

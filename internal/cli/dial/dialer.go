@@ -325,12 +325,10 @@ func (d *dialer) stopBy(ctx context.Context, end func()) {
 	switch d.stops++; {
 	case len(d.attempts) == 0:
 	case d.stops == 1:
-		d.cli.Note("no new calls; %s up, and waited for; interrupt again to hang up", are(len(d.attempts)))
+		d.cli.Note("no new calls; %s still up; interrupt again to hang up", fail.Are(len(d.attempts), "call"))
 	default:
 		d.cli.Note("hanging up %s", fail.Count(len(d.attempts), "call"))
 		d.hangUpAll(ctx)
 		d.endAt = time.Now().Add(hangupGrace)
 	}
 }
-
-func are(n int) string { return fail.Count(n, "call") + " " + plural(n, "is", "are") }

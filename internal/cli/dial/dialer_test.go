@@ -137,7 +137,7 @@ func TestDialWithoutRights(t *testing.T) {
 			d := newDialer(r.Run, o, p, nil, out)
 			d.resume(nil, nil, []ami.Config{node})
 			err = d.run(t.Context(), []ami.Config{node})
-			runtest.Refused(t, err, fail.CodeLost, "no event told of it")
+			runtest.Refused(t, err, fail.CodeLost, "no event reported it")
 			if d.score.calls != 1 {
 				t.Errorf("%d calls were made", d.score.calls)
 			}
@@ -251,7 +251,7 @@ func TestDialWhileItRestarts(t *testing.T) {
 			time.Sleep(800 * time.Millisecond)
 			_, _ = w.watcher.Do(context.Background(), ami.NewAction("Command", "Command", "core restart gracefully"))
 		}()
-		if err := w.dial(t.Context()); err != nil && !strings.Contains(err.Error(), "unknown outcome") {
+		if err := w.dial(t.Context()); err != nil && !strings.HasSuffix(err.Error(), " is unknown") {
 			t.Error(err)
 		}
 		w.judgeJournal(o, numbers, o.concurrency.Value)

@@ -137,7 +137,7 @@ func aim(r *run.Run, o *options, command *ami.Action) (nodes []ami.Config, done 
 		return nil, false, err
 	}
 	if o.Route != "" {
-		return nil, false, fail.Usage("--all, or choose one with --node", "--route chooses whichever is there, and drain is about nodes")
+		return nil, false, fail.Usage("--all, or choose one with --node", "--route takes whichever node is available, and drain is about particular ones")
 	}
 	if err := o.Check(len(nodes)); err != nil {
 		return nil, false, err

@@ -137,7 +137,7 @@ func checkWhere(where *ami.Where, parts []*Part) error {
 		}
 		if !slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, field) }) {
 			return fail.Usage(fail.NearHint(field, keys, "-o jsonl shows the keys, and `amictl schema` describes them"),
-				"nothing that is asked for has a key %s", field)
+				"no part that is asked for has a key %s", field)
 		}
 	}
 	return nil

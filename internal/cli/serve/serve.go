@@ -124,5 +124,5 @@ func cannotListen(flag, addr string, err error) error {
 	if errors.As(err, &op) {
 		err = op.Err
 	}
-	return fail.Usage("choose another address, or end what is there", "--%s %s: %v", flag, addr, err)
+	return fail.Usage("choose another address, or stop what listens there", "--%s %s: %v", flag, addr, err)
 }

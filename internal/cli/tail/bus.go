@@ -26,7 +26,7 @@ func (o *options) findBus(r *run.Run) (err error) {
 	const servers = "`-C NAME` chooses a context without a bus, and -n ami://user@host a server"
 	switch {
 	case r.HasTo:
-		return fail.Usage(servers, "an action behind `--` needs a server, and events come from the bus here")
+		return fail.Usage(servers, "an action after `--` needs a server, and events come from the bus here")
 	case len(r.Flags.Labels) > 0:
 		return fail.Usage("-n chooses among the nodes of a bus, by name or glob", "a bus knows no labels")
 	case o.require != "", o.All, o.Route != "", o.Yes, o.DryRun:

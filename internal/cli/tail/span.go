@@ -39,10 +39,10 @@ func newReplaySpan(o *options, now time.Time) (s replaySpan, err error) {
 		return s, err
 	}
 	if !s.until.IsZero() && !s.since.Before(s.until) {
-		return s, fail.Usage("--since is the earlier of the two", "between --since %s and --until %s there is no time", o.since, o.until)
+		return s, fail.Usage("--since is the earlier of the two", "--since %s is not before --until %s", o.since, o.until)
 	}
 	if len(o.from) == 0 && !s.until.IsZero() && !s.until.After(now) {
-		return s, fail.Usage("--for ends a tail after a while", "--until %s is over already", o.until)
+		return s, fail.Usage("--for ends a tail after a while", "--until %s has passed already", o.until)
 	}
 	if o.speed == "" {
 		return s, nil
@@ -77,7 +77,7 @@ func parseMoment(flag, s string, now time.Time) (time.Time, error) {
 	if d, err := flags.ParseDuration(s); err == nil {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, fail.Usage("such as 2026-11-23T12:00:00Z, 09:30 or 10m (ago)", "%s %q is no time", flag, s)
+	return time.Time{}, fail.Usage("such as 2026-11-23T12:00:00Z, 09:30 or 10m (ago)", "%s %q is not a time", flag, s)
 }
 
 // holds reports whether an event is in the span. What has no time is only when there is no bound.

@@ -159,13 +159,13 @@ func tail(ctx context.Context, r *run.Run, o *options) (err error) {
 	}
 	err = errors.Join(notOver(ctx, err), t.end())
 	if r.Dropped > 0 && len(o.from) == 0 {
-		r.Note("%d events were dropped: what reads this output, or this host, was too slow", r.Dropped)
+		r.Note("%s dropped: the reader of this output, or this host, was too slow", fail.Were(r.Dropped, "event"))
 	}
 	return err
 }
 
 // errForIsOver is why a run ends whose --for or --until is over.
-var errForIsOver = errors.New("--for is over")
+var errForIsOver = errors.New("the time of --for is up")
 
 // notOver returns err, but nil for the end that --for or --until brings.
 func notOver(ctx context.Context, err error) error {
@@ -243,7 +243,7 @@ func newTailer(r *run.Run, o *options, kind run.Stream) (*tailer, error) {
 		t.action = &action
 	}
 	if o.DryRun && !r.HasTo {
-		return nil, fail.Usage("-- ACTION [Key=Value]...", "--dry-run shows the action behind `--`, and there is none")
+		return nil, fail.Usage("-- ACTION [Key=Value]...", "--dry-run shows the action after `--`, and there is none")
 	}
 	switch {
 	case len(o.from) > 0:
@@ -340,7 +340,7 @@ func (t *tailer) gap(ev *ami.Event) error {
 		t.run.Note("%s: the connection was lost; trying to get it back", ev.Node)
 	}
 	if t.options.failOnGap {
-		return &fail.Error{Code: fail.CodeGap, Message: ev.Node + ": events are missing (" + string(ev.Gap.Reason) + ")", Hint: "a slow reader, or a lost connection; without --fail-on-gap tail goes on"}
+		return &fail.Error{Code: fail.CodeGap, Message: ev.Node + ": events are missing (" + string(ev.Gap.Reason) + ")", Hint: "a slow reader, or a lost connection; without --fail-on-gap tail continues"}
 	}
 	if t.quietReply || len(t.options.from) > 0 {
 		return nil // a wait is for an event that it can show, and a record has an end

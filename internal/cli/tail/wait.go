@@ -72,7 +72,7 @@ func wait(ctx context.Context, r *run.Run, o *waitOptions) error {
 	switch {
 	case o.ready:
 		if len(o.names) > 0 || r.HasTo || len(o.where) > 0 || len(u.conditions) > 0 || u.every.Given || u.found.Asks() || o.DryRun || o.Route != "" {
-			return fail.Usage("`amictl wait --ready && amictl wait …` does one after the other", "--ready goes with nothing else")
+			return fail.Usage("`amictl wait --ready && amictl wait …` does one after the other", "--ready cannot be combined with anything else")
 		}
 		return waitReady(ctx, r)
 	case len(u.conditions) > 0:
@@ -145,7 +145,7 @@ func notReady(r *run.Run, n *ami.Node) error {
 	case last != nil:
 		why = fail.Classify(target.Absent(n))
 	case state != ami.StateReady && state != ami.StateDegraded:
-		why = fail.Failure{Message: "it takes the connection and does not answer", Hint: "is this the manager's port (5038)? --timeout allows more time"}
+		why = fail.Failure{Message: "it accepts the connection and does not answer", Hint: "is this the manager's port (5038)? --timeout allows more time"}
 	}
 	return &fail.Error{Code: fail.CodeTimeout, Message: n.Name() + " was not ready within " + r.Settings.Timeout.String() + ": " + why.Message, Hint: why.Hint}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -142,14 +141,14 @@ func cutShort(ctx context.Context, nodes []ami.Config, show func(Ending)) {
 	}
 	for _, n := range nodes {
 		show(Ending{Node: n.Name, Err: &fail.Error{
-			Code: fail.CodeUnsent, Sent: "no", Message: n.Name + ": not asked: the --deadline is over", Hint: "run it again for the nodes that are left, with more time",
+			Code: fail.CodeUnsent, Sent: "no", Message: n.Name + ": not asked: the --deadline has passed", Hint: "run it again for the nodes that are left, with more time",
 		}})
 	}
 }
 
 func notAsked(node string, failed int) error {
 	return &fail.Error{
-		Code: fail.CodeUnsent, Sent: "no", Message: node + ": not asked: " + strconv.Itoa(failed) + " had failed before (--max-fail)",
+		Code: fail.CodeUnsent, Sent: "no", Message: node + ": not asked: " + fail.Count(failed, "node") + " had failed before (--max-fail)",
 		Hint: "fix what failed, then run it again for the nodes that are left",
 	}
 }
