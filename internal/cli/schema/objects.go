@@ -332,7 +332,7 @@ func benchResultSchema() *schema {
 
 func benchIntervalSchema() *schema {
 	s := schemaOf(reflect.TypeFor[bench.Interval]())
-	s.Title, s.Description = "A stretch of a bench run", "What `bench -o jsonl` prints while it runs."
+	s.Title, s.Description = "A stretch of a bench run", "What `bench -o jsonl` prints while it runs. A percentile for which it has too few samples is that of this stretch together with those before it that had too few as well."
 	return typed("interval", s)
 }
 
