@@ -316,7 +316,11 @@ func appendClock(dst []byte, t time.Time) []byte {
 
 func gapText(g *ami.Gap) string {
 	if g.Reason == ami.GapOverflow {
-		return "-- gap: " + strconv.FormatUint(g.Dropped, 10) + " events dropped, this reader was too slow"
+		events := " events"
+		if g.Dropped == 1 {
+			events = " event"
+		}
+		return "-- gap: " + strconv.FormatUint(g.Dropped, 10) + events + " dropped, this reader was too slow"
 	}
 	if g.Until.IsZero() {
 		return "-- gap: the connection was lost; events until it is back are missing"

@@ -30,7 +30,7 @@ func (r view) plots() []plot {
 	} {
 		if p, ok := f(); ok {
 			if len(r.Intervals) < 2 && p.overTime {
-				p.SVG, p.Empty = "", "The run was shorter than two stretches, so that there is nothing to draw; a smaller --every makes more of them."
+				p.SVG, p.Empty = "", "The run was shorter than two stretches, so there is nothing to draw; a smaller --every makes more of them."
 			}
 			out = append(out, p)
 		}

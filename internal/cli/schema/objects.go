@@ -186,7 +186,7 @@ func statsSchema() *schema {
 }
 
 func callSchema() *schema {
-	return object("A call's end", "What `originate --wait hangup` prints behind the reply.",
+	return object("A call's end", "What `originate --wait hangup` prints after the reply.",
 		must("type", constant("call")), must("node", str("")), must("time", when("Of the Hangup.")), must("channel", str("")), must("uniqueid", str("")),
 		must("outcome", constant("answered")), must("cause", str("The number of the hangup's cause (causes.h).")), must("cause_text", str("")),
 		must("duration_us", whole("Microseconds from the answer to the Hangup.")), lossy())

@@ -61,9 +61,9 @@ func (p *poster) one() error {
 	if err != nil { // the deadline stays: the server does not wait for the rest either
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return newFailure(http.StatusRequestEntityTooLarge, codeInput, "many actions are sent as application/x-ndjson, one a line", "the body is over the limit of an action")
+			return newFailure(http.StatusRequestEntityTooLarge, codeInput, "many actions are sent as application/x-ndjson, one per line", "the body is over the limit of an action")
 		}
-		return badAction(actionline.Form, "the body did not come whole")
+		return badAction(actionline.Form, "the body is incomplete")
 	}
 	body.done()
 	reply, origin, f := p.do(p.Context(), p.seat.who, string(text), 0)

@@ -119,7 +119,7 @@ func walk(name string, v gjson.Result, yield func(string, string) bool) (more bo
 func checkWhere(where *ami.Where, asked []part) *failure {
 	for _, field := range where.Fields() {
 		if field != "*" && !slices.ContainsFunc(asked, func(p part) bool { return p.has(field) }) {
-			return badRequest("the objects themselves show their keys", "nothing that is asked for has a key %.50q", field)
+			return badRequest("the objects themselves show their keys", "no part that is asked for has a key %.50q", field)
 		}
 	}
 	return nil
