@@ -26,8 +26,8 @@ type statScreen struct {
 	drawn time.Time // the last time
 }
 
-// watchStats has the counts drawn again and again, if they go to a terminal, until stop is called. nudge makes who waits
-// for events call flush.
+// watchStats redraws the counts, if they go to a terminal, until stop is called. nudge wakes the goroutine that waits for
+// events, which then calls flush.
 func (t *tailer) watchStats(nudge func()) (stop func()) {
 	if t.stats == nil {
 		return func() {}

@@ -213,7 +213,7 @@ type tailer struct {
 	record  *output.Recorder
 	file    *os.File               // of the record
 	reopen  atomic.Bool            // it is to be opened anew
-	nudge   atomic.Pointer[func()] // makes whoever waits for events look
+	nudge   atomic.Pointer[func()] // wakes the goroutine that waits for events
 	stats   *eventStats
 	rings   buffers
 	spool   *spool.Spool // nil: none
