@@ -179,7 +179,7 @@ func (p *whereParser) compile(c *whereCond, at int) (err error) {
 	case c.op >= opLess && c.op <= opGreaterEqual:
 		var ok bool
 		if v.number, ok = parseQuantity(v.text); !ok {
-			return p.fail(at, "expected a number or a time behind %s, such as 10, -1.5, 00:01:30 or 10m", whereOps[c.op])
+			return p.fail(at, "expected a number or a time after %s, such as 10, -1.5, 00:01:30 or 10m", whereOps[c.op])
 		}
 	}
 	return nil
@@ -252,7 +252,7 @@ func (p *whereParser) op(field string) (whereOp, error) {
 		op, length = int(opMatch), 1
 	}
 	if op < 0 {
-		return 0, p.fail(p.pos, "expected one of = != =~ !~ < <= > >= IN behind the field %q", field)
+		return 0, p.fail(p.pos, "expected one of = != =~ !~ < <= > >= IN after the field %q", field)
 	}
 	p.pos += length
 	return whereOp(op), nil

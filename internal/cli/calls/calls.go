@@ -30,20 +30,20 @@ const help = `Examples:
 A call is all channels that share a Linkedid: transfers, pickups, parking and Local channels stay within it, and two calls
 that are joined become one. When its last channel is hung up it is printed as one object of type call-record: who called
 whom, when, how long it rang, talked, was on hold and waited in queues (keys that end in _us are microseconds), its legs,
-its transfers, its outcome, and who ended it. Times are the events' Timestamp (timestampevents=yes in manager.conf), else
-those of receipt. "partial" says that some of it was not seen: it was up before, or events are missing. A gap says where
+its transfers, its outcome, and who ended it. Times are the events' Timestamp (timestampevents=yes in manager.conf), or
+else those of receipt. "partial" says that some of it was not seen: it was up before, or events are missing. A gap says where
 that may be so: calls that began and ended within it are missing.
 
 With --nats and --cluster, or a context that has a bus and no nodes, calls are those of the events on a bus (docs/bus.md), with --since
 of those that it has stored.
 
 --live prints the calls that are up, as ` + "`amictl state calls`" + ` does, and ends. --from reads records (of tail --record or
--o jsonl) and captures instead of a server, as tail --from does; what is not hung up at its end is told of on standard
-error, and with --live it is what is printed.
+-o jsonl) and captures instead of a server, as tail --from does; calls that are still up at its end are counted on
+standard error; with --live it is those that are printed.
 
 --timeline shows one call, which is named by its linkedid, or by the uniqueid or name of one of its channels: a column for
-each channel, and the time since the first event. Channels that leave make room. With -o jsonl it prints the events. The
-names of events choose which are shown; without any it is all but VarSet, RTCP and the like.
+each channel, and the time since the first event. Later channels take the columns of those that have left. With -o jsonl it
+prints the events. Names of events choose which are shown; without any, all but VarSet, RTCP and the like.
 
 ` + cond.Grammar
 
@@ -125,11 +125,11 @@ func (o *options) check(r *run.Run) error {
 	case len(o.names) > 0 && o.timeline == "":
 		return fail.Usage("--where chooses among calls", "the names of events go with --timeline")
 	case o.timeline != "" && (o.live || len(o.where) > 0 || o.count.Given):
-		return fail.Usage("leave one of them out", "--timeline is of one call, and --live, --where and --count choose among calls")
+		return fail.Usage("leave one of them out", "--timeline shows one call, and --live, --where and --count choose among calls")
 	case o.live && (o.length.Given || o.count.Given):
-		return fail.Usage("leave one of them out", "--live ends by itself, and --for and --count end what goes on")
+		return fail.Usage("leave one of them out", "--live ends by itself, and --for and --count end a run that does not")
 	case len(o.from) > 0 && o.length.Given:
-		return fail.Usage("leave one of them out", "--from ends with the file, and --for ends what goes on")
+		return fail.Usage("leave one of them out", "--from ends with the file, and --for ends a run that does not")
 	case len(o.from) > 0:
 		return replay.RefuseServers(r)
 	}

@@ -55,12 +55,8 @@ func tell(ctx context.Context, r *run.Run, o *options) error {
 
 // noteHidden tells of events that were left out because nobody asked for them.
 func (t *telling) noteHidden() {
-	switch {
-	case t.chart == nil || len(t.names) > 0 || t.hidden == 0:
-	case t.hidden == 1:
-		t.run.Note("1 event was left out, such as VarSet and RTCP are; its name, or '*', shows it")
-	default:
-		t.run.Note("%d events were left out, such as VarSet and RTCP; their names, or '*', show them", t.hidden)
+	if t.chart != nil && len(t.names) == 0 && t.hidden > 0 {
+		t.run.Note("%s left out (VarSet, RTCP and the like); naming them, or '*', shows them", fail.Were(t.hidden, "event"))
 	}
 }
 

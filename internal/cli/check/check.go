@@ -36,12 +36,12 @@ type options struct {
 func Command(r *run.Run) *cli.Command {
 	o := &options{}
 	return r.Tell(&cli.Command{
-		Name: "check", Usage: "check every node by a profile: for monitors, smoke tests and CI", ArgsUsage: "[FILE]", Description: help,
+		Name: "check", Usage: "check every node against a profile: for monitors, smoke tests and CI", ArgsUsage: "[FILE]", Description: help,
 		Flags: append(append(o.rounds.Flags(), o.bus.Flags()...),
-			flags.Text("out", "", "write to `FILE`, whole or not at all, instead of standard output", &o.out),
+			flags.Text("out", "", "write to `FILE` instead of standard output, whole or not at all", &o.out),
 			&cli.BoolFlag{Name: "init", Usage: "write a commented profile from what the one server has now", Destination: &o.init},
 			flags.Text("junit", "", "also write the results to `FILE` as JUnit XML", &o.junit),
-			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before a profile's call or command may change what a protected context holds", Destination: &o.yes},
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before a profile's call or command, which may change something in a protected context", Destination: &o.yes},
 		),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.args = c.Args().Slice()
@@ -120,7 +120,7 @@ func (n *inspection) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if o.init && len(n.nodes) != 1 {
-		return fail.Usage("--node chooses one", "--init looks at one server, and these are %d", len(n.nodes))
+		return fail.Usage("--node chooses one", "--init looks at one server, and %s selected", fail.Are(len(n.nodes), "node"))
 	}
 	actions, err := n.profile.sends(r)
 	if err != nil {

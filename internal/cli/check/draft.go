@@ -28,7 +28,7 @@ func (n *inspection) draft(ctx context.Context) error {
 	defer func() { n.run.NoteSent(c.conn.Stats().Ledger.Accepted) }()
 	d := &draft{node: c.node.Name}
 	d.line("# What `amictl check` looks at, from what %s had at %s.", output.Safe(c.node.Name), time.Now().Format("2006-01-02 15:04"))
-	d.line("# All that is not in a comment held then. Change the limits to what you call well; `amictl check --help` explains them.")
+	d.line("# Everything that is not commented out held then. Adjust the limits to your needs; `amictl check --help` explains them.")
 	for _, draw := range []func(ctx context.Context, c *checker) error{d.server, d.registrations, d.endpoints, d.queues, d.counts} {
 		if err := draw(ctx, c); err != nil {
 			return err

@@ -29,7 +29,7 @@ func (c *checker) list(ctx context.Context, p *part) (*holding, error) {
 	}
 	held, err := state.List(ctx, &c.lists, c.node.Name, append([]state.Kind{p.kind}, p.with...)...)
 	if errors.Is(err, state.ErrShort) {
-		err = failedCheck(fail.CodeRefused, c.node.Name+": a list ended before all that it announced")
+		err = failedCheck(fail.CodeRefused, c.node.Name+": a list ended before everything that it announced had come")
 	}
 	if err != nil {
 		return nil, err

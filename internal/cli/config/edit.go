@@ -9,7 +9,6 @@ import (
 
 	"github.com/apntalk/amictl/internal/atomicfile"
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/tomlfile"
 )
 
 // contextLine is the top-level line that names the current context.
@@ -77,8 +76,8 @@ func EditConfig(path string, change func(text string) (string, error)) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tomlfile.Decode(text, new(File)); err != nil {
-		return fail.Config("make the change with an editor", "config %s: the change would make it invalid, so nothing was written: %s", path, tomlfile.Explain(err))
+	if _, err := decoded(text); err != nil {
+		return fail.Config("make the change with an editor", "config %s: the change would make it invalid, so nothing was written: %v", path, err)
 	}
 	if err := atomicfile.WriteFile(path, atomicfile.Private, []byte(text)); err != nil {
 		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)

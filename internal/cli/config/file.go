@@ -26,7 +26,7 @@ import (
 //	url = "ami://127.0.0.1:5038"
 //	labels = { site = "fra" }
 type File struct {
-	Path string
+	Path string `toml:"-"`
 
 	Context        string              `toml:"context"` // the current one
 	Output         string              `toml:"output"`
@@ -82,11 +82,11 @@ func Load(path string) (*File, error) {
 		return nil, err
 	}
 	c := &File{Path: path}
-	meta, err := tomlfile.Decode(text, c)
+	unknown, err := tomlfile.Decode(text, c)
 	if err != nil {
 		return nil, fail.Config("see `amictl context --help` for an example", "config %s, %s", path, tomlfile.Explain(err))
 	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
+	if len(unknown) > 0 {
 		return nil, fail.Config(fail.NearHint(unknown[0][len(unknown[0])-1], configKeys, "see `amictl context --help` for an example"),
 			"config %s: unknown key %s", path, unknown[0])
 	}

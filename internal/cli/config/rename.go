@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"reflect"
 	"regexp"
 	"strings"
@@ -29,7 +31,7 @@ func WithoutContext(text, name string) (string, error) {
 		}
 	}
 	changed := strings.Join(kept, "")
-	want, err := decoded(text)
+	want, err := parsed(text)
 	if err != nil {
 		return "", err
 	}
@@ -53,7 +55,7 @@ func WithContextRenamed(text, name, to string) (string, error) {
 		}
 	}
 	changed := strings.Join(lines, "")
-	want, err := decoded(text)
+	want, err := parsed(text)
 	if err != nil {
 		return "", err
 	}
@@ -80,10 +82,23 @@ func withoutContextLine(text string) string {
 	return top + rest
 }
 
+// decoded is what a configuration's text says.
 func decoded(text string) (*File, error) {
 	f := new(File)
-	if _, err := tomlfile.Decode(text, f); err != nil {
-		return nil, fail.Config("`amictl context edit` opens it", "the config cannot be read: %s", tomlfile.Explain(err))
+	switch unknown, err := tomlfile.Decode(text, f); {
+	case err != nil:
+		return nil, errors.New(tomlfile.Explain(err))
+	case len(unknown) > 0:
+		return nil, fmt.Errorf("unknown key %s", unknown[0])
+	}
+	return f, nil
+}
+
+// parsed is decoded of the text that is there.
+func parsed(text string) (*File, error) {
+	f, err := decoded(text)
+	if err != nil {
+		return nil, fail.Config("`amictl context edit` opens it", "the config cannot be read: %v", err)
 	}
 	return f, nil
 }

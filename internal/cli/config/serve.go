@@ -32,11 +32,11 @@ func LoadUsers(path string) ([]spec.User, error) {
 	var file struct {
 		Users []spec.User `toml:"users"`
 	}
-	meta, err := tomlfile.Decode(text, &file)
+	unknown, err := tomlfile.Decode(text, &file)
 	if err != nil {
 		return nil, fail.Config(hint, "users %s, %s", path, tomlfile.Explain(err))
 	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
+	if len(unknown) > 0 {
 		return nil, fail.Config(fail.NearHint(unknown[0][len(unknown[0])-1], spec.Keys(), hint), "users %s: unknown key %s", path, unknown[0])
 	}
 	if len(file.Users) == 0 {

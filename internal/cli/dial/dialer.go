@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/call"
@@ -308,7 +309,7 @@ func (d *dialer) nextLook(now time.Time) time.Time {
 
 // interrupt hands a signal to the loop, and runs on another goroutine. The third is not ours any more, nor one that the loop
 // does not take: it may be stuck in a write that nobody reads.
-func (d *dialer) interrupt(end func()) bool {
+func (d *dialer) interrupt(_ syscall.Signal, end func()) bool {
 	if d.signals++; d.signals > mostStops {
 		return false
 	}
@@ -329,12 +330,10 @@ func (d *dialer) stopBy(ctx context.Context, end func()) {
 	switch d.stops++; {
 	case len(d.attempts) == 0:
 	case d.stops == 1:
-		d.cli.Note("no new calls; %s up, and waited for; interrupt again to hang up", are(len(d.attempts)))
+		d.cli.Note("no new calls; %s still up; interrupt again to hang up", fail.Are(len(d.attempts), "call"))
 	default:
 		d.cli.Note("hanging up %s", fail.Count(len(d.attempts), "call"))
 		d.hangUpAll(ctx)
 		d.endAt = time.Now().Add(hangupGrace)
 	}
 }
-
-func are(n int) string { return fail.Count(n, "call") + " " + plural(n, "is", "are") }

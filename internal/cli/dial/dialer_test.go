@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,7 +164,7 @@ func TestDialWithoutRights(t *testing.T) {
 			d := newDialer(r.Run, o, p, nil, out)
 			d.resume(nil, nil, []ami.Config{node})
 			err = d.run(t.Context(), []ami.Config{node})
-			runtest.Refused(t, err, fail.CodeLost, "no event told of it")
+			runtest.Refused(t, err, fail.CodeLost, "no event reported it")
 			if d.score.calls != 1 {
 				t.Errorf("%d calls were made", d.score.calls)
 			}
@@ -240,7 +241,7 @@ func TestDialInterrupted(t *testing.T) {
 				go func() {
 					for range signals {
 						time.Sleep(10 * time.Second)
-						if !d.interrupt(end) {
+						if !d.interrupt(syscall.SIGINT, end) {
 							t.Error("the signal was not taken")
 						}
 					}
@@ -277,7 +278,7 @@ func TestDialWhileItRestarts(t *testing.T) {
 			time.Sleep(800 * time.Millisecond)
 			_, _ = w.watcher.Do(context.Background(), ami.NewAction("Command", "Command", "core restart gracefully"))
 		}()
-		if err := w.dial(t.Context()); err != nil && !strings.Contains(err.Error(), "unknown outcome") {
+		if err := w.dial(t.Context()); err != nil && !strings.HasSuffix(err.Error(), " is unknown") {
 			t.Error(err)
 		}
 		w.judgeJournal(o, numbers, o.concurrency.Value)

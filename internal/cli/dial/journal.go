@@ -137,7 +137,7 @@ func wholeRows(path string, text []byte) ([]byte, error) {
 	whole := text[:bytes.LastIndexByte(text, '\n')+1]
 	head := []byte(strings.Join(journalHeader, ",") + "\n")
 	if !bytes.HasPrefix(whole, head) && (len(whole) > 0 || !bytes.HasPrefix(head, text)) {
-		return nil, fail.Usage("give a file that is not there yet, or the journal of an earlier dial", "--out: %s holds something else", path)
+		return nil, fail.Usage("give a new file, or the journal of an earlier dial", "--out: %s holds something else", path)
 	}
 	return whole, nil
 }

@@ -33,7 +33,7 @@ func newPlan(r *run.Run, o *options, l *list) (*plan, error) {
 	p.each(&p.options, p.fields, func(value *string) {
 		t, wrong := parseTemplate(*value)
 		if wrong != nil && err == nil {
-			err = fail.Usage("{column} stands for what a row has there, {{ for a {", "%q: %v", *value, wrong)
+			err = fail.Usage("{column} stands for the row's value in that column, {{ for a {", "%q: %v", *value, wrong)
 		}
 		for _, name := range t.columns {
 			if !slices.Contains(l.columns, name) && err == nil {

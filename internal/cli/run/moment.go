@@ -30,5 +30,5 @@ func ParseMoment(flag, s string, now time.Time) (time.Time, error) {
 	if d, err := flags.ParseDuration(s); err == nil {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, fail.Usage("such as 2026-11-23T12:00:00Z, 09:30 or 10m (ago)", "%s %q is no time", flag, s)
+	return time.Time{}, fail.Usage("such as 2026-11-23T12:00:00Z, 09:30 or 10m (ago)", "%s %q is not a time", flag, s)
 }

@@ -239,7 +239,7 @@ func (p *plan) listenAt(flag, addr string, hasUsers bool) (net.Listener, error) 
 			missing = append(missing, "--cert and --key")
 		}
 		if missing != nil {
-			return nil, fail.Usage("or listen at 127.0.0.1 and let a proxy with TLS in; docs/serve.md has an example",
+			return nil, fail.Usage("or listen on 127.0.0.1 behind a proxy with TLS; docs/serve.md has an example",
 				"--%s %s is open to other hosts, which needs %s", flag, addr, strings.Join(missing, " and "))
 		}
 	}

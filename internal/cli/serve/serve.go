@@ -22,16 +22,16 @@ const help = `Examples:
   amictl serve --http :8443 --users users.toml --cert pbx.pem --key pbx.key
   curl -N 127.0.0.1:8080/v1/events?event=Hangup
 
-Keeps one event session and one action session to each server, holds their state, and lets everybody else in by doors. --http
+Keeps one event session and one action session to each server, holds their state, and opens doors for everybody else. --http
 has metrics for Prometheus, the state, events and actions as JSON, and a wall board; --ami is an AMI server for clients that
 know nothing of amictl, one for each node. docs/serve.md describes them.
 
-Users and their rights stand in the configuration ([[users]]) or in the file of --users. Without users a door is open to this
-host alone, for reading alone. Beyond this host a door needs users, --cert and --key.
+Users and their rights are in the configuration ([[users]]) or in the file of --users. Without users a door is open to this
+host only, and only for reading. Beyond this host a door needs users, --cert and --key.
 
-A HUP reads the configuration, users and certificate again; clients who still have the right to stay do. INT or TERM takes no
-new clients, finishes what was accepted within --grace, and ends.
-Exits 2 if it cannot begin, or 3 if that may pass, such as an address that is taken; else it runs until a signal ends it.`
+SIGHUP reads the configuration, users and certificate again; clients that still have the right to stay do. SIGINT or SIGTERM
+refuses new clients, finishes what was accepted within --grace, and ends.
+Exits 2 if it cannot start, or 3 if that may pass, such as an address that is taken; otherwise it runs until a signal ends it.`
 
 // options are those of serve. What is not given is as the configuration says.
 type options struct {
@@ -59,7 +59,7 @@ func Command(r *run.Run) *cli.Command {
 			flags.Text("cert", "", "TLS certificate chain, a PEM `FILE`", &o.cert),
 			flags.Text("key", "", "its private key, a PEM `FILE`", &o.key),
 			flags.Text("require", "", "/readyz says 200 when `NUMBER` of nodes are ready, or all; 1 if absent", &o.require),
-			&cli.BoolFlag{Name: "endpoint-metrics", Usage: "have /metrics tell of each endpoint", Destination: &o.endpoints},
+			&cli.BoolFlag{Name: "endpoint-metrics", Usage: "include each endpoint in /metrics", Destination: &o.endpoints},
 			&cli.GenericFlag{Name: "grace", Usage: "`TIME` for actions in flight at the end; 10s if absent", Value: &o.grace},
 			flags.Choice("log", "", "`FORMAT` of the log on standard error: text or json", &o.log, "text", "json"),
 			flags.Text("pprof", "", "serve Go's profiles at the Unix `SOCKET`", &o.pprof),
@@ -120,7 +120,7 @@ func cannotListen(flag, addr string, err error) error {
 		err = op.Err
 	}
 	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL) {
-		return &fail.Error{Code: fail.CodeConnect, Message: fmt.Sprintf("--%s %s: %v", flag, addr, err), Hint: "choose another address, or end what is there"}
+		return &fail.Error{Code: fail.CodeConnect, Message: fmt.Sprintf("--%s %s: %v", flag, addr, err), Hint: "choose another address, or stop what listens there"}
 	}
-	return fail.Usage("choose another address, or end what is there", "--%s %s: %v", flag, addr, err)
+	return fail.Usage("choose another address, or stop what listens there", "--%s %s: %v", flag, addr, err)
 }

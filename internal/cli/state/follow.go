@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -56,9 +57,9 @@ func (f *follow) take(ch *state.Change) error {
 			objects.Moment(ch.Time, time.Now())+"  synced  "+output.Safe(ch.Node))
 	case state.OpReset:
 		clear(f.shown)
-		f.Run.Note("%d changes were dropped: what reads this output, or this host, was too slow; all there is follows anew", ch.Lost)
+		f.Run.Note("%s dropped: the reader of this output, or this host, was too slow; the current state follows", fail.Were(ch.Lost, "change"))
 		return f.mark(output.Record{{Key: "type", Value: "gap"}, {Key: "time", Value: ch.Time}, {Key: "reason", Value: "overflow"}, {Key: "dropped", Value: ch.Lost}},
-			fmt.Sprintf("%s  gap     %d changes were dropped", objects.Moment(ch.Time, time.Now()), ch.Lost))
+			fmt.Sprintf("%s  gap     %s dropped", objects.Moment(ch.Time, time.Now()), fail.Were(ch.Lost, "change")))
 	}
 	p := f.Part(ch.Object.Kind())
 	if ch.Object.Kind() == state.KindNode && f.marks {

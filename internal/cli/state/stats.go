@@ -41,7 +41,7 @@ func (o *options) checkStats(r *run.Run) error {
 	case !o.stats:
 		return nil
 	case len(o.parts) != 1 || o.parts[0] != "queues":
-		return fail.Usage("`amictl state queues --stats`", "--stats is of queues")
+		return fail.Usage("`amictl state queues --stats`", "--stats is for queues")
 	case o.level.Given && o.level.Value%time.Second != 0:
 		return fail.Usage("such as 20s", "--sl is in whole seconds, as Asterisk counts waits")
 	case len(o.from) > 0 && (o.follow || o.length.Given):

@@ -25,7 +25,7 @@ func (o *options) findBus(r *run.Run) (err error) {
 	const servers = "`-C NAME` chooses a context without a bus, and -n ami://user@host a server"
 	switch {
 	case r.HasTo:
-		return fail.Usage(servers, "an action behind `--` needs a server, and events come from the bus here")
+		return fail.Usage(servers, "an action after `--` needs a server, and events come from the bus here")
 	case o.require != "", o.All, o.Route != "", o.Yes, o.DryRun:
 		return fail.Usage(servers, "--require, --all, --route, --yes and --dry-run are for servers, and events come from the bus here")
 	case o.fromStart && o.since != "":

@@ -38,10 +38,10 @@ func newReplaySpan(o *options, now time.Time) (s replaySpan, err error) {
 		return s, err
 	}
 	if !s.until.IsZero() && !s.since.Before(s.until) {
-		return s, fail.Usage("--since is the earlier of the two", "between --since %s and --until %s there is no time", o.since, o.until)
+		return s, fail.Usage("--since is the earlier of the two", "--since %s is not before --until %s", o.since, o.until)
 	}
 	if len(o.from) == 0 && !s.until.IsZero() && !s.until.After(now) {
-		return s, fail.Usage("--for ends a tail after a while", "--until %s is over already", o.until)
+		return s, fail.Usage("--for ends a tail after a while", "--until %s has passed already", o.until)
 	}
 	if o.speed == "" {
 		return s, nil

@@ -157,7 +157,7 @@ func (m *Model) partsOf(t *table) []*objects.Part {
 
 // choose asks for the nodes to look at.
 func (m *Model) choose() Intent {
-	m.prompt = &prompt{label: "node (a name, * and ? allowed; empty: all): ", text: []rune(m.node), done: func(text string) error {
+	m.prompt = &prompt{label: "node (a name, * and ? are wildcards; empty: all): ", text: []rune(m.node), done: func(text string) error {
 		m.node = text
 		for _, t := range m.tables() {
 			t.sift(m)

@@ -235,7 +235,7 @@ func (c *client) recheck() {
 		c.user.CompareAndSwap(u, now)
 		return
 	}
-	c.log(slog.LevelWarn, "client cut off", slog.String("why", "the user is no more, or has another secret or no right to this node"), slog.String("user", u.Name()))
+	c.log(slog.LevelWarn, "client cut off", slog.String("why", "the user is gone, or has another secret or no right to this node"), slog.String("user", u.Name()))
 	c.close()
 }
 

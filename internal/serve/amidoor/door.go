@@ -125,7 +125,7 @@ func (d *Door) accept(ctx context.Context, l net.Listener, serve func(*client)) 
 				serve(c)
 			}
 		case ctx.Err() == nil && passing(err):
-			d.up.Log.Warn("no client can be taken for now", slog.String("door", doorName), slog.Any("error", err))
+			d.up.Log.Warn("no client can be accepted for now", slog.String("door", doorName), slog.Any("error", err))
 			select {
 			case <-time.After(acceptPause):
 			case <-ctx.Done():

@@ -15,7 +15,7 @@ func TestWithoutUsers(t *testing.T) {
 	f := open(t, setup{})
 	for _, q := range []try{
 		{path: "/healthz", want: "ok"},
-		{path: "/readyz", want: "1 of 1 nodes are ready"},
+		{path: "/readyz", want: "1 of 1 nodes ready"},
 		{path: "/metrics", want: "amictl_nodes_ready 1"},
 		{path: "/v1/nodes", want: `"node":"pbx1","ready":true,"events":"ready","actions":"ready"`},
 		{path: "/v1/state", want: `"type":"queue"`},

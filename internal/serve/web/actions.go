@@ -62,9 +62,9 @@ func (p *poster) one() error {
 	if err != nil { // the deadline stays: the server does not wait for the rest either
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return newFailure(http.StatusRequestEntityTooLarge, codeInput, "many actions are sent as application/x-ndjson, one a line", "the body is over the limit of an action")
+			return newFailure(http.StatusRequestEntityTooLarge, codeInput, "many actions are sent as application/x-ndjson, one per line", "the body is over the limit of an action")
 		}
-		return badAction(actionline.Form, "the body did not come whole")
+		return badAction(actionline.Form, "the body is incomplete")
 	}
 	_ = conn.SetReadDeadline(time.Time{})
 	user := p.seat.user() // who has gone while the body came does nothing any more

@@ -72,7 +72,7 @@ func (d *door) checkHost(r *http.Request) *failure {
 	case !loopback.Host(hostOf(r.Host)):
 		return denied("the Host %.100q is not this host's own, and there are no users", r.Host)
 	case passedOn(r) || !clientOf(r).IsLoopback():
-		return denied("there are no users, so that nobody from another host may ask")
+		return denied("there are no users, so nobody from another host may ask")
 	}
 	return nil
 }

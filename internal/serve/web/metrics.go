@@ -61,7 +61,7 @@ func (l scrapeLog) Println(v ...any) { l.d.up.Log.Error("metrics", "error", v) }
 
 // doings are the daemon's own figures.
 func (d *door) doings() []metrics.Family {
-	actions := metrics.Family{Name: "amictl_actions_total", Kind: metrics.Counter, Help: "Clients' actions by door and what they came to; logins and requests that were refused are denied.", Labels: []string{"door", "result"}}
+	actions := metrics.Family{Name: "amictl_actions_total", Kind: metrics.Counter, Help: "Clients' actions by door and result; logins and requests that were refused are denied.", Labels: []string{"door", "result"}}
 	for of, n := range d.up.Counts() {
 		actions.Add(float64(n), of.Door, of.Result)
 	}

@@ -44,7 +44,7 @@ func (e *encoder) record(r output.Record) []byte {
 // checkWhere refuses a condition about what none of the parts has.
 func checkWhere(where *ami.Where, asked []*objects.Part) *failure {
 	if field, _ := objects.Unknown(where, asked); field != "" {
-		return badRequest("the objects themselves show their keys", "nothing that is asked for has a key %.50q", field)
+		return badRequest("the objects themselves show their keys", "no part that is asked for has a key %.50q", field)
 	}
 	return nil
 }

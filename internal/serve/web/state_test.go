@@ -149,10 +149,10 @@ func TestReadiness(t *testing.T) {
 	t.Parallel()
 	for require, status := range map[int]int{1: 200, 2: 503, RequireAll: 503} {
 		f := open(t, setup{nodes: 2, options: Options{Require: require}})
-		f.ask(try{path: "/readyz", want: "2 of 2 nodes are ready"})
+		f.ask(try{path: "/readyz", want: "2 of 2 nodes ready"})
 		f.servers[0].SetDown(true)
 		f.eventually("one is away", func() bool { return f.up.Readiness().Ready == 1 })
-		f.ask(try{path: "/readyz", status: status, want: "1 of 2 nodes are ready"})
+		f.ask(try{path: "/readyz", status: status, want: "1 of 2 nodes ready"})
 		f.ask(try{path: "/healthz"})
 		f.servers[0].SetDown(false)
 	}
