@@ -192,7 +192,7 @@ func lacking(n *state.Node, parts []*objects.Part) (notes []string) {
 func checkWhere(where *ami.Where, parts []*objects.Part) error {
 	if field, keys := objects.Unknown(where, parts); field != "" {
 		return fail.Usage(fail.NearHint(field, keys, "-o jsonl shows the keys, and `amictl schema` describes them"),
-			"nothing that is asked for has a key %s", field)
+			"no part that is asked for has a key %s", field)
 	}
 	return nil
 }
