@@ -84,7 +84,7 @@ func TestTailTellsOfOtherPackets(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		"counted": {nil, "", "1 packet was neither an event nor an answer; --packets shows it"},
+		"counted": {nil, "", "1 packet was neither event nor answer; --packets shows such packets"},
 		"shown":   {[]string{"--packets"}, `"type":"packet"`, ""},
 		"stats":   {[]string{"--packets", "--stats"}, `"event":"(packet)","count":1`, ""},
 	} {

@@ -22,7 +22,7 @@ func (p *process) atTerminal(answers []string, args ...string) (c *running, show
 	p.t.Helper()
 	person, tty := terminal(p.t)
 	c = p.prepare(strings.Join(args, " "))
-	c.Env = []string{"HOME=" + p.home, "PATH=" + os.Getenv("PATH")}
+	c.Env = []string{"HOME=" + p.home, "PATH=" + os.Getenv("PATH"), "EDITOR=" + os.Getenv("EDITOR")}
 	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
 	if err := c.Start(); err != nil {
@@ -91,6 +91,17 @@ func TestSecretCommandsAskOnTheTerminal(t *testing.T) {
 			t.Errorf("%s: what was typed is shown: %q", name, shown)
 		}
 		noChildren(t, name, c.Process.Pid)
+	}
+}
+
+// A ^C in an editor is the editor's: what is typed afterwards is stored.
+func TestInterruptInAnEditor(t *testing.T) {
+	p := newProcess(t)
+	t.Setenv("EDITOR", "sh "+p.file("editor", `trap : INT; printf 'Passphrase: '; sleep 1; sleep 1; echo '# more' >>"$1"`))
+	config := p.file(".config/amictl/config.toml", "# all\n")
+	c, shown, _ := p.atTerminal([]string{"\x03"}, "context", "edit")
+	if text, err := os.ReadFile(config); err != nil || string(text) != "# all\n# more\n" || c.ProcessState.ExitCode() != fail.ExitOK {
+		t.Errorf("it ended with %v, and left %q (%v): %s", c.ProcessState, text, err, shown)
 	}
 }
 

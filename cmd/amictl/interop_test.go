@@ -56,24 +56,69 @@ application = "Wait"
 data = "1"
 `
 
+// A labServer is a real Asterisk, and the folder in which amictl is run against it.
+type labServer struct {
+	t       *testing.T
+	version string
+	home    string
+}
+
+func realServer(t *testing.T, version string) *labServer {
+	t.Helper()
+	l := &labServer{t, version, t.TempDir()}
+	if l.env("ADDR") == "" {
+		skip.Loudly(t, "no real Asterisk "+version+": scripts/interop starts one")
+	}
+	return l
+}
+
+func (l *labServer) env(name string) string { return os.Getenv("AMICTL_LAB_" + l.version + "_" + name) }
+
+// write writes a file of the folder.
+func (l *labServer) write(name, text string) string {
+	l.t.Helper()
+	path := filepath.Join(l.home, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	return path
+}
+
+// command is `amictl ARGS` as a user of the server.
+func (l *labServer) command(user, args string) *exec.Cmd {
+	l.t.Helper()
+	c := exec.CommandContext(l.t.Context(), "amictl", strings.Fields(args)...) //nolint:gosec // the test's own
+	c.Dir = l.home
+	c.Env = []string{
+		"HOME=" + l.home, "AMICTL_NODE=ami://" + user + "@" + l.env("ADDR"),
+		"AMICTL_SECRET_FILE=" + l.write(user+".secret", l.env("SECRET_"+strings.ToUpper(user))+"\n"),
+	}
+	return c
+}
+
+// run runs it to its end.
+func (l *labServer) run(user, args string) (stdout, stderr string, status int) {
+	l.t.Helper()
+	c := l.command(user, args)
+	var out, complaints bytes.Buffer
+	c.Stdout, c.Stderr = &out, &complaints
+	if err := c.Run(); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			l.t.Fatal(err)
+		}
+		status = exit.ExitCode()
+	}
+	return out.String(), complaints.String(), status
+}
+
 // Exit statuses and output against the real thing: the dialplan and the users are those of scripts/lab/etc.
 func TestInteropCommandLine(t *testing.T) {
 	for _, version := range []string{"22", "16"} {
 		t.Run("asterisk "+version, func(t *testing.T) {
-			env := func(name string) string { return os.Getenv("AMICTL_LAB_" + version + "_" + name) }
-			if env("ADDR") == "" {
-				skip.Loudly(t, "no real Asterisk "+version+": scripts/interop starts one")
-			}
-			home := t.TempDir()
-			write := func(name, text string) string {
-				path := filepath.Join(home, name)
-				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				return path
-			}
-			write("smoke.toml", interopProfile)
-			write("monitor.toml", interopMonitor)
+			l := realServer(t, version)
+			l.write("smoke.toml", interopProfile)
+			l.write("monitor.toml", interopMonitor)
 			for _, tt := range []struct {
 				user, args string
 				status     int
@@ -107,25 +152,10 @@ func TestInteropCommandLine(t *testing.T) {
 				{"admin", "send QueueStatus -o none --min-items 1", fail.ExitOK, `^$`},
 				{"admin", "send QueueStatus -o none --min-items 10000", fail.ExitFailed, `^$`},
 			} {
-				c := exec.CommandContext(t.Context(), "amictl", strings.Fields(tt.args)...) //nolint:gosec // the test's own
-				c.Dir = home
-				c.Env = []string{
-					"HOME=" + home, "AMICTL_NODE=ami://" + tt.user + "@" + env("ADDR"),
-					"AMICTL_SECRET_FILE=" + write(tt.user+".secret", env("SECRET_"+strings.ToUpper(tt.user))+"\n"),
-				}
-				var stdout, stderr bytes.Buffer
-				c.Stdout, c.Stderr = &stdout, &stderr
-				status := 0
-				if err := c.Run(); err != nil {
-					var exit *exec.ExitError
-					if !errors.As(err, &exit) {
-						t.Fatal(err)
-					}
-					status = exit.ExitCode()
-				}
-				if status != tt.status || !regexp.MustCompile(tt.stdout).Match(stdout.Bytes()) {
+				stdout, stderr, status := l.run(tt.user, tt.args)
+				if status != tt.status || !regexp.MustCompile(tt.stdout).MatchString(stdout) {
 					t.Errorf("%s: amictl %s: status %d, want %d; it printed %q, want %s\n%s",
-						tt.user, tt.args, status, tt.status, stdout.String(), tt.stdout, stderr.String())
+						tt.user, tt.args, status, tt.status, stdout, tt.stdout, stderr)
 				}
 			}
 		})

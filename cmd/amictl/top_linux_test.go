@@ -30,10 +30,10 @@ func (s *screenful) has(text string) bool {
 	return bytes.Contains(s.text.Bytes(), []byte(text))
 }
 
-// Whatever ends a top, the terminal is as it was: its modes, its screen, its cursor. Without a terminal it begins nothing.
+// Whatever ends a top, or a health --watch, the terminal is as it was: its modes, its screen, its cursor. Without a terminal it begins nothing.
 func TestTopLeavesTheTerminal(t *testing.T) {
 	unignored(t)
-	p := newProcess(t)
+	p := newProcess(t, "Slow")
 	for name, end := range map[string]func(c *os.Process, person *os.File){
 		"q":    func(_ *os.Process, person *os.File) { _, _ = person.WriteString("q") },
 		"^C":   func(_ *os.Process, person *os.File) { _, _ = person.WriteString("\x03") },
@@ -43,43 +43,52 @@ func TestTopLeavesTheTerminal(t *testing.T) {
 		"QUIT": func(c *os.Process, _ *os.File) { _ = c.Signal(syscall.SIGQUIT) },
 		"ABRT": func(c *os.Process, _ *os.File) { _ = c.Signal(syscall.SIGABRT) },
 	} {
-		person, tty, err := openTerminal(80)
-		if err != nil {
-			t.Fatal(err)
+		leavesTerminal(t, p, name, "0 calls", end, "top")
+		if name != "q" {
+			leavesTerminal(t, p, name, "1 of 1 node ready", end, "health", "--watch")
 		}
-		before, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := p.command("amictl", "top")
-		c.Env = append(c.Env, "TERM=xterm-256color")
-		c.Stdin, c.Stdout, c.Stderr = tty, tty, nil
-		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		var seen screenful
-		go func() { _, _ = io.Copy(&seen, person) }()
-		for deadline := time.Now().Add(20 * time.Second); !seen.has("0 calls"); time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: it shows %q", name, seen.text.String())
-			}
-		}
-		end(c.Process, person)
-		_ = c.Wait()
-		for deadline := time.Now().Add(10 * time.Second); !seen.has("\x1b[?1049l"); time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: the screen is not what it was", name)
-			}
-		}
-		if after, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS); err != nil || *after != *before {
-			t.Errorf("%s: the modes are %+v, were %+v (%v)", name, after, before, err)
-		}
-		_, _ = tty.Close(), person.Close()
 	}
 	c := p.command("amictl", "top")
 	out, err := c.CombinedOutput()
 	if c.ProcessState.ExitCode() != 2 || !bytes.Contains(out, []byte("top is for a terminal")) {
 		t.Errorf("without a terminal it ended with %v: %s", err, out)
 	}
+}
+
+// leavesTerminal runs a command on a terminal until it shows a sign, ends it, and sees that the terminal is as it was.
+func leavesTerminal(t *testing.T, p *process, name, sign string, end func(c *os.Process, person *os.File), args ...string) {
+	t.Helper()
+	person, tty, err := openTerminal(80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := p.command(append([]string{"amictl"}, args...)...)
+	c.Env = append(c.Env, "TERM=xterm-256color")
+	c.Stdin, c.Stdout, c.Stderr = tty, tty, nil
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var seen screenful
+	go func() { _, _ = io.Copy(&seen, person) }()
+	for deadline := time.Now().Add(20 * time.Second); !seen.has(sign); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: it shows %q", name, seen.text.String())
+		}
+	}
+	end(c.Process, person)
+	_ = c.Wait()
+	for deadline := time.Now().Add(10 * time.Second); !seen.has("\x1b[?1049l"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: the screen is not what it was", name)
+		}
+	}
+	if after, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS); err != nil || *after != *before {
+		t.Errorf("%s: the modes are %+v, were %+v (%v)", name, after, before, err)
+	}
+	_, _ = tty.Close(), person.Close()
 }

@@ -185,7 +185,7 @@ func TestAPauseIsSurvived(t *testing.T) {
 	if err := json.Unmarshal(l.out.Bytes(), &res); err != nil {
 		t.Fatalf("%v: %s", err, l.errs.String())
 	}
-	if !strings.Contains(strings.Join(res.Notes, " "), "was not heard for 1.") || len(res.Nodes) != 2 || res.Ended != "interrupted" {
+	if !strings.Contains(strings.Join(res.Notes, " "), "was not heard from for 1.") || len(res.Nodes) != 2 || res.Ended != "interrupted" {
 		t.Errorf("notes %q, %d nodes, ended by %q: %v", res.Notes, len(res.Nodes), res.Ended, res.Reasons)
 	}
 	if n := l.channels(); n != 0 {

@@ -230,7 +230,7 @@ func (r *run) reconcile() Ledger {
 		l.Differences = append(l.Differences, "the simulator's books: "+simErr.Error())
 	}
 	if flying > 0 {
-		l.Differences = append(l.Differences, fmt.Sprintf("%d actions had not ended when their timeout was over", flying))
+		l.Differences = append(l.Differences, fmt.Sprintf("actions that had not ended when their timeout had passed: %d", flying))
 	}
 	r.reconcileEvents(&l)
 	return l
@@ -248,10 +248,10 @@ func (r *run) reconcileEvents(l *Ledger) {
 	}
 	e := r.tap.result(0)
 	if e.Missing > 0 {
-		l.Differences = append(l.Differences, fmt.Sprintf("%d numbered events are missing without a mark", e.Missing))
+		l.Differences = append(l.Differences, fmt.Sprintf("numbered events that are missing without a mark: %d", e.Missing))
 	}
 	if e.Disorder > 0 {
-		l.Differences = append(l.Differences, fmt.Sprintf("%d numbered events came out of order", e.Disorder))
+		l.Differences = append(l.Differences, fmt.Sprintf("numbered events that came out of order: %d", e.Disorder))
 	}
 }
 

@@ -28,7 +28,7 @@ func ParseBytes(s string) (Bytes, error) {
 		}
 		v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 		if err != nil || v < 0 || math.IsNaN(v) || v*u.size >= 1<<63 {
-			return 0, fmt.Errorf("bench: %q is no size", s)
+			return 0, fmt.Errorf("bench: %q is not a size", s)
 		}
 		return Bytes(v * u.size), nil
 	}

@@ -145,7 +145,7 @@ func parseMix(s string) (*Mix, error) {
 		name = strings.ToLower(strings.TrimSpace(name))
 		k, ok := known[name]
 		if !ok {
-			return nil, &MixError{entry, "is no known action; known are " + strings.Join(knownActions(), ", ") +
+			return nil, &MixError{entry, "is not a known action; known are " + strings.Join(knownActions(), ", ") +
 				"; others go into a JSON file"}
 		}
 		k.Name, k.Weight = name, 1
@@ -222,7 +222,7 @@ func readFields(raw json.RawMessage) ([]header, error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("has fields that are no object")
+		return nil, errors.New("has fields that are not an object")
 	}
 	var out []header
 	for dec.More() {
@@ -241,7 +241,7 @@ func readFields(raw json.RawMessage) ([]header, error) {
 		for _, v := range values {
 			s, ok := v.(string)
 			if !ok {
-				return nil, fmt.Errorf("has a field %v that is no string", key)
+				return nil, fmt.Errorf("has a field %v that is not a string", key)
 			}
 			t, err := parseTemplate(key.(string), s)
 			if err != nil {

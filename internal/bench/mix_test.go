@@ -18,12 +18,12 @@ func TestParseMix(t *testing.T) {
 	}{
 		{in: "ping=8,corestatus=1,command=1", want: []string{"ping Ping 8", "corestatus CoreStatus 1", "command Command 1"}},
 		{in: " Ping , command=3", want: []string{"ping Ping 1", "command Command 3"}},
-		{in: "pign=8", err: `"pign=8" is no known action`},
+		{in: "pign=8", err: `"pign=8" is not a known action`},
 		{in: "ping=0", err: "whole weight"},
 		{in: "ping=1.5", err: "whole weight"},
 		{in: "ping=-1", err: "whole weight"},
 		{in: "ping,ping=2", err: "named twice"},
-		{in: "", err: "no known action"},
+		{in: "", err: "not a known action"},
 	} {
 		m, err := parseMix(tt.in)
 		if tt.err != "" {
@@ -83,8 +83,8 @@ func TestReadMixRefuses(t *testing.T) {
 		`[{"action":"Ping","wieght":2}]`:       "wieght",
 		`[{"weight":2}]`:                       "no action",
 		`[{"action":"Ping","weight":0}]`:       "weight from 1",
-		`[{"action":"Ping","fields":{"A":1}}]`: "no string",
-		`[{"action":"Ping","fields":["A"]}]`:   "no object",
+		`[{"action":"Ping","fields":{"A":1}}]`: "not a string",
+		`[{"action":"Ping","fields":["A"]}]`:   "not an object",
 		`[{"action":"Ping","fields":{"A":"{{.Nod}}"}}]`:    "{{.Nod}}",
 		`[{"action":"Ping","fields":{"A":"{{.N"}}]`:        "no }}",
 		`[{"action":"Ping","timeout":"-1s"}]`:              "negative",

@@ -254,7 +254,7 @@ type Interval struct {
 	Ended      uint64  `json:"ended"`
 	Failed     uint64  `json:"failed"`
 	Rate       float64 `json:"rate"`
-	P50        int64   `json:"p50_us,omitempty"`
+	P50        int64   `json:"p50_us,omitempty"` // as Pooled says
 	P99        int64   `json:"p99_us,omitempty"`
 	Max        int64   `json:"max_us,omitempty"`
 	ServiceP50 int64   `json:"service_p50_us,omitempty"`

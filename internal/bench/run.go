@@ -51,6 +51,7 @@ type run struct {
 
 	unready   string // how many sessions were not ready at the start
 	intervals []Interval
+	pooled    Pooled        // percentiles of the stretches
 	ended     string        // why the run ended early
 	cut       time.Duration // and when
 	aborting  *Aborting
@@ -353,9 +354,7 @@ func (r *run) interval(last *time.Duration) {
 	*last = now
 	v.Sent, v.Ended, v.Failed = sum.sent, sum.ended, sum.failed
 	v.Rate = float64(sum.answered) / length.Seconds()
-	response, service := sum.response.Summary(), sum.service.Summary()
-	v.P50, v.P99, v.Max = response.P50, response.P99, response.Max
-	v.ServiceP50, v.ServiceP99 = service.P50, service.P99
+	r.pooled.Sum(&v, sum.response, sum.service)
 	v.Ready = r.ready()
 	if r.schedule != nil {
 		v.Target = r.schedule.RateAt(now-r.warm-length/2) * r.Part.fraction(&r.Config)

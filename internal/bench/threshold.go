@@ -130,7 +130,7 @@ func (t *Threshold) parseValue(s string, unit metricUnit) error {
 	if number, ok := strings.CutSuffix(s, "%"); ok {
 		v, err := parseNumber(strings.TrimSpace(number))
 		if err != nil {
-			return &ThresholdError{t.Text, fmt.Sprintf("%q is no percentage", s), ""}
+			return &ThresholdError{t.Text, fmt.Sprintf("%q is not a percentage", s), ""}
 		}
 		t.Value = v
 		switch {
@@ -168,7 +168,7 @@ func (t *Threshold) parseValue(s string, unit metricUnit) error {
 		hint = "it needs a number"
 	}
 	if err != nil {
-		return &ThresholdError{t.Text, fmt.Sprintf("%q is no value for %s", s, t.Metric), hint}
+		return &ThresholdError{t.Text, fmt.Sprintf("%q is not a value for %s", s, t.Metric), hint}
 	}
 	return nil
 }

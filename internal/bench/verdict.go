@@ -51,7 +51,7 @@ func (r *Result) Decide(thresholds []Threshold) {
 		case j.Failed:
 			r.Because(Fail, j.Threshold+": "+j.Value)
 		case j.Absent:
-			r.Because(Invalid, j.Threshold+": was not measured, or by too few samples")
+			r.Because(Invalid, j.Threshold+": was not measured, or has too few samples")
 		}
 	}
 	if r.Config.MaxMemory > 0 && r.Memory != nil && r.Memory.PeakRSS > r.Config.MaxMemory {
@@ -64,7 +64,7 @@ func (r *Result) Decide(thresholds []Threshold) {
 		r.Because(Invalid, "the ledgers differ: "+strings.Join(r.Ledger.Differences, "; "))
 	}
 	if c := r.Calls; c != nil && c.Left > 0 {
-		r.Because(Fail, fmt.Sprintf("%d channels of ours were left", c.Left))
+		r.Because(Fail, fmt.Sprintf("channels of ours that were left: %d", c.Left))
 	}
 	if why := r.nothing(); why != "" {
 		r.Because(Invalid, why)

@@ -56,20 +56,20 @@ func NewCaller(conn *nats.Conn, cluster, user string, timeout time.Duration) (*C
 }
 
 // refused ends the requests that the bus has refused, and reports whether there were any. Without its inbox a caller is of no use.
-func (c *Caller) refused(why *RefusedError) (any bool) {
+func (c *Caller) refused(why *RefusedError) (found bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if strings.Contains(why.What, c.inbox) {
-		c.broken, any = why, true
+		c.broken, found = why, true
 	}
 	for token, p := range c.pending {
 		if c.broken != nil || strings.Contains(why.What, `"`+p.subject+`"`) {
 			p.refused <- why
 			delete(c.pending, token)
-			any = true
+			found = true
 		}
 	}
-	return any
+	return found
 }
 
 // take hands a part of an answer to who waits for it.

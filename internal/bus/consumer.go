@@ -69,7 +69,7 @@ func Read(ctx context.Context, conn *nats.Conn, o ReadOptions) (*Consumer, error
 	if err != nil {
 		return nil, err
 	}
-	reading, stop := context.WithCancel(context.WithoutCancel(ctx)) //nolint:govet // another end
+	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c := &Consumer{source: s, came: make(chan jetstream.Msg, ahead), stop: stop, reader: batch.NewReader(), places: make(map[string]place), read: make(map[string]uint64)}
 	c.gone.Go(func() { c.fetch(reading) })
 	return c, nil

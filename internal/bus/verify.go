@@ -107,14 +107,14 @@ func (n *nodeCheck) take(r batch.Record) {
 	case r.Owner != nil:
 		l.Owners++
 		if r.Owner.Epoch <= n.epoch {
-			n.fault("owner %s of epoch %d comes behind epoch %d", r.Owner.Bridge, r.Owner.Epoch, n.epoch)
+			n.fault("owner %s of epoch %d comes after epoch %d", r.Owner.Bridge, r.Owner.Epoch, n.epoch)
 		}
 		n.epoch, n.session, n.seq = r.Owner.Epoch, 0, 0 // his sessions are his own
 	case r.Event.Gap != nil:
 		l.Gaps++
 		l.Dropped += r.Event.Gap.Dropped
 		if r.Event.Gap.Reason == gapExpired {
-			n.fault("batches are missing behind packet %d of session %d", n.seq, n.session)
+			n.fault("batches are missing after packet %d of session %d", n.seq, n.session)
 		}
 	default:
 		l.Packets++
@@ -122,11 +122,11 @@ func (n *nodeCheck) take(r batch.Record) {
 		switch {
 		case ev.Session != n.session:
 			if ev.Session < n.session {
-				n.fault("session %d comes behind session %d", ev.Session, n.session)
+				n.fault("session %d comes after session %d", ev.Session, n.session)
 			}
 			l.Sessions++
 		case ev.Seq <= n.seq:
-			n.fault("packet %d comes behind packet %d of session %d", ev.Seq, n.seq, n.session)
+			n.fault("packet %d comes after packet %d of session %d", ev.Seq, n.seq, n.session)
 		}
 		n.session, n.seq = ev.Session, ev.Seq
 	}

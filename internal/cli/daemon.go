@@ -6,16 +6,16 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 )
 
-// InDaemon are the subcommands that amictld alone has, by name and what they do. What they link would cost each start of
+// inDaemon are the subcommands that amictld alone has, by name and what they do. What they link would cost each start of
 // amictl milliseconds and megabytes, so there they stand for amictld, which is the same command line with all of them.
-var InDaemon = []struct{ Name, Usage string }{
+var inDaemon = []struct{ Name, Usage string }{
 	{"serve", "keep one session to each server, and serve metrics, state, events and actions"},
 	{"bus", "inspect a cluster's events on NATS"},
 }
 
 // StandIns are the subcommands of amictld as amictl has them: each runs amictld.
 func StandIns() (all []Subcommand) {
-	for _, c := range InDaemon {
+	for _, c := range inDaemon {
 		all = append(all, func(r *run.Run) *cli.Command {
 			return r.Tell(&cli.Command{Name: c.Name, Usage: c.Usage}, run.About{Daemon: true})
 		})

@@ -256,7 +256,7 @@ func reference(root *cli.Command) []byte {
 	for _, e := range exitStatuses {
 		fmt.Fprintf(&b, "| %s | %s |\n", e.status, e.meaning)
 	}
-	b.WriteString("\n## Environment\n\nA flag wins over the environment, that over the context, that over the file, that over the default.\n\n| variable | what |\n|---|---|\n")
+	b.WriteString("\n## Environment\n\nA flag takes precedence; then come the environment, the context, the file and the default.\n\n| variable | what |\n|---|---|\n")
 	for _, e := range environment {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", e.name, e.About)
 	}

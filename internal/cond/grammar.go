@@ -6,9 +6,9 @@ const Grammar = `A CONDITION is FIELD OP VALUE. && and || join several, && first
 FIELD is a header, in upper or lower case; * is any header, node the server's name and event the event's.
 OP is = or != (equal), =~ or !~ (matches a regular expression in RE2's syntax, (?i) for any case), < <= > or >=
 (numbers and times compare, such as 10, -1.5, 00:01:30 or 10m), or IN (VALUE,VALUE).
-VALUE ends at && or || with spaces around, or at the ) of a group. Quotes hold what has these in it, as in
+VALUE ends at && or || with spaces around it, or at the ) of a group. Put one that contains these in quotes, as in
 Text="a && \"b\"".
-A header that is absent meets != and !~ only. Of one that repeats, any value may meet the others.`
+An absent header meets only != and !~. If a header repeats, any of its values may meet the other operators.`
 
 // Globs tells the patterns for names of nodes, events and actions.
-const Globs = `In names * is any text, ? one character and [a-c] one of several; upper and lower case are the same.`
+const Globs = `In names * is any text, ? one character and [a-c] one of several; case does not matter.`

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+
+	"github.com/apntalk/amictl/internal/pattern"
 )
 
 // A Filter is one event filter of a session.
@@ -144,9 +146,9 @@ func (f *Filter) criteria(s string) bool {
 }
 
 // Regexp compiles an extended regular expression as regcomp does with REG_EXTENDED alone: to it a text is one line, whose
-// line ends are bytes as others.
+// line ends are bytes as others. One that repeats too much is refused.
 func Regexp(expr string) (*regexp.Regexp, error) {
-	parsed, err := syntax.Parse(expr, syntax.OneLine|syntax.DotNL)
+	parsed, err := pattern.Parse(expr, syntax.OneLine|syntax.DotNL)
 	if err != nil {
 		return nil, err
 	}

@@ -7,10 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/apntalk/amictl/internal/filelock"
 )
 
 // Options say what a server offers.
@@ -27,7 +31,10 @@ const (
 )
 
 // A Server is one that runs.
-type Server struct{ server *server.Server }
+type Server struct {
+	server *server.Server
+	lock   *os.File // of its folder
+}
 
 // Start starts a server, and returns when it takes clients.
 func Start(o Options) (*Server, error) {
@@ -52,16 +59,37 @@ func Start(o Options) (*Server, error) {
 	if port == 0 {
 		s.Port = server.RANDOM_PORT
 	}
-	own, err := server.NewServer(s)
+	lock, err := lockFolder(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	own.Start()
-	if !own.ReadyForConnections(readyTime) {
+	own, err := server.NewServer(s)
+	if err == nil {
+		own.Start()
+		if own.ReadyForConnections(readyTime) {
+			return &Server{own, lock}, nil
+		}
 		own.Shutdown()
-		return nil, errors.New("the NATS server does not take clients; its port may be taken")
+		err = errors.New("the NATS server does not take clients; its port may be taken")
 	}
-	return &Server{own}, nil
+	_ = lock.Close()
+	return nil, err
+}
+
+// lockFolder keeps two servers from one folder: JetStream itself does not look. Without a folder there is nothing to lock.
+func lockFolder(dir string) (*os.File, error) {
+	if dir == "" {
+		return nil, nil //nolint:nilnil // a nil file closes as well
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := filelock.Try(f); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("another server uses %s: %w", dir, err)
+	}
+	return f, nil
 }
 
 // URL is where clients find it.
@@ -74,4 +102,5 @@ func (s *Server) Addr() string { return s.server.Addr().String() }
 func (s *Server) Close() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
+	_ = s.lock.Close()
 }

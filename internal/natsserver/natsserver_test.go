@@ -6,10 +6,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/apntalk/amictl/internal/filelock"
 )
 
 func TestStart(t *testing.T) {
-	s, err := Start(Options{Dir: t.TempDir(), Token: "a token"})
+	dir := t.TempDir()
+	s, err := Start(Options{Dir: dir, Token: "a token"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,6 +31,9 @@ func TestStart(t *testing.T) {
 	}
 	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}}); err != nil {
 		t.Error(err)
+	}
+	if _, err := Start(Options{Dir: dir}); !errors.Is(err, filelock.ErrLocked) {
+		t.Errorf("two servers have one folder: %v", err)
 	}
 	if _, err := Start(Options{Addr: "127.0.0.1"}); err == nil {
 		t.Error("no port is a port")

@@ -168,7 +168,7 @@ func (o *Outcomes) check(n int) error {
 	low, high := 0.0, 0.0
 	for _, w := range o.counts() {
 		if w.isText {
-			return fmt.Errorf("%s is no number of actions", w)
+			return fmt.Errorf("%s is not a number of actions", w)
 		}
 		low += max(w.min, 0)
 		high += w.max

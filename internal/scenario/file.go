@@ -206,11 +206,11 @@ func Load(path string) (*Scenario, error) {
 // Parse reads and checks a scenario. Its errors name the place.
 func Parse(name, text string) (*Scenario, error) {
 	s := &Scenario{Name: name}
-	meta, err := tomlfile.Decode(text, s)
+	unknown, err := tomlfile.Decode(text, s)
 	if err != nil {
 		return nil, fmt.Errorf("scenario %s: %s", name, tomlfile.Explain(err))
 	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
+	if len(unknown) > 0 {
 		return nil, fmt.Errorf("scenario %s: unknown key %s", name, unknown[0])
 	}
 	if err := s.check(); err != nil {

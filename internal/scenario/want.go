@@ -59,7 +59,7 @@ func (w *Want) parse(s string) error {
 		w.isText, w.text = true, s
 		return nil
 	}
-	return fmt.Errorf("%q is no range: write 3..5, >=3 or <=5, with a number or a duration", s)
+	return fmt.Errorf("%q is not a range: write 3..5, >=3 or <=5, with a number or a duration", s)
 }
 
 func number(s string) (float64, bool) {

@@ -106,7 +106,7 @@ func (w *watcher) take(ev *ami.Event) {
 	w.lag[ev.Node] = max(w.lag[ev.Node], time.Since(ev.Received))
 	at, last := place{ev.Session, ev.Seq}, w.places[ev.Node]
 	if at.session < last.session || at.session == last.session && at.seq <= last.seq {
-		w.complain("%s: %v came behind %v", ev.Node, at, last)
+		w.complain("%s: %v came after %v", ev.Node, at, last)
 	}
 	w.places[ev.Node] = at
 	n, err := strconv.ParseUint(ev.Get("Num"), 10, 64)

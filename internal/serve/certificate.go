@@ -14,16 +14,17 @@ type Certificate struct {
 // LoadCertificate reads a certificate chain and its key from PEM files.
 func LoadCertificate(cert, key string) (*Certificate, error) {
 	c := &Certificate{cert: cert, key: key}
-	return c, c.Reload()
+	show, err := c.Read()
+	if err == nil {
+		show()
+	}
+	return c, err
 }
 
-// Reload reads the files again; after an error the certificate stays what it was.
-func (c *Certificate) Reload() error {
+// Read reads the files again. show has new connections get what they hold; until then the certificate stays what it was.
+func (c *Certificate) Read() (show func(), err error) {
 	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
-	if err == nil {
-		c.current.Store(&pair)
-	}
-	return err
+	return func() { c.current.Store(&pair) }, err
 }
 
 // TLS is the configuration of a listener that shows the certificate.

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+
+	"github.com/apntalk/amictl/internal/serve/users"
 )
 
 // Bounds of the connections of an HTTP door, idle ones included. What is being answered has a lower bound of its own, which is
@@ -19,12 +21,12 @@ type crowd struct {
 	most, mostFrom int
 
 	mu   sync.Mutex // guards what follows
-	in   map[net.Conn]netip.Addr
-	from map[netip.Addr]int
+	in   map[net.Conn]netip.Prefix
+	from map[netip.Prefix]int
 }
 
 func newCrowd(most, mostFrom int) *crowd {
-	return &crowd{most: most, mostFrom: mostFrom, in: make(map[net.Conn]netip.Addr), from: make(map[netip.Addr]int)}
+	return &crowd{most: most, mostFrom: mostFrom, in: make(map[net.Conn]netip.Prefix), from: make(map[netip.Prefix]int)}
 }
 
 // watch is a server's ConnState: it closes a new connection for which there is no room.
@@ -41,26 +43,26 @@ func (c *crowd) watch(conn net.Conn, s http.ConnState) {
 
 func (c *crowd) enter(conn net.Conn) bool {
 	at, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
-	addr := at.Addr().Unmap()
+	from := users.Network(at.Addr())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.in) >= c.most || c.from[addr] >= c.mostFrom && !addr.IsLoopback() {
+	if len(c.in) >= c.most || c.from[from] >= c.mostFrom && !from.Addr().IsLoopback() {
 		return false
 	}
-	c.in[conn] = addr
-	c.from[addr]++
+	c.in[conn] = from
+	c.from[from]++
 	return true
 }
 
 func (c *crowd) leave(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	addr, ok := c.in[conn]
+	from, ok := c.in[conn]
 	if !ok {
 		return
 	}
 	delete(c.in, conn)
-	if c.from[addr]--; c.from[addr] == 0 {
-		delete(c.from, addr)
+	if c.from[from]--; c.from[from] == 0 {
+		delete(c.from, from)
 	}
 }

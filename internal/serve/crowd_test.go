@@ -54,3 +54,14 @@ func TestCrowd(t *testing.T) {
 		t.Errorf("%d connections from %d addresses are counted", len(c.in), len(c.from))
 	}
 }
+
+// An IPv6 host has a whole /64 of addresses.
+func TestCrowdOfOneNetwork(t *testing.T) {
+	c := newCrowd(10, 2)
+	for i, from := range []string{"[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1", "[2001:db8:0:1::1]:1"} {
+		n := &conn{from: from}
+		if c.watch(n, http.StateNew); n.closed != (i == 2) {
+			t.Errorf("%s: closed %v", from, n.closed)
+		}
+	}
+}

@@ -29,6 +29,17 @@ type Listener struct {
 	Open func(ctx context.Context, up *upstream.Upstream) Door // ctx is that of Serve
 }
 
+// Listeners are all doors of a daemon.
+type Listeners []Listener
+
+// Close closes them.
+func (l Listeners) Close() (err error) {
+	for i := range l {
+		err = errors.Join(err, l[i].At.Close())
+	}
+	return err
+}
+
 // What is loaded anew at a hangup.
 type Loaded struct {
 	Nodes []ami.Config
@@ -38,7 +49,7 @@ type Loaded struct {
 // Options say what a daemon is.
 type Options struct {
 	Loaded
-	Listeners []Listener
+	Listeners Listeners
 	Log       *slog.Logger
 	Redactor  *redact.Redactor
 	Grace     time.Duration // how long clients' actions may take to end at the end
@@ -47,8 +58,8 @@ type Options struct {
 	// bridge's to add. nil: there is no bridge.
 	Bridge func(ctx context.Context, up *upstream.Upstream) error
 
-	Reload  <-chan struct{}        // each time, Load is called
-	Load    func() (Loaded, error) // an error leaves everything as it was
+	Reload  <-chan struct{}                           // each time, Load is called
+	Load    func(ctx context.Context) (Loaded, error) // an error leaves everything as it was
 	Systemd Systemd
 }
 
@@ -63,7 +74,7 @@ func Serve(ctx context.Context, o Options) error {
 	}
 	up, err := upstream.Open(work, nodes, upstream.Options{Users: directory, Log: o.Log, Redactor: o.Redactor, Lean: len(o.Listeners) == 0})
 	if err != nil {
-		return errors.Join(err, closeAll(o.Listeners))
+		return errors.Join(err, o.Listeners.Close())
 	}
 	defer up.Close()
 
@@ -89,9 +100,18 @@ func Serve(ctx context.Context, o Options) error {
 	return err
 }
 
-// watch reloads and feeds the watchdog until ctx is done or a door fails.
+// watch reloads and feeds the watchdog until ctx is done or a door fails. A load may take long, such as for the command that a
+// secret comes from, and the watchdog must not take that for a daemon that hangs.
 func watch(ctx context.Context, up *upstream.Upstream, directory *users.Directory, doors *doors, o *Options) error {
 	beat := o.Systemd.beats()
+	reloads, loaded := o.Reload, (chan struct{})(nil)
+	loading, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		if loaded != nil {
+			<-loaded
+		}
+	}()
 	for {
 		select {
 		case <-ctx.Done():
@@ -102,16 +122,22 @@ func watch(ctx context.Context, up *upstream.Upstream, directory *users.Director
 			up.Readiness() // it takes the locks that everything else needs
 			up.Window.Stats()
 			o.Systemd.alive()
-		case <-o.Reload:
+		case <-reloads:
 			o.Systemd.reloading()
-			reload(up, directory, o)
+			reloads, loaded = nil, make(chan struct{})
+			go func() {
+				defer close(loaded)
+				reload(loading, up, directory, o)
+			}()
+		case <-loaded:
+			reloads, loaded = o.Reload, nil
 			o.Systemd.ready(up.Readiness().Nodes)
 		}
 	}
 }
 
-func reload(up *upstream.Upstream, directory *users.Directory, o *Options) {
-	loaded, err := o.Load()
+func reload(ctx context.Context, up *upstream.Upstream, directory *users.Directory, o *Options) {
+	loaded, err := o.Load(ctx)
 	if err != nil {
 		o.Log.Error("not reloaded: everything stays as it was", slog.Any("error", err))
 		return
@@ -160,11 +186,4 @@ func (d *doors) stop() {
 	for _, cancel := range d.cancels {
 		cancel()
 	}
-}
-
-func closeAll(listeners []Listener) (err error) {
-	for _, l := range listeners {
-		err = errors.Join(err, l.At.Close())
-	}
-	return err
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -155,3 +157,80 @@ func TestBrokenDoor(t *testing.T) {
 type doorFunc func() error
 
 func (f doorFunc) Serve(context.Context, context.Context, net.Listener) error { return f() }
+
+// A load that takes long keeps the daemon neither from feeding its watchdog nor from ending, and one at a time is under way.
+func TestSlowLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := amitest.NewNetwork()
+		srv := amitest.NewServer(amitest.WithNetwork(network), amitest.WithName("pbx"))
+		defer srv.Close()
+		var log logBuffer
+		o := daemonOf(srv, network, &client{asked: make(chan struct{}), action: ami.NewAction("Ping")}, &log)
+		reloads, loads, broken := make(chan struct{}, 1), make(chan struct{}, 10), make(chan error)
+		o.Reload = reloads
+		o.Load = func(ctx context.Context) (Loaded, error) {
+			loads <- struct{}{}
+			<-ctx.Done()
+			return Loaded{}, ctx.Err()
+		}
+		o.Listeners = append(o.Listeners, Listener{Name: "test", At: nowhere{}, Open: func(context.Context, *upstream.Upstream) Door {
+			return doorFunc(func() error { return <-broken })
+		}})
+		ended := make(chan error)
+		go func() { ended <- Serve(t.Context(), o) }()
+		time.Sleep(time.Second)
+		for range 2 {
+			reloads <- struct{}{}
+			synctest.Wait()
+		}
+		if len(loads) != 1 || len(reloads) != 1 {
+			t.Errorf("%d loads at once, and %d wait", len(loads), len(reloads))
+		}
+		broken <- errors.New("the door broke")
+		if err := <-ended; err == nil || !strings.Contains(err.Error(), "the door broke") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// An HTTP door is not done before those are whom it cuts off, nor before what its handler does by itself.
+func TestHTTPWaits(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, done, waited := make(chan struct{}), make(chan struct{}), false
+	door := &HTTP{
+		Log: slog.New(slog.DiscardHandler), Wait: func() { waited = true },
+		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			close(asked)
+			<-r.Context().Done()
+			time.Sleep(100 * time.Millisecond)
+			close(done)
+		}),
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	grace, expire := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- door.Serve(ctx, grace, l) }()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-asked
+	stop()
+	expire()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-done:
+	default:
+		t.Error("the handler still runs")
+	}
+	if !waited {
+		t.Error("what the handler does by itself is not waited for")
+	}
+}

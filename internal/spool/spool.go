@@ -323,7 +323,7 @@ func (s *Spool) advance() (bool, error) {
 	return true, nil
 }
 
-// over is io.EOF when nothing more comes behind what the reader has read. Called under mu.
+// over is io.EOF when nothing more comes after what the reader has read. Called under mu.
 func (s *Spool) over() error {
 	if s.ended && !s.disk.writing {
 		return io.EOF

@@ -41,7 +41,7 @@ func At(places map[string]Place, key string) Place {
 type scanner struct {
 	text   string
 	at     int
-	table  string // the header that is in force
+	table  string // the current header
 	places map[string]Place
 	count  map[string]int // elements of each array of tables
 

@@ -103,7 +103,7 @@ func (t *Table) Whole(key string, otherwise int) int {
 	case v == nil:
 		return otherwise
 	case !ok || n < 0:
-		t.Wrong(key, "such as "+fmt.Sprint(otherwise), "it is no whole number of at least 0")
+		t.Wrong(key, "such as "+fmt.Sprint(otherwise), "it is not a whole number of at least 0")
 	}
 	return int(n)
 }
@@ -150,7 +150,7 @@ func (t *Table) Children(key string) (all []*Table, short []bool) {
 		add(v, false)
 		all[0].key = t.child(key)
 	default:
-		t.Wrong(key, "such as [["+key+"]]", "it is no array of tables")
+		t.Wrong(key, "such as [["+key+"]]", "it is not an array of tables")
 	}
 	return all, short
 }

@@ -70,10 +70,10 @@ func TestTableOfOtherKinds(t *testing.T) {
 	for want, read := range map[string]func(t *Table){
 		"f.toml, line 4, column 8: days: it is no text":                      func(t *Table) { t.Text("days") },
 		"f.toml, line 4, column 8: days: it is neither":                      func(t *Table) { t.Texts("days") },
-		"f.toml, line 1, column 9: title: it is no whole number":             func(t *Table) { t.Whole("title", 1) },
+		"f.toml, line 1, column 9: title: it is not a whole number":          func(t *Table) { t.Whole("title", 1) },
 		"f.toml, line 1, column 9: title: it is no table":                    func(t *Table) { t.Child("title") },
-		"f.toml, line 1, column 9: title: it is no array of tables":          func(t *Table) { t.Children("title") },
-		"f.toml, line 6, column 8: server.warn: it is no whole number":       func(t *Table) { t.Child("server").Whole("warn", 1) },
+		"f.toml, line 1, column 9: title: it is not an array of tables":      func(t *Table) { t.Children("title") },
+		"f.toml, line 6, column 8: server.warn: it is not a whole number":    func(t *Table) { t.Child("server").Whole("warn", 1) },
 		"f.toml, line 10, column 8: queue[1].wran: it is no text":            func(t *Table) { q, _ := t.Children("queue"); q[1].Text("wran") },
 		"f.toml, line 5, column 1: server.none: such a one is needed, by us": func(t *Table) { t.Child("server").Wrong("none", "", "such a one is needed, by %s", "us") },
 	} {

@@ -4,9 +4,12 @@
 package tomlfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -34,15 +37,70 @@ func Read(in io.Reader) (string, error) {
 	return string(text), err
 }
 
-// Decode is [toml.Decode] of a text that is neither too long nor too deep.
-func Decode(text string, into any) (toml.MetaData, error) {
+// Decode is [toml.Decode] of a text that is neither too long nor too deep. It returns the keys that nothing is known of, in their
+// order in the text, each up to its first part that is unknown. One that differs from a known key by its case alone is such a
+// key, though the decoder takes it.
+func Decode(text string, into any) (unknown []toml.Key, err error) {
 	if len(text) > MostBytes {
-		return toml.MetaData{}, ErrTooLong
+		return nil, ErrTooLong
 	}
 	if line, deep := tooDeep(text); deep {
-		return toml.MetaData{}, fmt.Errorf("line %d: %w", line, ErrTooDeep)
+		return nil, fmt.Errorf("line %d: %w", line, ErrTooDeep)
 	}
-	return toml.Decode(text, into)
+	meta, err := toml.Decode(text, into)
+	if err != nil {
+		return nil, err
+	}
+	undecoded := meta.Undecoded()
+	known := make(knownKeys)
+	for _, key := range meta.Keys() {
+		n := known.parts(reflect.TypeOf(into), key)
+		if len(undecoded) > 0 && slices.Equal(undecoded[0], key) {
+			undecoded = undecoded[1:]
+		} else if n == len(key) {
+			continue
+		}
+		unknown = append(unknown, key[:min(n+1, len(key))])
+	}
+	return unknown, nil
+}
+
+// knownKeys are the types of the values that structs have under their keys.
+type knownKeys map[reflect.Type]map[string]reflect.Type
+
+// parts returns how many parts of a key of a value of that type are written as they are known.
+func (known knownKeys) parts(t reflect.Type, key toml.Key) (n int) {
+	for n < len(key) {
+		switch t.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Array:
+			t = t.Elem()
+		case reflect.Map:
+			t, n = t.Elem(), n+1
+		case reflect.Struct:
+			of, ok := known.of(t)[key[n]]
+			if !ok {
+				return n
+			}
+			t, n = of, n+1
+		default:
+			return len(key) // it decodes itself, or is anything
+		}
+	}
+	return n
+}
+
+// of returns the keys of a struct.
+func (known knownKeys) of(t reflect.Type) map[string]reflect.Type {
+	keys := known[t]
+	if keys == nil {
+		keys = make(map[string]reflect.Type)
+		for f := range t.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+			keys[cmp.Or(name, f.Name)] = f.Type
+		}
+		known[t] = keys
+	}
+	return keys
 }
 
 // Explain says what is wrong with a file that cannot be decoded, and where if that is known.

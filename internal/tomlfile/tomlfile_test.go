@@ -28,6 +28,36 @@ func TestReadIsBounded(t *testing.T) {
 	}
 }
 
+// A key that is not there in that spelling is unknown, in whatever it stands; names are anybody's.
+func TestUnknownKeys(t *testing.T) {
+	type thing struct {
+		Name  string           `toml:"name"`
+		Other map[string]any   `toml:"other"`
+		Parts []thing          `toml:"part"`
+		By    map[string]thing `toml:"by"`
+		Own   string           `toml:"-"`
+		One   *thing           `toml:"one"`
+	}
+	for text, want := range map[string]string{
+		"name = 'a'\n[other]\nName = 1\n[by.Name]\nname = 'b'\n[[part]]\none.name = 'c'\n": "",
+		"Name = 'a'":                   "Name",
+		"name = 'a'\nNAME = 'b'":       "NAME",
+		"own = 'a'":                    "own",
+		"[by.Name]\nName = 'b'\nx = 1": "by.Name.Name by.Name.x",
+		"[[part]]\nname = 'b'\n[[part]]\none = { naMe = 'c' }\n[oTher]\n": "part.one.naMe oTher",
+		"[Other.a.b]\n[by.x.by.y.parts.z]":                                "Other by.x.by.y.parts",
+	} {
+		unknown, err := Decode(text, new(thing))
+		var got []string
+		for _, key := range unknown {
+			got = append(got, key.String())
+		}
+		if strings.Join(got, " ") != want || err != nil {
+			t.Errorf("%q has %q, want %q, %v", text, got, want, err)
+		}
+	}
+}
+
 // What nests too deeply is refused, cheaply, wherever the nesting is.
 func TestDeepTextIsRefused(t *testing.T) {
 	const n = 50_000

@@ -13,14 +13,15 @@ const module = "github.com/apntalk/amictl/"
 // a new package finds its place here first. Tests' own imports are free.
 var arrows = map[string]string{
 	"internal/packet":        "",
+	"internal/pattern":       "",
 	"internal/packet/inside": "internal/packet pkg/ami/wire",
 
 	"pkg/ami/wire":     "internal/packet",
 	"pkg/ami/redact":   "pkg/ami/wire internal/packet/inside",
 	"pkg/ami/catalog":  "pkg/ami/wire",
-	"pkg/ami":          "internal/packet internal/packet/inside pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
+	"pkg/ami":          "internal/packet internal/packet/inside internal/pattern pkg/ami/wire pkg/ami/redact pkg/ami/catalog",
 	"pkg/ami/simtest":  "",
-	"internal/manager": "",
+	"internal/manager": "internal/pattern",
 	"pkg/ami/amitest":  "internal/manager pkg/ami/wire internal/capture internal/packet/inside",
 	"pkg/ami/state":    "pkg/ami pkg/ami/wire",
 	"pkg/ami/amiprom":  "pkg/ami internal/metrics internal/metrics/prom",
@@ -47,8 +48,10 @@ var arrows = map[string]string{
 	"internal/bench/report": "internal/bench pkg/output",
 	"internal/bench/fleet":  "internal/bench internal/bench/report",
 	"internal/loopback":     "",
+	"internal/objects":      "pkg/ami pkg/ami/state pkg/output",
 
-	"internal/natsserver":  "",
+	"internal/filelock":    "",
+	"internal/natsserver":  "internal/filelock",
 	"internal/bus/subject": "",
 	"internal/bus/batch":   "pkg/ami pkg/ami/wire",
 	"internal/bus/proof":   "", // only tests
@@ -56,18 +59,19 @@ var arrows = map[string]string{
 
 	"internal/bench/fleet/natsbus": "internal/bench/fleet internal/natsserver",
 
-	"internal/serve/users":    "pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
-	"internal/serve/stream":   "pkg/ami pkg/output",
-	"internal/serve/upstream": "internal/serve/users internal/serve/stream internal/manager pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
-	"internal/serve/web":      door + " internal/actionline internal/loopback internal/metrics internal/metrics/prom pkg/ami/amiprom",
-	"internal/serve/relay":    "internal/serve/upstream internal/serve/users internal/manager pkg/ami pkg/ami/wire",
-	"internal/serve/amidoor":  door + " internal/serve/relay internal/manager",
-	"internal/serve/busdoor":  "internal/serve/relay internal/serve/upstream internal/serve/users internal/bus internal/manager pkg/ami/wire",
-	"internal/serve":          "internal/serve/upstream internal/serve/users pkg/ami pkg/ami/redact",
+	"internal/serve/users/spec": "",
+	"internal/serve/users":      "internal/serve/users/spec pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
+	"internal/serve/stream":     "pkg/ami pkg/output",
+	"internal/serve/upstream":   "internal/serve/users internal/serve/stream internal/manager pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state",
+	"internal/serve/web":        door + " internal/actionline internal/objects internal/loopback internal/metrics internal/metrics/prom pkg/ami/amiprom",
+	"internal/serve/relay":      "internal/serve/upstream internal/serve/users internal/manager pkg/ami pkg/ami/wire",
+	"internal/serve/amidoor":    door + " internal/serve/relay internal/manager",
+	"internal/serve/busdoor":    "internal/serve/relay internal/serve/upstream internal/serve/users internal/bus internal/manager pkg/ami/wire",
+	"internal/serve":            "internal/serve/upstream internal/serve/users pkg/ami pkg/ami/redact",
 
 	"internal/cli/fail":     "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",
 	"internal/cli/flags":    "internal/duration",
-	"internal/cli/config":   "internal/atomicfile internal/tomlfile internal/serve/users internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
+	"internal/cli/config":   "internal/atomicfile internal/tomlfile internal/serve/users/spec internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
 	"internal/cli/run":      "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
 	"internal/cli/target":   floor + " internal/loopback pkg/ami/redact",
 	"internal/cli/act":      floor + " internal/cli/target internal/cond pkg/ami/catalog",
@@ -75,7 +79,7 @@ var arrows = map[string]string{
 	"internal/cli/tail":     subcommand + " internal/spool internal/packed",
 	"internal/cli/replay":   floor + " internal/capture internal/unpack",
 	"internal/cli/timeline": "pkg/ami pkg/ami/wire pkg/output",
-	"internal/cli/held":     floor + " internal/cli/target internal/cli/act internal/cond pkg/ami/state",
+	"internal/cli/held":     floor + " internal/cli/target internal/cli/act internal/cond internal/objects pkg/ami/state",
 	"internal/cli/nagios":   "internal/cli/run internal/cli/fail pkg/output",
 	"internal/cli":          "", // see mayImport
 
@@ -97,7 +101,7 @@ const floor = "internal/cli/run internal/cli/config internal/cli/flags internal/
 const door = "internal/serve/upstream internal/serve/users internal/serve/stream pkg/ami pkg/ami/wire pkg/ami/redact pkg/ami/state pkg/output"
 
 // A subcommand imports no other; what two need is further down.
-const subcommand = floor + " internal/cli/target internal/cli/act internal/cli/call internal/cli/nagios internal/cli/replay internal/cli/held internal/cli/timeline pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
+const subcommand = floor + " internal/filelock internal/cli/target internal/cli/act internal/cli/call internal/cli/nagios internal/cli/replay internal/cli/held internal/cli/timeline internal/objects pkg/ami/state pkg/ami/redact pkg/ami/catalog pkg/ami/amitest" +
 	" internal/actionline internal/loopback internal/atomicfile internal/tomlfile internal/capture internal/unpack internal/cond internal/query internal/metrics internal/bench internal/bench/report internal/bench/fleet internal/scenario internal/testreport"
 
 // mayImport returns what a package may import of the module.

@@ -235,7 +235,7 @@ func (c *Conn) collect(k *call, r callRef, ev Event) bool {
 	return true
 }
 
-// handOut gives a batch an item at once, unless the call ended meanwhile: nothing comes behind a call's end.
+// handOut gives a batch an item at once, unless the call ended meanwhile: nothing comes after a call's end.
 func (c *Conn) handOut(k *call, r callRef, item *Event) {
 	c.mu.Lock() // whoever ends it holds that, and delivers the end without
 	if k.state(r.gen) != slotHeard {

@@ -100,7 +100,7 @@ func (c *Conn) refusedLogin(answer *wire.Message, secret Secret) error {
 	case isStopping(message):
 		return fmt.Errorf("%w: %s", ErrStopping, message)
 	case message == "Login Already In Use" && c.stats.sessions.Load() > 0:
-		return fmt.Errorf("%s: %w; the other session may be our own of before", message, ErrLoginInUse)
+		return fmt.Errorf("%s: %w; the other session may be an earlier one of ours", message, ErrLoginInUse)
 	case message == "Login Already In Use":
 		return fmt.Errorf("%w: %s: %w", ErrUnauthorized, message, ErrLoginInUse)
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/apntalk/amictl/internal/pattern"
 )
 
 // A textMatcher is a regular expression that does not lose its speed to (?i): package regexp finds the literal that
@@ -60,14 +62,17 @@ var loadCases = sync.OnceValue(func() *letterCases {
 })
 
 func newTextMatcher(expr string) (*textMatcher, error) {
+	tree, err := pattern.Parse(expr, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
 	plain, err := regexp.Compile(expr)
 	if err != nil {
 		return nil, err
 	}
 	m := &textMatcher{plain: plain, exact: true}
-	tree, err := syntax.Parse(expr, syntax.Perl)
-	if err != nil || !foldsLiteral(tree) {
-		return m, err
+	if !foldsLiteral(tree) {
+		return m, nil
 	}
 	m.cases = loadCases()
 	m.fold(tree)

@@ -2,9 +2,10 @@ package ami
 
 import (
 	"fmt"
-	"regexp"
+	"regexp/syntax"
 	"strings"
 
+	"github.com/apntalk/amictl/internal/pattern"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -165,7 +166,7 @@ func (p *whereParser) compile(c *whereCond, at int) (err error) {
 	v := &c.values[0]
 	switch {
 	case c.op == opMatch || c.op == opNotMatch:
-		if _, err = regexp.Compile(v.text); err == nil { // by itself, so that the error shows what was written
+		if _, err = pattern.Parse(v.text, syntax.Perl); err == nil { // by itself, so that the error shows what was written
 			expr := v.text
 			if c.kind == fieldEvent {
 				expr = "(?i:" + expr + ")"
@@ -178,7 +179,7 @@ func (p *whereParser) compile(c *whereCond, at int) (err error) {
 	case c.op >= opLess && c.op <= opGreaterEqual:
 		var ok bool
 		if v.number, ok = parseQuantity(v.text); !ok {
-			return p.fail(at, "expected a number or a time behind %s, such as 10, -1.5, 00:01:30 or 10m", whereOps[c.op])
+			return p.fail(at, "expected a number or a time after %s, such as 10, -1.5, 00:01:30 or 10m", whereOps[c.op])
 		}
 	}
 	return nil
@@ -251,7 +252,7 @@ func (p *whereParser) op(field string) (whereOp, error) {
 		op, length = int(opMatch), 1
 	}
 	if op < 0 {
-		return 0, p.fail(p.pos, "expected one of = != =~ !~ < <= > >= IN behind the field %q", field)
+		return 0, p.fail(p.pos, "expected one of = != =~ !~ < <= > >= IN after the field %q", field)
 	}
 	p.pos += length
 	return whereOp(op), nil

@@ -15,6 +15,7 @@ import (
 type liner struct {
 	o     *Options
 	plans map[string]*plan
+	room  int // for roles of theirs
 	node  int // the widest seen, in columns
 	event int
 
@@ -34,7 +35,9 @@ type shown struct {
 // the rest to the right.
 const mostNameWidth = 24
 
-func newLiner(o *Options) *liner { return &liner{o: o, plans: make(map[string]*plan)} }
+func newLiner(o *Options) *liner {
+	return &liner{o: o, plans: make(map[string]*plan), room: mostAllRoles}
+}
 
 // append appends an event or a gap.
 func (l *liner) append(dst []byte, ev *ami.Event) []byte {
@@ -90,9 +93,11 @@ func (l *liner) happened(w *lineWriter, ev *ami.Event) {
 	name := ev.Name()
 	p := l.plans[name]
 	if p == nil {
-		p = newPlan(name)
-		if len(l.plans) < mostPlans {
+		if len(l.plans) < mostPlans && len(name) <= mostName {
+			p = newPlan(name, &l.room)
 			l.plans[strings.Clone(name)] = p
+		} else {
+			p = newPlan(name, new(int))
 		}
 	}
 	l.read(p, name, &ev.Message)
@@ -311,7 +316,11 @@ func appendClock(dst []byte, t time.Time) []byte {
 
 func gapText(g *ami.Gap) string {
 	if g.Reason == ami.GapOverflow {
-		return "-- gap: " + strconv.FormatUint(g.Dropped, 10) + " events dropped, this reader was too slow"
+		events := " events"
+		if g.Dropped == 1 {
+			events = " event"
+		}
+		return "-- gap: " + strconv.FormatUint(g.Dropped, 10) + events + " dropped, this reader was too slow"
 	}
 	if g.Until.IsZero() {
 		return "-- gap: the connection was lost; events until it is back are missing"

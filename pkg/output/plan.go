@@ -17,6 +17,8 @@ type plan struct {
 
 	// The lines of the last such event: the next one mostly has the same.
 	last []*role
+
+	room *int // for how many roles more, all plans together
 }
 
 // A planPart is text, or the value that is in a slot.
@@ -60,13 +62,16 @@ const (
 	usualLeast = 12
 )
 
+// A hostile server may have more names, and longer ones: those are not remembered.
 const (
-	mostPlans = 1000 // a hostile server may have more names of events
-	mostRoles = 500  // or of headers
+	mostPlans    = 1000   // of events
+	mostRoles    = 500    // of headers, for each of them
+	mostAllRoles = 20_000 // and for all together
+	mostName     = 256    // bytes that a name has
 )
 
-func newPlan(event string) *plan {
-	p := &plan{known: make(map[string]*role), words: make(map[string]bool), slots: map[string]int{"linkedid": slotLinkedid, "uniqueid": slotUniqueid, "timestamp": slotTimestamp}}
+func newPlan(event string, room *int) *plan {
+	p := &plan{room: room, known: make(map[string]*role), words: make(map[string]bool), slots: map[string]int{"linkedid": slotLinkedid, "uniqueid": slotUniqueid, "timestamp": slotTimestamp}}
 	h := catalog.HeadlineOf(event)
 	if h == nil {
 		return p
@@ -121,17 +126,19 @@ func (p *plan) slot(header string) int {
 	return i
 }
 
-// role says what becomes of line i, which has that name.
+// role says what becomes of line i, which has that name. It may not outlive the event.
 func (p *plan) role(event string, i int, name string) *role {
 	if i < len(p.last) && p.last[i].name == name {
 		return p.last[i]
 	}
 	r := p.known[name]
 	if r == nil {
-		r = p.newRole(event, strings.Clone(name))
-		if len(p.known) < mostRoles {
-			p.known[r.name] = r
+		if len(name) > mostName || len(p.known) >= mostRoles || *p.room == 0 {
+			return p.newRole(event, name)
 		}
+		r = p.newRole(event, strings.Clone(name))
+		p.known[r.name] = r
+		*p.room--
 	}
 	for len(p.last) <= i && len(p.last) < mostRoles {
 		p.last = append(p.last, r)

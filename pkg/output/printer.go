@@ -129,6 +129,9 @@ func (p *Printer) Event(ev *ami.Event) error {
 		p.endRows()
 		p.buf = p.lines.append(p.buf, ev)
 	case ev.Gap != nil:
+	case p.o.Format == CSV && len(p.o.Fields) == 0:
+		own := ev.Clone() // for the table waits for Close
+		p.sheets.item(p, &own)
 	case p.o.Format == CSV:
 		p.row(ev, "event")
 	case p.o.Format == Raw:

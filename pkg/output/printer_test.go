@@ -34,6 +34,7 @@ func TestFormats(t *testing.T) {
 	}{
 		{"jsonl", Options{}, "{\"type\":\"event\",\"event\":\"A\",\"fields\":{\"X\":\"1,\\\"2\\\"\"}}\n{\"type\":\"event\",\"event\":\"B\",\"fields\":{\"Y\":\"\\u001b[1m\"}}\n"},
 		{"csv", Options{Format: CSV, Fields: []string{"event", "x", "Y"}}, "event,x,Y\nA,\"1,\"\"2\"\"\",\nB,,\x1b[1m\n"},
+		{"csv of all headers", Options{Format: CSV}, "event,X,Y\nA,\"1,\"\"2\"\"\",\nB,,\x1b[1m\n"},
 		{"raw", Options{Format: Raw}, "Event: A\r\nX: 1,\"2\"\r\n\r\nEvent: B\r\nY: \x1b[1m\r\n\r\n"},
 		{"raw on a terminal", Options{Format: Raw, Terminal: true}, "Event: A\nX: 1,\"2\"\n\nEvent: B\nY: \\x1b[1m\n\n"},
 		{"none", Options{Format: None}, ""},
@@ -186,5 +187,23 @@ func TestNeighboursDifferInColor(t *testing.T) {
 			}
 			seen[nodeColor(n)] = n
 		}
+	}
+}
+
+// A column of --fields that tells things apart stays where others go.
+func TestFieldsThatIdentifyStay(t *testing.T) {
+	var b strings.Builder
+	p := NewPrinter(&b, Options{Format: TableText, Fields: []string{"Context", "CallerIDName", "Exten", "Channel"}, Width: 50})
+	for _, name := range []string{"PJSIP/trunk-of-a-provider-000000a1", "PJSIP/trunk-of-a-provider-000000a2"} {
+		m := message(t, "Event: Newchannel\r\nChannel: "+name+"\r\nContext: from-a-provider\r\nCallerIDName: Somebody Who Calls\r\nExten: 4930123456789\r\n\r\n")
+		if err := p.Event(&ami.Event{Message: m}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); !strings.Contains(got, "a1\n") || !strings.Contains(got, "a2\n") {
+		t.Errorf("two channels are\n%s", got)
 	}
 }

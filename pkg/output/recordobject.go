@@ -283,7 +283,7 @@ func (o *recordedObject) readMulti() bool {
 	return true
 }
 
-// finish writes what comes behind the fields, and the end of the packet.
+// finish writes what comes after the fields, and the end of the packet.
 func (o *recordedObject) finish() (ok bool) {
 	if len(o.names) > 0 && !o.repeat() {
 		return false

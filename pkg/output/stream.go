@@ -12,6 +12,7 @@ import (
 type stream struct {
 	fields  []string
 	traits  map[string][]catalog.Trait // of the fields, by event
+	looks   []Look                     // of the fields, by what the events that were seen have in them
 	rows    [][]cell                   // to be printed
 	columns []column                   // that are shown; nil: no row was printed yet
 	shown   []int                      // which of the fields they are
@@ -32,15 +33,21 @@ func (s *stream) add(ev *ami.Event, typ string) {
 		if s.traits == nil {
 			s.traits = make(map[string][]catalog.Trait)
 		}
-		if len(s.traits) < mostPlans {
+		if len(s.traits) < mostPlans && len(event) <= mostName {
 			s.traits[strings.Clone(event)] = traits
 		}
+	}
+	if s.looks == nil {
+		s.looks = make([]Look, len(s.fields))
 	}
 	row := make([]cell, len(s.fields))
 	for i, name := range s.fields {
 		if name == "time" && !ev.Received.IsZero() {
 			row[i].text = string(appendClock(nil, ev.Received))
 			continue
+		}
+		if traits[i].Weight == catalog.Identifying {
+			s.looks[i] = Identity
 		}
 		c := column{coding: traits[i].Coding, words: traits[i].Words}
 		text, tone := c.meaning(eventColumn(name, ev, typ), &ev.Message)
@@ -63,7 +70,7 @@ func (s *stream) append(dst []byte, o *Options) (_ []byte, left []string) {
 	if first := s.columns == nil; first {
 		t.rows = append(t.rows, make([]cell, len(s.fields)))
 		for i, name := range s.fields {
-			t.columns = append(t.columns, column{head: Safe(name)})
+			t.columns = append(t.columns, column{head: Safe(name), look: s.looks[i]})
 			t.rows[0][i].text = t.columns[i].head
 			s.shown = append(s.shown, i)
 		}

@@ -241,7 +241,7 @@ func (c *coordinator) check() {
 	for _, m := range c.members {
 		silent, _ := m.silence(now, stood)
 		if m.joined && m.lost == "" && m.result == nil && silent > lostAfter {
-			c.lose(m, fmt.Sprintf("it was not heard for %.1f s", silent.Seconds()))
+			c.lose(m, fmt.Sprintf("it was not heard from for %.1f s", silent.Seconds()))
 		}
 	}
 }

@@ -115,7 +115,7 @@ func (c *coordinator) judge(res *bench.Result) {
 			res.Because(bench.Invalid, fmt.Sprintf("worker %s began %s from the instant of the start; %s is the most", m.name, time.Duration(w.Skew)*time.Microsecond, maxSkew))
 		}
 		if w.Silent > 0 {
-			res.Notes = append(res.Notes, fmt.Sprintf("worker %s was not heard for %.1f s: it, or the way to it, stood still", m.name, float64(w.Silent)/1e6))
+			res.Notes = append(res.Notes, fmt.Sprintf("worker %s was not heard from for %.1f s: it, or the way to it, stood still", m.name, float64(w.Silent)/1e6))
 		}
 		if m.deaf > pauseFrom {
 			res.Notes = append(res.Notes, fmt.Sprintf("worker %s did not hear the coordinator for %.1f s", m.name, m.deaf.Seconds()))

@@ -27,8 +27,8 @@ type Worker struct {
 
 // What a worker that takes part in one run ends with.
 var (
-	// ErrAlone says that the coordinator was not heard any more.
-	ErrAlone = errors.New("bench: the coordinator was not heard any more")
+	// ErrAlone says that the coordinator is no longer heard from.
+	ErrAlone = errors.New("bench: the coordinator is no longer heard from")
 	// ErrEnded says that the coordinator ended the run before its time.
 	ErrEnded = errors.New("bench: the coordinator ended the run")
 )

@@ -9,17 +9,28 @@ import (
 	"github.com/apntalk/amictl/pkg/output"
 )
 
-// Size of a chart in SVG units; the page scales it.
+// Sizes of a chart in SVG units, which are about the page's pixels.
 const (
-	chartWidth, chartHeight    = 720.0, 260.0
+	chartHeight                = 260.0
 	chartLeft, chartRight      = 64.0, 14.0
-	chartTop, chartBottom      = 12.0, 34.0
-	plotWidth, plotHeight      = chartWidth - chartLeft - chartRight, chartHeight - chartTop - chartBottom
+	chartTop, chartBottom      = 18.0, 40.0
+	plotHeight                 = chartHeight - chartTop - chartBottom
 	maxDots                    = 400 // beyond so many points a line has no dots
-	labelHeight, tickLabelDown = 4.0, 16.0
-	slantedRoom                = 70.0 // for names
+	labelHeight, tickLabelDown = 4.0, 17.0
+	letter                     = 7.5  // the width of a label's character
+	slantedWide                = 12.0 // how far slanted names are apart
+	slantedRoom                = 78.0 // for names
 	slantedName                = 16   // characters
 )
+
+// A size is how wide a chart is. The page has each chart in all sizes, and shows the one whose text can be read.
+type size struct {
+	class string // of the style sheet
+	width float64
+	names int // how many bars have their names
+}
+
+var sizes = []size{{"wide", 600, 24}, {"narrow", 340, 12}}
 
 // A series is one line, or one set of bars or dots, of a chart.
 type series struct {
@@ -106,48 +117,83 @@ type chart struct {
 	xname  string
 	// names that would run into each other stand slanted, and the chart is higher by their room
 	slanted bool
+	size    size
 	b       strings.Builder
 }
 
-func (c *chart) px(v float64) float64 { return chartLeft + plotWidth*c.x.at(v) }
+// inAllSizes draws a chart in each size.
+func inAllSizes(draw func(c *chart)) string {
+	var b strings.Builder
+	for _, s := range sizes {
+		c := &chart{size: s}
+		draw(c)
+		b.WriteString(c.String())
+	}
+	return b.String()
+}
+
+func (c *chart) plotWidth() float64   { return c.size.width - chartLeft - chartRight }
+func (c *chart) px(v float64) float64 { return chartLeft + c.plotWidth()*c.x.at(v) }
 func (c *chart) py(v float64) float64 { return chartTop + plotHeight*(1-c.y.at(v)) }
+
+// crowded reports whether the labels of the x axis would run into each other.
+func (c *chart) crowded() bool {
+	longest := 0
+	for _, t := range c.xticks {
+		longest = max(longest, output.Width(c.xtext(t)))
+	}
+	return letter*float64(longest+1) > c.plotWidth()*min(1, (c.x.at(c.xticks[len(c.xticks)-1])-c.x.at(c.xticks[0]))/max(1, float64(len(c.xticks)-1)))
+}
+
+// thinTicks leaves out labels of the x axis until they fit.
+func (c *chart) thinTicks() {
+	for len(c.xticks) > 2 && c.crowded() {
+		var kept []float64
+		for i := 0; i < len(c.xticks); i += 2 {
+			kept = append(kept, c.xticks[i])
+		}
+		c.xticks = kept
+	}
+}
 
 func (c *chart) frame() {
 	height := chartHeight
 	if c.slanted {
 		height += slantedRoom
 	}
-	fmt.Fprintf(&c.b, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, chartWidth, height, html.EscapeString(c.label))
+	fmt.Fprintf(&c.b, `<svg class="%s" viewBox="0 0 %g %g" role="img" aria-label="%s">`, c.size.class, c.size.width, height, html.EscapeString(c.label))
 	for _, t := range c.yticks {
 		y := c.py(t)
-		fmt.Fprintf(&c.b, `<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, chartLeft, chartWidth-chartRight, y, y)
+		fmt.Fprintf(&c.b, `<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, chartLeft, c.size.width-chartRight, y, y)
 		fmt.Fprintf(&c.b, `<text class="tick" text-anchor="end" x="%g" y="%.1f">%s</text>`, chartLeft-6, y+labelHeight, html.EscapeString(c.ytext(t)))
 	}
 	for _, t := range c.xticks {
 		if c.slanted {
-			x, y := c.px(t), chartTop+plotHeight+tickLabelDown-4
+			x, y := c.px(t), chartTop+plotHeight+tickLabelDown-5
 			fmt.Fprintf(&c.b, `<text class="tick" text-anchor="end" x="%.1f" y="%g" transform="rotate(-50 %.1f %g)">%s</text>`,
 				x, y, x, y, html.EscapeString(output.CutMiddle(c.xtext(t), slantedName)))
 			continue
 		}
 		x, anchor := c.px(t), "middle"
-		if x > chartWidth-chartRight-16 { // beyond it the label would be cut
+		if x+letter/2*float64(output.Width(c.xtext(t))) > c.size.width { // the label would be cut
 			anchor = "end"
 		}
 		fmt.Fprintf(&c.b, `<text class="tick" text-anchor="%s" x="%.1f" y="%g">%s</text>`,
 			anchor, x, chartTop+plotHeight+tickLabelDown, html.EscapeString(c.xtext(t)))
 	}
 	fmt.Fprintf(&c.b, `<text class="tick" text-anchor="end" x="%g" y="%g">%s</text>`,
-		chartWidth-chartRight, height-2, html.EscapeString(c.xname))
+		c.size.width-chartRight, height-5, html.EscapeString(c.xname))
 }
 
-// line draws a series; a value of 0 or less on a logarithmic axis is a hole.
+// line draws a series. On a logarithmic axis a value below 0 is a hole, and one of 0 is not there: the line goes on to the next.
 func (c *chart) line(s series) {
 	var path strings.Builder
 	pen := "M"
 	for i := range s.x {
 		if c.y.log && s.y[i] <= 0 {
-			pen = "M"
+			if s.y[i] < 0 {
+				pen = "M"
+			}
 			continue
 		}
 		fmt.Fprintf(&path, "%s%.1f %.1f", pen, c.px(s.x[i]), c.py(s.y[i]))
@@ -182,19 +228,24 @@ func tip(s series, i int) string {
 
 // bars draws a series as bars of one unit's width, from 0.
 func (c *chart) bars(s series) {
-	width := plotWidth / (c.x.max - c.x.min)
+	width := c.plotWidth() / (c.x.max - c.x.min)
 	gap := min(3, width*0.2)
 	for i := range s.x {
 		top := c.py(s.y[i])
 		fmt.Fprintf(&c.b, `<rect class="bar %s" x="%.2f" y="%.1f" width="%.2f" height="%.1f">%s</rect>`,
-			s.class, c.px(s.x[i])+gap/2, top, max(0.5, width-gap), max(0, chartTop+plotHeight-top), tip(s, i))
+			s.class, c.px(s.x[i])+gap/2, top, max(0.5, width-gap), max(1, chartTop+plotHeight-top), tip(s, i))
 	}
+}
+
+// over writes text above a bar.
+func (c *chart) over(x, y float64, text string) {
+	fmt.Fprintf(&c.b, `<text class="tick over" text-anchor="middle" x="%.1f" y="%.1f">%s</text>`, c.px(x+0.5), c.py(y)-5, html.EscapeString(text))
 }
 
 // rule draws a horizontal line at a value, such as a cap or a fair share.
 func (c *chart) rule(v float64, text string) {
 	y := c.py(v)
-	fmt.Fprintf(&c.b, `<line class="rule" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, chartLeft, chartWidth-chartRight, y, y)
+	fmt.Fprintf(&c.b, `<line class="rule" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, chartLeft, c.size.width-chartRight, y, y)
 	fmt.Fprintf(&c.b, `<text class="tick over" text-anchor="start" x="%g" y="%.1f">%s</text>`, chartLeft+6, y-4, html.EscapeString(text))
 }
 

@@ -30,8 +30,8 @@ func HTML(w io.Writer, res *bench.Result) error {
 	t, f := &r.Total, &r.Fairness
 	p.Cards = []card{
 		{"answered", fmt.Sprintf("%.0f/s", t.Rate), fmt.Sprintf("%d actions", t.Answered())},
-		{"response p50", bench.FormatMicros(t.P50), "service " + bench.FormatMicros(t.ServiceP50)},
-		{"response p99", bench.FormatMicros(t.P99), "service " + bench.FormatMicros(t.ServiceP99)},
+		latency("response p50", t.P50, t.ServiceP50),
+		latency("response p99", t.P99, t.ServiceP99),
 		{"failed", fmt.Sprint(t.Ended.Failed()), fmt.Sprintf("of %d sent", t.Sent)},
 		{"jain", fmt.Sprintf("%.4f", f.Jain), fmt.Sprintf("%d healthy of %d %s", f.Healthy, f.Nodes, plural(f.Nodes, "node"))},
 		{"starvation", orZero(f.Starvation), "longest, a healthy node"},
@@ -50,6 +50,14 @@ func HTML(w io.Writer, res *bench.Result) error {
 		return fmt.Errorf("bench: html: %w", err)
 	}
 	return nil
+}
+
+// latency is the card of a percentile.
+func latency(name string, response, service int64) card {
+	if response == 0 {
+		return card{name, bench.FormatMicros(response), "too few samples"}
+	}
+	return card{name, bench.FormatMicros(response), "service " + bench.FormatMicros(service)}
 }
 
 type page struct {
@@ -110,9 +118,10 @@ h1 { font-size:24px; margin:0 0 4px; } h2 { font-size:16px; margin:0 0 2px; }
 .plots { display:grid; grid-template-columns:repeat(2, 1fr); gap:14px; } .plots figure:last-child:nth-child(odd) { grid-column:1 / -1 }
 @media (max-width:1180px) { .plots { grid-template-columns:1fr } }
 figure { margin:0; padding:14px 16px 10px; min-width:0; overflow-x:auto; } section { margin-top:14px; padding:14px 16px; overflow-x:auto; }
-svg { width:100%; height:auto; display:block; min-width:640px; } .key { min-width:0 !important }
+svg { width:100%; height:auto; display:block; margin:0 auto } .wide { max-width:760px } .narrow { max-width:460px; display:none }
+@media (max-width:640px) { .wide { display:none } .narrow { display:block } }
 .grid { stroke:var(--grid); stroke-width:1 } .rule { stroke:var(--soft); stroke-width:1; stroke-dasharray:3 3 }
-.tick { fill:var(--soft); font:12px system-ui, sans-serif }
+.tick { fill:var(--soft); font:13px system-ui, sans-serif }
 .over { paint-order:stroke; stroke:var(--card); stroke-width:4px; stroke-linejoin:round; fill:var(--ink) }
 .line { fill:none; stroke-width:1.8; stroke-linejoin:round }
 .line.s1 { stroke:var(--s1) } .line.s2 { stroke:var(--s2) } .line.s3 { stroke:var(--s3) } .line.s4 { stroke:var(--s4) } .line.s5 { stroke:var(--s5) }

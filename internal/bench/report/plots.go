@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/apntalk/amictl/internal/bench"
 )
@@ -29,7 +30,7 @@ func (r view) plots() []plot {
 	} {
 		if p, ok := f(); ok {
 			if len(r.Intervals) < 2 && p.overTime {
-				p.SVG, p.Empty = "", "The run was shorter than two stretches, so that there is nothing to draw; a smaller --every makes more of them."
+				p.SVG, p.Empty = "", "The run was shorter than two stretches, so there is nothing to draw; a smaller --every makes more of them."
 			}
 			out = append(out, p)
 		}
@@ -48,7 +49,6 @@ const (
 
 // timed draws series over the run's time.
 func (r view) timed(label string, all []series, axis axis, text func(float64) string) template.HTML {
-	c := &chart{label: label, ytext: text, xtext: func(v float64) string { return fmt.Sprintf("%gs", v) }, xname: "time"}
 	lo, hi := math.Inf(1), 0.0
 	for _, s := range all {
 		for _, v := range s.y {
@@ -58,26 +58,29 @@ func (r view) timed(label string, all []series, axis axis, text func(float64) st
 			}
 		}
 	}
-	switch axis {
-	case axisLog:
-		c.y, c.yticks = logarithmic(min(lo, hi), hi)
-	case axisBytes:
-		c.y, c.yticks = powersOfTwo(hi)
-	default:
-		c.y, c.yticks = linear(hi)
-	}
 	first, last := r.Intervals[0], r.Intervals[len(r.Intervals)-1]
-	c.x, c.xticks = linear(last.At)
-	c.x.max = max(last.At, 0.001)
-	c.xticks = slices.DeleteFunc(c.xticks, func(v float64) bool { return v > c.x.max })
-	if start := first.At - first.Length; start < -0.001 {
-		c.x.min = start
-	}
-	c.frame()
-	for _, s := range all {
-		c.line(s)
-	}
-	return template.HTML(c.String() + legend(all))
+	return template.HTML(inAllSizes(func(c *chart) {
+		c.label, c.ytext, c.xtext, c.xname = label, text, func(v float64) string { return fmt.Sprintf("%gs", v) }, "time"
+		switch axis {
+		case axisLog:
+			c.y, c.yticks = logarithmic(min(lo, hi), hi)
+		case axisBytes:
+			c.y, c.yticks = powersOfTwo(hi)
+		default:
+			c.y, c.yticks = linear(hi)
+		}
+		c.x, c.xticks = linear(last.At)
+		c.x.max = max(last.At, 0.001)
+		c.xticks = slices.DeleteFunc(c.xticks, func(v float64) bool { return v > c.x.max })
+		if start := first.At - first.Length; start < -0.001 {
+			c.x.min = start
+		}
+		c.thinTicks()
+		c.frame()
+		for _, s := range all {
+			c.line(s)
+		}
+	}) + legend(all))
 }
 
 // over makes a series of a figure of each interval.
@@ -110,17 +113,37 @@ func bytesText(v float64) string { return bench.Bytes(v).String() }
 func (r view) plotLatency() (plot, bool) {
 	p := plot{
 		Title: "Latency over time", overTime: true,
-		About: "Each stretch of the run by itself. Response counts from the intended start, service from the write; where they part, actions waited before they could be sent.",
+		About: "Stretch by stretch; a stretch with too few samples for a percentile shares it with those before. Response counts from the intended start, service from the write; where they part, actions waited before they could be sent.",
 	}
 	if len(r.Intervals) == 0 || r.Total.Max == 0 {
 		return p, false
 	}
-	p.SVG = r.timed("latency over time", []series{
-		r.over("response p50", "s1", false, microsText, func(v *bench.Interval) float64 { return float64(v.P50) }),
-		r.over("response p99", "s2", false, microsText, func(v *bench.Interval) float64 { return float64(v.P99) }),
-		r.over("response max", "s5", false, microsText, func(v *bench.Interval) float64 { return float64(v.Max) }),
-		r.over("service p99", "s3", true, microsText, func(v *bench.Interval) float64 { return float64(v.ServiceP99) }),
-	}, axisLog, microsText)
+	ended := func(of func(v *bench.Interval) int64) func(*bench.Interval) float64 {
+		return func(v *bench.Interval) float64 {
+			if v.Ended == 0 {
+				return -1 // a hole
+			}
+			return float64(of(v))
+		}
+	}
+	var all []series
+	var few []string
+	for _, s := range []series{
+		r.over("response p50", "s1", false, microsText, ended(func(v *bench.Interval) int64 { return v.P50 })),
+		r.over("response p99", "s2", false, microsText, ended(func(v *bench.Interval) int64 { return v.P99 })),
+		r.over("response max", "s5", false, microsText, ended(func(v *bench.Interval) int64 { return v.Max })),
+		r.over("service p99", "s3", true, microsText, ended(func(v *bench.Interval) int64 { return v.ServiceP99 })),
+	} {
+		if slices.Max(s.y) > 0 {
+			all = append(all, s)
+		} else {
+			few = append(few, s.name)
+		}
+	}
+	if len(few) > 0 {
+		p.About += " There were too few samples for " + strings.Join(few, ", ") + "."
+	}
+	p.SVG = r.timed("latency over time", all, axisLog, microsText)
 	return p, true
 }
 
@@ -175,24 +198,25 @@ func (r view) plotPercentiles() (plot, bool) {
 	if len(all) == 0 {
 		return p, false
 	}
-	c := &chart{label: "percentile curve", ytext: microsText, xname: "percentile", xtext: func(v float64) string {
-		return strconv.FormatFloat(100-100/v, 'f', -1, 64)[:min(8, len(strconv.FormatFloat(100-100/v, 'f', -1, 64)))] + "%"
-	}}
-	c.y, c.yticks = logarithmic(lo, hi)
-	c.x, _ = logarithmic(1, far)
-	for t := 1.0; t <= c.x.max; t *= 10 {
-		c.xticks = append(c.xticks, t)
-	}
-	c.frame()
-	for _, s := range all {
-		c.line(s)
-	}
-	p.SVG = template.HTML(c.String() + legend(all))
+	p.SVG = template.HTML(inAllSizes(func(c *chart) {
+		c.label, c.ytext, c.xname = "percentile curve", microsText, "percentile"
+		c.xtext = func(v float64) string {
+			text := strconv.FormatFloat(100-100/v, 'f', -1, 64)
+			return text[:min(8, len(text))] + "%"
+		}
+		c.y, c.yticks = logarithmic(lo, hi)
+		c.x, _ = logarithmic(1, far)
+		for t := 1.0; t <= c.x.max; t *= 10 {
+			c.xticks = append(c.xticks, t)
+		}
+		c.thinTicks()
+		c.frame()
+		for _, s := range all {
+			c.line(s)
+		}
+	}) + legend(all))
 	return p, true
 }
-
-// mostNamedBars is how many nodes have their names under a chart.
-const mostNamedBars = 24
 
 // byNode draws a figure of each node, healthy ones apart from the others, in ascending order.
 func (r view) byNode(label string, values []float64, ref float64, refText string, text func(float64) string) template.HTML {
@@ -212,25 +236,30 @@ func (r view) byNode(label string, values []float64, ref float64, refText string
 		s.x, s.y = append(s.x, float64(i)), append(s.y, v)
 		s.tips = append(s.tips, fmt.Sprintf("%s (%s): %s", n.Node, n.Condition, text(v)))
 	}
-	c := &chart{label: label, ytext: text, xname: fmt.Sprintf("%d %s, in ascending order", len(order), plural(len(order), "node"))}
-	c.y, c.yticks = linear(1.1 * max(slices.Max(values), ref)) // room above the rule
-	c.x = scale{0, float64(len(order)), false}
-	for i := range order {
-		if len(order) <= mostNamedBars || i < 3 || i >= len(order)-3 { // of many, those at the ends
-			c.xticks = append(c.xticks, float64(i)+0.5)
-		}
-	}
-	c.xtext = func(v float64) string { return r.Nodes[order[int(v)]].Node }
-	c.slanted = len(order) > 6
-	c.frame()
-	c.bars(healthy)
-	c.bars(others)
-	c.rule(ref, refText)
 	all := []series{healthy}
 	if len(others.x) > 0 {
 		all = append(all, others)
 	}
-	return template.HTML(c.String() + legend(all))
+	return template.HTML(inAllSizes(func(c *chart) {
+		c.label, c.ytext, c.xname = label, text, fmt.Sprintf("%d %s, in ascending order", len(order), plural(len(order), "node"))
+		c.y, c.yticks = linear(1.1 * max(slices.Max(values), ref)) // room above the rule
+		c.x = scale{0, float64(len(order)), false}
+		ends := 3
+		if c.plotWidth()/float64(len(order)) < slantedWide {
+			ends = 1
+		}
+		for i := range order {
+			if len(order) <= c.size.names || i < ends || i >= len(order)-ends { // of many, those at the ends
+				c.xticks = append(c.xticks, float64(i)+0.5)
+			}
+		}
+		c.xtext = func(v float64) string { return r.Nodes[order[int(v)]].Node }
+		c.slanted = len(order) > c.size.names || c.crowded()
+		c.frame()
+		c.bars(healthy)
+		c.bars(others)
+		c.rule(ref, refText)
+	}) + legend(all))
 }
 
 func (r view) plotShares() (plot, bool) {
@@ -285,23 +314,29 @@ func (r view) plotQueues() (plot, bool) {
 		return p, false
 	}
 	s := series{class: "s1"}
-	c := &chart{label: "high-water marks against caps", xname: ""}
-	c.ytext = func(v float64) string { return fmt.Sprintf("%g%%", v) }
 	top := 0.0
 	for i := range r.Queues {
 		q := &r.Queues[i]
 		top = max(top, q.Fill())
 		s.x, s.y = append(s.x, float64(i)), append(s.y, q.Fill())
 		s.tips = append(s.tips, fmt.Sprintf("%s: %d of %d %s %s", q.Name, q.High, q.Cap, q.Unit, q.Node))
-		c.xticks = append(c.xticks, float64(i)+0.5)
 	}
-	c.xtext = func(v float64) string { return r.Queues[int(v)].Name }
-	c.y, c.yticks = linear(max(100, top))
-	c.x = scale{0, float64(len(r.Queues)), false}
-	c.frame()
-	c.bars(s)
-	c.rule(100, "cap")
-	p.SVG = template.HTML(c.String())
+	p.SVG = template.HTML(inAllSizes(func(c *chart) {
+		c.label, c.ytext = "high-water marks against caps", func(v float64) string { return fmt.Sprintf("%g%%", v) }
+		for i := range r.Queues {
+			c.xticks = append(c.xticks, float64(i)+0.5)
+		}
+		c.xtext = func(v float64) string { return r.Queues[int(v)].Name }
+		c.y, c.yticks = linear(max(100, top))
+		c.x = scale{0, float64(len(r.Queues)), false}
+		c.slanted = c.crowded()
+		c.frame()
+		c.bars(s)
+		c.rule(100, "cap")
+		for i := range r.Queues {
+			c.over(float64(i), s.y[i], full(s.y[i])) // most are far below their caps
+		}
+	}))
 	return p, true
 }
 

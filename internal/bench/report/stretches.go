@@ -20,6 +20,7 @@ type Stretches struct {
 	open        map[int]*slot // stretches that are not everybody's yet, by number
 	done        int           // those up to this number are over
 	intervals   []bench.Interval
+	pooled      bench.Pooled
 }
 
 // A sum is what has come so far.
@@ -150,8 +151,7 @@ func (s *Stretches) Next(expected func(worker int) bool, force bool) (*Whole, bo
 			results = append(results, o.soFar[i])
 		}
 	}
-	r, v := o.response.Histogram().Summary(), o.service.Histogram().Summary()
-	whole.P50, whole.P99, whole.Max, whole.ServiceP50, whole.ServiceP99 = r.P50, r.P99, r.Max, v.P50, v.P99
+	s.pooled.Sum(&whole.Interval, o.response.Histogram(), o.service.Histogram())
 	if len(results) == len(s.workers) {
 		whole.SoFar, _ = Merge(results) // what cannot be merged is judged at the end, where that is an error
 	}

@@ -177,7 +177,7 @@ func (r view) grids(rows int) []grid {
 		q := grid{title: "Queues", head: []string{"QUEUE", "HIGH WATER", "CAP", "FULL", "NODE"}}
 		for i := range r.Queues {
 			x := &r.Queues[i]
-			q.add(x.Name, fmt.Sprintf("%d %s", x.High, x.Unit), fmt.Sprint(x.Cap), fmt.Sprintf("%.1f%%", x.Fill()), x.Node)
+			q.add(x.Name, fmt.Sprintf("%d %s", x.High, unit(x)), fmt.Sprint(x.Cap), full(x.Fill()), x.Node)
 		}
 		out = append(out, q)
 	}

@@ -93,3 +93,19 @@ func (r view) pausesSentence() string {
 	}
 	return s
 }
+
+// full is how full a queue was at most, in percent.
+func full(percent float64) string {
+	if percent > 0 && percent < 0.1 {
+		return "<0.1%"
+	}
+	return fmt.Sprintf("%.1f%%", percent)
+}
+
+// unit is what a queue holds, as so many as were in it at most.
+func unit(q *bench.Queue) string {
+	if q.High == 1 {
+		return strings.TrimSuffix(q.Unit, "s")
+	}
+	return q.Unit
+}

@@ -66,7 +66,7 @@ func join(prefix string, names ...string) string {
 func Node(subject string) (string, error) {
 	parts := strings.Split(subject, ".")
 	if len(parts) != 4 || parts[0]+"."+parts[1] != events {
-		return "", fmt.Errorf("bus: %q is no subject of events", subject)
+		return "", fmt.Errorf("bus: %q is not a subject of events", subject)
 	}
 	return Name(parts[3])
 }

@@ -29,7 +29,7 @@ func ParseWhere(r *run.Run, conditions []string) (where *ami.Where, err error) {
 // NoteMissing names the fields that a condition asked for and nothing had: they may be misspelt.
 func NoteMissing(r *run.Run, where *ami.Where) {
 	for _, field := range where.Missing() {
-		r.Note("the condition asks for a field %s, and nothing that came had it", field)
+		r.Note("the condition asks for a field %s, which nothing that came had", field)
 	}
 }
 

@@ -36,7 +36,7 @@ const help = `Examples:
   amictl bench compare base.json new.json --fail-if 'p99>+10%'
 
 Without --node or -l it drives simulated servers in a process of its own; only these two flags on its own command line
-choose real ones. Servers that are not on this host need --confirm-target COUNT and a --rate, calls also --max-calls.
+choose real ones. Servers that are not on this host need --confirm-target COUNT and a --rate, and calls --max-calls too.
 
 Workloads: actions (the --mix), calls (Originate to Hangup), events (UserEvent to its delivery), biglist, login-storm.
 Profiles: even, one-slow, one-flooding, one-stalled, flapping, storm, mixed.
@@ -197,11 +197,11 @@ func (o *options) flags() []cli.Flag {
 			"even", "one-slow", "one-flooding", "one-stalled", "flapping", "storm", "mixed"),
 		g("sessions", "`N` sessions to each node (1)", &o.sessions),
 		flags.Text("mix", "", "actions by weight, as `ping=8,command=1`, or @FILE with JSON", &o.mix),
-		g("concurrency", "closed loop: `N` callers a node (64 over all, at least 1)", &o.concurrency),
+		g("concurrency", "closed loop: `N` callers per node (64 over all nodes, at least 1 each)", &o.concurrency),
 		g("rate", "open loop: `N` actions a second over all nodes", &o.rate),
 		g("stage", "open loop: `TIME:RATE`, a ramp to a rate, TIME:=RATE a step; may repeat", &o.stages),
 		g("window", "at most `N` actions in flight on a session (256, or as many as --concurrency needs)", &o.window),
-		g("backlog", "open loop: drop actions that are due beyond `N` a node (10000)", &o.backlog),
+		g("backlog", "open loop: drop due actions beyond `N` per node (10000)", &o.backlog),
 		g("weight", "`NODE=N`: N times the share of the others; may repeat", &o.weights),
 		g("actions", "end after `N` actions", &o.actions),
 		g("duration", "end after `TIME` (5s, if nothing else ends it)", &o.duration),
@@ -213,8 +213,8 @@ func (o *options) flags() []cli.Flag {
 		on("abort-on-fail", "end the run as soon as it has failed", &o.abortOnFail),
 		g("abort-if", "end the run on this `CONDITION`; may repeat", &o.abortIf),
 		g("max-memory", "fail above this `SIZE` of resident memory; refuse a run that would not fit", &o.maxMemory),
-		g("max-lag", "call the result invalid when the generator is later than `TIME` (20ms, p99)", &o.maxLag),
-		g("every", "report each `TIME` (1s)", &o.every),
+		g("max-lag", "call the result invalid when the generator is late by more than `TIME` (20ms, p99)", &o.maxLag),
+		g("every", "report every `TIME` (1s)", &o.every),
 		flags.Text("out", "", "write the result to `FILE`, JSON", &o.out),
 		flags.Text("html", "", "write a page with plots to `FILE`", &o.html),
 		g("event-rate", "`N` numbered events a second from each simulated node (50, fewer for many nodes)", &o.eventRate),
@@ -227,7 +227,7 @@ func (o *options) flags() []cli.Flag {
 		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before loading servers of a protected context", Destination: &o.yes},
 		on("in-process", "simulate in this process, whose figures then include the servers", &o.here),
 		g("workers", "share the load out to `N` workers", &o.workers),
-		flags.Text("nats", "", "meet the workers, or the coordinator, on the NATS servers of `URL`", &o.nats),
+		flags.Text("nats", "", "meet the workers, or the coordinator, on the NATS servers at `URL`", &o.nats),
 		flags.Text("listen", "", "wait for workers from other hosts at `ADDR`, such as :4222", &o.listen),
 		flags.Text("cert", "", "with --listen: TLS certificate chain, a PEM `FILE`", &o.cert),
 		flags.Text("key", "", "with --listen: its private key, a PEM `FILE`", &o.key),
@@ -236,7 +236,7 @@ func (o *options) flags() []cli.Flag {
 		on("once", "worker: leave after one run", &o.once),
 		g("allow", "worker: load only servers in the network `CIDR`; may repeat", &o.allow),
 		on("markdown", "report: as Markdown", &o.markdown),
-		on("merge", "report: files of several machines as one", &o.merge),
+		on("merge", "report: merge the files of several machines into one", &o.merge),
 		on("force", "compare: even if the configurations differ", &o.force),
 	}
 }

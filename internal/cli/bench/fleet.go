@@ -55,7 +55,7 @@ func together(ctx context.Context, r *run.Run, o *options, b *fleetBus, l *bench
 		f.HangUp = func(ctx context.Context) (int, error) { return bench.HangUpLeft(ctx, l.Targets, l.ID) }
 	}
 	if o.away() {
-		say(r, fmt.Sprintf("waiting for %d workers", o.workers.Value))
+		say(r, "waiting for "+fail.Count(o.workers.Value, "worker"))
 		return fleet.Coordinate(ctx, f)
 	}
 	names := make([]string, o.workers.Value)
@@ -155,7 +155,7 @@ func checkSecrecy(o *options, targets []bench.Target) error {
 	for at := range strings.SplitSeq(o.nats, ",") {
 		u, err := url.Parse(strings.TrimSpace(at))
 		if err == nil && u.Host != "" && u.Scheme != "tls" && u.Scheme != "wss" && !loopback.Host(u.Hostname()) {
-			return fail.Usage("write tls:// where the bus has TLS, or use --listen with --cert and --key", "--nats %s is in the clear, and the servers' secrets go to the workers by it", at)
+			return fail.Usage("write tls:// where the bus has TLS, or use --listen with --cert and --key", "--nats %s is not encrypted, and the servers' secrets would go over it", at)
 		}
 	}
 	return nil
@@ -189,7 +189,7 @@ func checkFleet(r *run.Run, o *options) error {
 		missing = append(missing, "--cert and --key")
 	}
 	if missing != nil {
-		return fail.Usage("whoever gets in could have the workers load servers", "--listen %s is open to other hosts, which needs %s", o.listen, strings.Join(missing, " and "))
+		return fail.Usage("whoever connects could make the workers load servers", "--listen %s is open to other hosts, which needs %s", o.listen, strings.Join(missing, " and "))
 	}
 	return nil
 }

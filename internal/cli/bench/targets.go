@@ -99,7 +99,7 @@ func confirmed(o *options, nodes []ami.Config) error {
 	case away == 0:
 		return nil
 	case o.confirm.Value != away:
-		return fail.Usage(fmt.Sprintf("if you may load them, give --confirm-target %d", away), "%d of the servers are not on this host", away)
+		return fail.Usage(fmt.Sprintf("if you may load them, give --confirm-target %d", away), "%s not on this host", fail.Are(away, "server"))
 	case o.rate.v <= 0 && len(o.stages) == 0:
 		return fail.Usage("a closed loop would load them as hard as it can", "servers that are not on this host need a --rate or --stage")
 	case o.workload == bench.WorkloadCalls && !o.maxCalls.Given:

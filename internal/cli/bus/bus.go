@@ -21,8 +21,8 @@ const help = `Examples:
   amictl -C prod bus verify && echo nothing is missing without a mark
 
 info shows each node of a cluster on the bus: which bridge owns it and since when, and how much of it is stored.
-verify reads the whole stream and checks of each node that the packets of every session stand in order, none twice, and
-that no batch is missing: status 1 if that is not so. Gaps are what is marked as missing, and no fault.
+verify reads the whole stream and checks for each node that the packets of every session are in order, none twice, and
+that no batch is missing; otherwise the status is 1. Gaps mark what is known to be missing, and are no fault.
 docs/bus.md explains bridges and what is promised.`
 
 // Command makes the subcommand, and lets others read from a bus and act over it.

@@ -41,13 +41,13 @@ func (o *Options) CallFlags() []cli.Flag {
 	return []cli.Flag{
 		flags.Text("channel", "c", "call this `CHANNEL`, such as PJSIP/100", &o.Channel),
 		flags.Text("exten", "e", "connect it to this `EXTENSION`, or EXTENSION@CONTEXT", &o.Exten),
-		flags.Text(dialplanContext, "", "`CONTEXT` of the extension (default); --context means the same behind originate and dial", &o.Context),
+		flags.Text(dialplanContext, "", "`CONTEXT` of the extension (default); --context means the same after originate and dial", &o.Context),
 		flags.Text("priority", "", "`PRIORITY` of the extension (1)", &o.Priority),
 		flags.Text("application", "", "connect it to this `APPLICATION` instead", &o.Application),
 		flags.Text("data", "", "`ARGUMENTS` of the application", &o.Data),
 		flags.Text("caller-id", "", "`CALLERID`, such as 'Support <100>'", &o.CallerID),
 		flags.Text("account", "", "`CODE` for the call records", &o.Account),
-		&cli.GenericFlag{Name: "var", Usage: "set the channel variable `KEY=VALUE`; may repeat, the value goes as it is", Value: &o.Vars},
+		&cli.GenericFlag{Name: "var", Usage: "set the channel variable `KEY=VALUE`; may repeat; the value is sent as it is", Value: &o.Vars},
 		&cli.GenericFlag{Name: "ring", Usage: "let it ring for `TIME` (30s)", Value: &o.Ring},
 	}
 }

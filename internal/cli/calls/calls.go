@@ -11,7 +11,9 @@ import (
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/replay"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/cond"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/state"
 )
 
@@ -28,17 +30,20 @@ const help = `Examples:
 A call is all channels that share a Linkedid: transfers, pickups, parking and Local channels stay within it, and two calls
 that are joined become one. When its last channel is hung up it is printed as one object of type call-record: who called
 whom, when, how long it rang, talked, was on hold and waited in queues (keys that end in _us are microseconds), its legs,
-its transfers, its outcome, and who ended it. Times are the events' Timestamp (timestampevents=yes in manager.conf), else
-those of receipt. "partial" says that some of it was not seen: it was up before, or events are missing. A gap says where
+its transfers, its outcome, and who ended it. Times are the events' Timestamp (timestampevents=yes in manager.conf), or
+else those of receipt. "partial" says that some of it was not seen: it was up before, or events are missing. A gap says where
 that may be so: calls that began and ended within it are missing.
 
+With --nats and --cluster, or a context that has a bus and no nodes, calls are those of the events on a bus (docs/bus.md), with --since
+of those that it has stored.
+
 --live prints the calls that are up, as ` + "`amictl state calls`" + ` does, and ends. --from reads records (of tail --record or
--o jsonl) and captures instead of a server, as tail --from does; what is not hung up at its end is told of on standard
-error, and with --live it is what is printed.
+-o jsonl) and captures instead of a server, as tail --from does; calls that are still up at its end are counted on
+standard error; with --live it is those that are printed.
 
 --timeline shows one call, which is named by its linkedid, or by the uniqueid or name of one of its channels: a column for
-each channel, and the time since the first event. Channels that leave make room. With -o jsonl it prints the events. The
-names of events choose which are shown; without any it is all but VarSet, RTCP and the like.
+each channel, and the time since the first event. Later channels take the columns of those that have left. With -o jsonl it
+prints the events. Names of events choose which are shown; without any, all but VarSet, RTCP and the like.
 
 ` + cond.Grammar
 
@@ -51,6 +56,8 @@ type options struct {
 	names    []string // of the timeline's events
 	length   flags.Duration
 	count    flags.Count
+	bus      target.Bus
+	since    string
 }
 
 // Command makes the subcommand.
@@ -61,14 +68,15 @@ func Command(r *run.Run) *cli.Command {
 		Usage:       "print calls when they end, those that are up, or one call's story",
 		ArgsUsage:   "[EVENT]...",
 		Description: help,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only calls that meet `CONDITION`, such as outcome=busy; may repeat, all must hold", Value: &o.where},
 			&cli.BoolFlag{Name: "live", Usage: "print the calls that are up, and end", Destination: &o.live},
 			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &o.from},
 			flags.Text("timeline", "", "show the events of the call with this `ID`", &o.timeline),
 			&cli.GenericFlag{Name: "count", Usage: "end after `N` calls", Value: &o.count},
 			&cli.GenericFlag{Name: "for", Usage: "end after `TIME`", Value: &o.length},
-		},
+			flags.Text("since", "", "from a bus: read its events from `TIME` on, such as 1h (ago) or 09:30", &o.since),
+		}, o.bus.Flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.names = c.Args().Slice()
 			return calls(ctx, r, o)
@@ -80,22 +88,31 @@ func calls(ctx context.Context, r *run.Run, o *options) error {
 	if err := o.check(r); err != nil {
 		return err
 	}
+	q, onBus, err := o.query(r)
+	if err != nil {
+		return err
+	}
+	if onBus && r.Bus == nil {
+		return r.RunDaemon("calls of a bus")
+	}
 	if o.timeline != "" {
 		return tell(ctx, r, o)
 	}
-	part, kind := held.Records, run.Endless
+	part, kind := objects.Records, run.Endless
 	if o.live {
-		part = held.PartOf(state.KindCall)
+		part = objects.PartOf(state.KindCall)
 	}
 	if o.live || len(o.from) > 0 {
 		kind = run.Records
 	}
-	v, err := held.NewView(r, []*held.Part{part}, o.where, kind, len(o.from) == 0)
+	v, err := held.NewView(r, []*objects.Part{part}, o.where, kind, len(o.from) == 0 && !onBus)
 	switch {
 	case err != nil:
 		return err
 	case len(o.from) > 0:
 		return read(ctx, v, o)
+	case onBus:
+		return fromBus(ctx, v, o, q)
 	case o.live:
 		return v.Snapshot(ctx)
 	}
@@ -108,11 +125,11 @@ func (o *options) check(r *run.Run) error {
 	case len(o.names) > 0 && o.timeline == "":
 		return fail.Usage("--where chooses among calls", "the names of events go with --timeline")
 	case o.timeline != "" && (o.live || len(o.where) > 0 || o.count.Given):
-		return fail.Usage("leave one of them out", "--timeline is of one call, and --live, --where and --count choose among calls")
+		return fail.Usage("leave one of them out", "--timeline shows one call, and --live, --where and --count choose among calls")
 	case o.live && (o.length.Given || o.count.Given):
-		return fail.Usage("leave one of them out", "--live ends by itself, and --for and --count end what goes on")
+		return fail.Usage("leave one of them out", "--live ends by itself, and --for and --count end a run that does not")
 	case len(o.from) > 0 && o.length.Given:
-		return fail.Usage("leave one of them out", "--from ends with the file, and --for ends what goes on")
+		return fail.Usage("leave one of them out", "--from ends with the file, and --for ends a run that does not")
 	case len(o.from) > 0:
 		return replay.RefuseServers(r)
 	}
@@ -139,7 +156,7 @@ func newEnd(v *held.View, o *options) *end {
 
 // record prints a call, if it meets the condition.
 func (e *end) record(r *state.Record) error {
-	object := held.Records.Record(r)
+	object := objects.Records.Record(r)
 	if !e.Meets(r.Node, object) {
 		return nil
 	}

@@ -171,8 +171,8 @@ func TestFrom(t *testing.T) {
 		path, want string
 		notes      string
 	}{
-		"calls that ended":  {options{}, "..#.[type,linkedid,talk_us]", `[["call-record","3",0],["call-record","1",6000000]]`, "1 call had not ended"},
-		"a cause":           {options{where: flags.List{"legs.cause=16", "legs.channel=~carol"}}, "..#.linkedid", `["1"]`, "not ended"},
+		"calls that ended":  {options{}, "..#.[type,linkedid,talk_us]", `[["call-record","3",0],["call-record","1",6000000]]`, "1 call was still up"},
+		"a cause":           {options{where: flags.List{"legs.cause=16", "legs.channel=~carol"}}, "..#.linkedid", `["1"]`, "still up"},
 		"enough":            {options{count: flags.Count{Value: 1, Given: true}}, "..#.linkedid", `["3"]`, ""},
 		"those that are up": {options{live: true}, "..#.[type,linkedid]", `[["live-call","9"]]`, ""},
 	} {
@@ -201,7 +201,7 @@ func TestCallsRefuses(t *testing.T) {
 		want    string
 	}{
 		"events without a timeline": {options{names: []string{"Hangup"}}, run.Globals{}, "go with --timeline"},
-		"a timeline of several":     {options{timeline: "1", where: flags.List{"a=b"}}, run.Globals{}, "--timeline is of one call"},
+		"a timeline of several":     {options{timeline: "1", where: flags.List{"a=b"}}, run.Globals{}, "--timeline shows one call"},
 		"a time of an instant":      {options{live: true, length: flags.Duration{Given: true}}, run.Globals{}, "--live ends by itself"},
 		"servers of a file":         {options{from: flags.List{path}}, run.Globals{Nodes: flags.List{"pbx1"}}, "--from reads a file"},
 		"no such key":               {options{where: flags.List{"talk=1"}}, run.Globals{}, "has a key talk"},

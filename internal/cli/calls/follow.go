@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
@@ -31,7 +32,7 @@ func follow(ctx context.Context, v *held.View, o *options) error {
 func (e *end) take(ch *state.Change) error {
 	if ch.Op == state.OpReset {
 		e.Run.Dropped += ch.Lost
-		e.Run.Note("%d calls may be missing: what reads this output, or this host, was too slow", ch.Lost)
+		e.Run.Note("%s may be missing: the reader of this output, or this host, was too slow", fail.Count(ch.Lost, "call"))
 		return e.Out.Event(&ami.Event{Received: ch.Time, Gap: &ami.Gap{Reason: ami.GapOverflow, Dropped: ch.Lost}})
 	}
 	switch o := ch.Object.(type) {

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/state"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -16,7 +16,7 @@ const normalClearing = 16
 
 // line is a call for people.
 func (e *end) line(r *state.Record, object output.Record) string {
-	words := []string{held.Moment(r.End, time.Now())}
+	words := []string{objects.Moment(r.End, time.Now())}
 	if len(e.Nodes) > 1 {
 		words = append(words, r.Node)
 	}
@@ -26,7 +26,7 @@ func (e *end) line(r *state.Record, object output.Record) string {
 	}
 	for i := range object {
 		if p := &object[i]; slices.Contains(e.Form.Fields, p.Key) {
-			words = append(words, p.Key+"="+held.Cell(p))
+			words = append(words, p.Key+"="+objects.Cell(p))
 		}
 	}
 	text := output.Safe(strings.Join(words, "  "))
@@ -38,7 +38,7 @@ func (e *end) line(r *state.Record, object output.Record) string {
 
 // story says who talked to whom, how long, and what else is of interest.
 func story(r *state.Record) []string {
-	words := []string{orNobody(held.PartyText(r.Caller)) + " → " + orNobody(held.PartyText(r.Callee))}
+	words := []string{orNobody(objects.PartyText(r.Caller)) + " → " + orNobody(objects.PartyText(r.Callee))}
 	add := func(name string, us int64) {
 		if s := run.Span(time.Duration(us) * time.Microsecond); s != "" {
 			words = append(words, name+" "+s)
@@ -52,7 +52,7 @@ func story(r *state.Record) []string {
 		words = append(words, strings.TrimSpace("queue "+r.Queue+" "+r.Member))
 	}
 	for i := range r.Transfer {
-		words = append(words, held.TransferText(&r.Transfer[i]))
+		words = append(words, objects.TransferText(&r.Transfer[i]))
 	}
 	if r.By != "" {
 		words = append(words, "ended by "+r.By)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/replay"
 	"github.com/apntalk/amictl/pkg/ami"
@@ -72,12 +73,8 @@ func (e *end) gaps(events iter.Seq2[ami.Event, error], live bool) iter.Seq2[ami.
 // still prints the calls that are up at the end of a record, or tells how many are.
 func (e *end) still(up map[[2]string]*state.Call, live bool) error {
 	if !live {
-		switch len(up) {
-		case 0:
-		case 1:
-			e.Run.Note("--from: 1 call had not ended; --live shows it")
-		default:
-			e.Run.Note("--from: %d calls had not ended; --live shows them", len(up))
+		if len(up) > 0 {
+			e.Run.Note("--from: %s still up at the end; --live shows what is", fail.Were(len(up), "call"))
 		}
 		return nil
 	}

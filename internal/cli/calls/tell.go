@@ -55,12 +55,8 @@ func tell(ctx context.Context, r *run.Run, o *options) error {
 
 // noteHidden tells of events that were left out because nobody asked for them.
 func (t *telling) noteHidden() {
-	switch {
-	case t.chart == nil || len(t.names) > 0 || t.hidden == 0:
-	case t.hidden == 1:
-		t.run.Note("1 event was left out, such as VarSet and RTCP are; its name, or '*', shows it")
-	default:
-		t.run.Note("%d events were left out, such as VarSet and RTCP; their names, or '*', show them", t.hidden)
+	if t.chart != nil && len(t.names) == 0 && t.hidden > 0 {
+		t.run.Note("%s left out (VarSet, RTCP and the like); naming them, or '*', shows them", fail.Were(t.hidden, "event"))
 	}
 }
 
@@ -86,14 +82,6 @@ func (t *telling) show(ev *ami.Event, at time.Time) error {
 		return nil
 	}
 	return t.out.Text("", t.chart.Line(at, l, text))
-}
-
-// moment is when an event happened.
-func moment(ev *ami.Event) time.Time {
-	if at := replay.PacketTime(ev.Get("Timestamp")); !at.IsZero() {
-		return at
-	}
-	return ev.Received
 }
 
 // many is for a chart that begins before all legs are known: as many columns as fit.
@@ -124,7 +112,7 @@ func (t *telling) read(ctx context.Context, o *options) error {
 		t.draw(many)
 	}
 	t.Again()
-	p, err := t.pass(ctx, o, func(ev *ami.Event) error { return t.show(ev, moment(ev)) })
+	p, err := t.pass(ctx, o, func(ev *ami.Event) error { return t.show(ev, replay.Moment(ev)) })
 	if err != nil {
 		return err
 	}

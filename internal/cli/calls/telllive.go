@@ -10,6 +10,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/replay"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami"
@@ -120,7 +121,7 @@ func (t *telling) follow(ctx context.Context, sub *ami.Subscription, node string
 			}
 		case ev.Session == from.Session && ev.Seq <= from.Seq: // the list is ahead of these
 		case t.Take(&ev.Message):
-			if err := t.show(ev, moment(ev)); err != nil {
+			if err := t.show(ev, replay.Moment(ev)); err != nil {
 				return err
 			}
 			if t.Over() {

@@ -36,12 +36,12 @@ type options struct {
 func Command(r *run.Run) *cli.Command {
 	o := &options{}
 	return r.Tell(&cli.Command{
-		Name: "check", Usage: "check every node by a profile: for monitors, smoke tests and CI", ArgsUsage: "[FILE]", Description: help,
+		Name: "check", Usage: "check every node against a profile: for monitors, smoke tests and CI", ArgsUsage: "[FILE]", Description: help,
 		Flags: append(append(o.rounds.Flags(), o.bus.Flags()...),
-			flags.Text("out", "", "write to `FILE`, whole or not at all, instead of standard output", &o.out),
+			flags.Text("out", "", "write to `FILE` instead of standard output, whole or not at all", &o.out),
 			&cli.BoolFlag{Name: "init", Usage: "write a commented profile from what the one server has now", Destination: &o.init},
 			flags.Text("junit", "", "also write the results to `FILE` as JUnit XML", &o.junit),
-			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before a profile's call or command may change what a protected context holds", Destination: &o.yes},
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before a profile's call or command, which may change something in a protected context", Destination: &o.yes},
 		),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.args = c.Args().Slice()
@@ -62,6 +62,7 @@ type inspection struct {
 	form    run.Output // one of check's own, else ""
 	sheet   run.Report
 	said    map[string]string // with --watch: what was complained of, by the check
+	acted   []bool            // nodes on which the profile's calls and commands may have been made
 }
 
 func check(ctx context.Context, r *run.Run, o *options) error {
@@ -119,7 +120,7 @@ func (n *inspection) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if o.init && len(n.nodes) != 1 {
-		return fail.Usage("--node chooses one", "--init looks at one server, and these are %d", len(n.nodes))
+		return fail.Usage("--node chooses one", "--init looks at one server, and %s selected", fail.Are(len(n.nodes), "node"))
 	}
 	actions, err := n.profile.sends(r)
 	if err != nil {
@@ -164,6 +165,9 @@ func (n *inspection) watch(ctx context.Context) error {
 // examineAll runs the profile on all nodes at once, each on a session of its own; the results are in the order of the nodes.
 func (n *inspection) examineAll(ctx context.Context) [][]result {
 	results := make([][]result, len(n.nodes))
+	if n.acted == nil {
+		n.acted = make([]bool, len(n.nodes))
+	}
 	var ended atomic.Int64
 	defer n.run.Progress(func() string { return fmt.Sprintf("%d of %s checked", ended.Load(), fail.Count(len(n.nodes), "node")) })()
 	slots := make(chan struct{}, target.MostDials)
@@ -172,9 +176,10 @@ func (n *inspection) examineAll(ctx context.Context) [][]result {
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			c := &checker{run: n.run, profile: n.profile, node: node}
+			c := &checker{run: n.run, profile: n.profile, node: node, acted: n.acted[i]}
 			c.all(ctx)
 			results[i] = c.results
+			n.acted[i] = c.acted || c.conn != nil && n.profile.acts()
 			ended.Add(1)
 		})
 	}

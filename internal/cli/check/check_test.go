@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -97,5 +98,25 @@ func TestCheckOfNodeAway(t *testing.T) {
 	}
 	if got := r.Out.String(); !strings.Contains(got, `failures="1" errors="0" skipped="2"`) {
 		t.Errorf("printed %s", got)
+	}
+}
+
+// A server that is away in a later round was called in the first: its status must not say that nothing was.
+func TestCheckAfterACall(t *testing.T) {
+	for profile, exit := range map[string]int{"ping = {}": fail.ExitConnect, "[[command]]\nrun = \"core show uptime\"": fail.ExitLost} {
+		srv := pbx(t)
+		r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}})
+		o := &options{args: []string{profileFile(t, profile)}}
+		o.rounds.Watch, o.rounds.Most.Value, o.rounds.Every.Value = true, 2, time.Millisecond
+		n := &inspection{run: r.Run, options: o, sheet: run.Report{Run: r.Run, Again: true}, said: make(map[string]string)}
+		if err := n.prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first := n.examineAll(t.Context())
+		srv.SetDown(true)
+		second := n.examineAll(t.Context())
+		if got := []int{fail.Classify(n.status(first)).Exit, fail.Classify(n.status(second)).Exit}; got[0] != fail.ExitOK || got[1] != exit {
+			t.Errorf("%q: the statuses are %v, want 0 and %d", profile, got, exit)
+		}
 	}
 }

@@ -21,6 +21,7 @@ type checker struct {
 	profile *profile
 	node    ami.Config
 	conn    *ami.Conn
+	acted   bool // calls and commands of the profile may have been made, by an earlier round
 	results []result
 	names   map[string]bool // of the results
 	expiry  time.Time       // of the certificate, zero without TLS
@@ -74,7 +75,7 @@ func (c *checker) add(check string, start, end time.Time, found finding) {
 	if found.status == skipped {
 		took = 0
 	}
-	c.results = append(c.results, result{finding: found, node: c.node.Name, check: name, at: end, took: took, inSession: c.conn != nil})
+	c.results = append(c.results, result{finding: found, node: c.node.Name, check: name, at: end, took: took, inSession: c.conn != nil, acted: c.acted})
 }
 
 // connect dials and logs in, and books how far that went: connection, banner and login are checks of their own.

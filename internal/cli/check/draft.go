@@ -28,7 +28,7 @@ func (n *inspection) draft(ctx context.Context) error {
 	defer func() { n.run.NoteSent(c.conn.Stats().Ledger.Accepted) }()
 	d := &draft{node: c.node.Name}
 	d.line("# What `amictl check` looks at, from what %s had at %s.", output.Safe(c.node.Name), time.Now().Format("2006-01-02 15:04"))
-	d.line("# All that is not in a comment held then. Change the limits to what you call well; `amictl check --help` explains them.")
+	d.line("# Everything that is not commented out held then. Adjust the limits to your needs; `amictl check --help` explains them.")
 	for _, draw := range []func(ctx context.Context, c *checker) error{d.server, d.registrations, d.endpoints, d.queues, d.counts} {
 		if err := draw(ctx, c); err != nil {
 			return err
@@ -135,7 +135,7 @@ func (d *draft) findings(ctx context.Context, c *checker, name string) (titles [
 	if err != nil {
 		return nil, nil, false, err
 	}
-	things := objects(h.Snapshot, s.kind)
+	things := ofKind(h.Snapshot, s.kind)
 	if s.looksAtContacts() {
 		if err := c.askContacts(ctx, h, things); err != nil {
 			return nil, nil, false, err
@@ -241,7 +241,7 @@ func (d *draft) counts(ctx context.Context, c *checker) error {
 				return err
 			}
 		}
-		met := s.meeting(d.node, h, objects(h.Snapshot, s.kind))
+		met := s.meeting(d.node, h, ofKind(h.Snapshot, s.kind))
 		now := s.count(d.node, h, met)
 		d.table("[["+part.name+"]]", "Now: %s.", now.detail)
 		if part.title != "" {

@@ -80,7 +80,7 @@ func TestDraftRefuses(t *testing.T) {
 		"a profile as well": {options{init: true, args: []string{"x"}}, run.Globals{}, []*amitest.Server{srv}, "--init writes a profile"},
 		"a format":          {options{init: true}, run.Globals{Output: "jsonl"}, []*amitest.Server{srv}, "--init writes a profile"},
 		"again and again":   {options{init: true, rounds: run.Rounds{Watch: true}}, run.Globals{}, []*amitest.Server{srv}, "--init writes a profile"},
-		"two servers":       {options{init: true}, run.Globals{}, []*amitest.Server{srv, runtest.Server(t, "pbx2")}, "looks at one server, and these are 2"},
+		"two servers":       {options{init: true}, run.Globals{}, []*amitest.Server{srv, runtest.Server(t, "pbx2")}, "looks at one server, and 2 nodes are selected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := runtest.New(t, runtest.Setup{Servers: test.servers, Flags: test.flags})

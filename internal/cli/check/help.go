@@ -60,17 +60,17 @@ warn and crit are conditions on figures. Times are in seconds or with a unit.
   channels, calls, callers, parked    count, longest (the oldest's time)
   members                             count, longest (pause)
   bridges, hints, devices             count
-Where warn or crit asks for count, registrations and the others are counted, too. where chooses by the keys that
-` + "`amictl state`" + ` shows, and by duration (of a member, of its pause); all of them may stand in conditions on things that are
-looked at one by one. Of a command's output the first match of expect counts.
+If warn or crit asks for count, registrations and the others are counted, too. where chooses by the keys that
+` + "`amictl state`" + ` shows, and by duration (of a member, that of its pause); conditions on things that are checked one by one
+may use all of these. Of a command's output the first match of expect is used.
 queues = ["support"] is a queue with members that are not all paused, endpoints = ["100"] PJSIP endpoints that can be called.
 
-What the user may not ask is skipped; where warn or crit asks for it, the check is unknown, and not well.
---init writes a profile of what one server has now: all in it holds, and what does not is in a comment.
---watch logs in anew each time; then only what changes is told on standard error.
+What the user may not ask is skipped; if warn or crit asks for it, the check is unknown, which is not well.
+--init writes a profile of what one server has now: everything in it holds, and what does not is commented out.
+--watch logs in anew each time; from then on only changes are reported on standard error.
 
 Exits 0 when all is well, 1 when a check is not, 3 or 4 when a node cannot be reached or logged in to, 6 when nodes
-ended differently. -o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown, also for a wrong
-command line or profile.
+ended differently. -o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown, which includes
+a wrong command line or profile.
 
 ` + cond.Grammar

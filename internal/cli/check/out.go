@@ -16,10 +16,6 @@ import (
 // service is what Nagios calls what is checked.
 const service = "ASTERISK"
 
-// severity is how much a status of Nagios matters: a node that is certainly ill more than one of which it is not known, and
-// that more than a warning.
-var severity = []int{nagios.OK, nagios.Warning, nagios.Unknown, nagios.Critical}
-
 func (r *result) level() int {
 	if r.err != nil && !r.inSession && fail.Classify(r.err).Exit == fail.ExitUsage { // its settings are wrong: it was not looked at
 		return nagios.Unknown
@@ -32,9 +28,7 @@ func level(results [][]result) int {
 	worst := nagios.OK
 	for _, node := range results {
 		for i := range node {
-			if l := node[i].level(); slices.Index(severity, l) > slices.Index(severity, worst) {
-				worst = l
-			}
+			worst = nagios.Worse(worst, node[i].level())
 		}
 	}
 	return worst
@@ -63,7 +57,7 @@ func nagiosText(results [][]result) []byte {
 			}
 		}
 	}
-	slices.SortStableFunc(why, func(a, b *result) int { return slices.Index(severity, b.level()) - slices.Index(severity, a.level()) })
+	slices.SortStableFunc(why, func(a, b *result) int { return nagios.Compare(b.level(), a.level()) })
 	line := fmt.Sprintf("%s %s - %d of %s passed", service, nagios.Word(worst), passes, fail.Count(total, "check"))
 	if skips > 0 {
 		line += fmt.Sprintf(", %d skipped", skips)
@@ -74,7 +68,7 @@ func nagiosText(results [][]result) []byte {
 	if len(why) > 0 {
 		line += "; " + tell(why[0])
 	}
-	line += fmt.Sprintf(" |%s checks=%d;;;0 passed=%d;;;0\n", data.String(), total, passes)
+	line += fmt.Sprintf(" |%s %v %v\n", data.String(), nagios.Datum{Label: "checks", Value: float64(total)}, nagios.Datum{Label: "passed", Value: float64(passes)})
 	for _, r := range why[min(1, len(why)):] {
 		line += nagios.Word(r.level()) + " " + tell(r) + "\n"
 	}

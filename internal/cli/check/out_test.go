@@ -199,7 +199,7 @@ func TestBound(t *testing.T) {
 	if got := bound(nil, "x"); got != "" {
 		t.Errorf("no condition is %q", got)
 	}
-	if got := (nagios.Datum{Label: "x", Value: math.NaN(), Unit: "s"}).String(); got != "'x'=U;;;0" {
+	if got := (nagios.Datum{Label: "x", Value: math.NaN(), Unit: "s"}).String(); got != "x=U;;;0" {
 		t.Errorf("a figure that is not known is %s", got)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/metrics"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/state"
 )
 
@@ -198,7 +198,7 @@ const duration = "duration"
 
 // keys are the fields that a condition on a thing may ask for: those of `amictl state`, and the figures.
 func (p *part) keys() []string {
-	return append(append([]string{duration}, names(p.figures)...), held.PartOf(p.kind).Keys()...)
+	return append(append([]string{duration}, names(p.figures)...), objects.PartOf(p.kind).Keys()...)
 }
 
 // A thing is an object with its figures.
@@ -211,7 +211,7 @@ type thing struct {
 // thing measures an object.
 func (p *part) thing(h *holding, o state.Object) *thing {
 	t := &thing{object: o, fields: make(map[string][]string)}
-	for name, value := range held.Fields(held.PartOf(p.kind).Record(o)) {
+	for name, value := range objects.Fields(objects.PartOf(p.kind).Record(o)) {
 		t.fields[name] = append(t.fields[name], value)
 	}
 	if begun := since(o); !begun.IsZero() {
@@ -246,8 +246,8 @@ func (t *thing) all() iter.Seq2[string, string] {
 // number writes a figure as conditions compare it.
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
-// objects are those of a kind in a snapshot.
-func objects(there *state.Snapshot, kind state.Kind) []state.Object {
+// ofKind are those of a kind in a snapshot.
+func ofKind(there *state.Snapshot, kind state.Kind) []state.Object {
 	return slices.Collect(func(yield func(state.Object) bool) {
 		for o := range there.Objects() {
 			if o.Kind() == kind && !yield(o) {

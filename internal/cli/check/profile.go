@@ -302,6 +302,9 @@ func (p *profile) sends(r *run.Run) (actions []ami.Action, err error) {
 	return actions, nil
 }
 
+// acts reports whether the profile makes calls or runs commands.
+func (p *profile) acts() bool { return p.call != nil || len(p.commands) > 0 }
+
 func moduleCheck(name string) ami.Action {
 	return ami.NewAction("ModuleCheck", "Module", strings.TrimSuffix(name, ".so"))
 }

@@ -56,14 +56,15 @@ type result struct {
 	at          time.Time
 	took        time.Duration
 	inSession   bool // behind the login, when there may have been others before it
+	acted       bool // there were, in an earlier round
 }
 
-// exit is the status that the check asks for. One that failed on a session does not say that nothing was executed: a call
+// exit is the status that the check asks for. One that failed on a session, or after one, does not say that nothing was executed: a call
 // or a command of the profile may have been, before it.
 func (r *result) exit() int {
 	f := fail.Classify(r.err)
 	switch {
-	case !r.inSession:
+	case !r.inSession && !r.acted:
 	case f.Exit == fail.ExitConnect:
 		return fail.ExitLost
 	case f.Exit == fail.ExitLogin, f.Exit == fail.ExitUsage:

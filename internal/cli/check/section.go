@@ -29,7 +29,7 @@ func (c *checker) list(ctx context.Context, p *part) (*holding, error) {
 	}
 	held, err := state.List(ctx, &c.lists, c.node.Name, append([]state.Kind{p.kind}, p.with...)...)
 	if errors.Is(err, state.ErrShort) {
-		err = failedCheck(fail.CodeRefused, c.node.Name+": a list ended before all that it announced")
+		err = failedCheck(fail.CodeRefused, c.node.Name+": a list ended before everything that it announced had come")
 	}
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (c *checker) section(ctx context.Context, s *section) {
 		return
 	}
 	known := h.Nodes[0].Knows(s.kind)
-	chosen := s.chosen(objects(h.Snapshot, s.kind))
+	chosen := s.chosen(ofKind(h.Snapshot, s.kind))
 	switch {
 	case known == state.Events && (s.counts || len(chosen) == 0):
 		book(s.label(), c.notAllowed(s.asks(), listClasses))

@@ -191,3 +191,14 @@ func TestServerOfLittleKnowledge(t *testing.T) {
 		})
 	}
 }
+
+// Without the server's clock nobody knows how long it has been up: ours may be in another zone.
+func TestServerWithoutClock(t *testing.T) {
+	srv := busy(t)
+	srv.Handle("Getvar", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Error("Permission denied") })
+	r, _ := inspect(t, srv, "[server]\nwarn = \"uptime<10m\"", run.Globals{}, options{})
+	got := gjson.Get(r.Out.String(), `..#(check=="server")`)
+	if got.Get("status").Str != "unknown" || got.Get("figures.uptime").Exists() {
+		t.Errorf("it is %s", got.Raw)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/call"
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/state"
 	"github.com/apntalk/amictl/pkg/output"
@@ -266,8 +267,8 @@ func (c *checker) server(ctx context.Context) finding {
 	}
 	values := []float64{math.NaN(), math.NaN(), math.NaN()}
 	if err == nil {
-		clock, err := c.clock(ctx)
-		if err != nil {
+		clock, err := target.Clock(ctx, c.conn)
+		if err != nil && !errors.As(err, new(*ami.ResponseError)) { // a refusal leaves it unknown
 			return failing(c.node.Name, err)
 		}
 		values[0], values[1] = sinceStamp(r, "CoreStartup", clock), sinceStamp(r, "CoreReload", clock)
@@ -284,31 +285,12 @@ func (c *checker) server(ctx context.Context) finding {
 	return judged(how, why, words(figures, t), figures)
 }
 
-// stampLayout is how Asterisk writes a date and a time, in its own zone.
-const stampLayout = "2006-01-02 15:04:05"
-
-// clock is what time it is by the server's clock and in its zone: only so can the times that CoreStatus has, which name no
-// zone, be taken from it. Where the server does not say, it is our own.
-func (c *checker) clock(ctx context.Context) (time.Time, error) {
-	r, err := c.conn.Do(ctx, ami.NewAction("Getvar", "Variable", "STRFTIME(,,%Y-%m-%d %H:%M:%S)"))
-	if err == nil {
-		if t, err := time.Parse(stampLayout, r.Get("Value")); err == nil {
-			return t, nil
-		}
-	} else if !errors.As(err, new(*ami.ResponseError)) {
-		return time.Time{}, err
-	}
-	own, _ := time.Parse(stampLayout, time.Now().Format(stampLayout))
-	return own, nil
-}
-
 // sinceStamp is how long ago something was that CoreStatus tells of, in seconds; NaN if it does not.
 func sinceStamp(r *ami.Reply, what string, clock time.Time) float64 {
-	t, err := time.Parse(stampLayout, r.Get(what+"Date")+" "+r.Get(what+"Time"))
-	if err != nil {
-		return math.NaN()
+	if ago, known := target.Since(r, what, clock); known {
+		return ago.Seconds()
 	}
-	return max(0, clock.Sub(t).Seconds())
+	return math.NaN()
 }
 
 // processed is how many calls the server has processed; NaN if it does not say. Of older servers only a command tells.

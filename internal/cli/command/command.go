@@ -50,7 +50,7 @@ func Command(r *run.Run) *cli.Command {
 		Description: help,
 		Flags: slices.Concat([]cli.Flag{
 			flags.Choice("prefix", "", "begin each line with the node's name: `WHEN` is auto, always or never", &o.prefix, "auto", "always", "never"),
-			&cli.GenericFlag{Name: "expect", Usage: "fail unless the output matches `REGEXP` (RE2, ^ and $ are a line's ends); may repeat", Value: &o.expect},
+			&cli.GenericFlag{Name: "expect", Usage: "fail unless the output matches `REGEXP` (RE2; ^ and $ match at line ends); may repeat", Value: &o.expect},
 			&cli.GenericFlag{Name: "reject", Usage: "fail if the output matches `REGEXP`; may repeat", Value: &o.reject},
 		}, o.Flags(), o.Rolling(), o.bus.Flags()),
 		Action: func(ctx context.Context, c *cli.Command) error {

@@ -23,7 +23,7 @@ Prints the script that lets a shell complete subcommands, flags and their values
 parameters, and events. ` + "`make install`" + ` puts it where bash, zsh and fish look for it. No server is asked.
 
 After ` + "`--`" + ` give the words of an unfinished command line, the last one to be completed (bash: the line as it is, and the
-characters that end a word there). Prints one candidate a line, with a tab and its description, and at the end a line
+characters that end a word there). Prints one candidate per line, with a tab and its description, and at the end a line
 that says what may follow: ":done", ":nospace" or ":files".`
 
 // scripts are what `completion SHELL` prints. They know nothing of amictl: each asks it.

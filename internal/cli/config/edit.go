@@ -9,13 +9,23 @@ import (
 
 	"github.com/apntalk/amictl/internal/atomicfile"
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/tomlfile"
 )
 
 // contextLine is the top-level line that names the current context.
 var contextLine = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?m)^[ \t]*(?:context|"context"|'context')[ \t]*=[^\r\n]*`)
 })
+
+// tableHead is a line that begins a table.
+var tableHead = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^[ \t]*\[`) })
+
+// aboveTables parts a text before its first table.
+func aboveTables(text string) (top, rest string) {
+	if i := tableHead().FindStringIndex(text); i != nil {
+		return text[:i[0]], text[i[0]:]
+	}
+	return text, ""
+}
 
 // PreviousSuffix ends the name of the file beside the configuration that names the previous context.
 const PreviousSuffix = ".previous"
@@ -24,10 +34,7 @@ const PreviousSuffix = ".previous"
 func WithContextLine(text, name string) string {
 	line := "context = " + TOMLString(name)
 	text, marked := strings.CutPrefix(text, byteOrderMark)
-	top, rest := text, ""
-	if i := regexp.MustCompile(`(?m)^[ \t]*\[`).FindStringIndex(top); i != nil {
-		top, rest = top[:i[0]], top[i[0]:]
-	}
+	top, rest := aboveTables(text)
 	if contextLine().MatchString(top) {
 		top = contextLine().ReplaceAllLiteralString(top, line)
 	} else {
@@ -69,8 +76,8 @@ func EditConfig(path string, change func(text string) (string, error)) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tomlfile.Decode(text, new(File)); err != nil {
-		return fail.Config("make the change with an editor", "config %s: the change would make it invalid, so nothing was written: %s", path, tomlfile.Explain(err))
+	if _, err := decoded(text); err != nil {
+		return fail.Config("make the change with an editor", "config %s: the change would make it invalid, so nothing was written: %v", path, err)
 	}
 	if err := atomicfile.WriteFile(path, atomicfile.Private, []byte(text)); err != nil {
 		return fail.Config(fail.WriteHint, "the config cannot be written: %v", err)

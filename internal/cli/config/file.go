@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/serve/users"
+	"github.com/apntalk/amictl/internal/serve/users/spec"
 	"github.com/apntalk/amictl/internal/tomlfile"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/redact"
@@ -26,7 +26,7 @@ import (
 //	url = "ami://127.0.0.1:5038"
 //	labels = { site = "fra" }
 type File struct {
-	Path string
+	Path string `toml:"-"`
 
 	Context        string              `toml:"context"` // the current one
 	Output         string              `toml:"output"`
@@ -36,7 +36,7 @@ type File struct {
 	Redact         []string            `toml:"redact"` // patterns of what traces, logs and records hide
 	Contexts       map[string]*Context `toml:"contexts"`
 	Serve          Serve               `toml:"serve"`
-	Users          []users.Spec        `toml:"users"` // of the doors of serve
+	Users          []spec.User         `toml:"users"` // of the doors of serve
 }
 
 // Context is a named set of nodes with what they share.
@@ -82,11 +82,11 @@ func Load(path string) (*File, error) {
 		return nil, err
 	}
 	c := &File{Path: path}
-	meta, err := tomlfile.Decode(text, c)
+	unknown, err := tomlfile.Decode(text, c)
 	if err != nil {
 		return nil, fail.Config("see `amictl context --help` for an example", "config %s, %s", path, tomlfile.Explain(err))
 	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
+	if len(unknown) > 0 {
 		return nil, fail.Config(fail.NearHint(unknown[0][len(unknown[0])-1], configKeys, "see `amictl context --help` for an example"),
 			"config %s: unknown key %s", path, unknown[0])
 	}

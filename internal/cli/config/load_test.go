@@ -113,6 +113,9 @@ func TestLoad(t *testing.T) {
 		{"no TOML", "a\nb = = 1", 0o600, "line 1, column 2:", "context --help"},
 		{"a type that does not fit", "timeout = 1", 0o600, "incompatible types", "context --help"},
 		{"an unknown key", lab + "secert = \"env:X\"", 0o600, "unknown key contexts.lab.secert", "secret"},
+		{"a key of another case", "[conteXts.lab]\nuser = \"u\"", 0o600, "unknown key conteXts", "did you mean contexts?"},
+		{"a key of another case beside it", lab + "\nUser = \"u\"", 0o600, "unknown key contexts.lab.User", "did you mean user?"},
+		{"a field that is no key", lab + "\n[contexts.x]\n[path]\n", 0o600, "unknown key path", ""},
 		{"a pattern that is none", "redact = [\"(\"]", 0o600, "redact:", "RE2"},
 	} {
 		path := filepath.Join(t.TempDir(), "config.toml")

@@ -1,19 +1,21 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/tomlfile"
 )
 
-// tableHead is a line that begins a table: of a context, with its name and what stands behind that, or of something else.
-var (
-	tableHead   = regexp.MustCompile(`^[ \t]*\[`)
-	contextHead = regexp.MustCompile(`^[ \t]*\[[ \t]*(?:contexts|"contexts"|'contexts')[ \t]*\.[ \t]*([A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')([ \t]*[.\]].*)$`)
-)
+// contextHead is a line that begins a table of a context, with its name and what stands behind that.
+var contextHead = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[ \t]*\[[ \t]*(?:contexts|"contexts"|'contexts')[ \t]*\.[ \t]*([A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')([ \t]*[.\]].*)$`)
+})
 
 // WithoutContext takes a context out of a configuration's text, and leaves all other lines as they are. If it is the current
 // one there is none afterwards.
@@ -21,7 +23,7 @@ func WithoutContext(text, name string) (string, error) {
 	var kept []string
 	inside := false
 	for _, line := range strings.SplitAfter(text, "\n") {
-		if tableHead.MatchString(line) {
+		if tableHead().MatchString(line) {
 			inside = isContext(line, name)
 		}
 		if !inside {
@@ -29,7 +31,7 @@ func WithoutContext(text, name string) (string, error) {
 		}
 	}
 	changed := strings.Join(kept, "")
-	want, err := decoded(text)
+	want, err := parsed(text)
 	if err != nil {
 		return "", err
 	}
@@ -48,12 +50,12 @@ func WithContextRenamed(text, name, to string) (string, error) {
 	lines := strings.SplitAfter(text, "\n")
 	for i, line := range lines {
 		if isContext(line, name) {
-			at := contextHead.FindStringSubmatchIndex(strings.TrimRight(line, "\r\n"))
+			at := contextHead().FindStringSubmatchIndex(strings.TrimRight(line, "\r\n"))
 			lines[i] = line[:at[2]] + TOMLKey(to) + line[at[3]:]
 		}
 	}
 	changed := strings.Join(lines, "")
-	want, err := decoded(text)
+	want, err := parsed(text)
 	if err != nil {
 		return "", err
 	}
@@ -67,26 +69,36 @@ func WithContextRenamed(text, name, to string) (string, error) {
 
 // isContext reports whether a line begins a table of a context.
 func isContext(line, name string) bool {
-	m := contextHead.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
+	m := contextHead().FindStringSubmatch(strings.TrimRight(line, "\r\n"))
 	return m != nil && (m[1] == name || m[1] == TOMLString(name) || m[1] == "'"+name+"'")
 }
 
 // withoutContextLine takes the line away that names the current context.
 func withoutContextLine(text string) string {
-	top, rest := text, ""
-	if i := regexp.MustCompile(`(?m)^[ \t]*\[`).FindStringIndex(text); i != nil {
-		top, rest = text[:i[0]], text[i[0]:]
-	}
+	top, rest := aboveTables(text)
 	if at := contextLine().FindStringIndex(top); at != nil {
 		top = top[:at[0]] + strings.TrimPrefix(strings.TrimPrefix(top[at[1]:], "\r"), "\n")
 	}
 	return top + rest
 }
 
+// decoded is what a configuration's text says.
 func decoded(text string) (*File, error) {
 	f := new(File)
-	if _, err := tomlfile.Decode(text, f); err != nil {
-		return nil, fail.Config("`amictl context edit` opens it", "the config cannot be read: %s", tomlfile.Explain(err))
+	switch unknown, err := tomlfile.Decode(text, f); {
+	case err != nil:
+		return nil, errors.New(tomlfile.Explain(err))
+	case len(unknown) > 0:
+		return nil, fmt.Errorf("unknown key %s", unknown[0])
+	}
+	return f, nil
+}
+
+// parsed is decoded of the text that is there.
+func parsed(text string) (*File, error) {
+	f, err := decoded(text)
+	if err != nil {
+		return nil, fail.Config("`amictl context edit` opens it", "the config cannot be read: %v", err)
 	}
 	return f, nil
 }

@@ -75,11 +75,9 @@ func TestContextsThatOnlyAnEditorCanChange(t *testing.T) {
 
 func FuzzContextsAreRenamedAndBack(f *testing.F) {
 	f.Add(severalContexts, "lab", "b c")
+	f.Add("[contexts.a]\nuser='x'\n[conteXts.a]\nuser='y'", "a", "b")
 	f.Add("[contexts.\"a\\\"b\"]\nuser='x'", `a"b`, "ü")
 	f.Fuzz(func(t *testing.T, text, name, to string) {
-		if strings.ToLower(text) != text {
-			return // the decoder takes conteXts for contexts too, and of both it reads either last
-		}
 		before, err := decoded(text)
 		if err != nil || name == "" || before.Contexts[name] == nil || before.Contexts[to] != nil { // nobody can name a nameless one
 			return

@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/serve/users"
+	"github.com/apntalk/amictl/internal/serve/users/spec"
 	"github.com/apntalk/amictl/internal/tomlfile"
 )
 
@@ -23,21 +23,21 @@ type Serve struct {
 }
 
 // LoadUsers reads a file of users, which is trusted as a configuration is. What is relative in it is relative to its folder.
-func LoadUsers(path string) ([]users.Spec, error) {
+func LoadUsers(path string) ([]spec.User, error) {
 	const hint = "it holds [[users]] with name, secret, events and actions; docs/serve.md has examples"
 	text, info, err := read(path)
 	if err != nil {
 		return nil, fail.Config(hint, "the users cannot be read: %s", fail.Cause(err))
 	}
 	var file struct {
-		Users []users.Spec `toml:"users"`
+		Users []spec.User `toml:"users"`
 	}
-	meta, err := tomlfile.Decode(text, &file)
+	unknown, err := tomlfile.Decode(text, &file)
 	if err != nil {
 		return nil, fail.Config(hint, "users %s, %s", path, tomlfile.Explain(err))
 	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return nil, fail.Config(fail.NearHint(unknown[0][len(unknown[0])-1], users.SpecKeys(), hint), "users %s: unknown key %s", path, unknown[0])
+	if len(unknown) > 0 {
+		return nil, fail.Config(fail.NearHint(unknown[0][len(unknown[0])-1], spec.Keys(), hint), "users %s: unknown key %s", path, unknown[0])
 	}
 	if len(file.Users) == 0 {
 		return nil, fail.Config(hint, "users %s: there are none", path)

@@ -31,8 +31,8 @@ const addHelp = `Examples:
   amictl context add prod --node amis://ops@pbx2 --ca ca.pem --protect
   amictl context add prod --node ami://ops@pbx3 --secret 'cmd:pass pbx3'
 
-Adds a server to a context of the configuration, and makes the context if there is none. The connection is
-tried first, and nothing is written when it fails.
+Adds a server to a context of the configuration, and creates the context if there is none. The connection is
+tried first, and nothing is written if it fails.
 It stores where the secret is, not the secret itself;
 a secret that you type goes into its own file, which only you can read.`
 

@@ -21,7 +21,7 @@ func ConfigCommand(r *run.Run) *cli.Command {
 		Description: "Examples:\n  amictl config explain",
 		Commands: []*cli.Command{plain(r, run.NoWords, explain, &cli.Command{
 			Name: "explain", Usage: "show every setting and where its value came from",
-			Description: "Examples:\n  amictl config explain\n  amictl -C lab config explain\n\nA flag wins over the environment, that over the context, that over the file, that over the default.\nOf each node that is selected it shows address, user, where the secret is, and how its certificate is verified.",
+			Description: "Examples:\n  amictl config explain\n  amictl -C lab config explain\n\nA flag takes precedence; then come the environment, the context, the file and the default.\nFor each selected node it shows the address, the user, where the secret is, and how the certificate is verified.",
 		})},
 	}, run.About{})
 }

@@ -45,8 +45,8 @@ A secret is never in the configuration itself. The file must belong to you or to
 it or replace it: its commands are run. Paths in it are relative to its folder.
 
 protect applies to the server, not to its name: another context's node, a URL or an address with the same host and
-port is protected, too, and so are localhost and all addresses of this host alike; ports 5038 and 5039 of a host are
-one server. amictl cannot see where a tunnel or a forwarded port leads.`
+port is protected, too. localhost and all addresses of this host count as one host, and ports 5038 and 5039 of a host
+as one server. amictl cannot see where a tunnel or a forwarded port leads.`
 
 // options are the words of a subcommand of context that has no flags.
 type options struct{ args []string }
@@ -55,7 +55,7 @@ type options struct{ args []string }
 func Command(r *run.Run) *cli.Command {
 	return r.Tell(&cli.Command{
 		Name:        "context",
-		Usage:       "sets of servers under a name: list, use, show, add, edit, check",
+		Usage:       "named sets of servers: list, use, show, add, remove, rename, edit, check",
 		Description: help,
 		Commands: []*cli.Command{
 			plain(r, run.NoWords, list, &cli.Command{
@@ -70,7 +70,7 @@ func Command(r *run.Run) *cli.Command {
 			addCommand(r),
 			plain(r, run.ContextName, remove, &cli.Command{
 				Name: "remove", Usage: "take a context out of the configuration", ArgsUsage: "NAME",
-				Description: "Examples:\n  amictl context remove lab\n\nWhat else is in the configuration stays as it is, and so do files with secrets.",
+				Description: "Examples:\n  amictl context remove lab\n\nThe rest of the configuration stays as it is, and so do files with secrets.",
 			}),
 			plain(r, run.ContextName, rename, &cli.Command{
 				Name: "rename", Usage: "give a context another name", ArgsUsage: "OLD NEW", Description: "Examples:\n  amictl context rename lab test",

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -59,7 +61,7 @@ func editCommand(r *run.Run) *cli.Command {
 	return r.Tell(&cli.Command{
 		Name: "edit", Usage: "open the configuration in an editor",
 		Description: "Examples:\n  amictl context edit\n  EDITOR=nano amictl context edit\n\n" +
-			"The editor is that of VISUAL or EDITOR, else vi. What it leaves is checked before it takes the place of the\nconfiguration; one that is wrong may be edited again, and is not stored.",
+			"The editor is that of VISUAL or EDITOR, else vi. The result is checked before it replaces the configuration. If it is\ninvalid you may edit it again. Changes that are not stored stay in a file beside the configuration.",
 		Action: func(ctx context.Context, _ *cli.Command) error { return edit(ctx, r) },
 	}, run.About{Config: run.ConfigMayBeBroken})
 }
@@ -67,8 +69,8 @@ func editCommand(r *run.Run) *cli.Command {
 // errChanged says that somebody else was quicker.
 var errChanged = errors.New("the configuration was changed meanwhile")
 
-// edit opens a copy of the configuration in an editor, and stores it if it is right.
-func edit(ctx context.Context, r *run.Run) error {
+// edit opens a copy of the configuration in an editor, and stores it if it is right. What was typed is lost in no case.
+func edit(ctx context.Context, r *run.Run) (err error) {
 	path, _ := r.ConfigPath()
 	if err := config.CheckPlace(path); err != nil {
 		return err
@@ -84,7 +86,23 @@ func edit(ctx context.Context, r *run.Run) error {
 	if err != nil {
 		return fail.Config(fail.WriteHint, "the config cannot be edited: %v", err)
 	}
-	defer func() { _ = os.Remove(copied.Name()) }()
+	defer func() {
+		text, readErr := os.ReadFile(copied.Name())
+		if err == nil || readErr != nil || string(text) == string(before) {
+			_ = os.Remove(copied.Name())
+			return
+		}
+		const kept = "your changes are kept "
+		own := new(fail.Error)
+		switch said := errors.As(err, &own) && !run.BySignal(ctx); {
+		case said && strings.Contains(own.Message, copied.Name()):
+			own.Message += "; " + kept + "there"
+		case said:
+			own.Message += "; " + kept + "in " + copied.Name()
+		default:
+			r.Complain(fail.Failure{Message: kept + "in " + copied.Name()})
+		}
+	}()
 	_, err = copied.Write(before)
 	if err := errors.Join(err, copied.Close()); err != nil {
 		return fail.Config(fail.WriteHint, "the config cannot be edited: %v", err)
@@ -114,6 +132,9 @@ func edit(ctx context.Context, r *run.Run) error {
 	}
 }
 
+// editorGrace is how long an editor may take to end when it is told to.
+const editorGrace = 5 * time.Second
+
 // store writes what was edited, unless somebody else has changed the configuration meanwhile.
 func store(r *run.Run, path, before, text string) error {
 	err := config.EditConfig(path, func(now string) (string, error) {
@@ -131,13 +152,20 @@ func store(r *run.Run, path, before, text string) error {
 	return err
 }
 
-// openEditor waits for the editor, which has the terminal.
+// openEditor waits for the editor, which has the terminal: what a key of it sends is for the editor alone. Any other signal
+// ends the editor, too.
 func openEditor(ctx context.Context, r *run.Run, path string) error {
 	visual, _ := r.Env("VISUAL")
 	editor, _ := r.Env("EDITOR")
-	program := strings.Fields(cmp.Or(visual, editor, "vi"))
+	program := strings.Fields(cmp.Or(strings.TrimSpace(visual), strings.TrimSpace(editor), "vi"))
 	c := exec.CommandContext(ctx, program[0], append(program[1:], path)...)
 	c.Stdin, c.Stdout, c.Stderr = r.Stdin, r.Stdout, r.Stderr
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) } // editors save what they have
+	c.WaitDelay = editorGrace
+	r.OnInterrupt(func(sig syscall.Signal, _ func()) bool { return run.FromTerminal(sig) })
+	defer r.OnInterrupt(nil)
+	patience := r.Patience.Swap(run.Indefinitely)
+	defer r.Patience.Store(patience)
 	if err := c.Run(); err != nil {
 		return fail.Config("VISUAL and EDITOR name the editor", "the editor %s: %v; nothing was stored", program[0], err)
 	}

@@ -201,7 +201,7 @@ func (d *dialer) review(ctx context.Context, now time.Time) {
 	for _, a := range d.attempts {
 		switch {
 		case a.server == nil:
-			d.cli.Note("%s: %s is none of the nodes now, so nobody knows how its call ended", d.plan.list.number(a.number), a.nodeName)
+			d.cli.Note("%s: %s is no longer among the nodes, so nobody knows how its call ended", d.plan.list.number(a.number), a.nodeName)
 			d.finish(a, now)
 		case !a.due.IsZero() && !a.due.After(now):
 			d.doubt(a, now)

@@ -45,5 +45,34 @@ func (e *entry) after() (n [len(outcomes)]int) {
 	return n
 }
 
+// A remainder is what there is to do about a number.
+type remainder uint8
+
+const (
+	toCall      remainder = iota // it was not called
+	toFollow                     // its call may be up
+	toCallAgain                  // its last attempt is followed by another one
+	toEnd                        // it was to be called again, or its outcome is not known, and no --retry calls it now
+	toLeave                      // it is done
+	toSkip                       // by --skip
+)
+
+// remains is what a journal and the flags leave to do about a number; nil: the journal does not have it.
+func (e *entry) remains(skip bool, retry retries) remainder {
+	switch {
+	case e != nil && e.up():
+		return toFollow
+	case e != nil && e.last.state == stepFinal:
+		return toLeave
+	case skip:
+		return toSkip
+	case e == nil || len(e.ends) == 0:
+		return toCall
+	case retry.follows(e.after(), e.ends[len(e.ends)-1]):
+		return toCallAgain
+	}
+	return toEnd
+}
+
 // up reports whether the last attempt may still be a call that is up.
 func (e *entry) up() bool { return e.last.state == stepCalling || e.last.state == stepAnswered }

@@ -27,21 +27,21 @@ const help = `Examples:
     --skip done.csv --between 09:00-18:00
 
 Calls every number of a list and prints an object for each, of type "dialed", when it is done. The list is CSV with a
-header, or JSON lines; "-" is standard input. It has a column number, and {column} in any value of the call's flags stands
-for what a row has there; {{ is a {, and ${…} stays as it is. A number that stands there twice is called once. All of it is
-checked before anything is sent.
+header, or JSON lines; "-" is standard input. It needs a column called number. In the values of the call's flags {column}
+stands for the row's value in that column; {{ is a {, and ${…} stays as it is. A number that is listed twice is called once.
+The whole list is checked before anything is sent.
 
-A call takes a place of --concurrency until it is over. --retry OUTCOME:N@TIME calls a number again after busy, no-answer,
-congestion, failed or unknown, N times at most and TIME later. Outside --between no call begins. Several servers need
---route, which chooses one for each call.
+A call counts towards --concurrency until it is over. --retry OUTCOME:N@TIME calls a number again, TIME later and at most N
+times, after busy, no-answer, congestion, failed or unknown. No call begins outside --between. Several servers need --route,
+which chooses one for each call.
 
 --out keeps a journal: a row is on the disk before its call is sent. Run the same line again after an interruption, a crash
-or kill -9, and it goes on where it was: nobody is called twice, and calls that are still up are counted and followed. A
+or kill -9, and it continues where it stopped: nobody is called twice, and calls that are still up are counted and followed. A
 call whose end nobody saw is "unknown", and only --retry unknown:… calls it again. Without --out nothing is remembered.
 
-Ctrl-C: no new calls, and the end when those that are up are over; twice: they are hung up.
+Ctrl-C stops new calls, and the run ends once the calls that are up are over; a second Ctrl-C hangs them up.
 Exits 0 when all numbers are done, however their calls ended; 7 when some are unknown, or the journal cannot be written; 5
-when --deadline is over; 4 when the user may not originate.`
+when --deadline has passed; 4 when the user may not originate.`
 
 // options are those of dial.
 type options struct {
@@ -146,16 +146,9 @@ func prepare(r *run.Run, o *options) (*plan, error) {
 		return nil, err
 	}
 	if l.twice > 0 {
-		r.Note("%s %s a number that stands in %s before; each number is called once", fail.Count(l.twice, "row"), plural(l.twice, "has", "have"), l.name)
+		r.Note("%s: each number is called once, so %s left out", l.name, fail.Are(l.twice, "row"))
 	}
 	return p, nil
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }
 
 // aim returns the nodes that the calls are made on.
@@ -181,7 +174,7 @@ func permit(r *run.Run, o *options, p *plan, nodes []ami.Config) error {
 	if len(p.list.rows) == 0 {
 		return nil
 	}
-	action, err := p.action(0)
+	action, err := p.action(0, "")
 	if err != nil {
 		return err
 	}
@@ -202,10 +195,10 @@ func dry(r *run.Run, o *options, p *plan, nodes []ami.Config, skip map[string]bo
 	book := readBook(steps)
 	for i := range p.list.rows {
 		number := p.list.number(i)
-		if e := book[number]; skip[number] || e != nil && (e.up() || e.last.state == stepFinal || e.last.state == stepUnknown) {
+		if what := book[number].remains(skip[number], o.retry); what != toCall && what != toCallAgain {
 			continue
 		}
-		action, err := p.action(i)
+		action, err := p.action(i, "")
 		if err != nil {
 			return err
 		}

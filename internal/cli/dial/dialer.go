@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/call"
@@ -75,20 +76,23 @@ func (d *dialer) resume(steps []step, skip map[string]bool, nodes []ami.Config) 
 	for i := range d.plan.list.rows {
 		number := d.plan.list.number(i)
 		e := book[number]
-		switch {
-		case e != nil && e.up():
+		what := e.remains(skip[number], d.sched.retry)
+		switch what {
+		case toCall:
+		case toFollow:
 			d.sched.adopt(i, len(e.ends), e.after())
 			d.adopt(i, e, byName[e.call.node])
-		case e != nil && e.last.state == stepFinal:
+		case toCallAgain, toEnd:
+			if d.sched.resume(i, len(e.ends), e.after(), e.ends[len(e.ends)-1], e.last.at); what == toEnd {
+				d.left(i, e)
+			}
+		case toLeave:
 			d.sched.drop(i)
 			d.score.earlier++
 			d.score.count(e.last.outcome)
-		case skip[number]:
+		case toSkip:
 			d.sched.drop(i)
 			d.score.skipped++
-		case e == nil || len(e.ends) == 0: // it was not called
-		case !d.sched.resume(i, len(e.ends), e.after(), e.ends[len(e.ends)-1], e.last.at):
-			d.left(i, e)
 		}
 	}
 }
@@ -236,15 +240,17 @@ func (d *dialer) begin(now time.Time) {
 // send sends a call that the journal has.
 func (d *dialer) send(a *attempt) {
 	d.score.calls++
-	action, err := d.plan.action(a.number)
+	action, err := d.plan.action(a.number, a.id)
 	if err == nil {
-		action.Fields = append(action.Fields, ami.Field{Name: "ChannelId", Value: a.id})
 		a.sent = time.Now()
 		d.hold(a)
 		err = d.batch.TrySubmit(a.server.node, action, a)
 		d.sched.began(time.Now())
 	}
 	if err != nil {
+		if fail.Classify(err).Code == fail.CodeInput { // a bug: the plan was checked, and it would be refused again
+			d.giveUp(err)
+		}
 		d.unsent(a, time.Now())
 	}
 }
@@ -303,7 +309,7 @@ func (d *dialer) nextLook(now time.Time) time.Time {
 
 // interrupt hands a signal to the loop, and runs on another goroutine. The third is not ours any more, nor one that the loop
 // does not take: it may be stuck in a write that nobody reads.
-func (d *dialer) interrupt(end func()) bool {
+func (d *dialer) interrupt(_ syscall.Signal, end func()) bool {
 	if d.signals++; d.signals > mostStops {
 		return false
 	}
@@ -324,12 +330,10 @@ func (d *dialer) stopBy(ctx context.Context, end func()) {
 	switch d.stops++; {
 	case len(d.attempts) == 0:
 	case d.stops == 1:
-		d.cli.Note("no new calls; %s up, and waited for; interrupt again to hang up", are(len(d.attempts)))
+		d.cli.Note("no new calls; %s still up; interrupt again to hang up", fail.Are(len(d.attempts), "call"))
 	default:
 		d.cli.Note("hanging up %s", fail.Count(len(d.attempts), "call"))
 		d.hangUpAll(ctx)
 		d.endAt = time.Now().Add(hangupGrace)
 	}
 }
-
-func are(n int) string { return fail.Count(n, "call") + " " + plural(n, "is", "are") }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,6 +82,26 @@ func TestDial(t *testing.T) {
 	}
 }
 
+// What a session would refuse each time is not tried for ever. That it was not refused before is a bug.
+func TestDialGivesUp(t *testing.T) {
+	srv, o := setup(t, "pbx1")
+	o.fields = []string{"Codecs=ulaw"}
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Stdin: everyOutcome})
+	p, err := prepare(r.Run, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.templates[len(p.templates)-1], _ = parseTemplate("Codecs=u\nlaw")
+	nodes, err := aim(r.Run, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _ := r.Printer(run.Records, false, true)
+	d := newDialer(r.Run, o, p, nil, out)
+	d.resume(nil, nil, nodes)
+	runtest.Refused(t, d.run(t.Context(), nodes), fail.CodeInput, "Codecs")
+}
+
 // A number is called again as --retry says, and no more.
 func TestDialAgain(t *testing.T) {
 	srv, o := setup(t, "pbx1")
@@ -117,6 +138,13 @@ func TestDialWithoutRights(t *testing.T) {
 			t.Errorf("%v: the journal ends with %v", err, steps)
 		}
 	})
+	t.Run("to originate on the second server", func(t *testing.T) {
+		first, o := setup(t, "pbx1")
+		second, _ := setup(t, "pbx2", user("call", "reporting"))
+		o.Route = "round-robin"
+		r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{first, second}, Stdin: everyOutcome})
+		runtest.Refused(t, dial(t.Context(), r.Run, o), fail.CodeLost, "Permission denied")
+	})
 	t.Run("to see calls", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, 1, 0, func(*options) {})
@@ -136,7 +164,7 @@ func TestDialWithoutRights(t *testing.T) {
 			d := newDialer(r.Run, o, p, nil, out)
 			d.resume(nil, nil, []ami.Config{node})
 			err = d.run(t.Context(), []ami.Config{node})
-			runtest.Refused(t, err, fail.CodeLost, "no event told of it")
+			runtest.Refused(t, err, fail.CodeLost, "no event reported it")
 			if d.score.calls != 1 {
 				t.Errorf("%d calls were made", d.score.calls)
 			}
@@ -213,7 +241,7 @@ func TestDialInterrupted(t *testing.T) {
 				go func() {
 					for range signals {
 						time.Sleep(10 * time.Second)
-						if !d.interrupt(end) {
+						if !d.interrupt(syscall.SIGINT, end) {
 							t.Error("the signal was not taken")
 						}
 					}
@@ -250,7 +278,7 @@ func TestDialWhileItRestarts(t *testing.T) {
 			time.Sleep(800 * time.Millisecond)
 			_, _ = w.watcher.Do(context.Background(), ami.NewAction("Command", "Command", "core restart gracefully"))
 		}()
-		if err := w.dial(t.Context()); err != nil && !strings.Contains(err.Error(), "unknown outcome") {
+		if err := w.dial(t.Context()); err != nil && !strings.HasSuffix(err.Error(), " is unknown") {
 			t.Error(err)
 		}
 		w.judgeJournal(o, numbers, o.concurrency.Value)
@@ -306,8 +334,30 @@ func TestDialDry(t *testing.T) {
 	}
 }
 
+// A dry run prints the numbers that the run would call: a --retry of now decides about what was to be called again, or is not known.
+func TestDialDryAgain(t *testing.T) {
+	journal := strings.Join(journalHeader, ",") + "\n2026-11-28T06:47:25Z,1,calling,1,a,b,,,,\n2026-11-28T06:47:26Z,1,again,1,a,b,busy,,,\n" +
+		"2026-11-28T06:47:25Z,2,calling,1,a,c,,,,\n2026-11-28T06:47:26Z,2,unknown,1,a,c,unknown,,,\n"
+	for retry, want := range map[string]string{"": "4\n5\n6\n", "busy:1@1m": "2\n4\n5\n6\n", "unknown:1@1m": "3\n4\n5\n6\n", "no-answer:1@1m": "4\n5\n6\n"} {
+		srv, o := setup(t, "pbx1")
+		o.DryRun, o.out = true, filepath.Join(t.TempDir(), "out.csv")
+		if err := os.WriteFile(o.out, []byte(journal), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if retry != "" {
+			if err := o.retry.Set(retry); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Stdin: everyOutcome, Flags: run.Globals{Query: "line"}})
+		if err := dial(t.Context(), r.Run, o); err != nil || r.Out.String() != want {
+			t.Errorf("--retry %q: %v: printed %q, want %q", retry, err, r.Out, want)
+		}
+	}
+}
+
 // A call that a list lacks is believed to be gone only if the list is so much younger than the Originate that this has become
-// a channel; a list that was asked for before there was a doubt says nothing.
+// a channel; a list that was asked for before there was a doubt says nothing, nor does one that is not whole.
 func TestListIsBelievedLater(t *testing.T) {
 	r := runtest.New(t, runtest.Setup{Stdin: "number\n100\n"})
 	o := newOptions()
@@ -329,9 +379,10 @@ func TestListIsBelievedLater(t *testing.T) {
 	d.doubt(a, began.Add(500*time.Millisecond))
 	for _, step := range []struct {
 		asked time.Duration
+		whole bool
 		up    int
-	}{{400 * time.Millisecond, 1}, {time.Second, 1}, {settling - 1, 1}, {settling, 0}} {
-		d.listed(&listing{server: s, asked: began.Add(step.asked), reply: &ami.Reply{}}, began.Add(step.asked))
+	}{{400 * time.Millisecond, true, 1}, {time.Second, true, 1}, {settling - 1, true, 1}, {settling, false, 1}, {settling, true, 0}} {
+		d.listed(&listing{server: s, asked: began.Add(step.asked), reply: &ami.Reply{Incomplete: !step.whole}}, began.Add(step.asked))
 		if len(d.attempts) != step.up {
 			t.Fatalf("asked %v after it was sent: %d calls are up, want %d", step.asked, len(d.attempts), step.up)
 		}

@@ -32,7 +32,7 @@ func FuzzList(f *testing.F) {
 				t.Errorf("%q is a number", number)
 			}
 			known[number] = true
-			action, err := p.action(i)
+			action, err := p.action(i, "")
 			if err != nil || action.Check() != nil {
 				t.Errorf("%q: %v, %v", number, err, action.Check())
 			}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/filelock"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -86,7 +89,7 @@ func (j *journal) begin() ([]step, error) {
 	if j.device = !info.Mode().IsRegular(); j.device {
 		return nil, j.append([][]string{journalHeader}, false)
 	}
-	if err := lockFile(j.file); err != nil {
+	if err := filelock.Try(j.file); err != nil {
 		return nil, fail.Usage("wait until it is over, or give this one another file", "--out: another dial writes %s: %v", j.path, err)
 	}
 	text, err := io.ReadAll(j.file)
@@ -103,9 +106,30 @@ func (j *journal) begin() ([]step, error) {
 		}
 	}
 	if len(whole) == 0 {
-		return nil, j.append([][]string{journalHeader}, true)
+		return nil, errors.Join(j.append([][]string{journalHeader}, true), j.syncFolder())
 	}
-	return readSteps(j.path, whole)
+	steps, err := readSteps(j.path, whole)
+	if err != nil {
+		return nil, err
+	}
+	return steps, j.syncFolder() // the run that made the file may have been killed before it did that
+}
+
+// syncFolder brings the file's name to the disk: what is in a file is lost with its name.
+func (j *journal) syncFolder() error {
+	path, err := filepath.EvalSymlinks(j.path)
+	if err != nil || runtime.GOOS == "windows" { // which does not sync folders
+		return nil //nolint:nilerr // the file is open, whatever its name has become
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil //nolint:nilerr // one may be allowed to make a file there, and not to look
+	}
+	err = errors.Join(folder.Sync(), folder.Close())
+	if err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) { // as of file systems that are elsewhere
+		return j.failed(err)
+	}
+	return nil
 }
 
 // wholeRows cuts off what a kill left of a row, and refuses what is no journal. What is empty is one that has not begun.
@@ -113,7 +137,7 @@ func wholeRows(path string, text []byte) ([]byte, error) {
 	whole := text[:bytes.LastIndexByte(text, '\n')+1]
 	head := []byte(strings.Join(journalHeader, ",") + "\n")
 	if !bytes.HasPrefix(whole, head) && (len(whole) > 0 || !bytes.HasPrefix(head, text)) {
-		return nil, fail.Usage("give a file that is not there yet, or the journal of an earlier dial", "--out: %s holds something else", path)
+		return nil, fail.Usage("give a new file, or the journal of an earlier dial", "--out: %s holds something else", path)
 	}
 	return whole, nil
 }

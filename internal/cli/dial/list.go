@@ -57,13 +57,13 @@ func readList(r *run.Run, name string) (*list, error) {
 		_, _ = in.Discard(3)
 	}
 	if isJSON(in) {
-		err = l.readJSON(in)
+		err = l.readJSON(in, l.object)
 	} else {
 		err = l.readCSV(in)
 	}
 	switch {
 	case limited.N == 0:
-		return nil, fail.Input("split it; or a quote is opened and never closed", "%s is larger than %d MiB", l.name, mostList>>20)
+		return nil, l.tooLarge()
 	case err != nil:
 		return nil, err
 	}
@@ -148,7 +148,8 @@ func (l *list) header(names []string, at []place) error {
 
 const jsonForm = `a line is {"number":"100","name":"Ann"}; every one has the same keys`
 
-func (l *list) readJSON(in *bufio.Reader) error {
+// readJSON hands on each line that is an object.
+func (l *list) readJSON(in *bufio.Reader, take func(line int, text string) error) error {
 	for line := 1; ; line++ {
 		text, err := run.ReadLine(in)
 		switch {
@@ -163,7 +164,7 @@ func (l *list) readJSON(in *bufio.Reader) error {
 		case !gjson.Valid(text) || !gjson.Parse(text).IsObject():
 			return l.wrong(place{line, 1}, jsonForm, "it is not a JSON object")
 		}
-		if err := l.object(line, text); err != nil {
+		if err := take(line, text); err != nil {
 			return err
 		}
 	}
@@ -252,29 +253,58 @@ func readNumbers(r *run.Run, name string) (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(io.LimitReader(file, mostList))
+	limited := &io.LimitedReader{R: file, N: mostList + 1}
+	text, err := io.ReadAll(limited)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return nil, fail.Usage(fail.ReadHint, "--skip %s: %v", name, err)
 	}
+	l := &list{name: "--skip " + name}
+	if limited.N == 0 {
+		return nil, l.tooLarge()
+	}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	in := bufio.NewReader(bytes.NewReader(text))
+	head, _, _ := bytes.Cut(text, []byte("\n"))
 	numbers := make(map[string]bool)
-	head, _, _ := strings.Cut(string(text), "\n")
-	if in := bufio.NewReader(bytes.NewReader(text)); isJSON(in) || slices.Contains(strings.FieldsFunc(head, func(c rune) bool { return strings.ContainsRune(", \t\r\"", c) }), numberColumn) {
-		l := &list{name: "--skip " + name}
-		if isJSON(in) {
-			err = l.readJSON(in)
-		} else {
-			err = l.readCSV(in)
-		}
+	switch {
+	case isJSON(in):
+		err = l.readJSON(in, func(line int, text string) error {
+			number := gjson.Get(text, numberColumn) // the other keys of results differ from line to line
+			if number.Type != gjson.String && number.Type != gjson.Number {
+				return l.wrong(place{line, 1}, jsonForm, "there is no key %q with a string or a number", numberColumn)
+			}
+			numbers[strings.TrimSpace(number.String())] = true
+			return nil
+		})
+	case slices.Contains(strings.FieldsFunc(string(head), func(c rune) bool { return strings.ContainsRune(", \t\r\"", c) }), numberColumn):
+		err = l.readCSV(in)
 		for i := range l.rows {
 			numbers[strings.TrimSpace(l.number(i))] = true
 		}
-		return numbers, err
+	default:
+		err = l.readPlain(string(text), numbers)
 	}
-	for line := range strings.Lines(string(text)) {
-		if number := strings.TrimSpace(line); number != "" {
+	return numbers, err
+}
+
+// readPlain takes a number a line. What looks like a table is none: no number would be found in it again.
+func (l *list) readPlain(text string, numbers map[string]bool) error {
+	at := 0
+	for line := range strings.Lines(text) {
+		at++
+		number := strings.TrimSpace(line)
+		if bad := strings.IndexAny(number, ",;\t\""); bad >= 0 {
+			column := strings.Index(line, number) + bad + 1
+			return l.wrong(place{at, column}, "plain text has a number a line; of CSV "+csvForm, "a number does not have the character %q", number[bad])
+		}
+		if number != "" {
 			numbers[number] = true
 		}
 	}
-	return numbers, nil
+	return nil
+}
+
+// tooLarge is the error of a file that is over mostList.
+func (l *list) tooLarge() error {
+	return fail.Input("split it; or a quote is opened and never closed", "%s is larger than %d MiB", l.name, mostList>>20)
 }

@@ -3,6 +3,7 @@ package dial
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +117,10 @@ func TestDialRefuses(t *testing.T) {
 		"a folder":          {"", func(o *options) { o.out = t.TempDir() }, fail.CodeUsage, "--out"},
 		"no folder":         {"", func(o *options) { o.out = "/nosuch/out.csv" }, fail.CodeUsage, "--out"},
 		"standard output":   {"", func(o *options) { o.out = "-" }, fail.CodeUsage, "--out is a journal"},
+		"its ChannelId":     {"", func(o *options) { o.fields = []string{"channelid=a"} }, fail.CodeUsage, "ChannelId is dial's own"},
+		"its Timeout":       {"", func(o *options) { o.fields = []string{"Timeout@=nosuch"} }, fail.CodeUsage, "Timeout is dial's own"},
+		"its Async":         {"", func(o *options) { o.fields = []string{"Async=false"} }, fail.CodeUsage, "Async is dial's own"},
+		"too many headers":  {"", func(o *options) { o.Vars = slices.Repeat(flags.List{"A=1"}, 120) }, fail.CodeInput, "129 headers"},
 		"numbers not there": {"", func(o *options) { o.skip = "/nosuch" }, fail.CodeUsage, "--skip"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,12 +144,34 @@ func TestReadNumbers(t *testing.T) {
 		"plain":   "100\r\n\n 200 \n300",
 		"CSV":     "name,number\nAnn,100\nBob,200\nCem,300\n",
 		"JSON":    `{"number":"100"}` + "\n" + `{"number":200}` + "\n" + `{"number":"300"}`,
+		"results": `{"type":"dialed","number":"100","cause":"16","talk_us":5}` + "\n" + `{"type":"dialed","number":"200"}` + "\n" + `{"number":"300","message":"no"}`,
 		"journal": strings.Join(journalHeader, ",") + "\n2026-11-28T06:47:25.787531Z,100,calling,1,a,b,,,,\n2026-11-28T06:47:25.787531Z,200,final,1,a,b,busy,,,\n2026-11-28T06:47:25.787531Z,300,final,1,a,b,busy,,,\n",
 	} {
 		r := runtest.New(t, runtest.Setup{Stdin: text})
 		got, err := readNumbers(r.Run, "-")
 		if diff := cmp.Diff(map[string]bool{"100": true, "200": true, "300": true}, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+}
+
+// A file in which no number would be found is refused: all of them would be called.
+func TestReadNumbersRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"id;number\n1;100\n":               "line 1, column 3",
+		"100\n  200,Bob\n":                 "line 2, column 6",
+		"phone\tname\n":                    "line 1, column 6",
+		"\"100\"\n":                        "line 1, column 1",
+		"number;name\n100;Ann\n":           "line 1, column 7",
+		"number name\n100 Ann\n":           "no column is called number",
+		"{\"number\":\"1\"}\n{\"nr\":2}":   "line 2, column 1",
+		"{\"number\":\"1\"}\n{\"number\":": "line 2, column 1",
+		"{\"number\":null}":                "line 1, column 1",
+	} {
+		r := runtest.New(t, runtest.Setup{Stdin: text})
+		got, err := readNumbers(r.Run, "-")
+		if f := fail.Classify(err); f.Code != fail.CodeInput || !strings.Contains(f.Message, want) {
+			t.Errorf("%q: %v, %v; want a refusal with %q", text, got, err, want)
 		}
 	}
 }

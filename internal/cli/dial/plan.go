@@ -22,6 +22,9 @@ type plan struct {
 
 // newPlan reads the values' templates, and wants every column that they name in the list.
 func newPlan(r *run.Run, o *options, l *list) (*plan, error) {
+	if err := notOurs(o.fields); err != nil {
+		return nil, err
+	}
 	fields, err := ownText(r, o.fields)
 	if err != nil {
 		return nil, err
@@ -30,7 +33,7 @@ func newPlan(r *run.Run, o *options, l *list) (*plan, error) {
 	p.each(&p.options, p.fields, func(value *string) {
 		t, wrong := parseTemplate(*value)
 		if wrong != nil && err == nil {
-			err = fail.Usage("{column} stands for what a row has there, {{ for a {", "%q: %v", *value, wrong)
+			err = fail.Usage("{column} stands for the row's value in that column, {{ for a {", "%q: %v", *value, wrong)
 		}
 		for _, name := range t.columns {
 			if !slices.Contains(l.columns, name) && err == nil {
@@ -40,6 +43,19 @@ func newPlan(r *run.Run, o *options, l *list) (*plan, error) {
 		p.templates = append(p.templates, t)
 	})
 	return p, err
+}
+
+// notOurs refuses headers that dial sets: Asterisk takes the first of a name.
+func notOurs(words []string) error {
+	for _, word := range words {
+		name, _, _ := strings.Cut(word, "=")
+		for own, hint := range map[string]string{"ChannelId": "calls are followed by it", "Async": "it is always true", "Timeout": "--ring is how long a call rings"} {
+			if strings.EqualFold(strings.TrimSuffix(name, "@"), own) {
+				return fail.Usage(hint, "%s is dial's own", own)
+			}
+		}
+	}
+	return nil
 }
 
 // each calls do for each value that may name columns.
@@ -55,8 +71,8 @@ func (p *plan) each(o *call.Options, fields []string, do func(value *string)) {
 	}
 }
 
-// action makes the Originate of a row, which ends when the server has taken it.
-func (p *plan) action(i int) (ami.Action, error) {
+// action makes the Originate of a row, which ends when the server has taken it. id is the call's ChannelId; "": it has none yet.
+func (p *plan) action(i int, id string) (ami.Action, error) {
 	r := &p.list.rows[i]
 	o, fields := p.options, slices.Clone(p.fields)
 	o.Vars = slices.Clone(o.Vars)
@@ -76,6 +92,9 @@ func (p *plan) action(i int) (ami.Action, error) {
 	if wrong != nil {
 		return ami.Action{}, wrong
 	}
+	if id != "" {
+		fields = append(fields, "ChannelId="+id)
+	}
 	action, err := call.Action(p.run, &o, fields)
 	if err != nil {
 		f := fail.Classify(err)
@@ -88,7 +107,7 @@ func (p *plan) action(i int) (ami.Action, error) {
 // check makes the action of every row, so that what is wrong is known before anything is sent. What is wrong with the flags
 // themselves is not the list's fault.
 func (p *plan) check() error {
-	o, fields := p.options, slices.Clone(p.fields)
+	o, fields := p.options, append(slices.Clone(p.fields), "ChannelId="+call.ChannelID())
 	action, err := call.Action(p.run, &o, fields)
 	if err != nil {
 		return err
@@ -97,7 +116,7 @@ func (p *plan) check() error {
 		return fail.Usage("such as --channel 'PJSIP/{number}@trunk'", "no value names a column, so that every call would be the same: %s", action.Get("Channel"))
 	}
 	for i := range p.list.rows {
-		if _, err := p.action(i); err != nil {
+		if _, err := p.action(i, call.ChannelID()); err != nil {
 			return err
 		}
 	}

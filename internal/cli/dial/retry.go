@@ -67,6 +67,11 @@ func (r *retries) Set(s string) error {
 	return nil
 }
 
+// follows reports whether another attempt follows one that ended so, after so many that followed each outcome.
+func (r retries) follows(after [len(outcomes)]int, how ami.Outcome) bool {
+	return after[how] < r[how].times
+}
+
 func (r *retries) String() string {
 	var all []string
 	for _, o := range outcomes {

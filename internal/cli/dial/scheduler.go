@@ -95,19 +95,18 @@ func (s *scheduler) wake(now time.Time) time.Time {
 	if s.stopped || s.taken >= s.places {
 		return time.Time{}
 	}
-	var at time.Time
+	at := now
 	switch {
 	case s.skipTaken():
-		at = now
-	case len(s.due) > 0:
+	case len(s.due) == 0:
+		return time.Time{}
+	case s.due[0].at.After(now): // else it waits for the window
 		at = s.due[0].at
-	default:
-		return at
 	}
 	if at.Before(s.notYet) {
 		at = s.notYet
 	}
-	return s.between.opens(at)
+	return s.between.opens(at.In(now.Location())) // a journal's times are UTC
 }
 
 // unsent undoes an attempt of which nothing was sent: the number is called again, at once or when hold is over.
@@ -120,14 +119,13 @@ func (s *scheduler) unsent(number int, now time.Time) {
 // ended frees the place of a call that is over, and reports whether the number is called again.
 func (s *scheduler) ended(number int, how ami.Outcome, now time.Time) bool {
 	p := &s.numbers[number]
-	rule := s.retry[how]
-	if p.after[how] >= rule.times {
+	if !s.retry.follows(p.after, how) {
 		s.free(number, over)
 		return false
 	}
 	p.after[how]++
 	s.free(number, again)
-	heap.Push(&s.due, dueNumber{now.Add(rule.after), number})
+	heap.Push(&s.due, dueNumber{now.Add(s.retry[how].after), number})
 	return true
 }
 
@@ -148,10 +146,10 @@ func (s *scheduler) adopt(number, attempts int, after [len(outcomes)]int) {
 }
 
 // resume sets a number to where an earlier run left it: over, or to be called again if its last outcome is followed by
-// another attempt. It reports whether it is.
-func (s *scheduler) resume(number, attempts int, after [len(outcomes)]int, last ami.Outcome, at time.Time) bool {
+// another attempt.
+func (s *scheduler) resume(number, attempts int, after [len(outcomes)]int, last ami.Outcome, at time.Time) {
 	s.adopt(number, attempts, after)
-	return s.ended(number, last, at)
+	s.ended(number, last, at)
 }
 
 // drop leaves a number out.

@@ -84,6 +84,33 @@ func TestScheduler(t *testing.T) {
 	}
 }
 
+// What is due while the window is shut, or was so by a journal, wakes nobody before it opens, by the clock of here.
+func TestSchedulerWakes(t *testing.T) {
+	east := time.FixedZone("", 3*60*60)
+	at := func(hour, minute int) time.Time { return time.Date(2026, 11, 28, hour, minute, 0, 0, east) }
+	for name, test := range map[string]struct{ due, now, want time.Time }{
+		"due before it shut":     {at(17, 55), at(18, 5), at(24+9, 0)},
+		"due when it is shut":    {at(19, 0), at(18, 5), at(24+9, 0)},
+		"due in time":            {at(17, 55), at(17, 0), at(17, 55)},
+		"late":                   {at(17, 0), at(17, 55), at(17, 55)},
+		"of a journal, in time":  {at(10, 0).UTC(), at(9, 30), at(10, 0)},
+		"of a journal, too late": {at(19, 0).UTC(), at(9, 30), at(24+9, 0)},
+	} {
+		s := newScheduler(1, 1, 0)
+		s.retry = retries{ami.OutcomeBusy: {1, time.Hour}}
+		if err := s.between.Set("09:00-18:00"); err != nil {
+			t.Fatal(err)
+		}
+		s.resume(0, 1, [len(outcomes)]int{}, ami.OutcomeBusy, test.due.Add(-time.Hour))
+		if got := s.wake(test.now); !got.Equal(test.want) {
+			t.Errorf("%s: it wakes at %v, want %v", name, got.In(east), test.want)
+		}
+		if _, ok := s.next(test.want); !ok {
+			t.Errorf("%s: it wakes for nothing", name)
+		}
+	}
+}
+
 // The clock on the wall decides, on the days when it is changed, too.
 func TestWindowOpens(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")

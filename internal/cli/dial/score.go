@@ -149,13 +149,15 @@ func (d *dialer) verdict(ctx context.Context) error {
 	}
 	unknown := d.score.done[ami.OutcomeUnknown]
 	switch {
+	case d.fatal != nil && d.score.calls > 0:
+		return fail.AfterChanges(d.fatal)
 	case d.fatal != nil:
 		return d.fatal
 	case d.broken != nil:
 		return d.broken
 	case unknown > 0:
 		return &fail.Error{
-			Code: fail.CodeLost, Sent: ami.SentMaybe.String(), Message: fail.Count(unknown, "number") + " " + plural(unknown, "has", "have") + " an unknown outcome",
+			Code: fail.CodeLost, Sent: ami.SentMaybe.String(), Message: "the outcome of " + fail.Count(unknown, "number") + " is unknown",
 			Hint: "the calls may have been made; --retry unknown:1@1m calls them again",
 		}
 	}

@@ -128,6 +128,7 @@ func (d *dialer) listed(l *listing, now time.Time) {
 		switch {
 		case channel != nil:
 			d.found(a, channel, now)
+		case l.reply.Incomplete: // it may be among those that were left out
 		case s.blind || l.asked.Sub(a.sent) >= settling:
 			d.missing(a, now)
 		}
@@ -164,7 +165,7 @@ func (d *dialer) missing(a *attempt, now time.Time) {
 	}
 	if !d.heard && !a.known && !a.missed {
 		d.giveUp(&fail.Error{
-			Code: fail.CodeLost, Sent: ami.SentYes.String(), Message: a.nodeName + ": a call was made and no event told of it",
+			Code: fail.CodeLost, Sent: ami.SentYes.String(), Message: a.nodeName + ": a call was made, and no event reported it",
 			Hint: "the user's read= in manager.conf needs `call`, or OriginateResponse never arrives; no more calls were made",
 		})
 	}

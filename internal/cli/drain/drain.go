@@ -30,9 +30,9 @@ const help = `Examples:
 Waits until a server has no channels, for as long as it takes or --timeout allows. --hangup-after then hangs up what is left,
 and gives up 30 s later. Keep new calls away yourself: pause its queue members, or take it out of the trunk's list.
 --run runs a console command once the server is empty. "gracefully" takes no new calls from then on and waits for those
-that came in between; "now" cuts them off. If the command costs the session, the server must come back within --back-within,
-restarted; after "core stop" nothing has to come back. One session is kept all the time, as a server that is stopping
-accepts no login: somebody else may have told it to stop.
+that came in between; "now" cuts them off. If the command ends the session, the server must come back, restarted, within
+--back-within; after "core stop" nothing has to come back. One session is kept throughout, because a server that is stopping
+accepts no logins, and somebody else may have told it to stop.
 
 Prints an object with the time of each part. Exits 0 when all is done; 1 when the server was not empty in time (nothing was
 run) or refused the command; 4 when the user may not ask; 5 when the server did not come back; 7 when the session was lost
@@ -67,9 +67,6 @@ func Command(r *run.Run) *cli.Command {
 	}, run.About{})
 }
 
-// eventMask has the classes of the events that tell of channels, and of a boot.
-const eventMask = "call,system"
-
 // drain drains the nodes selected and prints how long it took.
 func drain(ctx context.Context, r *run.Run, o *options) error {
 	command, err := o.action()
@@ -79,10 +76,6 @@ func drain(ctx context.Context, r *run.Run, o *options) error {
 	nodes, done, err := aim(r, o, command)
 	if err != nil || done {
 		return err
-	}
-	for i := range nodes {
-		nodes[i].Events = eventMask
-		nodes[i].Redial.BreakerAfter = o.backWithin.Value // a server that boots is looked for all the time
 	}
 	several := len(nodes) > 1
 	p, err := r.Printer(run.Records, several, several)
@@ -137,7 +130,7 @@ func aim(r *run.Run, o *options, command *ami.Action) (nodes []ami.Config, done 
 		return nil, false, err
 	}
 	if o.Route != "" {
-		return nil, false, fail.Usage("--all, or choose one with --node", "--route chooses whichever is there, and drain is about nodes")
+		return nil, false, fail.Usage("--all, or choose one with --node", "--route takes whichever node is available, and drain is about particular ones")
 	}
 	if err := o.Check(len(nodes)); err != nil {
 		return nil, false, err

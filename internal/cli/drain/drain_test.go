@@ -1,6 +1,7 @@
 package drain
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +13,10 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
+	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // pbx is a server with an extension that answers.
@@ -109,6 +112,58 @@ func bornAtText(t *testing.T, srv *amitest.Server) string {
 	return reply.Get("CoreStartupDate") + " " + reply.Get("CoreStartupTime")
 }
 
+// A draining is a drain of one server that runs, and knows of a call.
+type draining struct {
+	*runtest.Run
+	done   chan error    // has the error of its end
+	record output.Record // valid after its end
+}
+
+// drainOf begins one, and waits until it knows of the call.
+func drainOf(t *testing.T, srv *amitest.Server, o *options) *draining {
+	t.Helper()
+	r := &draining{Run: runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}}), done: make(chan error, 1)}
+	d, cfg := drainerOf(t, r.Run, o)
+	go func() {
+		var err error
+		r.record, err = d.node(t.Context(), cfg)
+		r.done <- err
+	}()
+	r.until(t, func() bool { return strings.Contains(d.progress(), "1 call left") })
+	return r
+}
+
+// drainerOf is a drainer, and the node that it is for.
+func drainerOf(t *testing.T, r *runtest.Run, o *options) (*drainer, ami.Config) {
+	t.Helper()
+	command, err := o.action()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes, err := target.Nodes(r.Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &drainer{run: r.Run, options: o, command: command, left: make(map[string]string)}, nodes[0]
+}
+
+// until waits for something that comes before the end.
+func (r *draining) until(t *testing.T, holds func() bool) {
+	t.Helper()
+	for !holds() {
+		select {
+		case err := <-r.done:
+			t.Fatalf("it ended with %v", err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// has reports whether the object has a key.
+func (r *draining) has(key string) bool {
+	return slices.ContainsFunc(r.record, func(p output.Pair) bool { return p.Key == key })
+}
+
 // A server that somebody else stops gracefully refuses logins and actions alike. The session that stands has its events, and
 // what was to be done is done when it is back.
 func TestDrainWhileItStops(t *testing.T) {
@@ -117,28 +172,124 @@ func TestDrainWhileItStops(t *testing.T) {
 			t.Parallel()
 			srv := pbx(t, "pbx1")
 			talk(t, srv, "1.5")
-			r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}})
 			o := newOptions()
 			o.command, o.backWithin = command, minute()
-			done := make(chan error)
-			go func() { done <- drain(t.Context(), r.Run, o) }()
-			for srv.Ledger().RepliesSent < 4 { // login, CoreStatus, CoreShowChannels: it knows the call
-				time.Sleep(time.Millisecond)
-			}
+			r := drainOf(t, srv, o)
 			c, err := ami.Dial(t.Context(), ami.Config{Addr: srv.Addr(), Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = c.Close() }()
 			go func() { _, _ = c.Do(t.Context(), ami.NewAction("Command", "Command", "core restart gracefully")) }()
-			if err := <-done; err != nil {
+			if err := <-r.done; err != nil || r.has("back_us") != (command != "") {
+				t.Errorf("%v: %v", err, r.record)
+			}
+		})
+	}
+}
+
+// A server that somebody else stops keeps its sessions until its end. Nothing has to come back then.
+func TestDrainStopsWhatIsStopping(t *testing.T) {
+	for name, ends := range map[string]bool{"until it is gone": true, "which does not end": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := pbx(t, "pbx1")
+			talk(t, srv, "600")
+			o := newOptions()
+			o.command, o.backWithin.Value = "core stop now", time.Second
+			if ends {
+				o.backWithin = minute()
+			}
+			r := drainOf(t, srv, o)
+			srv.Shutdown(false)
+			hangUpAll(srv)
+			r.until(t, func() bool { return strings.Contains(r.Err.String(), "somebody else is stopping it") })
+			if !ends {
+				runtest.Refused(t, <-r.done, fail.CodeTimeout, "it had not stopped within 1s")
+				return
+			}
+			select {
+			case err := <-r.done:
+				t.Fatalf("it ended with %v", err)
+			case <-time.After(3 * look):
+			}
+			srv.SetDown(true)
+			if err := <-r.done; err != nil || r.has("back_us") {
+				t.Errorf("%v: %v", err, r.record)
+			}
+		})
+	}
+}
+
+func hangUpAll(srv *amitest.Server) {
+	for _, c := range srv.State().Channels() {
+		srv.Hangup(c.Name, 16)
+	}
+}
+
+// A server that is restarted while it is emptied is another one when the command is run: the loss of a session is no restart.
+func TestDrainIsRestartedBefore(t *testing.T) {
+	t.Parallel()
+	srv := pbx(t, "pbx1")
+	srv.Handle("Command", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Close() })
+	talk(t, srv, "600")
+	o := newOptions()
+	o.command = "core restart now"
+	r := drainOf(t, srv, o)
+	if err := srv.InjectText("restart for=1100ms"); err != nil { // the simulator keeps its calls
+		t.Fatal(err)
+	}
+	r.until(t, func() bool { return strings.Contains(r.Err.String(), "is back after") })
+	hangUpAll(srv)
+	runtest.Refused(t, <-r.done, fail.CodeLost, "the server was not restarted")
+}
+
+// A session that ends just before the command, by somebody else's restart at the end of the calls, is as good as their restart;
+// one that is lost otherwise leaves the command to be run again.
+func TestDrainIsLostBeforeTheCommand(t *testing.T) {
+	for name, test := range map[string]struct {
+		command, fault, message string
+		code                    fail.Code
+	}{
+		"a restart":                   {"core restart now", "restart for=1100ms", "", ""},
+		"a lost connection":           {"core restart now", "flap for=200ms period=1ms times=1", "the server was not restarted", fail.CodeUnsent},
+		"a stop":                      {"core stop now", "restart for=1h", "", ""},
+		"a command that ends nothing": {"core show uptime", "restart for=1100ms", "the node is not ready", fail.CodeConnect},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := pbx(t, "pbx1")
+			r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}})
+			o := newOptions()
+			o.command, o.backWithin = test.command, minute()
+			d, cfg := drainerOf(t, r, o)
+			cfg.Events = eventMask
+			c, err := target.Cluster(r.Run, []ami.Config{cfg})
+			if err != nil {
 				t.Fatal(err)
 			}
-			if n := gjson.Get(r.Out.String(), "calls").Int(); n != 1 || gjson.Get(r.Out.String(), "drain_us").Int() < 500_000 {
-				t.Errorf("it did not see the call: %s", r.Out)
+			t.Cleanup(func() { _ = c.Close() })
+			if err := target.Await(t.Context(), r.Run, c, 1); err != nil {
+				t.Fatal(err)
 			}
-			if want := command != ""; gjson.Get(r.Out.String(), "back_us").Exists() != want {
-				t.Errorf("printed %s", r.Out)
+			n := c.Nodes()[0]
+			born, err := bornAt(t.Context(), n, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := srv.InjectText(test.fault); err != nil {
+				t.Fatal(err)
+			}
+			for n.Ready() {
+				time.Sleep(time.Millisecond)
+			}
+			_, err = d.runCommand(t.Context(), n, born)
+			runtest.Refused(t, err, test.code, test.message)
+			if sent := fail.Classify(err).Sent; err != nil && sent != "no" {
+				t.Errorf("sent: %s", sent)
+			}
+			if said := strings.Contains(r.Err.String(), "before the command was sent") || strings.Contains(r.Err.String(), "somebody else"); said != (test.code != fail.CodeConnect) {
+				t.Errorf("it said %q", r.Err)
 			}
 		})
 	}
@@ -236,5 +387,23 @@ func TestDrainWithoutEvents(t *testing.T) {
 	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}})
 	if err := drain(t.Context(), r.Run, newOptions()); err != nil || gjson.Get(r.Out.String(), "calls").Int() != 1 {
 		t.Errorf("%v: %s", err, r.Out)
+	}
+}
+
+// What was hung up stays so: a failure behind that says neither that nothing was sent nor that nothing was executed.
+func TestDrainFailsAfterHangups(t *testing.T) {
+	srv := pbx(t, "pbx1", amitest.WithUsers(amitest.User{
+		Name: amitest.DefaultUser, Secret: amitest.DefaultSecret, Read: amitest.ParseClass("call,system"), Write: amitest.ParseClass("call,originate,reporting"),
+	}))
+	for _, hungUp := range []bool{false, true} {
+		r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}})
+		o := newOptions()
+		o.command = "core restart now"
+		if hungUp {
+			talk(t, srv, "600")
+			o.hangupAfter = flags.Duration{Value: time.Millisecond, Given: true}
+		}
+		code := map[bool]fail.Code{false: fail.CodePermission, true: fail.CodeLost}[hungUp]
+		runtest.Refused(t, drain(t.Context(), r.Run, o), code, "Permission denied")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -33,15 +34,18 @@ type emptying struct {
 	first   int                  // calls, at the beginning
 	hungUp  int                  // channels
 	asked   map[string]time.Time // by Uniqueid: when it was hung up
+	changed bool                 // something may have been hung up
 	away    time.Time            // since when there is no session; zero: there is one
 }
 
 // wait waits until there are no channels, and hangs up what is left if it is told to.
 func (e *emptying) wait(ctx context.Context) error {
 	watching, stop := context.WithCancel(ctx)
-	defer stop()
 	changed := make(chan struct{}, 1)
-	go func() {
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer stop()
+	watch.Go(func() {
 		for _, err := range e.watcher.Changes(watching) {
 			if err != nil {
 				return
@@ -51,7 +55,7 @@ func (e *emptying) wait(ctx context.Context) error {
 			default:
 			}
 		}
-	}()
+	})
 	ticks := time.NewTicker(tick)
 	defer ticks.Stop()
 	for {
@@ -101,8 +105,9 @@ func (e *emptying) present(now time.Time) error {
 	case e.away.IsZero():
 		e.away = now
 	case now.Sub(e.away) >= e.d.options.backWithin.Value:
-		f := fail.Classify(e.d.notBack(e.node))
-		return &fail.Error{Code: f.Code, Sent: ami.SentNo.String(), Message: f.Message, Hint: "nothing was run; --back-within allows more time"}
+		err := notInTime(e.node, "it was not back", e.d.options.backWithin.Value)
+		err.Sent, err.Hint = ami.SentNo.String(), "nothing was run; --back-within allows more time"
+		return err
 	}
 	return nil
 }
@@ -159,8 +164,10 @@ func (e *emptying) hangUp(ctx context.Context, held *state.Snapshot, now time.Ti
 		}
 		_, err := e.node.Do(ctx, ami.NewAction("Hangup", "Channel", c.Name))
 		f := fail.Classify(err)
+		e.changed = e.changed || ami.SentState(err) != ami.SentNo && !errors.As(err, new(*ami.ResponseError))
 		switch {
 		case err == nil:
+			e.changed = true
 			if _, again := e.asked[c.Uniqueid]; !again {
 				e.hungUp++
 			}

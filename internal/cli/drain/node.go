@@ -3,7 +3,6 @@ package drain
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -30,8 +29,13 @@ type drainer struct {
 // audit is how often the channels are listed again: a user who may not see events of the class call knows them by that alone.
 const audit = 5 * time.Second
 
+// eventMask has the classes of the events that tell of channels, and of a boot.
+const eventMask = "call,system"
+
 // node drains one server, and returns the object that tells of it.
-func (d *drainer) node(ctx context.Context, cfg ami.Config) (output.Record, error) {
+func (d *drainer) node(ctx context.Context, cfg ami.Config) (record output.Record, err error) {
+	cfg.Events = eventMask
+	cfg.Redial.BreakerAfter = d.options.backWithin.Value // a server that boots is looked for all the time
 	c, err := target.Cluster(d.run, []ami.Config{cfg})
 	if err != nil {
 		return nil, err
@@ -47,17 +51,32 @@ func (d *drainer) node(ctx context.Context, cfg ami.Config) (output.Record, erro
 	}
 	n := c.Nodes()[0]
 	defer d.tell(n, "")
-	born, err := bornAt(ctx, n)
+	session := n.Stats().Sessions
+	born, err := bornAt(ctx, n, true)
 	if err != nil {
 		return nil, err
 	}
 	start := time.Now()
 	e := emptying{d: d, node: n, watcher: w, start: start, asked: make(map[string]time.Time)}
+	defer func() {
+		if e.changed && err != nil {
+			err = fail.AfterChanges(err)
+		}
+	}()
 	if err := e.wait(ctx); err != nil {
 		return nil, err
 	}
 	empty := time.Now()
-	record := output.Record{
+	if d.command != nil && n.Stats().Sessions != session { // it may have been restarted meanwhile, and the command is for what runs now
+		switch again, err := bornAt(ctx, n, false); {
+		case err == nil:
+			again.seen = again.seen || born.seen // it may be about to boot
+			born = again
+		case !ending(err):
+			return nil, err
+		}
+	}
+	record = output.Record{
 		{Key: "type", Value: "drain"},
 		{Key: "node", Value: n.Name()},
 		{Key: "time", Value: empty, Text: empty.Local().Format(time.TimeOnly), Look: output.Minor},
@@ -81,54 +100,54 @@ func (d *drainer) tell(n *ami.Node, text string) {
 	}
 }
 
-// bornAt is when the server's process started, as CoreStatus writes it: it tells a restart from a connection that was lost.
-func bornAt(ctx context.Context, n *ami.Node) (string, error) {
+// A birth is when a server's process started, as CoreStatus writes it: it tells a restart from a connection that was lost.
+type birth struct {
+	stamp string
+	seen  bool // FullyBooted was on that session: the user sees it, as it comes right behind the login
+}
+
+func bornAt(ctx context.Context, n *ami.Node, waitReady bool) (birth, error) {
 	action := ami.NewAction("CoreStatus")
-	action.WaitReady = true
+	action.WaitReady = waitReady
 	r, err := n.Do(ctx, action)
 	if err != nil {
-		return "", err
+		return birth{}, err
 	}
-	return r.Get("CoreStartupDate") + " " + r.Get("CoreStartupTime"), nil
+	return birth{r.Get("CoreStartupDate") + " " + r.Get("CoreStartupTime"), n.Booted()}, nil
+}
+
+// ending reports whether an action failed because the server is stopping, or the session is over.
+func ending(err error) bool {
+	return errors.Is(err, ami.ErrStopping) || errors.Is(err, ami.ErrDisconnected) || errors.Is(err, ami.ErrNotReady)
 }
 
 // runCommand runs the command on the server, which is empty, and waits until it is back. born is when it started.
-func (d *drainer) runCommand(ctx context.Context, n *ami.Node, born string) (output.Record, error) {
+func (d *drainer) runCommand(ctx context.Context, n *ami.Node, born birth) (output.Record, error) {
 	d.tell(n, "it runs "+d.options.command)
-	session, start := n.Stats().Sessions, time.Now()
+	a := absence{d: d, node: n, born: born, session: n.Stats().Sessions}
+	start := time.Now()
 	reply, err := n.Do(ctx, *d.command)
-	ran := time.Now()
+	a.began = time.Now()
 	record := output.Record{
 		{Key: "run", Value: d.options.command},
-		{Key: "run_us", Value: ran.Sub(start).Microseconds(), Text: output.Duration(ran.Sub(start))},
+		{Key: "run_us", Value: a.began.Sub(start).Microseconds(), Text: output.Duration(a.began.Sub(start))},
 	}
+	a.unrun = err != nil && (errors.Is(err, ami.ErrStopping) || ami.SentState(err) == ami.SentNo)
+	ends := restarts(d.options.command) || stops(d.options.command)
 	switch {
 	case err == nil && !restarts(d.options.command):
 		return append(record, output.Pair{Key: "output", Value: lines(reply), Text: strings.Join(lines(reply), " ")}), nil
 	case err != nil && reply != nil && len(lines(reply)) > 0: // the console's own words
 		return nil, &fail.Error{Code: fail.CodeRefused, Sent: ami.SentYes.String(), Message: n.Name() + ": " + strings.Join(lines(reply), " "), Hint: "the server is empty, and goes on"}
-	case errors.Is(err, ami.ErrStopping) && (restarts(d.options.command) || stops(d.options.command)):
+	case err != nil && (ctx.Err() != nil || !ending(err) || a.unrun && !ends):
+		return nil, err
+	case errors.Is(err, ami.ErrStopping):
 		d.run.Note("%s: somebody else is stopping it already", n.Name())
-	case err != nil && (!errors.Is(err, ami.ErrDisconnected) || ami.SentState(err) == ami.SentNo || ctx.Err() != nil):
-		return nil, err
+	case a.unrun: // such as by the end of somebody else's graceful stop, at the same moment
+		d.run.Note("%s: its session ended before the command was sent", n.Name())
 	}
-	limited, cancel := context.WithTimeout(ctx, d.options.backWithin.Value)
-	defer cancel()
-	d.tell(n, "it is away")
-	if stops(d.options.command) {
-		gone, err := stopped(limited, n)
-		if gone || err != nil {
-			return record, err
-		}
-	}
-	if err := restarted(limited, n, born, session); err != nil {
-		if ctx.Err() == nil && limited.Err() != nil {
-			return nil, d.notBack(n)
-		}
-		return nil, err
-	}
-	away := time.Since(ran)
-	return append(record, output.Pair{Key: "back_us", Value: away.Microseconds(), Text: output.Duration(away)}), nil
+	told, err := a.wait(ctx)
+	return append(record, told...), err
 }
 
 // lines are the text of a command.
@@ -142,64 +161,4 @@ func stops(command string) bool    { return begins(command, "stop") }
 func begins(command, verb string) bool {
 	words := strings.Fields(strings.ToLower(command))
 	return len(words) > 1 && words[0] == "core" && words[1] == verb
-}
-
-// look is the time between two looks at a server that is away.
-const look = 100 * time.Millisecond
-
-// stopped waits until a server that was stopped refuses a connection. gone is false if it takes one.
-func stopped(ctx context.Context, n *ami.Node) (gone bool, err error) {
-	for {
-		state, cause := n.State()
-		var op *ami.OpError
-		switch {
-		case state == ami.StateReady || state == ami.StateDegraded:
-			if n.Ready() {
-				return false, nil
-			}
-		case errors.As(cause, &op) && (op.Op == ami.OpDial || op.Op == ami.OpTLS || op.Op == ami.OpBanner):
-			return true, nil
-		}
-		if run.Pause(ctx, look); ctx.Err() != nil {
-			return false, ctx.Err()
-		}
-	}
-}
-
-// restarted waits until a server has booted that is not the one which was born then. One that is, on a later session, was
-// not restarted.
-func restarted(ctx context.Context, n *ami.Node, born string, session uint64) error {
-	for {
-		if err := target.WaitBooted(ctx, n); err != nil {
-			return err
-		}
-		now, err := bornAt(ctx, n)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err == nil && now != born {
-			return nil
-		}
-		if err == nil && n.Stats().Sessions > session {
-			return &fail.Error{
-				Code: fail.CodeLost, Sent: ami.SentMaybe.String(), Message: n.Name() + ": the connection was lost, and the server was not restarted",
-				Hint: "the command may not have reached it; it has no calls: run it again",
-			}
-		}
-		if run.Pause(ctx, look); ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-}
-
-// notBack is the error of a server that is still away when --back-within is over.
-func (d *drainer) notBack(n *ami.Node) error {
-	why := ""
-	if _, cause := n.State(); cause != nil {
-		why = ": " + strings.TrimPrefix(fail.Classify(target.Absent(n)).Message, n.Name()+": ")
-	}
-	return &fail.Error{
-		Code: fail.CodeTimeout, Sent: ami.SentYes.String(), Message: fmt.Sprintf("%s: it was not back within %v%s", n.Name(), d.options.backWithin.Value, why),
-		Hint: "its own log says what it waits for; --back-within allows more time, and `amictl wait --ready` waits for it now",
-	}
 }

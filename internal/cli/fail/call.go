@@ -18,7 +18,7 @@ func callHint(outcome ami.Outcome) string {
 	case ami.OutcomeNoAnswer:
 		return "nobody took it; --ring allows more time"
 	case ami.OutcomeCongestion:
-		return "a trunk or the far end has no room, or does not know the number"
+		return "a trunk or the far end is congested, or does not know the number"
 	}
-	return "Asterisk gives no reason: is there such a channel, endpoint or extension, and is it registered? Its console tells, with `core set verbose 3`"
+	return "Asterisk gives no reason: is there such a channel, endpoint or extension, and is it registered? Its console says more after `core set verbose 3`"
 }

@@ -76,9 +76,22 @@ func TooLate(f Failure) Failure {
 		f.Hint = "something was sent before this: check before you try again; " + f.Hint
 		return f
 	}
-	f.Message = "a bug: this was refused when something had been sent: " + f.Message
+	f.Message = "a bug: this was refused after something had been sent: " + f.Message
 	f.Code, f.Exit, f.Silent, f.Hint = codeBug, ExitBug, false, "it may have run: check before you try again, and please report this"
 	return f
+}
+
+// AfterChanges is what becomes of an error that came when something had been changed: its status must not say that nothing was.
+func AfterChanges(err error) error {
+	f := Classify(err)
+	if f.Exit != ExitConnect && f.Exit != ExitLogin && f.Sent != ami.SentNo.String() {
+		return err
+	}
+	e := &Error{Code: f.Code, Exit: f.Exit, Sent: ami.SentYes.String(), Message: f.Message, Hint: f.Hint}
+	if f.Exit == ExitConnect || f.Exit == ExitLogin {
+		e.Code, e.Exit, e.Hint = CodeLost, ExitLost, "what was done before this stays done: check before you try again; "+f.Hint
+	}
+	return e
 }
 
 // Classify turns any error into what the user sees. No error is a failure with status 0.
@@ -97,7 +110,7 @@ func Classify(err error) Failure {
 	case errors.As(err, &op):
 		f.ofOperation(op)
 	case errors.Is(err, context.DeadlineExceeded):
-		f.Code, f.Message, f.Hint = CodeTimeout, "the --deadline is over", "it covers the whole run, and what was sent may have run; allow more time, or check first"
+		f.Code, f.Message, f.Hint = CodeTimeout, "the --deadline has passed", "it covers the whole run, and what was sent may have run; allow more time, or check first"
 	case errors.Is(err, context.Canceled):
 		f.Code, f.Message = codeSignal, "stopped"
 	case errors.Is(err, syscall.EPIPE):
@@ -124,7 +137,7 @@ var outputOps = map[string]bool{"write": true, "sync": true, "close": true, "tru
 // ofPath classifies a file's error.
 func (f *Failure) ofPath(e *fs.PathError) {
 	if !outputOps[e.Op] {
-		f.Code, f.Message, f.Hint = CodeConfig, e.Error(), "check the path, and who may use it"
+		f.Code, f.Message, f.Hint = CodeConfig, e.Error(), "check the path and its permissions"
 		return
 	}
 	name := e.Path
@@ -132,7 +145,7 @@ func (f *Failure) ofPath(e *fs.PathError) {
 		name = "standard output"
 	}
 	f.Code, f.Message = CodeLost, fmt.Sprintf("%s cannot be written: %v", name, e.Err)
-	f.Hint = "the output is not whole, and what was asked for may have run: check before you try again"
+	f.Hint = "the output is incomplete, and what was asked for may have run: check before you try again"
 }
 
 // ofOperation classifies an error of the engine by the operation that failed.
@@ -185,13 +198,16 @@ func (f *Failure) ofConnect(op *ami.OpError, where string) {
 
 func (f *Failure) ofDial(op *ami.OpError, where string) {
 	var dns *net.DNSError
-	f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: cannot connect: %s", where, dialCause(op.Err))
+	f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: cannot connect: %s", where, NetCause(op.Err))
 	switch {
 	case errors.Is(op.Err, ami.ErrUnauthorized): // on the way to the server, as by a bus
 		f.Code, f.Hint = CodePermission, "docs/bus.md has the permissions that are needed"
 	case errors.As(op.Err, &dns) && !dns.IsTimeout:
 		f.Code, f.Hint = codeDNS, "check the host's name; `getent hosts NAME` must find it"
 		f.Message = fmt.Sprintf("%s: cannot connect: the name %s is unknown", where, dns.Name)
+		if strings.Contains(where, dns.Name) {
+			f.Message = where + ": cannot connect: the host's name is unknown"
+		}
 	case errors.Is(op.Err, syscall.EMFILE):
 		f.Hint = "too many connections for this process; `ulimit -n` raises the limit"
 	case errors.Is(op.Err, syscall.ECONNREFUSED):
@@ -199,7 +215,7 @@ func (f *Failure) ofDial(op *ami.OpError, where string) {
 	case errors.Is(op.Err, ami.ErrTimeout), errors.Is(op.Err, context.DeadlineExceeded), errors.Is(op.Err, os.ErrDeadlineExceeded):
 		f.Hint = "a firewall may drop the packets; --connect-timeout allows more time"
 	default:
-		f.Hint = "check the address, the port and the network between"
+		f.Hint = "check the address, the port and the network in between"
 	}
 }
 
@@ -212,7 +228,7 @@ func (f *Failure) ofTLS(op *ami.OpError, where string) {
 	case errors.As(op.Err, &unknown):
 		f.Hint = "give the certificate or its CA with --ca FILE, or pin it in the config"
 	case errors.As(op.Err, &name):
-		f.Hint = "give the name that the certificate holds with --tls-name NAME"
+		f.Hint = "give the name in the certificate with --tls-name NAME"
 	case errors.As(op.Err, &record):
 		f.Hint = "this port does not speak TLS; amis:// is for manager.conf's tlsbindaddr, ami:// for the plain port"
 	default:
@@ -240,7 +256,7 @@ func (f *Failure) ofLogin(op *ami.OpError, where string) {
 		f.Hint = "check user and secret, and the permit and deny lines of that user in manager.conf; all of them fail alike"
 	case errors.Is(op.Err, ami.ErrTimeout):
 		f.Code, f.Message = CodeUnsent, fmt.Sprintf("%s: %s", where, Cause(op.Err))
-		f.Hint = "the server took the connection and does not answer; is it overloaded?"
+		f.Hint = "the server accepted the connection and does not answer; is it overloaded?"
 	default:
 		f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: the connection was lost during the login: %s", where, Cause(op.Err))
 		f.Hint = "Asterisk closes connections beyond authlimit at once, see manager.conf"
@@ -318,8 +334,8 @@ func Cause(err error) string {
 	return s
 }
 
-// dialCause shortens what the net package says: the address is known already.
-func dialCause(err error) string {
+// NetCause shortens what the net package says: the address is known already.
+func NetCause(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Err != nil {
 		var call *os.SyscallError

@@ -12,4 +12,7 @@ func TestCount(t *testing.T) {
 			t.Errorf("%d: got %q, want %q", n, got, want)
 		}
 	}
+	if got := fail.Are(1, "call") + ", " + fail.Were(uint64(2), "call"); got != "1 call is, 2 calls were" {
+		t.Errorf("got %q", got)
+	}
 }

@@ -18,7 +18,7 @@ var HintOf = map[Code]string{
 	CodeTimeout:   "it may have run; --timeout allows more time",
 	CodeLost:      "it may have run: check before you try again",
 	CodeUnsent:    "nothing was sent: safe to try again",
-	CodeConnect:   "check the address, the port and the network between",
+	CodeConnect:   "check the address, the port and the network in between",
 	CodeRefused:   "these are the server's own words; its log may say more",
 	CodeInvalid:   "use a smaller load, or an idle machine",
 	CodeGap:       "it may have happened meanwhile: check before you try again",
@@ -40,13 +40,13 @@ func bannerHint(err error) string {
 	case !errors.As(err, &banner):
 		return "is this the manager's port (5038)? A TLS port needs amis://"
 	case strings.HasPrefix(banner.Got, "HTTP/"):
-		return "that is an HTTP server; the manager's port is 5038 as a rule"
+		return "that is an HTTP server; the manager's port is usually 5038"
 	case strings.HasPrefix(banner.Got, "SSH-"):
-		return "that is an SSH server; the manager's port is 5038 as a rule"
+		return "that is an SSH server; the manager's port is usually 5038"
 	case strings.HasPrefix(banner.Got, "\x15\x03"):
 		return "that is a TLS port: use amis://"
 	}
-	return "the manager's port is 5038 as a rule"
+	return "the manager's port is usually 5038"
 }
 
 func permissionHint(action string) string {
@@ -103,7 +103,7 @@ func fieldHint(e *wire.FieldError) string {
 	case errors.Is(e.Err, wire.ErrNewline), errors.Is(e.Err, wire.ErrNUL):
 		return "a value is one line of text"
 	case errors.Is(e.Err, wire.ErrLineTooLong):
-		return "Asterisk reads no longer line; a long value has to reach it another way, such as AstDB or a file"
+		return "Asterisk reads no longer lines; a long value has to reach it another way, such as AstDB or a file"
 	case errors.Is(e.Err, wire.ErrHeaders):
 		return "send fewer headers in one action"
 	case errors.Is(e.Err, wire.ErrLeadingSpace):

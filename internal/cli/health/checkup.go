@@ -105,7 +105,7 @@ func (h *checkup) ask(ctx context.Context, d ami.Doer) {
 		h.note("CoreSettings", err)
 	}
 	if r, err := d.Do(ctx, ami.NewAction("CoreStatus")); err == nil {
-		h.uptime = uptime(r)
+		h.askUptime(ctx, d, r)
 	} else {
 		h.note("CoreStatus", err)
 	}
@@ -113,6 +113,17 @@ func (h *checkup) ask(ctx context.Context, d ami.Doer) {
 		h.calls, h.channels = calls, channels
 	} else {
 		h.note("CoreShowChannels", err)
+	}
+}
+
+// askUptime fills in how long the server has been up, by its own clock.
+func (h *checkup) askUptime(ctx context.Context, d ami.Doer, status *ami.Reply) {
+	clock, err := target.Clock(ctx, d)
+	if err != nil {
+		h.note("Getvar", err)
+	}
+	if ago, known := target.Since(status, "CoreStartup", clock); known {
+		h.uptime = ago
 	}
 }
 
@@ -171,16 +182,6 @@ func (h *checkup) reason() string {
 		return fail.Classify(h.err).Message
 	}
 	return h.degraded
-}
-
-// uptime compares the startup time with the server's own clock, which Asterisk does not send: it is its local time, so
-// the result may be off by its time zone and is -1 when that makes it negative.
-func uptime(r *ami.Reply) time.Duration {
-	t, err := time.ParseInLocation("2006-01-02 15:04:05", r.Get("CoreStartupDate")+" "+r.Get("CoreStartupTime"), time.Local)
-	if err != nil || time.Since(t) < 0 {
-		return -1
-	}
-	return time.Since(t).Truncate(time.Second)
 }
 
 // record is the checkup as an object. What is unknown is absent.

@@ -55,3 +55,31 @@ func TestRevisitOfANodeThatGoesAway(t *testing.T) {
 		})
 	}
 }
+
+// The uptime is by the server's own clock, wherever that is; where it does not tell it, the uptime is unknown.
+func TestUptime(t *testing.T) {
+	for name, test := range map[string]struct {
+		getvar amitest.HandlerFunc
+		want   time.Duration
+	}{
+		"its own clock": {func(_ *amitest.Request, w *amitest.ResponseWriter) {
+			w.Reply("Success", amitest.Header{Name: "Value", Value: "2026-01-02 03:14:05"})
+		}, 10 * time.Minute},
+		"another answer": {func(_ *amitest.Request, w *amitest.ResponseWriter) {
+			w.Reply("Success", amitest.Header{Name: "Value", Value: ""})
+		}, -1},
+		"a refusal": {func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Error("Permission denied") }, -1},
+	} {
+		srv := amitest.NewServer()
+		srv.Handle("CoreStatus", func(_ *amitest.Request, w *amitest.ResponseWriter) {
+			w.Reply("Success", amitest.Header{Name: "CoreStartupDate", Value: "2026-01-02"}, amitest.Header{Name: "CoreStartupTime", Value: "03:04:05"})
+		})
+		srv.Handle("Getvar", test.getvar)
+		cfg := ami.Config{Name: "pbx", Addr: srv.Addr(), Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret)}
+		h := examine(t.Context(), &run.Run{Settings: new(run.Settings)}, cfg)
+		if h.uptime != test.want || h.refused != (name == "a refusal") || h.state() != "ready" {
+			t.Errorf("%s: up for %v, want %v: %s", name, h.uptime, test.want, h.reason())
+		}
+		srv.Close()
+	}
+}

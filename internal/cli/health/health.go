@@ -31,7 +31,7 @@ and a message says so. For Nagios it is UNKNOWN, and its performance data U.
 
 Exits 0 when all are ready, 1 when one is degraded or meets a --warn or --crit, 6 when some cannot be reached, 3 or 4
 when none can. With --min-ready it is 0 when that many nodes are up and none of those is critical.
--o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown, also for a wrong command line or configuration.`
+-o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown, which includes a wrong command line or configuration.`
 
 // service is what Nagios calls what is looked at.
 const service = "AMI"
@@ -58,8 +58,8 @@ func Command(r *run.Run) *cli.Command {
 		Flags: append(append(o.rounds.Flags(), o.bus.Flags()...),
 			&cli.GenericFlag{Name: "warn", Usage: "a node that meets `CONDITION`, such as ping>50ms, is degraded; may repeat", Value: &o.warn},
 			&cli.GenericFlag{Name: "crit", Usage: "a node that meets `CONDITION` is critical; may repeat", Value: &o.crit},
-			flags.Text("min-ready", "", "healthy while `N` nodes are up, or a share such as 95%", &o.minReady),
-			flags.Text("out", "", "write to `FILE`, whole or not at all, instead of standard output", &o.out),
+			flags.Text("min-ready", "", "healthy while at least `N` nodes are up, or a share such as 95%", &o.minReady),
+			flags.Text("out", "", "write to `FILE` instead of standard output, whole or not at all", &o.out),
 		),
 		Action: func(ctx context.Context, _ *cli.Command) error { return health(ctx, r, o) },
 	}, run.About{
@@ -138,6 +138,7 @@ func (l *look) watch(ctx context.Context) (err error) {
 		}
 		defer target.Finish(ctx, l.cluster)
 		l.screen = newScreen(l.run, l.options)
+		l.run.OnDeath(l.screen.close)
 		defer l.screen.close()
 	}
 	for round := 1; ; round++ {
@@ -247,7 +248,7 @@ func (l *look) tellRights(h *checkup) {
 	}
 	if h.refused && l.form == "" && !l.told[h.node] {
 		l.told[h.node] = true
-		l.run.Note("%s: version, uptime, calls and channels are unknown: the user's write= in manager.conf needs system or reporting", h.node)
+		l.run.Note("%s: some of version, uptime, calls and channels is unknown: the user's write= in manager.conf needs reporting", h.node)
 	}
 }
 

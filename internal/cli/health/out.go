@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -23,13 +24,13 @@ func (l *look) level(found []checkup) int {
 	for i := range found {
 		switch h := &found[i]; {
 		case h.err != nil && fail.Classify(h.err).Exit == fail.ExitUsage:
-			level = nagios.Unknown
+			level = nagios.Worse(level, nagios.Unknown)
 		case h.err != nil || h.critical:
-			return nagios.Critical
+			level = nagios.Critical
 		case len(h.unjudged) > 0:
-			level = nagios.Unknown
-		case h.degraded != "" && level == nagios.OK:
-			level = nagios.Warning
+			level = nagios.Worse(level, nagios.Unknown)
+		case h.degraded != "":
+			level = nagios.Worse(level, nagios.Warning)
 		}
 	}
 	return level
@@ -72,30 +73,40 @@ func (l *look) nagios(found []checkup) []byte {
 	if len(why) > 0 {
 		line += "; " + why[0]
 	}
-	ping := nagios.Undetermined
+	ping := math.NaN()
 	if slowest > 0 {
-		ping = nagios.Number(slowest.Seconds()) + "s"
+		ping = slowest.Seconds()
 	}
-	line += fmt.Sprintf(" | ready=%d;;;0;%d degraded=%d down=%d calls=%s channels=%s ping_max=%s;;;0\n", ready, len(found), degraded, down,
-		sum(found, func(h *checkup) int { return h.calls }), sum(found, func(h *checkup) int { return h.channels }), ping)
+	line += " |"
+	for _, figure := range []nagios.Datum{
+		{Label: "ready", Value: float64(ready), Max: strconv.Itoa(len(found))},
+		{Label: "degraded", Value: float64(degraded)},
+		{Label: "down", Value: float64(down)},
+		{Label: "calls", Value: sum(found, func(h *checkup) int { return h.calls })},
+		{Label: "channels", Value: sum(found, func(h *checkup) int { return h.channels })},
+		{Label: "ping_max", Value: ping, Unit: "s"},
+	} {
+		line += " " + figure.String()
+	}
+	line += "\n"
 	for _, text := range why[min(1, len(why)):] {
 		line += text + "\n"
 	}
 	return []byte(line)
 }
 
-// sum adds up a figure of all nodes, which is not known if that of one is not: a node that is down would look like one
+// sum adds up a figure of all nodes, which is not known (NaN) if that of one is not: a node that is down would look like one
 // without calls.
-func sum(found []checkup, figure func(h *checkup) int) string {
+func sum(found []checkup, figure func(h *checkup) int) float64 {
 	total := 0
 	for i := range found {
 		n := figure(&found[i])
 		if n < 0 {
-			return nagios.Undetermined
+			return math.NaN()
 		}
 		total += n
 	}
-	return strconv.Itoa(total)
+	return float64(total)
 }
 
 // doubt says why the node is not ready, or why nobody knows.
@@ -107,7 +118,7 @@ func (h *checkup) doubt() string {
 		}
 		text += "not known: " + strings.Join(h.unjudged, ", ")
 		if h.refused {
-			text += " (the user's write= needs system or reporting)"
+			text += " (the user's write= needs reporting)"
 		}
 	}
 	return text

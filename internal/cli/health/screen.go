@@ -5,12 +5,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/cli/nagios"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -21,7 +22,7 @@ type screen struct {
 	out    io.Writer
 	o      output.Options
 	size   func() (columns, rows int)
-	opened bool
+	opened atomic.Bool
 }
 
 // What a terminal is told (xterm's control sequences; others have them, too).
@@ -45,10 +46,9 @@ func newScreen(r *run.Run, o *options) *screen {
 	}}
 }
 
-// close leaves the terminal as it was.
+// close leaves the terminal as it was. It may be called from any goroutine.
 func (s *screen) close() {
-	if s != nil && s.opened {
-		s.opened = false
+	if s != nil && s.opened.Swap(false) {
 		_, _ = io.WriteString(s.out, closeScreen)
 	}
 }
@@ -61,8 +61,7 @@ func (s *screen) draw(found []checkup, every time.Duration) error {
 	})
 	columns, rows := s.size()
 	var b bytes.Buffer
-	if !s.opened {
-		s.opened = true
+	if !s.opened.Swap(true) {
 		b.WriteString(openScreen)
 	}
 	b.WriteString(fromTop)
@@ -107,8 +106,8 @@ func (s *screen) summary(found []checkup, every time.Duration, columns int) stri
 		}
 	}
 	calls, channels := sum(found, func(h *checkup) int { return h.calls }), sum(found, func(h *checkup) int { return h.channels })
-	if calls != nagios.Undetermined && channels != nagios.Undetermined {
-		text += fmt.Sprintf("  %s calls, %s channels", calls, channels)
+	if !math.IsNaN(calls) && !math.IsNaN(channels) {
+		text += fmt.Sprintf("  %.0f calls, %.0f channels", calls, channels)
 	}
 	text = output.Cut(text+"  every "+every.String(), max(columns, 1))
 	if tone := worst(found); s.o.Color && tone != output.Neutral {

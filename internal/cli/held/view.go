@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/state"
 	"github.com/apntalk/amictl/pkg/output"
@@ -19,7 +21,7 @@ import (
 type View struct {
 	Run   *run.Run
 	Nodes []ami.Config
-	Parts []*Part // that are asked for
+	Parts []*objects.Part // that are asked for
 	Where *ami.Where
 	Out   *output.Printer
 	Form  output.Options
@@ -27,7 +29,7 @@ type View struct {
 }
 
 // NewView reads what the flags say of it. Without servers, objects are of a record.
-func NewView(r *run.Run, parts []*Part, where flags.List, kind run.Stream, servers bool) (*View, error) {
+func NewView(r *run.Run, parts []*objects.Part, where flags.List, kind run.Stream, servers bool) (*View, error) {
 	v := &View{Run: r, Parts: parts, said: make(map[string]bool)}
 	var err error
 	if v.Where, err = act.ParseWhere(r, where); err != nil {
@@ -52,8 +54,8 @@ func NewView(r *run.Run, parts []*Part, where flags.List, kind run.Stream, serve
 func (v *View) Has(kind state.Kind) bool { return v.Part(kind) != nil }
 
 // Part returns the part of a kind that is asked for, nil if it is not.
-func (v *View) Part(kind state.Kind) *Part {
-	if i := slices.IndexFunc(v.Parts, func(p *Part) bool { return p.Kind == kind }); i >= 0 {
+func (v *View) Part(kind state.Kind) *objects.Part {
+	if i := slices.IndexFunc(v.Parts, func(p *objects.Part) bool { return p.Kind == kind }); i >= 0 {
 		return v.Parts[i]
 	}
 	return nil
@@ -72,7 +74,7 @@ func (v *View) Kinds() (kinds []state.Kind) {
 
 // Meets reports whether an object of a part that is asked for meets the condition.
 func (v *View) Meets(node string, record output.Record) bool {
-	return v.Where == nil || v.Where.MatchFields(node, Fields(record))
+	return v.Where == nil || v.Where.MatchFields(node, objects.Fields(record))
 }
 
 // IsTable reports whether people read it.
@@ -123,7 +125,7 @@ func (v *View) print(held *state.Snapshot) error {
 			continue
 		}
 		record := p.Record(o)
-		if !v.Meets(textOf(record, "node"), record) {
+		if !v.Meets(objects.TextOf(record, "node"), record) {
 			continue
 		}
 		if len(v.Parts) > 1 {
@@ -164,4 +166,33 @@ func (v *View) status(c *ami.Cluster, failed map[string]error) error {
 		return fail.Silent(fail.ExitConnect)
 	}
 	return ends.Err()
+}
+
+// lacking says which of the parts are not known of a node, and why.
+func lacking(n *state.Node, parts []*objects.Part) (notes []string) {
+	var absent, denied []string
+	for _, p := range parts {
+		switch n.Knows(p.Kind) {
+		case state.Absent:
+			absent = append(absent, p.Name)
+		case state.Events:
+			denied = append(denied, p.Name)
+		}
+	}
+	if len(absent) > 0 {
+		notes = append(notes, n.Node+": the server has no list of "+strings.Join(absent, ", "))
+	}
+	if len(denied) > 0 {
+		notes = append(notes, n.Node+": the user may not list "+strings.Join(denied, ", ")+"; write=system,reporting,call in manager.conf allows it")
+	}
+	return notes
+}
+
+// checkWhere refuses a condition about what none of the parts has.
+func checkWhere(where *ami.Where, parts []*objects.Part) error {
+	if field, keys := objects.Unknown(where, parts); field != "" {
+		return fail.Usage(fail.NearHint(field, keys, "-o jsonl shows the keys, and `amictl schema` describes them"),
+			"no part that is asked for has a key %s", field)
+	}
+	return nil
 }

@@ -99,10 +99,10 @@ func (w *Watch) await(ctx context.Context, n *ami.Node, synced <-chan struct{}) 
 	if _, err := n.State(); !n.Ready() && err != nil {
 		return err
 	}
-	why := "it was not listed whole within " + w.run.Settings.Timeout.String()
+	why := "it was not listed completely within " + w.run.Settings.Timeout.String()
 	for _, held := range w.Snapshot().Nodes {
 		if held.Node == n.Name() && held.Short > 0 {
-			why = "a list ended before all that it announced, again and again"
+			why = "a list ended before everything that it announced had come, again and again"
 		}
 	}
 	return &fail.Error{

@@ -3,6 +3,7 @@ package nagios
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,21 @@ const (
 	Critical = 2
 	Unknown  = 3
 )
+
+// bySeverity are the statuses by how much they matter: what is certainly ill more than what is not known, and that more than a
+// warning.
+var bySeverity = []int{OK, Warning, Unknown, Critical}
+
+// Compare is how much more one status matters than another: below, at or above 0.
+func Compare(a, b int) int { return slices.Index(bySeverity, a) - slices.Index(bySeverity, b) }
+
+// Worse is the one of two statuses that matters more.
+func Worse(a, b int) int {
+	if Compare(b, a) > 0 {
+		return b
+	}
+	return a
+}
 
 // Word is a status as a line says it.
 func Word(status int) string {
@@ -59,15 +75,23 @@ type Datum struct {
 	Value      float64 // NaN: it is not known
 	Unit       string  // s, c, %, B; "" for a number
 	Warn, Crit string  // ranges, "" for none
+	Max        string  // "" for none
 }
 
-// String writes it as the guidelines want it: 'label'=value[unit];[warn];[crit];[min];[max], ends that are empty left out.
-// No figure of ours is below 0.
+// String writes it as the guidelines want it: 'label'=value[unit];[warn];[crit];[min];[max], an end that is empty left out, and
+// quotes that are not needed. No figure of ours is below 0.
 func (d Datum) String() string {
 	value := Number(d.Value)
 	if value != Undetermined {
 		value += d.Unit
 	}
 	label := strings.NewReplacer("'", "''", "=", ":").Replace(Text(d.Label))
-	return "'" + label + "'=" + value + ";" + d.Warn + ";" + d.Crit + ";0"
+	if strings.ContainsAny(label, " '") {
+		label = "'" + label + "'"
+	}
+	text := label + "=" + value + ";" + d.Warn + ";" + d.Crit + ";0"
+	if d.Max != "" {
+		text += ";" + d.Max
+	}
+	return text
 }

@@ -23,9 +23,9 @@ const help = `Examples:
 
 After "originate", --context is the dialplan's context; use -C for a context of amictl.
 Waits for OriginateResponse and exits 0 when the channel was answered, else 1 with the outcome: busy,
-no-answer, congestion or failed. --async only waits for Asterisk to take the request. --wait hangup follows
+no-answer, congestion or failed. --async only waits for Asterisk to accept the request. --wait hangup follows
 the channel to its end, for as long as it takes or --timeout allows, and prints an object of type "call" with
-the cause; it exits 0 when that is a normal one. Further headers of the action go as Key=Value.`
+the cause; it exits 0 if the cause is a normal one. Give further headers of the action as Key=Value.`
 
 // options are those of originate.
 type options struct {

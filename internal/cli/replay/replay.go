@@ -242,14 +242,14 @@ func (p *Replay) Verdict() error {
 		return p.notReplayable()
 	case p.damaged != nil:
 		p.TellLost()
-		return &fail.Error{Code: fail.CodeGap, Message: p.damaged.Error(), Hint: "what stands behind that is missing"}
+		return &fail.Error{Code: fail.CodeGap, Message: p.damaged.Error(), Hint: "what follows is missing"}
 	case lost.Packets > 0:
 		return &fail.Error{Code: fail.CodeGap, Message: "--from: " + lost.String(), Hint: lostHint}
 	}
 	return nil
 }
 
-const lostHint = "such a packet is cut off, has lost its beginning, or is over a limit; all others were read"
+const lostHint = "such a packet is cut off, lacks its beginning, or exceeds a limit; all others were read"
 
 // TellLost notes what is lost beside the error that the run ends with.
 func (p *Replay) TellLost() {
@@ -267,7 +267,7 @@ func (p *Replay) notReplayable() error {
 	return fail.Input(notReplayableHint, "--from: %s is neither a record nor a capture", name)
 }
 
-const notReplayableHint = "a record is what --record or -o jsonl wrote, a capture is what a server sent, other text around it or not"
+const notReplayableHint = "a record is what --record or -o jsonl wrote, a capture is what a server sent, with or without other text around it"
 
 // readableName is how a file of --from is called.
 func readableName(name string) string {
@@ -292,6 +292,14 @@ func firstByte(in *bufio.Reader) (byte, error) {
 			return c, nil
 		}
 	}
+}
+
+// Moment is when an event happened: by the server's clock if it tells, else when it was received.
+func Moment(ev *ami.Event) time.Time {
+	if at := PacketTime(ev.Get("Timestamp")); !at.IsZero() {
+		return at
+	}
+	return ev.Received
 }
 
 // PacketTime reads a Timestamp header (timestampevents=yes): epoch seconds with six decimals.

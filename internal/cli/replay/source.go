@@ -44,7 +44,7 @@ func (s *source) check() error {
 			return fail.Usage("give the files in it; --from may repeat", "--from: %s is a folder", name)
 		case !info.Mode().IsRegular():
 			if s.follow && i == len(s.names)-1 {
-				return fail.Usage("a pipe is read as it comes; leave --follow out", "--follow is for a file that grows, and %s is none", name)
+				return fail.Usage("a pipe is read as it comes; leave --follow out", "--follow is for a file that grows, and %s is not one", name)
 			}
 			continue
 		}
@@ -73,7 +73,7 @@ func (s *source) open(ctx context.Context, idle func() error) (text *bufio.Reade
 	case err != nil:
 		return nil, fresh, err
 	case packed != "" && s.grows != nil:
-		return nil, fresh, fail.Usage("leave --follow out, or name the log that is written now last", "--from: %s is compressed by %s, and such a file does not grow", s.name, packed)
+		return nil, fresh, fail.Usage("leave --follow out, or put the log that is being written last", "--from: %s is compressed by %s, and such a file does not grow", s.name, packed)
 	}
 	return text, fresh, nil
 }

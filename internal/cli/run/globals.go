@@ -27,7 +27,7 @@ func (r *Run) GlobalFlagList() []cli.Flag {
 	g := &r.Flags
 	return []cli.Flag{
 		flags.Text("context", "C", "the context `NAME` to use", &g.Context),
-		&cli.GenericFlag{Name: "node", Aliases: []string{"n"}, Usage: "a `NAME`, glob, ami:// or amis:// URL, @FILE or @- with one a line; may repeat", Value: &g.Nodes},
+		&cli.GenericFlag{Name: "node", Aliases: []string{"n"}, Usage: "a `NAME`, glob, ami:// or amis:// URL, @FILE or @- with one per line; may repeat", Value: &g.Nodes},
 		&cli.GenericFlag{Name: "label", Aliases: []string{"l"}, Usage: "only nodes with the label `KEY=VALUE`; may repeat, all must hold", Value: &g.Labels},
 		flags.Choice("output", "o", "`FORMAT`: auto, table, wide, jsonl, json, csv, raw or none", &g.Output,
 			"auto", "table", "wide", "jsonl", "json", "csv", "raw", "none"),
@@ -42,7 +42,7 @@ func (r *Run) GlobalFlagList() []cli.Flag {
 		&cli.BoolFlag{Name: "local", Usage: "use this host's own Asterisk, as its manager.conf says", Destination: &g.Local},
 		flags.Text("manager-conf", "", "with --local: read `FILE` instead of /etc/asterisk/manager.conf", &g.ManagerConf),
 		flags.Text("ca", "", "trust the certificates in the PEM `FILE`", &g.CA),
-		flags.Text("tls-name", "", "the `NAME` that the server's certificate must hold", &g.TLSName),
+		flags.Text("tls-name", "", "the `NAME` that the server's certificate must contain", &g.TLSName),
 		flags.Choice("color", "", "`WHEN`: auto, always or never", &g.color, "auto", "always", "never"),
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing but data and errors", Destination: &g.Quiet},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say what the connections do", Destination: &g.Verbose},

@@ -25,7 +25,7 @@ func (o *Rounds) Flags() []cli.Flag {
 	o.Every.Value = defaultEvery
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "watch", Usage: "keep looking until stopped", Destination: &o.Watch},
-		&cli.GenericFlag{Name: "every", Usage: "with --watch: look each `TIME` (10s)", Value: &o.Every},
+		&cli.GenericFlag{Name: "every", Usage: "with --watch: look every `TIME` (10s)", Value: &o.Every},
 		&cli.GenericFlag{Name: "rounds", Usage: "with --watch: end after looking `N` times", Value: &o.Most},
 	}
 }

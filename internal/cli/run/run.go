@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/urfave/cli/v3"
 
@@ -44,12 +45,12 @@ type Run struct {
 
 	Dropped uint64 // events that tail or wait was too slow for
 
-	sent     atomic.Bool                           // an action was given to a session
-	countMu  sync.Mutex                            // guards accepted
-	accepted []func() uint64                       // the actions that sessions of several nodes have taken
-	hangup   atomic.Pointer[func()]                // what SIGHUP does instead of ending the run
-	soft     atomic.Pointer[func(end func()) bool] // see OnInterrupt
-	restore  atomic.Pointer[func()]                // see OnDeath
+	sent     atomic.Bool                 // an action was given to a session
+	countMu  sync.Mutex                  // guards accepted
+	accepted []func() uint64             // the actions that sessions of several nodes have taken
+	hangup   atomic.Pointer[func()]      // what SIGHUP does instead of ending the run
+	soft     atomic.Pointer[onInterrupt] // see OnInterrupt
+	restore  atomic.Pointer[func()]      // see OnDeath
 
 	hideOnce, logOnce sync.Once
 	hide              *redact.Redactor // see Redactor
@@ -91,9 +92,11 @@ func (r *Run) Sent() bool {
 // OnHangup has SIGHUP call do, on a goroutine of its own, instead of ending the run.
 func (r *Run) OnHangup(do func()) { r.hangup.Store(&do) }
 
+type onInterrupt = func(sig syscall.Signal, end func()) bool
+
 // OnInterrupt has a signal that would end the run call do instead, on a goroutine of its own. do reports whether it takes the
 // signal; it calls end once what it was about is done, which ends the run by that signal. nil: signals end the run again.
-func (r *Run) OnInterrupt(do func(end func()) bool) {
+func (r *Run) OnInterrupt(do func(sig syscall.Signal, end func()) bool) {
 	if do == nil {
 		r.soft.Store(nil)
 		return

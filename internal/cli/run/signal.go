@@ -35,7 +35,7 @@ const (
 	briefly      int32 = iota // endGrace
 	WhileRead                 // as long as it wants to clean up, but not to write what nobody reads
 	UntilAnother              // as long as it wants, but for a second signal
-	Indefinitely              // as long as the command takes that it runs
+	Indefinitely              // as long as the command takes that it runs, which a QUIT is for, too
 )
 
 const (
@@ -63,7 +63,7 @@ func WatchSignals(ctx context.Context, stdout *os.File, r *Run) (_ context.Conte
 				continue
 			}
 			end := func() { cancel(&SignalError{Signal: sig}) }
-			if do := r.soft.Load(); do != nil && (*do)(end) {
+			if do := r.soft.Load(); do != nil && (*do)(sig, end) {
 				continue
 			}
 			end()

@@ -13,6 +13,9 @@ func writable(*os.File) bool { return true }
 // watchFatal has nothing to watch for.
 func watchFatal(*Run) {}
 
+// FromTerminal reports true: a console sends its events to everybody attached to it.
+func FromTerminal(os.Signal) bool { return true }
+
 // HasTerminal cannot be told here.
 func HasTerminal() bool { return true }
 

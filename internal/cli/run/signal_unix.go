@@ -46,7 +46,7 @@ var fatal = []os.Signal{
 }
 
 // watchFatal has a fatal signal that somebody sent tell what every goroutine does, and kill the process. Those that are a
-// fault of our own never come here: they are panics. `sim -- COMMAND` passes a QUIT on instead.
+// fault of our own never come here: they are panics. A QUIT may be for a command that we run.
 func watchFatal(r *Run) {
 	got := make(chan os.Signal, 1)
 	signal.Notify(got, fatal...)
@@ -75,6 +75,20 @@ func stacks() []byte {
 		}
 		buf = make([]byte, 4*len(buf))
 	}
+}
+
+// FromTerminal reports whether a signal is one that a key sends to everybody in the foreground.
+func FromTerminal(sig os.Signal) bool {
+	if sig != syscall.SIGINT && sig != syscall.SIGQUIT {
+		return false
+	}
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = tty.Close() }()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
 }
 
 // HasTerminal reports whether the process has a controlling terminal, whose end would hang it up.

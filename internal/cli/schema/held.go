@@ -17,7 +17,7 @@ var heldAbout = map[state.Kind]struct {
 	state.KindNode: {reflect.TypeFor[state.Node](), "A server, and how well it is known", map[string]string{
 		"stale":  "Events are missing, and it has not been listed since: what it held is stale.",
 		"reason": "Why it is stale: disconnect, or overflow (amictl was too slow); absent before the first list.",
-		"parts":  "How each part is known: followed (its list and every event), listed, events, absent.",
+		"parts":  "How each part is known: followed (its list and every event), listed (its list alone), events (they alone: it was not listed yet, or the user may not list it), absent (the server lacks it).",
 		"drift":  "What audits found that no event explained.", "refused": "Things beyond the limit of 100,000 of a kind.",
 		"short": "Lists that ended before the number of items that they announced.",
 	}},

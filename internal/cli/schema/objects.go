@@ -186,7 +186,7 @@ func statsSchema() *schema {
 }
 
 func callSchema() *schema {
-	return object("A call's end", "What `originate --wait hangup` prints behind the reply.",
+	return object("A call's end", "What `originate --wait hangup` prints after the reply.",
 		must("type", constant("call")), must("node", str("")), must("time", when("Of the Hangup.")), must("channel", str("")), must("uniqueid", str("")),
 		must("outcome", constant("answered")), must("cause", str("The number of the hangup's cause (causes.h).")), must("cause_text", str("")),
 		must("duration_us", whole("Microseconds from the answer to the Hangup.")), lossy())
@@ -332,7 +332,7 @@ func benchResultSchema() *schema {
 
 func benchIntervalSchema() *schema {
 	s := schemaOf(reflect.TypeFor[bench.Interval]())
-	s.Title, s.Description = "A stretch of a bench run", "What `bench -o jsonl` prints while it runs."
+	s.Title, s.Description = "A stretch of a bench run", "What `bench -o jsonl` prints while it runs. A percentile for which it has too few samples is that of this stretch together with those before it that had too few as well."
 	return typed("interval", s)
 }
 

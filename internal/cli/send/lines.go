@@ -157,7 +157,7 @@ func (s *lineSender) giveUp() {
 	for line := range s.batch.Values() {
 		f := fail.Failure{
 			Code: fail.CodeTimeout, Exit: fail.ExitTimeout, Sent: ami.SentMaybe.String(), Hint: fail.HintOf[fail.CodeTimeout],
-			Message: "line " + strconv.Itoa(line.origin.Line) + ": no answer before the --deadline was over",
+			Message: "line " + strconv.Itoa(line.origin.Line) + ": no answer before the --deadline passed",
 		}
 		_ = s.out.Failure(target.FailureObject(f, line.lane.node, line.origin)) // it keeps its error
 	}
@@ -167,7 +167,7 @@ func (s *lineSender) giveUp() {
 		for e, ok := l.queue.pop(); ok; e, ok = l.queue.pop() {
 			f := fail.Failure{
 				Code: fail.CodeUnsent, Exit: fail.ExitConnect, Sent: ami.SentNo.String(), Hint: fail.HintOf[fail.CodeUnsent],
-				Message: "line " + strconv.Itoa(e.line) + ": not sent before the --deadline was over",
+				Message: "line " + strconv.Itoa(e.line) + ": not sent before the --deadline passed",
 			}
 			_ = s.out.Failure(target.FailureObject(f, l.node, e.origin()))
 		}

@@ -32,8 +32,8 @@ const help = `Examples:
   amictl send QueuePause Interface=PJSIP/100 Paused=true --dry-run
   jq -c '{action:"Hangup",fields:{Channel:.}}' chans | amictl send -  many
 
-An answer is one JSON object: response, message, fields, and events for a list. The first "=" of
-Key=Value splits; order and repeats are kept; "Key=" sends an empty value.
+An answer is one JSON object: response, message, fields, and events for a list. Key=Value is
+split at the first "="; order and repeats are kept; "Key=" sends an empty value.
 
 --where leaves out the items that do not meet a condition. --found any|all|none|N|N..M then counts those that do, in
 each answer, and sets the exit status to 0 or 1. An answer that is not a list counts as one item.
@@ -75,7 +75,7 @@ func Command(r *run.Run) *cli.Command {
 		Flags: slices.Concat([]cli.Flag{
 			&cli.BoolFlag{Name: "items", Usage: "print each element of a list as it arrives", Destination: &o.items},
 			&cli.GenericFlag{Name: "where", Usage: "only items that meet the `CONDITION`; may repeat, all must hold", Value: &o.where},
-			&cli.GenericFlag{Name: "found", Usage: "fail unless that many are left: `HOW` is any, all, none, N or N..M", Value: &o.found},
+			&cli.GenericFlag{Name: "found", Usage: "fail unless that many items are left: `HOW` is any, all, none, N or N..M", Value: &o.found},
 			&cli.GenericFlag{Name: "min-items", Usage: "fail unless the list has at least `N` items: --found N..", Value: &o.minItems},
 			&cli.BoolFlag{Name: "empty-ok", Usage: "an Error that only says that a list is empty is not a failure", Destination: &o.emptyOK},
 			flags.Text("wait", "", "an Originate ends when its call does: `WHAT` is answer or hangup", &o.wait),

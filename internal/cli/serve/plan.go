@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
 	"slices"
@@ -53,6 +54,11 @@ func newPlan(r *run.Run, o *options) (*plan, error) {
 		s.AMI = o.ami
 	}
 	var err error
+	for _, path := range []*string{&s.Cert, &s.Key, &s.Pprof} {
+		if *path, err = target.ExpandHome(r, *path); err != nil {
+			return nil, err
+		}
+	}
 	if p.bridge, err = newBridge(r, &o.bridge); err != nil {
 		return nil, err
 	}
@@ -134,12 +140,19 @@ func (p *plan) loadUsers(ctx context.Context) ([]*users.User, error) {
 }
 
 // reload reads again what a daemon may change while it runs: users, nodes and the certificate. The doors stay where they are.
+// Nothing of it holds before all of it is read.
 func (p *plan) reload(ctx context.Context) (loaded serve.Loaded, err error) {
 	settings, err := p.run.ResolveSettings(run.About{}.Config)
 	if err != nil {
 		return loaded, err
 	}
-	p.run.Settings = settings
+	before := p.run.Settings
+	p.run.Settings = settings // which users and nodes are read by
+	defer func() {
+		if err != nil {
+			p.run.Settings = before
+		}
+	}()
 	if loaded.Users, err = p.loadUsers(ctx); err != nil {
 		return loaded, err
 	}
@@ -148,13 +161,17 @@ func (p *plan) reload(ctx context.Context) (loaded serve.Loaded, err error) {
 			return loaded, err
 		}
 	}
-	p.mu.Lock()
-	p.nodes = loaded.Nodes
-	p.mu.Unlock()
+	show := func() {}
 	if p.certificate != nil {
-		err = p.certificate.Reload()
+		if show, err = p.certificate.Read(); err != nil {
+			return loaded, fmt.Errorf("the certificate: %w", err)
+		}
 	}
-	return loaded, err
+	show()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.nodes = loaded.Nodes
+	return loaded, nil
 }
 
 // currentNodes are the nodes of now.
@@ -165,10 +182,10 @@ func (p *plan) currentNodes() []ami.Config {
 }
 
 // listen opens all doors, or none.
-func (p *plan) listen(hasUsers bool) (all []serve.Listener, err error) {
+func (p *plan) listen(hasUsers bool) (all serve.Listeners, err error) {
 	defer func() {
 		if err != nil {
-			_ = closeAll(all)
+			_ = all.Close()
 		}
 	}()
 	if p.said.HTTP != "" {
@@ -177,9 +194,10 @@ func (p *plan) listen(hasUsers bool) (all []serve.Listener, err error) {
 			return all, err
 		}
 		all = append(all, serve.Listener{Name: "http", At: l, Open: func(ctx context.Context, up *upstream.Upstream) serve.Door {
-			return &serve.HTTP{Log: p.log, Handler: web.New(up, web.Options{
+			handler, wait := web.New(up, web.Options{
 				Stopping: ctx.Done(), Require: p.require, EndpointMetrics: p.said.EndpointMetrics, TLS: p.certificate != nil,
-			})}
+			})
+			return &serve.HTTP{Log: p.log, Handler: handler, Wait: wait}
 		}})
 	}
 	taken := make(map[string]bool)
@@ -221,7 +239,7 @@ func (p *plan) listenAt(flag, addr string, hasUsers bool) (net.Listener, error) 
 			missing = append(missing, "--cert and --key")
 		}
 		if missing != nil {
-			return nil, fail.Usage("or listen at 127.0.0.1 and let a proxy with TLS in; docs/serve.md has an example",
+			return nil, fail.Usage("or listen on 127.0.0.1 behind a proxy with TLS; docs/serve.md has an example",
 				"--%s %s is open to other hosts, which needs %s", flag, addr, strings.Join(missing, " and "))
 		}
 	}

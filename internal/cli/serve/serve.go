@@ -3,7 +3,9 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -20,16 +22,16 @@ const help = `Examples:
   amictl serve --http :8443 --users users.toml --cert pbx.pem --key pbx.key
   curl -N 127.0.0.1:8080/v1/events?event=Hangup
 
-Keeps one event session and one action session to each server, holds their state, and lets everybody else in by doors. --http
+Keeps one event session and one action session to each server, holds their state, and opens doors for everybody else. --http
 has metrics for Prometheus, the state, events and actions as JSON, and a wall board; --ami is an AMI server for clients that
 know nothing of amictl, one for each node. docs/serve.md describes them.
 
-Users and their rights stand in the configuration ([[users]]) or in the file of --users. Without users a door is open to this
-host alone, for reading alone. Beyond this host a door needs users, --cert and --key.
+Users and their rights are in the configuration ([[users]]) or in the file of --users. Without users a door is open to this
+host only, and only for reading. Beyond this host a door needs users, --cert and --key.
 
-A HUP reads the configuration, users and certificate again; clients who still have the right to stay do. INT or TERM takes no
-new clients, finishes what was accepted within --grace, and ends.
-Exits 2 if it cannot begin; else it runs until a signal ends it.`
+SIGHUP reads the configuration, users and certificate again; clients that still have the right to stay do. SIGINT or SIGTERM
+refuses new clients, finishes what was accepted within --grace, and ends.
+Exits 2 if it cannot start, or 3 if that may pass, such as an address that is taken; otherwise it runs until a signal ends it.`
 
 // options are those of serve. What is not given is as the configuration says.
 type options struct {
@@ -57,7 +59,7 @@ func Command(r *run.Run) *cli.Command {
 			flags.Text("cert", "", "TLS certificate chain, a PEM `FILE`", &o.cert),
 			flags.Text("key", "", "its private key, a PEM `FILE`", &o.key),
 			flags.Text("require", "", "/readyz says 200 when `NUMBER` of nodes are ready, or all; 1 if absent", &o.require),
-			&cli.BoolFlag{Name: "endpoint-metrics", Usage: "have /metrics tell of each endpoint", Destination: &o.endpoints},
+			&cli.BoolFlag{Name: "endpoint-metrics", Usage: "include each endpoint in /metrics", Destination: &o.endpoints},
 			&cli.GenericFlag{Name: "grace", Usage: "`TIME` for actions in flight at the end; 10s if absent", Value: &o.grace},
 			flags.Choice("log", "", "`FORMAT` of the log on standard error: text or json", &o.log, "text", "json"),
 			flags.Text("pprof", "", "serve Go's profiles at the Unix `SOCKET`", &o.pprof),
@@ -80,7 +82,7 @@ func daemon(ctx context.Context, r *run.Run, o *options) error {
 	defer end()
 	d := serve.Options{
 		Loaded: serve.Loaded{Nodes: p.nodes}, Log: p.log, Redactor: r.Redactor(), Grace: p.grace, Systemd: serve.Systemd{On: true},
-		Load: func() (serve.Loaded, error) { return p.reload(ctx) },
+		Load: p.reload,
 	}
 	if d.Users, err = p.loadUsers(ctx); err != nil {
 		return err
@@ -91,7 +93,7 @@ func daemon(ctx context.Context, r *run.Run, o *options) error {
 	if p.bridge != nil {
 		work, end, err := p.bridge.start(p)
 		if err != nil {
-			return errors.Join(err, closeAll(d.Listeners))
+			return errors.Join(err, d.Listeners.Close())
 		}
 		defer end()
 		d.Bridge = work
@@ -106,23 +108,19 @@ func daemon(ctx context.Context, r *run.Run, o *options) error {
 	})
 	r.Patience.Store(run.Indefinitely) // --grace bounds the end
 	if err := p.profiles(ctx); err != nil {
-		return errors.Join(err, closeAll(d.Listeners))
+		return errors.Join(err, d.Listeners.Close())
 	}
 	return serve.Serve(ctx, d)
 }
 
-func closeAll(all []serve.Listener) (err error) {
-	for _, l := range all {
-		err = errors.Join(err, l.At.Close())
-	}
-	return err
-}
-
-// cannotListen is the error of an address that cannot be had.
+// cannotListen is the error of an address that cannot be had: now, if it is taken or not there yet, which passes; or never.
 func cannotListen(flag, addr string, err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
 		err = op.Err
 	}
-	return fail.Usage("choose another address, or end what is there", "--%s %s: %v", flag, addr, err)
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return &fail.Error{Code: fail.CodeConnect, Message: fmt.Sprintf("--%s %s: %v", flag, addr, err), Hint: "choose another address, or stop what listens there"}
+	}
+	return fail.Usage("choose another address, or stop what listens there", "--%s %s: %v", flag, addr, err)
 }

@@ -43,7 +43,7 @@ func runAgainst(ctx context.Context, r *run.Run, s *simulation, control string) 
 	for {
 		select {
 		case sig := <-signals:
-			if !fromTerminal(sig) { // the terminal has sent it to the command as well
+			if !run.FromTerminal(sig) { // the terminal has sent it to the command as well
 				_ = child.Process.Signal(sig)
 			}
 		case <-cut:

@@ -9,9 +9,6 @@ import (
 
 var forwarded = []os.Signal{os.Interrupt}
 
-// fromTerminal reports true: a console sends its events to everybody attached to it.
-func fromTerminal(os.Signal) bool { return true }
-
 func killedBy(*os.ProcessState) syscall.Signal { return 0 }
 
 func ignoreBackgroundReads() {}

@@ -7,27 +7,11 @@ import (
 	"os/signal"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/apntalk/amictl/internal/cli/fail"
 )
 
 // forwarded are the signals that go to the command of `sim -- COMMAND`.
 var forwarded = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
-
-// fromTerminal reports whether a signal is one that a key sends to everybody in the foreground.
-func fromTerminal(sig os.Signal) bool {
-	if sig != syscall.SIGINT && sig != syscall.SIGQUIT {
-		return false
-	}
-	tty, err := os.Open("/dev/tty")
-	if err != nil {
-		return false
-	}
-	defer func() { _ = tty.Close() }()
-	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
-}
 
 // killedBy returns the signal that a process died by, 0 if it exited.
 func killedBy(state *os.ProcessState) syscall.Signal {

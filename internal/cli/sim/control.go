@@ -149,7 +149,7 @@ func parseEvent(args string) ([]string, error) {
 func (c *control) listen(name string) error {
 	l, err := net.Listen("unix", name)
 	if err != nil {
-		return fail.Usage("the path must not exist yet, and its folder must", "--control: %v", err)
+		return fail.Usage("the path must not exist yet, and its folder must", "--control %s: %s", name, fail.NetCause(err))
 	}
 	if err := os.Chmod(name, 0o600); err != nil {
 		_ = l.Close()

@@ -31,11 +31,11 @@ const help = `Examples:
   amictl sim check testdata/scenarios/*.toml
 
 Starts simulated Asterisks, pbx1, pbx2…, on free ports of 127.0.0.1, and prints one line of JSON once all listen: names,
-addresses, and a config for amictl. User "admin" gets in with secret "secret" unless --user and --secret-from say
+addresses, and a config for amictl. User "admin" logs in with secret "secret" unless --user and --secret-from say
 otherwise. It stops at Ctrl-C, at the line "stop", and at the end of standard input if that is a terminal or --until-eof
 is given.
 
-With a command behind ` + "`--`" + ` it runs that, with AMICTL_CONFIG pointing at the simulated cluster and AMICTL_SIM at a file
+With a command after ` + "`--`" + ` it runs that command, with AMICTL_CONFIG pointing at the simulated cluster and AMICTL_SIM at a file
 with the line of JSON, then stops and exits as the command did. Signals go to the command.
 
 Lines on standard input, or from connections to --control, make the servers misbehave:

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/state"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -21,7 +23,7 @@ type follow struct {
 }
 
 func newFollow(v *held.View) *follow {
-	marks := len(v.Parts) == len(held.Parts) || !v.Has(state.KindNode)
+	marks := len(v.Parts) == len(objects.Parts) || !v.Has(state.KindNode)
 	return &follow{View: v, marks: marks, shown: make(map[identity]bool)}
 }
 
@@ -52,16 +54,16 @@ func (f *follow) take(ch *state.Change) error {
 			f.NoteLacking(n)
 		}
 		return f.mark(output.Record{{Key: "type", Value: "synced"}, {Key: "time", Value: ch.Time}, {Key: "node", Value: ch.Node}},
-			held.Moment(ch.Time, time.Now())+"  synced  "+output.Safe(ch.Node))
+			objects.Moment(ch.Time, time.Now())+"  synced  "+output.Safe(ch.Node))
 	case state.OpReset:
 		clear(f.shown)
-		f.Run.Note("%d changes were dropped: what reads this output, or this host, was too slow; all there is follows anew", ch.Lost)
+		f.Run.Note("%s dropped: the reader of this output, or this host, was too slow; the current state follows", fail.Were(ch.Lost, "change"))
 		return f.mark(output.Record{{Key: "type", Value: "gap"}, {Key: "time", Value: ch.Time}, {Key: "reason", Value: "overflow"}, {Key: "dropped", Value: ch.Lost}},
-			fmt.Sprintf("%s  gap     %d changes were dropped", held.Moment(ch.Time, time.Now()), ch.Lost))
+			fmt.Sprintf("%s  gap     %s dropped", objects.Moment(ch.Time, time.Now()), fail.Were(ch.Lost, "change")))
 	}
 	p := f.Part(ch.Object.Kind())
 	if ch.Object.Kind() == state.KindNode && f.marks {
-		return f.object(held.PartOf(state.KindNode), ch.Op, ch)
+		return f.object(objects.PartOf(state.KindNode), ch.Op, ch)
 	}
 	if p == nil {
 		return nil
@@ -74,7 +76,7 @@ func (f *follow) take(ch *state.Change) error {
 }
 
 // seen says what a change is to a reader who is told only of what meets the condition; "" if it is nothing to him.
-func (f *follow) seen(p *held.Part, ch *state.Change) state.Op {
+func (f *follow) seen(p *objects.Part, ch *state.Change) state.Op {
 	if f.Where == nil {
 		return ch.Op
 	}
@@ -95,13 +97,13 @@ func (f *follow) seen(p *held.Part, ch *state.Change) state.Op {
 }
 
 // object prints an object that was added, changed or removed.
-func (f *follow) object(p *held.Part, op state.Op, ch *state.Change) error {
+func (f *follow) object(p *objects.Part, op state.Op, ch *state.Change) error {
 	var changed []string
 	if op == state.OpChange {
 		changed = ch.Changed
 	}
 	if f.IsTable() {
-		return f.Out.Text("", held.Line{Fields: f.Form.Fields, Width: f.Form.Width}.Of(p, op, ch.Time, p.Record(ch.Object), changed))
+		return f.Out.Text("", objects.Line{Fields: f.Form.Fields, Width: f.Form.Width}.Of(p, op, ch.Time, p.Record(ch.Object), changed))
 	}
 	behind := []output.Pair{{Key: "op", Value: string(op)}, {Key: "changed"}, {Key: "time"}}
 	if len(changed) > 0 {

@@ -12,10 +12,11 @@ import (
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cond"
+	"github.com/apntalk/amictl/internal/objects"
 )
 
 var help = `Examples:
-  amictl state                        all there is, a table a part
+  amictl state                        everything, a table for each part
   amictl state channels calls -n pbx1
   amictl state channels --where 'state=up && application=Queue'
   amictl state members --where paused=true -o csv --fields queue,name
@@ -25,24 +26,25 @@ var help = `Examples:
   amictl state queues --stats --for 1h --sl 15s
   amictl state queues --stats --last 30m --follow -o jsonl
 
-The parts are ` + strings.Join(held.PartNames(), ", ") + `; without one it is all of them.
-Each thing is one object: its "type", its "node" and its keys, which ` + "`amictl schema`" + ` describes. --where asks for these
-keys, those of an object within by caller.number; an absent key meets != and !~ only.
+The parts are ` + strings.Join(objects.PartNames(), ", ") + `; without one it is all of them.
+Each thing is one object: its "type", its "node" and its keys, which ` + "`amictl schema`" + ` describes. --where tests these
+keys, those of a nested object as in caller.number; an absent key meets only != and !~.
 
---follow prints what there is and then what becomes of it: the whole object with "op" (add, change or remove), its "time"
-and the keys that "changed". {"type":"synced"} says that a node has been listed whole. A node whose connection is lost says
-"stale":true, and so is all that it held until it is synced again; what ended meanwhile is removed then. What comes to meet
---where is an add, what no longer meets it a remove. Without nodes among the parts, nodes come whatever --where says. An
-object of type gap says that the reader was too slow: all before it is void, and what there is follows anew.
+--follow prints what there is and then every change to it: the whole object with "op" (add, change or remove), its "time"
+and the keys that "changed". {"type":"synced"} says that a node has been listed completely. A node whose connection is lost
+has "stale":true, and everything it held is stale until it is synced again; what has ended meanwhile is removed then. An
+object that begins to meet --where is an add, one that no longer meets it a remove. Unless nodes is among the parts, nodes
+are printed whatever --where says. An object of type gap says that the reader was too slow: everything before it is void,
+and the current state follows anew.
 
 --stats counts calls in queues from events, until Ctrl-C, --for or the end of --from: offered, answered, abandoned; the service
-level, which is the percentage of answered calls that waited at most --sl; the wait (average, and what 95 of 100 calls did not
-exceed); the time that members talked. Members have the same. On a terminal the figures are drawn while they grow; with
---follow those of a queue are printed when they change, at most once a second. Without gaps, and once no call is under way, they
-are what QueueStatus adds up: Asterisk, too, calls those abandoned whose time in the queue is over. "gaps" says how often events
-were missing: then they are too low.
+level, which is the percentage of answered calls that waited at most --sl; the wait (average and 95th percentile); the time
+that members talked. Members have the same figures. On a terminal the figures are redrawn as they grow; with --follow those of
+a queue are printed when they change, at most once a second. Without gaps, and once no call is under way, they equal what
+QueueStatus counts: Asterisk, too, counts a call as abandoned when its time in the queue runs out. "gaps" says how often events
+were missing; the figures are then too low.
 
-A node that is away is told of on standard error. What a server lacks, or the user may not list, is said once.
+A node that is away is reported on standard error. What a server lacks, or the user may not list, is mentioned once.
 Exits 0 when all nodes were listed, 6 when some were, 3 or 4 when none could be reached, 5 when a list took too long.
 
 ` + cond.Grammar
@@ -71,8 +73,8 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only what meets `CONDITION`, such as state=up; may repeat, all must hold", Value: &o.where},
 			&cli.BoolFlag{Name: "follow", Usage: "then print every change until stopped", Destination: &o.follow},
 			&cli.GenericFlag{Name: "for", Usage: "with --follow or --stats: end after `TIME`", Value: &o.length},
-			&cli.BoolFlag{Name: "stats", Usage: "of queues: count what goes through them, and print that at the end", Destination: &o.stats},
-			&cli.GenericFlag{Name: "last", Usage: "with --stats: only what was within the last `TIME`, such as 1h", Value: &o.last},
+			&cli.BoolFlag{Name: "stats", Usage: "of queues: count the calls that go through them, and print the counts at the end", Destination: &o.stats},
+			&cli.GenericFlag{Name: "last", Usage: "with --stats: only what happened within the last `TIME`, such as 1h", Value: &o.last},
 			&cli.GenericFlag{Name: "sl", Usage: "with --stats: the `TIME` within which a call is to be answered (20s)", Value: &o.level},
 			&cli.GenericFlag{Name: "from", Usage: "with --stats: count in a record or a capture, `FILE` (- is standard input), instead of a server; may repeat, oldest first", Value: &o.from},
 		},
@@ -80,7 +82,7 @@ func Command(r *run.Run) *cli.Command {
 			o.parts = c.Args().Slice()
 			return show(ctx, r, o)
 		},
-	}, run.About{Args: run.Words{Kind: run.SomeOf, Choices: held.PartNames}, Fields: held.KeysOf})
+	}, run.About{Args: run.Words{Kind: run.SomeOf, Choices: objects.PartNames}, Fields: objects.KeysOf})
 }
 
 func show(ctx context.Context, r *run.Run, o *options) error {
@@ -112,10 +114,10 @@ func show(ctx context.Context, r *run.Run, o *options) error {
 }
 
 // parseParts finds the parts that are named; all if none is.
-func parseParts(names []string) (found []*held.Part, err error) {
-	known := held.PartNames()
-	for i := range held.Parts {
-		if p := held.Parts[i]; len(names) == 0 || slices.Contains(names, p.Name) {
+func parseParts(names []string) (found []*objects.Part, err error) {
+	known := objects.PartNames()
+	for i := range objects.Parts {
+		if p := objects.Parts[i]; len(names) == 0 || slices.Contains(names, p.Name) {
 			found = append(found, p)
 		}
 	}

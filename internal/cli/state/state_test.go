@@ -1,7 +1,11 @@
 package state
 
 import (
+	"context"
+	"io/fs"
 	"regexp"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -10,9 +14,9 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
-	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -93,8 +97,8 @@ func TestEveryPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want, got []string
-	for i := range held.Parts {
-		want = append(want, string(held.Parts[i].Kind))
+	for i := range objects.Parts {
+		want = append(want, string(objects.Parts[i].Kind))
 	}
 	for _, typ := range gjson.Get(r.Out.String(), "..#.type").Array() {
 		if len(got) == 0 || got[len(got)-1] != typ.String() {
@@ -132,5 +136,36 @@ func TestShowRefuses(t *testing.T) {
 				t.Errorf("the server was dialled %d times", n)
 			}
 		})
+	}
+}
+
+// A queue's figures are printed until somebody stops it, or they cannot be.
+func TestStatsOfABrokenOutput(t *testing.T) {
+	srv := runtest.Server(t, "pbx1", amitest.WithSetup(func(s *amitest.Server) { s.State().AddQueue(amitest.Queue{Name: "support"}) }))
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}})
+	r.Stdout = broken{}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := show(ctx, r.Run, &options{parts: []string{"queues"}, stats: true, follow: true})
+	if f := fail.Classify(err); f.Exit != fail.ExitLost || !strings.Contains(f.Message, "cannot be written") {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+// broken is an output that cannot be written.
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "write", Path: "out", Err: syscall.ENOSPC}
+}
+
+// Figures of queues that the user may not list lack those without calls: that is said.
+func TestStatsWithoutRights(t *testing.T) {
+	srv := runtest.Server(t, "pbx1", amitest.WithUsers(amitest.User{Name: amitest.DefaultUser, Secret: amitest.DefaultSecret, Read: amitest.ParseClass("agent,call"), Write: amitest.ParseClass("originate")}))
+	srv.HandleClass("QueueStatus", amitest.ParseClass("reporting"), func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Ack("never") })
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}})
+	o := &options{parts: []string{"queues"}, stats: true, length: flags.Duration{Value: 300 * time.Millisecond, Given: true}}
+	if err := show(t.Context(), r.Run, o); err != nil || !strings.Contains(r.Err.String(), "the user may not list queues") {
+		t.Errorf("%v: it said %q", err, r.Err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/replay"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/state"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -40,7 +41,7 @@ func (o *options) checkStats(r *run.Run) error {
 	case !o.stats:
 		return nil
 	case len(o.parts) != 1 || o.parts[0] != "queues":
-		return fail.Usage("`amictl state queues --stats`", "--stats is of queues")
+		return fail.Usage("`amictl state queues --stats`", "--stats is for queues")
 	case o.level.Given && o.level.Value%time.Second != 0:
 		return fail.Usage("such as 20s", "--sl is in whole seconds, as Asterisk counts waits")
 	case len(o.from) > 0 && (o.follow || o.length.Given):
@@ -57,7 +58,7 @@ func count(ctx context.Context, r *run.Run, o *options) error {
 	if o.follow {
 		kind = run.Endless
 	}
-	v, err := held.NewView(r, []*held.Part{held.Figures}, o.where, kind, len(o.from) == 0)
+	v, err := held.NewView(r, []*objects.Part{objects.Figures}, o.where, kind, len(o.from) == 0)
 	if err != nil {
 		return err
 	}
@@ -70,9 +71,13 @@ func count(ctx context.Context, r *run.Run, o *options) error {
 		return err
 	}
 	defer w.Finish(ctx)
-	stop := s.watch(o.follow)
-	err = w.Changes(ctx, o.length, s.take, func() error { return nil })
-	err = errors.Join(err, stop())
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := s.watch(o.follow, cancel)
+	err = w.Changes(watching, o.length, s.take, func() error { return nil })
+	if failed := stop(); failed != nil { // which has ended the rest
+		err = failed
+	}
 	if !o.follow {
 		err = errors.Join(err, s.print(time.Now()))
 	}
@@ -108,8 +113,8 @@ func (s *stats) take(ch *state.Change) error {
 	return nil
 }
 
-// watch prints or draws the figures while they grow, until stop is called.
-func (s *stats) watch(follow bool) (stop func() error) {
+// watch prints or draws the figures while they grow, until stop is called. It calls broken when they cannot be printed.
+func (s *stats) watch(follow bool, broken func()) (stop func() error) {
 	if !follow && !s.Run.Redraws(s.Out.Options()) {
 		return func() error { return nil }
 	}
@@ -137,6 +142,7 @@ func (s *stats) watch(follow bool) (stop func() error) {
 					s.draw(now)
 				} else if err := s.news(now); err != nil {
 					ended <- err
+					broken()
 					return
 				}
 			}
@@ -157,7 +163,7 @@ func (s *stats) at(now time.Time) (all []*state.QueueFigures, records []output.R
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, q := range s.figures.Queues(now) {
-		if r := held.Figures.Record(q); s.Meets(q.Node, r) {
+		if r := objects.Figures.Record(q); s.Meets(q.Node, r) {
 			all, records = append(all, q), append(records, r)
 		}
 	}

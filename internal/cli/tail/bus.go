@@ -25,7 +25,7 @@ func (o *options) findBus(r *run.Run) (err error) {
 	const servers = "`-C NAME` chooses a context without a bus, and -n ami://user@host a server"
 	switch {
 	case r.HasTo:
-		return fail.Usage(servers, "an action behind `--` needs a server, and events come from the bus here")
+		return fail.Usage(servers, "an action after `--` needs a server, and events come from the bus here")
 	case o.require != "", o.All, o.Route != "", o.Yes, o.DryRun:
 		return fail.Usage(servers, "--require, --all, --route, --yes and --dry-run are for servers, and events come from the bus here")
 	case o.fromStart && o.since != "":
@@ -87,7 +87,7 @@ func (w *wanted) NextBorrowed(ctx context.Context) (*ami.Event, error) {
 
 func (w *wanted) meets(ev *ami.Event) bool {
 	o := w.t.options
-	if !o.span.since.IsZero() && ev.Received.Before(o.span.since) || !ofNodes(o.ofBus, ev.Node) {
+	if !o.span.since.IsZero() && ev.Received.Before(o.span.since) || !target.OfNodes(o.ofBus, ev.Node) {
 		return false
 	}
 	switch {
@@ -97,14 +97,4 @@ func (w *wanted) meets(ev *ami.Event) bool {
 		return o.packets && w.t.where.Match(ev.Node, &ev.Message)
 	}
 	return w.t.wantsName(ev.Name()) && w.t.where.Match(ev.Node, &ev.Message)
-}
-
-// ofNodes reports whether a node is meant by names and globs; none mean all.
-func ofNodes(globs []string, node string) bool {
-	for _, glob := range globs {
-		if ami.MatchGlob(glob, node) {
-			return true
-		}
-	}
-	return len(globs) == 0
 }

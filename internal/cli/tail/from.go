@@ -15,7 +15,7 @@ import (
 func checkReplay(r *run.Run, o *options) error {
 	switch {
 	case r.HasTo:
-		return fail.Usage("leave one of them out", "--from and an action behind `--` do not go together")
+		return fail.Usage("leave one of them out", "--from and an action after `--` do not go together")
 	case o.require != "", o.All, o.Route != "", o.Yes:
 		return fail.Usage("leave it out", "--require, --all, --route and --yes are for servers, and --from reads a file")
 	case o.packets:
@@ -71,11 +71,7 @@ func (t *tailer) wantsName(name string) bool {
 
 // tellTimeless notes what a bound in time left out because it has none.
 func (t *tailer) tellTimeless() {
-	switch n := t.options.span.timeless; n {
-	case 0:
-	case 1:
-		t.run.Note("--from: 1 event without a time was left out; timestampevents=yes in manager.conf puts it into captures")
-	default:
-		t.run.Note("--from: %d events without a time were left out; timestampevents=yes in manager.conf puts it into captures", n)
+	if n := t.options.span.timeless; n > 0 {
+		t.run.Note("--from: %s left out for having no time; timestampevents=yes in manager.conf puts it into captures", fail.Were(n, "event"))
 	}
 }

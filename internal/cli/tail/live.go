@@ -85,12 +85,8 @@ func (t *tailer) notePackets(c *ami.Cluster) {
 	for _, s := range c.Stats().Nodes {
 		n += s.Raw + s.Foreign + s.Unmatched
 	}
-	switch n {
-	case 0:
-	case 1:
-		t.run.Note("1 packet was neither an event nor an answer; --packets shows it")
-	default:
-		t.run.Note("%d packets were neither events nor answers; --packets shows them", n)
+	if n > 0 {
+		t.run.Note("%s neither event nor answer; --packets shows such packets", fail.Were(n, "packet"))
 	}
 }
 

@@ -30,7 +30,7 @@ func (t *tailer) openRecord() error {
 		}
 	}
 	if to.Mode().IsRegular() && to.Size() > 0 && !t.options.appends {
-		return errors.Join(file.Close(), fail.Usage("--append adds to it, another name keeps both", "--record: %s holds something already", path))
+		return errors.Join(file.Close(), fail.Usage("--append adds to it, another name keeps both", "--record: %s is not empty", path))
 	}
 	t.file, t.record = file, output.NewRecorder(file, t.run.Redactor())
 	if !run.HasTerminal() { // or the end of a terminal would not end the run
@@ -88,7 +88,7 @@ func (t *tailer) reopenRecord() error {
 	}
 	file, err := openToAppend(t.options.record)
 	if err != nil {
-		t.run.Note("--record: %v; it goes on in the file that was there", err)
+		t.run.Note("--record: %v; it continues in the old file", err)
 		return nil
 	}
 	old := t.file

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -25,8 +26,8 @@ type statScreen struct {
 	drawn time.Time // the last time
 }
 
-// watchStats has the counts drawn again and again, if they go to a terminal, until stop is called. nudge makes who waits
-// for events call flush.
+// watchStats redraws the counts, if they go to a terminal, until stop is called. nudge wakes the goroutine that waits for
+// events, which then calls flush.
 func (t *tailer) watchStats(nudge func()) (stop func()) {
 	if t.stats == nil {
 		return func() {}
@@ -97,7 +98,7 @@ func (s *eventStats) drawAt(now time.Time) {
 
 // summary is the first line: how long, how many, how fast on the whole and since the last drawing.
 func (s *eventStats) summary(now time.Time, since float64) string {
-	words := []string{output.Duration(now.Sub(s.since).Truncate(time.Second)), fmt.Sprintf("%d events", s.total.n)}
+	words := []string{output.Duration(now.Sub(s.since).Truncate(time.Second)), fail.Count(s.total.n, "event")}
 	if seconds := s.seconds(now); seconds > 0 {
 		words = append(words, perSecond(float64(s.total.n)/seconds))
 	}

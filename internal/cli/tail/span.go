@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/pkg/ami"
 )
@@ -32,17 +31,17 @@ func newReplaySpan(o *options, now time.Time) (s replaySpan, err error) {
 	if len(o.from) == 0 && (o.since != "" && !o.onBus || o.speed != "") {
 		return s, fail.Usage("a server sends what happens from now on", "--since and --speed are for --from")
 	}
-	if s.since, err = parseMoment("--since", o.since, now); err != nil {
+	if s.since, err = run.ParseMoment("--since", o.since, now); err != nil {
 		return s, err
 	}
-	if s.until, err = parseMoment("--until", o.until, now); err != nil {
+	if s.until, err = run.ParseMoment("--until", o.until, now); err != nil {
 		return s, err
 	}
 	if !s.until.IsZero() && !s.since.Before(s.until) {
-		return s, fail.Usage("--since is the earlier of the two", "between --since %s and --until %s there is no time", o.since, o.until)
+		return s, fail.Usage("--since is the earlier of the two", "--since %s is not before --until %s", o.since, o.until)
 	}
 	if len(o.from) == 0 && !s.until.IsZero() && !s.until.After(now) {
-		return s, fail.Usage("--for ends a tail after a while", "--until %s is over already", o.until)
+		return s, fail.Usage("--for ends a tail after a while", "--until %s has passed already", o.until)
 	}
 	if o.speed == "" {
 		return s, nil
@@ -52,32 +51,6 @@ func newReplaySpan(o *options, now time.Time) (s replaySpan, err error) {
 		return s, fail.Usage("such as 1, 10 or 0.5", "--speed %q is not a number over 0", o.speed)
 	}
 	return s, nil
-}
-
-// parseMoment reads a point in time: RFC 3339, a date and time or a time of today in the local zone, a date, or how
-// long before now.
-func parseMoment(flag, s string, now time.Time) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-		return t, nil
-	}
-	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
-		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
-			return t, nil
-		}
-	}
-	for _, layout := range []string{"15:04:05", "15:04"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			y, m, d := now.Date()
-			return time.Date(y, m, d, t.Hour(), t.Minute(), t.Second(), 0, now.Location()), nil
-		}
-	}
-	if d, err := flags.ParseDuration(s); err == nil {
-		return now.Add(-d), nil
-	}
-	return time.Time{}, fail.Usage("such as 2026-11-23T12:00:00Z, 09:30 or 10m (ago)", "%s %q is no time", flag, s)
 }
 
 // holds reports whether an event is in the span. What has no time is only when there is no bound.

@@ -136,10 +136,10 @@ func (s *spooler) sayOnce(err error) {
 	}
 	s.said = true
 	if err == spool.ErrFull { //nolint:errorlint // and nothing else
-		s.run.Note("--spool: it is full; events are dropped from here on, until it has room again")
+		s.run.Note("--spool: it is full; from here on events are dropped, until there is space again")
 		return
 	}
-	s.run.Note("--spool: %v; what it holds stays, and until the disk takes more there is memory alone", reason(err))
+	s.run.Note("--spool: %v; what it holds is kept, and until the disk accepts more, only memory is left", reason(err))
 }
 
 // reason is what the disk said.
@@ -180,7 +180,7 @@ func spoolError(err error) error {
 	if !errors.As(err, &lost) {
 		return err
 	}
-	return &fail.Error{Code: fail.CodeGap, Message: fmt.Sprintf("--spool: %d events cannot be read again: %v", lost.Records, lost.Err), Hint: "the disk of its folder fails; TMPDIR names another one"}
+	return &fail.Error{Code: fail.CodeGap, Message: fmt.Sprintf("--spool: %s lost on the disk: %v", fail.Were(lost.Records, "event"), lost.Err), Hint: "the disk of its folder is failing; TMPDIR names another one"}
 }
 
 // finish ends taking when ctx has ended. What was taken by a signal, --for or --until is still written: whoever sent the signal may
@@ -194,12 +194,12 @@ func (s *spooler) finishOnce(ctx context.Context) {
 	case errors.Is(context.Cause(ctx), errForIsOver):
 	case run.BySignal(ctx):
 		if n > 0 {
-			s.run.Note("--spool: more than %d events are in it, and are still written; a second signal gives them up", n)
+			s.run.Note("--spool: still writing the more than %d events in it; a second signal gives them up", n)
 		}
 	default:
 		s.queue.Close()
 		if n > 0 {
-			s.run.Note("--spool: more than %d events that were in it are not shown: the time is over", n)
+			s.run.Note("--spool: the more than %d events in it are not shown: the time is up", n)
 		}
 	}
 }
@@ -231,6 +231,6 @@ func (s *spooler) close() {
 	s.queue.Close()
 	<-s.ended
 	if most := s.queue.Stats().PeakDisk; most > 0 {
-		s.run.Note("--spool: %.1f MiB were on disk at most", float64(most)/(1<<20))
+		s.run.Note("--spool: at most %.1f MiB were on disk", float64(most)/(1<<20))
 	}
 }

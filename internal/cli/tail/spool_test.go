@@ -131,7 +131,7 @@ func TestSpool(t *testing.T) {
 				t.Errorf("%d events and %d that were dropped, of %d: %v", events, dropped, count, err)
 			}
 			said := b.Err.String()
-			if (dropped > 0) != tt.loses || strings.Contains(said, "it is full") != tt.isFull || strings.Contains(said, "were on disk at most") != (tt.size != "") {
+			if (dropped > 0) != tt.loses || strings.Contains(said, "it is full") != tt.isFull || strings.Contains(said, "MiB were on disk") != (tt.size != "") {
 				t.Errorf("%d events were dropped, and it said %s", dropped, said)
 			}
 		})
@@ -201,7 +201,7 @@ func TestSpoolRefuses(t *testing.T) {
 // A spool that cannot read what it wrote ends the tail: events are missing.
 func TestSpoolError(t *testing.T) {
 	f := fail.Classify(spoolError(&spool.LostError{Records: 7, Err: syscall.EIO}))
-	if want := fmt.Sprintf("--spool: 7 events cannot be read again: %v", syscall.EIO); f.Exit != fail.ExitLost || f.Message != want {
+	if want := fmt.Sprintf("--spool: 7 events were lost on the disk: %v", syscall.EIO); f.Exit != fail.ExitLost || f.Message != want {
 		t.Errorf("status %d: %s", f.Exit, f.Message)
 	}
 }

@@ -33,31 +33,31 @@ const help = `Examples:
   amictl tail --record events.jsonl -q -o none
   amictl tail --spool 2G | slow-importer   what it cannot take yet is kept
 
-On a terminal each event is a line that says what happened: the headers that matter first, those that tell a cause or a state
-with its meaning, then others as far as there is room. The lines of a call have one colour. -o wide shows all headers, in as
-many lines as they take; --fields makes columns of those that it names.
+On a terminal each event is a line that says what happened: first the headers that matter, causes and states with their
+meaning, then as many others as fit. The lines of a call share a colour. -o wide shows all headers, in as many lines as they
+take; --fields makes a column of each field that it names.
 
-An action behind "--" is sent once the events are subscribed to, so none of its own is missed.
-A lost connection is restored; a gap marks what is missing. --for begins with the first session. On a terminal --stats
-shows the counts while they grow, with the overall rate and that of the last second. A time for --since and --until is
+An action after "--" is sent once the subscription is in place, so that none of its events is missed.
+A lost connection is restored; a gap marks what is missing. --for counts from the first session. On a terminal --stats
+shows the counts as they grow, with the overall rate and that of the last second. A time for --since and --until is
 RFC 3339, a date, a time of today (09:30), or how long ago (10m).
 
---from reads records (of --record or -o jsonl) and captures: what a server sent, also within other text, such as the
-log of "manager set debug on", a quote, a terminal's record, with time stamps or names before each line. It takes off
-gzip and zstd. A packet that is cut off, has lost its beginning or is over a limit is lost: a message gives the line
-of the first, and the exit status is 7. A file that is neither a record nor a capture is refused with 2. --follow ends
-by --for, --until or --count.
+--from reads records (of --record or -o jsonl) and captures: what a server sent, even inside other text, such as the
+log of "manager set debug on", a quotation or a terminal recording, with time stamps or names before each line. gzip and
+zstd are unpacked. A packet that is cut off, lacks its beginning or exceeds a limit is lost: a message gives the line of
+the first, and the exit status is 7. A file that is neither a record nor a capture is refused with 2. --follow ends with
+--for, --until or --count.
 
 With --nats and --cluster, or a context that has them, events come from a bus (docs/bus.md), with the same output; -n
 chooses among its nodes by name or glob.
 
---record never writes over what is there: a file that holds something needs --append. SIGHUP ends a tail as SIGINT and
-SIGTERM do; one that records and has no terminal, as under systemd, goes on in a new file of the same name, for logrotate.
+--record never overwrites anything: a file that is not empty needs --append. SIGHUP ends a tail as SIGINT and SIGTERM do;
+one that records without a terminal, as under systemd, continues in a new file of the same name instead, for logrotate.
 
-A server is read more slowly while what reads the output is slower, down to 9 MB/s; below that events are dropped, and a gap
-marks them. With --spool they wait on disk instead, up to SIZE, in files without a name that go with the process, in $TMPDIR
-or /var/tmp; nothing is dropped until SIZE is reached, or the disk is full. What waits is still written after a signal (a
-second one gives it up), and after --for and --until, but not after --deadline.
+If the output is read slowly, the server is read as slowly, down to 9 MB/s; below that events are dropped, and a gap marks
+them. With --spool they wait on disk instead, up to SIZE, in unnamed files in $TMPDIR or /var/tmp that vanish with the
+process; nothing is dropped until SIZE is reached or the disk is full. What waits is still written after a signal (a second
+one gives it up), and after --for and --until, but not after --deadline.
 
 ` + cond.Grammar + "\n\n" + cond.Globs
 
@@ -105,14 +105,14 @@ func Command(r *run.Run) *cli.Command {
 			&cli.BoolFlag{Name: "packets", Usage: "also show packets that are neither events nor answers", Destination: &o.packets},
 			&cli.BoolFlag{Name: "fail-on-gap", Usage: "end with status 7 when events are missing", Destination: &o.failOnGap},
 			flags.Text("record", "", "also write the events to `FILE`, with time stamps and without secrets", &o.record),
-			&cli.BoolFlag{Name: "append", Usage: "with --record: add to a file that holds something already", Destination: &o.appends},
+			&cli.BoolFlag{Name: "append", Usage: "with --record: add to a file that is not empty", Destination: &o.appends},
 			&cli.GenericFlag{Name: "from", Usage: "read a record or a capture from `FILE` (- is standard input) instead of a server; may repeat, oldest first", Value: &o.from},
-			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, also when it is rotated", Destination: &o.follow},
+			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, even when it is rotated", Destination: &o.follow},
 			flags.Text("since", "", "with --from or a bus: only events from `TIME` on", &o.since),
 			&cli.BoolFlag{Name: "from-start", Usage: "from a bus: begin with the oldest event that it has", Destination: &o.fromStart},
 			flags.Text("until", "", "only events before `TIME`; a live tail ends then, and so does --follow", &o.until),
-			flags.Text("speed", "", "with --from: at `N` times the speed it happened at, such as 1 or 0.5 (as fast as it goes)", &o.speed),
-			&cli.GenericFlag{Name: "spool", Usage: "keep up to `SIZE` of events on disk, such as 1G, when what reads them is too slow", Value: &o.spool},
+			flags.Text("speed", "", "with --from: replay at `N` times the original speed, such as 1 or 0.5 (as fast as possible)", &o.speed),
+			&cli.GenericFlag{Name: "spool", Usage: "keep up to `SIZE` of events on disk, such as 1G, when the output is read too slowly", Value: &o.spool},
 			flags.Choice("require", "", "start when `N` nodes are ready, or all (1)", &o.require, "all"),
 		}, append(o.bus.Flags(), o.Fanout.Flags()...)...),
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -160,13 +160,13 @@ func tail(ctx context.Context, r *run.Run, o *options) (err error) {
 	}
 	err = errors.Join(notOver(ctx, err), t.end())
 	if r.Dropped > 0 && len(o.from) == 0 {
-		r.Note("%d events were dropped: what reads this output, or this host, was too slow", r.Dropped)
+		r.Note("%s dropped: the reader of this output, or this host, was too slow", fail.Were(r.Dropped, "event"))
 	}
 	return err
 }
 
 // errForIsOver is why a run ends whose --for or --until is over.
-var errForIsOver = errors.New("--for is over")
+var errForIsOver = errors.New("the time of --for is up")
 
 // notOver returns err, but nil for the end that --for or --until brings.
 func notOver(ctx context.Context, err error) error {
@@ -214,7 +214,7 @@ type tailer struct {
 	record  *output.Recorder
 	file    *os.File               // of the record
 	reopen  atomic.Bool            // it is to be opened anew
-	nudge   atomic.Pointer[func()] // makes whoever waits for events look
+	nudge   atomic.Pointer[func()] // wakes the goroutine that waits for events
 	stats   *eventStats
 	rings   buffers
 	spool   *spool.Spool // nil: none
@@ -244,7 +244,7 @@ func newTailer(r *run.Run, o *options, kind run.Stream) (*tailer, error) {
 		t.action = &action
 	}
 	if o.DryRun && !r.HasTo {
-		return nil, fail.Usage("-- ACTION [Key=Value]...", "--dry-run shows the action behind `--`, and there is none")
+		return nil, fail.Usage("-- ACTION [Key=Value]...", "--dry-run shows the action after `--`, and there is none")
 	}
 	switch {
 	case len(o.from) > 0:
@@ -341,7 +341,7 @@ func (t *tailer) gap(ev *ami.Event) error {
 		t.run.Note("%s: the connection was lost; trying to get it back", ev.Node)
 	}
 	if t.options.failOnGap {
-		return &fail.Error{Code: fail.CodeGap, Message: ev.Node + ": events are missing (" + string(ev.Gap.Reason) + ")", Hint: "a slow reader, or a lost connection; without --fail-on-gap tail goes on"}
+		return &fail.Error{Code: fail.CodeGap, Message: ev.Node + ": events are missing (" + string(ev.Gap.Reason) + ")", Hint: "a slow reader, or a lost connection; without --fail-on-gap tail continues"}
 	}
 	if t.quietReply || len(t.options.from) > 0 {
 		return nil // a wait is for an event that it can show, and a record has an end

@@ -53,9 +53,9 @@ func TestTailRefuses(t *testing.T) {
 		want    string
 	}{
 		"a condition":           {options{where: flags.List{"Cause"}}, nil, fail.CodeUsage, "Cause"},
-		"a dry run of nothing":  {options{Fanout: target.Fanout{DryRun: true}}, nil, fail.CodeUsage, "--dry-run shows the action behind"},
+		"a dry run of nothing":  {options{Fanout: target.Fanout{DryRun: true}}, nil, fail.CodeUsage, "--dry-run shows the action after"},
 		"a past of servers":     {options{since: "10m"}, nil, fail.CodeUsage, "--since and --speed are for --from"},
-		"an end that was":       {options{until: "10m"}, nil, fail.CodeUsage, "is over already"},
+		"an end that was":       {options{until: "10m"}, nil, fail.CodeUsage, "has passed already"},
 		"an action of a record": {options{from: flags.List{record}}, []string{"Ping"}, fail.CodeUsage, "do not go together"},
 		"nodes of a record":     {options{from: flags.List{record}, require: "all"}, nil, fail.CodeUsage, "--from reads a file"},
 		"more than there are":   {options{require: "2"}, nil, fail.CodeUsage, `--require "2"`},

@@ -39,7 +39,7 @@ func waitUntil(ctx context.Context, r *run.Run, o *waitOptions) error {
 		return err
 	}
 	if !r.HasTo {
-		return fail.Usage("such as -- CoreStatus", "--until needs an action behind `--`")
+		return fail.Usage("such as -- CoreStatus", "--until needs an action after `--`")
 	}
 	action, err := act.ParseAction(r, r.Rest)
 	if err != nil {
@@ -50,7 +50,7 @@ func waitUntil(ctx context.Context, r *run.Run, o *waitOptions) error {
 		return err
 	}
 	if o.Route != "" && len(nodes) > 1 {
-		return fail.Usage("--all, or choose one with --node", "--until looks at nodes, and --route at whichever is there")
+		return fail.Usage("--all, or choose one with --node", "--until watches particular nodes, and --route takes whichever is available")
 	}
 	p, err := r.Printer(run.Answers, len(nodes) > 1, len(nodes) > 1)
 	if err != nil {

@@ -24,11 +24,11 @@ const waitHelp = `Examples:
 
 With --nats and --cluster, or a context that has them, events come from a bus (docs/bus.md).
 Subscribes first and then sends the action, so the event cannot be missed; events from before the action do not
-count. Prints what it waited for and exits 0; 5 when --timeout is over; 7 when it is over and events are missing; 3
+count. Prints what it waited for and exits 0; 5 when --timeout expires; 7 when it expires and events are missing; 3
 or 4 when there was no session. --ready waits while connections are refused and the server boots, but not after a
 refused login.
 --until sends the action again and again, until its answer (the response, an item of its list, or the event that ends
-the list) meets the condition; of several nodes (--all), until all of them do. --found none waits until nothing meets
+the list) meets the condition; with several nodes (--all), until all of them do. --found none waits until nothing meets
 it, all until everything does, N..M until that many do.
 ` + "`amictl tail --help`" + ` explains conditions.`
 
@@ -58,7 +58,7 @@ func WaitCommand(r *run.Run) *cli.Command {
 			&cli.BoolFlag{Name: "ready", Usage: "wait until every node has booted", Destination: &o.ready},
 			&cli.GenericFlag{Name: "until", Usage: "send the action until its answer meets `CONDITION`, such as CoreCurrentCalls=0; may repeat", Value: &o.until.conditions},
 			&cli.GenericFlag{Name: "found", Usage: "with --until: how many items of the answer must meet it: `HOW` is any (if absent), all, none, N or N..M", Value: &o.until.found},
-			&cli.GenericFlag{Name: "every", Usage: "with --until: ask each `TIME` (5s)", Value: &o.until.every},
+			&cli.GenericFlag{Name: "every", Usage: "with --until: ask every `TIME` (5s)", Value: &o.until.every},
 		}, append(o.bus.Flags(), o.Fanout.Flags()...)...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.names = c.Args().Slice()
@@ -75,7 +75,7 @@ func wait(ctx context.Context, r *run.Run, o *waitOptions) error {
 		return fail.Usage("leave --nats and --cluster out", "--ready asks the servers themselves")
 	case o.ready:
 		if len(o.names) > 0 || r.HasTo || len(o.where) > 0 || len(u.conditions) > 0 || u.every.Given || u.found.Asks() || o.DryRun || o.Route != "" {
-			return fail.Usage("`amictl wait --ready && amictl wait …` does one after the other", "--ready goes with nothing else")
+			return fail.Usage("`amictl wait --ready && amictl wait …` does one after the other", "--ready cannot be combined with anything else")
 		}
 		return waitReady(ctx, r)
 	case len(u.conditions) > 0:
@@ -140,7 +140,7 @@ func waitReady(ctx context.Context, r *run.Run) error {
 	limited, cancel := context.WithTimeout(ctx, r.Settings.Timeout)
 	defer cancel()
 	for _, n := range c.Nodes() {
-		if err := target.WaitBooted(limited, n); err != nil {
+		if err := target.WaitBooted(limited, n, false); err != nil {
 			if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 				return err
 			}
@@ -158,7 +158,7 @@ func notReady(r *run.Run, n *ami.Node) error {
 	case last != nil:
 		why = fail.Classify(target.Absent(n))
 	case state != ami.StateReady && state != ami.StateDegraded:
-		why = fail.Failure{Message: "it takes the connection and does not answer", Hint: "is this the manager's port (5038)? --timeout allows more time"}
+		why = fail.Failure{Message: "it accepts the connection and does not answer", Hint: "is this the manager's port (5038)? --timeout allows more time"}
 	}
 	return &fail.Error{Code: fail.CodeTimeout, Message: n.Name() + " was not ready within " + r.Settings.Timeout.String() + ": " + why.Message, Hint: why.Hint}
 }

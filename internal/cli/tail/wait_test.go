@@ -44,7 +44,7 @@ func TestWaitRefuses(t *testing.T) {
 		change func(o *waitOptions)
 		want   string
 	}{
-		"a boot and an event":    {func(o *waitOptions) { o.ready, o.names = true, []string{"Hangup"} }, "--ready goes with nothing else"},
+		"a boot and an event":    {func(o *waitOptions) { o.ready, o.names = true, []string{"Hangup"} }, "--ready cannot be combined"},
 		"an answer and an event": {func(o *waitOptions) { o.until.conditions, o.names = flags.List{"A=1"}, []string{"Hangup"} }, "neither events nor --where"},
 		"an answer to nothing":   {func(o *waitOptions) { o.until.conditions = flags.List{"A=1"} }, "--until needs an action"},
 		"a pace of nothing":      {func(o *waitOptions) { o.until.every.Given = true }, "--every and --found go with --until"},

@@ -70,6 +70,14 @@ func (b *Bus) AddressOr(r *run.Run, word string) (a run.BusAddress, ok bool, err
 	return a, true, CheckBusURL(a.URL)
 }
 
+// Chosen is Address for what servers do as well, and better: a context's nodes come before its bus.
+func (b *Bus) Chosen(r *run.Run) (a run.BusAddress, ok bool, err error) {
+	if c := r.Settings.Config.Contexts[r.Settings.Context]; !b.Given() && c != nil && len(c.Nodes) > 0 {
+		return a, false, nil
+	}
+	return b.Address(r)
+}
+
 // Nodes are the names and globs that choose among the nodes of a bus; none mean all.
 func (b *Bus) Nodes(r *run.Run) ([]string, error) {
 	if len(r.Flags.Labels) > 0 {
@@ -82,16 +90,26 @@ func (b *Bus) Nodes(r *run.Run) ([]string, error) {
 	return words, err
 }
 
+// OfNodes reports whether a node is meant by names and globs; none mean all.
+func OfNodes(globs []string, node string) bool {
+	for _, glob := range globs {
+		if ami.MatchGlob(glob, node) {
+			return true
+		}
+	}
+	return len(globs) == 0
+}
+
 func isURL(node string) bool { return strings.Contains(node, "://") }
 
 // Servers are the nodes that actions are for: over the bus if the flags name one, or if the context has a bus and no nodes; else
 // the servers themselves.
 func (b *Bus) Servers(ctx context.Context, r *run.Run) ([]ami.Config, error) {
-	a, ok, err := b.Address(r)
+	a, ok, err := b.Chosen(r)
 	if err != nil {
 		return nil, err
 	}
-	if c := r.Settings.Config.Contexts[r.Settings.Context]; !ok || !b.Given() && c != nil && len(c.Nodes) > 0 {
+	if !ok {
 		return Nodes(r)
 	}
 	if r.BusActor == nil {

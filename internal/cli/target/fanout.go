@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,11 +34,11 @@ type Fanout struct {
 // Flags returns those that every subcommand has that sends.
 func (f *Fanout) Flags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "all", Usage: "send to every node that was selected", Destination: &f.All},
+		&cli.BoolFlag{Name: "all", Usage: "send to every selected node", Destination: &f.All},
 		flags.Choice("route", "", "send to one of the nodes: `HOW` is round-robin, failover or least-pending", &f.Route,
 			"round-robin", "failover", "least-pending"),
 		&cli.BoolFlag{Name: "dry-run", Usage: "print what would be sent, without secrets, and connect to nothing", Destination: &f.DryRun},
-		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before changing what a protected context holds", Destination: &f.Yes},
+		&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before changing anything in a protected context", Destination: &f.Yes},
 	}
 }
 
@@ -48,7 +47,7 @@ func (f *Fanout) Rolling() []cli.Flag {
 	return []cli.Flag{
 		&cli.GenericFlag{Name: "batch", Usage: "with --all: `N` nodes at a time", Value: &f.Batch},
 		&cli.GenericFlag{Name: "pause", Usage: "with --batch: wait `TIME` between them", Value: &f.Pause},
-		&cli.GenericFlag{Name: "max-fail", Usage: "with --batch: begin no further one once `N` nodes have failed", Value: &f.MaxFail},
+		&cli.GenericFlag{Name: "max-fail", Usage: "with --batch: start no further batch once `N` nodes have failed", Value: &f.MaxFail},
 	}
 }
 
@@ -142,14 +141,14 @@ func cutShort(ctx context.Context, nodes []ami.Config, show func(Ending)) {
 	}
 	for _, n := range nodes {
 		show(Ending{Node: n.Name, Err: &fail.Error{
-			Code: fail.CodeUnsent, Sent: "no", Message: n.Name + ": not asked: the --deadline is over", Hint: "run it again for the nodes that are left, with more time",
+			Code: fail.CodeUnsent, Sent: "no", Message: n.Name + ": not asked: the --deadline has passed", Hint: "run it again for the nodes that are left, with more time",
 		}})
 	}
 }
 
 func notAsked(node string, failed int) error {
 	return &fail.Error{
-		Code: fail.CodeUnsent, Sent: "no", Message: node + ": not asked: " + strconv.Itoa(failed) + " had failed before (--max-fail)",
+		Code: fail.CodeUnsent, Sent: "no", Message: node + ": not asked: " + fail.Count(failed, "node") + " had failed before (--max-fail)",
 		Hint: "fix what failed, then run it again for the nodes that are left",
 	}
 }

@@ -15,7 +15,7 @@ func Incomplete(r *ami.Reply, action string) (note string, err error) {
 	case r == nil:
 		return "", nil
 	case r.Fenced:
-		return fmt.Sprintf("%s: the answer to %s names no action; this is what came before the server went on", r.Node, action), nil
+		return fmt.Sprintf("%s: the answer to %s names no action; this is what came before the next answer", r.Node, action), nil
 	case !r.Incomplete:
 		return "", nil
 	}

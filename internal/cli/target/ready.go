@@ -9,9 +9,11 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
-// WaitBooted waits for FullyBooted, or for the time of the last boot in CoreStatus on a user without the class system.
+// WaitBooted waits for FullyBooted, or for the time of the last boot in CoreStatus on a user without the class system. That has
+// the time a moment too early, before all modules are loaded [live, 22]: with sees, the user is known to see FullyBooted, and
+// nothing else counts.
 // A refused login ends it: Asterisk knows its users before it listens, so that waiting would not help.
-func WaitBooted(ctx context.Context, n *ami.Node) error {
+func WaitBooted(ctx context.Context, n *ami.Node, sees bool) error {
 	for {
 		if err := waitSession(ctx, n); err != nil {
 			return err
@@ -19,9 +21,12 @@ func WaitBooted(ctx context.Context, n *ami.Node) error {
 		if n.Booted() {
 			return nil
 		}
-		r, err := n.Do(ctx, ami.NewAction("CoreStatus"))
-		if err == nil && r.Get("CoreStartupTime") != "" {
-			return nil
+		var err error
+		if !sees {
+			var r *ami.Reply
+			if r, err = n.Do(ctx, ami.NewAction("CoreStatus")); err == nil && r.Get("CoreStartupTime") != "" {
+				return nil
+			}
 		}
 		select {
 		case <-time.After(bootPause):

@@ -43,9 +43,9 @@ var phrases = map[string]func(*Timeline, *wire.Message) string{
 	"bridgeenter":      func(t *Timeline, m *wire.Message) string { return "enters bridge " + t.bridge(m.Get("BridgeUniqueid")) },
 	"bridgeleave":      func(t *Timeline, m *wire.Message) string { return "leaves bridge " + t.bridge(m.Get("BridgeUniqueid")) },
 	"hold":             func(*Timeline, *wire.Message) string { return "holds" },
-	"unhold":           func(*Timeline, *wire.Message) string { return "holds no more" },
+	"unhold":           func(*Timeline, *wire.Message) string { return "resumes" },
 	"musiconholdstart": func(_ *Timeline, m *wire.Message) string { return "hears music " + m.Get("Class") },
-	"musiconholdstop":  func(*Timeline, *wire.Message) string { return "hears no more music" },
+	"musiconholdstop":  func(*Timeline, *wire.Message) string { return "music ends" },
 	"dtmfend": func(_ *Timeline, m *wire.Message) string {
 		return "DTMF " + m.Get("Digit") + " " + strings.ToLower(m.Get("Direction"))
 	},
@@ -56,7 +56,7 @@ var phrases = map[string]func(*Timeline, *wire.Message) string{
 	"queuecallerabandon": func(_ *Timeline, m *wire.Message) string { return "gives up on " + m.Get("Queue") },
 	"agentcalled":        func(_ *Timeline, m *wire.Message) string { return "rings member " + m.Get("MemberName") },
 	"agentconnect":       func(_ *Timeline, m *wire.Message) string { return "gets member " + m.Get("MemberName") },
-	"agentringnoanswer":  func(_ *Timeline, m *wire.Message) string { return "no answer of member " + m.Get("MemberName") },
+	"agentringnoanswer":  func(_ *Timeline, m *wire.Message) string { return "no answer from member " + m.Get("MemberName") },
 	"agentcomplete": func(_ *Timeline, m *wire.Message) string {
 		return "done with member " + m.Get("MemberName") + ", by " + m.Get("Reason")
 	},
@@ -70,10 +70,10 @@ var phrases = map[string]func(*Timeline, *wire.Message) string{
 	},
 	"pickup":            func(t *Timeline, m *wire.Message) string { return "picks up " + t.name(m, "Target") },
 	"parkedcall":        func(_ *Timeline, m *wire.Message) string { return "is parked at " + m.Get("ParkingSpace") },
-	"unparkedcall":      func(t *Timeline, m *wire.Message) string { return "is fetched by " + t.name(m, "Retriever") },
+	"unparkedcall":      func(t *Timeline, m *wire.Message) string { return "is retrieved by " + t.name(m, "Retriever") },
 	"parkedcalltimeout": func(*Timeline, *wire.Message) string { return "was parked for too long" },
 	"parkedcallgiveup":  func(*Timeline, *wire.Message) string { return "gives up being parked" },
-	"localbridge":       func(t *Timeline, m *wire.Message) string { return "is one with " + t.name(m, "LocalTwo") },
+	"localbridge":       func(t *Timeline, m *wire.Message) string { return "is joined with " + t.name(m, "LocalTwo") },
 	"localoptimizationbegin": func(t *Timeline, m *wire.Message) string {
 		return "is being optimised away for " + t.name(m, "Source")
 	},

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apntalk/amictl/internal/cli/held"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/state"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -108,8 +108,8 @@ func callColumns() []column {
 			}
 			return c.State
 		}),
-		word("FROM", 0, func(c *state.Call) string { return held.PartyText(c.Caller) }),
-		word("TO", 0, func(c *state.Call) string { return held.PartyText(c.Callee) }),
+		word("FROM", 0, func(c *state.Call) string { return objects.PartyText(c.Caller) }),
+		word("TO", 0, func(c *state.Call) string { return objects.PartyText(c.Callee) }),
 		word("QUEUE", 10, func(c *state.Call) string { return c.Queue }),
 		nodeColumn(),
 		count("LEGS", 4, func(_ *Model, c *state.Call) int { return c.Legs }),

@@ -5,6 +5,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/held"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/state"
 )
@@ -130,7 +131,7 @@ func (m *Model) filter() Intent {
 }
 
 // condition reads a filter: a condition, or a text that any key may hold.
-func condition(text string, parts []*held.Part) (*ami.Where, error) {
+func condition(text string, parts []*objects.Part) (*ami.Where, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -141,22 +142,22 @@ func condition(text string, parts []*held.Part) (*ami.Where, error) {
 }
 
 // partsOf are what a table shows.
-func (m *Model) partsOf(t *table) []*held.Part {
+func (m *Model) partsOf(t *table) []*objects.Part {
 	kinds := map[*table][]state.Kind{
 		m.calls: {state.KindCall}, m.queues: {state.KindQueue}, m.down: {state.KindEndpoint, state.KindRegistration},
 		m.conferences: {state.KindConference}, m.nodes: {state.KindNode}, m.members: {state.KindMember}, m.callers: {state.KindCaller},
 		m.parties: {state.KindChannel},
 	}
-	var parts []*held.Part
+	var parts []*objects.Part
 	for _, k := range kinds[t] {
-		parts = append(parts, held.PartOf(k))
+		parts = append(parts, objects.PartOf(k))
 	}
 	return parts
 }
 
 // choose asks for the nodes to look at.
 func (m *Model) choose() Intent {
-	m.prompt = &prompt{label: "node (a name, * and ? allowed; empty: all): ", text: []rune(m.node), done: func(text string) error {
+	m.prompt = &prompt{label: "node (a name, * and ? are wildcards; empty: all): ", text: []rune(m.node), done: func(text string) error {
 		m.node = text
 		for _, t := range m.tables() {
 			t.sift(m)
@@ -201,7 +202,7 @@ func (m *Model) open() Intent {
 	}
 	switch o := r.obj.(type) {
 	case *state.Call:
-		m.enter(pageCall, r.id, "call "+o.Linkedid+"  "+held.PartyText(o.Caller)+" → "+held.PartyText(o.Callee))
+		m.enter(pageCall, r.id, "call "+o.Linkedid+"  "+objects.PartyText(o.Caller)+" → "+objects.PartyText(o.Callee))
 		m.story = &story{}
 		return Intent{Watch: o}
 	case *state.Queue:

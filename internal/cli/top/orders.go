@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/apntalk/amictl/internal/cli/held"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/state"
 )
@@ -38,7 +38,7 @@ func (m *Model) answered(key string) Intent {
 func (m *Model) hangUp() Intent {
 	switch o := m.chosen().(type) {
 	case *state.Call:
-		who := cmp.Or(held.PartyText(o.Caller), "?") + " → " + cmp.Or(held.PartyText(o.Callee), "?")
+		who := cmp.Or(objects.PartyText(o.Caller), "?") + " → " + cmp.Or(objects.PartyText(o.Callee), "?")
 		var orders []Order
 		for _, uid := range o.Channels {
 			if c := m.channels[id{o.Node, state.KindChannel, uid}]; c != nil {
@@ -47,11 +47,11 @@ func (m *Model) hangUp() Intent {
 		}
 		return m.confirm(o.Node, "hang up "+who+" on "+o.Node, orders...)
 	case *state.Caller:
-		return m.confirm(o.Node, "hang up "+strings.TrimSpace(o.Number+" "+o.Name)+", who waits in "+o.Queue, hangup(o.Node, o.Channel))
+		return m.confirm(o.Node, "hang up "+strings.TrimSpace(o.Number+" "+o.Name)+", waiting in "+o.Queue, hangup(o.Node, o.Channel))
 	case *state.Channel:
 		return m.confirm(o.Node, "hang up "+o.Name, hangup(o.Node, o.Name))
 	}
-	m.Say("x hangs up a call, who waits in a queue, or who is in a conference", true)
+	m.Say("x hangs up a call, a caller in a queue, or somebody in a conference", true)
 	return Intent{}
 }
 
@@ -97,7 +97,7 @@ func (m *Model) kick() Intent {
 	o, ok := m.chosen().(*state.Channel)
 	room := m.conferences.rows[m.subject]
 	if !ok || room == nil || m.page != pageConference {
-		m.Say("K kicks who is in a conference: Enter on one shows them", true)
+		m.Say("K kicks somebody out of a conference: Enter on one shows who is in it", true)
 		return Intent{}
 	}
 	return m.confirm(o.Node, "kick "+o.Name+" out of "+room.key, Order{

@@ -3,7 +3,6 @@ package top
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/apntalk/amictl/internal/cli/replay"
 	"github.com/apntalk/amictl/internal/cli/target"
@@ -77,7 +76,7 @@ func (s *shell) tell(ctx context.Context, c *state.Call) *telling {
 				text = "           -- events are missing here"
 			case line.Take(&ev.Message) && timeline.Shows(nil, ev.Name()):
 				if l, words := line.Words(&ev.Message); l != nil {
-					text = chart.Line(moment(ev), l, words)
+					text = chart.Line(replay.Moment(ev), l, words)
 				}
 			}
 			if text != "" && !t.put(ctx, told{text: text}) {
@@ -96,12 +95,4 @@ func (t *telling) put(ctx context.Context, line told) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// moment is when an event happened.
-func moment(ev *ami.Event) time.Time {
-	if at := replay.PacketTime(ev.Get("Timestamp")); !at.IsZero() {
-		return at
-	}
-	return ev.Received
 }

@@ -18,12 +18,12 @@ const help = `Examples:
   amictl top -C prod --label site=berlin
   amictl sim --calls-per-second 5 -- amictl top     a first look
 
-Shows what the servers hold on the whole terminal, and keeps it up to date: calls by age with both ends, queues with who waits
+Shows what the servers hold on the whole terminal, and keeps it up to date: calls by age with both ends, queues with the callers
 in them, endpoints and registrations that are down, conferences, nodes with their rates. ? shows the keys: they sort, filter by
 a condition, choose nodes, open a call's events or a queue's members, pause a member, hang up, kick.
 
-What changes something asks first. In a protected context it is refused, unless --yes is given. The screen is drawn at most ten
-times a second, and only what changed of it is sent. q ends it, and so does a signal; the terminal is left as it was.`
+It asks before it changes anything; in a protected context changes are refused unless --yes is given. The screen is drawn at
+most ten times a second, and only the parts that changed are sent. q ends it, and so does a signal; the terminal is left as it was.`
 
 // options are those of top.
 type options struct{ yes bool }
@@ -36,7 +36,7 @@ func Command(r *run.Run) *cli.Command {
 		Usage:       "watch calls, queues and what is down, on the whole terminal",
 		Description: help,
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "allow changes to what a protected context holds; each is asked all the same", Destination: &o.yes},
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "allow changes in a protected context; each still asks first", Destination: &o.yes},
 		},
 		Action: func(ctx context.Context, _ *cli.Command) error { return top(ctx, r, o) },
 	}, run.About{})

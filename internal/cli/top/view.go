@@ -46,7 +46,7 @@ func (m *Model) bar(g *Grid) {
 		plural(len(m.calls.rows), "call")+fmt.Sprintf(", %d talking", m.talking), fmt.Sprintf("%d waiting", m.waiting()),
 		fmt.Sprintf("%d down", len(m.down.rows)), fmt.Sprintf("%.0f ev/s", m.rate()))
 	if m.frozen {
-		words[0] = "FROZEN (space goes on)"
+		words[0] = "FROZEN (space resumes)"
 	}
 	g.text(0, 0, g.Width, strings.Join(words, "  "), Bar)
 }
@@ -134,7 +134,7 @@ func (m *Model) storyPage(g *Grid) {
 		g.text(0, 3+i, g.Width, line, Plain)
 	}
 	if len(m.story.lines) == 0 {
-		g.text(2, 3, g.Width, "nothing has happened since you look", Dim)
+		g.text(2, 3, g.Width, "nothing has happened since you opened it", Dim)
 	}
 }
 
@@ -163,7 +163,7 @@ func (m *Model) foot(g *Grid) {
 	case m.page == pageCall:
 		g.text(0, y, g.Width, "↑↓ scroll  Esc back  x hang up  ? help  q quit", Dim)
 	case m.page == pageQueue:
-		g.text(0, y, g.Width, "↑↓ Tab who waits  p pause  x hang up who waits  Esc back  ? help  q quit", Dim)
+		g.text(0, y, g.Width, "↑↓ Tab callers  p pause  x hang up a caller  Esc back  ? help  q quit", Dim)
 	case m.page == pageConference:
 		g.text(0, y, g.Width, "↑↓ choose  K kick  x hang up  Esc back  ? help  q quit", Dim)
 	default:
@@ -172,23 +172,23 @@ func (m *Model) foot(g *Grid) {
 }
 
 // helpText is what ? shows.
-var helpText = strings.Split(`↑ ↓ PgUp PgDn Home End   choose (j k g G do, too)
+var helpText = strings.Split(`↑ ↓ PgUp PgDn Home End   choose (so do j k g G)
 Enter                    a call's events, a queue's members, a conference's parties; on a node: that node alone
 Esc                      back; clears the filter, and the choice of a node
 0 1 2 3 4 5              all, calls, queues, what is down, conferences, nodes
 Tab                      the next table of the page
 s S                      sort by the next column; the other way round
 /                        filter: a condition (state=talking && caller.number=20) or a text
-n                        choose nodes by name; * and ? stand for others
-x                        hang up: a call, who waits in a queue, who is in a conference
+n                        choose nodes by name; * and ? are wildcards
+x                        hang up: a call, a caller in a queue, somebody in a conference
 p                        pause or unpause a member of a queue
 K                        kick out of a conference
-space                    freeze the screen, and go on
+space                    freeze the screen, or resume
 Ctrl-L                   draw anew
 q Ctrl-C                 quit
 
-What changes something asks first, and is refused in a protected context unless top was started with --yes.
-Dim rows are of a node whose connection is lost: they are as old as that.`, "\n")
+Changes ask first, and are refused in a protected context unless top was started with --yes.
+Dim rows belong to a node whose connection is lost: they show what it held then.`, "\n")
 
 func (m *Model) helpPage(g *Grid) {
 	y := 3

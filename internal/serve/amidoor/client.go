@@ -26,8 +26,10 @@ type client struct {
 	conn   net.Conn
 	tls    bool
 	addr   netip.Addr
+	from   netip.Prefix               // what it is counted by
 	peer   string                     // its address as text
 	number uint64                     // in the order in which they came
+	seat   string                     // whose clients it counts among, "" nobody's; under the door's mu
 	user   atomic.Pointer[users.User] // nil: not logged in
 	closed chan struct{}              // by close
 	once   sync.Once
@@ -54,6 +56,7 @@ func newClient(d *Door, conn net.Conn) *client {
 	c := &client{door: d, conn: conn, peer: conn.RemoteAddr().String(), since: time.Now(), buf: make([]byte, readSize), closed: make(chan struct{})}
 	if at, err := netip.ParseAddrPort(c.peer); err == nil {
 		c.addr = at.Addr().Unmap()
+		c.from = users.Network(c.addr)
 	}
 	return c
 }
@@ -232,7 +235,7 @@ func (c *client) recheck() {
 		c.user.CompareAndSwap(u, now)
 		return
 	}
-	c.log(slog.LevelWarn, "client cut off", slog.String("why", "the user is no more, or has another secret or no right to this node"), slog.String("user", u.Name()))
+	c.log(slog.LevelWarn, "client cut off", slog.String("why", "the user is gone, or has another secret or no right to this node"), slog.String("user", u.Name()))
 	c.close()
 }
 

@@ -31,6 +31,8 @@ type Options struct {
 	ActionTimeout time.Duration // for an action's answer; 0: DefaultActionTimeout
 	Clients       int           // connections at once; 0: DefaultClients
 	Strangers     int           // of them, those that are not logged in; 0: DefaultStrangers
+	PerUser       int           // of them, those of one user; 0: half of Clients
+	PerAddress    int           // of them, logged-in ones of one address that is not this host's; 0: half of Clients
 }
 
 // A Door is an AMI server for one node's clients.
@@ -41,9 +43,11 @@ type Door struct {
 
 	mu        sync.Mutex // guards what follows
 	clients   map[*client]struct{}
-	strangers map[netip.Addr][]*client // by address, the oldest first
-	strange   int                      // how many those are
-	admitted  uint64                   // clients ever
+	strangers map[netip.Prefix][]*client // by address, the oldest first
+	strange   int                        // how many those are
+	users     map[string]int             // clients that are logged in, by user
+	networks  map[netip.Prefix]int       // and by address
+	admitted  uint64                     // clients ever
 }
 
 // New returns a door.
@@ -64,7 +68,15 @@ func New(up *upstream.Upstream, o Options) *Door {
 			*n.field = n.value
 		}
 	}
-	return &Door{up: up, o: o, clients: make(map[*client]struct{}), strangers: make(map[netip.Addr][]*client)}
+	for _, share := range []*int{&o.PerUser, &o.PerAddress} {
+		if *share == 0 {
+			*share = max(1, o.Clients/2)
+		}
+	}
+	return &Door{
+		up: up, o: o, clients: make(map[*client]struct{}), strangers: make(map[netip.Prefix][]*client),
+		users: make(map[string]int), networks: make(map[netip.Prefix]int),
+	}
 }
 
 // Serve takes clients until ctx is done. Then it takes no new ones, lets each have the answer to the action that is under way,
@@ -113,7 +125,7 @@ func (d *Door) accept(ctx context.Context, l net.Listener, serve func(*client)) 
 				serve(c)
 			}
 		case ctx.Err() == nil && passing(err):
-			d.up.Log.Warn("no client can be taken for now", slog.String("door", doorName), slog.Any("error", err))
+			d.up.Log.Warn("no client can be accepted for now", slog.String("door", doorName), slog.Any("error", err))
 			select {
 			case <-time.After(acceptPause):
 			case <-ctx.Done():
@@ -150,7 +162,7 @@ func (d *Door) admit(conn net.Conn) *client {
 	d.admitted++
 	c.number = d.admitted
 	d.clients[c] = struct{}{}
-	d.strangers[c.addr] = append(d.strangers[c.addr], c)
+	d.strangers[c.from] = append(d.strangers[c.from], c)
 	d.strange++
 	var oldest *client
 	if d.strange > d.o.Strangers {
@@ -172,7 +184,7 @@ func (d *Door) admit(conn net.Conn) *client {
 
 // known takes a client out of the strangers. Called under mu.
 func (d *Door) known(c *client) {
-	list := d.strangers[c.addr]
+	list := d.strangers[c.from]
 	for i := range list {
 		if list[i] == c {
 			list = append(list[:i:i], list[i+1:]...)
@@ -180,16 +192,36 @@ func (d *Door) known(c *client) {
 			break
 		}
 	}
-	if d.strangers[c.addr] = list; len(list) == 0 {
-		delete(d.strangers, c.addr)
+	if d.strangers[c.from] = list; len(list) == 0 {
+		delete(d.strangers, c.from)
 	}
 }
 
-// loggedIn notes that a client is no stranger any more.
-func (d *Door) loggedIn(c *client) {
+// seat notes that a client is no stranger any more, but a user's. It reports whether the user and the address may have one more.
+func (d *Door) seat(c *client, user string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.users[user] >= d.o.PerUser || d.networks[c.from] >= d.o.PerAddress && c.from.IsValid() && !c.addr.IsLoopback() {
+		return false
+	}
 	d.known(c)
+	d.users[user]++
+	d.networks[c.from]++
+	c.seat = user
+	return true
+}
+
+// leave takes a client out of its user's and its address's. Called under mu.
+func (d *Door) leave(c *client) {
+	if c.seat == "" {
+		return
+	}
+	if d.users[c.seat]--; d.users[c.seat] == 0 {
+		delete(d.users, c.seat)
+	}
+	if d.networks[c.from]--; d.networks[c.from] == 0 {
+		delete(d.networks, c.from)
+	}
 }
 
 // gone forgets a client.
@@ -197,6 +229,7 @@ func (d *Door) gone(c *client) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.known(c)
+	d.leave(c)
 	delete(d.clients, c)
 	d.up.AMI.Clients.Add(-1)
 }

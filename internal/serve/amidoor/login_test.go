@@ -142,7 +142,7 @@ func TestStrangersAreBounded(t *testing.T) {
 
 func TestClientsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, amidoor.Options{Clients: 3})
+		s := open(t, amidoor.Options{Clients: 3, PerUser: 3, PerAddress: 3})
 		var in []*peer
 		for range 3 {
 			in = append(in, s.login("root", "off"))
@@ -159,6 +159,43 @@ func TestClientsAreBounded(t *testing.T) {
 		synctest.Wait()
 		s.login("root", "off")
 	})
+}
+
+// Neither a user nor an address has all the room.
+func TestSharesAreBounded(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		o     amidoor.Options
+		other bool // another user of the same address gets in
+	}{
+		{"of a user", amidoor.Options{PerUser: 2}, true},
+		{"of an address", amidoor.Options{Clients: 5}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := open(t, c.o)
+				refused := func(user string) {
+					t.Helper()
+					p := s.dial()
+					p.say("Action: Login\nUsername: %s\nSecret: %s-word", user, user)
+					p.hear("Message: Too many sessions\r\n")
+					p.gone()
+				}
+				first := s.login("root", "off")
+				s.login("root", "off")
+				refused("root")
+				if c.other {
+					s.login("wall", "off")
+				} else {
+					refused("wall")
+				}
+				first.say("Action: Logoff")
+				first.gone()
+				synctest.Wait()
+				s.login("root", "off")
+			})
+		})
+	}
 }
 
 // Who is turned out while its failed login waits for the answer does not stay for that.

@@ -71,6 +71,11 @@ func login(c *client, ctx, _ context.Context) bool {
 		return false
 	}
 	guard.Succeeded(c.addr, name)
+	if !c.door.seat(c, name) {
+		c.door.up.Refuse(ctx, doorName, c.peer, name, "one session more of the user, or from the address")
+		c.refuse("Too many sessions")
+		return false
+	}
 	c.enter(u)
 	return true
 }
@@ -98,7 +103,6 @@ func (c *client) authenticate(name string) *users.User {
 func (c *client) enter(u *users.User) {
 	c.user.Store(u)
 	c.recheck() // the users may just have been replaced
-	c.door.loggedIn(c)
 	c.log(slog.LevelInfo, "logged in", slog.String("user", u.Name()))
 	c.view.mask = manager.All
 	if mask := c.get("Events"); mask != "" {

@@ -123,7 +123,7 @@ func refusal(err error, node string) string {
 	case errors.Is(err, upstream.ErrTooFast):
 		return "Too many actions a second"
 	case errors.Is(err, upstream.ErrUnknownNode):
-		return "The server " + node + " is served no longer"
+		return "The server " + node + " is no longer served"
 	case errors.Is(err, wire.ErrLineTooLong):
 		return "Failed to parse message: line too long"
 	case errors.Is(err, wire.ErrHeaders):

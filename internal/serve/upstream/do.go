@@ -10,6 +10,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/serve/users"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // Why an action was not sent.
@@ -67,6 +68,11 @@ func (u *Upstream) do(ctx context.Context, q *Request) (*ami.Reply, error) {
 
 // unfit says why an action cannot be carried out, nil if it can.
 func unfit(a *ami.Action) error {
+	for _, own := range []string{"Events", "Filter", "WaitEvent"} {
+		if wire.EqualFold(a.Name, own) {
+			return &UnfitError{own + " concerns a session of one's own, and all clients share this one"}
+		}
+	}
 	if awaitsCall(a) && a.Get("PreDialGoSub") != "" && a.Get("Application") == "" {
 		return &UnfitError{"an Originate with PreDialGoSub cannot be waited for here, and Asterisk ignores it with Async: true"}
 	}

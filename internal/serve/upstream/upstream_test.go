@@ -223,6 +223,18 @@ func TestOriginateWithSubroutine(t *testing.T) {
 	})
 }
 
+// What concerns a session of the client's own would change that of all.
+func TestSessionIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, _, user := open(t, &logged{})
+		for _, name := range []string{"Events", "filter", "WAITEVENT"} {
+			if _, err := u.Do(t.Context(), request(user, ami.NewAction(name))); !errors.As(err, new(*UnfitError)) || ami.SentState(err) != ami.SentNo {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
 // A configuration that leads to the same sessions touches none; one whose secret or trust comes from elsewhere makes them anew.
 func TestSetNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -12,12 +12,13 @@ import (
 type Directory struct {
 	mu      sync.RWMutex // guards what follows; held for look-ups only
 	users   []*User
+	had     bool          // there have been some
 	changed chan struct{} // closed by the next Replace
 }
 
 // NewDirectory returns a directory of some users, maybe none.
 func NewDirectory(list []*User) *Directory {
-	return &Directory{users: list, changed: make(chan struct{})}
+	return &Directory{users: list, had: len(list) > 0, changed: make(chan struct{})}
 }
 
 // Load makes the users of a file. secret resolves a reference; it is called once a user, now.
@@ -26,7 +27,7 @@ func Load(specs []Spec, secret func(reference string) (redact.Secret, error)) ([
 	names, digests := make(map[string]bool), make(map[[sha256.Size]byte]string)
 	for i := range specs {
 		s := specs[i]
-		if err := s.check(); err != nil {
+		if err := check(&s); err != nil {
 			return nil, err
 		}
 		if names[s.Name] {
@@ -58,7 +59,7 @@ func Load(specs []Spec, secret func(reference string) (redact.Secret, error)) ([
 func (d *Directory) Replace(list []*User) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.users = list
+	d.users, d.had = list, d.had || len(list) > 0
 	close(d.changed)
 	d.changed = make(chan struct{})
 }
@@ -70,11 +71,12 @@ func (d *Directory) Changed() <-chan struct{} {
 	return d.changed
 }
 
-// Empty reports whether there are no users.
-func (d *Directory) Empty() bool {
+// Needless reports whether nobody needs to be a user: there are none, and there never were. When the last of them is taken away, a
+// door does not open to everybody.
+func (d *Directory) Needless() bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return len(d.users) == 0
+	return !d.had
 }
 
 // ByName returns the user of a name, nil if there is none.

@@ -19,6 +19,13 @@ func load(specs ...users.Spec) ([]*users.User, error) {
 	})
 }
 
+// Everybody without a name is the same one, so that what is made for each user is made once.
+func TestReaderIsOne(t *testing.T) {
+	if first := users.Reader(); first != users.Reader() {
+		t.Error("there are two readers")
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
@@ -55,7 +62,7 @@ func TestDirectory(t *testing.T) {
 	}
 	d := users.NewDirectory(must(users.Spec{Name: "a", Secret: "is:1"}, users.Spec{Name: "b", Secret: "is:2"}))
 	a, b := d.ByName("a"), d.ByName("b")
-	if a == nil || d.ByName("A") != nil || d.ByToken("1") != a || d.ByToken("2") != b || d.ByToken("") != nil || d.ByToken("3") != nil || d.Empty() {
+	if a == nil || d.ByName("A") != nil || d.ByToken("1") != a || d.ByToken("2") != b || d.ByToken("") != nil || d.ByToken("3") != nil || d.Needless() {
 		t.Fatal("who is who")
 	}
 	changed := d.Changed()
@@ -72,7 +79,7 @@ func TestDirectory(t *testing.T) {
 		t.Error("who has another secret is somebody else")
 	}
 	d.Replace(nil)
-	if d.Still(a) != nil || !d.Empty() {
+	if d.Still(a) != nil || d.Needless() || !users.NewDirectory(nil).Needless() {
 		t.Error("who has gone is still there")
 	}
 }

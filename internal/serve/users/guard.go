@@ -2,15 +2,19 @@ package users
 
 import (
 	"hash/fnv"
+	"hash/maphash"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
 
-// A Guard slows failed logins by address: after a few, an address waits before its next attempt is looked at, twice as long
-// each time. IPv6 counts by /64, which is what one host has. Where a login names a user, the address waits for that user alone:
+// A Guard slows failed logins by address (Network): after a few, an address waits before its next attempt is looked at, twice as
+// long each time. Where a login names a user, the address waits for that user alone:
 // many clients may share a host, and one with an old secret must not keep the others out.
 type Guard struct {
+	seed maphash.Seed
+
 	mu     sync.Mutex // guards failed
 	failed map[suspect]*failures
 }
@@ -25,12 +29,13 @@ type suspect struct {
 func suspectOf(addr netip.Addr, user string) suspect {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(user))
-	return suspect{network(addr), uint8(h.Sum32())}
+	return suspect{Network(addr), uint8(h.Sum32())}
 }
 
 type failures struct {
 	count int
 	until time.Time // no attempt is looked at before
+	wrong []uint64  // the latest tokens, hashed
 }
 
 // Bounds of a Guard.
@@ -39,10 +44,11 @@ const (
 	longestPause  = 30 * time.Second // between two attempts
 	forgetAfter   = 10 * time.Minute // behind the last pause
 	mostAddresses = 65_536           // when there are more, those whose pause is over go
+	mostTokens    = 8                // of an address that are known again
 )
 
 // NewGuard returns a guard that has seen nobody.
-func NewGuard() *Guard { return &Guard{failed: make(map[suspect]*failures)} }
+func NewGuard() *Guard { return &Guard{seed: maphash.MakeSeed(), failed: make(map[suspect]*failures)} }
 
 // Wait returns how long an address has to wait before it may try. user is the name that it gives, "" if none.
 func (g *Guard) Wait(addr netip.Addr, user string, now time.Time) time.Duration {
@@ -58,6 +64,29 @@ func (g *Guard) Wait(addr netip.Addr, user string, now time.Time) time.Duration 
 func (g *Guard) Failed(addr netip.Addr, user string, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.at(addr, user, now).fail(now)
+}
+
+// WrongToken notes a token that is nobody's, and reports whether it counts: one that an address sends again and again, such as a
+// client with an old secret does, is no new guess. No right token makes the failures of its address forgotten, for it names
+// nobody: whoever had one could guess others' for nothing.
+func (g *Guard) WrongToken(addr netip.Addr, token string, now time.Time) (counts bool) {
+	hash := maphash.String(g.seed, token)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f := g.at(addr, "", now)
+	if slices.Contains(f.wrong, hash) {
+		return false
+	}
+	if f.wrong = append(f.wrong, hash); len(f.wrong) > mostTokens {
+		f.wrong = slices.Delete(f.wrong, 0, 1)
+	}
+	f.fail(now)
+	return true
+}
+
+// at returns the failures of an address as a user. Called under mu.
+func (g *Guard) at(addr netip.Addr, user string, now time.Time) *failures {
 	g.forget(now)
 	at := suspectOf(addr, user)
 	f := g.failed[at]
@@ -65,6 +94,10 @@ func (g *Guard) Failed(addr netip.Addr, user string, now time.Time) {
 		f = &failures{until: now}
 		g.failed[at] = f
 	}
+	return f
+}
+
+func (f *failures) fail(now time.Time) {
 	f.count++
 	if over := f.count - freeFailures; over > 0 {
 		f.until = now.Add(min(time.Second<<min(over-1, 10), longestPause))
@@ -96,10 +129,11 @@ func (g *Guard) forget(now time.Time) {
 	}
 }
 
-func network(addr netip.Addr) netip.Prefix {
+// Network returns what addresses are counted by: an IPv6 address's /64, which is what one host has; an IPv4 address itself.
+func Network(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	bits := addr.BitLen()
-	if addr.Is6() {
+	if addr.Is6() && !addr.IsLoopback() {
 		bits = 64
 	}
 	p, _ := addr.Prefix(bits)

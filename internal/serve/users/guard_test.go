@@ -40,6 +40,25 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// A token that is sent again is no new guess; one of many that went by meanwhile is.
+func TestWrongTokens(t *testing.T) {
+	g, now, addr := users.NewGuard(), time.Unix(1_800_000_000, 0), netip.MustParseAddr("192.0.2.1")
+	for i := range 100 {
+		if counts := g.WrongToken(addr, "old", now); counts != (i == 0) {
+			t.Fatalf("try %d counts: %v", i+1, counts)
+		}
+	}
+	if w := g.Wait(addr, "", now); w != 0 {
+		t.Errorf("who guesses nothing waits %v", w)
+	}
+	for i := range 20 {
+		g.WrongToken(addr, fmt.Sprint(i), now)
+	}
+	if !g.WrongToken(addr, "old", now) || g.Wait(addr, "", now) == 0 {
+		t.Error("who guesses does not wait")
+	}
+}
+
 // One IPv6 host has a whole /64, and an IPv4 address may come written as IPv6.
 func TestGuardNetworks(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/apntalk/amictl/pkg/ami"
 )
@@ -64,15 +65,15 @@ func runsPrograms(name string, a *ami.Action) (what string) {
 // monitorRuns looks at a recording that Asterisk 13 to 20 mixes by a shell's command with its file between double quotes
 // (ast_monitor_stop in res_monitor.c). A file that is not named is the channel's name, which a call may have chosen.
 func monitorRuns(a *ami.Action) (what string) {
-	plain := false
+	plain, empty := false, false
 	for file := range values(a, "File") {
 		if strings.ContainsAny(file, "$`\"\\") {
 			return "a shell's character in File"
 		}
-		plain = file != ""
+		plain, empty = true, empty || file == ""
 	}
 	for mix := range values(a, "Mix") {
-		if mix != "" && !plain {
+		if mix != "" && (empty || !plain) {
 			return "Mix without a File"
 		}
 	}
@@ -91,7 +92,7 @@ func originateRuns(a *ami.Action) (what string) {
 			}
 		}
 	}
-	for variable := range values(a, "Variable") {
+	for variable := range assignments(a) {
 		if function := harmfulFunction(variable, harmless); function != "" {
 			return "the function " + function + " in a variable"
 		}
@@ -144,11 +145,11 @@ var readable = append([]string{
 	"SIP_HEADER", "TIMEOUT", "VERSION", "VM_INFO", "VMCOUNT",
 }, harmless...)
 
-var functionCall = regexp.MustCompile(`([\w-]+)\(`)
+var functionCall = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([\w-]+)\(`) })
 
 // harmfulFunction returns a function in a header that is not among those known to do no harm, "" if there is none.
 func harmfulFunction(variable string, known []string) string {
-	for _, call := range functionCall.FindAllStringSubmatch(unquoted(variable), -1) {
+	for _, call := range functionCall().FindAllStringSubmatch(unquoted(variable), -1) {
 		if !names(known, call[1]) {
 			return call[1]
 		}
@@ -170,19 +171,45 @@ var turning = []string{
 	"GOSUB_RESULT", "GOSUB_RETVAL",
 }
 
+// setters are the applications whose data sets variables, as a call's Variable header does.
+var setters = []string{"Set", "MSet", "ImportVar"}
+
+// assignments yields what sets variables of a call.
+func assignments(a *ami.Action) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for text := range values(a, "Variable") {
+			if !yield(text) {
+				return
+			}
+		}
+		for application := range values(a, "Application") {
+			if !names(setters, strings.TrimSpace(application)) {
+				continue
+			}
+			for data := range values(a, "Data") {
+				if !yield(data) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // variables yields the variables that an action sets, without the underscores that say who inherits them
 // (pbx_builtin_setvar_helper), and how their values begin: up to the first comma.
 func variables(action string, a *ami.Action) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		for text := range values(a, "Variable") {
-			switch action {
-			case "originate":
+		switch action {
+		case "originate":
+			for text := range assignments(a) {
 				for pair := range strings.SplitSeq(unquoted(text), ",") {
 					if name, value, _ := strings.Cut(pair, "="); !yield(bare(name), value) {
 						return
 					}
 				}
-			case "setvar":
+			}
+		case "setvar":
+			for text := range values(a, "Variable") {
 				if !yield(bare(text), "") { // a header that is missing is an empty value
 					return
 				}

@@ -49,7 +49,7 @@ func (u *User) Allows(node string, a *ami.Action) error {
 	name := strings.ToLower(a.Name)
 	for _, header := range leading[name] {
 		for context := range values(a, header) {
-			if context != "" && !matches(u.spec.Contexts, context) {
+			if context != "" && !u.allowsContext(context) {
 				return denied("the context %s", context)
 			}
 		}
@@ -68,7 +68,7 @@ func (u *User) Allows(node string, a *ami.Action) error {
 		}
 	}
 	for variable, value := range variables(name, a) {
-		if context, _, _ := strings.Cut(strings.TrimPrefix(value, "GOTO:"), "^"); context != "" && matches(turning, variable) && !matches(u.spec.Contexts, context) {
+		if context, _, _ := strings.Cut(strings.TrimPrefix(value, "GOTO:"), "^"); context != "" && matches(turning, variable) && !u.allowsContext(context) {
 			return denied("the context %s in the variable %s", context, variable)
 		}
 	}
@@ -107,7 +107,7 @@ func begins(words, allowed []string) bool {
 func (u *User) allowsOriginate(a *ami.Action) error {
 	for place := range values(a, "PreDialGoSub") { // context,exten,priority
 		context, _, _ := strings.Cut(place, ",")
-		if place != "" && !matches(u.spec.Contexts, context) {
+		if place != "" && !u.allowsContext(context) {
 			return denied("the context %s", context)
 		}
 	}
@@ -123,12 +123,23 @@ func (u *User) allowsOriginate(a *ami.Action) error {
 	return nil
 }
 
+// longestName is how much of a context's name Asterisk keeps, and of the interface of a queue's member (AST_MAX_CONTEXT and
+// AST_CHANNEL_NAME); of a channel to call it is 255 bytes. What is cut off could make another name of it.
+const longestName = 79
+
+func (u *User) allowsContext(context string) bool {
+	return len(context) <= longestName && matches(u.spec.Contexts, context)
+}
+
 // allowsChannel looks at where a channel leads to: a Local channel, such as Local/200@default/n, leads to a context. Where it
 // is not plain what its context is, the user needs all that it may be.
 func (u *User) allowsChannel(channel string) error {
 	kind, rest, _ := strings.Cut(strings.TrimSpace(channel), "/")
 	if !strings.EqualFold(kind, "Local") {
 		return nil
+	}
+	if len(channel) > longestName {
+		return denied("a Local channel of more than %d bytes", longestName)
 	}
 	ends := []string{rest[strings.IndexByte(rest, '@')+1:], rest[strings.LastIndexByte(rest, '@')+1:]}
 	exten, _, _ := strings.Cut(rest, "@")
@@ -140,7 +151,7 @@ func (u *User) allowsChannel(channel string) error {
 	}
 	for _, end := range ends {
 		context, _, _ := strings.Cut(end, "/")
-		if !matches(u.spec.Contexts, context) {
+		if !u.allowsContext(context) {
 			return denied("the context %s", context)
 		}
 	}

@@ -89,6 +89,10 @@ func TestAllows(t *testing.T) {
 		{"two contexts", caller, ami.NewAction("Originate", "Channel", "Local/1@internal@lobby", "Context", "lobby"), false},
 		{"two contexts, the other way", caller, ami.NewAction("Originate", "Channel", "Local/1@lobby@internal", "Context", "lobby"), false},
 		{"a second channel", caller, ami.NewAction("Originate", "Channel", "PJSIP/a", "channel", "Local/1@internal", "Context", "lobby"), false},
+		{"a Local channel that is cut to another context", caller, ami.NewAction("Originate", "Channel", "Local/"+strings.Repeat("1", 300)+"@lobby", "Context", "lobby"), false},
+		{"a member that is cut to one", users.Spec{Actions: []string{"QueueAdd"}, Contexts: []string{"*-public"}}, ami.NewAction("QueueAdd", "Queue", "q", "Interface", "Local/1@internal/"+strings.Repeat("n", 80)+"@x-public"), false},
+		{"a context that is cut to one", users.Spec{Actions: []string{"Redirect"}, Contexts: []string{"*-public"}}, ami.NewAction("Redirect", "Channel", "x", "Context", strings.Repeat("i", 79)+"-public"), false},
+		{"a long channel that is no Local one", caller, ami.NewAction("Originate", "Channel", "PJSIP/a/sip:"+strings.Repeat("1", 100)+"@x", "Context", "lobby"), true},
 		{"a member of a queue", caller, ami.NewAction("QueueAdd", "Queue", "q", "Interface", "Local/1@internal/n"), false},
 		{"a member of a queue, allowed", caller, ami.NewAction("QueueAdd", "Queue", "q", "Interface", "Local/1@lobby/n"), true},
 		{"a phone in a queue", caller, ami.NewAction("QueueAdd", "Queue", "q", "Interface", "PJSIP/a"), true},
@@ -166,6 +170,9 @@ func TestAllows(t *testing.T) {
 		{"data that reads the database", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Set", "Data", "DB(a/b)=1"), false},
 		{"data that only looks so", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Playback", "Data", "feedback"), true},
 		{"a variable that names a program", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "a=1,__MONITOR_EXEC=reboot"), false},
+		{"an application that sets one", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "MSet", "Data", "a=1,MONITOR_EXEC=reboot"), false},
+		{"an application that sets a global one", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Set", "Data", "GLOBAL(MONITOR_EXEC)=reboot"), false},
+		{"an application that sets another", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Application", "Set", "Data", "CALLERID(name)=Bob"), true},
 		{"a variable that names one behind quotes", everything, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", `MON"ITOR"_OPTIONS=,reboot`), false},
 		{"a variable that names one, set later", everything, ami.NewAction("Setvar", "Channel", "x", "Variable", "_MONITOR_EXEC", "Value", "reboot"), false},
 		{"a variable of that name, read", everything, ami.NewAction("Getvar", "Channel", "x", "Variable", "MONITOR_EXEC"), true},
@@ -242,6 +249,27 @@ func TestSecrets(t *testing.T) {
 	}
 	if text := fmt.Sprintf("%v %+v %#v", u, u, u); strings.Contains(text, password) {
 		t.Errorf("a user prints its secret: %s", text)
+	}
+}
+
+// Whoever has no secret comes by the bus alone: an empty secret is nobody's.
+func TestUserOfTheBus(t *testing.T) {
+	list, err := users.Load([]users.Spec{{Name: "crm", NATS: true}, {Name: "erp", NATS: true}}, func(string) (redact.Secret, error) {
+		t.Error("a secret is asked for")
+		return redact.Secret{}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, d := list[0], users.NewDirectory(list)
+	if !u.OnBus() || u.HasSecret("") || d.ByToken("") != nil {
+		t.Error("an empty secret is the user's")
+	}
+	if u.HasKey("4711", "b52340b4de4566b804c9880aa0b4af5f") || u.HasKey("", "d41d8cd98f00b204e9800998ecf8427e") { // MD5 of the challenge alone
+		t.Error("a challenge alone is an answer to it")
+	}
+	if one(t, users.Spec{}).OnBus() {
+		t.Error("every user is one of the bus")
 	}
 }
 

@@ -5,42 +5,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/apntalk/amictl/internal/serve/users/spec"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
 // A Spec is a user as it stands in a file.
-//
-//	[[users]]
-//	name = "wall"
-//	secret = "file:wall.secret"
-//	nodes = ["fra-*"]            # absent: all
-//	events = ["Queue*"]          # absent: none
-//	actions = ["Ping", "Queue*", "Command", "Originate"]
-//	commands = ["core show"]     # what a Command may begin with
-//	contexts = ["outbound"]      # where an Originate, a Redirect or a transfer may lead
-//	applications = ["Playback"]  # what an Originate may run
-//	rate = 20                    # actions a second; absent: as many as the servers take
-//	nats = true                  # who may publish under this name on the bus is this user there, and needs no secret
-type Spec struct {
-	Name         string   `toml:"name"`
-	Secret       string   `toml:"secret"` // a reference, such as file:PATH
-	Nodes        []string `toml:"nodes"`
-	Events       []string `toml:"events"`
-	Actions      []string `toml:"actions"`
-	Commands     []string `toml:"commands"`
-	Contexts     []string `toml:"contexts"`
-	Applications []string `toml:"applications"`
-	Rate         float64  `toml:"rate"`
-	NATS         bool     `toml:"nats"`
-}
-
-// SpecKeys are the keys of a Spec.
-func SpecKeys() []string {
-	return []string{"name", "secret", "nodes", "events", "actions", "commands", "contexts", "applications", "rate", "nats"}
-}
+type Spec = spec.User
 
 // check refuses what nobody can have meant.
-func (s *Spec) check() error {
+func check(s *Spec) error {
 	switch {
 	case s.Name == "":
 		return fmt.Errorf("a user has no name")

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ func TestWithoutUsers(t *testing.T) {
 	f := open(t, setup{})
 	for _, q := range []try{
 		{path: "/healthz", want: "ok"},
-		{path: "/readyz", want: "1 of 1 nodes are ready"},
+		{path: "/readyz", want: "1 of 1 nodes ready"},
 		{path: "/metrics", want: "amictl_nodes_ready 1"},
 		{path: "/v1/nodes", want: `"node":"pbx1","ready":true,"events":"ready","actions":"ready"`},
 		{path: "/v1/state", want: `"type":"queue"`},
@@ -164,8 +165,10 @@ func TestRights(t *testing.T) {
 func TestGuessing(t *testing.T) {
 	t.Parallel()
 	f := open(t, setup{users: []users.Spec{{Name: "u"}}})
+	guesses := 0
 	guess := func(from string, status int) {
-		f.ask(try{path: "/v1/nodes", header: http.Header{"Authorization": {"Bearer guess"}, "X-Forwarded-For": {from}}, status: status})
+		guesses++
+		f.ask(try{path: "/v1/nodes", header: http.Header{"Authorization": {fmt.Sprint("Bearer ", guesses)}, "X-Forwarded-For": {from}}, status: status})
 	}
 	for range 4 {
 		guess("192.0.2.1", 401)
@@ -177,6 +180,20 @@ func TestGuessing(t *testing.T) {
 		t.Errorf("a right token from where was guessed: %d, Retry-After %q", answer.StatusCode, answer.Header.Get("Retry-After"))
 	}
 	f.ask(try{path: "/v1/nodes", user: "u", header: http.Header{"X-Forwarded-For": {"192.0.2.2"}}})
+	for range 2 { // who has a token of his own guesses others' no faster
+		guess("192.0.2.3", 401)
+		f.ask(try{path: "/v1/nodes", user: "u", header: http.Header{"X-Forwarded-For": {"192.0.2.3"}}})
+		guess("192.0.2.3", 401)
+	}
+	guess("192.0.2.3", 429)
+	for range 4 {
+		guess("2001:db8::1", 401)
+	}
+	guess("2001:db8::2", 429) // of the same host
+	for range 10 {            // a client with an old secret keeps nobody out
+		f.ask(try{path: "/v1/nodes", header: http.Header{"Authorization": {"Bearer old"}, "X-Forwarded-For": {"192.0.2.4"}}, status: 401})
+	}
+	f.ask(try{path: "/v1/nodes", user: "u", header: http.Header{"X-Forwarded-For": {"192.0.2.4"}}})
 }
 
 // Once there have been users, nobody gets in without one, also when the last of them is taken away.
@@ -190,4 +207,7 @@ func TestUsersStayNeeded(t *testing.T) {
 	f.dir.Replace(nil)
 	f.ask(try{path: "/v1/nodes", status: 401})
 	f.ask(try{path: "/v1/nodes", user: "u", status: 401})
+	unseen := open(t, setup{users: []users.Spec{{Name: "u"}}})
+	unseen.dir.Replace(nil)
+	unseen.ask(try{path: "/v1/nodes", status: 401}) // the first request of all
 }

@@ -62,15 +62,20 @@ func (p *poster) one() error {
 	if err != nil { // the deadline stays: the server does not wait for the rest either
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return newFailure(http.StatusRequestEntityTooLarge, codeInput, "many actions are sent as application/x-ndjson, one a line", "the body is over the limit of an action")
+			return newFailure(http.StatusRequestEntityTooLarge, codeInput, "many actions are sent as application/x-ndjson, one per line", "the body is over the limit of an action")
 		}
-		return badAction(actionline.Form, "the body did not come whole")
+		return badAction(actionline.Form, "the body is incomplete")
 	}
 	_ = conn.SetReadDeadline(time.Time{})
 	user := p.seat.user() // who has gone while the body came does nothing any more
 	if user == nil {
 		return denied("the user is gone")
 	}
+	giveBack, ok := p.door.held.take(p.Context(), user.Name(), len(text), p.door.limits.held)
+	if !ok {
+		return denied("the request was given up")
+	}
+	defer giveBack()
 	reply, origin, f := p.do(p.Context(), user, string(text), 0)
 	if f != nil {
 		return f
@@ -141,28 +146,36 @@ func (p *poster) many() error {
 	if err := out.sink.write(nil); err != nil {
 		return err
 	}
-	body := &patient{r: p.Body, conn: conn, limit: p.door.limits.read}
-	lines := bufio.NewReaderSize(body, 16<<10)
-	slots := make(chan struct{}, p.door.limits.flight)
-	var flying sync.WaitGroup
+	body := &patient{r: p.Body, conn: conn, limit: p.door.limits.read, ctx: ctx}
+	lines := make(chan line)
+	var reading, flying sync.WaitGroup
+	reading.Go(func() { readLines(ctx, body, p.door.limits.body, lines) })
+	defer reading.Wait()
+	defer body.stop(cancel) // not before what is under way has ended: a read that fails ends the request
 	defer flying.Wait()
-	for number := 1; ctx.Err() == nil; number++ {
-		text, err := readLine(lines, p.door.limits.body)
-		switch {
-		case errors.Is(err, io.EOF):
-			body.done()
+	slots := make(chan struct{}, p.door.limits.flight)
+	for number := 1; ; number++ {
+		var l line
+		select {
+		case l = <-lines:
+		case <-p.door.stopping.Done(): // who sends nothing is not waited for
 			return nil
+		case <-ctx.Done():
+			return nil
+		}
+		text, err := l.text, l.err
+		switch {
 		case errors.Is(err, errLongLine):
 			out.failure(number, badAction("split it", "the line is over %d bytes", p.door.limits.body))
 			continue
-		case err != nil: // it broke off, or nothing came for too long
+		case err != nil: // it is over, broke off, or nothing came for too long
 			return nil
 		case strings.TrimSpace(text) == "":
 			continue
 		}
 		user := p.seat.user()
-		if user == nil || p.door.stopping.Err() != nil {
-			out.failure(number, denied("the user is gone, or the daemon stops"))
+		if user == nil {
+			out.failure(number, denied("the user is gone"))
 			return nil
 		}
 		select {
@@ -170,7 +183,12 @@ func (p *poster) many() error {
 		case <-ctx.Done():
 			return nil
 		}
+		giveBack, ok := p.door.held.take(ctx, user.Name(), len(text), p.door.limits.held)
+		if !ok {
+			return nil
+		}
 		flying.Go(func() {
+			defer giveBack()
 			reply, origin, f := p.do(ctx, user, text, number)
 			if f != nil {
 				out.failure(number, f)
@@ -180,7 +198,6 @@ func (p *poster) many() error {
 			<-slots
 		})
 	}
-	return nil
 }
 
 // outcomes are the answers of many actions.
@@ -213,15 +230,50 @@ type patient struct {
 	r     io.Reader
 	conn  *http.ResponseController
 	limit time.Duration
+	ctx   context.Context
 }
 
 func (p *patient) Read(b []byte) (int, error) {
 	_ = p.conn.SetReadDeadline(time.Now().Add(p.limit))
+	if p.ctx.Err() != nil { // stop may have come before the deadline was set
+		return 0, p.ctx.Err()
+	}
 	return p.r.Read(b)
 }
 
 // done takes the deadline away: the server goes on reading, to learn whether the client is still there.
 func (p *patient) done() { _ = p.conn.SetReadDeadline(time.Time{}) }
+
+// stop ends a read that waits, and lets none begin. cancel is of its ctx.
+func (p *patient) stop(cancel context.CancelFunc) {
+	cancel()
+	_ = p.conn.SetReadDeadline(time.Now())
+}
+
+// A line is one of a body, or why there is none.
+type line struct {
+	text string
+	err  error
+}
+
+// readLines hands out a body's lines until one is none, or ctx is done.
+func readLines(ctx context.Context, body *patient, most int, lines chan<- line) {
+	r := bufio.NewReaderSize(body, 16<<10)
+	for {
+		text, err := readLine(r, most)
+		if errors.Is(err, io.EOF) {
+			body.done()
+		}
+		select {
+		case lines <- line{text, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil && !errors.Is(err, errLongLine) {
+			return
+		}
+	}
+}
 
 var errLongLine = errors.New("the line is too long")
 

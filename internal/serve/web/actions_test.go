@@ -48,6 +48,7 @@ func TestActionStatuses(t *testing.T) {
 		{`{"action":"Ping","feilds":{}}`, 400, `unknown key`, "input", "no"},
 		{`{"action":"Ping","fields":{"A":"x\r\nAction: Hangup"}}`, 400, "A", "input", "no"},
 		{`{"action":"Login","fields":{"Username":"x"}}`, 400, "reserved", "input", "no"},
+		{`{"action":"Events","fields":{"EventMask":"on"}}`, 400, "share", "input", "no"},
 		{`{"action":"Originate","wait":"hangup"}`, 400, "not waited for", "input", "no"},
 		{`{"action":"Ping","timeout":"24h"}`, 400, "over 10m", "input", "no"},
 		{`{"action":"Ping","id":"` + strings.Repeat("x", 5000) + `"}`, 413, "over the limit", "input", "no"},
@@ -201,4 +202,26 @@ func TestActionFollowsRights(t *testing.T) {
 	if answer.StatusCode != http.StatusForbidden {
 		t.Errorf("who has gone since did an action: %d", answer.StatusCode)
 	}
+}
+
+// Whoever sends no more lines does not keep the daemon from ending; what is under way is answered.
+func TestActionLinesEnd(t *testing.T) {
+	t.Parallel()
+	stopping := make(chan struct{})
+	f := open(t, setup{users: doer(), options: Options{Stopping: stopping}, server: func(s *amitest.Server) {
+		s.Handle("Slow", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Sleep(time.Second); w.Ack("at last") })
+	}})
+	c := f.raw("POST /v1/actions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token("u") + "\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n{\"action\":\"Slow\"}\n")
+	f.eventually("the action is under way", func() bool { return f.up.ActionStats().Ledger.InFlight > 0 })
+	start := time.Now()
+	close(stopping)
+	f.eventually("nobody sends any more", func() bool { return f.door.posts.count() == 0 })
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if text, _ := io.ReadAll(c); !strings.Contains(string(text), "at last") {
+		t.Errorf("%s", text)
+	}
+	f.door.work.Wait()
 }

@@ -79,7 +79,7 @@ func (d *door) private(w http.ResponseWriter, r *http.Request, answer func(*requ
 func (q *request) query(names ...string) (url.Values, *failure) {
 	values, err := url.ParseQuery(q.URL.RawQuery)
 	if err != nil {
-		return nil, badRequest("values are percent-encoded; curl -G --data-urlencode does it", "the query is not one: %v", err)
+		return nil, badRequest("values are percent-encoded; curl -G --data-urlencode does it", "the query is not valid: %v", err)
 	}
 	for name := range values {
 		if !slices.Contains(names, name) {

@@ -206,7 +206,7 @@ func (d *door) watch(q *request) error {
 
 // makeBoard counts and lists what a user may see.
 func (d *door) makeBoard(user *users.User, now time.Time) *board {
-	held := d.figures.snapshot()
+	held := d.figures.snapshot(freshness)
 	b := &board{Rates: d.history.rates(user, now)}
 	calls := make(map[string]int)
 	if user.SeesKind(state.KindCall) {

@@ -60,7 +60,7 @@ func (c client) key() string {
 	if c.IsLoopback() {
 		return ""
 	}
-	return c.String()
+	return users.Network(c.Addr).String()
 }
 
 // checkHost refuses, where there are no users, a request that a browser sends to this host under a name of somebody else's: a
@@ -72,7 +72,7 @@ func (d *door) checkHost(r *http.Request) *failure {
 	case !loopback.Host(hostOf(r.Host)):
 		return denied("the Host %.100q is not this host's own, and there are no users", r.Host)
 	case passedOn(r) || !clientOf(r).IsLoopback():
-		return denied("there are no users, so that nobody from another host may ask")
+		return denied("there are no users, so nobody from another host may ask")
 	}
 	return nil
 }
@@ -130,12 +130,12 @@ func (d *door) identify(r *http.Request) (*users.User, *failure) {
 	}
 	user := d.up.Users.ByToken(token)
 	if user == nil {
-		d.up.Guard.Failed(from.Addr, "", now)
 		f := unknownUser("the token is nobody's")
-		d.refused(r, "", f)
+		if d.up.Guard.WrongToken(from.Addr, token, now) { // else it is in the log already
+			d.refused(r, "", f)
+		}
 		return nil, f
 	}
-	d.up.Guard.Succeeded(from.Addr, "")
 	return user, nil
 }
 
@@ -155,7 +155,7 @@ func (s *seat) user() *users.User {
 		case s.who == nil:
 		case s.who.Name() != "":
 			s.who = s.directory.Still(s.who)
-		case !s.directory.Empty(): // there are users now, and this is none
+		case !s.directory.Needless(): // there are users now, and this is none
 			s.who = nil
 		}
 	default:

@@ -55,7 +55,7 @@ func (d *door) cursor(last string) (*stream.Cursor, *failure) {
 	}
 	epoch, id, err := parseID(last)
 	if err != nil {
-		return nil, badRequest("leave it out, or give back the id of an event", "Last-Event-ID %.50q is no id of ours", last)
+		return nil, badRequest("leave it out, or give back the id of an event", "Last-Event-ID %.50q is not one of our ids", last)
 	}
 	return d.up.Window.Behind(epoch, id), nil
 }

@@ -50,7 +50,7 @@ func TestEvents(t *testing.T) {
 		f.ask(try{path: path, status: 400, want: want})
 	}
 	for _, id := range []string{"nonsense", "5", "-5", "abc-", "abc-x", "abc--1", "a b-5", "abc-99999999999999999999"} {
-		f.ask(try{path: "/v1/events", header: http.Header{"Last-Event-Id": {id}}, status: 400, want: "no id of ours"})
+		f.ask(try{path: "/v1/events", header: http.Header{"Last-Event-Id": {id}}, status: 400, want: "not one of our ids"})
 	}
 }
 

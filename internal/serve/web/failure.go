@@ -85,10 +85,10 @@ func crowded() *failure {
 func noRoute(handler http.Handler, w http.ResponseWriter, r *http.Request) {
 	found := &counting{ResponseWriter: nowhere{http.Header{}}}
 	handler.ServeHTTP(found, r)
-	f := notFound("docs/serve.md tells what there is", "there is nothing at %.200q", r.URL.Path)
+	f := notFound("docs/serve.md lists what there is", "there is nothing at %.200q", r.URL.Path)
 	if found.status == http.StatusMethodNotAllowed {
 		w.Header()["Allow"] = found.Header()["Allow"]
-		f = newFailure(http.StatusMethodNotAllowed, codeUsage, "use "+strings.Join(found.Header()["Allow"], ", "), fmt.Sprintf("%.20q is no method of %s", r.Method, r.URL.Path))
+		f = newFailure(http.StatusMethodNotAllowed, codeUsage, "use "+strings.Join(found.Header()["Allow"], ", "), fmt.Sprintf("%.20q is not a method of %s", r.Method, r.URL.Path))
 	}
 	f.write(w, r)
 }

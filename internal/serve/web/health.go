@@ -22,5 +22,5 @@ func (d *door) readyz(w http.ResponseWriter, _ *http.Request) {
 	if r.Ready < require || d.stopping.Err() != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_, _ = w.Write([]byte(strconv.Itoa(r.Ready) + " of " + strconv.Itoa(r.Nodes) + " nodes are ready, " + strconv.Itoa(require) + " have to be\n"))
+	_, _ = w.Write([]byte(strconv.Itoa(r.Ready) + " of " + strconv.Itoa(r.Nodes) + " nodes ready, " + strconv.Itoa(require) + " required\n"))
 }

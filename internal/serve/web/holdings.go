@@ -12,7 +12,7 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/state"
 )
 
-// figures is a snapshot of the state that all who only count share, so that they cost no more the more of them there are.
+// figures is a snapshot of the state that all who ask share, so that they cost no more the more of them there are.
 type figures struct {
 	up *upstream.Upstream
 
@@ -21,13 +21,16 @@ type figures struct {
 	held *state.Snapshot
 }
 
-// freshness is how old the shared snapshot may be.
-const freshness = time.Second
+// How old the shared snapshot may be.
+const (
+	freshness = time.Second            // for who counts
+	recent    = 100 * time.Millisecond // for who asks for objects, maybe behind an action of his
+)
 
-func (f *figures) snapshot() *state.Snapshot {
+func (f *figures) snapshot(age time.Duration) *state.Snapshot {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now := time.Now(); f.held == nil || now.Sub(f.at) >= freshness {
+	if now := time.Now(); f.held == nil || now.Sub(f.at) >= age {
 		f.at, f.held = now, f.up.State.Snapshot()
 	}
 	return f.held
@@ -85,18 +88,18 @@ func newTallies(endpoints bool) *tallies {
 	const counter, gauge = metrics.Counter, metrics.Gauge
 	t := &tallies{}
 	t.stale = t.family("state_stale", gauge, "Whether what is held of the node may be out of date.", "node")
-	t.drift = t.family("state_drift_total", counter, "Changes that an audit found and no event had told.", "node")
+	t.drift = t.family("state_drift_total", counter, "Changes that an audit found and no event had reported.", "node")
 	t.gaps = t.family("state_gaps_total", counter, "Times that events were missing.", "node")
 	t.refused = t.family("state_refused_total", counter, "Objects that were not kept because there are too many.", "node")
-	t.short = t.family("state_short_total", counter, "Lists that ended before all that they announced.", "node")
+	t.short = t.family("state_short_total", counter, "Lists that ended before everything that they announced had come.", "node")
 	t.channels = t.family("channels", gauge, "Channels.", "node")
 	t.bridges = t.family("bridges", gauge, "Bridges.", "node")
 	t.calls = t.family("calls", gauge, "Calls by their state.", "node", "state")
-	t.oldest = t.family("call_oldest_seconds", gauge, "Age of the call that goes on longest.", "node")
+	t.oldest = t.family("call_oldest_seconds", gauge, "Age of the oldest call.", "node")
 	t.conferences = t.family("conferences", gauge, "Conferences.", "node")
 	t.parked = t.family("parked_calls", gauge, "Parked calls.", "node")
 	t.callers = t.family("queue_callers", gauge, "Callers that wait.", "node", "queue")
-	t.wait = t.family("queue_longest_wait_seconds", gauge, "How long the caller has waited who has waited longest.", "node", "queue")
+	t.wait = t.family("queue_longest_wait_seconds", gauge, "How long the longest wait of a caller has lasted.", "node", "queue")
 	t.members = t.family("queue_members", gauge, "Members.", "node", "queue")
 	t.free = t.family("queue_members_free", gauge, "Members that could take a call now: not paused, and their device is not in use.", "node", "queue")
 	t.completed = t.family("queue_completed_total", counter, "Calls that were taken, as Asterisk counts them; known at each audit.", "node", "queue")
@@ -118,7 +121,7 @@ func newTallies(endpoints bool) *tallies {
 func (d *door) holdings(samples bool) (all []metrics.Family) {
 	t := newTallies(d.options.EndpointMetrics)
 	if samples {
-		t.count(d.figures.snapshot(), time.Now())
+		t.count(d.figures.snapshot(freshness), time.Now())
 	}
 	for _, f := range t.all {
 		all = append(all, f.Family)

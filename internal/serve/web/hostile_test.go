@@ -2,14 +2,19 @@ package web
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -174,6 +179,85 @@ func TestManyIdleStreams(t *testing.T) {
 		c.Close()
 	}
 	f.eventually("they are gone", func() bool { return f.door.streams.count() == 0 && f.up.Window.Stats().Readers == 0 })
+}
+
+// What is to be carried out of one user is bounded in bytes over all his requests: lines wait.
+func TestAllowance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a allowance
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		first, ok := a.take(ctx, "u", 50, 10) // one alone may be larger
+		if !ok {
+			t.Fatal("the first waits")
+		}
+		var in atomic.Int32
+		for range 3 {
+			go func() {
+				if giveBack, ok := a.take(ctx, "u", 5, 10); ok {
+					in.Add(1)
+					time.Sleep(time.Minute)
+					giveBack()
+				}
+			}()
+		}
+		other, _ := a.take(ctx, "v", 10, 10)
+		synctest.Wait()
+		if n := in.Load(); n != 0 {
+			t.Errorf("%d are in beside the first", n)
+		}
+		first()
+		synctest.Wait()
+		if n := in.Load(); n != 2 {
+			t.Errorf("%d of 5 bytes are in, of 10", n)
+		}
+		time.Sleep(time.Hour)
+		if n := in.Load(); n != 3 {
+			t.Errorf("%d came in at all", n)
+		}
+		blocked, _ := a.take(ctx, "u", 10, 10)
+		go func() { time.Sleep(time.Second); cancel() }()
+		if _, ok := a.take(ctx, "u", 1, 10); ok {
+			t.Error("who gave up got in")
+		}
+		blocked()
+		other()
+		if len(a.byUser) != 0 {
+			t.Errorf("%d users are remembered", len(a.byUser))
+		}
+	})
+}
+
+// Who reads figures slowly keeps nobody from reading them.
+func TestSlowScrapers(t *testing.T) {
+	t.Parallel()
+	f := open(t, setup{})
+	release := make(chan struct{})
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer close(release)
+	for range 2 * scrapes {
+		r := newRequest(t, "GET", "/metrics")
+		r.RemoteAddr = "127.0.0.1:1"
+		all.Go(func() { f.door.ServeHTTP(stuck{nowhere{http.Header{}}, release}, r) })
+	}
+	f.eventually("they are stuck", func() bool { return f.door.sends.count() == 2*scrapes })
+	f.ask(try{path: "/metrics", want: "amictl_nodes_ready 1"})
+}
+
+// A stuck writer takes nothing until it is released.
+type stuck struct {
+	nowhere
+	release chan struct{}
+}
+
+func (s stuck) Write(b []byte) (int, error) { <-s.release; return len(b), nil }
+
+// An expression that repeats too much is refused before it is compiled.
+func TestCostlyExpressions(t *testing.T) {
+	t.Parallel()
+	f := open(t, setup{})
+	f.ask(try{path: "/v1/events?where=" + url.QueryEscape(`channel~"`+strings.Repeat("[a-z]{1000}", 20)+`"`), status: 400, want: "repeats too much"})
 }
 
 // What is no HTTP harms nobody.

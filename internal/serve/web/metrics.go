@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,8 +28,31 @@ func (d *door) metrics() http.Handler {
 		prom.NewCollector(d.holdings(false), func() []metrics.Family { return d.holdings(true) }),
 		prom.NewCollector(d.doings(), d.doings),
 	)
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: scrapes, ErrorLog: scrapeLog{d}})
+	gather := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: scrapes, ErrorLog: scrapeLog{d}})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		leave, full := d.sends.enter(d.limits.sends, clientOf(r).key(), d.limits.perSender)
+		if full != nil {
+			full.write(w, r)
+			return
+		}
+		defer leave()
+		whole := &gathered{header: w.Header(), status: http.StatusOK}
+		gather.ServeHTTP(whole, r)
+		w.WriteHeader(whole.status)
+		_, _ = w.Write(whole.body.Bytes())
+	})
 }
+
+// gathered is an answer that is written once it is whole: who reads slowly does not keep others from being gathered for.
+type gathered struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (g *gathered) Header() http.Header         { return g.header }
+func (g *gathered) WriteHeader(status int)      { g.status = status }
+func (g *gathered) Write(b []byte) (int, error) { return g.body.Write(b) }
 
 // scrapeLog is where a scrape tells of what it could not gather.
 type scrapeLog struct{ d *door }
@@ -37,7 +61,7 @@ func (l scrapeLog) Println(v ...any) { l.d.up.Log.Error("metrics", "error", v) }
 
 // doings are the daemon's own figures.
 func (d *door) doings() []metrics.Family {
-	actions := metrics.Family{Name: "amictl_actions_total", Kind: metrics.Counter, Help: "Clients' actions by door and what they came to; logins and requests that were refused are denied.", Labels: []string{"door", "result"}}
+	actions := metrics.Family{Name: "amictl_actions_total", Kind: metrics.Counter, Help: "Clients' actions by door and result; logins and requests that were refused are denied.", Labels: []string{"door", "result"}}
 	for of, n := range d.up.Counts() {
 		actions.Add(float64(n), of.Door, of.Result)
 	}

@@ -27,7 +27,7 @@ func (d *door) page(w http.ResponseWriter, r *http.Request) {
 	}
 	text, err := pageFiles.ReadFile("page/" + name)
 	if err != nil {
-		notFound("docs/serve.md tells what there is", "there is nothing at %.200q", r.URL.Path).write(w, r)
+		notFound("docs/serve.md lists what there is", "there is nothing at %.200q", r.URL.Path).write(w, r)
 		return
 	}
 	w.Header().Set("Content-Security-Policy", pagePolicy)

@@ -36,7 +36,7 @@ const mostLevels = 16
 func newQueueFigures() *queueFigures {
 	return &queueFigures{
 		waits: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "amictl_queue_wait_seconds", Help: "How long callers waited whose wait is over, by how it ended.",
+			Name: "amictl_queue_wait_seconds", Help: "How long callers waited, by how their wait ended.",
 			Buckets: []float64{5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600},
 		}, []string{"node", "queue", "end"}),
 		levels: make(map[queueName]time.Duration), by: make(map[time.Duration]*state.Figures),

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -14,6 +15,9 @@ type limits struct {
 	posts      int           // requests of one user that send actions
 	body       int           // bytes of an action
 	flight     int           // actions of one request at once
+	held       int           // bytes of the actions of one user that are being carried out
+	sends      int           // answers of /metrics that are on their way
+	perSender  int           // of these, to one address that is not this host's own
 	write      time.Duration // for a piece of an answer to leave
 	read       time.Duration // for a piece of a body to come
 	heartbeat  time.Duration // of a stream
@@ -21,6 +25,7 @@ type limits struct {
 
 var defaultLimits = limits{
 	requests: 8192, perAddress: 1024, streams: 4096, perUser: 2048, posts: 256, body: 256 << 10, flight: 64,
+	held: 16 << 20, sends: 64, perSender: 8,
 	write: 30 * time.Second, read: time.Minute, heartbeat: 15 * time.Second,
 }
 
@@ -61,4 +66,62 @@ func (r *room) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.all
+}
+
+// An allowance bounds how much each user holds. The zero allowance is all free.
+type allowance struct {
+	mu     sync.Mutex // guards what follows
+	byUser map[string]*holding
+}
+
+type holding struct {
+	bytes, waiting int
+	less           chan struct{} // closed when something is given back
+}
+
+// take waits until a user may hold so many bytes more, or ctx is done. Whoever holds nothing may hold any number.
+func (a *allowance) take(ctx context.Context, user string, bytes, most int) (giveBack func(), ok bool) {
+	a.mu.Lock()
+	if a.byUser == nil {
+		a.byUser = make(map[string]*holding)
+	}
+	h := a.byUser[user]
+	if h == nil {
+		h = &holding{less: make(chan struct{})}
+		a.byUser[user] = h
+	}
+	h.waiting++ // so that it is not forgotten meanwhile
+	for h.bytes > 0 && h.bytes+bytes > most {
+		less := h.less
+		a.mu.Unlock()
+		select {
+		case <-less:
+			a.mu.Lock()
+			continue
+		case <-ctx.Done():
+		}
+		a.mu.Lock()
+		h.waiting--
+		a.forget(user, h)
+		a.mu.Unlock()
+		return nil, false
+	}
+	h.waiting--
+	h.bytes += bytes
+	a.mu.Unlock()
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		h.bytes -= bytes
+		close(h.less)
+		h.less = make(chan struct{})
+		a.forget(user, h)
+	}, true
+}
+
+// forget lets go of who holds nothing. Called under mu.
+func (a *allowance) forget(user string, h *holding) {
+	if h.bytes == 0 && h.waiting == 0 {
+		delete(a.byUser, user)
+	}
 }

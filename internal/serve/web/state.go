@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/internal/serve/users"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/state"
@@ -17,7 +18,7 @@ func (d *door) state(q *request) error {
 	name := q.PathValue("part")
 	asked := partsNamed(name)
 	if asked == nil {
-		return notFound("the parts are "+strings.Join(partNames(), ", "), "there is no part %.50q", name)
+		return notFound("the parts are "+strings.Join(objects.PartNames(), ", "), "there is no part %.50q", name)
 	}
 	return d.objects(q, asked)
 }
@@ -26,10 +27,10 @@ func (d *door) state(q *request) error {
 func (d *door) calls(q *request) error { return d.objects(q, partsNamed("calls")) }
 
 // objects answers with the objects of some parts that the user may see. One part that he may not see is refused.
-func (d *door) objects(q *request, asked []part) error {
+func (d *door) objects(q *request, asked []*objects.Part) error {
 	user := q.seat.who
-	if len(asked) == 1 && !user.SeesKind(asked[0].kind) {
-		return denied("%s", asked[0].name)
+	if len(asked) == 1 && !user.SeesKind(asked[0].Kind) {
+		return denied("%s", asked[0].Name)
 	}
 	values, refused := q.query("node", "where")
 	if refused != nil {
@@ -43,16 +44,17 @@ func (d *door) objects(q *request, asked []part) error {
 		return refused
 	}
 	encoder, answer := newEncoder(), q.list()
-	for o := range d.up.State.Snapshot().Objects() {
+	for o := range d.figures.snapshot(recent).Objects() {
 		node := nodeOf(o)
-		if !slices.ContainsFunc(asked, func(p part) bool { return p.kind == o.Kind() }) || !sees(user, o) || !named(values["node"], node) {
+		at := slices.IndexFunc(asked, func(p *objects.Part) bool { return p.Kind == o.Kind() })
+		if at < 0 || !sees(user, o) || !named(values["node"], node) {
 			continue
 		}
-		object := encoder.encode(o)
-		if !matches(where, node, object) {
+		record := asked[at].Record(o)
+		if where != nil && !where.MatchFields(node, objects.Fields(record)) {
 			continue
 		}
-		if err := answer.add(object); err != nil {
+		if err := answer.add(encoder.record(record)); err != nil {
 			return err
 		}
 	}
@@ -95,7 +97,7 @@ func (d *door) nodes(q *request) error {
 	}
 	events, actions := byName(d.up.EventStats()), byName(d.up.ActionStats())
 	held := make(map[string]*state.Node)
-	for _, n := range d.up.State.Snapshot().Nodes {
+	for _, n := range d.figures.snapshot(recent).Nodes {
 		held[n.Node] = n
 	}
 	encoder, answer := newEncoder(), q.list()

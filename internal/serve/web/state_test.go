@@ -1,19 +1,16 @@
 package web
 
 import (
-	"bytes"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/tidwall/gjson"
 
-	cliheld "github.com/apntalk/amictl/internal/cli/held"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
-	"github.com/apntalk/amictl/pkg/output"
 )
 
 // busy puts something of each kind on a server.
@@ -39,18 +36,18 @@ func TestState(t *testing.T) {
 	t.Parallel()
 	f := open(t, setup{nodes: 2, server: busy})
 	everything := f.ask(try{path: "/v1/state"})
-	for _, p := range parts {
-		body := f.ask(try{path: "/v1/state/" + p.name + "?node=pbx1"})
+	for _, p := range objects.Parts {
+		body := f.ask(try{path: "/v1/state/" + p.Name + "?node=pbx1"})
 		for _, o := range gjson.Parse(body).Array() {
-			if o.Get("type").String() != string(p.kind) || o.Get("node").String() != "pbx1" {
-				t.Errorf("%s of pbx1 holds %s", p.name, o)
+			if o.Get("type").String() != string(p.Kind) || o.Get("node").String() != "pbx1" {
+				t.Errorf("%s of pbx1 holds %s", p.Name, o)
 			}
-			if !strings.Contains(everything, o.Raw) && p.name != "nodes" {
+			if !strings.Contains(everything, o.Raw) && p.Name != "nodes" {
 				t.Errorf("%s is not in all of it", o)
 			}
 		}
 		if body == "[]\n" {
-			t.Errorf("there is nothing of %s", p.name)
+			t.Errorf("there is nothing of %s", p.Name)
 		}
 	}
 	for where, want := range map[string]int{ // of both servers
@@ -152,41 +149,11 @@ func TestReadiness(t *testing.T) {
 	t.Parallel()
 	for require, status := range map[int]int{1: 200, 2: 503, RequireAll: 503} {
 		f := open(t, setup{nodes: 2, options: Options{Require: require}})
-		f.ask(try{path: "/readyz", want: "2 of 2 nodes are ready"})
+		f.ask(try{path: "/readyz", want: "2 of 2 nodes ready"})
 		f.servers[0].SetDown(true)
 		f.eventually("one is away", func() bool { return f.up.Readiness().Ready == 1 })
-		f.ask(try{path: "/readyz", status: status, want: "1 of 2 nodes are ready"})
+		f.ask(try{path: "/readyz", status: status, want: "1 of 2 nodes ready"})
 		f.ask(try{path: "/healthz"})
 		f.servers[0].SetDown(false)
-	}
-}
-
-// The objects are those that the command line prints, byte for byte, and its parts have their names.
-func TestObjectsAreThoseOfTheCommandLine(t *testing.T) {
-	t.Parallel()
-	if diff := cmp.Diff(cliheld.PartNames(), partNames()); diff != "" {
-		t.Errorf("the parts differ (-command line +door):\n%s", diff)
-	}
-	for i, p := range cliheld.Parts {
-		for _, key := range p.Keys() {
-			if !parts[i].has(key) {
-				t.Errorf("a condition may ask %s for %s on the command line only", p.Name, key)
-			}
-		}
-	}
-	f := open(t, setup{server: busy})
-	encoder := newEncoder()
-	for o := range f.up.State.Snapshot().Objects() {
-		var want bytes.Buffer
-		p := output.NewPrinter(&want, output.Options{})
-		if err := p.Record(cliheld.PartOf(o.Kind()).Record(o)); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(strings.TrimSpace(want.String()), string(encoder.encode(o))); diff != "" {
-			t.Errorf("an object differs (-command line +door):\n%s", diff)
-		}
 	}
 }

@@ -3,7 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,12 +29,14 @@ type door struct {
 	limits   limits
 	mux      *http.ServeMux
 	stopping context.Context
-	closed   atomic.Bool // there have been users: without one there is no way in any more
+	work     sync.WaitGroup // what goes on until then, whoever asks
 
 	requests *prometheus.CounterVec // by route and status
 	room     room                   // requests in flight
 	streams  room                   // those of them that have no end
 	posts    room                   // those of them that send actions
+	sends    room                   // answers of /metrics that are on their way
+	held     allowance              // bytes of actions, by user
 	figures  figures
 	history  history
 	boards   boards
@@ -42,8 +44,12 @@ type door struct {
 }
 
 // New returns the handler of the door. Without users, now and at every later load, what only reads is open to this host. The
-// server around it bounds how long headers may take and how long a connection may idle; the rest is bounded here.
-func New(up *upstream.Upstream, o Options) http.Handler { return newDoor(up, o, defaultLimits) }
+// server around it bounds how long headers may take and how long a connection may idle; the rest is bounded here. wait waits for
+// what the door does by itself, which ends when Stopping is closed.
+func New(up *upstream.Upstream, o Options) (h http.Handler, wait func()) {
+	d := newDoor(up, o, defaultLimits)
+	return d, d.work.Wait
+}
 
 func newDoor(up *upstream.Upstream, o Options, l limits) *door {
 	d := &door{up: up, options: o, limits: l, mux: http.NewServeMux(), stopping: context.Background(), queues: newQueueFigures()}
@@ -54,9 +60,9 @@ func newDoor(up *upstream.Upstream, o Options, l limits) *door {
 	if o.Stopping != nil {
 		var stop context.CancelFunc
 		d.stopping, stop = context.WithCancel(d.stopping)
-		go func() { <-o.Stopping; stop() }()
+		d.work.Go(func() { <-o.Stopping; stop() })
 	}
-	go d.remember()
+	d.work.Go(d.remember)
 	for pattern, handler := range d.patterns() {
 		d.mux.Handle(pattern, handler)
 	}
@@ -67,7 +73,7 @@ func newDoor(up *upstream.Upstream, o Options, l limits) *door {
 func (d *door) remember() {
 	ctx, cancel := context.WithCancel(d.stopping)
 	defer cancel()
-	go d.history.sample(ctx, func() map[string]uint64 { return received(d.up.EventStats()) })
+	d.work.Go(func() { d.history.sample(ctx, func() map[string]uint64 { return received(d.up.EventStats()) }) })
 	d.history.follow(ctx, d.up.State, d.queues.add)
 }
 
@@ -122,12 +128,7 @@ func (d *door) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 }
 
 // open reports whether nobody needs to say who he is.
-func (d *door) open() bool {
-	if !d.up.Users.Empty() {
-		d.closed.Store(true)
-	}
-	return !d.closed.Load()
-}
+func (d *door) open() bool { return d.up.Users.Needless() }
 
 // refused writes into the log that somebody was turned away.
 func (d *door) refused(r *http.Request, user string, f *failure) {

@@ -3,6 +3,7 @@ package amitest
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/apntalk/amictl/internal/manager"
 )
@@ -93,6 +94,9 @@ func getvar(r *Request, w *ResponseWriter) {
 	st := &w.sess.srv.state
 	st.mu.Lock()
 	value := st.globals[name]
+	if args, ok := strings.CutPrefix(name, "STRFTIME(,,"); ok {
+		value = strftime(time.Now(), strings.TrimSuffix(args, ")"))
+	}
 	if ch := r.Get("Channel"); ch != "" {
 		c := st.channel(ch)
 		if c == nil {
@@ -104,6 +108,11 @@ func getvar(r *Request, w *ResponseWriter) {
 	}
 	st.mu.Unlock()
 	w.Reply("Success", Header{"Variable", name}, Header{"Value", value})
+}
+
+// strftime writes a time as C does, by the conversions for a date and a time of day.
+func strftime(t time.Time, format string) string {
+	return strings.NewReplacer("%Y", t.Format("2006"), "%m", t.Format("01"), "%d", t.Format("02"), "%H", t.Format("15"), "%M", t.Format("04"), "%S", t.Format("05"), "%%", "%").Replace(format)
 }
 
 // expand returns a variable or one of the few functions that the simulator knows.

@@ -10,23 +10,17 @@ type Class uint32
 const (
 	classSystem    = Class(manager.System)
 	classCall      = Class(manager.Call)
-	classLog       = Class(manager.Log)
-	classVerbose   = Class(manager.Verbose)
 	classCommand   = Class(manager.Command)
 	classAgent     = Class(manager.Agent)
 	classUser      = Class(manager.User)
-	classConfig    = Class(manager.Config)
 	classDTMF      = Class(manager.DTMF)
 	classReporting = Class(manager.Reporting)
 	classCDR       = Class(manager.CDR)
 	classDialplan  = Class(manager.Dialplan)
-	classOriginate = Class(manager.Originate)
 	classAGI       = Class(manager.AGI)
-	classCC        = Class(manager.CC)
 	classAOC       = Class(manager.AOC)
 	classTest      = Class(manager.Test)
 	classSecurity  = Class(manager.Security)
-	classMessage   = Class(manager.Message)
 
 	// ClassNone is the authority of an action that everyone may run.
 	ClassNone = Class(manager.None)

@@ -158,8 +158,7 @@ func (s *Server) showQueues(name string) string {
 }
 
 func (q *Queue) show(b *strings.Builder) {
-	fmt.Fprintf(b, "%s has 0 calls (max unlimited) in '%s' strategy (0s holdtime, 0s talktime), W:0, C:0, A:0, SL:0.0%%, SL2:0.0%% within %ds\n",
-		q.Name, q.Strategy, q.ServiceLevel)
+	fmt.Fprintf(b, "%s, SL2:%s%% within %ds\n", q.figures(), q.serviceLevel2(), q.ServiceLevel)
 	if len(q.Members) == 0 {
 		b.WriteString("   No Members\n")
 	} else {
@@ -168,7 +167,26 @@ func (q *Queue) show(b *strings.Builder) {
 	for i := range q.Members {
 		q.Members[i].show(b)
 	}
-	b.WriteString("   No Callers\n\n")
+	q.showCallers(b, "\n")
+}
+
+// figures is how the first line about a queue begins, for a person.
+func (q *Queue) figures() string {
+	return fmt.Sprintf("%s has %d calls (max unlimited) in '%s' strategy (0s holdtime, 0s talktime), W:0, C:%d, A:%d, SL:%s%%",
+		q.Name, len(q.callers), q.Strategy, q.completed, q.abandoned, q.serviceLevel())
+}
+
+func (q *Queue) showCallers(b *strings.Builder, lineEnd string) {
+	if len(q.callers) == 0 {
+		b.WriteString("   No Callers" + lineEnd + lineEnd)
+		return
+	}
+	b.WriteString("   Callers: " + lineEnd)
+	for i, c := range q.callers {
+		wait := seconds(c.joined)
+		fmt.Fprintf(b, "      %d. %s (wait: %d:%02d, prio: 0)%s", i+1, c.channel.Name, wait/60, wait%60, lineEnd)
+	}
+	b.WriteString(lineEnd)
 }
 
 func (m *QueueMember) show(b *strings.Builder) {
@@ -191,7 +209,15 @@ func (m *QueueMember) show(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, " (paused%s was %d secs ago)", reason, now-m.paused)
 	}
-	fmt.Fprintf(b, " (%s) has taken no calls yet (login was %d secs ago)\n", deviceStateText(m.Status), now-m.login)
+	fmt.Fprintf(b, " (%s) has taken %s (login was %d secs ago)\n", deviceStateText(m.Status), m.work(), now-m.login)
+}
+
+// work is what a member has done, for a person.
+func (m *QueueMember) work() string {
+	if m.taken == 0 {
+		return "no calls yet"
+	}
+	return fmt.Sprintf("%d calls (last was %d secs ago)", m.taken, time.Now().Unix()-m.last)
 }
 
 // deviceStateText is ast_devstate2str.

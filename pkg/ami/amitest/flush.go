@@ -159,7 +159,7 @@ func (s *session) pushSome(to, run *outbuf, allowed Class) {
 	for _, m := range run.marks {
 		ev := run.b[start:m.end]
 		start = m.end
-		if m.class&^allowed != 0 || !manager.Passes(s.filters, string(ev)) {
+		if m.class&^allowed != 0 || len(s.filters) > 0 && !manager.Passes(s.filters, string(ev)) {
 			continue
 		}
 		to.b = append(to.b, ev...)

@@ -2,7 +2,6 @@ package amitest
 
 import (
 	"container/heap"
-	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -12,8 +11,8 @@ import (
 type play struct {
 	srv     *Server
 	cfg     TrafficConfig
-	rng     *rand.Rand
-	started int // calls
+	rng     *rand.Rand // drawn from while calls are planned, and never while they are played: that depends on the clock
+	started int        // calls
 	steps   steps
 	seq     int
 }
@@ -80,10 +79,11 @@ type playedCall struct {
 	number        string // of the agent
 }
 
-// call plans a call; the rest of it is planned as it goes on.
+// call plans a call. All its chances are drawn here, so that the same seed makes the same calls.
 func (p *play) call(at time.Duration) {
 	n := p.started
 	c := &playedCall{play: p, number: strconv.Itoa(100 + p.rng.IntN(50))}
+	pick := p.rng.Float64() // which of the queue's members, whoever is one when the call comes
 	p.plan(at, func(st *State, evs *[]Event) {
 		a := st.dial("", Channel{
 			Name: "PJSIP/trunk-provider", CallerIDNum: "49301234" + strconv.Itoa(100+n%900), CallerIDName: "Caller " + strconv.Itoa(n),
@@ -98,7 +98,7 @@ func (p *play) call(at time.Duration) {
 			q := st.queues[n%len(st.queues)]
 			c.queue, c.member = q.Name, "PJSIP/"+c.number
 			if len(q.Members) > 0 {
-				c.member = q.Members[p.rng.IntN(len(q.Members))].Interface
+				c.member = q.Members[int(pick*float64(len(q.Members)))].Interface
 			}
 			st.execute(a.Uniqueid, "200", "Queue", q.Name+",tThHc,,,120", evs)
 			st.joinQueue(q.Name, a.Uniqueid, evs)
@@ -172,7 +172,8 @@ func (c *playedCall) talk(at, length time.Duration) {
 		c.plan(at+length/2, func(st *State, evs *[]Event) { st.hold(c.agent, true, evs) })
 		c.plan(at+3*length/4, func(st *State, evs *[]Event) { st.hold(c.agent, false, evs) })
 	case 3:
-		c.plan(at+length/2, func(st *State, evs *[]Event) { st.blindTransfer(c.agent, fmt.Sprint(300+c.rng.IntN(10)), evs) })
+		to := strconv.Itoa(300 + c.rng.IntN(10))
+		c.plan(at+length/2, func(st *State, evs *[]Event) { st.blindTransfer(c.agent, to, evs) })
 	}
 	caller := c.rng.IntN(2) == 0
 	c.plan(at+length, func(st *State, evs *[]Event) {

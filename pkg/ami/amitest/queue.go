@@ -17,7 +17,7 @@ var queueActions = []action{
 	{name: "QueueRemove", run: queueRemove},
 	{name: "QueuePause", run: queuePause},
 	{name: "QueuePenalty", run: queuePenalty},
-	{name: "QueueReset", run: func(_ *Request, w *ResponseWriter) { w.Ack("Queue stats reset successfully") }},
+	{name: "QueueReset", run: queueReset},
 	{name: "QueueReload", run: func(_ *Request, w *ResponseWriter) { w.Ack("Queue reloaded successfully") }},
 	{name: "QueueRule", run: queueRule},
 	{name: "QueueLog", run: queueLog},
@@ -50,8 +50,7 @@ func queueStatus(r *Request, w *ResponseWriter) {
 		w.itemTail("QueueParams", pairs([]string{
 			"Queue", q.Name, "Max", "0", "Strategy", q.Strategy, "Calls", strconv.Itoa(len(q.callers)), "Holdtime", "0", "TalkTime", "0",
 			"Completed", strconv.Itoa(q.completed), "Abandoned", strconv.Itoa(q.abandoned), "ServiceLevel", strconv.Itoa(q.ServiceLevel),
-			"ServicelevelPerf", percent(q.completedInSL, q.completed),
-			"ServicelevelPerf2", percent(q.completedInSL+q.abandonedInSL, q.completed+q.abandoned), "Weight", "0",
+			"ServicelevelPerf", q.serviceLevel(), "ServicelevelPerf2", q.serviceLevel2(), "Weight", "0",
 		}))
 		for _, m := range q.Members {
 			if want := r.Get("Member"); want != "" && want != m.Interface {
@@ -64,6 +63,12 @@ func queueStatus(r *Request, w *ResponseWriter) {
 		}
 	}
 	w.ListEnd("QueueStatusComplete")
+}
+
+func (q *Queue) serviceLevel() string { return percent(q.completedInSL, q.completed) }
+
+func (q *Queue) serviceLevel2() string {
+	return percent(q.completedInSL+q.abandonedInSL, q.completed+q.abandoned)
 }
 
 // percent is how QueueStatus writes a service level.
@@ -87,7 +92,7 @@ func (m *QueueMember) fields(queue string, v Version) []Header {
 		{"Membership", membership},
 		{"Penalty", strconv.Itoa(m.Penalty)},
 		{"CallsTaken", strconv.Itoa(m.taken)},
-		{"LastCall", "0"},
+		{"LastCall", strconv.FormatInt(m.last, 10)},
 		{"LastPause", strconv.FormatInt(m.paused, 10)},
 	}
 	if v.Major >= 16 {
@@ -111,18 +116,37 @@ func bit(b bool) string {
 func queueSummary(r *Request, w *ResponseWriter) {
 	w.ListStart("Queue summary will follow")
 	for _, q := range w.sess.srv.state.selected(r.Get("Queue")) {
-		available := 0
+		available, longest := 0, 0
 		for _, m := range q.Members {
 			if !m.Paused && m.Status == 1 {
 				available++
 			}
 		}
+		for _, c := range q.callers {
+			longest = max(longest, seconds(c.joined))
+		}
 		w.itemTail("QueueSummary", pairs([]string{
 			"Queue", q.Name, "LoggedIn", strconv.Itoa(len(q.Members)), "Available", strconv.Itoa(available),
-			"Callers", "0", "HoldTime", "0", "TalkTime", "0", "LongestHoldTime", "0",
+			"Callers", strconv.Itoa(len(q.callers)), "HoldTime", "0", "TalkTime", "0", "LongestHoldTime", strconv.Itoa(longest),
 		}))
 	}
 	w.ListEnd("QueueSummaryComplete")
+}
+
+// queueReset starts the counters anew (app_queue.c, clear_queue), of a queue or of all.
+func queueReset(r *Request, w *ResponseWriter) {
+	w.sess.srv.act(func(st *State, _ *[]Event) {
+		for _, q := range st.queues {
+			if name := r.Get("Queue"); name != "" && !strings.EqualFold(name, q.Name) {
+				continue
+			}
+			q.completed, q.completedInSL, q.abandoned, q.abandonedInSL = 0, 0, 0, 0
+			for i := range q.Members {
+				q.Members[i].taken, q.Members[i].last = 0, 0
+			}
+		}
+	})
+	w.Ack("Queue stats reset successfully")
 }
 
 // member returns the member of q with that interface; mu is held.
@@ -301,17 +325,16 @@ func queuesText(r *Request, w *ResponseWriter) {
 		b.WriteString("No queues.\r\n")
 	}
 	for _, q := range qs {
-		b.WriteString(q.Name + " has 0 calls (max unlimited) in '" + q.Strategy +
-			"' strategy (0s holdtime, 0s talktime), W:0, C:0, A:0, SL:0.0% within " + strconv.Itoa(q.ServiceLevel) + "s\r\n")
+		b.WriteString(q.figures() + " within " + strconv.Itoa(q.ServiceLevel) + "s\r\n")
 		if len(q.Members) == 0 {
 			b.WriteString("   No Members\r\n")
 		} else {
 			b.WriteString("   Members: \r\n")
 		}
 		for _, m := range q.Members {
-			b.WriteString("      " + m.Name + " (" + m.Interface + ") (ringinuse enabled) (Not in use) has taken no calls yet\r\n")
+			b.WriteString("      " + m.Name + " (" + m.Interface + ") (ringinuse enabled) (Not in use) has taken " + m.work() + "\r\n")
 		}
-		b.WriteString("   No Callers\r\n\r\n")
+		q.showCallers(&b, "\r\n")
 	}
 	w.Raw(b.String() + "\r\n")
 }

@@ -124,6 +124,7 @@ func (st *State) complete(q *Queue, c *Channel, evs *[]Event) {
 		}))})
 		if i := q.member(t.member); i >= 0 {
 			q.Members[i].taken++
+			q.Members[i].last = time.Now().Unix()
 			*evs = append(*evs, memberEvent("QueueMemberStatus", q.Name, &q.Members[i], st.version))
 		}
 		return true

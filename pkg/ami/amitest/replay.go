@@ -45,7 +45,7 @@ func (s *Server) Replay(ctx context.Context, r io.Reader, speed float64) (int, e
 			return n, nil
 		}
 		if err != nil {
-			return n, fmt.Errorf("amitest: replay: behind event %d: %w", n, err)
+			return n, fmt.Errorf("amitest: replay: after event %d: %w", n, err)
 		}
 		if speed > 0 && !rec.at.IsZero() {
 			if first.IsZero() {

@@ -55,14 +55,10 @@ func (r *Request) Headers() []Header {
 	hs := make([]Header, 0, r.in.Len())
 	for i := range r.in.Len() {
 		name, value, _ := strings.Cut(string(r.in.Line(i)), ":")
-		hs = append(hs, Header{name, strings.TrimLeft(value, blanks)})
+		hs = append(hs, Header{name, strings.TrimLeft(value, manager.Blanks)})
 	}
 	return hs
 }
-
-// blanks are the bytes that ast_skip_blanks passes over.
-const blanks = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\t\n\v\f\r\x0e\x0f" +
-	"\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f "
 
 // User returns the name that the session logged in as.
 func (r *Request) User() string { return r.sess.user }

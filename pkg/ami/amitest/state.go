@@ -93,6 +93,7 @@ type QueueMember struct {
 	Status        int
 	login, paused int64
 	taken         int
+	last          int64 // when a call that it took has ended
 }
 
 // Agent is an agent of app_agent_pool.

@@ -3,6 +3,7 @@ package amitest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -61,6 +62,31 @@ func TestTrafficIsThere(t *testing.T) {
 		}
 		if n := <-done; n < 50_000 || n > 120_000 {
 			t.Errorf("%d events of 3,000 calls", n)
+		}
+	})
+}
+
+// The same seed makes the same calls, however often somebody looks what is due.
+func TestTrafficIsTheSeeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		played := func(every time.Duration) (is []string) {
+			s := NewServer(WithoutListener())
+			defer s.Close()
+			s.State().AddQueue(Queue{Name: "sales", Members: []QueueMember{{Interface: "PJSIP/alice"}, {Interface: "PJSIP/bob"}}})
+			p := newPlay(s, TrafficConfig{Seed: 7, CallsPerSecond: 10, Ring: time.Second, Talk: 10 * time.Second})
+			for now := every; now <= time.Minute; now += every {
+				p.due(now, 0)
+			}
+			for _, c := range s.State().Channels() {
+				is = append(is, c.Name+" "+c.Exten+" "+c.ConnectedLineNum)
+			}
+			for _, m := range s.State().selected("sales")[0].Members {
+				is = append(is, fmt.Sprintf("%s took %d", m.Interface, m.taken))
+			}
+			return is
+		}
+		if diff := cmp.Diff(played(time.Minute), played(10*time.Millisecond)); diff != "" {
+			t.Errorf("at once, and in small steps: %s", diff)
 		}
 	})
 }

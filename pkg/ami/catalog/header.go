@@ -53,11 +53,9 @@ const (
 
 var outcomes = map[string]Outcome{"good": Good, "doubtful": Doubtful, "bad": Bad}
 
-// Codings returns what the values of a kind mean: "cause" (causes.h and channel.c of Asterisk), "channel-state"
+// numbers is what the values of each kind mean: "cause" (causes.h and channel.c of Asterisk), "channel-state"
 // (channelstate.h), "device-state" (devicestate.h), "extension-state" (pbx.h), "originate-reason" (a control frame of
-// frame.h), and others that are words already. It is nil for a kind that there is not. The caller must not change it.
-func Codings(kind string) Coding { return numbers()[kind] }
-
+// frame.h), and others that are words already.
 var numbers = sync.OnceValue(func() map[string]Coding {
 	all := make(map[string]Coding)
 	for line := range strings.Lines(numberTable) {

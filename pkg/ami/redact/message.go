@@ -154,7 +154,7 @@ type judged struct {
 	next    atomic.Pointer[judged] // the name that followed it in a packet the last time
 }
 
-// judged returns what a name says that comes behind another one in a packet, and what is remembered of it for the next.
+// judged returns what a name says that comes after another one in a packet, and what is remembered of it for the next.
 func (r *Redactor) judged(before *judged, name string) (verdict, *judged) {
 	if j := before.next.Load(); j != nil && j.name == name {
 		return j.verdict, j

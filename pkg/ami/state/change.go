@@ -28,7 +28,7 @@ const (
 	KindParked       Kind = "parked-call"
 )
 
-// Kinds returns all kinds, in the order in which a snapshot has them.
+// Kinds returns all kinds that a Watcher has, in the order in which a snapshot has them.
 func Kinds() []Kind {
 	return []Kind{
 		KindNode, KindChannel, KindBridge, KindCall, KindQueue, KindMember, KindCaller, KindEndpoint, KindDevice, KindHint,
@@ -53,8 +53,8 @@ const (
 	OpReset Op = "reset"
 )
 
-// An Object is one of *Node, *Channel, *Bridge, *Call, *Record, *Queue, *QueueCall, *Member, *Caller, *Endpoint, *Device,
-// *Hint, *Registration, *Conference, *Parked. It encodes as JSON with its kind as "type". Objects are shared: nobody may
+// An Object is one of *Node, *Channel, *Bridge, *Call, *Record, *Queue, *QueueCall, *QueueFigures, *Member, *Caller, *Endpoint,
+// *Device, *Hint, *Registration, *Conference, *Parked. It encodes as JSON with its kind as "type". Objects are shared: nobody may
 // change one.
 type Object interface {
 	Kind() Kind

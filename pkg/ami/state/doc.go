@@ -28,9 +28,9 @@
 //
 // # What may be missing
 //
-// A part that a server lacks is absent, not an error: an unknown action, a permission denied, a module that is not loaded.
-// [Node].Parts says of each part how it is known. A part whose events are hidden by the session's mask is known by its lists
-// alone. To follow everything a session needs Events: "call,agent,system,dialplan" (or "on"), a user with those classes in
+// A part that a server lacks is absent, not an error: an unknown action, a module that is not loaded. [Node].Parts says of each
+// part how it is known. A part that the user may not list is known by its events alone, one whose events are hidden by the
+// session's mask by its lists alone. To follow everything a session needs Events: "call,agent,system,dialplan" (or "on"), a user with those classes in
 // read=, and "system,reporting,call" in write=. Without dialplan, a channel's application and extension are as old as the
 // last list.
 //

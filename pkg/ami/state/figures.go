@@ -79,24 +79,24 @@ func NewFigures(o FiguresOptions) *Figures {
 	return &Figures{o: o, queues: make(map[[2]string]*tally), nodes: make(map[string]*attendance)}
 }
 
-// Add counts what a change tells. It reports whether that changed a count.
-func (f *Figures) Add(ch *Change) bool {
+// Add counts what a change tells.
+func (f *Figures) Add(ch *Change) {
 	if ch.Op == OpReset {
 		for _, n := range f.nodes {
 			n.gap(ch.Time)
 		}
-		return true
+		return
 	}
 	switch o := ch.Object.(type) {
 	case *Node:
-		return f.node(ch, o)
+		f.node(ch, o)
 	case *Queue:
-		return ch.Op == OpAdd && f.tally(o.Node, o.Name) != nil
+		if ch.Op == OpAdd {
+			f.tally(o.Node, o.Name)
+		}
 	case *QueueCall:
 		f.call(o)
-		return true
 	}
-	return false
 }
 
 // tally finds or makes a queue's.
@@ -111,7 +111,7 @@ func (f *Figures) tally(node, queue string) *tally {
 }
 
 // node notes how well a node is seen.
-func (f *Figures) node(ch *Change, n *Node) bool {
+func (f *Figures) node(ch *Change, n *Node) {
 	if ch.Op == OpRemove {
 		delete(f.nodes, n.Node)
 		for key := range f.queues {
@@ -119,22 +119,17 @@ func (f *Figures) node(ch *Change, n *Node) bool {
 				delete(f.queues, key)
 			}
 		}
-		return true
+		return
 	}
 	a := f.nodes[n.Node]
 	if a == nil {
 		a = &attendance{since: ch.Time}
 		f.nodes[n.Node] = a
 	}
-	stale := n.Stale && n.Reason != ""
-	if changed := ch.Has("gaps"); changed || a.stale != stale {
-		if changed {
-			a.gap(ch.Time)
-		}
-		a.stale = stale
-		return true
+	if ch.Has("gaps") {
+		a.gap(ch.Time)
 	}
-	return false
+	a.stale = n.Stale && n.Reason != ""
 }
 
 func (a *attendance) gap(at time.Time) {

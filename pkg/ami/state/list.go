@@ -11,7 +11,7 @@ import (
 )
 
 // ErrShort is of a list that ended before all that it announced.
-var ErrShort = errors.New("state: a list ended before all that it announced")
+var ErrShort = errors.New("state: a list ended before everything that it announced had come")
 
 // List asks a server for its lists and returns what it holds, without following it: nothing is subscribed to, and the
 // session's event mask does not matter. kinds are those of interest; none means all. What only events tell, such as whether

@@ -9,8 +9,8 @@ import (
 const (
 	Followed = "followed" // by its list and every event since
 	Listed   = "listed"   // by its list alone: the session's event mask hides what happens to it
-	Events   = "events"   // by events alone: it was not listed yet, or no server can be asked
-	Absent   = "absent"   // the server lacks it, or the user may not see it
+	Events   = "events"   // by events alone: it was not listed yet, the user may not list it, or no server can be asked
+	Absent   = "absent"   // the server lacks it, or its list has failed again and again
 )
 
 // A Node is one server, and how well it is known.
@@ -36,10 +36,11 @@ func (*Node) Kind() Kind { return KindNode }
 // Key returns the node's name.
 func (n *Node) Key() string { return n.Node }
 
-// lists are the parts that tell of a kind's own objects, each of a channel driver of its own. Of a node itself there is none.
+// lists are the parts that tell of a kind's own objects, or of what they are about, each of a channel driver of its own. Of a
+// node itself there is none.
 var lists = map[Kind][]string{
 	KindChannel: {"channels"}, KindBridge: {"bridges"}, KindCall: {"channels"}, KindRecord: {"channels"},
-	KindQueue: {"queues"}, KindMember: {"queues"}, KindCaller: {"queues"}, KindEndpoint: {"pjsip", "sip", "iax"},
+	KindQueue: {"queues"}, KindMember: {"queues"}, KindCaller: {"queues"}, KindQueueCall: {"queues"}, KindQueueFigures: {"queues"}, KindEndpoint: {"pjsip", "sip", "iax"},
 	KindDevice: {"devices"}, KindHint: {"hints"}, KindConference: {"conferences"}, KindParked: {"parked"},
 	KindRegistration: {"pjsip-registrations", "sip-registrations", "iax-registrations"},
 }
@@ -49,7 +50,7 @@ var lists = map[Kind][]string{
 // list.
 func (n *Node) Knows(k Kind) string {
 	how := Absent
-	if len(lists[k]) == 0 {
+	if k == KindNode {
 		how = Followed
 	}
 	for _, part := range lists[k] {

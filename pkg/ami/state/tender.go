@@ -91,7 +91,7 @@ func (t *tender) firstAudit() time.Time {
 // an audit.
 func (t *tender) rest(ctx context.Context, pause time.Duration, next *time.Time) (audit, ok bool) {
 	var alarm <-chan time.Time
-	again := t.again
+	again, soon := t.again, t.soon
 	if pause > 0 {
 		timer := time.NewTimer(pause)
 		defer timer.Stop()
@@ -118,10 +118,10 @@ func (t *tender) rest(ctx context.Context, pause time.Duration, next *time.Time)
 			timer := time.NewTimer(wait)
 			defer timer.Stop()
 			alarm, audit, again = timer.C, false, nil
-		case <-t.soon:
+		case <-soon: // a further one waits for the next rest: one that comes all the time must not put this off
 			timer := time.NewTimer(settling)
 			defer timer.Stop()
-			alarm, audit = timer.C, false
+			alarm, audit, soon = timer.C, false, nil
 		}
 	}
 }

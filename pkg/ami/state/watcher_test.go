@@ -295,6 +295,14 @@ func TestListsAgainAfterBootAndReload(t *testing.T) {
 		if held := b.settle(5 * time.Second); len(held.Endpoints) != 1 {
 			t.Errorf("after a reload: %d endpoints", len(held.Endpoints))
 		}
+		builtin.AddEndpoint(amitest.Endpoint{Name: "newer"})
+		for range 6 { // and none puts it off by another
+			b.srv.EmitEvent("Reload", "Module", "res_pjsip.so", "Status", "0")
+			b.settle(500 * time.Millisecond)
+		}
+		if held := b.settle(0); len(held.Endpoints) != 2 {
+			t.Errorf("while it reloads all the time: %d endpoints", len(held.Endpoints))
+		}
 	}, amitest.WithoutBoot())
 }
 

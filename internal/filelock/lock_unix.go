@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package dial
+package filelock
 
 import (
 	"errors"
@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile keeps other processes from locking a file until it is closed, or this process ends. A file system without locks
+// Try keeps other processes from locking a file until it is closed, or this process ends. A file system without locks
 // is no reason not to write.
-func lockFile(f *os.File) error {
+func Try(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return errors.New("it is locked")
+		return ErrLocked
 	}
 	return nil
 }

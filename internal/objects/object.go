@@ -1,4 +1,4 @@
-package held
+package objects
 
 import (
 	"cmp"
@@ -257,8 +257,8 @@ func fieldsOf(key string, value any, yield func(string, string) bool) bool {
 	return yield(key, fmt.Sprint(value))
 }
 
-// textOf is the value of a key that is text, "" if there is none.
-func textOf(r output.Record, key string) string {
+// TextOf is the value of a key that is text, "" if there is none.
+func TextOf(r output.Record, key string) string {
 	for i := range r {
 		if s, ok := r[i].Value.(string); ok && r[i].Key == key {
 			return s

@@ -1,4 +1,4 @@
-package held
+package objects
 
 import (
 	"reflect"
@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/state"
 	"github.com/apntalk/amictl/pkg/output"
@@ -78,7 +77,7 @@ var Records = &Part{
 
 // Figures are what went through queues.
 var Figures = &Part{
-	Name: "figures", Kind: state.KindQueueFigures, of: reflect.TypeFor[state.QueueFigures](), ident: []string{"queue"},
+	Name: "queues", Kind: state.KindQueueFigures, of: reflect.TypeFor[state.QueueFigures](), ident: []string{"queue"},
 	minor: []string{"since", "until", "left", "unknown", "completed", "sl_us", "in_sl", "sl2", "talk_us", "members"},
 }
 
@@ -123,9 +122,9 @@ func KeysOf(names []string) []string {
 	return slices.Compact(all)
 }
 
-// checkWhere refuses a condition about what none of the parts has.
-func checkWhere(where *ami.Where, parts []*Part) error {
-	keys := []string{"type", "node"}
+// Unknown returns the first key of a condition that none of the parts has, "" if there is none, and those that they have.
+func Unknown(where *ami.Where, parts []*Part) (key string, keys []string) {
+	keys = []string{"type", "node"}
 	open := false // a node's keys within parts are the server's
 	for _, p := range parts {
 		keys = append(keys, p.Keys()...)
@@ -136,11 +135,10 @@ func checkWhere(where *ami.Where, parts []*Part) error {
 			continue
 		}
 		if !slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, field) }) {
-			return fail.Usage(fail.NearHint(field, keys, "-o jsonl shows the keys, and `amictl schema` describes them"),
-				"nothing that is asked for has a key %s", field)
+			return field, keys
 		}
 	}
-	return nil
+	return "", keys
 }
 
 // Keys are those that a condition may ask for.
@@ -149,24 +147,4 @@ func (p *Part) Keys() (keys []string) {
 		keys = append(keys, c.keys()...)
 	}
 	return keys
-}
-
-// lacking says which of the parts are not known of a node, and why.
-func lacking(n *state.Node, parts []*Part) (notes []string) {
-	var absent, denied []string
-	for _, p := range parts {
-		switch n.Knows(p.Kind) {
-		case state.Absent:
-			absent = append(absent, p.Name)
-		case state.Events:
-			denied = append(denied, p.Name)
-		}
-	}
-	if len(absent) > 0 {
-		notes = append(notes, n.Node+": the server has no list of "+strings.Join(absent, ", "))
-	}
-	if len(denied) > 0 {
-		notes = append(notes, n.Node+": the user may not list "+strings.Join(denied, ", ")+"; write=system,reporting,call in manager.conf allows it")
-	}
-	return notes
 }
