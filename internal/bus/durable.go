@@ -143,17 +143,21 @@ func (d *durable) check(info *jetstream.ConsumerInfo) error {
 	return nil
 }
 
+// nodesOf reads what durable.nodes has written.
+func nodesOf(tokens string) (names []string) {
+	for token := range strings.FieldsFuncSeq(tokens, func(r rune) bool { return r == ',' }) {
+		if name, err := subject.Name(token); err == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func nodesInWords(tokens string) string {
 	if tokens == "" {
 		return "all nodes"
 	}
-	names := strings.Split(tokens, ",")
-	for i, token := range names {
-		if name, err := subject.Name(token); err == nil {
-			names[i] = name
-		}
-	}
-	return strings.Join(names, ", ")
+	return strings.Join(nodesOf(tokens), ", ")
 }
 
 func (d *durable) make(ctx context.Context, stream jetstream.Stream, start Start) (jetstream.Consumer, error) {

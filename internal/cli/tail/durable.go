@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/apntalk/amictl/internal/cli/run"
 )
@@ -20,7 +21,7 @@ func (n *durableName) Set(name string) error {
 	bad := func(r rune) bool {
 		return strings.ContainsRune(`.*>/\`, r) || unicode.IsSpace(r) || !unicode.IsPrint(r)
 	}
-	if name == "" || len(name) > mostDurable || strings.ContainsFunc(name, bad) {
+	if name == "" || len(name) > mostDurable || !utf8.ValidString(name) || strings.ContainsFunc(name, bad) {
 		return errors.New(`a name on NATS has 1 to 255 bytes, such as letters, digits, - and _; no space, and none of . * > / \`)
 	}
 	*n = durableName(name)
