@@ -49,7 +49,9 @@ of the first, and the exit status is 7. A file that is neither a record nor a ca
 by --for, --until or --count.
 
 With --nats and --cluster, or a context that has them, events come from a bus (docs/bus.md), with the same output; -n
-chooses among its nodes by name or glob.
+chooses among its nodes by name or glob. --durable NAME goes on where the last run with this name ended, or begins a new
+one, where --since and --from-start hold. What is printed, or with -o none taken, is acknowledged: each event comes at
+least once. One process at a time reads a NAME.
 
 --record never writes over what is there: a file that holds something needs --append. SIGHUP ends a tail as SIGINT and
 SIGTERM do; one that records and has no terminal, as under systemd, goes on in a new file of the same name, for logrotate.
