@@ -43,6 +43,7 @@ var Schemas = map[string]func() *schema{
 	"dialed":           dialedSchema,
 	"drain":            drainSchema,
 	"bus-node":         busNodeSchema,
+	"bus-durable":      busDurableSchema,
 	"bus-ledger":       busLedgerSchema,
 	"context-check":    contextCheckSchema,
 	"dry-run":          dryRunSchema,
@@ -217,6 +218,12 @@ func busNodeSchema() *schema {
 	return object("A node on a bus", "What `bus info` prints.",
 		must("type", constant("bus-node")), must("cluster", str("")), must("node", str("")), may("bridge", str("That owns it; absent if none does.")),
 		may("since", when("It has owned it.")), must("batches", whole("Messages of the stream that are stored.")), lossy())
+}
+
+func busDurableSchema() *schema {
+	return object("A durable of tail on a bus", "What `bus info` prints behind the nodes.",
+		must("type", constant("bus-durable")), must("cluster", str("")), must("durable", str("Its name.")),
+		must("nodes", listOf(str("A name or glob."), "That it is for; none: all.")), must("behind", whole("Batches that are not acknowledged yet.")), lossy())
 }
 
 func busLedgerSchema() *schema {
