@@ -15,8 +15,10 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/state"
 )
 
-// tolerance is how far a record's times may be from those of CEL.
-const tolerance = 50 * time.Millisecond
+const (
+	tolerance = 50 * time.Millisecond // how far a record's times may be from those of CEL
+	mostPlays = 3                     // of a scene whose times alone are further: a busy host delays a server between the two that it tells
+)
 
 // TestRealRecords compares the records of calls with what a real server's own CEL and CDR say of them: times, legs, causes,
 // transfers, outcomes.
@@ -73,12 +75,15 @@ func newCallLab(t *testing.T, version string) *callLab {
 	return l
 }
 
-// plays are what is played. Each leaves nothing behind once everything is hung up.
-var plays = []struct {
+// A play is a scene of calls.
+type play struct {
 	name     string
 	play     func(*callLab)
 	transfer string // the kind that its record has
-}{
+}
+
+// plays are what is played. Each leaves nothing behind once everything is hung up.
+var plays = []play{
 	{name: "a call", play: func(l *callLab) { l.call("100/n", "Dial", "Local/202@default/n,5"); l.pause(3) }},
 	{name: "a Local channel that is optimised away", play: func(l *callLab) { l.call("210", "Wait", "4"); l.pause(3) }},
 	{name: "busy", play: func(l *callLab) { l.call("300", "Wait", "1"); l.pause(0.5) }},
@@ -145,25 +150,40 @@ func (l *callLab) run() {
 	}
 	for _, p := range plays {
 		l.t.Run(p.name, func(t *testing.T) {
-			p.play(l)
-			l.finish(t)
-			kinds := ""
-			n := 0
-			for ; len(records) > 0; n++ {
-				r := <-records
-				for _, tr := range r.Transfer {
-					kinds += tr.Kind
+			var late []string
+			for range mostPlays {
+				if late = l.scene(t, p, records); len(late) == 0 || t.Failed() {
+					break
 				}
-				l.compare(t, r)
+				t.Logf("played again, for times are apart: %s", strings.Join(late, "; "))
 			}
-			if n == 0 {
-				t.Error("no call was recorded")
-			}
-			if kinds != p.transfer {
-				t.Errorf("the records' transfers are %q, want %q", kinds, p.transfer)
+			if len(late) > 0 {
+				t.Error(strings.Join(late, "\n"))
 			}
 		})
 	}
+}
+
+// scene plays a scene, and returns which times of its records are too far from those of CEL.
+func (l *callLab) scene(t *testing.T, p play, records <-chan *state.Record) (late []string) {
+	p.play(l)
+	l.finish(t)
+	kinds := ""
+	n := 0
+	for ; len(records) > 0; n++ {
+		r := <-records
+		for _, tr := range r.Transfer {
+			kinds += tr.Kind
+		}
+		late = append(late, l.compare(t, r)...)
+	}
+	if n == 0 {
+		t.Error("no call was recorded")
+	}
+	if kinds != p.transfer {
+		t.Errorf("the records' transfers are %q, want %q", kinds, p.transfer)
+	}
+	return late
 }
 
 func (l *callLab) pause(seconds float64) { time.Sleep(time.Duration(seconds * float64(time.Second))) }
@@ -239,14 +259,18 @@ func (l *callLab) finish(t *testing.T) {
 	}
 }
 
-// compare looks for what the books say otherwise than a record.
-func (l *callLab) compare(t *testing.T, r *state.Record) {
+// compare looks for what the books say otherwise than a record, and returns which times are too far apart.
+func (l *callLab) compare(t *testing.T, r *state.Record) (late []string) {
 	t.Helper()
 	log := l.logOf(r)
 	near := func(what string, got, want time.Time) {
 		t.Helper()
-		if d := got.Sub(want); got.IsZero() != want.IsZero() || d < -tolerance || d > tolerance {
-			t.Errorf("%s: %s is %v, CEL says %v", r.Linkedid, what, got, want)
+		differ := fmt.Sprintf("%s: %s is %v, CEL says %v", r.Linkedid, what, got, want)
+		switch d := got.Sub(want).Abs(); {
+		case got.IsZero() != want.IsZero():
+			t.Error(differ)
+		case d > tolerance:
+			late = append(late, differ)
 		}
 	}
 	first := func(name, uid string) (at time.Time) {
@@ -272,18 +296,19 @@ func (l *callLab) compare(t *testing.T, r *state.Record) {
 		}
 	}
 	if talk := talked(log); (talk - time.Duration(r.TalkUS)*time.Microsecond).Abs() > 2*tolerance {
-		t.Errorf("%s: it talked for %dµs, CEL says %v", r.Linkedid, r.TalkUS, talk)
+		late = append(late, fmt.Sprintf("%s: it talked for %dµs, CEL says %v", r.Linkedid, r.TalkUS, talk))
 	}
 	if got, want := l.dispositions(r), dispositions[r.Outcome]; !slices.Contains(got, want) {
 		t.Errorf("%s: the outcome is %s, and CDR has none that is %q but %q", r.Linkedid, r.Outcome, want, got)
 	}
-	if t.Failed() {
+	if t.Failed() || len(late) > 0 {
 		text, _ := json.MarshalIndent(r, "", "  ")
 		t.Logf("%s", text)
 		for _, e := range log {
 			t.Logf("%s %-16s %s %v", e.at.UTC().Format("05.000000"), e.name, e.uniqueid, e.extra)
 		}
 	}
+	return late
 }
 
 // logOf is what CEL has of a record's channels, under whatever Linkedid they had.
