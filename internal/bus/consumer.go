@@ -27,7 +27,8 @@ type Start struct {
 type ReadOptions struct {
 	Cluster string
 	Nodes   []string // names and globs; none means all, and so do globs, so that nodes which join later are among them
-	Start   Start
+	Start   Start    // of a durable: where it begins when it is new
+	Durable string   // the name of a JetStream consumer that says where a later reader goes on; "": there is none
 }
 
 // gapExpired: the stream no longer had the events when the consumer came to them.
@@ -35,7 +36,7 @@ const gapExpired ami.GapReason = "expired"
 
 // A Consumer reads a cluster's events off the bus, each node's in order. It is for one goroutine.
 type Consumer struct {
-	source *source
+	source batches
 	came   chan jetstream.Msg // batches that wait; closed behind the last
 	err    error              // why there are no more; valid when came is closed
 	stop   context.CancelFunc
@@ -48,6 +49,12 @@ type Consumer struct {
 	missing *ami.Event        // a gap that comes before what reader has
 	read    map[string]uint64 // batches of each node
 	at      sequence
+
+	isNew   bool             // the durable is
+	current jetstream.Msg    // that reader is in
+	done    jetstream.Msg    // all of which was handed out; nil: nothing since Acknowledge
+	taken   int              // bytes of batches since then
+	settled map[string]place // of each node since Acknowledge, up to done
 }
 
 // A sequence says how far a stream is read.
@@ -62,18 +69,35 @@ func Read(ctx context.Context, conn *nats.Conn, o ReadOptions) (*Consumer, error
 	if err != nil {
 		return nil, err
 	}
-	s := &source{js: js, o: o}
+	c := &Consumer{came: make(chan jetstream.Msg, ahead), reader: batch.NewReader(), places: make(map[string]place), settled: make(map[string]place), read: make(map[string]uint64)}
 	opening, stop := UntilRefused(ctx, conn)
-	err = causeOf(opening, s.open(opening))
+	err = causeOf(opening, c.connect(opening, js, o))
 	stop()
 	if err != nil {
 		return nil, err
 	}
 	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c := &Consumer{source: s, came: make(chan jetstream.Msg, ahead), stop: stop, reader: batch.NewReader(), places: make(map[string]place), read: make(map[string]uint64)}
+	c.stop = stop
 	c.gone.Go(func() { c.fetch(reading) })
 	return c, nil
 }
+
+// connect finds where the batches come from.
+func (c *Consumer) connect(ctx context.Context, js jetstream.JetStream, o ReadOptions) error {
+	if o.Durable == "" {
+		s := &source{js: js, o: o}
+		c.source = s
+		return s.open(ctx)
+	}
+	d, err := openDurable(ctx, js, o)
+	if err == nil {
+		c.source, c.isNew = d, d.isNew
+	}
+	return err
+}
+
+// New reports whether the durable was made by this reader, which begins as its Start says; any other goes on where it was.
+func (c *Consumer) New() bool { return c.isNew }
 
 // ahead is how many batches wait for the consumer, beside those that the client fetches ahead.
 const ahead = 16
@@ -169,7 +193,7 @@ func (c *Consumer) record() (r batch.Record, err error) {
 		return batch.Record{Event: gap}, nil
 	}
 	if r, err = c.reader.Next(); err != nil {
-		c.open = false
+		c.end()
 		return batch.Record{}, err
 	}
 	if r.Event != nil {
@@ -184,21 +208,52 @@ func (c *Consumer) take(message jetstream.Msg) (err error) {
 		return &batch.FormatError{What: err.Error()} // somebody else's, who took a subject of ours
 	}
 	c.read[c.node]++
+	c.current, c.taken = message, c.taken+len(message.Data())
 	if m, err := message.Metadata(); err == nil {
 		c.at = sequence{m.Sequence.Stream, m.NumPending}
 	}
 	now, ok := placeOf(message.Headers().Get(jetstream.MsgIDHeader))
-	if before, known := c.places[c.node]; ok && known && !now.follows(before) {
+	before, known := c.places[c.node]
+	s, ofDurable := message.(*streamed)
+	if ok && known && !now.follows(before) || ofDurable && s.lost {
 		c.missing = &ami.Event{Node: c.node, Received: time.Now(), Gap: &ami.Gap{Reason: gapExpired}}
 	}
 	if ok {
 		c.places[c.node] = now
 	}
 	if err := c.reader.Open(message.Data()); err != nil {
+		c.end()
 		return err
 	}
 	c.open = true
 	return nil
+}
+
+// end says that all of a batch has been handed out.
+func (c *Consumer) end() {
+	c.open, c.done = false, c.current
+	if p, ok := c.places[c.node]; ok {
+		c.settled[c.node] = p
+	}
+}
+
+// Due reports whether so much has come since Acknowledge that it should be called, although more is at hand.
+func (c *Consumer) Due() bool { return c.done != nil && c.taken >= ackBytes }
+
+// ackBytes is how much comes between two acknowledgements while more is at hand.
+const ackBytes = 64 << 10
+
+// Acknowledge says that all that was handed out is where it has to be: the batches that are whole need not come again to a later reader
+// of the durable. Without one it does nothing.
+func (c *Consumer) Acknowledge() {
+	if c.open && c.missing == nil && !c.reader.More() {
+		c.end()
+	}
+	if c.done != nil {
+		c.source.acknowledge(c.done, c.settled)
+		c.done, c.taken = nil, 0
+		clear(c.settled)
+	}
 }
 
 // follows reports whether no batch can be missing between two of a node's: an epoch begins with the mark of its owner.

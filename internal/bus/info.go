@@ -94,3 +94,37 @@ func addOwners(ctx context.Context, js jetstream.JetStream, cluster string, node
 	}
 	return nil
 }
+
+// DurableInfo is what a bus says about a durable.
+type DurableInfo struct {
+	Name   string
+	Nodes  []string // names and globs; none: all
+	Behind uint64   // batches that are not acknowledged
+}
+
+// Durables are the durables of a cluster, by name. Consumers of other programs are not among them.
+func Durables(ctx context.Context, conn *nats.Conn, cluster string) ([]DurableInfo, error) {
+	ctx, stop := UntilRefused(ctx, conn)
+	defer stop()
+	all, err := durables(ctx, conn, cluster)
+	return all, causeOf(ctx, err)
+}
+
+func durables(ctx context.Context, conn *nats.Conn, cluster string) (all []DurableInfo, err error) {
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := js.Stream(ctx, eventStream(cluster))
+	if err != nil {
+		return nil, wrap("look for the stream of cluster "+cluster, err)
+	}
+	list := stream.ListConsumers(ctx)
+	for c := range list.Info() {
+		if nodes, ours := c.Config.Metadata[nodesKey]; ours {
+			all = append(all, DurableInfo{Name: c.Name, Nodes: nodesOf(nodes), Behind: c.NumPending + uint64(c.NumAckPending)})
+		}
+	}
+	slices.SortFunc(all, func(a, b DurableInfo) int { return strings.Compare(a.Name, b.Name) })
+	return all, wrap("list the durables of cluster "+cluster, list.Err())
+}

@@ -30,7 +30,7 @@ func guardedBus(t *testing.T) func(user string) string {
 		t.Fatal("docs/bus.md has no configuration of permissions")
 	}
 	path := t.TempDir() + "/nats.conf"
-	conf = strings.NewReplacer("$BRIDGE", "bridge", "$WALL", "wall", "$CRM", "crm").Replace(conf)
+	conf = strings.NewReplacer("$BRIDGE", "bridge", "$WALL", "wall", "$IMPORTER", "importer", "$CRM", "crm").Replace(conf)
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -111,6 +111,29 @@ func TestPermissions(t *testing.T) {
 	refused("another cluster", err)
 	_, err = sessionTo(t, wall, "prod", "wall", "pbx1")
 	refused("a wall board that acts", err)
+
+	if all, err := Durables(ctx, wall, "prod"); err != nil || len(all) != 0 {
+		t.Errorf("durables: %v, %v", all, err)
+	}
+	importer := as(t, bus, "importer")
+	for _, nodes := range [][]string{{"pbx1"}, {"pbx1"}, nil} {
+		c, err := Read(ctx, importer, ReadOptions{Cluster: "prod", Nodes: nodes, Start: Start{All: true}, Durable: "importer"})
+		if nodes == nil {
+			if !errors.As(err, new(*DurableError)) {
+				t.Errorf("the importer's durable for other nodes: %v", err)
+			}
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := records(ctx, t, c, 1); !strings.HasPrefix(got[0], "owner a ") {
+			t.Errorf("the importer reads %q", got)
+		}
+		c.Close()
+	}
+	_, err = Read(ctx, importer, ReadOptions{Cluster: "prod", Durable: "other"})
+	refused("another durable", err)
 
 	crm := as(t, bus, "crm")
 	s, err := sessionTo(t, crm, "prod", "crm", "pbx1")

@@ -12,6 +12,15 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
+// batches are where a consumer's messages come from.
+type batches interface {
+	// next waits for the next message, until ctx is done.
+	next(ctx context.Context) (jetstream.Msg, error)
+	// acknowledge says that a message, and all before it, need not come again, and which batches of nodes are the last of these.
+	acknowledge(last jetstream.Msg, places map[string]place)
+	close()
+}
+
 // A source is the messages of a stream, from a start on. The client follows a stream that its server has for a while not, but not
 // one that was deleted and made anew: it would wait for sequences that may come in years. When the servers have forgotten its consumer,
 // as they do when they are killed, it makes another one, but may try so for good at a server that has gone.
@@ -36,19 +45,16 @@ func (s *source) open(ctx context.Context) (err error) {
 	s.made = info.Created
 	// The client would try for good to make a consumer of the same name anew, also one that was to be on a server which has gone.
 	c := jetstream.OrderedConsumerConfig{MaxResetAttempts: 1}
-	if c.FilterSubjects, err = s.subjects(ctx); err != nil {
+	if c.FilterSubjects, err = s.o.subjects(ctx, s.stream); err != nil {
 		return err
 	}
-	switch {
-	case s.last == 0 && s.o.Start.All:
-		c.DeliverPolicy = jetstream.DeliverAllPolicy
-	case s.last == 0 && !s.o.Start.Since.IsZero():
-		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &s.o.Start.Since
-	default: // by its number: what a consumer of new messages has to make anew before the first, the client begins with the oldest
+	c.DeliverPolicy, c.OptStartTime = s.o.Start.policy()
+	if s.last > 0 || c.DeliverPolicy == jetstream.DeliverNewPolicy {
+		// By its number: what a consumer of new messages has to make anew before the first, the client begins with the oldest.
 		if s.last == 0 {
 			s.last = info.State.LastSeq
 		}
-		c.DeliverPolicy, c.OptStartSeq = jetstream.DeliverByStartSequencePolicy, s.last+1
+		c.DeliverPolicy, c.OptStartTime, c.OptStartSeq = jetstream.DeliverByStartSequencePolicy, nil, s.last+1
 	}
 	ordered, err := s.stream.OrderedConsumer(ctx, c)
 	if err == nil {
@@ -57,17 +63,28 @@ func (s *source) open(ctx context.Context) (err error) {
 	return wrap(what, err)
 }
 
+// policy is a start as JetStream knows it.
+func (s Start) policy() (jetstream.DeliverPolicy, *time.Time) {
+	switch {
+	case s.All:
+		return jetstream.DeliverAllPolicy, nil
+	case !s.Since.IsZero():
+		return jetstream.DeliverByStartTimePolicy, &s.Since
+	}
+	return jetstream.DeliverNewPolicy, nil
+}
+
 // subjects are those of the nodes that are asked for, none if they cannot be told beforehand. The bus knows nodes by the case in
 // which their bridges write them.
-func (s *source) subjects(ctx context.Context) (all []string, err error) {
-	if len(s.o.Nodes) == 0 || slices.ContainsFunc(s.o.Nodes, ami.IsGlob) {
+func (o *ReadOptions) subjects(ctx context.Context, stream jetstream.Stream) (all []string, err error) {
+	if len(o.Nodes) == 0 || slices.ContainsFunc(o.Nodes, ami.IsGlob) {
 		return nil, nil
 	}
-	info, err := s.stream.Info(ctx, jetstream.WithSubjectFilter(subject.AllEvents(s.o.Cluster)))
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(subject.AllEvents(o.Cluster)))
 	if err != nil {
-		return nil, wrap("ask for the nodes of cluster "+s.o.Cluster, err)
+		return nil, wrap("ask for the nodes of cluster "+o.Cluster, err)
 	}
-	for _, name := range s.o.Nodes {
+	for _, name := range o.Nodes {
 		found := false
 		for subj := range info.State.Subjects {
 			if node, err := subject.Node(subj); err == nil && wire.EqualFold(node, name) {
@@ -75,7 +92,7 @@ func (s *source) subjects(ctx context.Context) (all []string, err error) {
 			}
 		}
 		if !found { // it may come
-			all = append(all, subject.Events(s.o.Cluster, name))
+			all = append(all, subject.Events(o.Cluster, name))
 		}
 	}
 	slices.Sort(all)
@@ -138,5 +155,8 @@ func (s *source) look(ctx context.Context) {
 		*s = *anew
 	}
 }
+
+// acknowledge has nothing to do: where an ordered consumer stands is known to its client alone.
+func (s *source) acknowledge(jetstream.Msg, map[string]place) {}
 
 func (s *source) close() { s.messages.Stop() }

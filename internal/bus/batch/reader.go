@@ -63,6 +63,9 @@ func (r *Reader) Open(data []byte) error {
 	return nil
 }
 
+// More reports whether the batch has anything left.
+func (r *Reader) More() bool { return r.at < len(r.body) }
+
 // Next returns the next record, which is valid until the next call of one of the reader's methods. The error is io.EOF behind
 // the last, or a *FormatError.
 func (r *Reader) Next() (Record, error) {

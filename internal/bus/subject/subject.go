@@ -29,6 +29,9 @@ func AllOne(cluster string) string { return join(single, cluster) + ".*.*" }
 // Beats is the subject of the bridges' heartbeats.
 func Beats(cluster string) string { return join("ami.beat", cluster) }
 
+// Reader is the subject on which whoever reads a durable says that he is there.
+func Reader(cluster, durable string) string { return join("ami.read", cluster, durable) }
+
 // Action is the subject of a user's requests for an action on a node. Who may publish there speaks in the user's name.
 func Action(cluster, node, user, action string) string {
 	return join(acts, cluster, node, user, action)

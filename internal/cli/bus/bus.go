@@ -1,7 +1,9 @@
 package bus
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +22,8 @@ const help = `Examples:
   amictl bus info --nats nats://127.0.0.1:4222 --cluster prod
   amictl -C prod bus verify && echo nothing is missing without a mark
 
-info shows each node of a cluster on the bus: which bridge owns it and since when, and how much of it is stored.
+info shows each node of a cluster on the bus: which bridge owns it and since when, and how much of it is stored;
+and each durable of tail, with the number of batches that it has yet to acknowledge.
 verify reads the whole stream and checks for each node that the packets of every session are in order, none twice, and
 that no batch is missing; otherwise the status is 1. Gaps mark what is known to be missing, and are no fault.
 docs/bus.md explains bridges and what is promised.`
@@ -78,6 +81,18 @@ func info(ctx context.Context, r *run.Run, conn *nats.Conn, cluster string) erro
 			return err
 		}
 	}
+	durables, err := bus.Durables(ctx, conn, cluster)
+	switch {
+	case errors.As(err, new(*bus.RefusedError)):
+		r.Note("durables are not shown: the bus does not allow to list them")
+	case err != nil:
+		return err
+	}
+	for _, d := range durables {
+		if err := p.Record(durableRecord(cluster, &d)); err != nil {
+			return err
+		}
+	}
 	r.Note("%s: %d batches, %.1f MiB of %s, from %s on, kept for %s, %d replicas", i.Stream, i.Messages, float64(i.Bytes)/(1<<20), limit(i.MaxBytes), stamp(i.First), i.Retain, i.Replicas)
 	return p.Close()
 }
@@ -96,6 +111,17 @@ func nodeRecord(cluster string, n *bus.NodeInfo) output.Record {
 		record[3].Value, record[4].Value = n.Bridge, n.Since
 	}
 	return record
+}
+
+// durableRecord is a durable as an object.
+func durableRecord(cluster string, d *bus.DurableInfo) output.Record {
+	return output.Record{
+		{Key: "type", Value: "bus-durable"},
+		{Key: "cluster", Value: cluster},
+		{Key: "durable", Value: d.Name},
+		{Key: "nodes", Value: append([]string{}, d.Nodes...), Text: cmp.Or(strings.Join(d.Nodes, ", "), "all")},
+		{Key: "behind", Value: d.Behind},
+	}
 }
 
 func limit(bytes int64) string {

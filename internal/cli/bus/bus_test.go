@@ -19,6 +19,10 @@ func TestObjects(t *testing.T) {
 			nodeRecord("c", &bus.NodeInfo{Node: "pbx", Batches: 3}),
 			nodeRecord("c", &bus.NodeInfo{Node: "pbx", Batches: 3, Bridge: "a", Since: time.Unix(1_700_000_000, 0)}),
 		},
+		"bus-durable": {
+			durableRecord("c", &bus.DurableInfo{Name: "crm"}),
+			durableRecord("c", &bus.DurableInfo{Name: "crm", Nodes: []string{"pbx1", "fra-*"}, Behind: 7}),
+		},
 		"bus-ledger": {
 			ledgerRecord("c", &bus.Ledger{Node: "pbx"}),
 			ledgerRecord("c", &bus.Ledger{Node: "pbx", Packets: 7, Faults: []string{"packet 3 comes behind packet 4"}}),

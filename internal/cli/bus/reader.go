@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/nats-io/nats.go"
@@ -18,12 +19,24 @@ func read(ctx context.Context, q run.BusQuery) (run.EventStream, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := bus.Read(ctx, conn, bus.ReadOptions{Cluster: q.Cluster, Nodes: q.Nodes, Start: bus.Start{All: q.All, Since: q.Since}})
+	c, err := bus.Read(ctx, conn, bus.ReadOptions{Cluster: q.Cluster, Nodes: q.Nodes, Start: bus.Start{All: q.All, Since: q.Since}, Durable: q.Durable})
 	if err != nil {
 		conn.Close()
-		return nil, err
+		return nil, ofDurable(err, q.Durable)
 	}
 	return &stream{bus.NewEvents(c, func(err error) { q.Log.Error("bus", slog.Any("error", err)) }), conn}, nil
+}
+
+// ofDurable says what to do about a durable that cannot be read.
+func ofDurable(err error, name string) error {
+	var other *bus.DurableError
+	switch {
+	case errors.As(err, &other):
+		return fail.Usage("another name, or the -n that it was made with; docs/bus.md says how to delete one", "--durable: %s", other.What)
+	case errors.Is(err, bus.ErrInUse):
+		return &fail.Error{Code: fail.CodeConnect, Message: "--durable " + name + ": another process reads with this name", Hint: "end it, or choose another name: each durable gets all events"}
+	}
+	return err
 }
 
 // A stream ends its connection with itself.

@@ -24,7 +24,9 @@ type BusQuery struct {
 	Nodes []string  // names; none means all
 	Since time.Time // zero: what comes next
 	All   bool      // from the oldest on
-	Log   *slog.Logger
+	// Durable names where the reading goes on, if there is anything of that name; Since and All are for one that is new. "": none.
+	Durable string
+	Log     *slog.Logger
 }
 
 // An EventStream hands out events and gaps, each valid until the next is taken.
@@ -33,6 +35,12 @@ type EventStream interface {
 	PollBorrowed() (*ami.Event, bool)
 	// NextBorrowed waits for the next event, until ctx is done.
 	NextBorrowed(ctx context.Context) (*ami.Event, error)
+	// New reports whether a durable has begun, and did not go on.
+	New() bool
+	// Due reports whether it is time for Acknowledge, although more is at hand.
+	Due() bool
+	// Acknowledge says that all events that were taken are written.
+	Acknowledge()
 	Close()
 }
 

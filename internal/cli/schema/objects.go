@@ -43,6 +43,7 @@ var Schemas = map[string]func() *schema{
 	"dialed":           dialedSchema,
 	"drain":            drainSchema,
 	"bus-node":         busNodeSchema,
+	"bus-durable":      busDurableSchema,
 	"bus-ledger":       busLedgerSchema,
 	"context-check":    contextCheckSchema,
 	"dry-run":          dryRunSchema,
@@ -219,6 +220,12 @@ func busNodeSchema() *schema {
 		may("since", when("It has owned it.")), must("batches", whole("Messages of the stream that are stored.")), lossy())
 }
 
+func busDurableSchema() *schema {
+	return object("A durable of tail on a bus", "What `bus info` prints behind the nodes.",
+		must("type", constant("bus-durable")), must("cluster", str("")), must("durable", str("Its name.")),
+		must("nodes", listOf(str("A name or glob."), "That it is for; none: all.")), must("behind", whole("Batches that are not acknowledged yet.")), lossy())
+}
+
 func busLedgerSchema() *schema {
 	return object("What a whole stream holds of a node", "What `bus verify` prints.",
 		must("type", constant("bus-ledger")), must("cluster", str("")), must("node", str("")), must("batches", whole("")), must("packets", whole("")),
@@ -252,8 +259,10 @@ func liveActionSchema() *schema {
 }
 
 func versionSchema() *schema {
+	module := object("", "", must("path", str("")), must("version", str("")), may("sum", str("As in go.sum.")))
 	return object("The version of amictl", "", must("type", constant("version")), must("version", str("")), may("commit", str("")),
-		must("go", str("Of the compiler.")), must("platform", str("Such as linux/amd64.")))
+		may("date", when("Of the commit.")), must("go", str("Of the compiler.")), must("platform", str("Such as linux/amd64.")),
+		must("modules", listOf(module, "The dependencies that are linked in; none where the binary does not tell, as in a test.")))
 }
 
 func actionSchema() *schema {

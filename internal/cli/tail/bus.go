@@ -17,8 +17,13 @@ func (o *options) findBus(r *run.Run) (err error) {
 		return nil
 	}
 	if o.address, o.onBus, err = o.bus.Address(r); err != nil || !o.onBus {
-		if err == nil && o.fromStart {
-			return fail.Usage("such as --nats nats://127.0.0.1:4222 --cluster prod", "--from-start is for a bus")
+		const bus = "such as --nats nats://127.0.0.1:4222 --cluster prod"
+		switch {
+		case err != nil:
+		case o.fromStart:
+			err = fail.Usage(bus, "--from-start is for a bus")
+		case o.durable != "":
+			err = fail.Usage(bus, "--durable is for a bus")
 		}
 		return err
 	}
@@ -30,6 +35,8 @@ func (o *options) findBus(r *run.Run) (err error) {
 		return fail.Usage(servers, "--require, --all, --route, --yes and --dry-run are for servers, and events come from the bus here")
 	case o.fromStart && o.since != "":
 		return fail.Usage("leave one of them out", "--from-start and --since cannot be combined")
+	case o.durable != "" && o.stats:
+		return fail.Usage("without --stats each event is acknowledged when it is printed", "--stats prints at the end alone, and does not go with --durable")
 	case o.spool.Given:
 		return fail.Usage("leave it out", "--spool is for servers: a bus keeps its events until they are read")
 	}
@@ -39,12 +46,15 @@ func (o *options) findBus(r *run.Run) (err error) {
 
 // fromBus follows the events of a bus.
 func (t *tailer) fromBus(ctx context.Context) error {
-	q := run.BusQuery{BusAddress: t.options.address, Since: t.options.span.since, All: t.options.fromStart, Nodes: t.options.ofBus, Log: t.run.Logger()}
+	q := run.BusQuery{BusAddress: t.options.address, Since: t.options.span.since, All: t.options.fromStart, Nodes: t.options.ofBus, Durable: string(t.options.durable), Log: t.run.Logger()}
 	events, err := target.OpenBus(ctx, t.run, q)
 	if err != nil {
 		return err
 	}
 	defer events.Close()
+	if t.options.durable != "" {
+		t.goOn(events)
+	}
 	if err := t.beginRecord(); err != nil {
 		return err
 	}
@@ -55,10 +65,11 @@ func (t *tailer) fromBus(ctx context.Context) error {
 	t.nudge.Store(&nudge)
 	defer t.watchStats(nudge)()
 	err = t.follow(limited, &wanted{events, t}, sent)
+	flushed := t.flush() // and acknowledged, also after a signal
 	if !errors.Is(err, errEnough) && notOver(limited, err) != nil {
 		return err
 	}
-	return t.flush()
+	return flushed
 }
 
 // wanted is what is asked for of a stream, as a subscription would have it.

@@ -18,6 +18,8 @@ func checkReplay(r *run.Run, o *options) error {
 		return fail.Usage("leave one of them out", "--from and an action after `--` do not go together")
 	case o.require != "", o.All, o.Route != "", o.Yes:
 		return fail.Usage("leave it out", "--require, --all, --route and --yes are for servers, and --from reads a file")
+	case o.durable != "":
+		return fail.Usage("leave one of them out", "--durable is for a bus, and --from reads a file")
 	case o.packets:
 		return fail.Usage("leave it out", "--packets is for servers: in a file, what is neither an event nor an answer may be any text")
 	}

@@ -108,6 +108,11 @@ func (t *tailer) lastAnswers(sent *sender) error {
 // follow takes events until there are enough, ctx is done or the action failed. It writes whenever nothing is at hand.
 func (t *tailer) follow(ctx context.Context, events stream, sent *sender) error {
 	for {
+		if t.durable != nil && t.durable.Due() {
+			if err := t.flush(); err != nil {
+				return err
+			}
+		}
 		ev, ok := events.PollBorrowed()
 		if !ok {
 			if err := t.answers(sent); err != nil {

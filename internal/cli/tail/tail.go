@@ -49,7 +49,9 @@ the first, and the exit status is 7. A file that is neither a record nor a captu
 --for, --until or --count.
 
 With --nats and --cluster, or a context that has them, events come from a bus (docs/bus.md), with the same output; -n
-chooses among its nodes by name or glob.
+chooses among its nodes by name or glob. --durable NAME goes on where the last run with this name ended, or begins a new
+one, where --since and --from-start hold. What is printed, or with -o none taken, is acknowledged: each event comes at
+least once. One process at a time reads a NAME.
 
 --record never overwrites anything: a file that is not empty needs --append. SIGHUP ends a tail as SIGINT and SIGTERM do;
 one that records without a terminal, as under systemd, continues in a new file of the same name instead, for logrotate.
@@ -82,11 +84,11 @@ type options struct {
 	speed     string
 	bus       target.Bus
 	fromStart bool
-
-	address run.BusAddress // with onBus
-	onBus   bool
-	ofBus   []string   // names and globs of its nodes
-	span    replaySpan // what since, until and speed say
+	durable   durableName
+	address   run.BusAddress // with onBus
+	onBus     bool
+	ofBus     []string   // names and globs of its nodes
+	span      replaySpan // what since, until and speed say
 }
 
 // Command makes the subcommand tail.
@@ -110,6 +112,7 @@ func Command(r *run.Run) *cli.Command {
 			&cli.BoolFlag{Name: "follow", Usage: "with --from: wait for more at the end of the last file, even when it is rotated", Destination: &o.follow},
 			flags.Text("since", "", "with --from or a bus: only events from `TIME` on", &o.since),
 			&cli.BoolFlag{Name: "from-start", Usage: "from a bus: begin with the oldest event that it has", Destination: &o.fromStart},
+			&cli.GenericFlag{Name: "durable", Usage: "from a bus: go on where the last run with this `NAME` ended; each event at least once", Value: &o.durable},
 			flags.Text("until", "", "only events before `TIME`; a live tail ends then, and so does --follow", &o.until),
 			flags.Text("speed", "", "with --from: replay at `N` times the original speed, such as 1 or 0.5 (as fast as possible)", &o.speed),
 			&cli.GenericFlag{Name: "spool", Usage: "keep up to `SIZE` of events on disk, such as 1G, when the output is read too slowly", Value: &o.spool},
@@ -218,6 +221,7 @@ type tailer struct {
 	stats   *eventStats
 	rings   buffers
 	spool   *spool.Spool // nil: none
+	durable acknowledger // nil: nobody wants to know what is written
 	matched int
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
 	quietReply bool
@@ -356,7 +360,11 @@ func (t *tailer) flush() error {
 			return err
 		}
 	}
-	return t.out.Flush()
+	err := t.out.Flush()
+	if err == nil && t.durable != nil {
+		t.durable.Acknowledge()
+	}
+	return err
 }
 
 // end prints what is left: the counts, or the end of a document.
