@@ -76,6 +76,7 @@ func Run(ctx context.Context, o Options) error {
 	for {
 		select {
 		case <-ctx.Done():
+			b.members.sayGoodbye()
 			b.stopAll()
 			return ctx.Err()
 		case <-tick.C:

@@ -26,16 +26,20 @@ type members struct {
 	done    chan struct{}
 	gone    sync.WaitGroup
 
-	mu     sync.Mutex           // guards what follows
-	heard  map[string]time.Time // by bridge
-	hears0 time.Time            // since when we hear ourselves without a pause
+	mu      sync.Mutex           // guards what follows
+	heard   map[string]time.Time // by bridge
+	leaving map[string]bool      // they are alive, and take no more nodes
+	hears0  time.Time            // since when we hear ourselves without a pause
 }
+
+// leavingHeader is in the beats of a bridge that is about to end.
+const leavingHeader = "Ami-Leaving"
 
 // join begins to beat and to listen.
 func join(conn *nats.Conn, cluster, self string) (*members, error) {
-	m := &members{conn: conn, subject: subject.Beats(cluster), self: self, done: make(chan struct{}), heard: make(map[string]time.Time)}
+	m := &members{conn: conn, subject: subject.Beats(cluster), self: self, done: make(chan struct{}), heard: make(map[string]time.Time), leaving: make(map[string]bool)}
 	var err error
-	if m.sub, err = conn.Subscribe(m.subject, func(msg *nats.Msg) { m.hear(string(msg.Data), time.Now()) }); err != nil {
+	if m.sub, err = conn.Subscribe(m.subject, func(msg *nats.Msg) { m.hear(string(msg.Data), msg.Header.Get(leavingHeader) != "", time.Now()) }); err != nil {
 		return nil, err
 	}
 	m.gone.Go(m.beat)
@@ -46,7 +50,7 @@ func (m *members) beat() {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
-		_ = m.conn.Publish(m.subject, []byte(m.self)) // cut off: nobody hears it, ourselves included
+		m.beatOnce()
 		select {
 		case <-tick.C:
 		case <-m.done:
@@ -55,22 +59,45 @@ func (m *members) beat() {
 	}
 }
 
+func (m *members) beatOnce() {
+	m.mu.Lock()
+	leaving := m.leaving[m.self]
+	m.mu.Unlock()
+	msg := &nats.Msg{Subject: m.subject, Data: []byte(m.self)}
+	if leaving {
+		msg.Header = nats.Header{leavingHeader: []string{"yes"}}
+	}
+	_ = m.conn.PublishMsg(msg) // cut off: nobody hears it, ourselves included
+}
+
+// sayGoodbye has the others know that we take no more nodes: none waits for us to take one that is first ours.
+func (m *members) sayGoodbye() {
+	m.mu.Lock()
+	m.leaving[m.self] = true
+	m.mu.Unlock()
+	m.beatOnce()
+}
+
 func (m *members) leave() {
 	close(m.done)
 	m.gone.Wait()
 	_ = m.sub.Unsubscribe()
 }
 
-func (m *members) hear(bridge string, now time.Time) {
+func (m *members) hear(bridge string, leaving bool, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if bridge == m.self && now.Sub(m.heard[bridge]) > silence {
 		m.hears0 = now
 	}
 	m.heard[bridge] = now
+	if leaving {
+		m.leaving[bridge] = true
+	}
 	for other, at := range m.heard { // those that have gone for good
 		if now.Sub(at) > 10*silence {
 			delete(m.heard, other)
+			delete(m.leaving, other)
 		}
 	}
 }
@@ -90,13 +117,13 @@ func (m *members) alive(bridge string) bool {
 	return time.Since(m.heard[bridge]) < silence
 }
 
-// list are the bridges that are alive.
+// list are the bridges that are alive, and take nodes.
 func (m *members) list() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var all []string
 	for bridge, at := range m.heard {
-		if time.Since(at) < silence {
+		if time.Since(at) < silence && !m.leaving[bridge] {
 			all = append(all, bridge)
 		}
 	}
