@@ -326,7 +326,7 @@ func load(ctx context.Context, r *run.Run, o *options) error {
 		}
 		defer bus.Close()
 	}
-	v, _ := run.BuildVersion()
+	v := run.ThisBuild().Version
 	seed := uint64(max(1, o.seed.Value))
 	var runs []*bench.Result
 	for i := range max(1, o.repeat.Value) {

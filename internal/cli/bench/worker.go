@@ -52,7 +52,7 @@ func worker(ctx context.Context, r *run.Run, o *options, t fleet.Transport) erro
 	defer bus.Close()
 	r.Patience.Store(run.WhileRead) // it hangs up the calls that it made
 	host, _ := os.Hostname()
-	v, _ := run.BuildVersion()
+	v := run.ThisBuild().Version
 	w := &fleet.Worker{
 		Bus: bus, Name: cmp.Or(o.name, host, "worker"), Version: v, Once: o.once, Refuse: refusal, Say: func(text string) { say(r, text) },
 		Launch: func(ctx context.Context, _ bench.Config, targets []fleet.Target) (bench.Launch, error) {

@@ -5,20 +5,40 @@ import (
 	"runtime/debug"
 )
 
-// Version is set by the release build.
-var Version = ""
+// Version, Commit and Date are set by the release build: the release, its commit, and the time of that commit (RFC 3339, UTC).
+var Version, Commit, Date string
 
-// BuildVersion returns the release, or what the Go toolchain wrote into the binary.
-func BuildVersion() (v, commit string) {
-	v = Version
+// A Build is what this program was built from. What is not known is empty.
+type Build struct {
+	Version, Commit, Date string
+	Modules               []Module
+}
+
+// A Module is a dependency that is linked into the program, with its hash as in go.sum.
+type Module struct{ Path, Version, Sum string }
+
+// ThisBuild tells what the release build set, or else what the Go toolchain wrote into the binary.
+func ThisBuild() Build {
+	b := Build{Version: Version, Commit: Commit, Date: Date}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return cmp.Or(v, "unknown"), ""
+		b.Version = cmp.Or(b.Version, "unknown")
+		return b
 	}
+	b.Version = cmp.Or(b.Version, info.Main.Version, "(devel)")
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			commit = s.Value
+		switch s.Key {
+		case "vcs.revision":
+			b.Commit = cmp.Or(b.Commit, s.Value)
+		case "vcs.time":
+			b.Date = cmp.Or(b.Date, s.Value)
 		}
 	}
-	return cmp.Or(v, info.Main.Version, "(devel)"), commit
+	for _, m := range info.Deps {
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		b.Modules = append(b.Modules, Module{Path: m.Path, Version: m.Version, Sum: m.Sum})
+	}
+	return b
 }

@@ -252,8 +252,10 @@ func liveActionSchema() *schema {
 }
 
 func versionSchema() *schema {
+	module := object("", "", must("path", str("")), must("version", str("")), may("sum", str("As in go.sum.")))
 	return object("The version of amictl", "", must("type", constant("version")), must("version", str("")), may("commit", str("")),
-		must("go", str("Of the compiler.")), must("platform", str("Such as linux/amd64.")))
+		may("date", when("Of the commit.")), must("go", str("Of the compiler.")), must("platform", str("Such as linux/amd64.")),
+		must("modules", listOf(module, "The dependencies that are linked in; none where the binary does not tell, as in a test.")))
 }
 
 func actionSchema() *schema {

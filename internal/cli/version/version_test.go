@@ -17,8 +17,21 @@ func TestVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := gjson.Parse(r.Out.String())
-	if v, _ := run.BuildVersion(); got.Get("version").Str != v || got.Get("go").Str != runtime.Version() {
-		t.Errorf("version and Go are not those of this build: %s", got)
+	if b := run.ThisBuild(); got.Get("version").Str != b.Version || got.Get("go").Str != runtime.Version() || got.Get("modules.#").Int() != int64(len(b.Modules)) {
+		t.Errorf("version, Go and modules are not those of this build: %s", got)
+	}
+}
+
+// What the release build sets is what is told.
+func TestVersionOfARelease(t *testing.T) {
+	defer func(v, c, d string) { run.Version, run.Commit, run.Date = v, c, d }(run.Version, run.Commit, run.Date)
+	run.Version, run.Commit, run.Date = "v1.2.3-rc.1", "0123abcd", "2026-11-28T09:23:40Z"
+	r := runtest.New(t, runtest.Setup{Flags: run.Globals{Query: "[version,commit,date]"}})
+	if err := version(r.Run); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.Out.String(), `["v1.2.3-rc.1","0123abcd","2026-11-28T09:23:40Z"]`+"\n"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
