@@ -15,7 +15,7 @@ check() {
 	else
 		failed=1
 		echo "FAIL  $what"
-		sed 's/^/      /' /tmp/said
+		tail -n 5 /tmp/said | sed 's/^/      /'
 	fi
 }
 
@@ -125,4 +125,9 @@ check "no user is there" none id amictl
 check "no secret is there" is "$(grep -rlF "$canary" /etc /var/lib /home /root)" ""
 systemctl stop pbx.service
 
-if ((failed)); then echo FAILED; else echo PASSED; fi
+if ((failed)); then
+	journalctl -o cat -u amictl-serve.service | tail -n 100
+	echo FAILED
+else
+	echo PASSED
+fi

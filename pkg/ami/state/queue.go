@@ -147,7 +147,7 @@ func queueParams(s *server, m *wire.Message, from source) {
 
 // micros reads whole seconds as microseconds.
 func micros(s string) int64 {
-	return int64(max(0, min(number(s), 1<<31))) * int64(time.Second/time.Microsecond)
+	return max(0, min(int64(number(s)), 1<<31)) * int64(time.Second/time.Microsecond)
 }
 
 // describe puts into a member what events and lists both tell.
