@@ -46,7 +46,13 @@ docs: ## write the reference, man pages and schemas anew, from the commands
 pages: ## run every command of the pages, and completion in bash, zsh and fish (installs what is missing)
 	scripts/pages
 
+release: ## archives, packages, an image, materials and sums of VERSION in dist/, from what is committed
+	scripts/release $(VERSION)
+
+packages: ## install, upgrade and purge what a release makes, in Debian trees and under a real systemd (root)
+	scripts/packages
+
 install: build ## install the binary, man pages and completion (PREFIX=/usr/local)
 	scripts/install
 
-.PHONY: help build run test race lint fuzz interop bench soak supply prove docs pages install
+.PHONY: help build run test race lint fuzz interop bench soak supply prove docs pages release packages install

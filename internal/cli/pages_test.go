@@ -108,7 +108,7 @@ func exists(path string) string {
 func readPages(t *testing.T) map[string]string {
 	t.Helper()
 	pages := make(map[string]string)
-	for _, pattern := range []string{"docs/*.md", "*.md"} {
+	for _, pattern := range []string{"docs/*.md", "*.md", "examples/*.md"} {
 		paths, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			t.Fatal(err)
