@@ -110,9 +110,14 @@ func filesOf(dir string) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	config, err := os.ReadFile(filepath.Join(dir, "etc", "config.toml"))
+	if err != nil {
+		return nil, err
+	}
 	all := []entry{
 		{name: "etc/", mode: 0o755},
 		{name: "etc/amictl/", mode: 0o755},
+		{name: "etc/amictl/config.toml", mode: 0o644, text: config},
 		{name: "etc/group", mode: 0o644, text: []byte("root:x:0:\namictl:x:65532:\n")},
 		{name: "etc/passwd", mode: 0o644, text: []byte("root:x:0:0:root:/:/sbin/nologin\namictl:x:65532:65532:amictl:/home/amictl:/sbin/nologin\n")},
 		{name: "etc/ssl/", mode: 0o755},
