@@ -43,15 +43,19 @@ func TestExamplesServe(t *testing.T) {
 	if secret == nil || strings.TrimSpace(example(t, "asterisk/pbx.secret")) != secret[1] {
 		t.Fatalf("pbx.secret is not the secret %q of manager.conf", secret)
 	}
+	file := filepath.Join(t.TempDir(), "pbx.secret")
+	if err := os.WriteFile(file, []byte(secret[1]+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var args []string
-	for _, m := range regexp.MustCompile(`(?m)^      - (--\S+)$`).FindAllStringSubmatch(service(t, "serve"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^      - (--\S+)(?: #.*)?$`).FindAllStringSubmatch(service(t, "serve"), -1) {
 		args = append(args, m[1])
 	}
 	if len(args) < 5 {
 		t.Fatalf("only %q was found", args)
 	}
 	here := strings.NewReplacer("--http=127.0.0.1:8080", "--http=127.0.0.1:0", "--nats=nats://nats:4222", "--nats=embedded",
-		"/run/secrets/pbx", filepath.Join(examples, "asterisk", "pbx.secret"))
+		"/run/secrets/pbx", file)
 	for i := range args {
 		for _, name := range []string{"pbx1", "pbx2"} {
 			if strings.Contains(args[i], name+":5038") {
@@ -132,7 +136,9 @@ func TestExamplesByTheirTools(t *testing.T) {
 			if err != nil {
 				skip.Loudly(t, tt.program+" is not here")
 			}
-			out, err := exec.CommandContext(t.Context(), path, tt.args...).CombinedOutput() //nolint:gosec // the test's own
+			c := exec.CommandContext(t.Context(), path, tt.args...) //nolint:gosec // the test's own
+			c.Env = append(os.Environ(), "AMICTL_USER=1000:1000")
+			out, err := c.CombinedOutput()
 			if err != nil || !strings.Contains(string(out), tt.says) {
 				t.Errorf("%v: %s", err, out)
 			}
