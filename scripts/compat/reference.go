@@ -48,7 +48,7 @@ func comparePromises(before, after map[string]promise) (all []change) {
 }
 
 var (
-	row      = regexp.MustCompile("^\\| (.+?) \\| (.+) \\|$")
+	row      = regexp.MustCompile(`^\| (.+?) \| (.+) \|$`)
 	flagName = regexp.MustCompile(`^--?[a-zA-Z]`)
 )
 
