@@ -32,7 +32,12 @@ func modeOf(info fs.FileInfo) int64 {
 
 // entriesOf reads all of a folder, in order, under a name.
 func entriesOf(dir, under string) (all []entry, err error) {
-	err = filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -40,18 +45,14 @@ func entriesOf(dir, under string) (all []entry, err error) {
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(dir, file)
-		if err != nil {
-			return err
-		}
-		e := entry{name: path.Join(under, filepath.ToSlash(rel)), mode: modeOf(info)}
+		e := entry{name: path.Join(under, name), mode: modeOf(info)}
 		switch {
 		case d.IsDir():
 			e.name += "/"
 		case !info.Mode().IsRegular():
-			return fmt.Errorf("%s is no file", file)
+			return fmt.Errorf("%s is no file", filepath.Join(dir, name))
 		default:
-			if e.text, err = os.ReadFile(file); err != nil {
+			if e.text, err = root.ReadFile(name); err != nil {
 				return err
 			}
 		}

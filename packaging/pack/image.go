@@ -33,7 +33,7 @@ func image(out, version, commit string, platforms []string, when time.Time) erro
 		"org.opencontainers.image.licenses": "Apache-2.0",
 		"org.opencontainers.image.source":   "https://github.com/apntalk/amictl",
 	}
-	var index v1.ImageIndex = mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, p := range platforms {
 		arch, dir, ok := strings.Cut(p, "=")
 		if !ok {
@@ -51,7 +51,7 @@ func image(out, version, commit string, platforms []string, when time.Time) erro
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	// The archive's own index names one thing, the image for all platforms, by its tag.
 	path, err := layout.Write(dir, mutate.IndexMediaType(empty.Index, types.OCIImageIndex))
 	if err != nil {

@@ -182,14 +182,11 @@ func TestVersionNumber(t *testing.T) {
 		s.commit()
 		s.git("tag", "v"+tt.version)
 		var out strings.Builder
-		err := run(s.dir, program, &out)
-		if got := ""; err != nil {
-			got = err.Error()
-			if tt.says == "" || !strings.Contains(got, tt.says) {
-				t.Errorf("%s: %v", tt.version, err)
-			}
-		} else if tt.says != "" || !strings.Contains(out.String(), "since v1.2.3") {
-			t.Errorf("%s: nothing was said: %s", tt.version, &out)
+		switch err := run(s.dir, program, &out); {
+		case tt.says == "" && (err != nil || !strings.Contains(out.String(), "since v1.2.3")):
+			t.Errorf("%s: %v: %s", tt.version, err, &out)
+		case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)):
+			t.Errorf("%s: got %v, want %s", tt.version, err, tt.says)
 		}
 	}
 }
