@@ -43,6 +43,9 @@ prove: ## every promise with faults, in numbers (long; scripts/prove --short for
 docs: ## write the reference, man pages and schemas anew, from the commands
 	go test ./internal/cli -count=1 -run TestGenerated -update
 
+pictures: ## make the pictures of the README anew (installs what is missing)
+	scripts/pictures
+
 pages: ## run every command of the pages, and completion in bash, zsh and fish (installs what is missing)
 	scripts/pages
 
@@ -55,4 +58,4 @@ packages: ## install, upgrade and purge what a release makes, in Debian trees an
 install: build ## install the binary, man pages and completion (PREFIX=/usr/local)
 	scripts/install
 
-.PHONY: help build run test race lint fuzz interop bench soak supply prove docs pages release packages install
+.PHONY: help build run test race lint fuzz interop bench soak supply prove docs pictures pages release packages install
