@@ -17,6 +17,7 @@ const usage = `usage: pack COMMAND
   gzip FILE...                    replace each FILE by FILE.gz
   archive OUT.tar.gz|OUT.zip DIR  all of DIR, under the name of OUT
   licences OUT BINARY...          the licences of all modules that are linked into the BINARIES, and of Go; refuses those not known
+  materials FILE                  takes out of a bill of materials what depends on the machine that made it
   image OUT.tar VERSION COMMIT ARCH=DIR...
                                   an OCI archive of the programs in each DIR, for Linux on each ARCH
   sums DIR                        DIR/SHA256SUMS of all files in DIR`
@@ -45,6 +46,8 @@ func run(args []string) error {
 		return archive(first, rest[0], when)
 	case command == "licences" && len(rest) > 0:
 		return licences(first, rest)
+	case command == "materials" && len(rest) == 0:
+		return materials(first)
 	case command == "image" && len(rest) > 2:
 		return image(first, rest[0], rest[1], rest[2:], when)
 	case command == "sums" && len(rest) == 0:

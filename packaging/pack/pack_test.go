@@ -121,3 +121,34 @@ func TestLicencesOfABinary(t *testing.T) {
 		t.Error("Go is not named")
 	}
 }
+
+// Bills of materials that two builds of the same tool made are the same; one that is none is refused.
+func TestMaterials(t *testing.T) {
+	var made []string
+	for _, hash := range []string{"aa", "bb"} {
+		file := filepath.Join(t.TempDir(), "bill")
+		text := `{"bomFormat":"CycloneDX","version":1,"metadata":{"tools":[{"name":"maker","version":"v1","hashes":[{"alg":"MD5","content":"` + hash +
+			`"}]}]},"components":[{"name":"a","hashes":[{"alg":"SHA-256","content":"cc"}]}]}`
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := materials(file); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, string(b))
+	}
+	if made[0] != made[1] || !strings.Contains(made[0], `"maker"`) || !strings.Contains(made[0], `"cc"`) {
+		t.Errorf("%s\n%s", made[0], made[1])
+	}
+	file := filepath.Join(t.TempDir(), "none")
+	if err := os.WriteFile(file, []byte(`{"metadata":{}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := materials(file); err == nil || !strings.Contains(err.Error(), "does not say what made it") {
+		t.Errorf("got %v", err)
+	}
+}
