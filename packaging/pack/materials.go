@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -27,8 +28,12 @@ func materials(file string) error {
 			delete(t, "hashes")
 		}
 	}
-	if text, err = json.MarshalIndent(bill, "", "  "); err != nil {
+	var b bytes.Buffer
+	w := json.NewEncoder(&b)
+	w.SetIndent("", "  ")
+	w.SetEscapeHTML(false)
+	if err := w.Encode(bill); err != nil {
 		return err
 	}
-	return os.WriteFile(file, append(text, '\n'), 0o644)
+	return os.WriteFile(file, b.Bytes(), 0o644)
 }

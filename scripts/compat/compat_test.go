@@ -191,11 +191,11 @@ func TestVersionNumber(t *testing.T) {
 	}
 }
 
-// Before the first release there is nothing to compare with, and that is said.
+// Before the first release, and at it, there is nothing to compare with, and that is said.
 func TestNoRelease(t *testing.T) {
 	s := newScratch(t)
 	s.git("tag", "-d", "v1.2.3")
-	for _, tag := range []string{"", "v1.2.3"} { // nor is there at the first release itself
+	for _, tag := range []string{"", "v1.2.3"} {
 		if tag != "" {
 			s.git("tag", tag)
 		}
@@ -203,6 +203,17 @@ func TestNoRelease(t *testing.T) {
 		if err := run(s.dir, "no-such-apidiff", &out); err != nil || !strings.Contains(out.String(), "PROMISES NOT COMPARED") {
 			t.Errorf("tag %q: %v: %s", tag, err, &out)
 		}
+	}
+}
+
+// A release has its changelog.
+func TestReleaseInChangelog(t *testing.T) {
+	s := newScratch(t)
+	s.git("tag", "-d", "v1.2.3")
+	s.git("tag", "v1.2.4")
+	var out strings.Builder
+	if err := run(s.dir, "no-such-apidiff", &out); err == nil || !strings.Contains(err.Error(), "this is the release v1.2.4, and the changelog does not begin with it") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -25,23 +25,7 @@ func main() {
 
 // run compares the repository in dir, as its files are now, with its last release.
 func run(dir, apidiff string, out io.Writer) error {
-	tag, err := lastRelease(dir)
-	if err != nil {
-		return err
-	}
-	if tag == "" {
-		fmt.Fprintln(out, "#### PROMISES NOT COMPARED: there is no release before this one ####")
-		return nil
-	}
-	old, err := os.MkdirTemp("", "compat")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(old) }()
-	if _, err := output(dir, "git", "clone", "-q", "-c", "advice.detachedHead=false", "--branch", tag, ".", old); err != nil {
-		return err
-	}
-	changes, err := compare(old, dir, apidiff)
+	this, last, err := releases(dir)
 	if err != nil {
 		return err
 	}
@@ -49,41 +33,65 @@ func run(dir, apidiff string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	news := newsSince(string(text), strings.TrimPrefix(tag, "v"))
-	for _, c := range changes {
-		fmt.Fprintln(out, c)
+	news := newsSince(string(text), strings.TrimPrefix(last, "v"))
+	var wrong []string
+	if this != "" && news.version != strings.TrimPrefix(this, "v") {
+		wrong = append(wrong, fmt.Sprintf("this is the release %s, and the changelog does not begin with it", this))
 	}
-	wrong := judge(changes, news, tag)
-	fmt.Fprintf(out, "since %s: %d changes, the next version is at least %s\n", tag, len(changes), least(changes, tag))
+	if last == "" {
+		fmt.Fprintln(out, "#### PROMISES NOT COMPARED: there is no release before this one ####")
+	} else {
+		changes, err := changesSince(dir, last, apidiff)
+		if err != nil {
+			return err
+		}
+		for _, c := range changes {
+			fmt.Fprintln(out, c)
+		}
+		fmt.Fprintf(out, "since %s: %d changes, the next version is at least %s\n", last, len(changes), least(changes, last))
+		wrong = append(wrong, judge(changes, news, last)...)
+	}
 	if len(wrong) > 0 {
 		return errors.New(strings.Join(wrong, "\n        "))
 	}
 	return nil
 }
 
-// lastRelease is the tag of the release before what is here now, or nothing.
-func lastRelease(dir string) (string, error) {
-	const match = "--match=v[0-9]*"
+// releases are the tags of the release that is here, if it is one and nothing more, and of the last one before.
+func releases(dir string) (this, last string, err error) {
+	const pattern = "v[0-9]*"
 	from := "HEAD"
-	// A commit that is a release itself, and nothing more, is compared with the one before.
-	_, err := output(dir, "git", "describe", "--tags", "--exact-match", match)
-	if err == nil {
+	if tag, err := output(dir, "git", "describe", "--tags", "--exact-match", "--match", pattern); err == nil {
 		status, err := output(dir, "git", "status", "--porcelain", "--untracked-files=no")
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		if status == "" {
-			from = "HEAD^"
+			this, from = tag, "HEAD^"
 		}
 	}
-	tags, err := output(dir, "git", "tag", "--list", "v[0-9]*", "--merged", from)
+	if _, err := output(dir, "git", "rev-parse", "--verify", "-q", from); err != nil {
+		return this, "", nil // the release is the first commit
+	}
+	tags, err := output(dir, "git", "tag", "--list", pattern, "--merged", from)
 	if err != nil || tags == "" {
-		if from == "HEAD" {
-			return "", err
-		}
-		return "", nil // the release is the first commit
+		return this, "", err
 	}
-	return output(dir, "git", "describe", "--tags", "--abbrev=0", match, from)
+	last, err = output(dir, "git", "describe", "--tags", "--abbrev=0", "--match", pattern, from)
+	return this, last, err
+}
+
+// changesSince lists what is different since a tag.
+func changesSince(dir, tag, apidiff string) ([]change, error) {
+	old, err := os.MkdirTemp("", "compat")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(old) }()
+	if _, err := output(dir, "git", "clone", "-q", "-c", "advice.detachedHead=false", "--branch", tag, ".", old); err != nil {
+		return nil, err
+	}
+	return compare(old, dir, apidiff)
 }
 
 // compare lists what is different between two trees.
