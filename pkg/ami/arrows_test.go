@@ -89,6 +89,7 @@ var arrows = map[string]string{
 
 	"cmd/amictl":      "internal/cli",
 	"cmd/amictld":     "internal/cli internal/cli/bus internal/cli/serve internal/cli/bench internal/bench/fleet/natsbus",
+	"scripts/compat":  "",
 	"scripts/mutate":  "",
 	"scripts/restart": "",
 }
