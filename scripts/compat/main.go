@@ -70,8 +70,8 @@ func releases(dir string) (this, last string, err error) {
 			this, from = tag, "HEAD^"
 		}
 	}
-	if _, err := output(dir, "git", "rev-parse", "--verify", "-q", from); err != nil {
-		return this, "", nil // the release is the first commit
+	if parents, err := output(dir, "git", "rev-list", "--parents", "-n", "1", "HEAD"); err != nil || from != "HEAD" && !strings.Contains(parents, " ") {
+		return this, "", err // the release is the first commit
 	}
 	tags, err := output(dir, "git", "tag", "--list", pattern, "--merged", from)
 	if err != nil || tags == "" {
