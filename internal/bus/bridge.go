@@ -29,6 +29,9 @@ type Options struct {
 	// Events subscribes to a node that the bridge has come to own; end gives it back. nil: the bridge has sessions of its own,
 	// to the nodes that it owns.
 	Events func(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error)
+	// Each are globs of the events that are put on the bus one by one as well, as Line makes text of them; none: no events are.
+	Each []string
+	Line func(dst []byte, ev *ami.Event) []byte
 	// Actions carries out what comes over the bus; nil: nothing does.
 	Actions Performer
 }
@@ -96,6 +99,9 @@ func ensure(ctx context.Context, js jetstream.JetStream, o *Options) error {
 	err := ensureStream(ctx, js, o.Cluster, o.Storage)
 	if err == nil {
 		err = ensureBucket(ctx, js, o.Cluster, o.Storage)
+	}
+	if err == nil && len(o.Each) > 0 {
+		err = ensureOne(ctx, js, o.Cluster, o.Storage)
 	}
 	return causeOf(ctx, err)
 }

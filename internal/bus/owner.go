@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,8 @@ type owner struct {
 	stop   chan struct{} // closed when the node is to be given back
 	once   sync.Once
 	log    *slog.Logger
+
+	singles *singles // nil: there are none
 }
 
 // end has the owner store what he has read, and give the node back.
@@ -80,6 +83,8 @@ func (o *owner) own(ctx context.Context, l *lease) error {
 	if err := p.takeOver(ctx, batch.Owner{Bridge: b.o.Name, Epoch: l.epoch, Time: time.Now()}); err != nil {
 		return err
 	}
+	o.singles = newSingles(b, p, o.log)
+	defer o.singles.begin(ctx)()
 	events, end, err := b.o.Events(o.node, ami.SubscribeOptions{RingEvents: ringEvents, RingBytes: ringBytes, Packets: true})
 	if err != nil {
 		return err
@@ -123,7 +128,7 @@ func (o *owner) carry(ctx context.Context, events *ami.Subscription, p *publishe
 		case <-reading.Done():
 		}
 	}()
-	var b bundle
+	b := bundle{wants: o.singles.wants}
 	for {
 		ev, err := events.NextBorrowed(reading)
 		for err == nil && ev != nil {
@@ -146,30 +151,41 @@ func (o *owner) carry(ctx context.Context, events *ami.Subscription, p *publishe
 // A bundle is a batch that is being filled.
 type bundle struct {
 	batch.Writer
-	gaps []ami.Event // that are in it
-	data []byte
+	wants   func(*ami.Event) bool
+	singles []ami.Event // of what is in it, also gaps
+	data    []byte
 }
 
 func (b *bundle) add(ev *ami.Event) {
 	b.Add(ev)
-	if ev.Gap != nil {
-		b.gaps = append(b.gaps, ev.Clone())
+	if ev.Gap != nil || b.wants(ev) {
+		b.singles = append(b.singles, ev.Clone())
 	}
 }
 
-// publish stores a bundle, and empties it. One that the bus does not take for its size becomes a gap, beside those that it held.
+// publish stores a bundle, and empties it. One that the bus does not take for its size becomes a gap, beside those that it held. What is
+// stored, and nothing else, goes to the singles.
 func (o *owner) publish(ctx context.Context, p *publisher, b *bundle) error {
 	records := b.Records()
 	b.data = b.Batch(b.data[:0])
 	err := p.publish(ctx, b.data)
 	if errors.Is(err, nats.ErrMaxPayload) {
 		o.log.Error("a batch is larger than the bus takes", slog.Int("bytes", len(b.data)), slog.Int("records", records))
-		for i := range b.gaps {
-			b.Add(&b.gaps[i])
+		b.singles = slices.DeleteFunc(b.singles, func(ev ami.Event) bool { return ev.Gap == nil })
+		b.singles = append(b.singles, gapOf(o.node.Name, batch.GapUnpublished, uint64(records-len(b.singles))))
+		for i := range b.singles {
+			b.Add(&b.singles[i])
 		}
-		b.Add(&ami.Event{Received: time.Now(), Gap: &ami.Gap{Reason: batch.GapUnpublished, Dropped: uint64(records - len(b.gaps))}})
 		err = p.publish(ctx, b.Batch(nil))
 	}
-	b.gaps = b.gaps[:0]
+	if err == nil {
+		o.singles.offer(b.singles)
+	}
+	clear(b.singles)
+	b.singles = b.singles[:0]
 	return err
+}
+
+func gapOf(node string, reason ami.GapReason, dropped uint64) ami.Event {
+	return ami.Event{Node: node, Received: time.Now(), Gap: &ami.Gap{Reason: reason, Dropped: dropped}}
 }

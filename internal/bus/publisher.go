@@ -27,28 +27,32 @@ const (
 	retryWait = 250 * time.Millisecond // between two; an election takes seconds
 )
 
-// A publisher puts one node's batches on the bus, in order, each exactly once, until another owner has written. It is for one
-// goroutine.
+// A chain stores messages of one node, in order, each exactly once, until another owner has written. It is for one goroutine.
 //
-// Each batch names the sequence of the one before it, so that the server refuses it behind anything else, and an ID, by which
-// a batch that was stored without our hearing of it is recognised when it is sent again. Hence one batch is in flight at most.
-type publisher struct {
+// Each message names the sequence of the one before it, so that the server refuses it behind anything else, and has an ID, by which
+// one that was stored without our hearing of it is recognised when it is sent again. Hence one message is in flight at most.
+type chain struct {
 	js      jetstream.JetStream
 	stream  string
-	subject string
+	subject string // of the chain's messages, with wildcards if there are several
 	node    string
-	epoch   uint64 // of the lease
-	number  uint64 // of the batch, within the epoch
-	last    uint64 // sequence of the subject's last message; 0: none
+	last    uint64 // sequence of the last message; 0: none
 
 	confirm func(context.Context) error // whether the lease is ours: errTaken if it is not
 	restore func(context.Context) error // makes the stream anew if it has gone
 	log     *slog.Logger
 }
 
+// A publisher puts one node's batches on the bus.
+type publisher struct {
+	chain
+	epoch  uint64 // of the lease
+	number uint64 // of the batch, within the epoch
+}
+
 // newPublisher returns a publisher that has yet to take over.
 func newPublisher(js jetstream.JetStream, cluster, node string, log *slog.Logger) *publisher {
-	return &publisher{js: js, stream: eventStream(cluster), subject: subject.Events(cluster, node), node: node, log: log}
+	return &publisher{chain: chain{js: js, stream: eventStream(cluster), subject: subject.Events(cluster, node), node: node, log: log}}
 }
 
 // takeOver begins an epoch: it finds the end of what others wrote, and writes behind it that the node has another owner, and that
@@ -85,20 +89,28 @@ func (p *publisher) takeOver(ctx context.Context, o batch.Owner) error {
 	}
 }
 
-// publish stores a batch behind the last one. It tries until it is stored (nil), another owner has written (errFenced) or has the
-// lease (errTaken), the batch is larger than the bus takes (nats.ErrMaxPayload), the connection was closed, or ctx is done.
+// publish stores a batch behind the last one; its errors are those of store.
 func (p *publisher) publish(ctx context.Context, data []byte) error {
 	id := p.node + "." + strconv.FormatUint(p.epoch, 10) + "." + strconv.FormatUint(p.number+1, 10)
+	err := p.store(ctx, p.subject, id, data)
+	if err == nil {
+		p.number++
+	}
+	return err
+}
+
+// store stores a message behind the last one. It tries until it is stored (nil), another owner has written (errFenced) or has the
+// lease (errTaken), the message is larger than the bus takes (nats.ErrMaxPayload), the connection was closed, or ctx is done.
+func (c *chain) store(ctx context.Context, subject, id string, data []byte) error {
 	failing := false
 	for {
-		seq, err := p.attempt(ctx, id, data)
+		seq, err := c.attempt(ctx, subject, id, data)
 		switch {
 		case err == nil:
 			if failing {
-				p.log.Info("the bus takes batches again")
+				c.log.Info("the bus takes batches again")
 			}
-			p.last = seq
-			p.number++
+			c.last = seq
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -106,7 +118,7 @@ func (p *publisher) publish(ctx context.Context, data []byte) error {
 			return err
 		case !failing:
 			failing = true
-			p.log.Error("the bus does not take a batch; it is tried again", slog.Any("error", err))
+			c.log.Error("the bus does not take a batch; it is tried again", slog.Any("error", err))
 		}
 		select {
 		case <-time.After(retryWait):
@@ -121,44 +133,52 @@ func final(err error) bool {
 	return errors.Is(err, errFenced) || errors.Is(err, errTaken) || errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrConnectionClosed)
 }
 
-// attempt sends a batch once, and returns its sequence if it is stored.
-func (p *publisher) attempt(ctx context.Context, id string, data []byte) (seq uint64, err error) {
+// attempt sends a message once, and returns its sequence if it is stored.
+func (c *chain) attempt(ctx context.Context, subject, id string, data []byte) (seq uint64, err error) {
 	sending, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	ack, err := p.js.Publish(sending, p.subject, data, jetstream.WithMsgID(id), jetstream.WithExpectLastSequencePerSubject(p.last), jetstream.WithExpectStream(p.stream), jetstream.WithRetryAttempts(0))
+	ack, err := c.js.Publish(sending, subject, data, jetstream.WithMsgID(id), c.behind(subject), jetstream.WithExpectStream(c.stream), jetstream.WithRetryAttempts(0))
 	switch {
 	case err == nil:
 		return ack.Sequence, nil // a duplicate's is that of the first
 	case hasCode(err, tooLarge):
 		return 0, nats.ErrMaxPayload // of the stream, which is another limit than the server's
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
-		return 0, errors.Join(wrap("publish for "+p.node, err), p.restore(ctx))
+		return 0, errors.Join(wrap("publish for "+c.node, err), c.restore(ctx))
 	case !wrongSequence(err):
-		return 0, wrap("publish for "+p.node, err)
+		return 0, wrap("publish for "+c.node, err)
 	}
-	// Something is behind what we know of: our own batch, whose answer was lost, or another owner's. Or a leader of replicas has not
-	// yet put away that our batch before this one, which it has acknowledged, is stored.
-	last, err := p.lastMessage(ctx)
+	// Something is behind what we know of: our own message, whose answer was lost, or another owner's. Or a leader of replicas has not
+	// yet put away that our message before this one, which it has acknowledged, is stored.
+	last, err := c.lastMessage(ctx)
 	switch {
 	case err != nil:
 		return 0, err
 	case last != nil && last.id() == id:
 		return last.Sequence, nil
-	case last != nil && last.Sequence == p.last:
+	case last != nil && last.Sequence == c.last:
 		return 0, errInProcess
 	case last != nil:
-		return 0, fmt.Errorf("%w: its batch %s stands at %d, and our last at %d", errFenced, last.id(), last.Sequence, p.last)
+		return 0, fmt.Errorf("%w: its batch %s stands at %d, and our last at %d", errFenced, last.id(), last.Sequence, c.last)
 	}
-	// All of the node's batches are older than the stream keeps, or an admin has taken them away: there is nothing to stand behind.
-	if err := p.confirm(ctx); err != nil {
+	// All of the node's messages are older than the stream keeps, or an admin has taken them away: there is nothing to stand behind.
+	if err := c.confirm(ctx); err != nil {
 		return 0, err
 	}
-	p.last = 0
+	c.last = 0
 	return 0, errEmptied
 }
 
 // errInProcess: nobody has written; the next attempt may be taken.
-var errInProcess = errors.New("bus: the batch before is still in process")
+var errInProcess = errors.New("bus: the message before is still in process")
+
+// behind has the server refuse a message if another one is the last.
+func (c *chain) behind(subject string) jetstream.PublishOpt {
+	if subject == c.subject {
+		return jetstream.WithExpectLastSequencePerSubject(c.last)
+	}
+	return jetstream.WithExpectLastSequenceForSubject(c.last, c.subject)
+}
 
 // errEmptied: the subject has no messages any more; the next attempt begins it anew.
 var errEmptied = errors.New("bus: the node's batches have gone from the stream")
@@ -201,8 +221,8 @@ func (s *stored) header() nats.Header {
 }
 
 // lastMessage is the last message of the node, nil if there is none.
-func (p *publisher) lastMessage(ctx context.Context) (*stored, error) {
-	return lastOf(ctx, p.js, p.stream, p.subject)
+func (c *chain) lastMessage(ctx context.Context) (*stored, error) {
+	return lastOf(ctx, c.js, c.stream, c.subject)
 }
 
 // lastOf asks a stream's leader for a subject's last message, nil if there is none. A direct get would be faster, and may be

@@ -29,6 +29,7 @@ const (
 // Names of what a cluster has in JetStream. A name there is a token, too; that of a bucket may have nothing but letters, digits, - and
 // _, which stands for % then, and so has to be written as _5F itself.
 func eventStream(cluster string) string { return "AMI_EV_" + subject.StreamName(cluster) }
+func oneStream(cluster string) string   { return "AMI_ONE_" + subject.StreamName(cluster) }
 
 func leaseBucket(cluster string) string {
 	return "AMI_LEASE_" + bucketToken.Replace(subject.Token(cluster))
@@ -46,12 +47,27 @@ func (s Storage) dedupe() time.Duration {
 	return usual
 }
 
-// ensureStream makes the stream of a cluster's batches if there is none. While another bridge makes it the server may refuse it for
-// other reasons than that it is there, such as that it has no room for two of that size.
-func ensureStream(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) (err error) {
+// ensureStream makes the stream of a cluster's batches if there is none.
+func ensureStream(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) error {
+	return ensureOf(ctx, js, s, jetstream.StreamConfig{
+		Name: eventStream(cluster), Description: "events of Asterisk servers, in batches; see docs/bus.md of amictl", Subjects: []string{subject.AllEvents(cluster)},
+	})
+}
+
+// ensureOne makes the stream of a cluster's single events if there is none.
+func ensureOne(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) error {
+	return ensureOf(ctx, js, s, jetstream.StreamConfig{
+		Name: oneStream(cluster), Description: "single events of Asterisk servers, as JSON; see docs/bus.md of amictl", Subjects: []string{subject.AllOne(cluster)},
+	})
+}
+
+// ensureOf makes a stream if there is none. While another bridge makes it the server may refuse it for other reasons than that it is
+// there, such as that it has no room for two of that size.
+func ensureOf(ctx context.Context, js jetstream.JetStream, s Storage, c jetstream.StreamConfig) (err error) {
+	c.MaxAge, c.MaxBytes, c.Replicas, c.Storage, c.Discard, c.Duplicates = s.Retain, s.MaxBytes, s.Replicas, jetstream.FileStorage, jetstream.DiscardOld, s.dedupe()
 	for range makeAttempts {
 		var refused *jetstream.APIError
-		if err = makeStream(ctx, js, cluster, s); !errors.As(err, &refused) {
+		if err = makeStream(ctx, js, c); !errors.As(err, &refused) {
 			return err
 		}
 		select {
@@ -68,20 +84,17 @@ const (
 	makeWait     = 100 * time.Millisecond
 )
 
-// makeStream is ensureStream, once.
-func makeStream(ctx context.Context, js jetstream.JetStream, cluster string, s Storage) error {
-	_, err := js.Stream(ctx, eventStream(cluster))
+// makeStream is ensureOf, once.
+func makeStream(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfig) error {
+	_, err := js.Stream(ctx, c.Name)
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return wrap("look for the stream of cluster "+cluster, err)
+		return wrap("look for stream "+c.Name, err)
 	}
-	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
-		Name: eventStream(cluster), Description: "events of Asterisk servers, in batches; see docs/bus.md of amictl", Subjects: []string{subject.AllEvents(cluster)},
-		MaxAge: s.Retain, MaxBytes: s.MaxBytes, Replicas: s.Replicas, Storage: jetstream.FileStorage, Discard: jetstream.DiscardOld, Duplicates: s.dedupe(),
-	})
+	_, err = js.CreateStream(ctx, c)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another bridge was faster, with other settings
 		err = nil
 	}
-	return wrap("make the stream of cluster "+cluster, err)
+	return wrap("make stream "+c.Name, err)
 }
 
 // ensureBucket makes the bucket of a cluster's leases if there is none.

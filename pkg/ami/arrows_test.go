@@ -86,7 +86,7 @@ var arrows = map[string]string{
 	"internal/cli/runtest": "internal/cli/run internal/cli/config internal/cli/fail pkg/ami/amitest", // only tests import it
 
 	"internal/cli/bus":   floor + " internal/cli/target internal/bus",
-	"internal/cli/serve": floor + " internal/bus internal/natsserver internal/cli/target internal/loopback internal/serve internal/serve/upstream internal/serve/users internal/serve/web internal/serve/amidoor internal/serve/busdoor pkg/ami/redact pkg/ami/amitest",
+	"internal/cli/serve": floor + " internal/cli/act internal/bus internal/natsserver internal/cli/target internal/loopback internal/serve internal/serve/upstream internal/serve/users internal/serve/web internal/serve/amidoor internal/serve/busdoor pkg/ami/redact pkg/ami/amitest",
 
 	"cmd/amictl":      "internal/cli",
 	"cmd/amictld":     "internal/cli internal/cli/bus internal/cli/serve internal/cli/bench internal/bench/fleet/natsbus",

@@ -23,6 +23,9 @@ func AllEvents(cluster string) string { return join(events, cluster) + ".*" }
 // One is the subject of a node's single events of a name.
 func One(cluster, node, event string) string { return join(single, cluster, node, event) }
 
+// NodeOne is what all of a node's single events match.
+func NodeOne(cluster, node string) string { return join(single, cluster, node) + ".*" }
+
 // AllOne is what a stream of all single events listens to.
 func AllOne(cluster string) string { return join(single, cluster) + ".*.*" }
 

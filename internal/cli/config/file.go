@@ -138,7 +138,7 @@ func anchorSecret(folder string, reference *string) {
 var configKeys = []string{
 	"context", "output", "timeout", "connect_timeout", "color", "contexts", "protect", "user", "secret", "auth", "ca", "nodes", "url",
 	"tls_name", "pin", "labels", "filters", "redact", "serve", "http", "ami", "cert", "key", "grace", "require", "log", "pprof",
-	"endpoint_metrics", "users", "name", "events", "actions", "commands", "applications", "rate",
+	"endpoint_metrics", "each", "users", "name", "events", "actions", "commands", "applications", "rate",
 	"nats", "cluster", "nats_creds", "nats_nkey", "nats_ca", "nats_user",
 }
 

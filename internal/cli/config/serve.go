@@ -20,6 +20,7 @@ type Serve struct {
 	Log             string   `toml:"log"`
 	Pprof           string   `toml:"pprof"`
 	EndpointMetrics bool     `toml:"endpoint_metrics"`
+	Each            []string `toml:"each"` // globs of events
 }
 
 // LoadUsers reads a file of users, which is trusted as a configuration is. What is relative in it is relative to its folder.

@@ -1,14 +1,17 @@
 package serve
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/bus"
+	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -17,6 +20,8 @@ import (
 	"github.com/apntalk/amictl/internal/serve/busdoor"
 	"github.com/apntalk/amictl/internal/serve/upstream"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/redact"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // embedded as --nats means a server within this process.
@@ -32,6 +37,7 @@ type bridgeOptions struct {
 	retain   flags.Duration
 	maxBytes flags.Size
 	replicas flags.Count
+	each     flags.List
 }
 
 func (o *bridgeOptions) flags() []cli.Flag {
@@ -39,6 +45,7 @@ func (o *bridgeOptions) flags() []cli.Flag {
 		flags.Text("bridge", "", "this bridge's `NAME` on the bus; the host's name if absent", &o.name),
 		&cli.GenericFlag{Name: "retain", Usage: "a new stream keeps events for `TIME`; 24h if absent", Value: &o.retain},
 		&cli.GenericFlag{Name: "max-bytes", Usage: "and at most `SIZE` of them; 10G if absent, 256M with --nats embedded", Value: &o.maxBytes},
+		&cli.GenericFlag{Name: "each", Usage: "also put each event whose name is one of `NAMES`, such as 'Hangup,Queue*', on the bus by itself, as JSON; may repeat", Value: &o.each},
 		&cli.GenericFlag{Name: "replicas", Usage: "and on `NUMBER` of servers; 1 if absent", Value: &o.replicas},
 	)
 }
@@ -68,11 +75,41 @@ type bridge struct {
 	dir     string // of an embedded server; "": there is none
 }
 
+// eachOf reads the names of --each, or of the configuration: none where there is no bus to put the events on.
+func eachOf(r *run.Run, o *bridgeOptions, configured []string, onBus bool) (globs []string, err error) {
+	if len(o.each) == 0 {
+		o.each = configured
+	} else if !onBus {
+		return nil, fail.Usage("such as --nats nats://127.0.0.1:4222 --cluster prod", "--each puts events on a bus, and none is given")
+	}
+	for _, list := range o.each {
+		for name := range strings.SplitSeq(list, ",") {
+			if name = strings.TrimSpace(name); name == "" {
+				return nil, fail.Usage("such as --each 'Hangup,Queue*'", "--each %q has an empty name", list)
+			}
+			globs = append(globs, name)
+		}
+	}
+	if len(globs) == 0 {
+		return nil, nil
+	}
+	c := ami.NewCluster(ami.ClusterConfig{}) // which knows what is a glob
+	defer func() { _ = c.Close() }()
+	if _, err := c.Subscribe(ami.SubscribeOptions{Events: globs}); err != nil {
+		return nil, fail.Usage("names may hold * and ?", "--each: %s", fail.Cause(err))
+	}
+	act.WarnEvents(r, globs)
+	return globs, nil
+}
+
 // newBridge decides whether there is a bridge, and to where.
-func newBridge(r *run.Run, o *bridgeOptions) (*bridge, error) {
+func newBridge(r *run.Run, o *bridgeOptions, each []string) (*bridge, error) {
 	b := &bridge{}
 	a, ok, err := o.bus.AddressOr(r, embedded)
-	if err != nil || !ok {
+	if err != nil {
+		return nil, err
+	}
+	if b.options.Each, err = eachOf(r, o, each, ok); err != nil || !ok {
 		return nil, err
 	}
 	if b.options.Storage, err = o.storage(); err != nil {
@@ -124,6 +161,7 @@ func (b *bridge) start(p *plan) (work func(context.Context, *upstream.Upstream) 
 		return nil, nil, target.BusError(b.access.URL, err)
 	}
 	o := b.options
+	o.Line = linesWithout(p.run.Redactor())
 	o.Conn, o.Log, o.Nodes, o.Same = conn, p.log, p.currentNodes, upstream.SameNode
 	return func(ctx context.Context, up *upstream.Upstream) error {
 			o.Events, o.Actions = up.Subscribe, busdoor.New(up)
@@ -139,6 +177,16 @@ func (b *bridge) start(p *plan) (work func(context.Context, *upstream.Upstream) 
 			conn.Close()
 			endServer()
 		}, nil
+}
+
+// linesWithout makes lines of events as tail does with -o jsonl, without secrets, as its --record does.
+func linesWithout(secrets *redact.Redactor) func(dst []byte, ev *ami.Event) []byte {
+	return func(dst []byte, ev *ami.Event) []byte {
+		b := bytes.NewBuffer(dst)
+		r := output.NewRecorder(b, secrets)
+		_, _ = r.Event(ev), r.Close() // a buffer takes everything
+		return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	}
 }
 
 // sessionsOf has the nodes that a bridge owns, and no others, for as long as it owns them.

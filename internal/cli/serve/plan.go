@@ -59,7 +59,7 @@ func newPlan(r *run.Run, o *options) (*plan, error) {
 			return nil, err
 		}
 	}
-	if p.bridge, err = newBridge(r, &o.bridge); err != nil {
+	if p.bridge, err = newBridge(r, &o.bridge, s.Each); err != nil {
 		return nil, err
 	}
 	if s.HTTP == "" && len(s.AMI) == 0 && p.bridge == nil {
