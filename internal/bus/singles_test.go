@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -90,10 +91,10 @@ func TestSingles(t *testing.T) {
 	next.offer([]ami.Event{single("Hangup", 1)})
 	end()
 	late := single("Hangup", 4)
-	if err := s.put(ctx, &late, []byte("late")); err != errFenced { //nolint:errorlint // it is that
+	if err := s.put(ctx, &late, []byte("late")); !errors.Is(err, errFenced) {
 		t.Errorf("the owner before writes: %v", err)
 	}
-	if err := singlesOf(ctx, t, js, 7).takeOver(ctx); err != errFenced { //nolint:errorlint // it is that
+	if err := singlesOf(ctx, t, js, 7).takeOver(ctx); !errors.Is(err, errFenced) {
 		t.Errorf("the owner before takes over: %v", err)
 	}
 	want := []string{
