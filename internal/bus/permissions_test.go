@@ -30,7 +30,7 @@ func guardedBus(t *testing.T) func(user string) string {
 		t.Fatal("docs/bus.md has no configuration of permissions")
 	}
 	path := t.TempDir() + "/nats.conf"
-	conf = strings.NewReplacer("$BRIDGE", "bridge", "$WALL", "wall", "$IMPORTER", "importer", "$CRM", "crm").Replace(conf)
+	conf = strings.NewReplacer("$BRIDGE", "bridge", "$WALL", "wall", "$IMPORTER", "importer", "$HANGUPS", "hangups", "$CRM", "crm").Replace(conf)
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,8 @@ func TestPermissions(t *testing.T) {
 	t.Cleanup(srv.Close)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	stop := bridgingAs(t, as(t, bus, "bridge"), "prod", configsOf(srv), &puppet{do: func(_ context.Context, q *Request, answer func([]byte, bool)) {
+	nodes := func() []ami.Config { return configsOf(srv) }
+	stop := run(t, Options{Conn: as(t, bus, "bridge"), Cluster: "prod", Name: "a", Nodes: nodes, Each: []string{"*"}, Line: aLine, Actions: &puppet{do: func(_ context.Context, q *Request, answer func([]byte, bool)) {
 		answer([]byte("Response: Success\r\nActionID: "+idOf(q)+"\r\nUser: "+q.User+"\r\n\r\n"), true)
 	}})
 	defer stop()
@@ -134,6 +135,22 @@ func TestPermissions(t *testing.T) {
 	}
 	_, err = Read(ctx, importer, ReadOptions{Cluster: "prod", Durable: "other"})
 	refused("another durable", err)
+
+	one := as(t, bus, "hangups")
+	hangups, err := one.SubscribeSync("ami.one.prod.*.Hangup")
+	if err == nil {
+		err = one.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.EmitEvent("Newchannel", "N", "1")
+	srv.EmitEvent("Hangup", "N", "2")
+	if m, err := hangups.NextMsgWithContext(ctx); err != nil || string(m.Data) != "Hangup 2" {
+		t.Errorf("a single event: %v, %v", m, err)
+	}
+	_, err = Read(ctx, one, ReadOptions{Cluster: "prod"})
+	refused("batches, for who reads single events", err)
 
 	crm := as(t, bus, "crm")
 	s, err := sessionTo(t, crm, "prod", "crm", "pbx1")
