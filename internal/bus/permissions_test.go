@@ -79,7 +79,7 @@ func TestPermissions(t *testing.T) {
 	nodes := func() []ami.Config { return configsOf(srv) }
 	stop := run(t, Options{Conn: as(t, bus, "bridge"), Cluster: "prod", Name: "a", Nodes: nodes, Each: []string{"*"}, Line: aLine, Actions: &puppet{do: func(_ context.Context, q *Request, answer func([]byte, bool)) {
 		answer([]byte("Response: Success\r\nActionID: "+idOf(q)+"\r\nUser: "+q.User+"\r\n\r\n"), true)
-	}})
+	}}})
 	defer stop()
 
 	refused := func(what string, err error) {
