@@ -88,12 +88,12 @@ var arrows = map[string]string{
 	"internal/cli/bus":   floor + " internal/cli/target internal/bus",
 	"internal/cli/serve": floor + " internal/cli/act internal/bus internal/natsserver internal/cli/target internal/loopback internal/serve internal/serve/upstream internal/serve/users internal/serve/web internal/serve/amidoor internal/serve/busdoor pkg/ami/redact pkg/ami/amitest",
 
-	"docs/examples/each": "",
-	"cmd/amictl":         "internal/cli",
-	"cmd/amictld":        "internal/cli internal/cli/bus internal/cli/serve internal/cli/bench internal/bench/fleet/natsbus",
-	"scripts/compat":     "",
-	"scripts/mutate":     "",
-	"scripts/restart":    "",
+	"examples/each":   "",
+	"cmd/amictl":      "internal/cli",
+	"cmd/amictld":     "internal/cli internal/cli/bus internal/cli/serve internal/cli/bench internal/bench/fleet/natsbus",
+	"scripts/compat":  "",
+	"scripts/mutate":  "",
+	"scripts/restart": "",
 }
 
 // floor is what everything on the command line stands on.
@@ -118,7 +118,7 @@ func mayImport(from string) (packages []string, known bool) {
 // The house's arrows point down only, and the library stands on the standard library and golang.org/x alone.
 func TestImportArrows(t *testing.T) {
 	pure := []string{"internal/packet", "internal/packet/inside", "pkg/ami/wire", "pkg/ami/redact", "pkg/ami/catalog", "pkg/ami", "pkg/ami/amitest", "pkg/ami/state"}
-	nats := []string{"internal/natsserver", "internal/bench/fleet/natsbus", "internal/bus", "internal/cli/bus", "docs/examples/each"}
+	nats := []string{"internal/natsserver", "internal/bench/fleet/natsbus", "internal/bus", "internal/cli/bus", "examples/each"}
 	prometheus := []string{"pkg/ami/amiprom", "internal/metrics/prom", "internal/serve/web"} // amictl links none of them
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
