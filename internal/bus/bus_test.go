@@ -165,12 +165,6 @@ func bridgingOn(t *testing.T, url, name string, nodes func() []ami.Config) (stop
 	return run(t, Options{Conn: conn, Cluster: "c", Name: name, Nodes: nodes})
 }
 
-// bridgingAs runs a bridge with actions on a connection of its own.
-func bridgingAs(t *testing.T, conn *nats.Conn, cluster string, nodes []ami.Config, actions Performer) (stop func()) {
-	t.Helper()
-	return run(t, Options{Conn: conn, Cluster: cluster, Name: "a", Nodes: func() []ami.Config { return nodes }, Actions: actions})
-}
-
 // run runs a bridge until stop, and ends its connection.
 func run(t *testing.T, o Options) (stop func()) {
 	t.Helper()
