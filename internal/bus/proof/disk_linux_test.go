@@ -41,9 +41,9 @@ func (d *disk) within() []string {
 }
 
 // resize makes it larger.
-func (d *disk) resize(t testing.TB, bytes int) {
+func (d *disk) resize(t testing.TB, bytes int64) {
 	t.Helper()
-	args := append(d.within()[1:], "mount", "-o", "remount,size="+strconv.Itoa(bytes), d.dir)
+	args := append(d.within()[1:], "mount", "-o", "remount,size="+strconv.FormatInt(bytes, 10), d.dir)
 	if out, err := exec.Command("nsenter", args...).CombinedOutput(); err != nil { //nolint:gosec // our own
 		t.Fatalf("%v: %s", err, out)
 	}
