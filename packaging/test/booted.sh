@@ -33,7 +33,7 @@ soon() {
 answers() {
 	local line
 	exec 3<>/dev/tcp/127.0.0.1/$port || return 1
-	printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1:%s\r\n\r\n' "$2" "$port" >&3
+	printf 'GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nConnection: close\r\n\r\n' "$2" "$port" >&3 # 1.0 is what proxies speak
 	read -r line <&3
 	exec 3>&-
 	[[ $line == *" $1 "* ]] || { echo "$2: $line" && false; }
@@ -126,7 +126,7 @@ check "no secret is there" is "$(grep -rlF "$canary" /etc /var/lib /home /root)"
 systemctl stop pbx.service
 
 if ((failed)); then
-	journalctl -o cat -u amictl-serve.service | tail -n 100
+	journalctl -o cat -u amictl-serve.service | tail -n 30
 	echo FAILED
 else
 	echo PASSED
