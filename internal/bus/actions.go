@@ -42,8 +42,9 @@ const (
 
 const (
 	usualWait    = 30 * time.Second
-	mostRequests = 256       // at once a node; what comes meanwhile is refused
-	partSize     = 256 << 10 // of an answer's part; a server takes 1 MiB by default
+	handOver     = time.Second // for what runs when a node is given up
+	mostRequests = 256         // at once a node; what comes meanwhile is refused
+	partSize     = 256 << 10   // of an answer's part; a server takes 1 MiB by default
 )
 
 // What comes behind a part.
@@ -61,9 +62,12 @@ type performance struct {
 
 	subs  []*nats.Subscription
 	slots chan struct{}
-	all   sync.WaitGroup
 	ctx   context.Context //nolint:containedctx // of what runs, which outlives the callbacks that begin it
 	end   context.CancelFunc
+
+	mu     sync.Mutex // held to begin a request, and to begin none any more
+	closed bool
+	all    sync.WaitGroup
 }
 
 // perform begins to take requests. A nil Performer takes none.
@@ -84,12 +88,15 @@ func perform(conn *nats.Conn, cluster, node string, do Performer, log *slog.Logg
 	return p, nil
 }
 
-// stop takes no more requests, and waits for those that run: not for long, as another bridge may own the node by then.
+// stop takes no more requests, and waits for those that run: not for long, as nobody owns the node meanwhile.
 func (p *performance) stop() {
 	for _, sub := range p.subs {
 		_ = sub.Unsubscribe()
 	}
-	limit := time.AfterFunc(stopTime/2, p.end)
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	limit := time.AfterFunc(handOver, p.end)
 	defer limit.Stop()
 	p.all.Wait()
 	p.end()
@@ -126,7 +133,7 @@ func (p *performance) take(m *nats.Msg) {
 		a.refuse("the bridge carries out " + strconv.Itoa(mostRequests) + " actions on this node already")
 		return
 	}
-	p.all.Go(func() {
+	if !p.begin(func() {
 		defer func() { <-p.slots }()
 		ctx, cancel := context.WithDeadline(p.ctx, q.Deadline)
 		defer cancel()
@@ -134,7 +141,20 @@ func (p *performance) take(m *nats.Msg) {
 		if a.err != nil {
 			p.log.Warn("an answer could not be sent", slog.String("action", q.Action), slog.String("user", q.User), slog.Any("error", a.err))
 		}
-	})
+	}) {
+		<-p.slots
+		a.refuse("the node is being handed over to another bridge")
+	}
+}
+
+// begin runs f unless the node is given up.
+func (p *performance) begin(f func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.all.Go(f)
+	}
+	return !p.closed
 }
 
 // An answer goes out in parts.

@@ -228,3 +228,28 @@ func TestActionsAreBounded(t *testing.T) {
 		t.Errorf("%v: %v", err, m)
 	}
 }
+
+// What runs when a node is given up is cut short after a moment, and whoever asked is told.
+func TestActionsAtTheEnd(t *testing.T) {
+	url := aBus(t)
+	began := make(chan struct{})
+	perf := performing(t, url, &puppet{do: func(ctx context.Context, q *Request, answer func([]byte, bool)) {
+		close(began)
+		<-ctx.Done()
+		answer([]byte("Response: Error\r\nActionID: "+idOf(q)+"\r\nMessage: cut short\r\n"+ami.RelaySent+": maybe\r\n\r\n"), true)
+	}})
+	c := mustSession(t, dial(t, url))
+	ended := make(chan error)
+	go func() {
+		_, err := c.Do(t.Context(), ami.NewAction("Slow"))
+		ended <- err
+	}()
+	<-began
+	perf.stop()
+	if err := <-ended; ami.SentState(err) != ami.SentMaybe || !strings.Contains(err.Error(), "cut short") {
+		t.Errorf("%v", err)
+	}
+	if perf.begin(func() { t.Error("a request begins behind the end") }) {
+		t.Error("the node is given up, and takes requests")
+	}
+}
