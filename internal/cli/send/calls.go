@@ -166,26 +166,24 @@ func (s *lineSender) callOver(c *watchedCall, at time.Time) {
 		rec = append(rec, output.Pair{Key: "id", Value: c.origin.ID})
 	}
 	rec = append(rec, output.Pair{Key: "line", Value: c.origin.Line})
-	s.printing.Lock()
-	if err := s.out.Record(rec); err != nil {
-		s.stop()
-	}
-	if err := call.EndError(c.node, c.followed); err != nil {
-		s.fail(fail.Classify(err), c.node, c.origin)
-	}
-	s.flush()
-	s.printing.Unlock()
+	s.show(func() {
+		if err := s.out.Record(rec); err != nil {
+			s.stop()
+		}
+		if err := call.EndError(c.node, c.followed); err != nil {
+			s.fail(fail.Classify(err), c.node, c.origin)
+		}
+	})
 	s.calls.over(c)
 }
 
 func (s *lineSender) callLost(c *watchedCall) {
-	s.printing.Lock()
-	s.fail(fail.Classify(&fail.Error{
-		Code: fail.CodeGap, Sent: ami.SentYes.String(), Message: c.node + ": events are missing, and the call's end may be one of them",
-		Hint: "`amictl send CoreShowChannels` shows whether it goes on",
-	}), c.node, c.origin)
-	s.flush()
-	s.printing.Unlock()
+	s.show(func() {
+		s.fail(fail.Classify(&fail.Error{
+			Code: fail.CodeGap, Sent: ami.SentYes.String(), Message: c.node + ": events are missing, and the call's end may be one of them",
+			Hint: "`amictl send CoreShowChannels` shows whether it goes on",
+		}), c.node, c.origin)
+	})
 	s.calls.over(c)
 }
 

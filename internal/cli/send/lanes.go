@@ -256,12 +256,11 @@ func (s *lineSender) expire(l *lane) {
 	l.expireAt()
 	l.rouse(reader)
 	s.mu.Unlock()
-	s.printing.Lock()
-	defer s.printing.Unlock()
-	for _, e := range over {
-		s.fail(fail.Classify(l.lateError(&e.lineRequest)), l.node, e.origin())
-	}
-	s.flush()
+	s.show(func() {
+		for _, e := range over {
+			s.fail(fail.Classify(l.lateError(&e.lineRequest)), l.node, e.origin())
+		}
+	})
 }
 
 // expireAt sets the timer to the earliest deadline in the queue. Called under the sender's mu.

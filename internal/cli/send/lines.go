@@ -42,6 +42,7 @@ type lineSender struct {
 	ended []sentLine // the collector's own: what was printed, to be released
 
 	printing sync.Mutex // guards all below
+	over     bool       // nothing is printed any more
 	out      *output.Printer
 	tally    target.Tally
 	failures int // lines, of which only the first is told of on standard error
@@ -146,6 +147,7 @@ func (s *lineSender) sendAll(ctx context.Context, in io.Reader, nodes []ami.Conf
 	if err != nil && !run.BySignal(ctx) && s.out.Flush() == nil {
 		s.giveUp()
 	}
+	s.over = true
 	if closed := s.out.Close(); err != nil || closed != nil {
 		return errors.Join(err, closed)
 	}
@@ -281,9 +283,17 @@ func (s *lineSender) warn(action *ami.Action) {
 
 // refuse prints the failure of a line that was never in flight, at once: whoever wrote the line may wait for it.
 func (s *lineSender) refuse(r lineRequest, node string, err error) {
+	s.show(func() { s.fail(fail.Classify(err), node, r.origin()) })
+}
+
+// show prints, at once. What comes when the run has ended, as it may by a signal, is not printed any more.
+func (s *lineSender) show(write func()) {
 	s.printing.Lock()
 	defer s.printing.Unlock()
-	s.fail(fail.Classify(err), node, r.origin())
+	if s.over {
+		return
+	}
+	write()
 	s.flush()
 }
 
