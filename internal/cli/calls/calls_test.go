@@ -63,10 +63,11 @@ func talk(srv *amitest.Server, from, to string) (caller, callee amitest.Channel)
 	return a, b
 }
 
-// ready waits until the server was logged in to and listed: channels, bridges, queues.
+// ready waits until the server was logged in to and has answered what it was asked for: channels, bridges, queues. What happens then
+// comes behind these lists.
 func ready(t *testing.T, srv *amitest.Server) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); srv.Ledger().ActionsReceived < 4; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); srv.Ledger().RepliesSent < 4; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("nobody asked for the lists")
 		}
