@@ -56,7 +56,7 @@ func TestArchivesAreReproducible(t *testing.T) {
 func TestArchiveRefusesLinks(t *testing.T) {
 	dir := tree(t, 0, 0)
 	if err := os.Symlink("amictl", filepath.Join(dir, "link")); err != nil {
-		t.Skip("SKIPPED: there are no links here: ", err)
+		t.Fatal(err)
 	}
 	if err := archive(filepath.Join(t.TempDir(), "a.zip"), dir, when); err == nil || !strings.Contains(err.Error(), "link is no file") {
 		t.Errorf("got %v", err)

@@ -10,7 +10,7 @@ import (
 // Matching allocates nothing: it runs in the reader.
 func TestWhereMatchDoesNotAllocate(t *testing.T) {
 	if raceEnabled {
-		t.Skip("a sync.Pool, as package regexp has them, forgets at random under the race detector")
+		t.Skip("SKIPPED: a sync.Pool, as package regexp has them, forgets at random under the race detector")
 	}
 	d := wire.NewDecoder(wire.Limits{})
 	d.Feed([]byte("Event: Hangup\r\nChannel: PJSIP/100-0000001A\r\nCause: 16\r\nChanVariable: a=1\r\nChanVariable: b=2\r\nWord: x1\r\n" +
