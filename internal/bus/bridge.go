@@ -26,8 +26,7 @@ type Options struct {
 
 	// Same reports whether two configurations lead to the same sessions to a node.
 	Same func(a, b *ami.Config) bool
-	// Events subscribes to a node that the bridge has come to own; end gives it back. nil: the bridge has sessions of its own,
-	// to the nodes that it owns.
+	// Events subscribes to a node that the bridge has come to own; end gives it back.
 	Events func(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error)
 	// Each are globs of the events that are put on the bus one by one as well, as Line makes text of them; none: no events are.
 	Each []string
@@ -61,9 +60,6 @@ func Run(ctx context.Context, o Options) error {
 	}
 	if err := ensure(ctx, js, &o); err != nil {
 		return err
-	}
-	if o.Events == nil {
-		o.Events = ownSession(o.Log)
 	}
 	b := &bridge{o: o, self: o.Name + "/" + nuid.Next(), js: js, free: make(map[string]time.Time), owners: make(map[string]*owner)}
 	if b.leases, err = watchLeases(ctx, js, o.Cluster); err != nil {

@@ -165,10 +165,29 @@ func bridgingOn(t *testing.T, url, name string, nodes func() []ami.Config) (stop
 	return run(t, Options{Conn: conn, Cluster: "c", Name: name, Nodes: nodes})
 }
 
+// ownSession subscribes to a node by a session that is there for nothing else.
+func ownSession(log *slog.Logger) func(ami.Config, ami.SubscribeOptions) (*ami.Subscription, func(), error) {
+	return func(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error) {
+		sessions := ami.NewCluster(ami.ClusterConfig{Logger: log})
+		node.Events = "on"
+		if events, err = sessions.Subscribe(o); err == nil {
+			_, err = sessions.Add(node)
+		}
+		if err != nil {
+			_ = sessions.Close()
+			return nil, nil, err
+		}
+		return events, func() {
+			events.Close()
+			_ = sessions.Close()
+		}, nil
+	}
+}
+
 // run runs a bridge until stop, and ends its connection.
 func run(t *testing.T, o Options) (stop func()) {
 	t.Helper()
-	o.Storage, o.Log, o.Same = Storage{Replicas: 1}, quiet(), sameAddr
+	o.Storage, o.Log, o.Same, o.Events = Storage{Replicas: 1}, quiet(), sameAddr, ownSession(quiet())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, o) }()

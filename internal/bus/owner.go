@@ -98,25 +98,6 @@ func (o *owner) own(ctx context.Context, l *lease) error {
 	return o.carry(ctx, events, p)
 }
 
-// ownSession subscribes to a node by a session that is there for nothing else.
-func ownSession(log *slog.Logger) func(ami.Config, ami.SubscribeOptions) (*ami.Subscription, func(), error) {
-	return func(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error) {
-		sessions := ami.NewCluster(ami.ClusterConfig{Logger: log})
-		node.Events = "on"
-		if events, err = sessions.Subscribe(o); err == nil {
-			_, err = sessions.Add(node)
-		}
-		if err != nil {
-			_ = sessions.Close()
-			return nil, nil, err
-		}
-		return events, func() {
-			events.Close()
-			_ = sessions.Close()
-		}, nil
-	}
-}
-
 // carry moves events into batches, and batches onto the bus.
 func (o *owner) carry(ctx context.Context, events *ami.Subscription, p *publisher) error {
 	reading, end := context.WithCancel(ctx)
