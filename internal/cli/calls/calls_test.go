@@ -72,11 +72,11 @@ func ready(t *testing.T, srv *amitest.Server) {
 			t.Fatal("nobody asked for the lists")
 		}
 	}
-	time.Sleep(taken)
+	time.Sleep(begun)
 }
 
-// taken is a time in which the lists are surely taken in on this side, which nothing tells.
-const taken = 300 * time.Millisecond
+// begun is a time in which this side surely follows what happens, which nothing tells.
+const begun = 300 * time.Millisecond
 
 func TestCallsThatEnd(t *testing.T) {
 	srv := runtest.Server(t, "pbx1")

@@ -1,8 +1,10 @@
 package held
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"sync"
 	"time"
 
@@ -124,6 +126,9 @@ func (w *Watch) connect(ctx context.Context, n *ami.Node) error {
 // Changes hands what there is and what becomes of it to take, and calls idle whenever nothing is at hand, until ctx is done
 // or length is over, which begins with the first session. It waits for that, and complains of nodes that have none.
 func (w *Watch) Changes(ctx context.Context, length flags.Duration, take func(*state.Change) error, idle func() error) error {
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	changes := w.Watcher.Changes(reading) // from before the first session on
 	if err := target.Await(ctx, w.run, w.Cluster, 1); err != nil {
 		return err
 	}
@@ -134,6 +139,7 @@ func (w *Watch) Changes(ctx context.Context, length flags.Duration, take func(*s
 	var others sync.WaitGroup
 	defer others.Wait()
 	defer cancel()
+	defer context.AfterFunc(limited, stop)()
 	for _, n := range w.Cluster.Nodes() {
 		others.Go(func() {
 			if err := w.connect(limited, n); err != nil && limited.Err() == nil {
@@ -141,15 +147,15 @@ func (w *Watch) Changes(ctx context.Context, length flags.Duration, take func(*s
 			}
 		})
 	}
-	err := w.stream(limited, take, idle)
+	err := stream(limited, changes, take, idle)
 	if ctx.Err() == nil && limited.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}
 	return err
 }
 
-// stream hands out changes.
-func (w *Watch) stream(ctx context.Context, take func(*state.Change) error, idle func() error) error {
+// stream hands out changes, which end when ctx does.
+func stream(ctx context.Context, changes iter.Seq2[state.Change, error], take func(*state.Change) error, idle func() error) error {
 	type step struct {
 		change state.Change
 		err    error
@@ -159,7 +165,7 @@ func (w *Watch) stream(ctx context.Context, take func(*state.Change) error, idle
 	steps := make(chan step, 1024)
 	go func() {
 		defer close(steps)
-		for ch, err := range w.Watcher.Changes(ctx) {
+		for ch, err := range changes {
 			select {
 			case steps <- step{ch, err}:
 			case <-ctx.Done():
@@ -169,7 +175,7 @@ func (w *Watch) stream(ctx context.Context, take func(*state.Change) error, idle
 	}()
 	for s := range steps {
 		if s.err != nil {
-			return s.err
+			return cmp.Or(ctx.Err(), s.err)
 		}
 		if err := take(&s.change); err != nil {
 			return err

@@ -25,9 +25,10 @@ type Watcher struct {
 
 // A consumer is one iteration over Changes.
 type consumer struct {
-	queue []Change
+	begin []Change      // what there was when it began; nil once it is taken
+	queue []Change      // what came since
 	lost  uint64        // changes dropped since it last took any
-	whole bool          // it is to get everything there is first
+	whole bool          // it is too far behind, and is to get everything there is
 	wake  chan struct{} // room for one
 }
 
@@ -93,26 +94,31 @@ func (c *consumer) poke() {
 	}
 }
 
-// Changes iterates over the current objects, as OpAdd, and then over every change, until ctx is done (its error), the
+// Changes iterates, once, over the current objects, as OpAdd, and then over every change, until ctx is done (its error), the
 // watcher is closed (ErrClosed) or its cluster is. A node's objects follow its *Node and end with an OpSynced if they are
-// not stale. The iteration begins at this moment of the state: nothing is missing in between, and nothing comes twice.
+// not stale. The iteration begins at the state in which Changes is called: nothing is missing in between, and nothing comes twice.
+// Until it is iterated over, or ctx is done, changes wait.
 //
 // It costs a pointer for each object at the beginning and 120 bytes for each change that waits, at most Options.Buffer of
 // them. A consumer that is further behind gets an OpReset and then the current objects; it never holds up the watcher or
 // another one.
 func (w *Watcher) Changes(ctx context.Context) iter.Seq2[Change, error] {
-	return func(yield func(Change, error) bool) {
-		c := &consumer{whole: true, wake: make(chan struct{}, 1)}
+	c := &consumer{wake: make(chan struct{}, 1)}
+	w.mu.Lock()
+	c.begin = w.core.everything(nil)
+	w.consumers[c] = struct{}{}
+	w.mu.Unlock()
+	leave := func() {
 		w.mu.Lock()
-		w.consumers[c] = struct{}{}
-		w.mu.Unlock()
-		defer func() {
-			w.mu.Lock()
-			delete(w.consumers, c)
-			w.mu.Unlock()
-		}()
-		for first := true; ; first = false {
-			batch, err := w.next(c, first)
+		defer w.mu.Unlock()
+		delete(w.consumers, c)
+	}
+	unwatch := context.AfterFunc(ctx, leave)
+	return func(yield func(Change, error) bool) {
+		defer leave()
+		defer unwatch()
+		for {
+			batch, err := w.next(c)
 			for _, ch := range batch {
 				if !yield(ch, nil) {
 					return
@@ -136,19 +142,15 @@ func (w *Watcher) Changes(ctx context.Context) iter.Seq2[Change, error] {
 }
 
 // next takes what waits for a consumer. The error comes with the last of it.
-func (w *Watcher) next(c *consumer, first bool) ([]Change, error) {
+func (w *Watcher) next(c *consumer) ([]Change, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var batch []Change
+	batch := c.queue
 	if c.whole {
-		if !first {
-			batch = append(batch, Change{Op: OpReset, Lost: c.lost, Time: time.Now()})
-		}
-		batch = w.core.everything(batch)
-	} else {
-		batch = c.queue
+		batch = w.core.everything([]Change{{Op: OpReset, Lost: c.lost, Time: time.Now()}})
 	}
-	c.queue, c.whole, c.lost = nil, false, 0
+	batch = append(c.begin, batch...)
+	c.begin, c.queue, c.whole, c.lost = nil, nil, false, 0
 	return batch, w.cause
 }
 

@@ -362,3 +362,40 @@ func TestOptionsThatCannotBe(t *testing.T) {
 		t.Errorf("a closed cluster: %v", err)
 	}
 }
+
+// What comes between the call of Changes and its iteration waits, records of calls among it, and whoever is done with it leaves
+// nothing behind.
+func TestChangesBeginWhenCalled(t *testing.T) {
+	watch(t, "on", state.Options{}, func(b *bench) {
+		ctx, cancel := context.WithCancel(b.t.Context())
+		changes := b.watcher.Changes(ctx)
+		b.settle(time.Second)
+		a := b.srv.Dial("", amitest.Channel{Name: "PJSIP/dave", Exten: "999"})
+		b.srv.Hangup(a.Uniqueid, 1)
+		b.settle(time.Second)
+		synced := false
+		for ch, err := range changes {
+			if err != nil {
+				t.Fatal(err)
+			}
+			synced = synced || ch.Op == state.OpSynced
+			if ch.Op == state.OpRecord {
+				break
+			}
+		}
+		if !synced {
+			t.Error("the record came before what there was")
+		}
+		left := b.watcher.Changes(ctx)
+		cancel()
+		synctest.Wait()
+		for ch, err := range left {
+			if errors.Is(err, context.Canceled) {
+				return
+			}
+			if err != nil || ch.Op != state.OpAdd && ch.Op != state.OpSynced {
+				t.Errorf("%v, %v", ch, err)
+			}
+		}
+	})
+}
