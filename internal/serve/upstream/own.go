@@ -19,22 +19,27 @@ type ownIDs struct {
 
 const mostPrefixes = 16_384 // sessions that are remembered, about 2 MiB
 
-// of returns a Config.OnReady that asks a node's new action session for an ActionID before anybody else may use the session.
-func (o *ownIDs) of(node string) func(context.Context, *ami.Conn) error {
-	return func(ctx context.Context, c *ami.Conn) error { return o.learn(ctx, node, c) }
+// greets returns a Config.OnReady that notes how a node greets.
+func (o *ownIDs) greets(node string) func(context.Context, *ami.Conn) error {
+	return func(_ context.Context, c *ami.Conn) error {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.banners == nil {
+			o.banners = make(map[string]string)
+		}
+		o.banners[node] = c.Banner()
+		return nil
+	}
 }
 
-func (o *ownIDs) learn(ctx context.Context, node string, c *ami.Conn) error {
+// learn is a Config.OnReady that asks a new action session for an ActionID before anybody else may use the session.
+func (o *ownIDs) learn(ctx context.Context, c *ami.Conn) error {
 	reply, err := c.Do(ctx, ami.NewAction("Ping"))
 	if err != nil {
 		return err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.banners == nil {
-		o.banners = make(map[string]string)
-	}
-	o.banners[node] = c.Banner()
 	o.remember(idPrefix(reply.Get("ActionID")))
 	return nil
 }

@@ -156,7 +156,7 @@ func (u *Upstream) Remove(name string) {
 // add is Add. Called under mu.
 func (u *Upstream) add(node ami.Config) error {
 	event := node
-	event.Events = "on"
+	event.Events, event.OnReady = "on", u.own.greets(node.Name)
 	if _, err := u.events.Add(event); err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (u *Upstream) add(node ami.Config) error {
 // addActions makes a node's session for actions.
 func (u *Upstream) addActions(node ami.Config) (*ami.Node, error) {
 	node.Events, node.Filters = "off", nil
-	node.OnReady = u.own.of(node.Name)
+	node.OnReady = u.own.learn
 	return u.actions.Add(node)
 }
 

@@ -120,6 +120,7 @@ func TestAllows(t *testing.T) {
 		{"a function, with System", system, ami.NewAction("Originate", "Channel", "PJSIP/a", "Context", "lobby", "Variable", "FILE(/x)=1"), true},
 
 		{"Getvar", everything, ami.NewAction("Getvar", "Variable", "CALLERID(num)"), true},
+		{"Getvar of the server's clock", everything, ami.NewAction("Getvar", "Variable", "STRFTIME(,,%Y-%m-%d %H:%M:%S)"), true},
 		{"Getvar that runs a program", everything, ami.NewAction("Getvar", "Variable", "SHELL(reboot)"), false},
 		{"Setvar that writes a file", everything, ami.NewAction("Setvar", "Variable", "File(/etc/x)", "Value", "1"), false},
 		{"Status that runs a program", everything, ami.NewAction("Status", "Variables", "a,Shell(reboot)"), false},
