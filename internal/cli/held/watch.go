@@ -160,7 +160,7 @@ func stream(ctx context.Context, changes iter.Seq2[state.Change, error], take fu
 		change state.Change
 		err    error
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	taking, cancel := context.WithCancel(ctx) // done a moment after ctx, which therefore tells why
 	defer cancel()
 	steps := make(chan step, 1024)
 	go func() {
@@ -168,7 +168,7 @@ func stream(ctx context.Context, changes iter.Seq2[state.Change, error], take fu
 		for ch, err := range changes {
 			select {
 			case steps <- step{ch, err}:
-			case <-ctx.Done():
+			case <-taking.Done():
 				return
 			}
 		}
