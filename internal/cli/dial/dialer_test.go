@@ -202,12 +202,14 @@ func TestDialFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := make(chan []string, 1)
-	go func() { // takes a few rows
+	go func() { // a few rows can be written, and no more
 		defer func() { _ = read.Close() }()
 		in := bufio.NewScanner(read)
 		var all []string
-		for len(all) < 5 && in.Scan() {
-			all = append(all, in.Text())
+		for in.Scan() {
+			if all = append(all, in.Text()); len(all) == 5 {
+				_ = write.SetWriteDeadline(time.Unix(1, 0))
+			}
 		}
 		rows <- all
 	}()
@@ -215,6 +217,7 @@ func TestDialFullDisk(t *testing.T) {
 	d.resume(nil, nil, nodes)
 	d.sched.retry = retries{ami.OutcomeBusy: {1000, time.Millisecond}}
 	f := fail.Classify(d.run(t.Context(), nodes))
+	_ = write.Close()
 	if f.Exit != fail.ExitLost || d.broken == nil {
 		t.Errorf("status %d: %s", f.Exit, f.Message)
 	}

@@ -105,6 +105,7 @@ func TestCutAfterBytes(t *testing.T) {
 		if want := "Response: Success\r\nPing: "; got != want || fate != "reset" {
 			t.Errorf("got %q, then %s", got, fate)
 		}
+		synctest.Wait() // bytes are counted behind the write
 		if l := s.Ledger(); l.RepliesSent != 1 || l.BytesOut != uint64(len("Asterisk Call Manager/11.0.0\r\nResponse: Success\r\nMessage: Authentication accepted\r\n\r\n")+25) {
 			t.Errorf("ledger counts %d replies, %d bytes", l.RepliesSent, l.BytesOut)
 		}
