@@ -26,6 +26,7 @@ func (t *tailer) live(ctx context.Context) error {
 		return fail.Usage("names may hold * and ?", "%s", fail.Cause(err))
 	}
 	defer sub.Close()
+	t.sub = sub
 	var spooled *spooler
 	if t.spool != nil {
 		spooled = t.spoolEvents(ctx, sub, func() { target.Finish(ctx, c) })

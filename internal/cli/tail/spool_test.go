@@ -48,7 +48,8 @@ type burst struct {
 // startBurst returns when all events have been sent.
 func startBurst(t *testing.T, o options, size string, count int) *burst {
 	t.Helper()
-	srv := runtest.Server(t, "pbx1", amitest.WithEventNumbers())
+	patient := amitest.WithSettings(amitest.Settings{WriteTimeout: time.Minute}) // a busy host is not what is tried here
+	srv := runtest.Server(t, "pbx1", amitest.WithEventNumbers(), patient)
 	b := &burst{ended: make(chan error, 1)}
 	b.Run = runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Env: map[string]string{"TMPDIR": t.TempDir()}, Flags: run.Globals{Output: "jsonl"}})
 	b.gate = &gate{Writer: b.Out, open: make(chan struct{}), shut: make(chan struct{})}
@@ -71,6 +72,7 @@ func startBurst(t *testing.T, o options, size string, count int) *burst {
 	b.cancel = cancel
 	t.Cleanup(func() { cancel(nil) })
 	go func() { b.ended <- errors.Join(b.tailer.live(ctx), b.tailer.end()) }()
+	await(t, func() bool { return srv.Ledger().EventsEmitted > 0 }) // the login's own event has a number too
 	event := amitest.NewEvent("Tick", "Body", strings.Repeat("x", 500))
 	for shut := false; !shut; time.Sleep(time.Millisecond) { // until the session takes events
 		srv.Emit(event)
@@ -84,6 +86,18 @@ func startBurst(t *testing.T, o options, size string, count int) *burst {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// await waits until something is so.
+func await(t *testing.T, so func() bool) {
+	t.Helper()
+	for range 10_000 {
+		if so() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("it never came to that")
 }
 
 // end lets the consumer take everything, and returns how many events were printed and how many were dropped. The numbers of both
@@ -126,6 +140,9 @@ func TestSpool(t *testing.T) {
 			if tt.size != "" {
 				b.awaitDisk(t)
 			}
+			if tt.loses {
+				await(t, func() bool { return b.tailer.sub.Stats().Dropped > 0 })
+			}
 			events, dropped, err := b.end(t)
 			if err != nil || events+dropped < count {
 				t.Errorf("%d events and %d that were dropped, of %d: %v", events, dropped, count, err)
@@ -141,14 +158,12 @@ func TestSpool(t *testing.T) {
 // awaitDisk waits until there is something on disk.
 func (b *burst) awaitDisk(t *testing.T) (waiting uint64) {
 	t.Helper()
-	for range 10_000 {
-		if st := b.tailer.spool.Stats(); st.Disk > 0 {
-			return st.Waiting
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Fatal("nothing went to disk")
-	return 0
+	await(t, func() bool {
+		st := b.tailer.spool.Stats()
+		waiting = st.Waiting
+		return st.Disk > 0
+	})
+	return waiting
 }
 
 // What was taken from the server by the time of a signal, or of --for, is printed. --deadline ends everything.

@@ -220,8 +220,9 @@ type tailer struct {
 	nudge   atomic.Pointer[func()] // wakes the goroutine that waits for events
 	stats   *eventStats
 	rings   buffers
-	spool   *spool.Spool // nil: none
-	durable acknowledger // nil: nobody wants to know what is written
+	sub     *ami.Subscription // of the servers, while they are followed
+	spool   *spool.Spool      // nil: none
+	durable acknowledger      // nil: nobody wants to know what is written
 	matched int
 	// quietReply keeps the reply to the action out of the data: wait prints what it waited for alone.
 	quietReply bool
