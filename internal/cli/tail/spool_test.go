@@ -64,7 +64,7 @@ func startBurst(t *testing.T, o options, size string, count int) *burst {
 	if b.tailer, err = newTailer(b.Run.Run, &o, run.Endless); err != nil {
 		t.Fatal(err)
 	}
-	b.tailer.rings = buffers{events: 2000, bytes: 64 << 20}
+	b.tailer.rings = buffers{events: 5000, bytes: 64 << 20}
 	if err := b.tailer.openSpool(); err != nil {
 		t.Fatal(err)
 	}
