@@ -130,7 +130,7 @@ func (s *shell) input(ctx context.Context, ev tcell.Event) (quit bool) {
 	switch e := ev.(type) {
 	case *tcell.EventResize:
 		s.model.Resize(e.Size())
-		s.term.screen.Sync()
+		s.term.sync()
 	case *tcell.EventKey:
 		if key := keyName(e); key != "" {
 			return s.do(ctx, s.model.Key(key))
@@ -145,7 +145,7 @@ func (s *shell) do(ctx context.Context, i Intent) (quit bool) {
 	case i.Quit:
 		return true
 	case i.Redraw:
-		s.term.screen.Sync()
+		s.term.sync()
 	case i.Suspend:
 		s.suspend()
 	case i.Unwatch:

@@ -6,11 +6,14 @@ import (
 	"github.com/gdamore/tcell/v2"
 )
 
-// A terminal is where grids are shown.
+// A terminal is where grids are shown. A signal may close it at any time, and the screen's Fini may not run beside
+// anything else of it.
 type terminal struct {
 	screen tcell.Screen
-	once   sync.Once
 	styles [Bad + 1]tcell.Style
+
+	mu     sync.Mutex
+	closed bool
 }
 
 // openTerminal takes the terminal.
@@ -40,10 +43,29 @@ func newTerminal(screen tcell.Screen) *terminal {
 }
 
 // close leaves the terminal as it was.
-func (t *terminal) close() { t.once.Do(t.screen.Fini) }
+func (t *terminal) close() {
+	t.use(func() {
+		t.closed = true
+		t.screen.Fini()
+	})
+}
+
+// use does something with the screen, unless it is closed.
+func (t *terminal) use(do func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		do()
+	}
+}
+
+// sync draws everything anew.
+func (t *terminal) sync() { t.use(t.screen.Sync) }
 
 // show puts a grid on the terminal: what has changed is sent, and nothing else.
-func (t *terminal) show(g *Grid) {
+func (t *terminal) show(g *Grid) { t.use(func() { t.draw(g) }) }
+
+func (t *terminal) draw(g *Grid) {
 	for y := range g.Height {
 		for x := range g.Width {
 			if c := g.At(x, y); c.Rune != 0 {
