@@ -38,7 +38,7 @@ func Command(r *run.Run) *cli.Command {
 			o.args = c.Args().Slice()
 			return show(r, o)
 		},
-	}, run.About{Config: run.ConfigMayBeBroken, Args: run.Words{Kind: run.OneOf, Choices: Names}})
+	}, run.About{Config: run.ConfigMayBeBroken, Prints: true, Args: run.Words{Kind: run.OneOf, Choices: Names}})
 }
 
 // show prints the schema that is named, or the names of all.
