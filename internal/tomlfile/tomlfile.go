@@ -24,9 +24,9 @@ const (
 
 // Errors of Read and Decode.
 var (
-	ErrTooLong = fmt.Errorf("it is longer than %d MiB", MostBytes>>20)
+	ErrTooLong = errors.New("it is longer than " + strconv.Itoa(MostBytes>>20) + " MiB")
 	errNotUTF8 = errors.New("it has bytes that are 0, as UTF-16 has: write it as UTF-8")
-	ErrTooDeep = fmt.Errorf("it is nested too deeply: a key has %d parts at most, and arrays and inline tables %d levels", mostParts, mostNested)
+	ErrTooDeep = errors.New("it is nested too deeply: a key has " + strconv.Itoa(mostParts) + " parts at most, and arrays and inline tables " + strconv.Itoa(mostNested) + " levels")
 )
 
 // Read reads a whole file, which may be a pipe or a device, and never more than MostBytes of it.
