@@ -62,7 +62,7 @@ func newTable(at int, made making) *node {
 	return &node{kind: aTable, at: at, made: made, table: make(map[string]*node)}
 }
 
-// parse reads a text. Its error is a *Mistake.
+// parse reads a text. Its error is a mistakeError.
 func parse(text string) (*node, error) {
 	d := &document{root: newTable(0, headed)}
 	d.open = d.root
@@ -88,7 +88,7 @@ func parse(text string) (*node, error) {
 
 // refusal is an error of the parser with its place.
 func (d *document) refusal(err error) error {
-	m := &Mistake{what: err.Error()}
+	m := &mistakeError{what: err.Error()}
 	if e, ok := err.(*unstable.ParserError); ok { //nolint:errorlint // the parser wraps none
 		m.at = int(d.parser.Range(e.Highlight).Offset)
 	}
@@ -296,15 +296,15 @@ func (n *node) plain() any {
 	return n.scalar
 }
 
-// A Mistake is what is wrong in a text.
-type Mistake struct {
+// A mistakeError is what is wrong in a text.
+type mistakeError struct {
 	at    int // byte
 	place Place
 	what  string
 }
 
-func (m *Mistake) Error() string { return fmt.Sprintf("%v: %s", m.place, m.what) }
+func (m *mistakeError) Error() string { return fmt.Sprintf("%v: %s", m.place, m.what) }
 
-func mistake(at int, format string, args ...any) *Mistake {
-	return &Mistake{at: at, what: fmt.Sprintf(format, args...)}
+func mistake(at int, format string, args ...any) *mistakeError {
+	return &mistakeError{at: at, what: fmt.Sprintf(format, args...)}
 }

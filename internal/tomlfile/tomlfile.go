@@ -61,7 +61,7 @@ func quoted(part string) string {
 
 // Decode decodes a text that is neither too long nor too deep into a struct, by the toml tags of its fields, or a map. It returns the
 // keys that nothing is known of, in their order in the text, each up to its first part that is unknown. For a mistake it returns
-// a *Mistake.
+// one that has its place.
 func Decode(text string, into any) (unknown []Key, err error) {
 	root, err := read(text)
 	if err != nil {
@@ -106,7 +106,7 @@ func withoutMark(text string) string {
 
 // placed tells a mistake with its line and column.
 func placed(text string, err error) error {
-	if m := new(Mistake); errors.As(err, &m) {
+	if m := new(mistakeError); errors.As(err, &m) {
 		m.place = placeIn(text, m.at)
 	}
 	return err
