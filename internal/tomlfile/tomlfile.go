@@ -61,7 +61,7 @@ func quoted(part string) string {
 
 // Decode decodes a text that is neither too long nor too deep into a struct, by the toml tags of its fields, or a map. It returns the
 // keys that nothing is known of, in their order in the text, each up to its first part that is unknown. For a mistake it returns
-// one that has its place.
+// an error that Explain tells with its place.
 func Decode(text string, into any) (unknown []Key, err error) {
 	root, err := read(text)
 	if err != nil {
