@@ -8,7 +8,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
 
 build: ## build ./amictl and ./amictld, reproducibly
-	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o . ./cmd/amictl ./cmd/amictld
+	CGO_ENABLED=0 go build -trimpath -tags=urfave_cli_no_template -ldflags='-s -w' -o . ./cmd/amictl ./cmd/amictld
 
 run: ## the main job: load on the embedded simulated cluster
 	go run ./cmd/amictl bench

@@ -13,7 +13,7 @@
 	if (name ~ /^(Tail)?Shape\//) shape(name)
 	if (rate) values[name, ++n[name]] = rate
 	for (i = 3; i < NF; i += 2) {
-		if ($(i + 1) ~ /ratio/) values[name " " $(i + 1), ++n[name " " $(i + 1)]] = $i
+		if ($(i + 1) ~ /ratio|-ms$/) values[name " " $(i + 1), ++n[name " " $(i + 1)]] = $i
 	}
 }
 # least keeps the smallest figure: what the machine adds is no part of a shape's cost.
@@ -49,6 +49,10 @@ function row(what, name, reference, wanted, floor, ratio) {
 # ratio prints one that a benchmark found itself.
 function ratio(what, name, wanted) {
 	if (n[name]) printf "%-48s %15.2f x, want %s\n", what, median(name), wanted
+}
+# took prints milliseconds.
+function took(what, name, wanted) {
+	if (n[name]) printf "%-48s %14.1f ms, want %s\n", what, median(name), wanted
 }
 END {
 	print "\nmedians, and ratios within this run"
@@ -101,6 +105,9 @@ END {
 	ratio("bus, batches against one event a message", "Batches ratio", ">= 3")
 	ratio("bus, latency p50 against a bare NATS message", "Latency bare-ratio-p50", "<= 4")
 	ratio("bus, latency p99 against a bare NATS message", "Latency bare-ratio-p99", "<= 4")
+	ratio("a one-shot, amictl version, against an empty program", "OneShot/version ratio", "<= 2.2")
+	took("what 5,000 nodes add to a command for one", "OneShot/nodes more-ms", "<= 45")
+	took("completion of a node among 5,000", "OneShot/completion all-ms", "<= 100")
 	print "\nshapes of events: JSON lines alone (Shape), and all of tail (TailShape, processor time)"
 	for (i = 1; i <= shapeCount; i++) shapeRow(shapes[i])
 	if (slow) {

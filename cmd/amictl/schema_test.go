@@ -106,7 +106,7 @@ func TestSchemas(t *testing.T) {
 				name = "control"
 			}
 		}
-		if schema.Schemas[name] == nil {
+		if schema.Schemas()[name] == nil {
 			t.Errorf("%s printed an object of type %q, and there is no schema of it: %s", schemaRuns[run].line, name, line)
 			continue
 		}
@@ -167,7 +167,7 @@ func TestTypesHaveSchemas(t *testing.T) {
 			if other := typeSchemas[typ]; other != "" {
 				typ = other
 			}
-			if found++; schema.Schemas[typ] == nil {
+			if found++; schema.Schemas()[typ] == nil {
 				t.Errorf("%s writes objects of type %s, which have no schema", name, typ)
 			}
 		}

@@ -16,6 +16,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/tidwall/gjson"
 
+	"github.com/apntalk/amictl/internal/cli"
+	"github.com/apntalk/amictl/internal/cli/top"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 		serve()
 		return
 	}
-	testscript.Main(m, map[string]func(){"amictl": main, "crash": crash})
+	testscript.Main(m, map[string]func(){"amictl": main, "amictld": func() { cli.Main(top.Command) }, "crash": crash})
 }
 
 // inherited is what every process that a test starts takes from the test's own environment: where its race detector

@@ -1,5 +1,5 @@
 // Command amictld is amictl with what is too heavy for a command that is started thousands of times: the same command line,
-// serve, the bus, and load from several machines.
+// top, serve, the bus, and load from several machines.
 package main
 
 import (
@@ -8,8 +8,9 @@ import (
 	"github.com/apntalk/amictl/internal/cli/bench"
 	"github.com/apntalk/amictl/internal/cli/bus"
 	"github.com/apntalk/amictl/internal/cli/serve"
+	"github.com/apntalk/amictl/internal/cli/top"
 )
 
 func main() { cli.Main(subcommands...) }
 
-var subcommands = []cli.Subcommand{serve.Command, bus.Command, bench.With(natsbus.Transport{})}
+var subcommands = []cli.Subcommand{top.Command, serve.Command, bus.Command, bench.With(natsbus.Transport{})}

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -56,7 +57,9 @@ const (
 	markT
 )
 
-var marks = map[string]mark{".Node": markNode, ".N": markN, ".Run": markRun, ".T": markT}
+var marks = sync.OnceValue(func() map[string]mark {
+	return map[string]mark{".Node": markNode, ".N": markN, ".Run": markRun, ".T": markT}
+})
 
 // vars are what stands for the marks of a value.
 type vars struct {
@@ -74,25 +77,27 @@ type Mix struct {
 }
 
 // known are the actions that a mix names by word, all of them read-only.
-var known = map[string]kind{
-	"ping":             {Action: "Ping"},
-	"corestatus":       {Action: "CoreStatus"},
-	"coresettings":     {Action: "CoreSettings"},
-	"command":          {Action: "Command", fields: []header{{name: "Command", value: "core show uptime"}}},
-	"listcommands":     {Action: "ListCommands"},
-	"channels":         {Action: "CoreShowChannels"},
-	"coreshowchannels": {Action: "CoreShowChannels"},
-	"queuestatus":      {Action: "QueueStatus"},
-	"queuesummary":     {Action: "QueueSummary"},
-	"status":           {Action: "Status"},
-	"getvar":           {Action: "Getvar", fields: []header{{name: "Variable", value: "EPOCH"}}},
-	"userevent": {Action: "UserEvent", fields: []header{
-		{name: "UserEvent", value: userEvent},
-		{name: "Run", parts: []part{{mark: markRun}}},
-		{name: "N", parts: []part{{mark: markN}}},
-		{name: "T", parts: []part{{mark: markT}}},
-	}},
-}
+var known = sync.OnceValue(func() map[string]kind {
+	return map[string]kind{
+		"ping":             {Action: "Ping"},
+		"corestatus":       {Action: "CoreStatus"},
+		"coresettings":     {Action: "CoreSettings"},
+		"command":          {Action: "Command", fields: []header{{name: "Command", value: "core show uptime"}}},
+		"listcommands":     {Action: "ListCommands"},
+		"channels":         {Action: "CoreShowChannels"},
+		"coreshowchannels": {Action: "CoreShowChannels"},
+		"queuestatus":      {Action: "QueueStatus"},
+		"queuesummary":     {Action: "QueueSummary"},
+		"status":           {Action: "Status"},
+		"getvar":           {Action: "Getvar", fields: []header{{name: "Variable", value: "EPOCH"}}},
+		"userevent": {Action: "UserEvent", fields: []header{
+			{name: "UserEvent", value: userEvent},
+			{name: "Run", parts: []part{{mark: markRun}}},
+			{name: "N", parts: []part{{mark: markN}}},
+			{name: "T", parts: []part{{mark: markT}}},
+		}},
+	}
+})
 
 // newCallMix returns the mix of the calls workload: an Originate that ends by its OriginateResponse, with a ChannelId
 // that says whose the channel is. The far end waits for as long as a call is to last.
@@ -114,8 +119,8 @@ func newCallMix(channel string, hold, timeout time.Duration) *Mix {
 
 // knownActions returns the words that parseMix takes, sorted.
 func knownActions() []string {
-	names := make([]string, 0, len(known))
-	for n := range known {
+	names := make([]string, 0, len(known()))
+	for n := range known() {
 		names = append(names, n)
 	}
 	sort.Strings(names)
@@ -143,7 +148,7 @@ func parseMix(s string) (*Mix, error) {
 		entry = strings.TrimSpace(entry)
 		name, weight, hasWeight := strings.Cut(entry, "=")
 		name = strings.ToLower(strings.TrimSpace(name))
-		k, ok := known[name]
+		k, ok := known()[name]
 		if !ok {
 			return nil, &MixError{entry, "is not a known action; known are " + strings.Join(knownActions(), ", ") +
 				"; others go into a JSON file"}
@@ -265,7 +270,7 @@ func parseTemplate(name, s string) (header, error) {
 			return t, fmt.Errorf("has a field %s with {{ and no }}", name)
 		}
 		word := strings.TrimSpace(s[i+2 : i+end])
-		m, ok := marks[word]
+		m, ok := marks()[word]
 		if !ok {
 			return t, fmt.Errorf("has a field %s with {{%s}}; known are {{.Node}}, {{.N}}, {{.Run}} and {{.T}}", name, word)
 		}

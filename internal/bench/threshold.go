@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,30 +24,32 @@ const (
 )
 
 // metricUnits are the names that a threshold may use.
-var metricUnits = map[string]metricUnit{
-	"p50": unitMicros, "p90": unitMicros, "p95": unitMicros, "p99": unitMicros, "p99.9": unitMicros,
-	"p99.99": unitMicros, "max": unitMicros, "mean": unitMicros,
-	"service.p50": unitMicros, "service.p90": unitMicros, "service.p95": unitMicros, "service.p99": unitMicros,
-	"service.p99.9": unitMicros, "service.p99.99": unitMicros, "service.max": unitMicros, "service.mean": unitMicros,
-	"errors": unitCount, "replies": unitCount, "timeouts": unitCount, "disconnects": unitCount,
-	"rejected": unitCount, "cancelled": unitCount, "sent": unitCount, "ended": unitCount, "dropped": unitCount,
-	"drops": unitCount, "drops_all": unitCount, "gaps": unitCount, "reconnects": unitCount,
-	"rate": unitRate,
-	"jain": unitRatio, "jain_all": unitRatio, "min_share": unitRatio, "max_share": unitRatio, "p99_ratio": unitRatio,
-	"node_p99": unitMicros, "starvation": unitMicros, "event_starvation": unitMicros, "lag": unitMicros,
-	"events.p50": unitMicros, "events.p99": unitMicros, "events.p99.9": unitMicros, "events.max": unitMicros,
-	"events": unitCount, "event_rate": unitRate,
-	"calls": unitCount, "calls_left": unitCount, "channels": unitCount,
-	"hangup.p50": unitMicros, "hangup.p99": unitMicros, "hangup.max": unitMicros,
-	"rss": unitBytes, "rss_growth": unitBytes, "heap": unitBytes, "goroutines": unitCount, "per_node": unitBytes,
-	"queue":  unitPercent, // the fullest queue's high-water mark against its cap
-	"ledger": unitCount,   // differences
-}
+var metricUnits = sync.OnceValue(func() map[string]metricUnit {
+	return map[string]metricUnit{
+		"p50": unitMicros, "p90": unitMicros, "p95": unitMicros, "p99": unitMicros, "p99.9": unitMicros,
+		"p99.99": unitMicros, "max": unitMicros, "mean": unitMicros,
+		"service.p50": unitMicros, "service.p90": unitMicros, "service.p95": unitMicros, "service.p99": unitMicros,
+		"service.p99.9": unitMicros, "service.p99.99": unitMicros, "service.max": unitMicros, "service.mean": unitMicros,
+		"errors": unitCount, "replies": unitCount, "timeouts": unitCount, "disconnects": unitCount,
+		"rejected": unitCount, "cancelled": unitCount, "sent": unitCount, "ended": unitCount, "dropped": unitCount,
+		"drops": unitCount, "drops_all": unitCount, "gaps": unitCount, "reconnects": unitCount,
+		"rate": unitRate,
+		"jain": unitRatio, "jain_all": unitRatio, "min_share": unitRatio, "max_share": unitRatio, "p99_ratio": unitRatio,
+		"node_p99": unitMicros, "starvation": unitMicros, "event_starvation": unitMicros, "lag": unitMicros,
+		"events.p50": unitMicros, "events.p99": unitMicros, "events.p99.9": unitMicros, "events.max": unitMicros,
+		"events": unitCount, "event_rate": unitRate,
+		"calls": unitCount, "calls_left": unitCount, "channels": unitCount,
+		"hangup.p50": unitMicros, "hangup.p99": unitMicros, "hangup.max": unitMicros,
+		"rss": unitBytes, "rss_growth": unitBytes, "heap": unitBytes, "goroutines": unitCount, "per_node": unitBytes,
+		"queue":  unitPercent, // the fullest queue's high-water mark against its cap
+		"ledger": unitCount,   // differences
+	}
+})
 
 // MetricNames returns the names that a threshold may use, sorted.
 func MetricNames() []string {
-	names := make([]string, 0, len(metricUnits))
-	for n := range metricUnits {
+	names := make([]string, 0, len(metricUnits()))
+	for n := range metricUnits() {
 		names = append(names, n)
 	}
 	slices.Sort(names)
@@ -103,7 +106,7 @@ func parseThreshold(text string) (Threshold, error) {
 	case "":
 		return t, &ThresholdError{text, "has no operator", "known are > >= < <= = !="}
 	}
-	unit, ok := metricUnits[t.Metric]
+	unit, ok := metricUnits()[t.Metric]
 	if !ok {
 		return t, &ThresholdError{text, fmt.Sprintf("no metric %q", t.Metric), "known are " + strings.Join(MetricNames(), " ")}
 	}
@@ -230,7 +233,7 @@ func (t *Threshold) Judge(m Metrics) Judgement {
 
 // FormatMetric writes a metric's value with its unit.
 func FormatMetric(name string, v float64) string {
-	switch metricUnits[name] {
+	switch metricUnits()[name] {
 	case unitMicros:
 		if v == 0 {
 			return "0"

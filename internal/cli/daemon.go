@@ -9,6 +9,7 @@ import (
 // inDaemon are the subcommands that amictld alone has, by name and what they do. What they link would cost each start of
 // amictl milliseconds and megabytes, so there they stand for amictld, which is the same command line with all of them.
 var inDaemon = []struct{ Name, Usage string }{
+	{"top", "watch calls, queues and what is down, on the whole terminal"},
 	{"serve", "keep one session to each server, and serve metrics, state, events and actions"},
 	{"bus", "inspect a cluster's events on NATS"},
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/schema"
 	"github.com/apntalk/amictl/internal/cli/serve"
+	"github.com/apntalk/amictl/internal/cli/top"
 	"github.com/apntalk/amictl/pkg/output"
 )
 
@@ -74,7 +75,7 @@ func TestGenerated(t *testing.T) {
 }
 
 // everything is the command line of amictld, which has the subcommands of both programs.
-func everything(r *run.Run) *cli.Command { return Commands(r, serve.Command, bus.Command) }
+func everything(r *run.Run) *cli.Command { return Commands(r, top.Command, serve.Command, bus.Command) }
 
 // everyCommand yields a command and all below it, in order; hidden ones are left out.
 func everyCommand(c *cli.Command) func(yield func(*cli.Command) bool) {

@@ -62,14 +62,14 @@ func TestMistakesGetTheRightLine(t *testing.T) {
 
 // Every line that a hint proposes is one that can be typed, and every flag is there in some subcommand.
 func TestProposedLinesAreRight(t *testing.T) {
-	for word, line := range commandsMeant {
+	for word, line := range commandsMeant() {
 		a, err := parsed(strings.Fields(line)[1:]...)
 		if err != nil || a.help {
 			t.Errorf("%s: `%s`: %v", word, line, err)
 		}
 	}
 	root := Commands(run.New(nil, nil, nil, nil, nil))
-	for flag, hint := range flagsMeant {
+	for flag, hint := range flagsMeant() {
 		found := false
 		for c := range everyCommand(root) {
 			found = found || flagIn(hint, root, c)

@@ -28,7 +28,6 @@ import (
 	"github.com/apntalk/amictl/internal/cli/sim"
 	"github.com/apntalk/amictl/internal/cli/state"
 	"github.com/apntalk/amictl/internal/cli/tail"
-	"github.com/apntalk/amictl/internal/cli/top"
 	"github.com/apntalk/amictl/internal/cli/version"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -36,6 +35,11 @@ import (
 // Execute parses the arguments, runs the subcommand, reports its error and returns the exit status. It is Main for a run with
 // streams of the caller's.
 func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
+	return execute(ctx, r, func(ctx context.Context) context.Context { return ctx }, more)
+}
+
+// execute is Execute with a context of what can be interrupted.
+func execute(ctx context.Context, r *run.Run, interruptible func(context.Context) context.Context, more []Subcommand) (status int) {
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(r.Stderr, "amictl: a bug: %s\nhint: please report it with the stack below\n%s", output.Safe(fmt.Sprint(p)), debug.Stack())
@@ -44,6 +48,9 @@ func Execute(ctx context.Context, r *run.Run, more ...Subcommand) (status int) {
 	}()
 	line, err := read(r, more...)
 	if err == nil {
+		if !line.help && !r.About(line.command).Prints {
+			ctx = interruptible(ctx)
+		}
 		err = dispatch(ctx, line)
 	}
 	r.NoteLeft()
@@ -133,7 +140,6 @@ var subcommands = []struct {
 	{"wait", tail.WaitCommand},
 	{"state", state.Command},
 	{"calls", calls.Command},
-	{"top", top.Command},
 	{"health", health.Command},
 	{"check", check.Command},
 	{"sim", sim.Command},

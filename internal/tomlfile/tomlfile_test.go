@@ -6,8 +6,11 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/BurntSushi/toml"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // zeros is a device that never ends.
@@ -121,17 +124,35 @@ when = 2026-11-23T12:00:00.123Z
 	}
 }
 
-// A text of any shape is decoded or refused; neither takes much.
+// A text of any shape is decoded or refused; neither takes much. What is decoded, another decoder takes too, and finds the same in
+// it. That one takes some texts that are no TOML, such as those that add to an inline table.
 func FuzzDecode(f *testing.F) {
-	f.Add(strings.Repeat("a.", 20) + "a = 1")
-	f.Add("a = '''''' \n[" + strings.Repeat("b.", 17) + "]")
-	f.Add(`a = "\"` + strings.Repeat("[", 20))
+	for _, text := range []string{
+		strings.Repeat("a.", 20) + "a = 1",
+		"a = '''''' \n[" + strings.Repeat("b.", 17) + "]",
+		`a = "\"` + strings.Repeat("[", 20),
+		"[a.b]\nx = [1, -2_000, 0x1F, 0o7, 0b1]\n[a]\ny.z = [1.5, 1e3, -0.0, inf, -nan]\n[a.c]\nb = {}\n",
+		"[[q]]\nn = 'a'\n[q.t]\nx = true\n[[q.r]]\ny = \"\\u00e4\\n\"\n[[q]]\n[[q.r]]\ny = \"\"\"\n\\\n  z\"\"\"\n",
+		"t = [1979-05-27T07:32:00Z, 1979-05-27 07:32:00.5-07:00, 1979-05-27T07:32, 1979-05-27, 07:32:00]",
+		"a.b = {c.d = [{e = 1}, {}], 'f g' = \"h\"}\na.'' = 1\n",
+		"a = {b = 1}\n[a.c]\n", "a = 1\na = 2\n", "[a]\n[[a]]\n", "a = [1]\n[[a]]\n", "a.b = 1\n[a]\n", "[a.b]\n[a]\nb.c = 1\n", "[[a.b]]\n[a]\nb.c = 1",
+	} {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var into map[string]any
-		if _, err := Decode(text, &into); err == nil {
-			if depth := depthOf(into); depth > 2*(mostParts+1)*(mostNested+1) {
-				t.Errorf("%q has the depth %d", text, depth)
-			}
+		var into, other map[string]any
+		if _, err := Decode(text, &into); err != nil {
+			return
+		}
+		if depth := depthOf(into); depth > 2*(mostParts+1)*(mostNested+1) {
+			t.Errorf("%q has the depth %d", text, depth)
+		}
+		if _, err := toml.Decode(text, &other); err != nil {
+			t.Errorf("%q is taken, but %v", text, err)
+		}
+		clock := func(a, b time.Time) bool { return a.Format(time.DateTime) == b.Format(time.DateTime) } // a local one has a zone there
+		if diff := cmp.Diff(other, into, cmp.Comparer(clock), cmpopts.EquateNaNs()); diff != "" {
+			t.Errorf("%q (-other +here):\n%s", text, diff)
 		}
 	})
 }

@@ -90,7 +90,7 @@ var arrows = map[string]string{
 
 	"examples/each":   "",
 	"cmd/amictl":      "internal/cli",
-	"cmd/amictld":     "internal/cli internal/cli/bus internal/cli/serve internal/cli/bench internal/bench/fleet/natsbus",
+	"cmd/amictld":     "internal/cli internal/cli/bus internal/cli/serve internal/cli/top internal/cli/bench internal/bench/fleet/natsbus",
 	"scripts/compat":  "",
 	"scripts/mutate":  "",
 	"scripts/restart": "",

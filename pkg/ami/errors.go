@@ -30,6 +30,12 @@ var (
 	ErrTLS            = errors.New("the TLS handshake failed")
 )
 
+// A violation is a way in which the server broke the protocol.
+type violation string
+
+func (v violation) Error() string { return ErrProtocol.Error() + ": " + string(v) }
+func (v violation) Unwrap() error { return ErrProtocol }
+
 // Sent says whether an action's bytes left the process. A caller needs to know that before it tries again.
 type Sent uint8
 

@@ -182,7 +182,7 @@ func (c *Conn) fenced(start uint64) {
 }
 
 // errMixed is why calls end whose answers cannot be told apart.
-var errMixed = fmt.Errorf("%w: several actions in a row were answered without their ActionIDs, and which answer is whose cannot be told", ErrProtocol)
+const errMixed = violation("several actions in a row were answered without their ActionIDs, and which answer is whose cannot be told")
 
 // completeFenced ends a call with what has come.
 func (c *Conn) completeFenced(k *call, r callRef) {

@@ -58,7 +58,7 @@ func (c *Conn) read() {
 }
 
 // errNoEnd is why a session ends in which an answer over its limit goes on and on.
-var errNoEnd = fmt.Errorf("%w: an answer over its limit has no end", ErrProtocol)
+const errNoEnd = violation("an answer over its limit has no end")
 
 // errServerClosed is io.EOF in words.
 var errServerClosed = errors.New("the server closed it")

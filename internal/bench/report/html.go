@@ -1,10 +1,11 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
-	"html/template"
+	"html"
 	"io"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/apntalk/amictl/internal/bench"
@@ -17,39 +18,131 @@ const htmlRows = 200
 func HTML(w io.Writer, res *bench.Result) error {
 	res = safe(res)
 	r := view{res}
-	p := page{
-		Result: res, Headline: r.headline(), Plots: r.plots(), Sentences: r.sentences(), Words: verdictWords(r.Verdict),
-		When: r.Started.UTC().Format(time.RFC3339),
+	var p page
+	p.add(pageHead, string(r.Verdict))
+	p.WriteString(pageStyle)
+	p.head(r)
+	p.cards(r.cards())
+	p.thresholds(r.Thresholds)
+	p.WriteString("<div class=\"plots\">\n")
+	for _, plot := range r.plots() {
+		p.add("<figure><h2>%s</h2><figcaption>%s</figcaption>", plot.Title, plot.About)
+		if plot.SVG != "" {
+			p.WriteString(string(plot.SVG))
+		} else {
+			p.add("<p>%s</p>", plot.Empty)
+		}
+		p.WriteString("</figure>\n")
 	}
+	p.WriteString("</div>\n")
 	for _, g := range r.grids(htmlRows) {
-		p.Grids = append(p.Grids, pageGrid{g.title, g.head, g.rows})
+		p.grid(g)
 	}
-	for _, j := range r.Thresholds {
-		p.Judged = append(p.Judged, pageJudged{j, judged(j)})
+	p.add("<section><h2>Findings</h2><pre>%s\n</pre></section>\n</main></body></html>\n", strings.Join(r.sentences(), "\n"))
+	if _, err := w.Write(p.Bytes()); err != nil {
+		return fmt.Errorf("bench: html: %w", err)
 	}
+	return nil
+}
+
+// A page is written in pieces.
+type page struct{ bytes.Buffer }
+
+// add writes markup with values in it, as text of an element or between the quotes of an attribute.
+func (p *page) add(markup string, values ...string) {
+	escaped := make([]any, len(values))
+	for i, v := range values {
+		escaped[i] = html.EscapeString(v)
+	}
+	fmt.Fprintf(p, markup, escaped...)
+}
+
+// head writes what was run, where, and how it ended.
+func (p *page) head(r view) {
+	verdict := string(r.Verdict)
+	p.add("<h1>amictl bench <span class=\"verdict %s\">%s</span></h1>\n", verdict, verdict)
+	p.add("<div>%s%s</div>\n<div class=\"soft\">%s</div>\n", verdict, verdictWords(r.Verdict), r.headline())
+	m := &r.Machine
+	p.add("<div class=\"soft\">%s · amictl %s · seed %s · %s processors", r.Started.UTC().Format(time.RFC3339), r.Version, fmt.Sprint(r.Seed), fmt.Sprint(m.CPUs))
+	if m.CPU != "" {
+		p.add(" (%s)", m.CPU)
+	}
+	p.add(" · %s/%s", m.OS, m.Arch)
+	if m.Go != "" {
+		p.add(" · %s", m.Go)
+	}
+	p.WriteString("</div>\n")
+	if len(r.Reasons) > 0 {
+		p.WriteString("<ul>")
+		for _, reason := range r.Reasons {
+			p.add("<li class=\"bad\">%s</li>", reason)
+		}
+		p.WriteString("</ul>\n")
+	}
+}
+
+// A card is a figure that is seen from afar.
+type card struct{ name, value, about string }
+
+// cards are those of a result.
+func (r view) cards() []card {
 	t, f := &r.Total, &r.Fairness
-	p.Cards = []card{
+	memory := card{"resident", "unknown", "not measured"}
+	if m := r.Memory; m != nil {
+		memory = card{"resident", m.PeakRSS.String(), m.PerNode.String() + " a node"}
+	}
+	ledger := "exact"
+	if len(r.Ledger.Differences) > 0 {
+		ledger = "DIFFERS"
+	}
+	return []card{
 		{"answered", fmt.Sprintf("%.0f/s", t.Rate), fmt.Sprintf("%d actions", t.Answered())},
 		latency("response p50", t.P50, t.ServiceP50),
 		latency("response p99", t.P99, t.ServiceP99),
 		{"failed", fmt.Sprint(t.Ended.Failed()), fmt.Sprintf("of %d sent", t.Sent)},
 		{"jain", fmt.Sprintf("%.4f", f.Jain), fmt.Sprintf("%d healthy of %d %s", f.Healthy, f.Nodes, plural(f.Nodes, "node"))},
 		{"starvation", orZero(f.Starvation), "longest, a healthy node"},
+		memory,
+		{"ledger", ledger, fmt.Sprintf("%d accepted", r.Ledger.Engine.Accepted)},
 	}
-	memory := card{"resident", "unknown", "not measured"}
-	if m := r.Memory; m != nil {
-		memory = card{"resident", m.PeakRSS.String(), m.PerNode.String() + " a node"}
+}
+
+func (p *page) cards(all []card) {
+	p.WriteString("<div class=\"cards\">")
+	for _, c := range all {
+		p.add("<div class=\"card\"><span>%s</span><b>%s</b><span>%s</span></div>", c.name, c.value, c.about)
 	}
-	p.Cards = append(p.Cards, memory)
-	ledger := "exact"
-	if len(r.Ledger.Differences) > 0 {
-		ledger = "DIFFERS"
+	p.WriteString("</div>\n")
+}
+
+func (p *page) thresholds(all []bench.Judgement) {
+	if len(all) == 0 {
+		return
 	}
-	p.Cards = append(p.Cards, card{"ledger", ledger, fmt.Sprintf("%d accepted", r.Ledger.Engine.Accepted)})
-	if err := pageTemplate().Execute(w, p); err != nil {
-		return fmt.Errorf("bench: html: %w", err)
+	p.WriteString("<section style=\"margin:0 0 14px\"><h2>Thresholds</h2><table><tr><th></th><th>measured</th><th>fail if</th></tr>\n")
+	for _, j := range all {
+		class := "good"
+		if j.Failed || j.Absent {
+			class = "bad"
+		}
+		line := judged(j)
+		p.add("<tr><td class=\"%s\">%s</td><td>%s</td><td><code>%s</code></td></tr>", class, line.Mark, line.Text, j.Threshold)
 	}
-	return nil
+	p.WriteString("</table></section>\n")
+}
+
+func (p *page) grid(g grid) {
+	p.add("<section><h2>%s</h2><table><tr>", g.title)
+	for _, name := range g.head {
+		p.add("<th>%s</th>", name)
+	}
+	for _, row := range g.rows {
+		p.WriteString("</tr>\n<tr>")
+		for _, cell := range row {
+			p.add("<td>%s</td>", cell)
+		}
+	}
+	p.WriteString("</tr>\n</table></section>\n")
 }
 
 // latency is the card of a percentile.
@@ -60,34 +153,8 @@ func latency(name string, response, service int64) card {
 	return card{name, bench.FormatMicros(response), "service " + bench.FormatMicros(service)}
 }
 
-type page struct {
-	*bench.Result
-	Headline, Words, When string
-	Cards                 []card
-	Plots                 []plot
-	Grids                 []pageGrid
-	Sentences             []string
-	Judged                []pageJudged
-}
-
-type card struct{ Name, Value, About string }
-
-type pageGrid struct {
-	Title string
-	Head  []string
-	Rows  [][]string
-}
-
-type pageJudged struct {
-	bench.Judgement
-	Line verdictLine
-}
-
-// The page forbids itself the network, so that a mistake here shows as a missing picture and not as a request.
-//
-
-var pageTemplate = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("page").Parse(`<!doctype html>
+// pageHead forbids the page the network, so that a mistake here shows as a missing picture and not as a request.
+const pageHead = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -95,8 +162,10 @@ var pageTemplate = sync.OnceValue(func() *template.Template {
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
-<title>amictl bench: {{.Verdict}}</title>
-<style>
+<title>amictl bench: %s</title>
+`
+
+const pageStyle = `<style>
 :root { --bg:#f7f8fa; --card:#ffffff; --ink:#1b2430; --soft:#5b6675; --grid:#e3e7ec; --edge:#d5dae1;
   --s1:#1f6fd1; --s2:#c2410c; --s3:#0f766e; --s4:#7c3aed; --s5:#8a93a0; --ok:#15803d; --bad:#b91c1c; --meh:#4b5563; }
 @media (prefers-color-scheme: dark) {
@@ -137,22 +206,4 @@ pre { white-space:pre-wrap; margin:6px 0 0; font-size:13px; }
 </style>
 </head>
 <body><main>
-<h1>amictl bench <span class="verdict {{.Verdict}}">{{.Verdict}}</span></h1>
-<div>{{.Verdict}}{{.Words}}</div>
-<div class="soft">{{.Headline}}</div>
-<div class="soft">{{.When}} · amictl {{.Version}} · seed {{.Seed}} · {{.Machine.CPUs}} processors{{with .Machine.CPU}} ({{.}}){{end}} · {{.Machine.OS}}/{{.Machine.Arch}}{{with .Machine.Go}} · {{.}}{{end}}</div>
-{{if .Reasons}}<ul>{{range .Reasons}}<li class="bad">{{.}}</li>{{end}}</ul>{{end}}
-<div class="cards">{{range .Cards}}<div class="card"><span>{{.Name}}</span><b>{{.Value}}</b><span>{{.About}}</span></div>{{end}}</div>
-{{if .Judged}}<section style="margin:0 0 14px"><h2>Thresholds</h2><table><tr><th></th><th>measured</th><th>fail if</th></tr>
-{{range .Judged}}<tr><td class="{{if or .Failed .Absent}}bad{{else}}good{{end}}">{{.Line.Mark}}</td><td>{{.Line.Text}}</td><td><code>{{.Threshold}}</code></td></tr>{{end}}</table></section>{{end}}
-<div class="plots">
-{{range .Plots}}<figure><h2>{{.Title}}</h2><figcaption>{{.About}}</figcaption>{{if .SVG}}{{.SVG}}{{else}}<p>{{.Empty}}</p>{{end}}</figure>
-{{end}}</div>
-{{range .Grids}}<section><h2>{{.Title}}</h2><table><tr>{{range .Head}}<th>{{.}}</th>{{end}}</tr>
-{{range .Rows}}<tr>{{range .}}<td>{{.}}</td>{{end}}</tr>
-{{end}}</table></section>
-{{end}}<section><h2>Findings</h2><pre>{{range .Sentences}}{{.}}
-{{end}}</pre></section>
-</main></body></html>
-`))
-})
+`

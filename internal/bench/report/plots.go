@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"html/template"
 	"math"
 	"slices"
 	"strconv"
@@ -12,11 +11,14 @@ import (
 	"github.com/apntalk/amictl/internal/bench"
 )
 
+// markup is HTML, in which whatever came from elsewhere is escaped.
+type markup string
+
 // A plot is a titled chart of the page.
 type plot struct {
 	Title string
 	About string
-	SVG   template.HTML
+	SVG   markup
 	Empty string // why there is nothing to draw
 
 	overTime bool // a line over the run's stretches
@@ -48,7 +50,7 @@ const (
 )
 
 // timed draws series over the run's time.
-func (r view) timed(label string, all []series, axis axis, text func(float64) string) template.HTML {
+func (r view) timed(label string, all []series, axis axis, text func(float64) string) markup {
 	lo, hi := math.Inf(1), 0.0
 	for _, s := range all {
 		for _, v := range s.y {
@@ -59,7 +61,7 @@ func (r view) timed(label string, all []series, axis axis, text func(float64) st
 		}
 	}
 	first, last := r.Intervals[0], r.Intervals[len(r.Intervals)-1]
-	return template.HTML(inAllSizes(func(c *chart) {
+	return markup(inAllSizes(func(c *chart) {
 		c.label, c.ytext, c.xtext, c.xname = label, text, func(v float64) string { return fmt.Sprintf("%gs", v) }, "time"
 		switch axis {
 		case axisLog:
@@ -198,7 +200,7 @@ func (r view) plotPercentiles() (plot, bool) {
 	if len(all) == 0 {
 		return p, false
 	}
-	p.SVG = template.HTML(inAllSizes(func(c *chart) {
+	p.SVG = markup(inAllSizes(func(c *chart) {
 		c.label, c.ytext, c.xname = "percentile curve", microsText, "percentile"
 		c.xtext = func(v float64) string {
 			text := strconv.FormatFloat(100-100/v, 'f', -1, 64)
@@ -219,7 +221,7 @@ func (r view) plotPercentiles() (plot, bool) {
 }
 
 // byNode draws a figure of each node, healthy ones apart from the others, in ascending order.
-func (r view) byNode(label string, values []float64, ref float64, refText string, text func(float64) string) template.HTML {
+func (r view) byNode(label string, values []float64, ref float64, refText string, text func(float64) string) markup {
 	order := make([]int, len(values))
 	for i := range order {
 		order[i] = i
@@ -240,7 +242,7 @@ func (r view) byNode(label string, values []float64, ref float64, refText string
 	if len(others.x) > 0 {
 		all = append(all, others)
 	}
-	return template.HTML(inAllSizes(func(c *chart) {
+	return markup(inAllSizes(func(c *chart) {
 		c.label, c.ytext, c.xname = label, text, fmt.Sprintf("%d %s, in ascending order", len(order), plural(len(order), "node"))
 		c.y, c.yticks = linear(1.1 * max(slices.Max(values), ref)) // room above the rule
 		c.x = scale{0, float64(len(order)), false}
@@ -321,7 +323,7 @@ func (r view) plotQueues() (plot, bool) {
 		s.x, s.y = append(s.x, float64(i)), append(s.y, q.Fill())
 		s.tips = append(s.tips, fmt.Sprintf("%s: %d of %d %s %s", q.Name, q.High, q.Cap, q.Unit, q.Node))
 	}
-	p.SVG = template.HTML(inAllSizes(func(c *chart) {
+	p.SVG = markup(inAllSizes(func(c *chart) {
 		c.label, c.ytext = "high-water marks against caps", func(v float64) string { return fmt.Sprintf("%g%%", v) }
 		for i := range r.Queues {
 			c.xticks = append(c.xticks, float64(i)+0.5)

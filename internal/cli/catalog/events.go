@@ -36,7 +36,7 @@ func EventsCommand(r *run.Run) *cli.Command {
 			o.args = c.Args().Slice()
 			return events(ctx, r, o)
 		},
-	}, run.About{Args: run.Words{Kind: run.EventName}, Config: run.ConfigMayBeBroken})
+	}, run.About{Args: run.Words{Kind: run.EventName}, Config: run.ConfigMayBeBroken, Prints: true})
 }
 
 // events prints the events that are in the catalogue.

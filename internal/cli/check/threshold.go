@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -75,13 +76,15 @@ func (t thresholds) judge(node string, fields iter.Seq2[string, string], unknown
 }
 
 // simple is a condition that a range of the plugin guidelines can say.
-var simple = regexp.MustCompile(`^([\w.-]+)(<=|>=|!=|<|>|=)("?)([^"]+)("?)$`)
+var simple = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([\w.-]+)(<=|>=|!=|<|>|=)("?)([^"]+)("?)$`)
+})
 
 // bound is a condition on one figure as a range of the plugin guidelines, for performance data: those who draw it show it. It
 // is "" if there is none that is so simple.
 func bound(w *ami.Where, figure string) string {
 	for alternative := range strings.SplitSeq(w.String(), " || ") {
-		m := simple.FindStringSubmatch(alternative)
+		m := simple().FindStringSubmatch(alternative)
 		if m == nil || !strings.EqualFold(m[1], figure) || m[3] != m[5] {
 			continue
 		}

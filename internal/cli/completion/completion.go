@@ -145,6 +145,7 @@ func Command(r *run.Run, commands func() *cli.Command) *cli.Command {
 		},
 	}, run.About{
 		Args: run.Words{Kind: run.OneOf, Choices: func() []string { return shells }}, Rest: run.Words{Kind: run.AnyWords}, Config: run.ConfigMayBeBroken,
+		Prints: true,
 	})
 }
 

@@ -17,6 +17,7 @@ type About struct {
 	Fields  func(words []string) []string // what --fields and --where may name, by the arguments; nil: nobody can tell
 	Failed  failureReport                 // how it reports a failure in one of them; nil: as all do
 	Daemon  bool                          // amictld has it: see RunDaemon
+	Prints  bool                          // it only prints: a signal may end it where it is
 }
 
 // A failureReport is a failure as text, and its exit status. No text: it is reported as any other.

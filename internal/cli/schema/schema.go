@@ -38,7 +38,7 @@ func Command(r *run.Run) *cli.Command {
 			o.args = c.Args().Slice()
 			return show(r, o)
 		},
-	}, run.About{Config: run.ConfigMayBeBroken, Args: run.Words{Kind: run.OneOf, Choices: Names}})
+	}, run.About{Config: run.ConfigMayBeBroken, Prints: true, Args: run.Words{Kind: run.OneOf, Choices: Names}})
 }
 
 // show prints the schema that is named, or the names of all.
@@ -50,7 +50,7 @@ func show(r *run.Run, o *options) error {
 	switch {
 	case len(o.args) > 1:
 		return fail.Usage("`amictl schema` lists them", "schema takes one name")
-	case Schemas[name] == nil:
+	case Schemas()[name] == nil:
 		return fail.Usage(fail.NearHint(name, Names(), "`amictl schema` lists them"), "there is no schema %q", name)
 	}
 	return printOne(r, name)
@@ -62,7 +62,7 @@ func list(r *run.Run) error {
 		return err
 	}
 	for _, name := range Names() {
-		if err := p.Record(output.Record{{Key: "schema", Value: name}, {Key: "title", Value: Schemas[name]().Title}}); err != nil {
+		if err := p.Record(output.Record{{Key: "schema", Value: name}, {Key: "title", Value: Schemas()[name]().Title}}); err != nil {
 			return err
 		}
 	}
@@ -94,11 +94,11 @@ func printOne(r *run.Run, name string) error {
 }
 
 // Names are the names of all schemas, sorted.
-func Names() []string { return slices.Sorted(maps.Keys(Schemas)) }
+func Names() []string { return slices.Sorted(maps.Keys(Schemas())) }
 
 // Document returns a schema as indented JSON.
 func Document(name string) []byte {
-	s := Schemas[name]()
+	s := Schemas()[name]()
 	s.Draft = "https://json-schema.org/draft/2020-12/schema"
 	s.ID = "https://github.com/apntalk/amictl/docs/schema/" + name + ".json"
 	var b bytes.Buffer

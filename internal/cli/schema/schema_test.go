@@ -18,7 +18,7 @@ func TestShow(t *testing.T) {
 		want  string
 	}{
 		"one, as the document that it is": {args: []string{"event"}, want: string(Document("event"))},
-		"a part of one":                   {args: []string{"gap"}, query: "title", want: Schemas["gap"]().Title + "\n"},
+		"a part of one":                   {args: []string{"gap"}, query: "title", want: Schemas()["gap"]().Title + "\n"},
 		"the names of all":                {query: "schema", want: strings.Join(Names(), "\n") + "\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

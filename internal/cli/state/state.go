@@ -15,7 +15,8 @@ import (
 	"github.com/apntalk/amictl/internal/objects"
 )
 
-var help = `Examples:
+func help() string {
+	return `Examples:
   amictl state                        everything, a table for each part
   amictl state channels calls -n pbx1
   amictl state channels --where 'state=up && application=Queue'
@@ -48,6 +49,7 @@ A node that is away is reported on standard error. What a server lacks, or the u
 Exits 0 when all nodes were listed, 6 when some were, 3 or 4 when none could be reached, 5 when a list took too long.
 
 ` + cond.Grammar
+}
 
 // options are those of state.
 type options struct {
@@ -68,7 +70,7 @@ func Command(r *run.Run) *cli.Command {
 		Name:        "state",
 		Usage:       "show what there is now: channels, calls, queues, endpoints",
 		ArgsUsage:   "[PART]...",
-		Description: help,
+		Description: help(),
 		Flags: []cli.Flag{
 			&cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only what meets `CONDITION`, such as state=up; may repeat, all must hold", Value: &o.where},
 			&cli.BoolFlag{Name: "follow", Usage: "then print every change until stopped", Destination: &o.follow},

@@ -21,7 +21,7 @@ func Command(r *run.Run) *cli.Command {
 			"Tells the release, its commit and the time of that, the compiler, and the modules that are linked in, with their hashes as in\n" +
 			"go.sum. Needs no configuration, and works even if it is broken.",
 		Action: func(context.Context, *cli.Command) error { return version(r) },
-	}, run.About{Config: run.ConfigMayBeBroken})
+	}, run.About{Config: run.ConfigMayBeBroken, Prints: true})
 }
 
 func version(r *run.Run) error {

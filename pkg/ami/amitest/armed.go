@@ -33,7 +33,7 @@ func (s *Server) Inject(f Fault) {
 		panic("amitest: fault: " + err.Error())
 	}
 	f = f.defaults()
-	if deed := deeds[f.Kind]; deed != nil && f.Period == 0 {
+	if deed := deeds()[f.Kind]; deed != nil && f.Period == 0 {
 		deed(s)
 		return
 	}

@@ -2,6 +2,7 @@ package amitest
 
 import (
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -182,7 +183,7 @@ func privilege(c Class) string {
 // classOf returns the class that Asterisk gives events of that name; call is by
 // far the most common and stands for the unknown ones.
 func classOf(name string) Class {
-	if c, ok := eventClasses[name]; ok {
+	if c, ok := eventClasses()[name]; ok {
 		return c
 	}
 	return classCall
@@ -190,29 +191,31 @@ func classOf(name string) Class {
 
 // eventClasses has the events whose class is not call (the manager_event calls
 // and manager_*.c of Asterisk 22).
-var eventClasses = map[string]Class{
-	"AGIExecEnd": classAGI, "AGIExecStart": classAGI,
-	"AsyncAGIStart": classAGI, "AsyncAGIExec": classAGI, "AsyncAGIEnd": classAGI,
-	"AgentCalled": classAgent, "AgentComplete": classAgent, "AgentConnect": classAgent,
-	"AgentDump": classAgent, "AgentLogin": classAgent, "AgentLogoff": classAgent,
-	"AgentRingNoAnswer": classAgent,
-	"QueueMemberAdded":  classAgent, "QueueMemberPause": classAgent, "QueueMemberPenalty": classAgent,
-	"QueueMemberRemoved": classAgent, "QueueMemberRinginuse": classAgent, "QueueMemberStatus": classAgent,
-	"QueueCallerAbandon": classAgent, "QueueCallerJoin": classAgent, "QueueCallerLeave": classAgent,
-	"AOC-D": classAOC, "AOC-E": classAOC, "AOC-S": classAOC,
-	"Cdr": classCDR, "CEL": classCDR,
-	"DTMFBegin": classDTMF, "DTMFEnd": classDTMF,
-	"Newexten": classDialplan, "VarSet": classDialplan,
-	"FullyBooted": classSystem, "Shutdown": classSystem, "Reload": classSystem,
-	"Load": classSystem, "Unload": classSystem, "LogChannel": classSystem,
-	"PeerStatus": classSystem, "Registry": classSystem, "ContactStatus": classSystem,
-	"Alarm": classSystem, "AlarmClear": classSystem,
-	"RTCPReceived": classReporting, "RTCPSent": classReporting,
-	"UserEvent":               classUser,
-	"TestEvent":               classTest,
-	"ChallengeResponseFailed": classSecurity, "ChallengeSent": classSecurity,
-	"FailedACL": classSecurity, "InvalidAccountID": classSecurity, "InvalidPassword": classSecurity,
-	"RequestBadFormat": classSecurity, "RequestNotAllowed": classSecurity,
-	"RequestNotSupported": classSecurity, "SessionLimit": classSecurity,
-	"SuccessfulAuth": classSecurity, "UnexpectedAddress": classSecurity,
-}
+var eventClasses = sync.OnceValue(func() map[string]Class {
+	return map[string]Class{
+		"AGIExecEnd": classAGI, "AGIExecStart": classAGI,
+		"AsyncAGIStart": classAGI, "AsyncAGIExec": classAGI, "AsyncAGIEnd": classAGI,
+		"AgentCalled": classAgent, "AgentComplete": classAgent, "AgentConnect": classAgent,
+		"AgentDump": classAgent, "AgentLogin": classAgent, "AgentLogoff": classAgent,
+		"AgentRingNoAnswer": classAgent,
+		"QueueMemberAdded":  classAgent, "QueueMemberPause": classAgent, "QueueMemberPenalty": classAgent,
+		"QueueMemberRemoved": classAgent, "QueueMemberRinginuse": classAgent, "QueueMemberStatus": classAgent,
+		"QueueCallerAbandon": classAgent, "QueueCallerJoin": classAgent, "QueueCallerLeave": classAgent,
+		"AOC-D": classAOC, "AOC-E": classAOC, "AOC-S": classAOC,
+		"Cdr": classCDR, "CEL": classCDR,
+		"DTMFBegin": classDTMF, "DTMFEnd": classDTMF,
+		"Newexten": classDialplan, "VarSet": classDialplan,
+		"FullyBooted": classSystem, "Shutdown": classSystem, "Reload": classSystem,
+		"Load": classSystem, "Unload": classSystem, "LogChannel": classSystem,
+		"PeerStatus": classSystem, "Registry": classSystem, "ContactStatus": classSystem,
+		"Alarm": classSystem, "AlarmClear": classSystem,
+		"RTCPReceived": classReporting, "RTCPSent": classReporting,
+		"UserEvent":               classUser,
+		"TestEvent":               classTest,
+		"ChallengeResponseFailed": classSecurity, "ChallengeSent": classSecurity,
+		"FailedACL": classSecurity, "InvalidAccountID": classSecurity, "InvalidPassword": classSecurity,
+		"RequestBadFormat": classSecurity, "RequestNotAllowed": classSecurity,
+		"RequestNotSupported": classSecurity, "SessionLimit": classSecurity,
+		"SuccessfulAuth": classSecurity, "UnexpectedAddress": classSecurity,
+	}
+})

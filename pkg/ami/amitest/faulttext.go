@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -21,19 +22,21 @@ var faultKinds = []string{
 }
 
 // deeds are the kinds that set the server to a state.
-var deeds = map[string]func(*Server){
-	deedKick:   (*Server).Kick,
-	deedDown:   func(s *Server) { s.SetDown(true) },
-	deedUp:     func(s *Server) { s.SetDown(false) },
-	deedBooted: (*Server).SetBooted,
-	deedDeny:   func(s *Server) { s.Deny(true) },
-	deedAllow:  func(s *Server) { s.Deny(false) },
-	deedClear:  (*Server).ClearFaults,
-}
+var deeds = sync.OnceValue(func() map[string]func(*Server) {
+	return map[string]func(*Server){
+		deedKick:   (*Server).Kick,
+		deedDown:   func(s *Server) { s.SetDown(true) },
+		deedUp:     func(s *Server) { s.SetDown(false) },
+		deedBooted: (*Server).SetBooted,
+		deedDeny:   func(s *Server) { s.Deny(true) },
+		deedAllow:  func(s *Server) { s.Deny(false) },
+		deedClear:  (*Server).ClearFaults,
+	}
+})
 
 // FaultKinds returns the kinds of faults, sorted.
 func FaultKinds() []string {
-	kinds := append(slices.Collect(maps.Keys(deeds)), faultKinds...)
+	kinds := append(slices.Collect(maps.Keys(deeds())), faultKinds...)
 	slices.Sort(kinds)
 	return kinds
 }
@@ -41,7 +44,7 @@ func FaultKinds() []string {
 // check returns an error for a kind that there is not, and for what would silently do
 // nothing.
 func (f Fault) check() error {
-	_, deed := deeds[f.Kind]
+	_, deed := deeds()[f.Kind]
 	if !deed && !slices.Contains(faultKinds, f.Kind) {
 		return fmt.Errorf("unknown kind %q, known are %s", f.Kind, strings.Join(FaultKinds(), " "))
 	}

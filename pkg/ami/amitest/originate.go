@@ -3,6 +3,7 @@ package amitest
 import (
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apntalk/amictl/internal/manager"
@@ -20,9 +21,11 @@ const (
 )
 
 // reasons are the Reason values of OriginateResponse (AST_CONTROL_* and 0).
-var reasons = map[string]int{
-	outcomeAnswer: 4, outcomeBusy: 5, outcomeNoAnswer: 3, outcomeCongestion: 8, outcomeMissing: 0,
-}
+var reasons = sync.OnceValue(func() map[string]int {
+	return map[string]int{
+		outcomeAnswer: 4, outcomeBusy: 5, outcomeNoAnswer: 3, outcomeCongestion: 8, outcomeMissing: 0,
+	}
+})
 
 // defaultDialTimeout is Originate's Timeout if none is given.
 const defaultDialTimeout = 30 * time.Second
@@ -187,7 +190,7 @@ func (s *Server) originateResponse(o order, c *Channel, outcome string) {
 		hs = append(hs, Header{"Context", o.context}, Header{"Exten", o.exten})
 	}
 	hs = append(hs,
-		Header{"Reason", strconv.Itoa(reasons[outcome])},
+		Header{"Reason", strconv.Itoa(reasons()[outcome])},
 		Header{"Uniqueid", uniqueid},
 		Header{"CallerIDNum", orElse(o.cidNum, unknown)},
 		Header{"CallerIDName", orElse(o.cidName, unknown)})

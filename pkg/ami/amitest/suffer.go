@@ -159,7 +159,7 @@ func (s *Server) again(ctx context.Context, f Fault) {
 		if pause(ctx, f.Period) != nil {
 			return
 		}
-		if deed := deeds[f.Kind]; deed != nil {
+		if deed := deeds()[f.Kind]; deed != nil {
 			deed(s)
 		} else {
 			s.strike(once)

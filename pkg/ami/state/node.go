@@ -2,6 +2,7 @@ package state
 
 import (
 	"maps"
+	"sync"
 	"time"
 )
 
@@ -38,12 +39,14 @@ func (n *Node) Key() string { return n.Node }
 
 // lists are the parts that tell of a kind's own objects, or of what they are about, each of a channel driver of its own. Of a
 // node itself there is none.
-var lists = map[Kind][]string{
-	KindChannel: {"channels"}, KindBridge: {"bridges"}, KindCall: {"channels"}, KindRecord: {"channels"},
-	KindQueue: {"queues"}, KindMember: {"queues"}, KindCaller: {"queues"}, KindQueueCall: {"queues"}, KindQueueFigures: {"queues"}, KindEndpoint: {"pjsip", "sip", "iax"},
-	KindDevice: {"devices"}, KindHint: {"hints"}, KindConference: {"conferences"}, KindParked: {"parked"},
-	KindRegistration: {"pjsip-registrations", "sip-registrations", "iax-registrations"},
-}
+var lists = sync.OnceValue(func() map[Kind][]string {
+	return map[Kind][]string{
+		KindChannel: {"channels"}, KindBridge: {"bridges"}, KindCall: {"channels"}, KindRecord: {"channels"},
+		KindQueue: {"queues"}, KindMember: {"queues"}, KindCaller: {"queues"}, KindQueueCall: {"queues"}, KindQueueFigures: {"queues"}, KindEndpoint: {"pjsip", "sip", "iax"},
+		KindDevice: {"devices"}, KindHint: {"hints"}, KindConference: {"conferences"}, KindParked: {"parked"},
+		KindRegistration: {"pjsip-registrations", "sip-registrations", "iax-registrations"},
+	}
+})
 
 // Knows says how the objects of a kind are known: Events if one of their lists has not come, or the user may not ask for it, so
 // that there may be more than is held; else Followed or Listed, as the least known of them is; Absent if the server has no such
@@ -53,7 +56,7 @@ func (n *Node) Knows(k Kind) string {
 	if k == KindNode {
 		how = Followed
 	}
-	for _, part := range lists[k] {
+	for _, part := range lists()[k] {
 		switch known := n.Parts[part]; {
 		case known == Absent, how == Listed && known == Followed:
 		case known == Followed, known == Listed:
