@@ -11,6 +11,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/internal/objects"
 )
@@ -59,6 +60,8 @@ type options struct {
 	stats       bool
 	last, level flags.Duration
 	from        flags.List
+
+	bus target.Bus
 }
 
 // Command makes the subcommand.
@@ -69,7 +72,7 @@ func Command(r *run.Run) *cli.Command {
 		Usage:       "show what there is now: channels, calls, queues, endpoints",
 		ArgsUsage:   "[PART]...",
 		Description: help,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only what meets `CONDITION`, such as state=up; may repeat, all must hold", Value: &o.where},
 			&cli.BoolFlag{Name: "follow", Usage: "then print every change until stopped", Destination: &o.follow},
 			&cli.GenericFlag{Name: "for", Usage: "with --follow or --stats: end after `TIME`", Value: &o.length},
@@ -77,7 +80,7 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "last", Usage: "with --stats: only what happened within the last `TIME`, such as 1h", Value: &o.last},
 			&cli.GenericFlag{Name: "sl", Usage: "with --stats: the `TIME` within which a call is to be answered (20s)", Value: &o.level},
 			&cli.GenericFlag{Name: "from", Usage: "with --stats: count in a record or a capture, `FILE` (- is standard input), instead of a server; may repeat, oldest first", Value: &o.from},
-		},
+		}, o.bus.Flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.parts = c.Args().Slice()
 			return show(ctx, r, o)
@@ -103,7 +106,7 @@ func show(ctx context.Context, r *run.Run, o *options) error {
 	if o.follow {
 		kind = run.Endless
 	}
-	v, err := held.NewView(r, parts, o.where, kind, true)
+	v, err := held.NewView(ctx, r, parts, o.where, kind, &o.bus)
 	switch {
 	case err != nil:
 		return err
