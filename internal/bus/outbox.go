@@ -14,7 +14,7 @@ import (
 )
 
 // mostLead is by how much an answer may be ahead of the events behind it. What follows the state of a server is exact with lists that
-// are 3 s ahead (TestHeldIsWhatIs of package state, with such a maxDelay, over 600 seeds), and with 4 s not always.
+// are 3 s ahead (TestHeldIsWhatIsBehindLists of package state), and with 4 s not always.
 const mostLead = 3 * time.Second
 
 // mostWaiting is how many bytes of events wait for a client.
