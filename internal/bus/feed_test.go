@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/apntalk/amictl/internal/bus/batch"
+	"github.com/apntalk/amictl/internal/natsserver"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -26,10 +27,18 @@ type followed struct {
 
 func follow(t *testing.T, do func(f *followed, q *Request, answer func([]byte, bool))) (*followed, *performance) {
 	t.Helper()
-	url := aBus(t)
+	return followAt(t, aBus(t), do)
+}
+
+func followAt(t *testing.T, url string, do func(f *followed, q *Request, answer func([]byte, bool))) (*followed, *performance) {
+	t.Helper()
 	js := withJetStream(t, url)
-	f := &followed{t: t, conn: dial(t, url), failed: make(chan error, 16)}
-	var err error
+	conn, err := Dial(Access{URL: url}, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	f := &followed{t: t, conn: conn, failed: make(chan error, 16)}
 	if f.p, err = owning(t.Context(), js, batch.Owner{Bridge: "a", Epoch: 1, Time: time.Now()}, leaseOurs); err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +221,23 @@ func TestFollowNobody(t *testing.T) {
 	l.want("Ping Error, end")
 }
 
-// Without the bus there is no session, and no new one.
+// A bus that is away ends a session when its client looks after the server.
+func TestFollowBusAway(t *testing.T) {
+	s, err := natsserver.Start(natsserver.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _ := followAt(t, s.URL(), nil)
+	l := f.listen("on")
+	s.Close()
+	for f.conn.IsConnected() {
+		time.Sleep(time.Millisecond)
+	}
+	l.send("Ping", "A: b")
+	l.want("Ping Error, end")
+}
+
+// Without its connection there is no session, and no new one.
 func TestFollowWithoutABus(t *testing.T) {
 	f, _ := follow(t, nil)
 	l := f.listen("on")

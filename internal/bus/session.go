@@ -172,8 +172,8 @@ func (s *session) relay(m message) bool {
 	limit := max(s.caller.timeout, m.call)
 	header := nats.Header{deadlineHeader: []string{time.Now().Add(limit).UTC().Format(time.RFC3339Nano)}}
 	p, err := s.caller.ask(subject.Action(s.caller.cluster, s.node, s.caller.user, m.name), header, m.packet)
-	if err != nil {
-		return s.refuse(m, err, ami.SentNo)
+	if err != nil { // the bus is away, and with it the events
+		return s.refuse(m, err, ami.SentNo) && s.out == nil
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	reply := reply{pending: p}
