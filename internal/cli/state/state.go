@@ -45,6 +45,9 @@ a queue are printed when they change, at most once a second. Without gaps, and o
 QueueStatus counts: Asterisk, too, counts a call as abandoned when its time in the queue runs out. "gaps" says how often events
 were missing; the figures are then too low.
 
+With --nats and --cluster, or in a context that has a bus and no nodes, servers are followed over the bus (docs/bus.md): no session to any of
+them is opened.
+
 A node that is away is reported on standard error. What a server lacks, or the user may not list, is mentioned once.
 Exits 0 when all nodes were listed, 6 when some were, 3 or 4 when none could be reached, 5 when a list took too long.
 

@@ -22,6 +22,8 @@ Shows what the servers hold on the whole terminal, and keeps it up to date: call
 in them, endpoints and registrations that are down, conferences, nodes with their rates. ? shows the keys: they sort, filter by
 a condition, choose nodes, open a call's events or a queue's members, pause a member, hang up, kick.
 
+With --nats and --cluster, or in a context that has a bus and no nodes, it follows the servers over the bus (docs/bus.md).
+
 It asks before it changes anything; in a protected context changes are refused unless --yes is given. The screen is drawn at
 most ten times a second, and only the parts that changed are sent. q ends it, and so does a signal; the terminal is left as it was.`
 
