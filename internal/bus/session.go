@@ -262,6 +262,9 @@ func (s *session) pass(ctx context.Context, r *reply) (later bool, err error) {
 	}
 }
 
+// mostAnswer is how many bytes an answer may have that is put in its place among events.
+const mostAnswer = 256 << 20
+
 // errLate: an answer cannot be put in its place among the events, or took so long that it is too far ahead of those behind it.
 var errLate = errors.New("bus: the answer is too late")
 
@@ -281,7 +284,9 @@ func (s *session) place(ctx context.Context, r *reply) (later bool, err error) {
 			behind, _ = strconv.ParseUint(m.Header.Get(behindHeader), 10, 64)
 			taken, _ = time.Parse(time.RFC3339Nano, m.Header.Get(takenHeader))
 		}
-		text = append(text, m.Data...)
+		if text = append(text, m.Data...); len(text) > mostAnswer {
+			return false, errLate
+		}
 		if more := m.Header.Get(moreHeader); more != morePart {
 			later = more == moreLater
 			break
