@@ -38,6 +38,8 @@ const (
 	moreHeader     = "Ami-More"     // absent in the last part; else morePart or moreLater
 	awayHeader     = "Ami-Away"     // why a node takes no actions
 	refusedHeader  = "Ami-Refused"  // why the bridge has not begun
+	behindHeader   = "Ami-Behind"   // in the first part: the sequence of the last batch of the node's that was stored when the request came
+	takenHeader    = "Ami-Taken"    // as well: when it came, by the clock that the batches' times are of; RFC 3339
 )
 
 const (
@@ -58,6 +60,7 @@ type performance struct {
 	conn *nats.Conn
 	node string
 	do   Performer
+	last func() uint64 // sequence of the last batch that is stored
 	log  *slog.Logger
 
 	subs  []*nats.Subscription
@@ -70,10 +73,10 @@ type performance struct {
 	all    sync.WaitGroup
 }
 
-// perform begins to take requests. A nil Performer takes none.
-func perform(conn *nats.Conn, cluster, node string, do Performer, log *slog.Logger) (*performance, error) {
+// perform begins to take requests. A nil Performer takes none. last is the sequence of the last batch that is stored.
+func perform(conn *nats.Conn, cluster, node string, do Performer, last func() uint64, log *slog.Logger) (*performance, error) {
 	ctx, end := context.WithCancel(context.Background())
-	p := &performance{conn: conn, node: node, do: do, log: log, slots: make(chan struct{}, mostRequests), ctx: ctx, end: end}
+	p := &performance{conn: conn, node: node, do: do, last: last, log: log, slots: make(chan struct{}, mostRequests), ctx: ctx, end: end}
 	if do == nil {
 		return p, nil
 	}
@@ -119,7 +122,7 @@ func (p *performance) take(m *nats.Msg) {
 	if err != nil || m.Reply == "" {
 		return // there is nobody to tell, or nobody who follows the rules
 	}
-	a := &answer{conn: p.conn, to: m.Reply}
+	a := &answer{conn: p.conn, to: m.Reply, taken: time.Now(), behind: p.last()}
 	q := &Request{Node: p.node, User: user, Action: action, Packet: m.Data, Deadline: time.Now().Add(usualWait)}
 	if text := m.Header.Get(deadlineHeader); text != "" {
 		if q.Deadline, err = time.Parse(time.RFC3339Nano, text); err != nil {
@@ -159,10 +162,12 @@ func (p *performance) begin(f func()) bool {
 
 // An answer goes out in parts.
 type answer struct {
-	conn  *nats.Conn
-	to    string
-	parts int
-	err   error
+	conn   *nats.Conn
+	to     string
+	taken  time.Time // when the request came
+	behind uint64    // the last batch then
+	parts  int
+	err    error
 }
 
 // add sends packets; last says that there are no more.
@@ -187,6 +192,10 @@ func (a *answer) add(packets []byte, last bool) {
 func (a *answer) send(m *nats.Msg) {
 	a.parts++
 	m.Header.Set(partHeader, strconv.Itoa(a.parts))
+	if a.parts == 1 {
+		m.Header.Set(behindHeader, strconv.FormatUint(a.behind, 10))
+		m.Header.Set(takenHeader, a.taken.UTC().Format(time.RFC3339Nano))
+	}
 	a.err = errors.Join(a.err, a.conn.PublishMsg(m))
 }
 

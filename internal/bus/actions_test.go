@@ -34,7 +34,7 @@ func idOf(q *Request) string {
 // performing has a puppet own node "pbx" until the test ends.
 func performing(t *testing.T, url string, p *puppet) *performance {
 	t.Helper()
-	perf, err := perform(dial(t, url), "c", "pbx", p, quiet())
+	perf, err := perform(dial(t, url), "c", "pbx", p, func() uint64 { return 0 }, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,9 @@ type Caller struct {
 	inbox   string        // what answers to all requests begin with
 	answers *nats.Subscription
 
+	feed     *feed // nil: sessions have no events
+	unfollow func()
+
 	mu      sync.Mutex // guards what follows
 	next    uint64
 	pending map[string]*pending // by the last token of the inbox
@@ -136,7 +139,7 @@ func (p *pending) part(ctx context.Context) (*nats.Msg, error) {
 	}
 }
 
-// Node is how the engine has a session to a node: its actions go over the bus, and it has no events.
+// Node is how the engine has a session to a node: its actions go over the bus, and it has events if the caller follows them.
 func (c *Caller) Node(name string) ami.Config {
 	return ami.Config{
 		Name: name, Addr: "bus:5038", Username: c.user, Secret: ami.StaticSecret("bus"), Auth: ami.AuthPlain, Events: "off",
@@ -146,6 +149,11 @@ func (c *Caller) Node(name string) ami.Config {
 
 // dial makes the connection of a session to a node.
 func (c *Caller) dial(ctx context.Context, node string) (net.Conn, error) {
+	if c.feed != nil {
+		if err := c.feed.ended(); err != nil {
+			return nil, err
+		}
+	}
 	p, err := c.ask(subject.Owner(c.cluster, node), nil, nil)
 	if err != nil {
 		return nil, err
@@ -165,4 +173,9 @@ func (c *Caller) dial(ctx context.Context, node string) (net.Conn, error) {
 }
 
 // Close ends the caller, and its connection.
-func (c *Caller) Close() { c.conn.Close() }
+func (c *Caller) Close() {
+	if c.feed != nil {
+		c.unfollow()
+	}
+	c.conn.Close()
+}

@@ -87,7 +87,9 @@ func (c *Consumer) connect(ctx context.Context, js jetstream.JetStream, o ReadOp
 	if o.Durable == "" {
 		s := &source{js: js, o: o}
 		c.source = s
-		return s.open(ctx)
+		err := s.open(ctx)
+		c.at.stream = s.last
+		return err
 	}
 	d, err := openDurable(ctx, js, o)
 	if err == nil {
@@ -228,6 +230,9 @@ func (c *Consumer) take(message jetstream.Msg) (err error) {
 	c.open = true
 	return nil
 }
+
+// isWhole reports whether all of the batch has been handed out that the last record was of.
+func (c *Consumer) isWhole() bool { return !c.open || c.missing == nil && !c.reader.More() }
 
 // end says that all of a batch has been handed out.
 func (c *Consumer) end() {

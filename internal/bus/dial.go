@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/apntalk/amictl/internal/bus/subject"
 	"github.com/apntalk/amictl/pkg/ami"
@@ -44,13 +45,20 @@ func refusal(err error) *RefusedError {
 	return &RefusedError{strings.TrimSpace(what)}
 }
 
+// isOfEnd reports whether the bus has refused to end a consumer, which the client asks for by itself and nobody waits for: the server ends
+// it as well when nobody reads. Our readers are not allowed to end consumers, for that would be those of others, too.
+func isOfEnd(err error) bool {
+	refused := refusal(err)
+	return refused != nil && strings.Contains(refused.What, jetstream.DefaultAPIPrefix+"CONSUMER.DELETE.")
+}
+
 // UntilRefused returns a context that ends with a *RefusedError as its cause when the bus refuses something on a connection: to the
 // request itself there would be no answer until its time is over. Where no context has been made so, a refusal is logged.
 func UntilRefused(ctx context.Context, conn *nats.Conn) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	before := conn.ErrorHandler()
 	conn.SetErrorHandler(func(c *nats.Conn, s *nats.Subscription, err error) {
-		if refused := refusal(err); refused != nil {
+		if refused := refusal(err); refused != nil && !isOfEnd(err) {
 			cancel(refused)
 			return
 		}
@@ -92,7 +100,11 @@ func Dial(a Access, log *slog.Logger) (*nats.Conn, error) {
 			}
 		}),
 		nats.ReconnectHandler(func(c *nats.Conn) { log.Info("the bus is back", slog.String("at", c.ConnectedAddr())) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Error("bus", slog.Any("error", err)) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if !isOfEnd(err) {
+				log.Error("bus", slog.Any("error", err))
+			}
+		}),
 	}
 	if a.User != "" {
 		options = append(options, nats.CustomInboxPrefix(nats.InboxPrefix+subject.Token(a.User)))

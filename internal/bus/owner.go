@@ -90,7 +90,7 @@ func (o *owner) own(ctx context.Context, l *lease) error {
 		return err
 	}
 	defer end()
-	actions, err := perform(b.o.Conn, b.o.Cluster, o.node.Name, b.o.Actions, o.log)
+	actions, err := perform(b.o.Conn, b.o.Cluster, o.node.Name, b.o.Actions, p.stored.Load, o.log)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func guardedBus(t *testing.T) func(user string) string {
 		t.Fatal("docs/bus.md has no configuration of permissions")
 	}
 	path := t.TempDir() + "/nats.conf"
-	conf = strings.NewReplacer("$BRIDGE", "bridge", "$WALL", "wall", "$IMPORTER", "importer", "$HANGUPS", "hangups", "$CRM", "crm").Replace(conf)
+	conf = strings.NewReplacer("$BRIDGE", "bridge", "$WALL", "wall", "$IMPORTER", "importer", "$HANGUPS", "hangups", "$CRM", "crm", "$SCREEN", "screen").Replace(conf)
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -186,4 +186,63 @@ func TestPermissions(t *testing.T) {
 	guarded, end := UntilRefused(ctx, wall)
 	defer end()
 	refused("a wall board that writes", causeOf(guarded, p.takeOver(guarded, batch.Owner{Bridge: "forged", Epoch: 99})))
+}
+
+// Who follows what servers hold needs events and lists, and has no more than these.
+func TestPermissionsOfAScreen(t *testing.T) {
+	bus := guardedBus(t)
+	srv := amitest.NewServer(amitest.WithName("pbx1"))
+	t.Cleanup(srv.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	stop := run(t, Options{Conn: as(t, bus, "bridge"), Cluster: "prod", Name: "a", Nodes: func() []ami.Config { return configsOf(srv) }, Actions: &puppet{do: func(_ context.Context, q *Request, answer func([]byte, bool)) {
+		answer([]byte("Response: Success\r\nActionID: "+idOf(q)+"\r\nUser: "+q.User+"\r\n\r\n"), true)
+	}}})
+	defer stop()
+	screen := as(t, bus, "screen")
+	var err error
+	for i := (*Info)(nil); err != nil || i == nil || len(i.Nodes) == 0; i, err = Inspect(ctx, screen, "prod") { // the bridge has yet to take the node
+		if ctx.Err() != nil || errors.Is(err, ami.ErrUnauthorized) {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	events, err := Read(ctx, screen, ReadOptions{Cluster: "prod"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller, err := NewCaller(screen, "prod", "screen", patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller.Follow(events, func(err error) { t.Error(err) })
+	defer caller.Close()
+	node := caller.Node("pbx1")
+	node.Events = "call"
+	c, err := ami.Dial(ctx, node)
+	for errors.Is(err, errNoOwner) && ctx.Err() == nil { // it has written that it owns the node, and has yet to listen
+		c, err = ami.Dial(ctx, node)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	got, err := c.Subscribe(ami.SubscribeOptions{Events: []string{"Hangup"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.EmitEvent("Hangup", "N", "1")
+	if ev, err := got.Next(ctx); err != nil || ev.Get("N") != "1" {
+		t.Errorf("%v: %v", err, ev)
+	}
+	if reply, err := c.Do(ctx, ami.NewAction("CoreShowChannels")); err != nil || reply.Get("User") != "screen" {
+		t.Errorf("%v: %v", err, reply)
+	}
+	other, err := sessionTo(t, as(t, bus, "screen"), "prod", "crm", "pbx1")
+	if err == nil {
+		_, err = other.Do(ctx, ami.NewAction("Ping"))
+	}
+	if err == nil || !strings.Contains(err.Error(), "Permission denied") {
+		t.Errorf("the screen in the CRM's name: %v", err)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -46,13 +47,14 @@ type chain struct {
 // A publisher puts one node's batches on the bus.
 type publisher struct {
 	chain
-	epoch  uint64 // of the lease
-	number uint64 // of the batch, within the epoch
+	epoch  uint64         // of the lease
+	number uint64         // of the batch, within the epoch
+	stored *atomic.Uint64 // sequence of the last batch, for others to see
 }
 
 // newPublisher returns a publisher that has yet to take over.
 func newPublisher(js jetstream.JetStream, cluster, node string, log *slog.Logger) *publisher {
-	return &publisher{chain: chain{js: js, stream: eventStream(cluster), subject: subject.Events(cluster, node), node: node, log: log}}
+	return &publisher{chain: chain{js: js, stream: eventStream(cluster), subject: subject.Events(cluster, node), node: node, log: log}, stored: new(atomic.Uint64)}
 }
 
 // takeOver begins an epoch: it finds the end of what others wrote, and writes behind it that the node has another owner, and that
@@ -95,6 +97,7 @@ func (p *publisher) publish(ctx context.Context, data []byte) error {
 	err := p.store(ctx, p.subject, id, data)
 	if err == nil {
 		p.number++
+		p.stored.Store(p.last)
 	}
 	return err
 }

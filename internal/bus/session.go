@@ -26,6 +26,7 @@ type session struct {
 	ctx    context.Context //nolint:containedctx // of the session, which no call bounds
 	end    context.CancelFunc
 	late   sync.WaitGroup
+	out    *outbox    // of events; nil: there are none
 	mu     sync.Mutex // held while something is written
 }
 
@@ -37,6 +38,7 @@ func newSession(c *Caller, node string, conn net.Conn) *session {
 // message is one action of the client's.
 type message struct {
 	name, id string
+	mask     manager.Class // of the events that a Login asks for
 	packet   []byte
 	call     time.Duration // that an Originate may take
 }
@@ -46,6 +48,7 @@ func (s *session) run(banner string) {
 	defer s.late.Wait()
 	defer s.end()
 	defer func() { _ = s.conn.Close() }()
+	defer s.leave()
 	if banner == "" {
 		banner = "Asterisk Call Manager"
 	}
@@ -91,6 +94,7 @@ const callMargin = 10 * time.Second
 // messageOf copies a message out of the reader.
 func messageOf(in *manager.Input) message {
 	m := message{name: string(in.First("Action", true)), id: string(in.First("ActionID", false))}
+	m.mask, _ = manager.ParseMask(string(in.First("Events", false)))
 	if wire.EqualFold(m.name, "Originate") {
 		m.call = manager.CallTime(string(in.First("Timeout", false))) + callMargin
 	}
@@ -106,14 +110,43 @@ func (s *session) handle(m message) bool {
 	switch strings.ToLower(m.name) {
 	case "login":
 		s.succeed(m, "Authentication accepted")
-		return s.write([]byte("Event: FullyBooted\r\nPrivilege: system,all\r\nStatus: Fully Booted\r\n\r\n"))
+		return s.write([]byte("Event: FullyBooted\r\nPrivilege: system,all\r\nStatus: Fully Booted\r\n\r\n")) && s.follow(m.mask)
 	case "logoff":
 		s.write([]byte("Response: Goodbye\r\n" + idLine(m.id) + "Message: Thanks for all the fish.\r\n\r\n"))
 		return false
-	case "events", "filter": // there are no events
+	case "events", "filter": // the mask is that of the login
 		return s.succeed(m, "")
 	}
 	return s.relay(m)
+}
+
+// follow begins to write events, if there are any and the client wants some. It reports whether the session goes on.
+func (s *session) follow(mask manager.Class) bool {
+	f := s.caller.feed
+	if f == nil || mask == 0 || s.out != nil {
+		return true
+	}
+	var err error
+	if s.out, err = f.join(s.node, mask); err != nil {
+		return false
+	}
+	s.late.Go(func() {
+		defer func() { _ = s.conn.Close() }()
+		for {
+			events, ok := s.out.take()
+			if !ok || !s.write(events) {
+				return
+			}
+		}
+	})
+	return true
+}
+
+// leave ends that.
+func (s *session) leave() {
+	if s.out != nil {
+		s.caller.feed.leave(s.node, s.out)
+	}
 }
 
 func idLine(id string) string {
@@ -132,11 +165,15 @@ func (s *session) succeed(m message, text string) bool {
 
 // relay has the node's owner carry out an action, and passes the answer on.
 func (s *session) relay(m message) bool {
+	if s.out != nil {
+		s.out.hold()
+		defer s.out.free(time.Time{})
+	}
 	limit := max(s.caller.timeout, m.call)
 	header := nats.Header{deadlineHeader: []string{time.Now().Add(limit).UTC().Format(time.RFC3339Nano)}}
 	p, err := s.caller.ask(subject.Action(s.caller.cluster, s.node, s.caller.user, m.name), header, m.packet)
-	if err != nil {
-		return s.refuse(m, err, ami.SentNo)
+	if err != nil { // the bus is away, and with it the events
+		return s.refuse(m, err, ami.SentNo) && s.out == nil
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	reply := reply{pending: p}
@@ -159,6 +196,11 @@ func (s *session) relay(m message) bool {
 // failed tells the client of an answer that is not whole, and reports whether the session goes on.
 func (s *session) failed(m message, err error, parts int) bool {
 	switch {
+	case errors.Is(err, errNoOwner) && s.out != nil: // nobody says any more what happens at the node
+		s.refuse(m, err, ami.SentNo)
+		return false
+	case errors.Is(err, errLate):
+		return false
 	case errors.Is(err, errNoOwner), errors.As(err, new(notBegunError)), errors.As(err, new(*RefusedError)):
 		return s.refuse(m, err, ami.SentNo)
 	case errors.Is(err, errNoPart) && parts == 0:
@@ -198,6 +240,9 @@ func (r *reply) part(ctx context.Context) (*nats.Msg, error) {
 
 // pass writes the next packets of an answer, whole. later says that others come later.
 func (s *session) pass(ctx context.Context, r *reply) (later bool, err error) {
+	if s.out != nil && r.parts == 0 {
+		return s.place(ctx, r)
+	}
 	m, err := r.part(ctx)
 	if err != nil {
 		return false, err
@@ -215,6 +260,49 @@ func (s *session) pass(ctx context.Context, r *reply) (later bool, err error) {
 			return false, err
 		}
 	}
+}
+
+// mostAnswer is how many bytes an answer may have that is put in its place among events.
+const mostAnswer = 256 << 20
+
+// errLate: an answer cannot be put in its place among the events, or took so long that it is too far ahead of those behind it.
+var errLate = errors.New("bus: the answer is too late")
+
+// place is pass for the first packets of an answer in a session with events: it writes them where they belong among these. The answer
+// is gathered first, since other nodes' answers wait while a part of this one is not taken.
+func (s *session) place(ctx context.Context, r *reply) (later bool, err error) {
+	began := time.Now()
+	var text []byte
+	var behind uint64
+	var taken time.Time
+	for {
+		m, err := r.part(ctx)
+		if err != nil {
+			return false, err
+		}
+		if r.parts == 1 { // of an older bridge there is neither: what came before the request was made is older in any case
+			behind, _ = strconv.ParseUint(m.Header.Get(behindHeader), 10, 64)
+			taken, _ = time.Parse(time.RFC3339Nano, m.Header.Get(takenHeader))
+		}
+		if text = append(text, m.Data...); len(text) > mostAnswer {
+			return false, errLate
+		}
+		if more := m.Header.Get(moreHeader); more != morePart {
+			later = more == moreLater
+			break
+		}
+	}
+	late := time.Since(began) > mostLead
+	if !s.out.await(ctx, behind) {
+		return false, errLate
+	}
+	if !s.write(text) || late {
+		return false, errLate
+	}
+	if !taken.IsZero() {
+		s.out.free(taken.Add(-mostLead))
+	}
+	return later, nil
 }
 
 // write writes packets, and reports whether the client is there.

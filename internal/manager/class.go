@@ -97,6 +97,11 @@ func (c Class) String() string {
 	return b.String()
 }
 
+// Sees reports whether a session with the mask gets an event: all of its classes, as its Privilege header has them, are in the mask.
+func (c Class) Sees(privilege string) bool {
+	return c == All || ParseClass(strings.TrimSuffix(privilege, ",all"))&^c == 0
+}
+
 // ParseMask reads an event mask (strings_to_mask in manager.c). ok is false for
 // an empty mask, which Asterisk refuses.
 func ParseMask(s string) (mask Class, ok bool) {

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -12,26 +13,37 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// act opens a bus for a subcommand that sends actions.
+// act opens a bus for a subcommand that sends actions, or follows nodes.
 func act(ctx context.Context, q run.BusQuery, timeout time.Duration) ([]ami.Config, error) {
 	conn, err := bus.Dial(access(&q.BusAddress), q.Log)
 	if err != nil {
 		return nil, err
 	}
 	names, err := nodes(ctx, conn, &q)
-	if err == nil {
-		var caller *bus.Caller
-		if caller, err = bus.NewCaller(conn, q.Cluster, q.User, timeout); err == nil {
-			context.AfterFunc(ctx, caller.Close)
-			all := make([]ami.Config, 0, len(names))
-			for _, name := range names {
-				all = append(all, caller.Node(name))
-			}
-			return all, nil
-		}
+	var events *bus.Consumer
+	if err == nil && q.Events {
+		events, err = bus.Read(ctx, conn, bus.ReadOptions{Cluster: q.Cluster, Nodes: q.Nodes})
 	}
-	conn.Close()
-	return nil, err
+	var caller *bus.Caller
+	if err == nil {
+		caller, err = bus.NewCaller(conn, q.Cluster, q.User, timeout)
+	}
+	if err != nil {
+		if events != nil {
+			events.Close()
+		}
+		conn.Close()
+		return nil, err
+	}
+	if events != nil {
+		caller.Follow(events, func(err error) { q.Log.Error("bus", slog.Any("error", err)) })
+	}
+	context.AfterFunc(ctx, caller.Close)
+	all := make([]ami.Config, 0, len(names))
+	for _, name := range names {
+		all = append(all, caller.Node(name))
+	}
+	return all, nil
 }
 
 // nodes are the names that are meant. Only for globs, and for all, the bus has to be asked, which not every user may.

@@ -22,13 +22,15 @@ func (o *options) query(r *run.Run) (q run.BusQuery, ok bool, err error) {
 		return q, false, err
 	case len(o.from) > 0 && o.bus.Given():
 		return q, false, fail.Usage("leave one of them out", "--from reads a file, and --nats a bus")
-	case !ok || len(o.from) > 0:
+	case o.live && o.since != "":
+		return q, false, fail.Usage("leave one of them out", "--live prints the calls that are up now, and --since reads what a bus has stored")
+	case !ok || len(o.from) > 0 || o.live:
 		if o.since != "" {
 			return q, false, fail.Usage("such as --nats nats://127.0.0.1:4222 --cluster prod", "--since is for a bus: a server tells of the calls from now on")
 		}
 		return q, false, nil
-	case o.live, o.timeline != "":
-		return q, false, fail.Usage("-n ami://user@host asks a server; `amictl tail --since 1h --record FILE` keeps what the bus has, for --timeline and --from", "--live and --timeline ask the servers, and the calls are those of a bus here")
+	case o.timeline != "":
+		return q, false, fail.Usage("-n ami://user@host asks a server; `amictl tail --since 1h --record FILE` keeps what the bus has, for --timeline and --from", "--timeline asks the servers, and the calls are those of a bus here")
 	}
 	q = run.BusQuery{BusAddress: a, Log: r.Logger()}
 	if q.Since, err = run.ParseMoment("--since", o.since, time.Now()); err != nil {

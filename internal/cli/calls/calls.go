@@ -35,7 +35,7 @@ else those of receipt. "partial" says that some of it was not seen: it was up be
 that may be so: calls that began and ended within it are missing.
 
 With --nats and --cluster, or a context that has a bus and no nodes, calls are those of the events on a bus (docs/bus.md), with --since
-of those that it has stored.
+of those that it has stored. --live asks the servers over the bus.
 
 --live prints the calls that are up, as ` + "`amictl state calls`" + ` does, and ends. --from reads records (of tail --record or
 -o jsonl) and captures instead of a server, as tail --from does; calls that are still up at its end are counted on
@@ -105,7 +105,11 @@ func calls(ctx context.Context, r *run.Run, o *options) error {
 	if o.live || len(o.from) > 0 {
 		kind = run.Records
 	}
-	v, err := held.NewView(r, []*objects.Part{part}, o.where, kind, len(o.from) == 0 && !onBus)
+	var servers *target.Bus
+	if len(o.from) == 0 && !onBus {
+		servers = &o.bus
+	}
+	v, err := held.NewView(ctx, r, []*objects.Part{part}, o.where, kind, servers)
 	switch {
 	case err != nil:
 		return err

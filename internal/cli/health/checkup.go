@@ -90,6 +90,11 @@ func (h *checkup) fail(err error) {
 // ask fills in what the node answers. A Ping that fails is not followed by more.
 func (h *checkup) ask(ctx context.Context, d ami.Doer) {
 	r, err := d.Do(ctx, ami.NewAction("Ping"))
+	var refused *ami.ResponseError
+	if errors.As(err, &refused) && refused.Relay && fail.Classify(err).Exit == fail.ExitConnect { // its bridge says that it is away
+		h.err = &ami.OpError{Op: ami.OpDial, Node: h.node, Err: errors.New(refused.Message)}
+		return
+	}
 	if errors.Is(err, ami.ErrStopping) { // it takes nothing any more, as one that takes no logins
 		h.err = err
 		return

@@ -56,6 +56,21 @@ func TestRevisitOfANodeThatGoesAway(t *testing.T) {
 	}
 }
 
+// A relay that has a session, and whose server has none, says so; over a bus that is how a node is away.
+func TestRevisitBehindARelay(t *testing.T) {
+	srv := amitest.NewServer()
+	t.Cleanup(srv.Close)
+	for message, want := range map[string]string{"The server pbx is away": "down connect", "Permission denied": "degraded "} {
+		srv.Handle("Ping", func(_ *amitest.Request, w *amitest.ResponseWriter) {
+			w.Reply("Error", amitest.Header{Name: "Message", Value: message}, amitest.Header{Name: ami.RelaySent, Value: "no"})
+		})
+		h := examine(t.Context(), &run.Run{Settings: new(run.Settings)}, ami.Config{Name: "pbx", Addr: srv.Addr(), Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret)})
+		if got := h.state() + " " + string(fail.Classify(h.err).Code); got != want || !strings.Contains(h.reason(), message) {
+			t.Errorf("%s: %s, %s", message, got, h.reason())
+		}
+	}
+}
+
 // The uptime is by the server's own clock, wherever that is; where it does not tell it, the uptime is unknown.
 func TestUptime(t *testing.T) {
 	for name, test := range map[string]struct {

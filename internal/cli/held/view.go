@@ -25,12 +25,14 @@ type View struct {
 	Where *ami.Where
 	Out   *output.Printer
 	Form  output.Options
+	bus   *target.Bus
 	said  map[string]bool // notes
 }
 
-// NewView reads what the flags say of it. Without servers, objects are of a record.
-func NewView(r *run.Run, parts []*objects.Part, where flags.List, kind run.Stream, servers bool) (*View, error) {
-	v := &View{Run: r, Parts: parts, said: make(map[string]bool)}
+// NewView reads what the flags say of it. bus may say that the servers are followed over one; nil: there are no servers, and the
+// objects are of a record.
+func NewView(ctx context.Context, r *run.Run, parts []*objects.Part, where flags.List, kind run.Stream, bus *target.Bus) (*View, error) {
+	v := &View{Run: r, Parts: parts, bus: bus, said: make(map[string]bool)}
 	var err error
 	if v.Where, err = act.ParseWhere(r, where); err != nil {
 		return nil, err
@@ -38,8 +40,8 @@ func NewView(r *run.Run, parts []*objects.Part, where flags.List, kind run.Strea
 	if err := checkWhere(v.Where, parts); err != nil {
 		return nil, err
 	}
-	if servers {
-		if v.Nodes, err = target.Nodes(r); err != nil {
+	if bus != nil {
+		if v.Nodes, err = bus.Followed(ctx, r); err != nil {
 			return nil, err
 		}
 	}
@@ -82,7 +84,7 @@ func (v *View) IsTable() bool { return v.Form.Format == output.TableText }
 
 // NoteLacking tells once of what is asked for and not known of a node.
 func (v *View) NoteLacking(n *state.Node) {
-	for _, text := range lacking(n, v.Parts) {
+	for _, text := range v.lacking(n) {
 		if !v.said[text] {
 			v.said[text] = true
 			v.Run.Note("%s", text)
@@ -169,9 +171,9 @@ func (v *View) status(c *ami.Cluster, failed map[string]error) error {
 }
 
 // lacking says which of the parts are not known of a node, and why.
-func lacking(n *state.Node, parts []*objects.Part) (notes []string) {
+func (v *View) lacking(n *state.Node) (notes []string) {
 	var absent, denied []string
-	for _, p := range parts {
+	for _, p := range v.Parts {
 		switch n.Knows(p.Kind) {
 		case state.Absent:
 			absent = append(absent, p.Name)
@@ -183,7 +185,11 @@ func lacking(n *state.Node, parts []*objects.Part) (notes []string) {
 		notes = append(notes, n.Node+": the server has no list of "+strings.Join(absent, ", "))
 	}
 	if len(denied) > 0 {
-		notes = append(notes, n.Node+": the user may not list "+strings.Join(denied, ", ")+"; write=system,reporting,call in manager.conf allows it")
+		remedy := "write=system,reporting,call in manager.conf allows it"
+		if v.bus.Used() {
+			remedy = "docs/bus.md has the actions that its user in `amictl serve --users`, and the bridge's in manager.conf, need"
+		}
+		notes = append(notes, n.Node+": the user may not list "+strings.Join(denied, ", ")+"; "+remedy)
 	}
 	return notes
 }

@@ -21,9 +21,10 @@ type BusAddress struct {
 // A BusQuery is what is wanted of a bus.
 type BusQuery struct {
 	BusAddress
-	Nodes []string  // names; none means all
-	Since time.Time // zero: what comes next
-	All   bool      // from the oldest on
+	Nodes  []string  // names; none means all
+	Events bool      // of a BusActor: the nodes' sessions have their events as well
+	Since  time.Time // zero: what comes next
+	All    bool      // from the oldest on
 	// Durable names where the reading goes on, if there is anything of that name; Since and All are for one that is new. "": none.
 	Durable string
 	Log     *slog.Logger
@@ -44,8 +45,8 @@ type EventStream interface {
 	Close()
 }
 
-// A BusActor returns the nodes of a bus that are meant as the engine reaches them: their actions go over the bus, and they have no
-// events. It works until ctx is done. timeout bounds each action.
+// A BusActor returns the nodes of a bus that are meant as the engine reaches them: their actions go over the bus, and their events come
+// from there if they are asked for. It works until ctx is done. timeout bounds each action.
 type BusActor func(ctx context.Context, q BusQuery, timeout time.Duration) ([]ami.Config, error)
 
 // A BusReader opens a bus. amictld has one; amictl, which would link NATS for it, runs amictld.

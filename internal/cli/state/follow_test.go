@@ -15,6 +15,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
+	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 	"github.com/apntalk/amictl/pkg/ami/state"
@@ -157,7 +158,7 @@ func TestFollowOfNobody(t *testing.T) {
 // Who was too slow is told that all he has is void; what meets the condition comes as an add again.
 func TestFollowTooSlow(t *testing.T) {
 	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{runtest.Server(t, "pbx1")}, Flags: run.Globals{Output: "jsonl"}})
-	view, err := held.NewView(r.Run, []*objects.Part{objects.PartOf(state.KindQueue)}, flags.List{"callers>0"}, run.Endless, true)
+	view, err := held.NewView(t.Context(), r.Run, []*objects.Part{objects.PartOf(state.KindQueue)}, flags.List{"callers>0"}, run.Endless, &target.Bus{})
 	if err != nil {
 		t.Fatal(err)
 	}

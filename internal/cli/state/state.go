@@ -11,6 +11,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/internal/objects"
 )
@@ -45,6 +46,9 @@ a queue are printed when they change, at most once a second. Without gaps, and o
 QueueStatus counts: Asterisk, too, counts a call as abandoned when its time in the queue runs out. "gaps" says how often events
 were missing; the figures are then too low.
 
+With --nats and --cluster, or in a context that has a bus and no nodes, servers are followed over the bus (docs/bus.md): no session to any of
+them is opened.
+
 A node that is away is reported on standard error. What a server lacks, or the user may not list, is mentioned once.
 Exits 0 when all nodes were listed, 6 when some were, 3 or 4 when none could be reached, 5 when a list took too long.
 
@@ -61,6 +65,8 @@ type options struct {
 	stats       bool
 	last, level flags.Duration
 	from        flags.List
+
+	bus target.Bus
 }
 
 // Command makes the subcommand.
@@ -71,7 +77,7 @@ func Command(r *run.Run) *cli.Command {
 		Usage:       "show what there is now: channels, calls, queues, endpoints",
 		ArgsUsage:   "[PART]...",
 		Description: help(),
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.GenericFlag{Name: "where", Aliases: []string{"w"}, Usage: "only what meets `CONDITION`, such as state=up; may repeat, all must hold", Value: &o.where},
 			&cli.BoolFlag{Name: "follow", Usage: "then print every change until stopped", Destination: &o.follow},
 			&cli.GenericFlag{Name: "for", Usage: "with --follow or --stats: end after `TIME`", Value: &o.length},
@@ -79,7 +85,7 @@ func Command(r *run.Run) *cli.Command {
 			&cli.GenericFlag{Name: "last", Usage: "with --stats: only what happened within the last `TIME`, such as 1h", Value: &o.last},
 			&cli.GenericFlag{Name: "sl", Usage: "with --stats: the `TIME` within which a call is to be answered (20s)", Value: &o.level},
 			&cli.GenericFlag{Name: "from", Usage: "with --stats: count in a record or a capture, `FILE` (- is standard input), instead of a server; may repeat, oldest first", Value: &o.from},
-		},
+		}, o.bus.Flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			o.parts = c.Args().Slice()
 			return show(ctx, r, o)
@@ -105,7 +111,7 @@ func show(ctx context.Context, r *run.Run, o *options) error {
 	if o.follow {
 		kind = run.Endless
 	}
-	v, err := held.NewView(r, parts, o.where, kind, true)
+	v, err := held.NewView(ctx, r, parts, o.where, kind, &o.bus)
 	switch {
 	case err != nil:
 		return err

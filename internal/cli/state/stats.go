@@ -46,6 +46,8 @@ func (o *options) checkStats(r *run.Run) error {
 		return fail.Usage("such as 20s", "--sl is in whole seconds, as Asterisk counts waits")
 	case len(o.from) > 0 && (o.follow || o.length.Given):
 		return fail.Usage("leave it out", "--from ends with the file, and --follow and --for are for servers")
+	case len(o.from) > 0 && o.bus.Given():
+		return fail.Usage("leave one of them out", "--from reads a file, and --nats a bus")
 	case len(o.from) > 0:
 		return replay.RefuseServers(r)
 	}
@@ -58,7 +60,11 @@ func count(ctx context.Context, r *run.Run, o *options) error {
 	if o.follow {
 		kind = run.Endless
 	}
-	v, err := held.NewView(r, []*objects.Part{objects.Figures}, o.where, kind, len(o.from) == 0)
+	servers := &o.bus
+	if len(o.from) > 0 {
+		servers = nil
+	}
+	v, err := held.NewView(ctx, r, []*objects.Part{objects.Figures}, o.where, kind, servers)
 	if err != nil {
 		return err
 	}

@@ -105,6 +105,18 @@ func isURL(node string) bool { return strings.Contains(node, "://") }
 // Servers are the nodes that actions are for: over the bus if the flags name one, or if the context has a bus and no nodes; else
 // the servers themselves.
 func (b *Bus) Servers(ctx context.Context, r *run.Run) ([]ami.Config, error) {
+	return b.servers(ctx, r, false)
+}
+
+// Followed are Servers whose events are wanted as well.
+func (b *Bus) Followed(ctx context.Context, r *run.Run) ([]ami.Config, error) {
+	return b.servers(ctx, r, true)
+}
+
+// Used reports whether the nodes are those of a bus.
+func (b *Bus) Used() bool { return b.used }
+
+func (b *Bus) servers(ctx context.Context, r *run.Run, events bool) ([]ami.Config, error) {
 	a, ok, err := b.Chosen(r)
 	if err != nil {
 		return nil, err
@@ -113,14 +125,18 @@ func (b *Bus) Servers(ctx context.Context, r *run.Run) ([]ami.Config, error) {
 		return Nodes(r)
 	}
 	if r.BusActor == nil {
-		return nil, r.RunDaemon("an action over a bus")
+		what := "an action over a bus"
+		if events {
+			what = "to follow servers over a bus"
+		}
+		return nil, r.RunDaemon(what)
 	}
 	words, err := b.Nodes(r)
 	if err != nil {
 		return nil, err
 	}
 	b.used = true
-	nodes, err := r.BusActor(ctx, run.BusQuery{BusAddress: a, Nodes: words, Log: r.Logger()}, r.Settings.Timeout)
+	nodes, err := r.BusActor(ctx, run.BusQuery{BusAddress: a, Nodes: words, Events: events, Log: r.Logger()}, r.Settings.Timeout)
 	if err != nil {
 		return nil, BusError(a.URL, err)
 	}

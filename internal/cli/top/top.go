@@ -22,11 +22,16 @@ Shows what the servers hold on the whole terminal, and keeps it up to date: call
 in them, endpoints and registrations that are down, conferences, nodes with their rates. ? shows the keys: they sort, filter by
 a condition, choose nodes, open a call's events or a queue's members, pause a member, hang up, kick.
 
+With --nats and --cluster, or in a context that has a bus and no nodes, it follows the servers over the bus (docs/bus.md).
+
 It asks before it changes anything; in a protected context changes are refused unless --yes is given. The screen is drawn at
 most ten times a second, and only the parts that changed are sent. q ends it, and so does a signal; the terminal is left as it was.`
 
 // options are those of top.
-type options struct{ yes bool }
+type options struct {
+	yes bool
+	bus target.Bus
+}
 
 // Command makes the subcommand.
 func Command(r *run.Run) *cli.Command {
@@ -35,20 +40,20 @@ func Command(r *run.Run) *cli.Command {
 		Name:        "top",
 		Usage:       "watch calls, queues and what is down, on the whole terminal",
 		Description: help,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "allow changes in a protected context; each still asks first", Destination: &o.yes},
-		},
+		}, o.bus.Flags()...),
 		Action: func(ctx context.Context, _ *cli.Command) error { return top(ctx, r, o) },
 	}, run.About{})
 }
 
 func top(ctx context.Context, r *run.Run, o *options) error {
-	nodes, err := target.Nodes(r)
-	if err != nil {
-		return err
-	}
 	if !run.IsTerminal(r.Stdout) || !run.IsTerminal(r.Stdin) {
 		return fail.Usage("`amictl state` and `amictl calls` print what it shows", "top is for a terminal")
+	}
+	nodes, err := o.bus.Followed(ctx, r)
+	if err != nil {
+		return err
 	}
 	protected := func(string) string { return "" }
 	if !o.yes {

@@ -48,7 +48,7 @@ func (s *seer) see(dst []byte, ev *ami.Event, v *view, telling bool) []byte {
 			return s.told(dst, ev, id, v)
 		}
 	}
-	if !s.wants(ev, v) || !s.right(name) || len(v.filters) > 0 && !manager.Passes(v.filters, ev.Text()) {
+	if !v.mask.Sees(ev.Get("Privilege")) || !s.right(name) || len(v.filters) > 0 && !manager.Passes(v.filters, ev.Text()) {
 		return dst
 	}
 	return append(dst, ev.Text()...)
@@ -58,11 +58,6 @@ func (s *seer) see(dst []byte, ev *ami.Event, v *view, telling bool) []byte {
 func isTold(event string) bool {
 	return len(event) == len("OriginateResponse") && wire.EqualFold(event, "OriginateResponse") ||
 		len(event) == len("UserEvent") && wire.EqualFold(event, "UserEvent")
-}
-
-// wants reports whether all classes of an event are in the mask. They stand in its Privilege header, as it came.
-func (s *seer) wants(ev *ami.Event, v *view) bool {
-	return v.mask == manager.All || manager.ParseClass(strings.TrimSuffix(ev.Get("Privilege"), ",all"))&^v.mask == 0
 }
 
 // right reports whether the user may see events of that name.
@@ -82,7 +77,7 @@ func (s *seer) right(event string) bool {
 func (s *seer) told(dst []byte, ev *ami.Event, id string, v *view) []byte {
 	own, mine := s.named.take(id)
 	response := wire.EqualFold(ev.Name(), "OriginateResponse")
-	if response && !mine || !response && !s.right(ev.Name()) || !s.wants(ev, v) {
+	if response && !mine || !response && !s.right(ev.Name()) || !v.mask.Sees(ev.Get("Privilege")) {
 		return dst // what ends an own Originate belongs to its answer, which who may originate may see
 	}
 	start := len(dst)

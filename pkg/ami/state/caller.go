@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ func (c *Caller) Key() string { return memberKey(c.Queue, c.Uniqueid) }
 // queueCallerJoin sets the position of a new caller only: for one that a list told of, the list's position is the later one.
 func queueCallerJoin(s *server, m *wire.Message) {
 	queue, p := m.Get("Queue"), readSnap(m, "")
+	s.advanced(queue)
 	key := memberKey(queue, p.uniqueid)
 	if s.callers.find(s, key) != nil {
 		return
@@ -46,6 +48,7 @@ func queueCallerJoin(s *server, m *wire.Message) {
 	set(&e, &next.Position, position, "position")
 	e.moment(&next.Joined, s.when, "joined")
 	s.saveCaller(r, next, &e)
+	s.rank(queue)
 }
 
 func (c *Caller) begin(s *server, queue string, p *snap, e *edit) {
@@ -101,14 +104,51 @@ func (s *server) shift(queue string, position, by int) {
 	}
 }
 
+// advanced notes that an event has told of other positions in a queue, which may be what an audit found.
+func (s *server) advanced(queue string) {
+	if len(s.callers.odd) == 0 {
+		return
+	}
+	for _, key := range s.line(queue).callers {
+		delete(s.callers.odd, key)
+	}
+}
+
+// rank gives those in a queue the positions from 1 on, in their order, if they have others: events that a list was ahead of have shifted
+// them a second time. Who is in the queue has to be known.
+func (s *server) rank(queue string) {
+	l := s.line(queue)
+	n := len(l.callers)
+	if s.next.Stale || s.next.Parts["queues"] != Followed || n > maxLine {
+		return
+	}
+	rows := make([]*row[Caller], 0, n)
+	for _, key := range l.callers {
+		r := s.callers.rows[key]
+		if r == nil || r.obj.Position == 0 {
+			return
+		}
+		rows = append(rows, r)
+	}
+	slices.SortStableFunc(rows, func(a, b *row[Caller]) int { return cmp.Compare(a.obj.Position, b.obj.Position) })
+	for i, r := range rows {
+		var e edit
+		next := *r.obj
+		set(&e, &next.Position, i+1, "position")
+		s.callers.save(s, r, next, &e)
+	}
+}
+
 // queueCallerLeave is the end of a wait, however it ended; QueueCallerAbandon comes before it.
 func queueCallerLeave(s *server, m *wire.Message) {
 	queue, id := m.Get("Queue"), m.Get("Uniqueid")
 	delete(s.leaving, id)
+	s.advanced(queue)
 	key := memberKey(queue, id)
 	if r := s.callers.end(s, key); r != nil {
 		s.uncaller(key, r.obj)
 		s.shift(queue, r.obj.Position, -1)
+		s.rank(queue)
 	}
 }
 
@@ -124,6 +164,7 @@ func (s *server) quitQueues(id string) {
 	if queues := s.leaving[id]; len(queues) > 0 { // nor does one that a list lacked have another end to come
 		for _, queue := range queues {
 			delete(s.callers.tombs, memberKey(queue, id))
+			s.advanced(queue)
 		}
 		delete(s.leaving, id)
 	}
@@ -132,7 +173,9 @@ func (s *server) quitQueues(id string) {
 		if r := s.callers.rows[key]; r != nil {
 			s.callers.remove(s, key, r)
 			s.uncaller(key, r.obj)
+			s.advanced(queue)
 			s.shift(queue, r.obj.Position, -1)
+			s.rank(queue)
 		}
 	}
 }

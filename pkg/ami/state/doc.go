@@ -12,7 +12,7 @@
 //
 // On each session the shell subscribes first and lists then (CoreShowChannels, BridgeList, QueueStatus, …). A list is
 // applied at its place in the session's stream, between the event before it and the event behind it. Asterisk publishes
-// events a moment after it changed, so a list is ahead of the events around it, never behind. Hence the rules:
+// events a moment after it changed, so a list is ahead of the events around it, never behind. It may be by 3 s. Hence the rules:
 //
 //   - A list replaces the set of things that it is about.
 //   - An object that this session has shown and that a list lacks has ended, but its end has not been told yet. It is

@@ -59,8 +59,12 @@ func (l *listing) ask(ctx context.Context, d ami.Doer) (reply *ami.Reply, a answ
 			a.read(reply)
 			return reply, a, nil
 		case errors.As(err, &refused) && reply != nil:
-			a.refused, a.refusal, err = true, refused.Message, nil
-			if empty, _ := a.verdict(); empty {
+			a.refused, a.refusal = true, refused.Message
+			empty, denied := a.verdict()
+			if refused.Relay && !denied { // the server itself has said nothing
+				return nil, a, err
+			}
+			if err = nil; empty {
 				return reply, a, nil
 			}
 		default:

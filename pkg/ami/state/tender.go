@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"time"
 
@@ -154,7 +155,8 @@ func (t *tender) survey(ctx context.Context, audit bool) bool {
 		}
 		reply, a, err := l.ask(ctx, t.node)
 		if err != nil {
-			if last != nil { // else it may be the session's fault
+			var refused *ami.ResponseError
+			if last != nil && !errors.As(err, &refused) { // else it may be the session's fault, or a relay's
 				t.fails[l]++
 			}
 			return false

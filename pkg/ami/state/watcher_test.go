@@ -129,6 +129,43 @@ func TestPartsSayHowTheyAreKnown(t *testing.T) {
 	}
 }
 
+// A relay that cannot ask a server now has not said that a part is absent, or empty, however often it says so; one that may not ask has
+// said that the user may not.
+func TestWhatARelaySaysIsNotTheServers(t *testing.T) {
+	refuse := func(message string, times int) amitest.Option {
+		return amitest.WithSetup(func(s *amitest.Server) {
+			furnish(s)
+			left := atomic.Int64{}
+			left.Store(int64(times))
+			s.Handle("ParkedCalls", func(_ *amitest.Request, w *amitest.ResponseWriter) {
+				if left.Add(-1) < 0 {
+					w.ListStart("Parked calls will follow")
+					w.Item("ParkedCallsComplete", "EventList", "Complete", "ListItems", "0")
+					return
+				}
+				w.Reply("Error", amitest.Header{Name: "Message", Value: message}, amitest.Header{Name: ami.RelaySent, Value: "no"})
+			})
+		})
+	}
+	for _, message := range []string{"The server pbx is away", "no bridge that takes actions owns it now", "Too many actions a second"} {
+		watch(t, "on", state.Options{Audit: -1}, func(b *bench) {
+			if b.settle(time.Second); !b.node().Stale {
+				t.Errorf("%s: it is not stale", message)
+			}
+			b.settle(2 * time.Minute)
+			if diff := cmp.Diff(full, b.node().Parts); diff != "" || b.node().Stale {
+				t.Errorf("%s: stale %v, -want +got:\n%s", message, b.node().Stale, diff)
+			}
+		}, refuse(message, 6))
+	}
+	watch(t, "on", state.Options{Audit: -1}, func(b *bench) {
+		b.settle(time.Second)
+		if diff := cmp.Diff(with(full, "parked", "events"), b.node().Parts); diff != "" || b.node().Stale {
+			t.Errorf("stale %v, -want +got:\n%s", b.node().Stale, diff)
+		}
+	}, refuse("Permission denied", 1000))
+}
+
 // Without events the audits alone keep it up to date.
 func TestAuditsAloneFollow(t *testing.T) {
 	watch(t, "off", state.Options{Audit: time.Minute}, func(b *bench) {
