@@ -142,9 +142,7 @@ func (s *Stretches) Next(expected func(worker int) bool, force bool) (*Whole, bo
 		case first:
 			whole.Interval, first = *p, false
 		default:
-			at, length := max(whole.At, p.At), max(whole.Length, p.Length)
 			beside(&whole.Interval, p)
-			whole.At, whole.Length = at, length
 			whole.WarmUp = whole.WarmUp && p.WarmUp
 		}
 		if o.soFar[i] != nil {

@@ -272,8 +272,8 @@ func (r view) sentences() []string {
 	return out
 }
 
-// Bounds beyond which a worker is named: it answered less than this part of what the middle one did, or was this many times
-// as slow.
+// Bounds beyond which a worker is named: of what it had to do it got less than this part of what the middle one did, or was this
+// many times as slow.
 const (
 	slowWorker = 0.8
 	longWorker = 2.0
@@ -289,7 +289,7 @@ func (r view) workerSentences() (out []string) {
 	for i := range r.Workers {
 		w := &r.Workers[i]
 		skew, drift = max(skew, w.Skew, -w.Skew), max(drift, w.Drift, -w.Drift)
-		rates, tails = append(rates, w.Rate/float64(max(1, w.Nodes))), append(tails, float64(w.P99))
+		rates, tails = append(rates, w.Rate/w.Share), append(tails, float64(w.P99))
 	}
 	out = append(out, fmt.Sprintf("workers   %d, started within %s of the instant; their clocks drifted by %s at most", len(r.Workers), orZero(skew), orZero(drift)))
 	slices.Sort(rates)
@@ -297,11 +297,11 @@ func (r view) workerSentences() (out []string) {
 	rate, tail := rates[len(rates)/2], tails[(len(tails)-1)/2]
 	for i := range r.Workers {
 		w := &r.Workers[i]
-		switch own := w.Rate / float64(max(1, w.Nodes)); {
+		switch own := w.Rate / w.Share; {
 		case w.Lost != "":
 			out = append(out, fmt.Sprintf("look at   worker %s: %s", w.Name, w.Lost))
 		case own < slowWorker*rate:
-			out = append(out, fmt.Sprintf("look at   worker %s: slow; %.0f%% of the middle worker's rate a node", w.Name, 100*own/rate))
+			out = append(out, fmt.Sprintf("look at   worker %s: slow; %.0f%% of the middle worker's rate, for its share", w.Name, 100*own/rate))
 		case tail > 0 && float64(w.P99) > longWorker*tail:
 			out = append(out, fmt.Sprintf("look at   worker %s: slow; its p99 %s is %.1f times the middle worker's", w.Name, bench.FormatMicros(w.P99), float64(w.P99)/tail))
 		}
