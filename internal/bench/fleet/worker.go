@@ -23,6 +23,8 @@ type Worker struct {
 	// Refuse says why a launch cannot be.
 	Refuse func(error) Refusal
 	Say    func(text string) // tells people what becomes of the worker
+
+	clock *clock // nil: one that is made now
 }
 
 // What a worker that takes part in one run ends with.
@@ -54,6 +56,9 @@ const helloEvery = 250 * time.Millisecond
 func (w *Worker) Work(ctx context.Context) error {
 	id := newID()
 	clock := newClock()
+	if w.clock != nil {
+		clock = *w.clock
+	}
 	for {
 		in, err := w.idle(ctx, id)
 		if err != nil {
