@@ -55,6 +55,8 @@ func TestTheSlowWorkerIsNamed(t *testing.T) {
 		"less than its part":           {[]bench.WorkerPart{{Share: 0.25, Rate: 100}, {Share: 0.25, Rate: 50}, {Share: 0.5, Rate: 200}}, "b: slow; 50% of"},
 		"more than its part":           {[]bench.WorkerPart{{Share: 0.5, Rate: 100}, {Share: 0.25, Rate: 60}, {Share: 0.25, Rate: 50}}, ""},
 		"a long tail":                  {[]bench.WorkerPart{{Share: 0.5, Rate: 9, P99: 100}, {Share: 0.5, Rate: 9, P99: 900}}, "b: slow; its p99 900µs is 9.0 times"},
+		"late":                         {[]bench.WorkerPart{{Share: 0.5, Rate: 9, Lag: 400}, {Share: 0.5, Rate: 9, Lag: 39_000}}, "b: slow; it began actions 39.0ms late (p99), the middle worker 400µs"},
+		"a little late":                {[]bench.WorkerPart{{Share: 0.5, Rate: 9, Lag: 40}, {Share: 0.5, Rate: 9, Lag: 900}}, ""},
 		"lost":                         {[]bench.WorkerPart{{Share: 0.5, Rate: 9}, {Share: 0.5, Rate: 1, Lost: "it was cut off"}}, "b: it was cut off"},
 		"nothing was sent":             {[]bench.WorkerPart{{Share: 0.5}, {Share: 0.5}}, ""},
 		"of an older program":          {[]bench.WorkerPart{{Rate: 10}, {Rate: 10}}, ""},

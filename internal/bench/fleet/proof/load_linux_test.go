@@ -39,11 +39,15 @@ func start(t testing.TB, host string, env []string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, ended: make(chan struct{})}
-	p.Cmd = exec.Command(program, args...) //nolint:gosec // the test's own
 	if host != "" {
-		p.Cmd = exec.Command("ip", append([]string{"netns", "exec", host, program}, args...)...) //nolint:gosec // the test's own; it becomes amictl
+		program, args = "ip", append([]string{"netns", "exec", host, program}, args...) // which becomes amictl
 	}
+	return startProgram(t, program, env, args...)
+}
+
+func startProgram(t testing.TB, program string, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command(program, args...), t: t, ended: make(chan struct{})} //nolint:gosec // the test's own
 	p.Env = append(append(os.Environ(), "HOME="+t.TempDir()), env...)
 	p.Stdout, p.Stderr = &p.out, &p.errs
 	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -59,7 +63,7 @@ func start(t testing.TB, host string, env []string, args ...string) *process {
 		_ = p.Process.Kill()
 		<-p.ended
 		if t.Failed() {
-			t.Logf("amictl %s wrote:\n%s", strings.Join(args, " "), p.errs.String())
+			t.Logf("%s wrote:\n%s", strings.Join(args, " "), p.errs.String())
 		}
 	})
 	return p
