@@ -179,9 +179,12 @@ func elsewhere(t testing.TB, lan *lan, ways []way, simulated bool, args ...strin
 	}
 	write(t, config, text)
 	env := []string{"AMICTL_CONFIG=" + config}
-	l.coordinator = start(t, lan.hosts[0], env, args...)
-	soon(t, "the coordinator listens", func() bool { return strings.Contains(l.coordinator.errs.String(), "listening at ") })
 	for i, w := range ways {
+		if i == 1 { // the first worker waits for it
+			soon(t, "the worker waits", func() bool { return strings.Contains(l.workers[0].errs.String(), "waiting for tls://") })
+			l.coordinator = start(t, lan.hosts[0], env, args...)
+			soon(t, "the coordinator listens", func() bool { return strings.Contains(l.coordinator.errs.String(), "listening at ") })
+		}
 		at := lan.carry(lan.addr(0)+":4222", true, w.there, w.back)
 		l.workers = append(l.workers, start(t, lan.hosts[i+1], env,
 			"bench", "worker", "--connect", at, "--secret-file", token, "--ca", cert, "--once", "--name", fmt.Sprintf("w%d", i+1)))
