@@ -411,6 +411,7 @@ func (p *participant) obey(m *message, cancel context.CancelCauseFunc) error {
 
 // hand gives the coordinator the result, and waits until it wants no more of us.
 func (p *participant) hand(res *bench.Result, orders <-chan *message, alone <-chan struct{}) error {
+	res.Intervals = nil // the coordinator has its own, of everybody's stretches
 	p.mu.Lock()
 	f := final{Result: res, Count: p.stretches, Silent: p.pulse.longest}
 	p.mu.Unlock()

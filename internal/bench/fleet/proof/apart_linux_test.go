@@ -20,7 +20,7 @@ func TestDelayedLinks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := elsewhere(t, newLAN(t, 3), ways, false, "--rate", "2000", "--duration", "3s", "--mix", "corestatus", "--max-calls", "1")
+			l := elsewhere(t, newLAN(t, 3), ways, "--rate", "2000", "--duration", "3s", "--mix", "corestatus", "--max-calls", "1")
 			first := l.firstActions()
 			status, r := l.coordinator.status(), l.coordinator.result()
 			for _, w := range l.workers {

@@ -155,27 +155,22 @@ func here(t testing.TB, args ...string) *load {
 // A way is how long messages between a worker and the coordinator take.
 type way struct{ there, back time.Duration }
 
-// elsewhere is a load of workers on hosts of their own, one for each way. With simulated nodes each has its own, else there are
-// two servers.
-func elsewhere(t testing.TB, lan *lan, ways []way, simulated bool, args ...string) *load {
+// elsewhere is a load on two servers of workers on hosts of their own, one for each way. The first is there before the coordinator.
+func elsewhere(t testing.TB, lan *lan, ways []way, args ...string) *load {
 	t.Helper()
-	l := &load{t: t}
+	l := &load{t: t, servers: servers(t)}
 	dir := t.TempDir()
 	token, cert, key, config := filepath.Join(dir, "token"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "config.toml")
 	write(t, token, "a token of the test")
 	certify(t, cert, key)
-	text := ""
 	args = append([]string{
 		"bench", "--workers", strconv.Itoa(len(ways)), "--listen", lan.addr(0) + ":4222", "--secret-file", token, "--cert", cert, "--key", key, "-o", "json", "--max-lag", "1h",
+		"-n", "pbx*", "--confirm-target", "2",
 	}, args...)
-	if !simulated {
-		l.servers = servers(t)
-		write(t, filepath.Join(dir, "pbx"), amitest.DefaultSecret)
-		text = "context = \"lab\"\n[contexts.lab]\nuser = \"admin\"\nsecret = \"file:pbx\"\n"
-		for i, s := range l.servers.Servers() {
-			text += fmt.Sprintf("[contexts.lab.nodes.pbx%d]\nurl = \"ami://%s\"\n", i+1, lan.carry(s.Addr(), false, 0, 0))
-		}
-		args = append(args, "-n", "pbx*", "--confirm-target", "2")
+	write(t, filepath.Join(dir, "pbx"), amitest.DefaultSecret)
+	text := "context = \"lab\"\n[contexts.lab]\nuser = \"admin\"\nsecret = \"file:pbx\"\n"
+	for i, s := range l.servers.Servers() {
+		text += fmt.Sprintf("[contexts.lab.nodes.pbx%d]\nurl = \"ami://%s\"\n", i+1, lan.carry(s.Addr(), false, 0, 0))
 	}
 	write(t, config, text)
 	env := []string{"AMICTL_CONFIG=" + config}

@@ -77,10 +77,16 @@ func random(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // of a test
 }
 
-// silence waits until the servers have no channel, and watches that there comes no new one. It returns when the last was gone.
+// silence waits until the servers have no channel, and watches that there comes no new one. It returns when the last was gone. Any
+// goroutine may call it.
 func (l *load) silence() time.Time {
 	l.t.Helper()
-	soon(l.t, "no call is up", func() bool { return l.channels() == 0 })
+	for limit := time.Now().Add(patience); l.channels() > 0; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(limit) {
+			l.t.Errorf("%d channels are up after %s", l.channels(), patience)
+			return time.Now()
+		}
+	}
 	at := time.Now()
 	for time.Since(at) < 500*time.Millisecond {
 		if n := l.channels(); n > 0 {
@@ -144,7 +150,7 @@ func lostHere(t *testing.T, worker bool, how loss) (f figures) {
 
 func lostElsewhere(t *testing.T, worker bool, how loss) (f figures) {
 	lan := newLAN(t, 3)
-	l := elsewhere(t, lan, []way{{}, {}}, false, endlessCalls()...)
+	l := elsewhere(t, lan, []way{{}, {}}, endlessCalls()...)
 	l.underWay()
 	r := random(t)
 	time.Sleep(time.Duration(r.Int64N(int64(instantMax))))
