@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -89,6 +90,11 @@ func (p *process) result() *bench.Result {
 		p.t.Fatalf("%v: %s", err, p.errs.String())
 	}
 	return &r
+}
+
+// apart reports whether all that is wrong with a result is that workers began too far from one another, as on a busy machine.
+func apart(r *bench.Result) bool {
+	return len(r.Reasons) > 0 && !slices.ContainsFunc(r.Reasons, func(why string) bool { return !strings.Contains(why, "from the instant of the start") })
 }
 
 func (p *process) signal(s syscall.Signal) {

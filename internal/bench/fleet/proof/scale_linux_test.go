@@ -22,7 +22,7 @@ func TestManyNodes(t *testing.T) {
 		peak := p.peak()
 		status, r := p.status(), p.result()
 		sent := uint64(d.Seconds()) * uint64(nodes) //nolint:gosec // positive
-		if status != 0 || r.Total.Sent != sent || r.Total.Ended.Reply != sent || len(r.Ledger.Differences) > 0 || r.Ledger.Compared+r.Ledger.Bounded != nodes || len(r.Nodes) != nodes {
+		if status != 0 && !apart(r) || r.Total.Sent != sent || r.Total.Ended.Reply != sent || len(r.Ledger.Differences) > 0 || r.Ledger.Compared+r.Ledger.Bounded != nodes || len(r.Nodes) != nodes {
 			t.Errorf("status %d, %d of %d sent, %+v, %v, %d nodes: %v: %s", status, r.Total.Sent, sent, r.Total.Ended, r.Ledger.Differences, len(r.Nodes), r.Reasons, p.errs.String())
 		}
 		peaks = append(peaks, peak)
