@@ -164,7 +164,10 @@ func busCause(err error) string { return strings.TrimPrefix(fail.Cause(err), "be
 
 // busError says why there is no bus, and what to do.
 func busError(at string, err error) error {
-	f := &fail.Error{Code: fail.CodeConnect, Message: at + ": " + busCause(err)}
+	f := &fail.Error{
+		Code: fail.CodeConnect, Message: at + ": " + busCause(err),
+		Hint: "is that a coordinator or a NATS server? With --cert and --key it has TLS",
+	}
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
 	switch {
@@ -176,8 +179,6 @@ func busError(at string, err error) error {
 		f.Hint = "--tls-name NAME is the name in the coordinator's certificate"
 	case errors.Is(err, fleet.ErrAbsent):
 		f.Hint = "is the coordinator, or the NATS server, there, and no firewall in between?"
-	default:
-		f.Hint = "is that a coordinator or a NATS server? With --cert and --key it has TLS"
 	}
 	return f
 }
