@@ -121,6 +121,7 @@ func (w *worker) waited(l *lane, at time.Duration) {
 		return
 	}
 	us := micros(w.run.now() - at)
+	w.sampled("response", -1, us)
 	w.response.Record(us)
 	w.now.response.Record(us)
 	if w.now.waited != nil {

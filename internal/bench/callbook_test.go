@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -77,6 +79,43 @@ func (e *hangupEngine) Wait(context.Context) (ending, error) {
 	end := e.ends[0]
 	e.ends = e.ends[1:]
 	return end, nil
+}
+
+// A deafEngine is one whose servers answer nothing.
+type deafEngine struct{ hangupEngine }
+
+func (e *deafEngine) NewBatch() batch { return e }
+
+func (e *deafEngine) Submit(_ int, a *action, _ batch, f flight) bool {
+	e.answer = ending{Kind: endTimeout}
+	e.meanwhile = func() { time.Sleep(a.Timeout) }
+	return e.hangupEngine.Submit(0, a, e, f)
+}
+
+func (e *deafEngine) Channels(ctx context.Context) (uint64, Ended) {
+	<-ctx.Done()
+	return 0, Ended{Cancelled: 1}
+}
+
+// The calls of a part that was abandoned are asked to end, and nobody waits long for servers that cannot be reached: it took
+// seconds.
+func TestAnAbandonedPartDoesNotWaitForHangups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		abandon := make(chan struct{})
+		e := &deafEngine{}
+		b, _ := bookOf(e)
+		b.run.Part = &Part{Abandon: abandon}
+		b.run.giveUp.Store(true)
+		b.stop, b.done = make(chan struct{}), make(chan struct{})
+		go b.sample()
+		time.Sleep(10 * time.Millisecond)
+		close(abandon)
+		start := time.Now()
+		b.end()
+		if took := time.Since(start); took > abandonHangup || len(e.asked) == 0 || b.c.Left != 1 {
+			t.Errorf("it took %s, %d hangups were asked for, %d calls are left", took, len(e.asked), b.c.Left)
+		}
+	})
 }
 
 // captured returns what a real server sent of a call that another channel took over, as if the run had made it.

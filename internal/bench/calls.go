@@ -150,7 +150,7 @@ func (b *callBook) gap(lane int) {
 const (
 	sampleChannels = time.Second
 	hangupWithin   = 10 * time.Second
-	hangupTimeout  = 2 * time.Second
+	hangupTimeout  = 2 * time.Second // abandonHangup where the run is abandoned
 )
 
 // noSuchChannel is how a server refuses to hang up what it does not have (action_hangup in manager.c). One that refuses
@@ -173,8 +173,10 @@ func (b *callBook) sample() {
 	}
 	tick := time.NewTicker(sampleChannels)
 	defer tick.Stop()
+	end, stop := context.WithCancel(context.Background())
+	go func() { <-b.stop; stop() }()
 	for {
-		ctx, cancel := context.WithTimeout(context.Background(), sampleChannels)
+		ctx, cancel := context.WithTimeout(end, sampleChannels)
 		n, done := counter.Channels(ctx)
 		cancel()
 		b.channels.Store(n)
@@ -240,8 +242,12 @@ func (b *callBook) hangUpAll() int {
 	b.mu.Lock()
 	numbers := slices.Collect(maps.Keys(b.open))
 	b.mu.Unlock()
+	timeout := hangupTimeout
+	if b.run.Part.gone() {
+		timeout = abandonHangup
+	}
 	batch := b.run.Engine.NewBatch()
-	ctx, cancel := context.WithTimeout(context.Background(), hangupTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	asked := map[uint64]string{}
 	for _, n := range numbers {
@@ -249,7 +255,7 @@ func (b *callBook) hangUpAll() int {
 		if !ok {
 			continue
 		}
-		a := action{Name: "Hangup", Timeout: hangupTimeout, Fields: []field{{Name: "Channel", Value: channel}}}
+		a := action{Name: "Hangup", Timeout: timeout, Fields: []field{{Name: "Channel", Value: channel}}}
 		if b.run.Engine.Submit(lane, &a, batch, flight{number: n}) {
 			asked[n] = channel
 		} else {

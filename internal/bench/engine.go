@@ -152,7 +152,8 @@ type simBooks struct {
 // A simSpec says what to simulate.
 type simSpec struct {
 	Nodes      int         `json:"nodes"`
-	First      int         `json:"first,omitempty"` // of a larger cluster the nodes from this one on
+	First      int         `json:"first,omitempty"` // of a larger cluster the nodes from this one on,
+	Apart      int         `json:"apart,omitempty"` // so far apart
 	Of         int         `json:"of,omitempty"`    // and its size
 	Seed       uint64      `json:"seed"`
 	EventRate  float64     `json:"event_rate"` // numbered events a second, each node
@@ -161,3 +162,6 @@ type simSpec struct {
 	List       int         `json:"list"`  // items of the list that biglist asks for
 	Hold       Duration    `json:"hold"`  // how long a simulated call lasts
 }
+
+// number is the place of the i-th node in the larger cluster, from 0.
+func (s *simSpec) number(i int) int { return s.First + i*max(1, s.Apart) }

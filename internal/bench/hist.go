@@ -111,7 +111,7 @@ func NewCounts() *Counts { return &Counts{make([]int64, buckets())} }
 
 // AddSparse adds to each of the counts what Histogram.Sparse returned.
 func AddSparse(b []byte, to ...*Counts) error {
-	at := uint64(0)
+	at, all := uint64(0), uint64(buckets())
 	for len(b) > 0 {
 		step, n := binary.Uvarint(b)
 		count, m := binary.Uvarint(b[max(n, 0):])
@@ -119,7 +119,7 @@ func AddSparse(b []byte, to ...*Counts) error {
 			return errors.New("bench: decode histogram: cut short")
 		}
 		b = b[n+m:]
-		if at += step; step >= uint64(buckets()) || at >= uint64(buckets()) || count > math.MaxInt64 {
+		if at += step; step >= all || at >= all || count > math.MaxInt64 {
 			return errors.New("bench: decode histogram: out of range")
 		}
 		for _, c := range to {
@@ -127,6 +127,13 @@ func AddSparse(b []byte, to ...*Counts) error {
 		}
 	}
 	return nil
+}
+
+// Add adds another's.
+func (c *Counts) Add(o *Counts) {
+	for i, n := range o.n {
+		c.n[i] += n
+	}
 }
 
 // Histogram is that of the counts so far, which it does not share.
@@ -191,6 +198,23 @@ func sumUp(n int64, mean float64, maxValue int64, at func([]float64) []int64) Su
 // Summary sums the histogram up.
 func (h *Histogram) Summary() Summary {
 	return sumUp(h.Count(), h.h.Mean(), h.Max(), h.h.ValueAtPercentilesSlice)
+}
+
+// brief is as much of a Summary as an interval shows: the count, P50, P99 and Max. It is made in one pass.
+func (h *Histogram) brief() Summary {
+	s := Summary{Count: h.Count()}
+	if s.Count == 0 {
+		return s
+	}
+	values := h.h.ValueAtPercentilesSlice([]float64{50, 99, 100})
+	s.Max = values[2]
+	if meaningful(50, s.Count) {
+		s.P50 = values[0]
+	}
+	if meaningful(99, s.Count) {
+		s.P99 = values[1]
+	}
+	return s
 }
 
 // A Small is a histogram exact to 1 % that takes room only for the latencies that it has seen: a few KiB. It is not

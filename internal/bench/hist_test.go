@@ -180,3 +180,19 @@ func TestFormatMicros(t *testing.T) {
 		}
 	}
 }
+
+// What an interval shows of a histogram is what its whole summary says.
+func TestBrief(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 5))
+	for n := range 2000 {
+		h := NewHistogram()
+		for range n {
+			h.Record(1 + random.Int64N(1<<(1+random.UintN(30))))
+		}
+		whole := h.Summary()
+		want := Summary{Count: whole.Count, P50: whole.P50, P99: whole.P99, Max: whole.Max}
+		if got := h.brief(); got != want {
+			t.Fatalf("of %d samples %+v, want %+v", n, got, want)
+		}
+	}
+}

@@ -211,8 +211,12 @@ func (c *Config) Simulated(seed uint64, part *Part) (simSpec, error) {
 		s.Storm += c.WarmUp
 	}
 	if part != nil {
-		s.First, s.Of, s.Nodes = part.FirstNode, c.Nodes, part.Nodes
-		s.Conditions = s.Conditions[s.First : s.First+s.Nodes]
+		s.First, s.Apart, s.Of, s.Nodes = part.FirstNode, part.Workers, c.Nodes, part.Nodes
+		all := s.Conditions
+		s.Conditions = make([]condition, s.Nodes)
+		for i := range s.Conditions {
+			s.Conditions[i] = all[s.number(i)]
+		}
 		if s.Storm > 0 {
 			s.Storm += Duration(StartLead)
 		}

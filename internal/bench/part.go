@@ -25,7 +25,7 @@ const StartLead = 100 * time.Millisecond
 const (
 	abandonWithin = 150 * time.Millisecond // for what is in flight
 	abandonHangup = 500 * time.Millisecond // for calls to end
-	abandonDrain  = 200 * time.Millisecond // for sessions to log off
+	abandonDrain  = 100 * time.Millisecond // for sessions to log off
 )
 
 // A Stretch is an interval with what it takes to put it together with those of other workers exactly. Its histograms are as

@@ -14,24 +14,27 @@ func (p *Pooled) Sum(v *Interval, response, service *Histogram) {
 	}
 	p.warmUp = v.WarmUp
 	median, tail := func(s Summary) int64 { return s.P50 }, func(s Summary) int64 { return s.P99 }
-	v.Max = response.Max()
-	v.P50, v.P99 = p.p50.take(response, median), p.p99.take(response, tail)
-	v.ServiceP50, v.ServiceP99 = p.service50.take(service, median), p.service99.take(service, tail)
+	sum := response.brief()
+	v.Max = sum.Max
+	v.P50, v.P99 = p.p50.take(response, &sum, median), p.p99.take(response, &sum, tail)
+	sum = service.brief()
+	v.ServiceP50, v.ServiceP99 = p.service50.take(service, &sum, median), p.service99.take(service, &sum, tail)
 }
 
 // A pool is samples that were too few for a percentile; nil if there are none.
 type pool struct{ h *Histogram }
 
-// take adds the samples of a stretch, and returns the percentile of all if they are enough for it: then it is empty again.
-func (p *pool) take(h *Histogram, percentile func(Summary) int64) int64 {
+// take adds the samples of a stretch, whose summary is sum, and returns the percentile of all if they are enough for it: then it
+// is empty again.
+func (p *pool) take(h *Histogram, sum *Summary, percentile func(Summary) int64) int64 {
 	if p.h == nil {
-		if v := percentile(h.Summary()); v > 0 || h.Count() == 0 {
+		if v := percentile(*sum); v > 0 || h.Count() == 0 {
 			return v
 		}
 		p.h = NewHistogram()
 	}
 	p.h.Merge(h)
-	v := percentile(p.h.Summary())
+	v := percentile(p.h.brief())
 	if v > 0 {
 		p.h = nil
 	}

@@ -179,9 +179,10 @@ type NodePart struct {
 type WorkerPart struct {
 	Name   string  `json:"name"`
 	Nodes  int     `json:"nodes"`
+	Share  float64 `json:"share"` // of the load that it had to do, from 0 to 1
 	Sent   uint64  `json:"sent"`
 	Ended  Ended   `json:"ended"`
-	Rate   float64 `json:"rate"` // answered actions a second
+	Rate   float64 `json:"rate"` // answered actions a second, over the time that all took
 	P50    int64   `json:"p50_us,omitempty"`
 	P99    int64   `json:"p99_us,omitempty"`
 	Skew   int64   `json:"skew_us"`             // from the instant of the start to when it began

@@ -247,7 +247,9 @@ func (r *run) watch(ctx context.Context) {
 		}
 		r.stop.Store(true)
 		r.giveUp.Store(true)
-		hard = time.After(r.longest())
+		if !r.Part.gone() { // whoever is told both hears of them in any order
+			hard = time.After(r.longest())
+		}
 	}
 	last := r.now()
 	var issued <-chan time.Time

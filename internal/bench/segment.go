@@ -6,11 +6,12 @@ import (
 )
 
 // A Segment is one worker's part of a load that several share: some of the nodes, or some of a node's sessions. Each session
-// does in it what it does where one process has the whole load, so the parts add up to the load exactly.
+// does in it what it does where one process has the whole load, so the parts add up to the load exactly. An open loop's arrivals
+// go from node to node, so a worker's nodes are Workers apart: neighbours would be due in one burst, at the rate of the whole load.
 type Segment struct {
 	Worker       int `json:"worker"` // from 0
 	Workers      int `json:"workers"`
-	FirstNode    int `json:"first_node"`
+	FirstNode    int `json:"first_node"` // the next ones are Workers apart
 	Nodes        int `json:"nodes"`
 	FirstSession int `json:"first_session"`
 	Sessions     int `json:"sessions"` // of each of these nodes
@@ -46,7 +47,7 @@ func (c *Config) Cut(names []string, workers int) ([]Segment, error) {
 		segments[i] = Segment{Worker: i, Workers: workers, Weights: weights, Sessions: c.Sessions}
 		s := &segments[i]
 		if nodes >= workers {
-			s.FirstNode, s.Nodes = span(nodes, i, workers)
+			s.FirstNode, s.Nodes = i, (nodes-i+workers-1)/workers
 			continue
 		}
 		// Each node has workers of its own, and they share its sessions.
@@ -78,16 +79,16 @@ func (s *Segment) weight(node int) float64 {
 	return 1
 }
 
-// count counts the callers before the segment, in it, and of all nodes. Segments follow one another node by node, and within
-// a node session by session.
+// count counts the callers before the segment, in it, and of all nodes. Segments follow one another by their first nodes, and
+// within a node session by session.
 func (s *Segment) count(c *Config, nodes int) {
 	s.before, s.own, s.all = 0, 0, 0
 	for node := range nodes {
 		callers := uint64(c.callersAt(s.weight(node)))
-		switch {
-		case node < s.FirstNode:
+		switch first := node % s.Workers; {
+		case first < s.FirstNode:
 			s.before += callers * uint64(c.Sessions)
-		case node < s.FirstNode+s.Nodes:
+		case first == s.FirstNode:
 			s.own += callers * uint64(s.Sessions)
 		}
 		if node == s.FirstNode {
@@ -119,9 +120,12 @@ func (s *Segment) config(c *Config) Config {
 	return local
 }
 
+// Has reports whether a node of the load, or some of its sessions, are the segment's.
+func (s *Segment) Has(node int) bool { return node%s.Workers == s.FirstNode }
+
 // owns reports whether a session of a node of the load is the segment's.
 func (s *Segment) owns(node, session int) bool {
-	return node >= s.FirstNode && node < s.FirstNode+s.Nodes && session >= s.FirstSession && session < s.FirstSession+s.Sessions
+	return s.Has(node) && session >= s.FirstSession && session < s.FirstSession+s.Sessions
 }
 
 // turns are all sessions of the load in order, nil for those that are not the segment's; local are its own. The first
@@ -169,11 +173,20 @@ func (s *Segment) fraction(c *Config) float64 {
 	var own, all float64
 	for node := range c.Nodes {
 		all += s.weight(node) * float64(c.Sessions)
-		if node >= s.FirstNode && node < s.FirstNode+s.Nodes {
+		if s.Has(node) {
 			own += s.weight(node) * float64(s.Sessions)
 		}
 	}
 	return own / all
+}
+
+// Share returns what part of the load is the segment's, from 0 to 1.
+func (s *Segment) Share(c *Config) float64 {
+	if c.Open() {
+		return s.fraction(c)
+	}
+	s.count(c, c.Nodes)
+	return float64(s.own) / float64(s.all)
 }
 
 // Quota returns how many actions of a counted closed loop are the segment's.

@@ -108,6 +108,35 @@ func TestCutSharesOutEverythingOnce(t *testing.T) {
 	}
 }
 
+// A worker's arrivals are spread over the time as the load's are: at no moment has one of them got more than its share, and the
+// greatest rate that each has to reach is its share of the rate of all.
+func TestPartsArriveInTurn(t *testing.T) {
+	for _, tt := range []struct{ nodes, sessions, workers int }{{1000, 1, 4}, {7, 1, 3}, {8, 3, 4}, {2, 6, 2}} {
+		c := Config{Nodes: tt.nodes, Sessions: tt.sessions, Target: "servers", Rate: 100, Duration: ms(1000)}
+		c.Defaults()
+		segments, err := c.Cut(make([]string, tt.nodes), tt.workers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, _ := segments[0].turns(&c, nil)
+		order := arrivals(all)
+		for i := range segments {
+			s := &segments[i]
+			var own int
+			for n, lane := range order {
+				if s.owns(lane/c.Sessions, lane%c.Sessions) {
+					own++
+				}
+				fair := s.Share(&c) * float64(n+1)
+				if apart := math.Abs(float64(own) - fair); apart > float64(c.Sessions)+1 {
+					t.Errorf("%+v: of the first %d arrivals worker %d has %d, its share is %.1f", tt, n+1, i, own, fair)
+					break
+				}
+			}
+		}
+	}
+}
+
 // Numbers of actions are disjoint between workers, and those of one process where there is one.
 func TestPartsNumberApart(t *testing.T) {
 	seen := map[uint64]int{}

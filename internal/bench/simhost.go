@@ -100,8 +100,8 @@ func newSimHost(spec simSpec) (h *simHost, err error) {
 			c = spec.Conditions[i]
 		}
 		opts := []amitest.Option{
-			amitest.WithName(simName(spec.First+i, max(spec.Of, spec.Nodes))),
-			amitest.WithSeed(spec.Seed + uint64(spec.First+i)),
+			amitest.WithName(simName(spec.number(i), max(spec.Of, spec.Nodes))),
+			amitest.WithSeed(spec.Seed + uint64(spec.number(i))),
 		}
 		if spec.Hold > 0 {
 			opts = append(opts, amitest.WithCallTimes(10*time.Millisecond, time.Duration(spec.Hold)))

@@ -15,6 +15,7 @@ import (
 const (
 	sweepEvery  = 200 * time.Millisecond
 	sweepPasses = 5
+	sweepDial   = 900 * time.Millisecond // beyond it a server is not reached: this host may be what was cut off
 )
 
 // HangUpLeft hangs up what the calls of a run have left on its servers, by the ids of their channels: those of workers that are
@@ -37,7 +38,7 @@ func HangUpLeft(ctx context.Context, targets []Target, run string) (channels int
 
 func hangUpAt(ctx context.Context, t Target, prefix string) (channels int, err error) {
 	cfg := t.Config
-	cfg.Name, cfg.Events = t.Node, "off"
+	cfg.Name, cfg.Events, cfg.Timeouts.Dial = t.Node, "off", sweepDial
 	conn, err := ami.Dial(ctx, cfg)
 	if err != nil {
 		return 0, fmt.Errorf("bench: %w", err)
@@ -49,16 +50,15 @@ func hangUpAt(ctx context.Context, t Target, prefix string) (channels int, err e
 		if err != nil {
 			return len(seen), fmt.Errorf("bench: %w", err)
 		}
-		clean++
-		for i := range reply.Events {
-			id := reply.Events[i].Get("Uniqueid")
-			if !strings.HasPrefix(id, prefix) {
-				continue
-			}
-			seen[id], clean = true, 0
-			if _, err := conn.Do(ctx, ami.NewAction("Hangup", "Channel", id)); err != nil && !errors.As(err, new(*ami.ResponseError)) {
-				return len(seen), fmt.Errorf("bench: %w", err)
-			}
+		left := leftIn(reply, prefix)
+		if clean++; len(left) > 0 {
+			clean = 0
+		}
+		for _, id := range left {
+			seen[id] = true
+		}
+		if err := hangUpTogether(ctx, conn, left); err != nil {
+			return len(seen), fmt.Errorf("bench: %w", err)
 		}
 		select {
 		case <-time.After(sweepEvery):
@@ -67,4 +67,32 @@ func hangUpAt(ctx context.Context, t Target, prefix string) (channels int, err e
 		}
 	}
 	return len(seen), nil
+}
+
+// leftIn are the unique ids of the channels in a list that begin so.
+func leftIn(list *ami.Reply, prefix string) (ids []string) {
+	for i := range list.Events {
+		if id := list.Events[i].Get("Uniqueid"); strings.HasPrefix(id, prefix) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// hangUpTogether asks for the end of channels without waiting for one answer before the next: on a long way that takes too long.
+// Channels that the server does not have any more are no error.
+func hangUpTogether(ctx context.Context, conn *ami.Conn, ids []string) (err error) {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for _, id := range ids {
+		all.Go(func() {
+			if _, e := conn.Do(ctx, ami.NewAction("Hangup", "Channel", id)); e != nil && !errors.As(e, new(*ami.ResponseError)) {
+				mu.Lock()
+				err = e
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return err
 }

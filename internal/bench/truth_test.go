@@ -79,8 +79,13 @@ func (e *scripted) Stats(lane int) laneStats {
 	return laneStats{Books: e.books[lane], Ready: true}
 }
 
-// drive runs a load on a scripted engine.
+// drive runs a load, or a part of one, on a scripted engine.
 func drive(t *testing.T, ctx context.Context, e *scripted, c Config, live func(*Interval)) *Result {
+	t.Helper()
+	return drivePart(t, ctx, e, c, live, nil)
+}
+
+func drivePart(t *testing.T, ctx context.Context, e *scripted, c Config, live func(*Interval), part *Part) *Result {
 	t.Helper()
 	c.Target, c.Nodes, c.Mix = "servers", len(e.lanes), "ping"
 	c.Defaults()
@@ -96,7 +101,7 @@ func drive(t *testing.T, ctx context.Context, e *scripted, c Config, live func(*
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &run{Config: c, Seed: 1, ID: "x", Mix: mix, Engine: e, Live: live, Thresholds: thresholds, AbortIf: abort}
+	r := &run{Config: c, Seed: 1, ID: "x", Mix: mix, Engine: e, Live: live, Thresholds: thresholds, AbortIf: abort, Part: part}
 	res, err := r.Do(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +120,32 @@ func TestAnInterruptDoesNotWaitForTheNextArrival(t *testing.T) {
 			t.Errorf("an interrupt after 1 s ended the run after %v", d)
 		}
 	})
+}
+
+// A part that was abandoned and interrupted at the same moment, as a worker that finds itself alone is, waited for what was in flight
+// if it heard of the interrupt last.
+func TestAnInterruptDoesNotMakeAnAbandonedPartWait(t *testing.T) {
+	for range 20 { // which one is heard last is chance
+		synctest.Test(t, func(t *testing.T) {
+			c := Config{Rate: 100, Duration: Duration(time.Hour), Sessions: 1, Nodes: 1}
+			segments, err := c.Cut([]string{"n1"}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			abandon := make(chan struct{})
+			time.AfterFunc(time.Second, func() { close(abandon); cancel() })
+			e := newScripted(1)
+			e.answer = func(int) (time.Duration, endKind) { return time.Hour, endTimeout }
+			start := time.Now()
+			drivePart(t, ctx, e, c, nil, &Part{
+				Segment: segments[0], Start: alreadyStarted, Started: func(time.Time) {}, Stretch: func(*Stretch) {}, Abandon: abandon,
+			})
+			if d := time.Since(start); d > 2*time.Second {
+				t.Fatalf("abandoned after 1 s, it ended after %v", d)
+			}
+		})
+	}
 }
 
 // A schedule that nobody can follow was worked off in one turn, under the worker's lock: nothing was collected, no

@@ -247,6 +247,7 @@ func (w *worker) measured(f *flight, e ending, at time.Duration) {
 		return
 	}
 	us := micros(at - f.intended)
+	w.sampled("response", f.kind, us)
 	w.response.Record(us)
 	w.now.response.Record(us)
 	n.response.Record(us)
@@ -259,6 +260,7 @@ func (w *worker) measured(f *flight, e ending, at time.Duration) {
 	}
 	w.lastAnswer = max(w.lastAnswer, at)
 	us = micros(e.Service)
+	w.sampled("service", f.kind, us)
 	w.service.Record(us)
 	w.now.service.Record(us)
 	n.service.Record(us)

@@ -57,6 +57,7 @@ var arrows = map[string]string{
 	"internal/bus/proof":   "", // only tests
 	"internal/bus":         "internal/bus/subject internal/bus/batch internal/manager pkg/ami pkg/ami/wire",
 
+	"internal/bench/fleet/proof":   "", // only tests
 	"internal/bench/fleet/natsbus": "internal/bench/fleet internal/natsserver",
 
 	"internal/serve/users/spec": "",

@@ -9,7 +9,7 @@ import (
 )
 
 // protocol is the version of the messages. Both sides must have the same one.
-const protocol = 1
+const protocol = 2
 
 // A kind says what a message is.
 type kind string

@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/apntalk/amictl/internal/bench"
@@ -23,7 +25,7 @@ func (c *coordinator) outcome(plans []plan, started time.Time) (*bench.Result, e
 			results = append(results, r)
 		}
 	}
-	res, err := c.merge(results)
+	res, err := c.merge(results, plans)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +42,7 @@ func (c *coordinator) outcome(plans []plan, started time.Time) (*bench.Result, e
 }
 
 // merge adds the results up. Where workers are missing the totals are those of their stretches.
-func (c *coordinator) merge(results []*bench.Result) (res *bench.Result, err error) {
+func (c *coordinator) merge(results []*bench.Result, plans []plan) (res *bench.Result, err error) {
 	if len(results) > 0 {
 		if res, err = report.Merge(results); err != nil {
 			return nil, err
@@ -66,10 +68,27 @@ func (c *coordinator) merge(results []*bench.Result) (res *bench.Result, err err
 	if c.ending != "" {
 		res.Partial, res.Ended = true, c.ending
 	}
+	c.order(res.Nodes)
 	for i, m := range c.members {
-		res.Workers = append(res.Workers, c.part(i, m))
+		p := c.part(i, m)
+		if i < len(plans) { // nobody had one who was lost before he joined
+			p.Share = plans[i].Segment.Share(&c.load.Config)
+		}
+		if res.Elapsed > 0 {
+			p.Rate = float64(p.Ended.Reply+p.Ended.Error) / res.Elapsed
+		}
+		res.Workers = append(res.Workers, p)
 	}
 	return res, nil
+}
+
+// order puts nodes in the order of the load, which is not that of their workers.
+func (c *coordinator) order(nodes []bench.NodePart) {
+	place := map[string]int{}
+	for i, name := range c.load.names() {
+		place[name] = i
+	}
+	slices.SortStableFunc(nodes, func(a, b bench.NodePart) int { return cmp.Compare(place[a.Node], place[b.Node]) })
 }
 
 // skew is how long after the instant of the start a worker began, by all that is known of its clock.
@@ -87,7 +106,7 @@ func (c *coordinator) part(i int, m *member) bench.WorkerPart {
 		Name: m.name, Sent: t.Sent, Ended: t.Ended, Lost: m.lost, Skew: c.skew(m).Microseconds(), Error: max(1, m.before.err().Microseconds()),
 	}
 	if r := m.result; r != nil {
-		p.Nodes, p.Sent, p.Ended, p.Rate, p.P50, p.P99 = len(r.Nodes), r.Total.Sent, r.Total.Ended, r.Total.Rate, r.Total.P50, r.Total.P99
+		p.Nodes, p.Sent, p.Ended, p.P50, p.P99 = len(r.Nodes), r.Total.Sent, r.Total.Ended, r.Total.P50, r.Total.P99
 		if r.Lag != nil {
 			p.Lag = r.Lag.P99
 		}

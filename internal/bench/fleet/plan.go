@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"github.com/apntalk/amictl/internal/bench"
@@ -53,24 +52,31 @@ func (l *load) complete(workers int) {
 	c.Defaults()
 }
 
-// cut makes each worker's plan.
-func (l *load) cut(workers int) ([]plan, error) {
+// names are those of the load's nodes, in its order.
+func (l *load) names() []string {
 	var targets []bench.Target
 	for i := range l.Targets {
 		targets = append(targets, bench.Target{Node: l.Targets[i].Node})
 	}
+	return l.Config.NodeNames(targets)
+}
+
+// cut makes each worker's plan.
+func (l *load) cut(workers int) ([]plan, error) {
 	if err := l.Config.Validate(); err != nil {
 		return nil, err
 	}
-	segments, err := l.Config.Cut(l.Config.NodeNames(targets), workers)
+	segments, err := l.Config.Cut(l.names(), workers)
 	if err != nil {
 		return nil, err
 	}
 	plans := make([]plan, workers)
 	for i, s := range segments {
 		plans[i] = plan{Config: l.Config, Seed: l.Seed, Segment: s}
-		if len(l.Targets) > 0 {
-			plans[i].Targets = slices.Clone(l.Targets[s.FirstNode : s.FirstNode+s.Nodes])
+		for node := range l.Targets {
+			if s.Has(node) {
+				plans[i].Targets = append(plans[i].Targets, l.Targets[node])
+			}
 		}
 		plans[i].Digest = plans[i].digest()
 	}

@@ -111,6 +111,9 @@ func (c *coordinator) handle(e event) error {
 	switch e.Kind {
 	case kindJoin:
 		m.joined = true
+		if c.Children == nil {
+			c.Say(fmt.Sprintf("worker %s takes part: %d of %d", m.name, c.joined(), c.Workers))
+		}
 	case kindRefuse:
 		r, err := read[Refusal](e.message)
 		if err != nil {
@@ -135,6 +138,16 @@ func (c *coordinator) handle(e event) error {
 		return c.report(m, e.message)
 	}
 	return nil
+}
+
+// joined is how many workers take part so far.
+func (c *coordinator) joined() (n int) {
+	for _, m := range c.members {
+		if m.joined {
+			n++
+		}
+	}
+	return n
 }
 
 // A pinging is the measurement of clocks that is under way.

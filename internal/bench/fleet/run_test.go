@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,17 +30,27 @@ type wire struct {
 type sub struct {
 	mu    sync.Mutex
 	ready *sync.Cond
-	queue [][]byte
+	queue []parcel
 	over  bool
+}
+
+// A parcel is what a wire carries, and when it left.
+type parcel struct {
+	data []byte
+	left time.Time
+	way  time.Duration // so far
 }
 
 func newWire() *wire { return &wire{subs: map[string][]*sub{}} }
 
-// An end is one side of a wire. One that is cut carries nothing, either way; a changed one carries what change makes of it.
+// An end is one side of a wire. One that is cut carries nothing, either way; a changed one carries what change makes of it. What
+// it says and what it hears is late by out and in.
 type end struct {
 	*wire
-	cut    atomic.Bool
-	change func(data []byte) []byte
+	cut     atomic.Bool
+	change  func(data []byte) []byte
+	out, in time.Duration
+	heard   func(data []byte) // what comes, before anybody else has it
 }
 
 func (e *end) Publish(subject string, data []byte) error {
@@ -53,7 +64,7 @@ func (e *end) Publish(subject string, data []byte) error {
 	defer e.mu.Unlock()
 	for _, s := range e.subs[subject] {
 		s.mu.Lock()
-		s.queue = append(s.queue, data)
+		s.queue = append(s.queue, parcel{data, time.Now(), e.out})
 		s.ready.Signal()
 		s.mu.Unlock()
 	}
@@ -76,11 +87,15 @@ func (e *end) Subscribe(subject string, f func([]byte)) (stop func(), err error)
 				s.mu.Unlock()
 				return
 			}
-			data := s.queue[0]
+			p := s.queue[0]
 			s.queue = s.queue[1:]
 			s.mu.Unlock()
+			time.Sleep(time.Until(p.left.Add(p.way + e.in)))
+			if e.heard != nil {
+				e.heard(p.data)
+			}
 			if !e.cut.Load() {
-				f(data)
+				f(p.data)
 			}
 		}
 	})
@@ -195,6 +210,51 @@ func TestTogether(t *testing.T) {
 				t.Errorf("calls %+v", c)
 			}
 		})
+	}
+}
+
+// Workers whose clocks are hours apart, and whose links take 20 and 100 ms, one way longer than back, are to begin at one instant:
+// each is told one that is right to half its round trip, which the result says.
+func TestClocksOfDelayedLinks(t *testing.T) {
+	k := newCrew(t, 3, bench.Config{Actions: 301, Nodes: 3})
+	ways := []struct{ out, in time.Duration }{{20 * time.Millisecond, 20 * time.Millisecond}, {100 * time.Millisecond, 100 * time.Millisecond}, {20 * time.Millisecond, 100 * time.Millisecond}}
+	instants := make([]time.Time, len(ways)) // of the start, as each was told it
+	var mu sync.Mutex                        // guards them
+	for i, w := range ways {
+		clock := clock{time.Now().Add(time.Duration(1-i) * 7 * time.Hour)}
+		k.workers[i].clock = &clock
+		k.ends[i].out, k.ends[i].in = w.out, w.in
+		k.ends[i].heard = func(data []byte) {
+			var m message
+			if json.Unmarshal(data, &m) != nil || m.Kind != kindStart {
+				return
+			}
+			if at, err := read[instant](&m); err == nil {
+				mu.Lock()
+				instants[i] = clock.at(at.At)
+				mu.Unlock()
+			}
+		}
+	}
+	res, err := k.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(k.wait()...); err != nil {
+		t.Error(err)
+	}
+	if res.Total.Sent != 301 || res.Total.Ended.Reply != 301 || len(res.Ledger.Differences) > 0 {
+		t.Errorf("%d sent, %+v, %v", res.Total.Sent, res.Total.Ended, res.Ledger.Differences)
+	}
+	for i := range res.Workers {
+		w, way := &res.Workers[i], ways[i]
+		known := time.Duration(w.Error) * time.Microsecond
+		if half := (way.out + way.in) / 2; known < half {
+			t.Errorf("%s: its clock is said to be known to %s, and its round trip takes %s", w.Name, known, 2*half)
+		}
+		if wrong := instants[i].Sub(res.Started); max(wrong, -wrong) > known {
+			t.Errorf("%s was told an instant that is %s from the true one, known to %s", w.Name, wrong, known)
+		}
 	}
 }
 

@@ -23,6 +23,8 @@ type Worker struct {
 	// Refuse says why a launch cannot be.
 	Refuse func(error) Refusal
 	Say    func(text string) // tells people what becomes of the worker
+
+	clock *clock // nil: one that is made now
 }
 
 // What a worker that takes part in one run ends with.
@@ -54,6 +56,9 @@ const helloEvery = 250 * time.Millisecond
 func (w *Worker) Work(ctx context.Context) error {
 	id := newID()
 	clock := newClock()
+	if w.clock != nil {
+		clock = *w.clock
+	}
 	for {
 		in, err := w.idle(ctx, id)
 		if err != nil {
@@ -406,6 +411,7 @@ func (p *participant) obey(m *message, cancel context.CancelCauseFunc) error {
 
 // hand gives the coordinator the result, and waits until it wants no more of us.
 func (p *participant) hand(res *bench.Result, orders <-chan *message, alone <-chan struct{}) error {
+	res.Intervals = nil // the coordinator has its own, of everybody's stretches
 	p.mu.Lock()
 	f := final{Result: res, Count: p.stretches, Silent: p.pulse.longest}
 	p.mu.Unlock()

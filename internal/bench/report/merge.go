@@ -262,13 +262,17 @@ func (m *merger) intervals(parts []bench.Interval, late float64) {
 	}
 }
 
-// beside adds a stretch of the same time.
+// beside adds a stretch of the same time. One that ended early, because its load was done, has the longer one's time.
 func beside(o, p *bench.Interval) {
 	o.Target += p.Target
 	o.Sent += p.Sent
 	o.Ended += p.Ended
 	o.Failed += p.Failed
-	o.Rate += p.Rate
+	if length := max(o.Length, p.Length); length > 0 {
+		o.Rate = (o.Rate*o.Length + p.Rate*p.Length) / length
+		o.Length = length
+	}
+	o.At = max(o.At, p.At)
 	o.P50, o.P99, o.Max = max(o.P50, p.P50), max(o.P99, p.P99), max(o.Max, p.Max)
 	o.ServiceP50, o.ServiceP99 = max(o.ServiceP50, p.ServiceP50), max(o.ServiceP99, p.ServiceP99)
 	o.InFlight += p.InFlight

@@ -91,7 +91,7 @@ func TestMergeAddsEveryField(t *testing.T) {
 	latencies := []string{"P50", "P90", "P95", "P99", "P999", "P9999", "Mean", "Max", "ServiceP50", "ServiceP90", "ServiceP95", "ServiceP99", "ServiceP999", "ServiceP9999", "ServiceMean", "ServiceMax"}
 	holds(t, func(a, b bench.Interval) bench.Interval {
 		m := merger{res: &bench.Result{}}
-		b.At = a.At // the same stretch
+		b.At, b.Length = a.At, a.Length // the same stretch
 		m.intervals([]bench.Interval{a}, 0)
 		m.intervals([]bench.Interval{b}, 0)
 		return m.res.Intervals[0]

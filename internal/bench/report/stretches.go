@@ -14,8 +14,9 @@ import (
 // with the length of the run. It is not safe for concurrent use.
 type Stretches struct {
 	every, warm time.Duration
-	total       sum
+	total       bench.Tally // counts alone
 	actions     []sum
+	waited      *bench.Counts // response times of no action: of what was never sent
 	workers     []workerSum
 	open        map[int]*slot // stretches that are not everybody's yet, by number
 	done        int           // those up to this number are over
@@ -51,7 +52,7 @@ type slot struct {
 // NewStretches expects so many workers with that load.
 func NewStretches(c *bench.Config, workers int) *Stretches {
 	return &Stretches{
-		every: time.Duration(c.Every), warm: time.Duration(c.WarmUp), total: newSum("total"), workers: make([]workerSum, workers),
+		every: time.Duration(c.Every), warm: time.Duration(c.WarmUp), waited: bench.NewCounts(), workers: make([]workerSum, workers),
 		open: map[int]*slot{}, done: -1 << 31,
 	}
 }
@@ -82,18 +83,18 @@ func (s *Stretches) Add(worker int, b *bench.Stretch) error {
 	w := &s.workers[worker]
 	for i := range b.Actions {
 		a, to := &b.Actions[i], &s.actions[i]
-		if err := bench.AddSparse(a.Response, to.response, s.total.response, o.response); err != nil {
+		if err := bench.AddSparse(a.Response, to.response, o.response); err != nil {
 			return err
 		}
-		if err := bench.AddSparse(a.Service, to.service, s.total.service, o.service); err != nil {
+		if err := bench.AddSparse(a.Service, to.service, o.service); err != nil {
 			return err
 		}
-		for _, t := range []*bench.Tally{&to.Tally, &s.total.Tally, &w.tally} {
+		for _, t := range []*bench.Tally{&to.Tally, &s.total, &w.tally} {
 			t.Sent += a.Sent
 			t.Ended.Add(a.Ended)
 		}
 	}
-	if err := bench.AddSparse(b.Waited, s.total.response, o.response); err != nil {
+	if err := bench.AddSparse(b.Waited, s.waited, o.response); err != nil {
 		return err
 	}
 	v := b.Interval
@@ -142,9 +143,7 @@ func (s *Stretches) Next(expected func(worker int) bool, force bool) (*Whole, bo
 		case first:
 			whole.Interval, first = *p, false
 		default:
-			at, length := max(whole.At, p.At), max(whole.Length, p.Length)
 			beside(&whole.Interval, p)
-			whole.At, whole.Length = at, length
 			whole.WarmUp = whole.WarmUp && p.WarmUp
 		}
 		if o.soFar[i] != nil {
@@ -180,11 +179,18 @@ func (s *Stretches) Apply(res *bench.Result, totals bool) (err error) {
 	if !totals {
 		return nil
 	}
-	res.Total = s.total.tally(res.Elapsed)
-	if res.Histograms["response"], err = s.total.response.Histogram().Encode(); err != nil {
+	total := newSum("total")
+	total.Tally = s.total
+	total.response.Add(s.waited)
+	for i := range s.actions {
+		total.response.Add(s.actions[i].response)
+		total.service.Add(s.actions[i].service)
+	}
+	res.Total = total.tally(res.Elapsed)
+	if res.Histograms["response"], err = total.response.Histogram().Encode(); err != nil {
 		return err
 	}
-	res.Histograms["service"], err = s.total.service.Histogram().Encode()
+	res.Histograms["service"], err = total.service.Histogram().Encode()
 	return err
 }
 

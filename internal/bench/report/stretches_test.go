@@ -138,6 +138,22 @@ func TestStretchesWaitForTheSlow(t *testing.T) {
 	}
 }
 
+// A worker whose part of the load ends within the last stretch says so early: the rate of all is over the time that all took.
+func TestRateOfAStretchThatSomeEndEarly(t *testing.T) {
+	c := bench.Config{}
+	c.Defaults()
+	s := NewStretches(&c, 2)
+	for i, length := range []float64{0.5, 1} {
+		v := bench.Interval{At: length, Length: length, Sent: 1000, Ended: 1000, Rate: 1000 / length}
+		if err := s.Add(i, &bench.Stretch{Interval: v, Actions: []bench.ActionStretch{{Name: "ping", Sent: 1000}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w, ok := s.Next(func(int) bool { return true }, false); !ok || w.Rate != 2000 || w.Length != 1 || w.At != 1 {
+		t.Errorf("%v: %g/s in %g s to %g s, want 2000/s in the one second", ok, w.Rate, w.Length, w.At)
+	}
+}
+
 // Results that share no time, or one that was invalid for what its figures do not show, are no result of all.
 func TestMergeRefusesAndCarries(t *testing.T) {
 	a, b := sample(t, 1, false), sample(t, 2, false)

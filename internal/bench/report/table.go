@@ -272,11 +272,12 @@ func (r view) sentences() []string {
 	return out
 }
 
-// Bounds beyond which a worker is named: it answered less than this part of what the middle one did, or was this many times
-// as slow.
+// Bounds beyond which a worker is named: of what it had to do it got less than this part of what the middle one did, or was this
+// many times as slow, or as late where that is so many microseconds.
 const (
 	slowWorker = 0.8
 	longWorker = 2.0
+	lateWorker = 5_000
 )
 
 // workerSentences say how exactly the workers began together, and which one a reader should look at.
@@ -285,25 +286,29 @@ func (r view) workerSentences() (out []string) {
 		return nil
 	}
 	var skew, drift int64
-	var rates, tails []float64
+	var rates, tails, lags []float64
 	for i := range r.Workers {
 		w := &r.Workers[i]
 		skew, drift = max(skew, w.Skew, -w.Skew), max(drift, w.Drift, -w.Drift)
-		rates, tails = append(rates, w.Rate/float64(max(1, w.Nodes))), append(tails, float64(w.P99))
+		rates, tails = append(rates, w.Rate/w.Share), append(tails, float64(w.P99))
+		lags = append(lags, float64(w.Lag))
 	}
 	out = append(out, fmt.Sprintf("workers   %d, started within %s of the instant; their clocks drifted by %s at most", len(r.Workers), orZero(skew), orZero(drift)))
 	slices.Sort(rates)
 	slices.Sort(tails)
-	rate, tail := rates[len(rates)/2], tails[(len(tails)-1)/2]
+	slices.Sort(lags)
+	rate, tail, lag := rates[len(rates)/2], tails[(len(tails)-1)/2], lags[(len(lags)-1)/2]
 	for i := range r.Workers {
 		w := &r.Workers[i]
-		switch own := w.Rate / float64(max(1, w.Nodes)); {
+		switch own := w.Rate / w.Share; {
 		case w.Lost != "":
 			out = append(out, fmt.Sprintf("look at   worker %s: %s", w.Name, w.Lost))
 		case own < slowWorker*rate:
-			out = append(out, fmt.Sprintf("look at   worker %s: slow; %.0f%% of the middle worker's rate a node", w.Name, 100*own/rate))
+			out = append(out, fmt.Sprintf("look at   worker %s: slow; %.0f%% of the middle worker's rate, for its share", w.Name, 100*own/rate))
 		case tail > 0 && float64(w.P99) > longWorker*tail:
 			out = append(out, fmt.Sprintf("look at   worker %s: slow; its p99 %s is %.1f times the middle worker's", w.Name, bench.FormatMicros(w.P99), float64(w.P99)/tail))
+		case w.Lag > lateWorker && float64(w.Lag) > longWorker*lag:
+			out = append(out, fmt.Sprintf("look at   worker %s: slow; it began actions %s late (p99), the middle worker %s", w.Name, bench.FormatMicros(w.Lag), bench.FormatMicros(int64(lag))))
 		}
 	}
 	return out

@@ -44,3 +44,35 @@ func TestSamplesSentence(t *testing.T) {
 		}
 	}
 }
+
+// Of workers with different parts of a load the one is named that falls short of its own part, or whose tail is long.
+func TestTheSlowWorkerIsNamed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		workers []bench.WorkerPart
+		want    string // "": nobody
+	}{
+		"parts of a third and a sixth": {[]bench.WorkerPart{{Share: 1. / 6, Rate: 100}, {Share: 1. / 6, Rate: 100}, {Share: 1. / 3, Rate: 200}, {Share: 1. / 3, Rate: 200}}, ""},
+		"less than its part":           {[]bench.WorkerPart{{Share: 0.25, Rate: 100}, {Share: 0.25, Rate: 50}, {Share: 0.5, Rate: 200}}, "b: slow; 50% of"},
+		"more than its part":           {[]bench.WorkerPart{{Share: 0.5, Rate: 100}, {Share: 0.25, Rate: 60}, {Share: 0.25, Rate: 50}}, ""},
+		"a long tail":                  {[]bench.WorkerPart{{Share: 0.5, Rate: 9, P99: 100}, {Share: 0.5, Rate: 9, P99: 900}}, "b: slow; its p99 900µs is 9.0 times"},
+		"late":                         {[]bench.WorkerPart{{Share: 0.5, Rate: 9, Lag: 400}, {Share: 0.5, Rate: 9, Lag: 39_000}}, "b: slow; it began actions 39.0ms late (p99), the middle worker 400µs"},
+		"a little late":                {[]bench.WorkerPart{{Share: 0.5, Rate: 9, Lag: 40}, {Share: 0.5, Rate: 9, Lag: 900}}, ""},
+		"lost":                         {[]bench.WorkerPart{{Share: 0.5, Rate: 9}, {Share: 0.5, Rate: 1, Lost: "it was cut off"}}, "b: it was cut off"},
+		"nothing was sent":             {[]bench.WorkerPart{{Share: 0.5}, {Share: 0.5}}, ""},
+		"of an older program":          {[]bench.WorkerPart{{Rate: 10}, {Rate: 10}}, ""},
+	} {
+		r := view{&bench.Result{Workers: tt.workers}}
+		for i := range r.Workers {
+			r.Workers[i].Name = string(rune('a' + i))
+		}
+		var named []string
+		for _, s := range r.workerSentences() {
+			if after, is := strings.CutPrefix(s, "look at   worker "); is {
+				named = append(named, after)
+			}
+		}
+		if len(named) != min(1, len(tt.want)) || tt.want != "" && !strings.HasPrefix(named[0], tt.want) {
+			t.Errorf("%s: %q, want %q", name, named, tt.want)
+		}
+	}
+}

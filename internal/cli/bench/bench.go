@@ -31,12 +31,17 @@ const help = `Examples:
   amictl bench --node ami://admin@127.0.0.1 --concurrency 256 --mix ping
   amictl bench --workload calls --rate 20 --max-calls 100 --hold 2s
   amictl bench --workers 4 --rate 50000    from four processes
+  amictl bench --workers 2 --listen :4222 --secret-file T --cert C --key K
+  amictl bench worker --connect HOST:4222 --secret-file T --ca C
   amictl bench report new.json --markdown  a result again, as Markdown
   amictl bench report a.json b.json --merge --html all.html
   amictl bench compare base.json new.json --fail-if 'p99>+10%'
 
 Without --node or -l it drives simulated servers in a process of its own; only these two flags on its own command line
 choose real ones. Servers that are not on this host need --confirm-target COUNT and a --rate, and calls --max-calls too.
+
+With --listen or --nats the workers are other hosts', and --secret-file is a token that all of them share; the servers'
+secrets come from a context then. C and K are the coordinator's certificate and key; docs/bench.md shows how to make them.
 
 Workloads: actions (the --mix), calls (Originate to Hangup), events (UserEvent to its delivery), biglist, login-storm.
 Profiles: even, one-slow, one-flooding, one-stalled, flapping, storm, mixed.
@@ -321,7 +326,7 @@ func load(ctx context.Context, r *run.Run, o *options) error {
 		if err := checkSecrecy(o, targets); err != nil {
 			return err
 		}
-		if bus, err = openBus(r, o, token); err != nil {
+		if bus, err = openBus(ctx, r, o, token); err != nil {
 			return err
 		}
 		defer bus.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ func together(ctx context.Context, r *run.Run, o *options, b *fleetBus, l *bench
 		return nil, err
 	}
 	f.Children, err = fleet.StartChildren(names, func(name string) *exec.Cmd {
-		args := []string{"bench", "worker", "--connect", b.addr, "--once", "--secret-stdin", "-q", "--name", name}
+		args := []string{"bench", "worker", "--connect", b.addr, "--once", "--secret-stdin", "-q", "--connect-timeout", "2s", "--name", name}
 		if o.here {
 			args = append(args, "--in-process")
 		}
@@ -83,7 +84,7 @@ func together(ctx context.Context, r *run.Run, o *options, b *fleetBus, l *bench
 }
 
 // openBus makes the bus that the flags ask for: with a server of our own, or with one that is there.
-func openBus(r *run.Run, o *options, token string) (*fleetBus, error) {
+func openBus(ctx context.Context, r *run.Run, o *options, token string) (*fleetBus, error) {
 	t := o.transport
 	if !o.away() {
 		token = newToken()
@@ -91,7 +92,7 @@ func openBus(r *run.Run, o *options, token string) (*fleetBus, error) {
 		return &fleetBus{b, addr, token}, err
 	}
 	if o.nats != "" {
-		b, err := dialBus(r, t, o.nats, token)
+		b, err := dialBus(ctx, r, t, o.nats, token, 0)
 		return &fleetBus{Bus: b}, err
 	}
 	var certificate *tls.Config
@@ -125,8 +126,8 @@ func busToken(ctx context.Context, r *run.Run) (string, error) {
 	return secret.Reveal(), nil
 }
 
-// dialBus connects to a server of the bus.
-func dialBus(r *run.Run, t fleet.Transport, at, token string) (fleet.Bus, error) {
+// dialBus connects to a server of the bus. Where nobody answers yet it tries again for so long; less than 0: for good.
+func dialBus(ctx context.Context, r *run.Run, t fleet.Transport, at, token string, patience time.Duration) (fleet.Bus, error) {
 	if err := target.CheckBusURL(at); err != nil {
 		return nil, err
 	}
@@ -137,14 +138,49 @@ func dialBus(r *run.Run, t fleet.Transport, at, token string) (fleet.Bus, error)
 			return nil, err
 		}
 	}
-	b, err := t.Dial(at, token, verify)
-	if err != nil {
-		return nil, &fail.Error{
-			Code: fail.CodeConnect, Message: at + ": " + fail.Cause(err),
-			Hint: "is the coordinator or server there? Its token is --secret-file's, and --ca trusts its certificate",
+	for start, told := time.Now(), false; ; told = true {
+		b, err := t.Dial(at, token, verify)
+		if err == nil {
+			return b, nil
+		}
+		if !errors.Is(err, fleet.ErrAbsent) || patience >= 0 && time.Since(start) >= patience {
+			return nil, busError(at, err)
+		}
+		if !told {
+			say(r, "waiting for "+at+": "+busCause(err))
+		}
+		select {
+		case <-time.After(busEvery):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
 		}
 	}
-	return b, nil
+}
+
+// busEvery is how often a bus that does not answer is tried.
+const busEvery = 300 * time.Millisecond
+
+func busCause(err error) string { return strings.TrimPrefix(fail.Cause(err), "bench: ") }
+
+// busError says why there is no bus, and what to do.
+func busError(at string, err error) error {
+	f := &fail.Error{
+		Code: fail.CodeConnect, Message: at + ": " + busCause(err),
+		Hint: "is that a coordinator or a NATS server? With --cert and --key it has TLS",
+	}
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	switch {
+	case errors.Is(err, fleet.ErrToken):
+		f.Code, f.Hint = fail.CodeLogin, "--secret-file is a file with the token that the coordinator has"
+	case errors.As(err, &unknown):
+		f.Hint = "--ca FILE trusts the coordinator's certificate: the file that it has as --cert"
+	case errors.As(err, &name):
+		f.Hint = "--tls-name NAME is the name in the coordinator's certificate"
+	case errors.Is(err, fleet.ErrAbsent):
+		f.Hint = "is the coordinator, or the NATS server, there, and no firewall in between?"
+	}
+	return f
 }
 
 // checkSecrecy refuses to send the secrets of real servers to workers in the clear. --listen beyond this host has TLS anyway.
@@ -189,7 +225,7 @@ func checkFleet(r *run.Run, o *options) error {
 		missing = append(missing, "--cert and --key")
 	}
 	if missing != nil {
-		return fail.Usage("whoever connects could make the workers load servers", "--listen %s is open to other hosts, which needs %s", o.listen, strings.Join(missing, " and "))
+		return fail.Usage("docs/bench.md has the two commands that make them; without them whoever connects could make the workers load servers", "--listen %s is open to other hosts, which needs %s", o.listen, strings.Join(missing, " and "))
 	}
 	return nil
 }

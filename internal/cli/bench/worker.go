@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/apntalk/amictl/internal/bench"
 	"github.com/apntalk/amictl/internal/bench/fleet"
@@ -45,11 +46,16 @@ func worker(ctx context.Context, r *run.Run, o *options, t fleet.Transport) erro
 	if err != nil {
 		return err
 	}
-	bus, err := dialBus(r, t, url, token)
+	patience := time.Duration(-1)
+	if o.once {
+		patience = cmp.Or(r.Settings.ConnectTimeout, meetWithin)
+	}
+	bus, err := dialBus(ctx, r, t, url, token, patience)
 	if err != nil {
 		return err
 	}
 	defer bus.Close()
+	say(r, "waiting for a run at "+url)
 	r.Patience.Store(run.WhileRead) // it hangs up the calls that it made
 	host, _ := os.Hostname()
 	v := run.ThisBuild().Version
@@ -64,6 +70,9 @@ func worker(ctx context.Context, r *run.Run, o *options, t fleet.Transport) erro
 	}
 	return nil
 }
+
+// meetWithin is how long a worker that leaves after one run waits for its coordinator to be there.
+const meetWithin = time.Minute
 
 // allowed reads --allow.
 func allowed(list []string) (nets []netip.Prefix, err error) {

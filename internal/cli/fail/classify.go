@@ -248,10 +248,10 @@ func (f *Failure) ofLogin(op *ami.OpError, where string) {
 		f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: %s", where, Cause(op.Err))
 		f.Hint = "it takes no new sessions until its calls have ended; try again when it is back, `amictl wait --ready` waits for that"
 	case errors.Is(op.Err, ami.ErrLoginInUse):
-		f.Code, f.Message = codeLogin, fmt.Sprintf("%s: %s", where, Cause(op.Err))
+		f.Code, f.Message = CodeLogin, fmt.Sprintf("%s: %s", where, Cause(op.Err))
 		f.Hint = "end the other session of this user (`manager show connected` on the console lists them), give this one a user of its own, or set allowmultiplelogin=yes"
 	case errors.Is(op.Err, ami.ErrUnauthorized):
-		f.Code = codeLogin
+		f.Code = CodeLogin
 		f.Message = fmt.Sprintf("%s: %s", where, Cause(op.Err))
 		f.Hint = "check user and secret, and the permit and deny lines of that user in manager.conf; all of them fail alike"
 	case errors.Is(op.Err, ami.ErrTimeout):

@@ -30,7 +30,7 @@ const (
 	codeTLS        Code = "tls"          // the TLS handshake failed
 	codeBanner     Code = "banner"       // what answered is no Asterisk manager
 	CodeUnsent     Code = "unsent"       // nothing was sent in time
-	codeLogin      Code = "login"        // the login was refused
+	CodeLogin      Code = "login"        // the login was refused
 	CodePermission Code = "permission"   // the user lacks a class
 	CodeTimeout    Code = "timeout"      // no complete answer in time; may have run
 	codeMixed      Code = "mixed"        // several ended differently
@@ -48,7 +48,7 @@ var ExitOf = map[Code]int{
 	CodeRefused: ExitFailed, CodeCall: ExitFailed, CodeCondition: ExitFailed,
 	CodeUsage: ExitUsage, CodeConfig: ExitUsage, CodeInput: ExitUsage,
 	codeDNS: ExitConnect, CodeConnect: ExitConnect, codeTLS: ExitConnect, codeBanner: ExitConnect, CodeUnsent: ExitConnect,
-	codeLogin: ExitLogin, CodePermission: ExitLogin,
+	CodeLogin: ExitLogin, CodePermission: ExitLogin,
 	CodeTimeout: ExitTimeout, codeMixed: ExitMixed,
 	CodeLost: ExitLost, codeTruncated: ExitLost, CodeGap: ExitLost, codeSignal: ExitLost,
 	codeBug: ExitBug, CodeInvalid: exitInvalid, codeThreshold: exitThreshold,

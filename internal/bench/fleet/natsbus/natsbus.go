@@ -3,7 +3,11 @@ package natsbus
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
+	"net"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -37,10 +41,19 @@ func (Transport) Dial(url, token string, verify *tls.Config) (fleet.Bus, error) 
 		options = append(options, nats.Secure(verify))
 	}
 	conn, err := nats.Connect(url, options...)
-	if err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
+	var lookup *net.DNSError
+	var op *net.OpError
+	switch {
+	case err == nil:
+		return &bus{conn: conn}, nil
+	case errors.Is(err, nats.ErrNoServers): // which it says for connections that are refused alone
+		return nil, fmt.Errorf("%w: connection refused", fleet.ErrAbsent)
+	case errors.As(err, &lookup), errors.As(err, &op) && op.Op == "dial", errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET): // a tunnel's end, too
+		return nil, fmt.Errorf("%w: %w", fleet.ErrAbsent, err)
+	case errors.Is(err, nats.ErrAuthorization):
+		return nil, fleet.ErrToken
 	}
-	return &bus{conn: conn}, nil
+	return nil, fmt.Errorf("bench: %w", err)
 }
 
 // Listen starts a server at HOST:PORT and connects to it. addr is where it listens.

@@ -5,11 +5,14 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"testing"
 	"time"
+
+	"github.com/apntalk/amictl/internal/bench/fleet"
 )
 
 // selfSigned is a certificate of this host's, and who trusts it.
@@ -34,6 +37,30 @@ func selfSigned(t *testing.T) (own, trust *tls.Config) {
 		&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 }
 
+// closed is the address of who takes no connection, or closes each at once.
+func closed(t *testing.T, refuses bool) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if refuses {
+		_ = l.Close()
+		return l.Addr().String()
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
 // Whoever has the token, and trusts the certificate, hears what others publish, in order; nobody else gets in.
 func TestBus(t *testing.T) {
 	own, trust := selfSigned(t)
@@ -45,15 +72,25 @@ func TestBus(t *testing.T) {
 	for name, dial := range map[string]struct {
 		url, token string
 		verify     *tls.Config
+		want       error // nil: any other
 	}{
-		"another token":            {"tls://" + addr, "wrong", trust},
-		"no token":                 {"tls://" + addr, "", trust},
-		"whom it does not trust":   {"tls://" + addr, "right", &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}},
-		"the system's authorities": {"tls://" + addr, "right", nil},
+		"another token":            {"tls://" + addr, "wrong", trust, fleet.ErrToken},
+		"no token":                 {"tls://" + addr, "", trust, fleet.ErrToken},
+		"whom it does not trust":   {"tls://" + addr, "right", &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}, nil},
+		"the system's authorities": {"tls://" + addr, "right", nil, nil},
+		"nobody listens":           {"tls://" + closed(t, true), "right", trust, fleet.ErrAbsent},
+		"nobody is behind a proxy": {"tls://" + closed(t, false), "right", trust, fleet.ErrAbsent},
+		"there is no such host":    {"tls://nobody.invalid:4222", "right", trust, fleet.ErrAbsent},
 	} {
-		if b, err := (Transport{}).Dial(dial.url, dial.token, dial.verify); err == nil {
+		b, err := (Transport{}).Dial(dial.url, dial.token, dial.verify)
+		if err == nil {
 			b.Close()
 			t.Errorf("%s: it got in", name)
+		}
+		for _, known := range []error{fleet.ErrToken, fleet.ErrAbsent} {
+			if errors.Is(err, known) != (known == dial.want) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 	side, err := Transport{}.Dial("tls://"+addr, "right", trust)
