@@ -21,6 +21,8 @@ type leaseBoard struct {
 
 	mu     sync.Mutex // guards leases
 	leases map[string]leaseState
+
+	came chan struct{} // has room for one: something was written
 }
 
 // A leaseState is what is known of a node's lease.
@@ -28,12 +30,13 @@ type leaseState struct {
 	holder   string    // "": it is free
 	revision uint64    // of the last that was written; 0: nothing was
 	held     time.Time // since when the holder has it, as he says
+	handed   *handedOver
 }
 
 // watchLeases begins to follow the leases; when it returns, those of the moment are known.
 func watchLeases(ctx context.Context, js jetstream.JetStream, cluster string) (*leaseBoard, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	b := &leaseBoard{js: js, cluster: cluster, cancel: cancel, leases: make(map[string]leaseState)}
+	b := &leaseBoard{js: js, cluster: cluster, cancel: cancel, leases: make(map[string]leaseState), came: make(chan struct{}, 1)}
 	known := make(chan error, 1)
 	b.gone.Go(func() { b.follow(ctx, known) })
 	err := <-known
@@ -115,26 +118,34 @@ func (b *leaseBoard) refresh(ctx context.Context, node string) {
 	if err != nil {
 		return // it is asked again
 	}
-	s := leaseState{}
+	b.put(node, stateOf(last))
+}
+
+// stateOf is what a lease's last message says; nil: there is none.
+func stateOf(last *stored) (s leaseState) {
 	if last != nil {
 		if s.revision = last.Sequence; last.isValue() {
 			s.read(last.Data)
 		}
 	}
-	b.put(node, s)
+	return s
 }
 
 // read takes what a holder has written. What nobody can read is nobody's.
 func (s *leaseState) read(value []byte) {
 	var h holder
 	_ = json.Unmarshal(value, &h)
-	s.holder, s.held = h.Bridge, h.Since
+	s.holder, s.held, s.handed = h.Bridge, h.Since, h.Handed
 }
 
 func (b *leaseBoard) put(node string, s leaseState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.leases[node] = s
+	select {
+	case b.came <- struct{}{}:
+	default:
+	}
 }
 
 // of returns what is known of a node's lease.

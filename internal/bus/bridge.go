@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
+	"github.com/apntalk/amictl/internal/spool"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -26,13 +27,22 @@ type Options struct {
 
 	// Same reports whether two configurations lead to the same sessions to a node.
 	Same func(a, b *ami.Config) bool
-	// Events subscribes to a node that the bridge has come to own; end gives it back.
-	Events func(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error)
+	// Events begins to read a node that the bridge owns, or is about to.
+	Events func(node ami.Config, o ami.SubscribeOptions) (*Session, error)
 	// Each are globs of the events that are put on the bus one by one as well, as Line makes text of them; none: no events are.
-	Each []string
-	Line func(dst []byte, ev *ami.Event) []byte
+	Each                  []string
+	Line                  func(dst []byte, ev *ami.Event) []byte
+	RingEvents, RingBytes int           // that wait in memory, of each node; 0: the defaults
+	Spool                 spool.Options // of what memory has no room for, Disk over all nodes; Disk 0: there is none
 	// Actions carries out what comes over the bus; nil: nothing does.
 	Actions Performer
+}
+
+// A Session is what a bridge reads a node's events from.
+type Session struct {
+	Events *ami.Subscription
+	Ping   func(context.Context) (*ami.Reply, error) // goes to the server on the session of the events, once there is one
+	End    func()                                    // gives the node back
 }
 
 // A bridge puts the events of nodes on the bus, sharing the nodes with the other bridges of its cluster: each node belongs to
@@ -46,9 +56,12 @@ type bridge struct {
 	leases  *leaseBoard
 	free    map[string]time.Time // since when we know that a node has no owner; for look alone
 
-	mu     sync.Mutex // guards what follows
-	owners map[string]*owner
-	all    sync.WaitGroup
+	mu       sync.Mutex // guards what follows
+	owners   map[string]*owner
+	arrivals map[string]*arrival // of nodes that may be moved here
+	last     map[string]*arrival // of nodes that were
+	ended    bool                // no more of them
+	all      sync.WaitGroup
 }
 
 // Run works until ctx is done; then it hands out what it has read, and gives its nodes back. An error is one of the bus: that
@@ -58,10 +71,12 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	o.RingEvents, o.RingBytes = cmp.Or(o.RingEvents, DefaultRingEvents), cmp.Or(o.RingBytes, DefaultRingBytes)
+	o.Spool.Shared = spool.NewLimit(o.Spool.Disk)
 	if err := ensure(ctx, js, &o); err != nil {
 		return err
 	}
-	b := &bridge{o: o, self: o.Name + "/" + nuid.Next(), js: js, free: make(map[string]time.Time), owners: make(map[string]*owner)}
+	b := &bridge{o: o, self: o.Name + "/" + nuid.Next(), js: js, free: make(map[string]time.Time), owners: make(map[string]*owner), arrivals: make(map[string]*arrival), last: make(map[string]*arrival)}
 	if b.leases, err = watchLeases(ctx, js, o.Cluster); err != nil {
 		return err
 	}
@@ -70,18 +85,23 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer b.members.leave()
+	endTakes, err := b.serveTakes(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.stopAll()
+	defer endTakes()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			b.members.sayGoodbye()
-			b.stopAll()
 			return ctx.Err()
 		case <-tick.C:
+		case <-b.leases.came:
 		}
 		if o.Conn.IsClosed() {
-			b.stopAll()
 			return wrap("stay connected", cmp.Or(o.Conn.LastError(), nats.ErrConnectionClosed))
 		}
 		b.look(ctx)
@@ -111,6 +131,11 @@ const (
 func (b *bridge) look(ctx context.Context) {
 	nodes := b.o.Nodes()
 	b.dropOthers(nodes)
+	for i := range nodes {
+		if l := b.leases.of(nodes[i].Name); l.holder == b.self && l.handed != nil && !b.owns(nodes[i].Name) {
+			b.take(ctx, &nodes[i], l)
+		}
+	}
 	if !b.members.hears() {
 		return // cut off, or just begun: who is silent may be well
 	}
@@ -127,7 +152,7 @@ func (b *bridge) look(ctx context.Context) {
 		}
 		first := rank(node.Name, b.members.list()) == b.self
 		if first || time.Since(b.free[node.Name]) > leftFree {
-			b.take(ctx, node, l.revision)
+			b.take(ctx, node, l)
 		}
 	}
 }
@@ -148,6 +173,11 @@ func (b *bridge) makeLeases(ctx context.Context) error {
 	return ensureBucket(ctx, b.js, b.o.Cluster, b.o.Storage)
 }
 
+// read begins to read a node.
+func (b *bridge) read(node ami.Config) (*Session, error) {
+	return b.o.Events(node, ami.SubscribeOptions{RingEvents: b.o.RingEvents, RingBytes: b.o.RingBytes, Packets: true})
+}
+
 func (b *bridge) owns(node string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -155,15 +185,16 @@ func (b *bridge) owns(node string) bool {
 }
 
 // take tries to become a node's owner.
-func (b *bridge) take(ctx context.Context, node *ami.Config, seen uint64) {
+func (b *bridge) take(ctx context.Context, node *ami.Config, l leaseState) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it outlives ctx until its last batch is stored
-	o := &owner{bridge: b, node: *node, cancel: cancel, stop: make(chan struct{}), log: b.o.Log.With(slog.String("node", node.Name))}
+	o := &owner{bridge: b, node: *node, cancel: cancel, stop: make(chan struct{}), gone: make(chan struct{}), handed: l.handed, log: b.o.Log.With(slog.String("node", node.Name))}
 	b.mu.Lock()
 	b.owners[node.Name] = o
+	o.arrival = b.arrived(node.Name, l.handed)
 	b.mu.Unlock()
 	b.all.Go(func() {
 		defer cancel()
-		o.run(work, seen)
+		o.run(work, l.revision)
 		b.mu.Lock()
 		delete(b.owners, node.Name)
 		b.mu.Unlock()

@@ -166,28 +166,38 @@ func bridgingOn(t *testing.T, url, name string, nodes func() []ami.Config) (stop
 }
 
 // ownSession subscribes to a node by a session that is there for nothing else.
-func ownSession(log *slog.Logger) func(ami.Config, ami.SubscribeOptions) (*ami.Subscription, func(), error) {
-	return func(node ami.Config, o ami.SubscribeOptions) (events *ami.Subscription, end func(), err error) {
+func ownSession(log *slog.Logger) func(ami.Config, ami.SubscribeOptions) (*Session, error) {
+	return func(node ami.Config, o ami.SubscribeOptions) (*Session, error) {
 		sessions := ami.NewCluster(ami.ClusterConfig{Logger: log})
 		node.Events = "on"
-		if events, err = sessions.Subscribe(o); err == nil {
-			_, err = sessions.Add(node)
+		var n *ami.Node
+		events, err := sessions.Subscribe(o)
+		if err == nil {
+			n, err = sessions.Add(node)
 		}
 		if err != nil {
 			_ = sessions.Close()
-			return nil, nil, err
+			return nil, err
 		}
-		return events, func() {
+		ping := func(ctx context.Context) (*ami.Reply, error) {
+			a := ami.NewAction("Ping")
+			a.WaitReady = true
+			return n.Do(ctx, a)
+		}
+		return &Session{events, ping, func() {
 			events.Close()
 			_ = sessions.Close()
-		}, nil
+		}}, nil
 	}
 }
 
 // run runs a bridge until stop, and ends its connection.
 func run(t *testing.T, o Options) (stop func()) {
 	t.Helper()
-	o.Storage, o.Log, o.Same, o.Events = Storage{Replicas: 1}, quiet(), sameAddr, ownSession(quiet())
+	if o.Log == nil {
+		o.Log = quiet()
+	}
+	o.Storage, o.Same, o.Events = Storage{Replicas: 1}, sameAddr, ownSession(quiet())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, o) }()

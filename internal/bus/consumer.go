@@ -217,7 +217,7 @@ func (c *Consumer) take(message jetstream.Msg) (err error) {
 	now, ok := placeOf(message.Headers().Get(jetstream.MsgIDHeader))
 	before, known := c.places[c.node]
 	s, ofDurable := message.(*streamed)
-	if ok && known && !now.follows(before) || ofDurable && s.lost {
+	if ok && known && !now.follows(before, message.Headers()) || ofDurable && s.lost {
 		c.missing = &ami.Event{Node: c.node, Received: time.Now(), Gap: &ami.Gap{Reason: gapExpired}}
 	}
 	if ok {
@@ -261,10 +261,17 @@ func (c *Consumer) Acknowledge() {
 	}
 }
 
-// follows reports whether no batch can be missing between two of a node's: an epoch begins with the mark of its owner.
-func (p place) follows(before place) bool {
+// afterHeader is in the first batch of an owner who was handed the node over, and names the last one of the owner before: there is no gap
+// between them, and so nothing may be missing there.
+const afterHeader = "Ami-After"
+
+// follows reports whether no batch can be missing between two of a node's: an epoch begins with a gap, or says behind what it stands.
+func (p place) follows(before place, header nats.Header) bool {
 	if p.epoch == before.epoch {
 		return p.number <= before.number+1
+	}
+	if behind, ok := placeOf(header.Get(afterHeader)); ok {
+		return behind == before
 	}
 	return p.number == 1
 }

@@ -432,7 +432,8 @@ func (d *durable) lookBefore(ctx context.Context, s *streamed) {
 	}
 	d.seen[node] = true
 	before, known := d.before[node]
-	if known && now.follows(before) || !known && now.number == 1 { // an epoch that begins has a gap of its own
+	marked := now.number == 1 && s.Headers().Get(afterHeader) == "" // an epoch that begins has a gap of its own
+	if known && now.follows(before, s.Headers()) || !known && marked {
 		return
 	}
 	previous, err := strconv.ParseUint(s.Headers().Get(jetstream.ExpectedLastSubjSeqHeader), 10, 64)

@@ -24,8 +24,9 @@ var errTaken = errors.New("bus: another bridge has the lease")
 
 // A holder is what a lease says.
 type holder struct {
-	Bridge string    `json:"bridge"`
-	Since  time.Time `json:"since"`
+	Bridge string      `json:"bridge"`
+	Since  time.Time   `json:"since"`
+	Handed *handedOver `json:"handed,omitempty"` // the bridge does not own the node yet: another one has given it the lease
 }
 
 // A lease is the right to own a node, for as long as it is renewed.
@@ -48,12 +49,12 @@ func leaseSubject(cluster, node string) string {
 // acquire takes a node's lease, which is free at the revision that the caller has seen (0: it was never there, or has gone), or
 // whose holder is taken for dead. Another revision than that is errTaken.
 func acquire(ctx context.Context, js jetstream.JetStream, cluster, node, bridge string, seen uint64, restore func(context.Context) error) (*lease, error) {
-	value, err := json.Marshal(holder{bridge, time.Now().UTC()})
+	value, err := json.Marshal(holder{Bridge: bridge, Since: time.Now().UTC()})
 	if err != nil {
 		return nil, err
 	}
 	l := &lease{js: js, key: leaseSubject(cluster, node), value: value, restore: restore, turn: make(chan struct{}, 1)}
-	if l.epoch, err = l.write(ctx, seen); err != nil {
+	if l.epoch, err = l.write(ctx, l.value, seen); err != nil {
 		return nil, err
 	}
 	l.revision = l.epoch
@@ -62,8 +63,8 @@ func acquire(ctx context.Context, js jetstream.JetStream, cluster, node, bridge 
 
 // write stores the lease if its last revision is the one that is given. The bucket's own Update would take its end away: only
 // a message with a time to live ends by itself.
-func (l *lease) write(ctx context.Context, seen uint64) (revision uint64, err error) {
-	ack, err := l.js.PublishMsg(ctx, &nats.Msg{Subject: l.key, Data: l.value}, jetstream.WithExpectLastSequencePerSubject(seen), jetstream.WithMsgTTL(leaseTime))
+func (l *lease) write(ctx context.Context, value []byte, seen uint64) (revision uint64, err error) {
+	ack, err := l.js.PublishMsg(ctx, &nats.Msg{Subject: l.key, Data: value}, jetstream.WithExpectLastSequencePerSubject(seen), jetstream.WithMsgTTL(leaseTime))
 	switch {
 	case err == nil:
 		return ack.Sequence, nil
@@ -103,16 +104,86 @@ func (l *lease) renew(ctx context.Context) error {
 		return err
 	}
 	defer l.done()
-	revision, err := l.write(ctx, l.revision)
+	return l.rewrite(ctx)
+}
+
+// rewrite is renew. It is our turn.
+func (l *lease) rewrite(ctx context.Context) error {
+	revision, err := l.write(ctx, l.value, l.revision)
 	if errors.Is(err, errTaken) {
 		if err = l.regain(ctx); err == nil {
-			revision, err = l.write(ctx, l.revision)
+			revision, err = l.write(ctx, l.value, l.revision)
 		}
 	}
 	if err == nil {
 		l.revision = revision
 	}
 	return err
+}
+
+// pass gives the lease to another bridge, with what that has to know. errTaken: a third one has it. After any other error it is still
+// ours, unless ctx is done: then nobody knows.
+func (l *lease) pass(ctx context.Context, bridge string, note *handedOver) error {
+	value, err := json.Marshal(holder{Bridge: bridge, Since: time.Now().UTC(), Handed: note})
+	if err != nil {
+		return err
+	}
+	if err := l.wait(ctx); err != nil {
+		return err
+	}
+	defer l.done()
+	for {
+		failed := l.within(ctx, func(ctx context.Context) error { _, err := l.write(ctx, value, l.revision); return err })
+		if failed == nil {
+			return nil
+		}
+		// It may be stored all the same, or in a moment. What is on its way is refused once we have written behind it.
+		ours, err := l.settle(ctx, bridge)
+		switch {
+		case err != nil:
+			return err
+		case !ours:
+			return nil
+		case !errors.Is(failed, errTaken): // else it was another revision of our own
+			return failed
+		}
+	}
+}
+
+// settle finds out whether the lease is still ours, or another bridge's that we have tried to give it to. errTaken: a third one's. It is our
+// turn.
+func (l *lease) settle(ctx context.Context, bridge string) (ours bool, err error) {
+	for {
+		err := l.within(ctx, l.rewrite)
+		if err == nil {
+			return true, nil
+		}
+		if errors.Is(err, errTaken) {
+			var last *stored
+			err = l.within(ctx, func(ctx context.Context) (err error) {
+				last, err = lastOf(ctx, l.js, "KV_"+l.bucket(), l.key)
+				return err
+			})
+			if err == nil {
+				if s := stateOf(last); s.holder != bridge {
+					return false, errTaken
+				}
+				return false, nil
+			}
+		}
+		select {
+		case <-time.After(retryWait):
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+}
+
+// within does something for so long as a renewal may take.
+func (l *lease) within(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, renewEvery)
+	defer cancel()
+	return do(ctx)
 }
 
 // wait takes the turn, and done gives it back.

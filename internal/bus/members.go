@@ -1,8 +1,11 @@
 package bus
 
 import (
+	"context"
+	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +26,7 @@ type members struct {
 	subject string
 	self    string
 	sub     *nats.Subscription
+	begun   time.Time
 	done    chan struct{}
 	gone    sync.WaitGroup
 
@@ -37,7 +41,7 @@ const leavingHeader = "Ami-Leaving"
 
 // join begins to beat and to listen.
 func join(conn *nats.Conn, cluster, self string) (*members, error) {
-	m := &members{conn: conn, subject: subject.Beats(cluster), self: self, done: make(chan struct{}), heard: make(map[string]time.Time), leaving: make(map[string]bool)}
+	m := &members{conn: conn, subject: subject.Beats(cluster), self: self, begun: time.Now(), done: make(chan struct{}), heard: make(map[string]time.Time), leaving: make(map[string]bool)}
 	var err error
 	if m.sub, err = conn.Subscribe(m.subject, func(msg *nats.Msg) { m.hear(string(msg.Data), msg.Header.Get(leavingHeader) != "", time.Now()) }); err != nil {
 		return nil, err
@@ -129,6 +133,53 @@ func (m *members) list() []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// bridgeOf is the name of a bridge's process.
+func bridgeOf(process string) string { return process[:max(0, strings.LastIndexByte(process, '/'))] }
+
+// find is named, but waits for one that may not have been heard yet, because we have just begun to listen.
+func (m *members) find(ctx context.Context, name string) (process string, why *MoveError) {
+	for {
+		process, why = m.named(name)
+		if why == nil || why.Reason != MoveNoBridge || time.Since(m.begun) > silence {
+			return process, why
+		}
+		select {
+		case <-time.After(beatEvery / 10):
+		case <-ctx.Done():
+			return "", why
+		}
+	}
+}
+
+// named returns the process of the bridge of that name, or why there is none that takes a node.
+func (m *members) named(name string) (process string, why *MoveError) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var names []string
+	var last time.Time // of two processes one has just been replaced by the other
+	why = &MoveError{Reason: MoveNoBridge, What: fmt.Sprintf("no bridge %q is alive", name)}
+	for other, at := range m.heard {
+		switch silent := time.Since(at); {
+		case bridgeOf(other) != name:
+			if silent < silence && !m.leaving[other] {
+				names = append(names, bridgeOf(other))
+			}
+		case silent >= silence:
+			why = &MoveError{Reason: MoveAway, What: fmt.Sprintf("bridge %s has not been heard for %s", name, silent.Round(time.Second))}
+		case m.leaving[other]:
+			why = &MoveError{Reason: MoveAway, What: fmt.Sprintf("bridge %s is about to end", name)}
+		case at.After(last):
+			process, last = other, at
+		}
+	}
+	if process != "" {
+		return process, nil
+	}
+	slices.Sort(names)
+	why.Names = slices.Compact(names)
+	return "", why
 }
 
 // rank returns which of some bridges comes first for a node (rendezvous hashing): each node has an order of its own, so that

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -34,6 +35,31 @@ func TestGoodbye(t *testing.T) {
 		soon("the one that goes still ranks", func() bool { return len(m.list()) == 1 })
 		if m.list()[0] != "a/1" || !m.alive("b/2") {
 			t.Errorf("%v rank, and b is alive: %v", m.list(), m.alive("b/2"))
+		}
+	}
+}
+
+// A bridge that is to have a node is the process of its name that was heard last; one that is silent or about to end takes none.
+func TestNamed(t *testing.T) {
+	m := &members{self: "a/1", heard: make(map[string]time.Time), leaving: make(map[string]bool)}
+	now := time.Now()
+	m.hear("gone/1", false, now.Add(-3*silence))
+	m.hear("ends/1", true, now)
+	m.hear("b/old", false, now.Add(-silence/2))
+	m.hear("b/new", false, now)
+	m.hear("with/slash/1", false, now)
+	for name, want := range map[string]struct {
+		process string
+		reason  MoveReason
+	}{
+		"b": {process: "b/new"}, "with/slash": {process: "with/slash/1"}, "gone": {reason: MoveAway}, "ends": {reason: MoveAway}, "with": {reason: MoveNoBridge},
+	} {
+		process, why := m.named(name)
+		if process != want.process || (why == nil) != (want.reason == "") || why != nil && why.Reason != want.reason {
+			t.Errorf("%s: %q, %+v", name, process, why)
+		}
+		if why != nil && why.Reason == MoveNoBridge && !slices.Equal(why.Names, []string{"b", "with/slash"}) {
+			t.Errorf("there is %q", why.Names)
 		}
 	}
 }

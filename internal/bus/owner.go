@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,7 +24,21 @@ type owner struct {
 	once   sync.Once
 	log    *slog.Logger
 
-	singles *singles // nil: there are none
+	arrival *arrival    // of a node that was handed over; nil: there is none
+	handed  *handedOver // what its lease said
+	head    []ami.Event // that were read of it, and are to be stored
+
+	lease     *lease
+	session   *Session
+	singles   *singles                  // nil: there are none
+	passed    atomic.Uint64             // events that were read of the session, and are in a batch
+	interrupt func()                    // wakes whoever waits for events
+	departure atomic.Pointer[departure] // nil: the node is not on its way to another bridge
+	moving    atomic.Bool
+
+	gone  chan struct{} // closed when no events are carried any more
+	mu    sync.Mutex    // guards ended
+	ended bool          // no more moves
 }
 
 // end has the owner store what he has read, and give the node back.
@@ -32,16 +47,17 @@ func (o *owner) end() { o.once.Do(func() { close(o.stop) }) }
 // flushAt is how many bytes a batch has at least while more events wait.
 const flushAt = 64 << 10
 
-// Buffers of a bridge's subscription: what an election of the bus holds up has to have room.
+// Defaults of what waits in memory for the bus, of each node: what an election of the bus holds up has to have room.
 const (
-	ringEvents = 2 << 20
-	ringBytes  = 256 << 20
+	DefaultRingEvents = 2 << 20
+	DefaultRingBytes  = 256 << 20
 )
 
 // run owns the node until stop, ctx or the loss of the lease.
 func (o *owner) run(ctx context.Context, seen uint64) {
 	l, err := acquire(ctx, o.bridge.js, o.bridge.o.Cluster, o.node.Name, o.bridge.self, seen, o.bridge.makeLeases)
 	if err != nil {
+		o.arrival.giveUp(err)
 		if errors.Is(err, errTaken) {
 			o.bridge.leases.refresh(ctx, o.node.Name) // it is not as we knew it
 		} else {
@@ -74,57 +90,96 @@ func (o *owner) run(ctx context.Context, seen uint64) {
 }
 
 // own fences the owner before off, and only then logs in: what that one wrote is before the fence, and what we read is after
-// it, without a look at any clock.
+// it, without a look at any clock. Where he has handed the node over, there is a session already, and it is known which of its events he
+// has written.
 func (o *owner) own(ctx context.Context, l *lease) error {
 	b := o.bridge
+	o.lease = l
 	p := newPublisher(b.js, b.o.Cluster, o.node.Name, o.log)
 	p.confirm = l.renew
 	p.restore = func(ctx context.Context) error { return ensureStream(ctx, b.js, b.o.Cluster, b.o.Storage) }
-	if err := p.takeOver(ctx, batch.Owner{Bridge: b.o.Name, Epoch: l.epoch, Time: time.Now()}); err != nil {
-		return err
+	behind := o.arrive(ctx)
+	if o.session != nil {
+		defer o.session.End()
 	}
-	o.singles = newSingles(b, p, o.log)
-	defer o.singles.begin(ctx)()
-	events, end, err := b.o.Events(o.node, ami.SubscribeOptions{RingEvents: ringEvents, RingBytes: ringBytes, Packets: true})
+	whole, err := p.takeOver(ctx, batch.Owner{Bridge: b.o.Name, Epoch: l.epoch, Time: time.Now()}, behind)
+	o.arrival.settle(whole, err)
 	if err != nil {
 		return err
 	}
-	defer end()
+	if o.singles = newSingles(b, p, o.log); o.singles != nil {
+		o.singles.whole = whole && o.handed.Singles
+	}
+	defer o.singles.begin(ctx)()
+	if o.session == nil {
+		if o.session, err = b.read(o.node); err != nil {
+			return err
+		}
+		defer o.session.End()
+	}
 	actions, err := perform(b.o.Conn, b.o.Cluster, o.node.Name, b.o.Actions, p.stored.Load, o.log)
 	if err != nil {
 		return err
 	}
 	defer actions.stop()
-	return o.carry(ctx, events, p)
+	in := o.incoming(ctx, o.session.Events, o.head)
+	defer in.end()
+	o.interrupt = in.interrupt
+	endMoves, err := o.takeMoves()
+	if err != nil {
+		return err
+	}
+	defer endMoves()
+	return o.carry(ctx, in, p)
+}
+
+// arrive goes on with the session of a node that was handed over, and returns behind which batch; "" if the node was not, or if that
+// cannot be done without a gap.
+func (o *owner) arrive(ctx context.Context) (behind string) {
+	a := o.arrival
+	if a == nil {
+		return ""
+	}
+	if !a.goOn(ctx, o.handed) {
+		a.session.End()
+		return ""
+	}
+	o.session, o.head, a.head = a.session, a.head, nil
+	o.passed.Store(a.taken - uint64(len(o.head)))
+	return o.handed.Behind
 }
 
 // carry moves events into batches, and batches onto the bus.
-func (o *owner) carry(ctx context.Context, events *ami.Subscription, p *publisher) error {
-	reading, end := context.WithCancel(ctx)
-	defer end()
-	go func() {
-		select {
-		case <-o.stop:
-			end()
-		case <-reading.Done():
-		}
-	}()
+func (o *owner) carry(ctx context.Context, in *incoming, p *publisher) error {
 	b := bundle{wants: o.singles.wants}
+	passed := o.passed.Load()
 	for {
-		ev, err := events.NextBorrowed(reading)
+		ev, err := in.next()
 		for err == nil && ev != nil {
+			if ev.Gap == nil {
+				passed++
+			}
+			if d := o.departure.Load(); d != nil {
+				d.note(ev)
+			}
 			if b.add(ev); b.Len() >= flushAt {
 				break
 			}
-			ev, _ = events.PollBorrowed()
+			ev = in.poll()
 		}
+		o.passed.Store(passed)
 		if b.Records() > 0 {
 			if err := o.publish(ctx, p, &b); err != nil {
 				return err
 			}
 		}
-		if err != nil {
-			return ctx.Err() // nil after stop: all that was read is stored
+		if d := o.departure.Load(); d != nil && d.claim() {
+			if err := o.handOver(ctx, p, d); err != nil {
+				return err
+			}
+		}
+		if err != nil && !errors.Is(err, errWoken) {
+			return ctx.Err() // nil after stop: all that was read is stored, and what waited on disk
 		}
 	}
 }

@@ -30,7 +30,7 @@ func guardedBus(t *testing.T) func(user string) string {
 		t.Fatal("docs/bus.md has no configuration of permissions")
 	}
 	path := t.TempDir() + "/nats.conf"
-	conf = strings.NewReplacer("$BRIDGE", "bridge", "$WALL", "wall", "$IMPORTER", "importer", "$HANGUPS", "hangups", "$CRM", "crm", "$SCREEN", "screen").Replace(conf)
+	conf = strings.NewReplacer("$BRIDGE", "bridge", "$WALL", "wall", "$IMPORTER", "importer", "$HANGUPS", "hangups", "$MOVER", "mover", "$CRM", "crm", "$SCREEN", "screen").Replace(conf)
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -181,11 +181,36 @@ func TestPermissions(t *testing.T) {
 	}
 	_, err = Read(ctx, crm, ReadOptions{Cluster: "prod"})
 	refused("a CRM that reads", err)
+	movesAlone(ctx, t, bus, srv, crm, refused)
 	p := newPublisher(mustJetStream(t, wall), "prod", "pbx1", quiet())
 	p.confirm, p.restore = leaseOurs, leaseOurs
 	guarded, end := UntilRefused(ctx, wall)
 	defer end()
-	refused("a wall board that writes", causeOf(guarded, p.takeOver(guarded, batch.Owner{Bridge: "forged", Epoch: 99})))
+	_, err = p.takeOver(guarded, batch.Owner{Bridge: "forged", Epoch: 99}, "")
+	refused("a wall board that writes", causeOf(guarded, err))
+}
+
+// movesAlone tries what the one who moves nodes may do, and that others may not.
+func movesAlone(ctx context.Context, t *testing.T, bus func(string) string, srv *amitest.Server, crm *nats.Conn, refused func(string, error)) {
+	t.Helper()
+	stop := run(t, Options{Conn: as(t, bus, "bridge"), Cluster: "prod", Name: "b", Nodes: func() []ami.Config { return configsOf(srv) }})
+	defer stop()
+	_, err := Move(ctx, crm, "prod", "pbx1", "b", patience)
+	refused("a CRM that moves nodes", err)
+	mover := as(t, bus, "mover")
+	moved, err := Move(ctx, mover, "prod", "pbx1", "b", patience)
+	for why := new(MoveError); errors.As(err, &why) && why.Reason == MoveNoBridge && ctx.Err() == nil; { // it has yet to be heard
+		moved, err = Move(ctx, mover, "prod", "pbx1", "b", patience)
+	}
+	if err != nil || !moved.Whole || moved.From != "a" {
+		t.Errorf("the mover: %+v, %v", moved, err)
+	}
+	_, err = Read(ctx, mover, ReadOptions{Cluster: "prod"})
+	refused("a mover who reads", err)
+	var why *MoveError
+	if _, err = Move(ctx, mover, "prod", "pbx9", "b", patience); !errors.As(err, &why) || why.Reason != MoveNoOwner {
+		t.Errorf("who may not look for the reason: %v", err)
+	}
 }
 
 // Who follows what servers hold needs events and lists, and has no more than these.

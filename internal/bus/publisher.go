@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ type chain struct {
 	node    string
 	last    uint64 // sequence of the last message; 0: none
 
+	header  nats.Header                 // of the next message, beside what the server reads
 	confirm func(context.Context) error // whether the lease is ours: errTaken if it is not
 	restore func(context.Context) error // makes the stream anew if it has gone
 	log     *slog.Logger
@@ -62,11 +64,13 @@ func newPublisher(js jetstream.JetStream, cluster, node string, log *slog.Logger
 //
 // Where there is nothing to stand behind, or a later epoch than ours, the lease alone says who may write: confirm asks for it. A
 // later epoch may also mean that an admin made the leases anew.
-func (p *publisher) takeOver(ctx context.Context, o batch.Owner) error {
+//
+// behind is the last batch of an owner who handed the node over: nothing is missing then, if that is what stands there. "": nobody did.
+func (p *publisher) takeOver(ctx context.Context, o batch.Owner, behind string) (whole bool, err error) {
 	for {
 		last, err := p.lastMessage(ctx)
 		if err != nil {
-			return err
+			return false, err
 		}
 		gap := ami.Gap{Reason: ami.GapDisconnect} // nobody knows what came between, nor whether there was anybody before
 		p.last, p.epoch = 0, o.Epoch
@@ -77,29 +81,38 @@ func (p *publisher) takeOver(ctx context.Context, o batch.Owner) error {
 		}
 		if p.epoch != o.Epoch || last == nil {
 			if err := p.confirm(ctx); err != nil {
-				return err
+				return false, err
 			}
 		}
 		o.Epoch = p.epoch
 		var w batch.Writer
 		w.AddOwner(o)
-		w.Add(&ami.Event{Received: o.Time, Gap: &gap})
+		p.header = nats.Header{afterHeader: []string{behind}}
+		if whole = behind != "" && last != nil && last.id() == behind; !whole {
+			w.Add(&ami.Event{Received: o.Time, Gap: &gap})
+			p.header = nil
+		}
 		err = p.publish(ctx, w.Batch(nil))
+		p.header = nil
 		if !errors.Is(err, errFenced) { // the owner before us wrote meanwhile: he cannot do so twice
-			return err
+			return whole, err
 		}
 	}
 }
 
 // publish stores a batch behind the last one; its errors are those of store.
 func (p *publisher) publish(ctx context.Context, data []byte) error {
-	id := p.node + "." + strconv.FormatUint(p.epoch, 10) + "." + strconv.FormatUint(p.number+1, 10)
-	err := p.store(ctx, p.subject, id, data)
+	err := p.store(ctx, p.subject, p.id(p.number+1), data)
 	if err == nil {
 		p.number++
 		p.stored.Store(p.last)
 	}
 	return err
+}
+
+// id is a batch's.
+func (p *publisher) id(number uint64) string {
+	return p.node + "." + strconv.FormatUint(p.epoch, 10) + "." + strconv.FormatUint(number, 10)
 }
 
 // store stores a message behind the last one. It tries until it is stored (nil), another owner has written (errFenced) or has the
@@ -140,7 +153,8 @@ func final(err error) bool {
 func (c *chain) attempt(ctx context.Context, subject, id string, data []byte) (seq uint64, err error) {
 	sending, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	ack, err := c.js.Publish(sending, subject, data, jetstream.WithMsgID(id), c.behind(subject), jetstream.WithExpectStream(c.stream), jetstream.WithRetryAttempts(0))
+	m := &nats.Msg{Subject: subject, Header: maps.Clone(c.header), Data: data}
+	ack, err := c.js.PublishMsg(sending, m, jetstream.WithMsgID(id), c.behind(subject), jetstream.WithExpectStream(c.stream), jetstream.WithRetryAttempts(0))
 	switch {
 	case err == nil:
 		return ack.Sequence, nil // a duplicate's is that of the first

@@ -22,7 +22,8 @@ func owning(ctx context.Context, js jetstream.JetStream, o batch.Owner, confirm 
 	p := newPublisher(js, "c", "pbx", slog.New(slog.DiscardHandler))
 	p.confirm = confirm
 	p.restore = func(ctx context.Context) error { return ensureStream(ctx, js, "c", Storage{Replicas: 1}) }
-	return p, p.takeOver(ctx, o)
+	_, err := p.takeOver(ctx, o, "")
+	return p, err
 }
 
 func leaseOurs(context.Context) error { return nil }
@@ -221,15 +222,20 @@ func TestPlaces(t *testing.T) {
 	for _, c := range []struct {
 		before, now place
 		follows     bool
+		behind      string
 	}{
-		{place{1, 1}, place{1, 2}, true},
-		{place{1, 2}, place{1, 2}, true}, // once more
-		{place{1, 1}, place{1, 3}, false},
-		{place{1, 9}, place{2, 1}, true},
-		{place{1, 9}, place{2, 2}, false},
-		{place{1, 9}, place{4, 1}, true},
+		{before: place{1, 1}, now: place{1, 2}, follows: true},
+		{before: place{1, 2}, now: place{1, 2}, follows: true}, // once more
+		{before: place{1, 1}, now: place{1, 3}, follows: false},
+		{before: place{1, 9}, now: place{2, 1}, follows: true},
+		{before: place{1, 9}, now: place{2, 2}, follows: false},
+		{before: place{1, 9}, now: place{4, 1}, follows: true},
+		{before: place{1, 9}, now: place{2, 1}, behind: "pbx.1.9", follows: true},
+		{before: place{1, 7}, now: place{2, 1}, behind: "pbx.1.9"},
+		{before: place{1, 9}, now: place{4, 1}, behind: "pbx.3.2"},
+		{before: place{2, 1}, now: place{2, 1}, behind: "pbx.1.9", follows: true}, // once more
 	} {
-		if got := c.now.follows(c.before); got != c.follows {
+		if got := c.now.follows(c.before, nats.Header{afterHeader: []string{c.behind}}); got != c.follows {
 			t.Errorf("%v behind %v: %v", c.now, c.before, got)
 		}
 	}

@@ -23,12 +23,14 @@ type singles struct {
 	chain
 	bridge *bridge
 	epoch  uint64
+	whole  bool            // the owner before has stored all of his, and we have what comes behind
 	gaps   uint64          // that were stored
 	known  map[string]bool // names of events, and whether they are asked for
 
 	mu     sync.Mutex // guards what follows
 	queue  []ami.Event
-	bytes  int // of their text
+	bytes  int  // of their text
+	idle   bool // all that was taken out of the queue is stored
 	closed bool
 	came   chan struct{} // there is something in the queue, or it is closed
 }
@@ -144,6 +146,7 @@ func (s *singles) take(ctx context.Context) (all []ami.Event) {
 	for {
 		s.mu.Lock()
 		all, s.queue, s.bytes = s.queue, nil, 0
+		s.idle = len(all) == 0
 		closed := s.closed
 		s.mu.Unlock()
 		if len(all) > 0 || closed {
@@ -153,6 +156,29 @@ func (s *singles) take(ctx context.Context) (all []ami.Event) {
 		case <-s.came:
 		case <-ctx.Done():
 			return nil
+		}
+	}
+}
+
+// drain reports whether all that was offered is stored, and waits a while for that. It is for the goroutine that offers.
+func (s *singles) drain(ctx context.Context) bool {
+	if s == nil {
+		return false
+	}
+	limit := time.After(drainTime)
+	for {
+		s.mu.Lock()
+		idle := s.idle && len(s.queue) == 0
+		s.mu.Unlock()
+		if idle {
+			return true
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-limit:
+			return false
+		case <-ctx.Done():
+			return false
 		}
 	}
 }
@@ -199,7 +225,9 @@ func (s *singles) takeOver(ctx context.Context) error {
 			if epochOf(last.id()) > s.epoch {
 				return errFenced
 			}
-			s.last, gap.Gap.Since = last.Sequence, last.Time
+			if s.last, gap.Gap.Since = last.Sequence, last.Time; s.whole {
+				return nil
+			}
 		} else if err := s.confirm(ctx); err != nil { // there is nothing to stand behind
 			return err
 		}

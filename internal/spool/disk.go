@@ -28,12 +28,14 @@ type place struct {
 type disk struct {
 	dir      string
 	limit    int64
+	shared   *Limit // nil: there is none
 	create   func(dir string) (file, error)
 	segments []*segment
-	used     int64 // bytes of all segments, those of blocks that were read included
+	used     int64 // bytes of all segments, those of blocks that were read, and of what is being written, included
 	unread   int   // blocks
 	next     uint64
 	writing  bool // the open block is on its way
+	cleared  bool // for good
 }
 
 // segmentSize is from which size on a segment is followed by another: an eighth of the limit, so that little of it is taken by
@@ -45,9 +47,10 @@ func (d *disk) empty() bool { return d.unread == 0 && !d.writing }
 // reserve returns where a block is to go. A place without a segment is in a new one.
 func (d *disk) reserve(b *block) (place, error) {
 	p := place{size: b.written, records: b.records, number: d.next}
-	if d.used+int64(p.size) > d.limit {
+	if d.used+int64(p.size) > d.limit || !d.shared.take(int64(p.size)) {
 		return place{}, ErrFull
 	}
+	d.used += int64(p.size)
 	d.writing = true
 	if last := len(d.segments) - 1; last >= 0 && d.segments[last].size < d.segmentSize() {
 		p.segment = d.segments[last]
@@ -80,6 +83,9 @@ func (d *disk) write(p *place, b *block) error {
 func (d *disk) wrote(p place, err error) error {
 	d.writing = false
 	if err != nil {
+		if !d.cleared {
+			d.free(int64(p.size))
+		}
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	seg := p.segment
@@ -88,7 +94,6 @@ func (d *disk) wrote(p place, err error) error {
 	}
 	seg.blocks = append(seg.blocks, p)
 	seg.size += int64(p.size)
-	d.used += int64(p.size)
 	d.unread++
 	d.next++
 	return nil
@@ -129,17 +134,24 @@ func (d *disk) trim() (emptied []*segment) {
 		if seg.read < len(seg.blocks) || d.writing && len(d.segments) == 1 {
 			break
 		}
-		d.used -= seg.size
+		d.free(seg.size)
 		emptied = append(emptied, seg)
 		d.segments = d.segments[1:]
 	}
 	return emptied
 }
 
-// clear takes all segments out.
+// free books that files take so many bytes less.
+func (d *disk) free(bytes int64) {
+	d.used -= bytes
+	d.shared.give(bytes)
+}
+
+// clear takes all segments out, for good. A block that is being written comes out with the next call.
 func (d *disk) clear() []*segment {
 	all := d.segments
-	d.segments, d.used, d.unread = nil, 0, 0
+	d.free(d.used)
+	d.segments, d.unread, d.cleared = nil, 0, true
 	return all
 }
 

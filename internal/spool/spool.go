@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -52,6 +53,34 @@ type Options struct {
 	Dir    string // of its files; empty: DefaultDir
 	Disk   int64  // most bytes that its files take, at least LeastDisk
 	Memory int    // bytes held in memory, roughly; 0: DefaultMemory
+
+	// Shared bounds the files of several spools together, beside Disk; nil: nothing does.
+	Shared *Limit
+}
+
+// A Limit bounds what the files of several spools take together. It is safe for concurrent use.
+type Limit struct{ left atomic.Int64 }
+
+// NewLimit returns a limit of so many bytes.
+func NewLimit(bytes int64) *Limit {
+	l := &Limit{}
+	l.left.Store(bytes)
+	return l
+}
+
+// take takes bytes, unless there are fewer.
+func (l *Limit) take(n int64) bool {
+	if l != nil && l.left.Add(-n) < 0 {
+		l.left.Add(n)
+		return false
+	}
+	return true
+}
+
+func (l *Limit) give(n int64) {
+	if l != nil {
+		l.left.Add(n)
+	}
 }
 
 // A Spool is for one goroutine that appends and one that reads, at the same time. Close is for anybody.
@@ -97,7 +126,7 @@ func New(o Options) (*Spool, error) {
 		o.Memory = DefaultMemory
 	}
 	s := &Spool{
-		memory: o.Memory, disk: disk{dir: o.Dir, limit: o.Disk, create: newFile},
+		memory: o.Memory, disk: disk{dir: o.Dir, limit: o.Disk, shared: o.Shared, create: newFile},
 		done: make(chan struct{}), more: make(chan struct{}, 1), room: make(chan struct{}, 1),
 	}
 	f, err := newFile(o.Dir)

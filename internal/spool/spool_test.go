@@ -455,3 +455,26 @@ func BenchmarkSpool(b *testing.B) {
 		})
 	}
 }
+
+// Spools that share a limit have no more than it together, and what one has emptied or given up is there for the other.
+func TestSharedLimit(t *testing.T) {
+	limit := NewLimit(4 << 20)
+	a, b := mustNew(t, Options{Disk: 1 << 30, Shared: limit}), mustNew(t, Options{Disk: 1 << 30, Shared: limit})
+	const size, most = 1000, 100_000
+	n := put(t, a, 0, most, size)
+	if used := a.Stats().Disk; n == most || used > 4<<20 || used < 4<<20-blockSize {
+		t.Fatalf("%d records are in it, and %d bytes on disk", n, used)
+	}
+	small := put(t, b, 0, most, size)
+	if used := b.Stats().Disk; small == most || used > blockSize {
+		t.Fatalf("the other has %d bytes of a disk that has no more", used)
+	}
+	want(t, a, 0, n, size)
+	if m := put(t, b, small, most, size); m < n-small-200 {
+		t.Errorf("%d records found room where there were %d", m, n)
+	}
+	b.Close()
+	if left := limit.left.Load(); left != 4<<20 {
+		t.Errorf("%d bytes are left of an unused limit", left)
+	}
+}

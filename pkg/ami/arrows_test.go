@@ -43,6 +43,7 @@ var arrows = map[string]string{
 	"internal/capture":      "pkg/ami/wire internal/packet internal/packet/inside",
 	"internal/unpack":       "",
 	"internal/spool":        "",
+	"internal/backlog":      "internal/packed internal/spool pkg/ami",
 	"internal/scenario":     "internal/tomlfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench":        "internal/atomicfile pkg/ami pkg/ami/wire pkg/ami/amitest",
 	"internal/bench/report": "internal/bench pkg/output",
@@ -55,7 +56,7 @@ var arrows = map[string]string{
 	"internal/bus/subject": "",
 	"internal/bus/batch":   "pkg/ami pkg/ami/wire",
 	"internal/bus/proof":   "", // only tests
-	"internal/bus":         "internal/bus/subject internal/bus/batch internal/manager pkg/ami pkg/ami/wire",
+	"internal/bus":         "internal/bus/subject internal/bus/batch internal/backlog internal/manager internal/spool pkg/ami pkg/ami/wire",
 
 	"internal/bench/fleet/proof":   "", // only tests
 	"internal/bench/fleet/natsbus": "internal/bench/fleet internal/natsserver",
@@ -74,10 +75,10 @@ var arrows = map[string]string{
 	"internal/cli/flags":    "internal/duration",
 	"internal/cli/config":   "internal/atomicfile internal/tomlfile internal/serve/users/spec internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
 	"internal/cli/run":      "internal/atomicfile internal/cli/config internal/cli/flags internal/cli/fail pkg/ami pkg/ami/redact pkg/output",
-	"internal/cli/target":   floor + " internal/loopback pkg/ami/redact",
+	"internal/cli/target":   floor + " internal/loopback internal/spool pkg/ami/redact",
 	"internal/cli/act":      floor + " internal/cli/target internal/cond pkg/ami/catalog",
 	"internal/cli/call":     floor + " internal/cli/target internal/cli/act",
-	"internal/cli/tail":     subcommand + " internal/spool internal/packed",
+	"internal/cli/tail":     subcommand + " internal/spool internal/backlog",
 	"internal/cli/replay":   floor + " internal/capture internal/unpack",
 	"internal/cli/timeline": "pkg/ami pkg/ami/wire pkg/output",
 	"internal/cli/held":     floor + " internal/cli/target internal/cli/act internal/cond internal/objects pkg/ami/state",
@@ -87,7 +88,7 @@ var arrows = map[string]string{
 	"internal/cli/runtest": "internal/cli/run internal/cli/config internal/cli/fail pkg/ami/amitest", // only tests import it
 
 	"internal/cli/bus":   floor + " internal/cli/target internal/bus",
-	"internal/cli/serve": floor + " internal/cli/act internal/bus internal/natsserver internal/cli/target internal/loopback internal/serve internal/serve/upstream internal/serve/users internal/serve/web internal/serve/amidoor internal/serve/busdoor pkg/ami/redact pkg/ami/amitest",
+	"internal/cli/serve": floor + " internal/cli/act internal/bus internal/natsserver internal/cli/target internal/loopback internal/serve internal/serve/upstream internal/serve/users internal/serve/web internal/serve/amidoor internal/serve/busdoor internal/spool pkg/ami/redact pkg/ami/amitest",
 
 	"examples/each":   "",
 	"cmd/amictl":      "internal/cli",

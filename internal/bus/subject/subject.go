@@ -46,6 +46,12 @@ func Actions(cluster, node string) string { return join(acts, cluster, node) + "
 // Owner is the subject on which the owner of a node says whether it takes actions.
 func Owner(cluster, node string) string { return join("ami.own", cluster, node) }
 
+// Move is the subject on which the owner of a node is asked to hand it over to another bridge.
+func Move(cluster, node string) string { return join("ami.move", cluster, node) }
+
+// Take is the subject on which owners ask a bridge to take a node over.
+func Take(cluster, bridge string) string { return join("ami.take", cluster, bridge) }
+
 // UserAndAction returns these of a subject of Action.
 func UserAndAction(subject string) (user, action string, err error) {
 	parts := strings.Split(subject, ".")

@@ -21,17 +21,20 @@ import (
 const help = `Examples:
   amictl bus info --nats nats://127.0.0.1:4222 --cluster prod
   amictl -C prod bus verify && echo nothing is missing without a mark
+  amictl -C prod bus move pbx1 b             # pbx1 goes to bridge b
 
 info shows each node of a cluster on the bus: which bridge owns it and since when, and how much of it is stored;
 and each durable of tail, with the number of batches that it has yet to acknowledge.
 verify reads the whole stream and checks for each node that the packets of every session are in order, none twice, and
 that no batch is missing; otherwise the status is 1. Gaps mark what is known to be missing, and are no fault.
+move has the bridge that owns a node hand it over to another one, without a gap: the other reads the node already before the
+first ends. If that cannot be within --timeout, the node stays where it is.
 docs/bus.md explains bridges and what is promised.`
 
 // Command makes the subcommand, and lets others read from a bus and act over it.
 func Command(r *run.Run) *cli.Command {
 	r.Bus, r.BusActor = read, act
-	sub := func(name, usage string, do func(context.Context, *run.Run, *nats.Conn, string) error) *cli.Command {
+	sub := func(name, usage string, do doing) *cli.Command {
 		var b target.Bus
 		return r.Tell(&cli.Command{
 			Name: name, Usage: usage, Description: help, Flags: b.Flags(),
@@ -43,12 +46,16 @@ func Command(r *run.Run) *cli.Command {
 		Commands: []*cli.Command{
 			sub("info", "show the nodes of a cluster on the bus, and who owns them", info),
 			sub("verify", "check that nothing is missing, twice or out of order", verify),
+			moveCommand(r),
 		},
 	}, run.About{})
 }
 
+// doing is what a subcommand does with a cluster on a bus.
+type doing func(ctx context.Context, r *run.Run, conn *nats.Conn, cluster string) error
+
 // onBus does something with a bus.
-func onBus(ctx context.Context, r *run.Run, b *target.Bus, do func(context.Context, *run.Run, *nats.Conn, string) error) error {
+func onBus(ctx context.Context, r *run.Run, b *target.Bus, do doing) error {
 	a, ok, err := b.Address(r)
 	if err != nil {
 		return err

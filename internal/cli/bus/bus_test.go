@@ -23,6 +23,10 @@ func TestObjects(t *testing.T) {
 			durableRecord("c", &bus.DurableInfo{Name: "crm"}),
 			durableRecord("c", &bus.DurableInfo{Name: "crm", Nodes: []string{"pbx1", "fra-*"}, Behind: 7}),
 		},
+		"bus-move": {
+			moveRecord("c", &bus.Moved{Node: "pbx", From: "a", To: "b", Whole: true, Took: time.Second}),
+			moveRecord("c", &bus.Moved{Node: "pbx", From: "a", To: "b"}),
+		},
 		"bus-ledger": {
 			ledgerRecord("c", &bus.Ledger{Node: "pbx"}),
 			ledgerRecord("c", &bus.Ledger{Node: "pbx", Packets: 7, Faults: []string{"packet 3 comes behind packet 4"}}),

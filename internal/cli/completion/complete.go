@@ -254,6 +254,10 @@ func (c *completer) words(w run.Words, before []string, word string) {
 		if first {
 			c.addAll(word, "", c.config().ContextNames()...)
 		}
+	case run.NodeName:
+		if first {
+			c.addAll(word, "", c.nodes()...)
+		}
 	case run.Files:
 		c.files = true
 	case run.CommandLine:

@@ -77,6 +77,8 @@ func TestCandidates(t *testing.T) {
 		"no second event":      {run.About{Args: run.Words{Kind: run.EventName}}, []string{"Hangup", "newst"}, ":done"},
 		"events":               {run.About{Args: run.Words{Kind: run.EventNames}}, []string{"Hangup", "newst"}, "Newstate :done"},
 		"a context":            {run.About{Args: run.Words{Kind: run.ContextName}}, []string{""}, runtest.Context + " :done"},
+		"a node":               {run.About{Args: run.Words{Kind: run.NodeName}}, []string{""}, "pbx1 :done"},
+		"what stands behind":   {run.About{Args: run.Words{Kind: run.NodeName}}, []string{"pbx1", ""}, ":done"},
 		"files":                {run.About{Args: run.Words{Kind: run.Files}}, []string{""}, ":files"},
 		"behind --":            {run.About{Rest: run.Words{Kind: run.ActionWords}}, []string{"--", "queuepause"}, "QueuePause :done"},
 		"-- itself":            {run.About{Rest: run.Words{Kind: run.AnyWords}}, []string{"--"}, "--colour --help -- :done"},

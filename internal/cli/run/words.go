@@ -25,6 +25,7 @@ const (
 	EventName                    // the name of an event, or a glob
 	EventNames                   // names of events, or globs
 	ContextName                  // the name of a context
+	NodeName                     // the name of a node; nobody can tell what stands behind it
 	Files                        // names of files
 	CommandLine                  // another program and its arguments
 )

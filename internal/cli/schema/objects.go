@@ -47,6 +47,7 @@ var Schemas = sync.OnceValue(func() map[string]func() *schema {
 		"bus-node":         busNodeSchema,
 		"bus-durable":      busDurableSchema,
 		"bus-ledger":       busLedgerSchema,
+		"bus-move":         busMoveSchema,
 		"context-check":    contextCheckSchema,
 		"dry-run":          dryRunSchema,
 		"live-action":      liveActionSchema,
@@ -235,6 +236,13 @@ func busLedgerSchema() *schema {
 		must("sessions", whole("")), must("owners", whole("Times that a bridge took the node over.")), must("gaps", whole("Marks of events that are missing.")),
 		must("dropped", whole("Events that these marks count; of a lost session nobody knows how many.")),
 		must("faults", listOf(str(""), "What should not be: batches that are missing or cannot be read, packets twice or out of order.")), lossy())
+}
+
+func busMoveSchema() *schema {
+	return object("A node that was moved to another bridge", "What `bus move` prints.",
+		must("type", constant("bus-move")), must("cluster", str("")), must("node", str("")), must("from", str("The bridge that owned it.")),
+		must("to", str("The bridge that owns it now.")), must("whole", yesNo("No event is missing, and none is there twice; else a gap marks where.")),
+		must("move_us", whole("Microseconds until the other bridge owned it.")), lossy())
 }
 
 func contextCheckSchema() *schema {

@@ -19,6 +19,7 @@ import (
 	"github.com/apntalk/amictl/internal/natsserver"
 	"github.com/apntalk/amictl/internal/serve/busdoor"
 	"github.com/apntalk/amictl/internal/serve/upstream"
+	"github.com/apntalk/amictl/internal/spool"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/redact"
 	"github.com/apntalk/amictl/pkg/output"
@@ -38,6 +39,7 @@ type bridgeOptions struct {
 	maxBytes flags.Size
 	replicas flags.Count
 	each     flags.List
+	spool    flags.Size
 }
 
 func (o *bridgeOptions) flags() []cli.Flag {
@@ -47,6 +49,7 @@ func (o *bridgeOptions) flags() []cli.Flag {
 		&cli.GenericFlag{Name: "max-bytes", Usage: "and at most `SIZE` of them; 10G if absent, 256M with --nats embedded", Value: &o.maxBytes},
 		&cli.GenericFlag{Name: "each", Usage: "also put each event whose name is one of `NAMES`, such as 'Hangup,Queue*', on the bus by itself, as JSON; may repeat", Value: &o.each},
 		&cli.GenericFlag{Name: "replicas", Usage: "and on `NUMBER` of servers; 1 if absent", Value: &o.replicas},
+		&cli.GenericFlag{Name: "spool", Usage: "keep up to `SIZE` of events on disk, such as 1G, when the bus takes none for longer than memory lasts", Value: &o.spool},
 	)
 }
 
@@ -102,11 +105,29 @@ func eachOf(r *run.Run, o *bridgeOptions, configured []string, onBus bool) (glob
 	return globs, nil
 }
 
+// spoolOf tries the spool of --spool, so that a bridge which cannot have one does not start.
+func spoolOf(r *run.Run, size flags.Size, onBus bool) (o spool.Options, err error) {
+	if !size.Given {
+		return o, nil
+	}
+	if !onBus {
+		return o, fail.Usage("such as --nats nats://127.0.0.1:4222 --cluster prod", "--spool keeps events for a bus, and none is given")
+	}
+	s, o, err := target.Spool(r, size)
+	if err == nil {
+		s.Close() // each node that the bridge owns gets its own
+	}
+	return o, err
+}
+
 // newBridge decides whether there is a bridge, and to where.
 func newBridge(r *run.Run, o *bridgeOptions, each []string) (*bridge, error) {
 	b := &bridge{}
 	a, ok, err := o.bus.AddressOr(r, embedded)
 	if err != nil {
+		return nil, err
+	}
+	if b.options.Spool, err = spoolOf(r, o.spool, ok); err != nil {
 		return nil, err
 	}
 	if b.options.Each, err = eachOf(r, o, each, ok); err != nil || !ok {
@@ -164,10 +185,7 @@ func (b *bridge) start(p *plan) (work func(context.Context, *upstream.Upstream) 
 	o.Line = linesWithout(p.run.Redactor())
 	o.Conn, o.Log, o.Nodes, o.Same = conn, p.log, p.currentNodes, upstream.SameNode
 	return func(ctx context.Context, up *upstream.Upstream) error {
-			o.Events, o.Actions = up.Subscribe, busdoor.New(up)
-			if up.Lean() {
-				o.Events = sessionsOf(up)
-			}
+			o.Events, o.Actions = sessionsOf(up), busdoor.New(up)
 			err := bus.Run(ctx, o)
 			if err != nil && ctx.Err() == nil {
 				err = target.BusError(b.access.URL, err)
@@ -189,16 +207,22 @@ func linesWithout(secrets *redact.Redactor) func(dst []byte, ev *ami.Event) []by
 	}
 }
 
-// sessionsOf has the nodes that a bridge owns, and no others, for as long as it owns them.
-func sessionsOf(up *upstream.Upstream) func(ami.Config, ami.SubscribeOptions) (*ami.Subscription, func(), error) {
-	return func(node ami.Config, o ami.SubscribeOptions) (*ami.Subscription, func(), error) {
+// sessionsOf reads nodes. Where there are no doors, there are sessions to those that a bridge owns alone, for as long as it owns them.
+func sessionsOf(up *upstream.Upstream) func(ami.Config, ami.SubscribeOptions) (*bus.Session, error) {
+	return func(node ami.Config, o ami.SubscribeOptions) (*bus.Session, error) {
 		events, end, err := up.Subscribe(node, o)
-		if err == nil {
-			err = up.Add(node)
-		}
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		return events, func() { end(); up.Remove(node.Name) }, nil
+		s := &bus.Session{Events: events, Ping: func(ctx context.Context) (*ami.Reply, error) { return up.Ping(ctx, node.Name) }, End: end}
+		if !up.Lean() {
+			return s, nil
+		}
+		if err := up.Add(node); err != nil {
+			end()
+			return nil, err
+		}
+		s.End = func() { end(); up.Remove(node.Name) }
+		return s, nil
 	}
 }

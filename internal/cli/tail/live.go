@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/apntalk/amictl/internal/backlog"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
@@ -54,7 +55,7 @@ func (t *tailer) live(ctx context.Context) error {
 	}
 	limited, cancel := t.options.limit(ctx)
 	defer cancel()
-	var events stream = &tap{Subscription: sub, ctx: limited}
+	var events stream = backlog.NewTap(limited, sub)
 	if spooled != nil {
 		events = spooled
 		defer context.AfterFunc(limited, func() { spooled.finish(limited) })()

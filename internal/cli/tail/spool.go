@@ -5,173 +5,60 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"sync"
-	"time"
 
+	"github.com/apntalk/amictl/internal/backlog"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
-	"github.com/apntalk/amictl/internal/packed"
+	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/spool"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-const (
-	// spoolFrom is from which part on of what one node may have in a subscription's buffers events move on to disk, over all
-	// nodes: a quarter, which is far more than Throttle needs, so that the server is slowed down first.
-	spoolFrom = 4
-
-	// spoolCheck is the time between two looks at these buffers while memory is full. A flood fills some megabytes meanwhile.
-	spoolCheck = 5 * time.Millisecond
-)
-
-// A spooler moves a subscription's events to a spool, on a goroutine of its own, so that no consumer is too slow for them until
-// the spool is full. From then on the subscription's buffers fill up and drop their oldest events, with a mark in their place.
+// A spooler is a tail's backlog.
 type spooler struct {
+	*backlog.Backlog
 	run   *run.Run
-	sub   *ami.Subscription
-	rings buffers
 	queue *spool.Spool
-	stop  context.CancelFunc // ends taking
-	over  sync.Once          // see finish
-	ended chan struct{}      // closed when nothing more is put into the queue
-	said  bool               // what is wrong with the disk
-
-	packed []byte // the mover's own
-	event  packed.Reader
-	err    error // of the queue
+	over  sync.Once // see finish
 }
 
 // openSpool makes the spool of --spool, before there is anything to put into it.
-func (t *tailer) openSpool() error {
-	size := t.options.spool
-	if !size.Given {
+func (t *tailer) openSpool() (err error) {
+	if !t.options.spool.Given {
 		return nil
 	}
 	if len(t.options.from) > 0 {
 		return fail.Usage("a file waits until its events are read", "--spool is for servers, and --from reads a file")
 	}
-	if size.Value < spool.LeastDisk {
-		return fail.Usage("such as --spool 1G", "--spool is less than 1M")
-	}
-	dir, _ := t.run.Env("TMPDIR")
-	var err error
-	if t.spool, err = spool.New(spool.Options{Dir: dir, Disk: size.Value}); err != nil {
-		return fail.Usage("TMPDIR names the folder of its files", "--spool: %v", errors.Unwrap(err))
-	}
-	return nil
+	t.spool, _, err = target.Spool(t.run, t.options.spool)
+	return err
 }
 
 // spoolEvents begins to move events from a subscription to the spool, until ctx is done. leave is called when no more are taken.
 func (t *tailer) spoolEvents(ctx context.Context, sub *ami.Subscription, leave func()) *spooler {
-	ctx, stop := context.WithCancel(ctx)
-	s := &spooler{run: t.run, sub: sub, rings: t.rings, queue: t.spool, stop: stop, ended: make(chan struct{})}
 	t.run.Patience.Store(run.UntilAnother) // what is in the spool is written before the run ends
-	go func() {
-		defer close(s.ended)
-		s.move(ctx)
-		sub.Close()
-		s.queue.End()
-		leave()
-	}()
+	s := &spooler{run: t.run, queue: t.spool}
+	s.Backlog = backlog.New(ctx, sub, t.spool, backlog.Options{RingEvents: t.rings.events, RingBytes: t.rings.bytes, Full: s.full, Left: leave})
 	return s
 }
 
-// move takes events until ctx is done, or the spool is closed.
-func (s *spooler) move(ctx context.Context) {
-	events := &tap{Subscription: s.sub, ctx: ctx}
-	for {
-		ev, ok := events.PollBorrowed()
-		if !ok {
-			s.queue.Flush()
-			var err error
-			if ev, err = events.NextBorrowed(ctx); err != nil {
-				return
-			}
-		}
-		if s.put(ev) != nil {
-			return
-		}
-	}
-}
-
-// put appends an event, and waits for room as long as that takes. Its error is that the spool is closed.
-func (s *spooler) put(ev *ami.Event) error {
-	s.packed = packed.Append(s.packed[:0], ev)
-	for {
-		err := s.queue.Append(s.packed)
-		if !errors.Is(err, spool.ErrMemory) {
-			return err
-		}
-		if err := s.makeRoom(); err != nil {
-			return err
-		}
-	}
-}
-
-// makeRoom waits until the reader has made room in memory, and moves what is there to disk when the subscription would soon
-// have none.
-func (s *spooler) makeRoom() error {
-	for !s.queue.HasRoom() {
-		wait := spoolCheck
-		if st := s.sub.Stats(); st.QueuedBytes > uint64(s.rings.bytes)/spoolFrom || st.Queued > uint64(s.rings.events)/spoolFrom {
-			err := s.queue.Spill()
-			if !errors.Is(err, spool.ErrFull) {
-				return err
-			}
-			s.sayOnce(err)
-			wait = time.Second
-		}
-		if err := s.queue.AwaitRoom(context.Background(), wait); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sayOnce says that the spool takes no more, and why.
-func (s *spooler) sayOnce(err error) {
-	if s.said {
-		return
-	}
-	s.said = true
-	if err == spool.ErrFull { //nolint:errorlint // and nothing else
+// full says that the spool takes no more, and why.
+func (s *spooler) full(err error) {
+	if err = backlog.DiskError(err); err == nil {
 		s.run.Note("--spool: it is full; from here on events are dropped, until there is space again")
 		return
 	}
-	s.run.Note("--spool: %v; what it holds is kept, and until the disk accepts more, only memory is left", reason(err))
-}
-
-// reason is what the disk said.
-func reason(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err // the file has no name
-	}
-	return err
-}
-
-// PollBorrowed returns the next event if there is one. It is valid until the next call.
-func (s *spooler) PollBorrowed() (*ami.Event, bool) {
-	record, ok, err := s.queue.Poll()
-	if !ok {
-		s.err = err
-		return nil, false
-	}
-	return s.event.Event(record), true
+	s.run.Note("--spool: %v; what it holds is kept, and until the disk accepts more, only memory is left", err)
 }
 
 // NextBorrowed waits for the next event, until ctx is done. Its error is io.EOF behind the last one.
 func (s *spooler) NextBorrowed(ctx context.Context) (*ami.Event, error) {
-	if err := s.err; err != nil {
-		s.err = nil
-		return nil, spoolError(err)
-	}
-	record, err := s.queue.Next(ctx)
+	ev, err := s.Backlog.NextBorrowed(ctx)
 	if err != nil {
 		return nil, spoolError(err)
 	}
-	return s.event.Event(record), nil
+	return ev, nil
 }
 
 // spoolError is what a spool that lost something ends a tail with: the disk cannot be relied upon.
@@ -188,7 +75,7 @@ func spoolError(err error) error {
 func (s *spooler) finish(ctx context.Context) { s.over.Do(func() { s.finishOnce(ctx) }) }
 
 func (s *spooler) finishOnce(ctx context.Context) {
-	s.stop()
+	s.Stop()
 	n := s.queue.Stats().Waiting
 	switch {
 	case errors.Is(context.Cause(ctx), errForIsOver):
@@ -227,9 +114,7 @@ func (t *tailer) drain(ctx context.Context, s *spooler, err error) error {
 
 // close gives up what is left, and says how much of the disk it took.
 func (s *spooler) close() {
-	s.stop()
-	s.queue.Close()
-	<-s.ended
+	s.Close()
 	if most := s.queue.Stats().PeakDisk; most > 0 {
 		s.run.Note("--spool: at most %.1f MiB were on disk", float64(most)/(1<<20))
 	}

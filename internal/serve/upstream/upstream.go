@@ -226,6 +226,18 @@ func (u *Upstream) Subscribe(node ami.Config, o ami.SubscribeOptions) (events *a
 	return events, events.Close, nil
 }
 
+// Ping asks a node's server on its event session, and waits for that: what was sent to everybody before the server saw it stands before
+// the answer.
+func (u *Upstream) Ping(ctx context.Context, node string) (*ami.Reply, error) {
+	n, ok := u.events.Node(node)
+	if !ok {
+		return nil, ErrUnknownNode
+	}
+	ping := ami.NewAction("Ping")
+	ping.WaitReady = true
+	return n.Do(ctx, ping)
+}
+
 // Nodes returns the names of the nodes that a user may know of, sorted.
 func (u *Upstream) Nodes(who *users.User) []string {
 	u.mu.Lock()
