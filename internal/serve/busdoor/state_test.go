@@ -194,12 +194,13 @@ func (w *world) bridge(name string) {
 	go func() {
 		ended <- bus.Run(ctx, bus.Options{
 			Conn: conn, Cluster: "c", Name: name, Nodes: w.direct, Storage: bus.Storage{Replicas: 1}, Log: log, Same: upstream.SameNode,
-			Events: func(node ami.Config, o ami.SubscribeOptions) (*ami.Subscription, func(), error) {
+			Events: func(node ami.Config, o ami.SubscribeOptions) (*bus.Session, error) {
 				events, end, err := up.Subscribe(node, o)
 				if err == nil {
 					err = up.Add(node)
 				}
-				return events, func() { end(); up.Remove(node.Name) }, err
+				ping := func(ctx context.Context) (*ami.Reply, error) { return up.Ping(ctx, node.Name) }
+				return &bus.Session{Events: events, Ping: ping, End: func() { end(); up.Remove(node.Name) }}, err
 			},
 			Actions: slow{busdoor.New(up)},
 		})
