@@ -66,7 +66,7 @@ func (a *arranged) take(args []string) (taken int, err error) {
 		return 1, nil
 	}
 	if flag == nil {
-		return 1, unknownFlag(a.run, a.root, a.command, arg)
+		return 1, unknownFlag(a.run, a.root, a.command, arg, args[1:])
 	}
 	words := []string{arg}
 	if !flags.IsBool(flag) && !joined {

@@ -17,40 +17,73 @@ func parsed(args ...string) (*arranged, error) {
 // What somebody new is likely to type wrong gets the line to type.
 func TestMistakesGetTheRightLine(t *testing.T) {
 	for line, want := range map[string]string{
-		"ping":                      "`amictl send Ping` does that",
-		"channels":                  "`amictl state channels` does that",
-		"queue":                     "`amictl state queues members callers` does that",
-		"reload":                    "`amictl send Reload` does that",
-		"Reload Module=x":           "`amictl send Reload Module=x` does that",
-		"core show channels":        "`amictl command core show channels` does that",
-		"queue show support":        "`amictl command queue show support` does that",
-		"sip":                       "`amictl command core show help sip` does that",
-		"Hangup Channel=x":          "`amictl send Hangup Channel=x` does that",
-		"hangup":                    "`amictl send Hangup Channel=NAME` does that",
-		"QueueCallerJoin":           "`amictl tail QueueCallerJoin` does that",
-		"staus":                     "`amictl health` does that",
-		"tial":                      "did you mean `amictl tail`?",
-		"originat":                  "did you mean `amictl originate`?",
-		"dia":                       "did you mean `amictl dial`?",
-		"frobnicate":                "`amictl actions` lists what can be sent",
-		"context ad":                "did you mean `amictl context add`?",
-		"context frobnicate":        "it has list, use, show, add",
-		"send --secret x Ping":      "--secret-file FILE",
-		"tail --secret=x":           "--secret-file FILE",
-		"health --password x":       "--secret-file FILE",
-		"health --user admin":       "--node ami://USER@HOST",
-		"health --host pbx":         "--node ami://USER@HOST",
-		"health --port 5038":        "--node ami://USER@HOST:PORT",
-		"tail --filter Cause=16":    "--where CONDITION",
-		"tail --limit 3":            "--count N",
-		"tail --json":               "-o json",
-		"send Ping --format json":   "--output FORMAT",
-		"tail --wher Cause=16":      "did you mean --where?",
-		"originate --number 200":    "--exten NUMBER",
-		"health --interval 5s":      "--every TIME",
-		"send --force Ping":         "--yes",
-		"send --debug Ping":         "--trace",
-		"command --frobnicate core": "put anything that is not a flag of amictl after `--`",
+		"ping":                          "`amictl send Ping` does that",
+		"channels":                      "`amictl state channels` does that",
+		"queue":                         "`amictl state queues members callers` does that",
+		"reload":                        "`amictl send Reload` does that",
+		"Reload Module=x":               "`amictl send Reload Module=x` does that",
+		"core show channels":            "`amictl command core show channels` does that",
+		"queue show support":            "`amictl command queue show support` does that",
+		"sip":                           "`amictl command core show help sip` does that",
+		"Hangup Channel=x":              "`amictl send Hangup Channel=x` does that",
+		"hangup":                        "`amictl send Hangup Channel=NAME` does that",
+		"QueueCallerJoin":               "`amictl tail QueueCallerJoin` does that",
+		"staus":                         "`amictl health` does that",
+		"tial":                          "did you mean `amictl tail`?",
+		"originat":                      "did you mean `amictl originate`?",
+		"dia":                           "did you mean `amictl dial`?",
+		"frobnicate":                    "`amictl actions` lists what can be sent",
+		"context ad":                    "did you mean `amictl context add`?",
+		"context frobnicate":            "it has list, use, show, add",
+		"send --secret x Ping":          "--secret-file FILE",
+		"tail --secret=x":               "--secret-file FILE",
+		"health --password x":           "--secret-file FILE",
+		"health --user admin":           "--node ami://USER@HOST",
+		"health --host pbx":             "--node ami://USER@HOST",
+		"health --port 5038":            "--node ami://USER@HOST:PORT",
+		"tail --filter Cause=16":        "--where CONDITION",
+		"tail --limit 3":                "--count N",
+		"tail --json":                   "-o json",
+		"send Ping --format json":       "--output FORMAT",
+		"tail --wher Cause=16":          "did you mean --where?",
+		"originate --number 200":        "--exten NUMBER",
+		"health --interval 5s":          "--every TIME",
+		"send --force Ping":             "--yes",
+		"send --debug Ping":             "--trace",
+		"show channels":                 "`amictl state channels` does that",
+		"show version":                  "`amictl command core show version` does that",
+		"get channels":                  "`amictl state channels` does that",
+		"list agents":                   "`amictl state members` does that",
+		"show frobnicate":               "`amictl command core show frobnicate` does that",
+		"get frobnicate":                "`amictl state` does that",
+		"get events Hangup":             "`amictl events Hangup` does that",
+		"ctx":                           "`amictl context list` does that",
+		"use lab":                       "`amictl context use lab` does that",
+		"exec core show uptime":         "`amictl command core show uptime` does that",
+		"action Ping":                   "`amictl send Ping` does that",
+		"hangup PJSIP/100-1":            "`amictl send Hangup Channel=PJSIP/100-1` does that",
+		"Hangup Cause=16 PJSIP/100-1":   "`amictl send Hangup Cause=16 Channel=PJSIP/100-1` does that",
+		"subscribe Hangup Queue*":       "`amictl tail Hangup Queue\\*` does that",
+		"context rm lab":                "`amictl context remove lab` does that",
+		"context ls":                    "`amictl context list` does that",
+		"context new lab":               "`amictl context add lab` does that",
+		"config show":                   "`amictl config explain` does that",
+		"-rx core show channels":        "`amictl command core show channels` does that",
+		"command -rx core show uptime":  "`amictl command core show uptime` does that",
+		"-V":                            "`amictl version` does that",
+		"health -p 5038":                "--node ami://USER@HOST:PORT",
+		"health -p x":                   "--secret-file FILE",
+		"health -w":                     "--watch",
+		"health --all":                  "--node '*'",
+		"wait Hangup --for 1s":          "--timeout TIME",
+		"bench --for 1s":                "--duration TIME",
+		"tail -c 5":                     "--count N",
+		"health -c lab":                 "-C NAME",
+		"tail --event Hangup":           "events are named without a flag",
+		"send Hangup --channel PJSIP/1": "a parameter is written Channel=VALUE",
+		"originate --from 100":          "--channel TECHNOLOGY/NAME",
+		"state --calls":                 "it is written without a flag: calls",
+		"command --frobnicate core":     "put anything that is not a flag of amictl after `--`",
 	} {
 		_, err := parsed(strings.Fields(line)...)
 		f := fail.Classify(err)
@@ -62,21 +95,39 @@ func TestMistakesGetTheRightLine(t *testing.T) {
 
 // Every line that a hint proposes is one that can be typed, and every flag is there in some subcommand.
 func TestProposedLinesAreRight(t *testing.T) {
-	for word, line := range commandsMeant() {
+	for word, line := range commandsMeant {
+		line = withWords(line, nil)
 		a, err := parsed(strings.Fields(line)[1:]...)
-		if err != nil || a.help {
+		if err != nil || a.help && word != "man" {
 			t.Errorf("%s: `%s`: %v", word, line, err)
 		}
 	}
+	for command, words := range subcommandsMeant {
+		for word, sub := range words {
+			if _, err := parsed(command, sub); err != nil {
+				t.Errorf("%s %s: %v", command, word, err)
+			}
+		}
+	}
 	root := Commands(run.New(nil, nil, nil, nil, nil))
-	for flag, hint := range flagsMeant() {
-		found := false
-		for c := range everyCommand(root) {
-			found = found || flagIn(hint, root, c)
+	for flag, hints := range flagsMeant {
+		for _, hint := range hints {
+			found := false
+			for c := range everyCommand(root) {
+				found = found || flagIn(hint, root, c)
+			}
+			if !found {
+				t.Errorf("%s: no subcommand has the flag of %q", flag, hint)
+			}
 		}
-		if !found {
-			t.Errorf("%s: no subcommand has the flag of %q", flag, hint)
-		}
+	}
+}
+
+// One argument may hold a whole command of the console, as asterisk -rx takes it.
+func TestOneArgumentOfTheConsole(t *testing.T) {
+	_, err := parsed("core show channels")
+	if f := fail.Classify(err); f.Exit != fail.ExitUsage || f.Hint != "`amictl command core show channels` does that" {
+		t.Errorf("status %d, hint %q", f.Exit, f.Hint)
 	}
 }
 

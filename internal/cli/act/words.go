@@ -18,17 +18,75 @@ func ParseAction(r *run.Run, words []string) (ami.Action, error) {
 		return ami.Action{}, fail.Usage("such as `amictl send CoreStatus`", "an action's name is missing")
 	}
 	action := ami.Action{Name: words[0], Timeout: r.Settings.Timeout}
-	if strings.Contains(words[0], "=") {
-		return action, fail.Usage("such as `amictl send Getvar Variable=EPOCH`", "the first argument is the action's name, not %q", words[0])
+	if strings.ContainsAny(words[0], "=: \t") { // no action of any server is called so
+		return action, fail.Usage("such as `amictl send Getvar Variable=EPOCH`; a command of the console is `amictl command core show channels`",
+			"the first argument is the action's name, not %q", words[0])
 	}
 	for _, word := range words[1:] {
 		field, err := ParseField(r, word)
 		if err != nil {
-			return action, err
+			return action, unkeyed(words, err)
 		}
 		action.Fields = append(action.Fields, field)
 	}
 	return action, CheckAction(&action)
+}
+
+// unkeyed is the error of a word that is not Key=Value, with the line that was meant if the words tell: with the names of the
+// parameters, or for the console, whose commands are words alone.
+func unkeyed(words []string, err error) error {
+	bare := func(w string) bool { return !strings.Contains(w, "=") }
+	keyed := Keyed(words[0], words[1:])
+	line := append([]string{"amictl", "send", words[0]}, keyed...)
+	switch _, known := catalog.Lookup(words[0]); {
+	case known && slices.ContainsFunc(keyed, bare):
+		return err
+	case !known && slices.ContainsFunc(words, func(w string) bool { return !bare(w) }):
+		return err
+	case !known:
+		line = append([]string{"amictl", "command"}, words...)
+	}
+	return fail.Usage("you may mean `"+fail.ShellLine(line)+"`", "%v", err)
+}
+
+// Keyed makes parameters of words that are not Key=Value: each name of a parameter and the word behind it are one if they all
+// stand so; otherwise a word is the value of the parameter that is next, of those that the action needs first. A word that is
+// one too many stays as it is, and so does a name alone.
+func Keyed(action string, words []string) (keyed []string) {
+	known, _ := catalog.Lookup(action)
+	var free []string
+	for _, required := range []bool{true, false} {
+		for _, p := range known.Params {
+			given := slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(strings.ToLower(w), strings.ToLower(p.Name)+"=") })
+			if p.Required == required && p.Name != "ActionID" && !given {
+				free = append(free, p.Name)
+			}
+		}
+	}
+	name := func(word string) string {
+		i := slices.IndexFunc(free, func(n string) bool { return strings.EqualFold(n, strings.TrimSuffix(word, ":")) })
+		if i < 0 {
+			return ""
+		}
+		return free[i]
+	}
+	pairs := len(words)%2 == 0
+	for i := 0; i < len(words); i += 2 {
+		pairs = pairs && name(words[i]) != ""
+	}
+	for i, word := range words {
+		switch {
+		case strings.Contains(word, "="), len(words) == 1 && name(word) != "":
+		case pairs && i%2 == 0:
+			continue
+		case pairs:
+			word = name(words[i-1]) + "=" + word
+		case len(free) > 0:
+			word, free = free[0]+"="+word, free[1:]
+		}
+		keyed = append(keyed, word)
+	}
+	return keyed
 }
 
 // CheckAction refuses before anything is dialled what the engine would refuse before anything is sent.

@@ -178,7 +178,7 @@ func Candidates(r *run.Run, root *cli.Command, shell string, words []string) str
 		if last := words[len(words)-1]; !strings.ContainsAny(last, "'\"\\") {
 			cut = strings.LastIndexAny(last, keep(breaks, "=:@")) + 1
 		}
-		words, quote = words[1:], quoteBash
+		words, quote = words[1:], fail.ShellWord
 	case "pwsh": // which drops empty words: the last one has a dot before it
 		if n := len(words); n > 0 {
 			words[n-1] = strings.TrimPrefix(words[n-1], ".")
@@ -245,16 +245,4 @@ func SplitLine(line string) []string {
 		words = append(words, "")
 	}
 	return words
-}
-
-// quoteBash escapes what bash would take for more than itself.
-func quoteBash(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if strings.ContainsRune(" \t'\"\\$`&|;()<>*?[]{}!#~", r) {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }
