@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -52,6 +53,23 @@ func TestTopLeavesTheTerminal(t *testing.T) {
 	out, err := c.CombinedOutput()
 	if c.ProcessState.ExitCode() != 2 || !bytes.Contains(out, []byte("top is for a terminal")) {
 		t.Errorf("without a terminal it ended with %v: %s", err, out)
+	}
+}
+
+// A terminal that cannot be drawn on is refused before anything is sent.
+func TestTopOnADumbTerminal(t *testing.T) {
+	p := newProcess(t, "Slow")
+	_, tty, err := openTerminal(80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := p.command("amictl", "top")
+	c.Env = append(c.Env, "TERM=dumb")
+	var said bytes.Buffer
+	c.Stdin, c.Stdout, c.Stderr = tty, tty, &said
+	_ = c.Run()
+	if c.ProcessState.ExitCode() != 2 || !strings.Contains(said.String(), `"dumb"`) || !strings.Contains(said.String(), "`amictl state`") {
+		t.Errorf("it ended with %v: %s", c.ProcessState, said.String())
 	}
 }
 

@@ -12,16 +12,15 @@ import (
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/catalog"
 )
 
 // commandsMeant are words that people try in place of a subcommand, and the line to type. What stands behind " | " is an
 // example: the words that were typed behind take its place.
 var commandsMeant = map[string]string{
-	"ping": "amictl send Ping", "channels": "amictl state channels", "channel": "amictl state channels", "ps": "amictl state channels",
-	"queue": "amictl state queues members callers", "queues": "amictl state queues members callers", "agents": "amictl state members", "members": "amictl state members",
-	"peers": "amictl state endpoints", "endpoints": "amictl state endpoints", "registrations": "amictl state registrations", "trunks": "amictl state registrations",
-	"bridges": "amictl state bridges", "conferences": "amictl state conferences", "devices": "amictl state devices", "hints": "amictl state hints",
+	"ping": "amictl send Ping", "ps": "amictl state channels",
+	"queue": "amictl state queues members callers", "queues": "amictl state queues members callers",
 	"reload": "amictl send Reload", "restart": "amictl command core restart gracefully", "stop": "amictl command core stop gracefully",
 	"status": "amictl health", "uptime": "amictl command core show uptime", "version": "amictl command core show version", "info": "amictl health", "monitor": "amictl health --watch",
 	"call":   "amictl originate --channel PJSIP/100 --exten 200",
@@ -107,8 +106,8 @@ func lineMeant(root *cli.Command, name string, behind []string) string {
 		}
 		return "amictl command " + fail.ShellLine(append([]string{lower}, words...))
 	}
-	if line, ok := commandsMeant[lower]; ok && len(words) == 0 {
-		return withWords(line, nil)
+	if line := listMeant(lower); line != "" && len(words) == 0 {
+		return line
 	}
 	if action, ok := catalog.Lookup(name); ok {
 		return "amictl send " + fail.ShellLine(append([]string{action.Name}, act.Keyed(action.Name, words)...))
@@ -116,16 +115,30 @@ func lineMeant(root *cli.Command, name string, behind []string) string {
 	if event, ok := catalog.LookupEvent(name); ok && len(event.Classes) > 0 {
 		return "amictl tail " + event.Name
 	}
-	return withWords(commandsMeant[lower], words)
+	if line := commandsMeant[lower]; line != "" {
+		return withWords(line, words)
+	}
+	return listMeant(lower)
+}
+
+// listMeant is the line for a word alone: that of commandsMeant, or what lists a part of the state.
+func listMeant(word string) string {
+	if line := commandsMeant[word]; line != "" {
+		return withWords(line, nil)
+	}
+	for _, part := range []string{word, word + "s", objects.PartMeant(word)} {
+		if slices.Contains(objects.PartNames(), part) {
+			return "amictl state " + part
+		}
+	}
+	return ""
 }
 
 // shown is the line that shows what stands behind a verb: a subcommand that lists it, or a command of the console.
 func shown(root *cli.Command, verb string, words []string) string {
 	what := strings.ToLower(words[0])
-	for _, name := range []string{what, what + "s"} {
-		if line := commandsMeant[name]; line != "" {
-			return withWords(line, nil)
-		}
+	if line := listMeant(what); line != "" {
+		return line
 	}
 	if sub := root.Command(what); sub != nil {
 		return strings.TrimSpace(sub.UsageText + " " + fail.ShellLine(words[1:]))

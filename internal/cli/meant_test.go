@@ -7,6 +7,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/objects"
 )
 
 func parsed(args ...string) (*arranged, error) {
@@ -50,6 +51,8 @@ func TestMistakesGetTheRightLine(t *testing.T) {
 		"health --interval 5s":          "--every TIME",
 		"send --force Ping":             "--yes",
 		"send --debug Ping":             "--trace",
+		"trunks":                        "`amictl state registrations` does that",
+		"channel":                       "`amictl state channels` does that",
 		"show channels":                 "`amictl state channels` does that",
 		"show version":                  "`amictl command core show version` does that",
 		"get channels":                  "`amictl state channels` does that",
@@ -100,6 +103,11 @@ func TestProposedLinesAreRight(t *testing.T) {
 		a, err := parsed(strings.Fields(line)[1:]...)
 		if err != nil || a.help && word != "man" {
 			t.Errorf("%s: `%s`: %v", word, line, err)
+		}
+	}
+	for _, part := range objects.PartNames() {
+		if meant := objects.PartMeant(part); meant != "" {
+			t.Errorf("%s is a part, and said to mean %s", part, meant)
 		}
 	}
 	for command, words := range subcommandsMeant {

@@ -151,11 +151,17 @@ func WarnUnknown(r *run.Run, action *ami.Action) {
 	}
 }
 
-// WarnEvents tells of a name that is a typing error away from an event's in the catalogue, and is none. It is waited for
-// all the same: a newer server may send it.
-func WarnEvents(r *run.Run, names []string) {
+// CheckEvents refuses what is no event's name on any server, and tells of a name that is a typing error away from an event's
+// in the catalogue, and is none. That is waited for all the same: a newer server may send it.
+func CheckEvents(r *run.Run, names []string) error {
 	known := catalog.EventNames()
 	for _, name := range names {
+		switch {
+		case strings.ContainsAny(name, "=<>~"):
+			return fail.Usage("a condition is --where "+fail.ShellWord(name), "%q is no event's name", name)
+		case strings.ContainsAny(name, ", "):
+			return fail.Usage("names stand apart: "+fail.ShellLine(strings.FieldsFunc(name, func(c rune) bool { return c == ',' || c == ' ' })), "%q is no event's name", name)
+		}
 		if strings.ContainsAny(name, "*?") || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
 			continue
 		}
@@ -163,6 +169,7 @@ func WarnEvents(r *run.Run, names []string) {
 			r.Note("there is no event %s in the catalogue; did you mean %s?", name, near)
 		}
 	}
+	return nil
 }
 
 // paramStem cuts off what counts a parameter: Action-000000, UnitAmount(0).

@@ -78,14 +78,19 @@ const OriginateGrace = 10 * time.Second
 // Action builds the action. It is always asynchronous for Asterisk: a synchronous Originate blocks all
 // behind it on the session.
 func Action(r *run.Run, o *Options, more []string) (ami.Action, error) {
-	const hint = "see `amictl originate --help`"
+	const (
+		hint    = "see `amictl originate --help`"
+		example = "such as `amictl originate --channel PJSIP/100 --exten 200`"
+	)
 	switch {
 	case o.Channel == "":
-		return ami.Action{}, fail.Usage(hint, "--channel is missing")
+		return ami.Action{}, fail.Usage(example, "--channel is missing")
+	case !strings.Contains(o.Channel, "/"): // manager.c refuses it, action_originate
+		return ami.Action{}, fail.Usage("it is TECHNOLOGY/NAME, such as PJSIP/100 or Local/100@default", "--channel %s names no technology", o.Channel)
 	case o.Exten != "" && o.Application != "":
 		return ami.Action{}, fail.Usage(hint, "--exten and --application do not go together")
 	case o.Exten == "" && o.Application == "":
-		return ami.Action{}, fail.Usage(hint, "--exten or --application is missing: where should the call go?")
+		return ami.Action{}, fail.Usage(example, "--exten or --application is missing: where should the call go?")
 	case o.Wait != "answer" && o.Wait != "hangup":
 		return ami.Action{}, fail.Usage("answer or hangup", "--wait %q is not one of the choices", o.Wait)
 	case o.Wait == "hangup" && o.Async:

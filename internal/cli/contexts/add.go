@@ -56,7 +56,11 @@ func addCommand(r *run.Run) *cli.Command {
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Len() != 1 {
-				return fail.Usage("such as `amictl context add lab`", "context add takes one name")
+				hint := "such as `amictl context add lab`"
+				if address := c.Args().Get(1); strings.Contains(address, "://") {
+					hint = "the server is --node " + config.HidePassword(address)
+				}
+				return fail.Usage(hint, "context add takes one name")
 			}
 			o.context = c.Args().First()
 			return add(ctx, r, o)

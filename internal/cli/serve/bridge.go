@@ -101,8 +101,7 @@ func eachOf(r *run.Run, o *bridgeOptions, configured []string, onBus bool) (glob
 	if _, err := c.Subscribe(ami.SubscribeOptions{Events: globs}); err != nil {
 		return nil, fail.Usage("names may hold * and ?", "--each: %s", fail.Cause(err))
 	}
-	act.WarnEvents(r, globs)
-	return globs, nil
+	return globs, act.CheckEvents(r, globs)
 }
 
 // spoolOf tries the spool of --spool, so that a bridge which cannot have one does not start.

@@ -131,7 +131,11 @@ func parseParts(names []string) (found []*objects.Part, err error) {
 	}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return nil, fail.Usage(fail.NearHint(name, known, "the parts are "+strings.Join(known, ", ")), "there is no part %q", name)
+			hint := fail.NearHint(name, known, "the parts are "+strings.Join(known, ", "))
+			if meant := objects.PartMeant(name); meant != "" {
+				hint = "they are in `amictl state " + meant + "`"
+			}
+			return nil, fail.Usage(hint, "there is no part %q", name)
 		}
 	}
 	return found, nil

@@ -239,7 +239,9 @@ func newTailer(r *run.Run, o *options, kind run.Stream) (*tailer, error) {
 	if t.where, err = act.ParseWhere(r, o.where); err != nil {
 		return nil, err
 	}
-	act.WarnEvents(r, o.names)
+	if err := act.CheckEvents(r, o.names); err != nil {
+		return nil, err
+	}
 	act.WarnLacking(r, t.where, o.names)
 	if r.HasTo {
 		action, err := act.ParseAction(r, r.Rest)

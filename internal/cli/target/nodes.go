@@ -3,6 +3,7 @@ package target
 import (
 	"bufio"
 	"cmp"
+	"net"
 	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/config"
@@ -113,8 +114,8 @@ func namedNode(r *run.Run, word string) ([]ami.Config, error) {
 	}
 	c := r.Settings.Config.Contexts[r.Settings.Context]
 	if c == nil {
-		return nil, fail.Usage("`amictl context use NAME` chooses a context; a URL such as ami://user@host:5038 needs none",
-			"there is no current context, so %q names no node", word)
+		return nil, fail.Usage("a server without a context is written --node "+asURL(word)+"; `amictl context use NAME` chooses a context",
+			"there is no current context, so %q names no node", config.HidePassword(word))
 	}
 	var found []ami.Config
 	for _, name := range c.NodeNames() {
@@ -127,13 +128,37 @@ func namedNode(r *run.Run, word string) ([]ami.Config, error) {
 		}
 	}
 	if len(found) == 0 {
-		hint := fail.NearHint(word, c.NodeNames(), "`amictl context show` lists the nodes")
-		if strings.Contains(word, ":") {
-			hint = "an address is written as a URL, ami://USER@" + word[strings.LastIndex(word, "@")+1:]
-		}
-		return nil, fail.Usage(hint, "context %s has no node %q", r.Settings.Context, config.HidePassword(word))
+		return nil, fail.Usage(strayHint(word, c.NodeNames()), "context %s has no node %q", r.Settings.Context, config.HidePassword(word))
 	}
 	return found, nil
+}
+
+// strayHint is the hint for a word that names none of the nodes.
+func strayHint(word string, names []string) string {
+	switch {
+	case strings.ContainsAny(word, ":@") || net.ParseIP(word) != nil:
+		return "an address is written as a URL, " + asURL(word)
+	case strings.Contains(word, ","):
+		return "--node may repeat: --node " + strings.ReplaceAll(word, ",", " --node ")
+	case strings.EqualFold(word, "all"):
+		return "without --node it is all of them, and so is --node '*'"
+	case strings.Trim(word, "0123456789") == "":
+		return "-n is --node; `amictl context show` lists the nodes, and a number of things is --count " + word + " where there is one"
+	}
+	return fail.NearHint(word, names, "`amictl context show` lists the nodes")
+}
+
+// asURL writes an address as a URL, without what may be a password.
+func asURL(word string) string {
+	user, host := "USER", word
+	if at := strings.LastIndex(word, "@"); at > 0 {
+		user, host = word[:at], word[at+1:]
+		user, _, _ = strings.Cut(user, ":")
+	}
+	if ip := net.ParseIP(host); ip != nil && strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return "ami://" + user + "@" + host
 }
 
 // ContextNodes returns all nodes of the current context.

@@ -108,6 +108,19 @@ trunk sip:example.com                registration   rejected       pbx2
 }
 
 // Each key, and what is seen then.
+// The page of a queue counts what is in that queue: "1 of 3" would say that a filter hides the rest.
+func TestCountsOfThePage(t *testing.T) {
+	m := busy()
+	hold(m, "pbx2", &state.Queue{Node: "pbx2", Name: "sales", Members: 1}, &state.Member{Node: "pbx2", Queue: "sales", Name: "Zoe", Interface: "PJSIP/zoe"},
+		&state.Caller{Node: "pbx2", Queue: "sales", Uniqueid: "9", Number: "48", Channel: "PJSIP/t-9", Position: 1})
+	press(m, "2 enter")
+	for _, want := range []string{"─ waiting 1 by", "─ members 3 by"} {
+		if got := m.View().String(); !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
+
 func TestKeys(t *testing.T) {
 	for name, test := range map[string]struct {
 		keys string

@@ -47,6 +47,7 @@ type table struct {
 	list   []*row // those that are shown, sorted
 	sorted bool   // it still is
 	only   func(*row) bool
+	whole  int // of the rows that the page is about, by only
 
 	where  *ami.Where
 	filter string // what was typed
@@ -101,8 +102,11 @@ func (t *table) sort(m *Model) {
 	if t.sorted {
 		return
 	}
-	t.list = t.list[:0]
+	t.list, t.whole = t.list[:0], 0
 	for _, r := range t.rows {
+		if t.only == nil || t.only(r) {
+			t.whole++
+		}
 		if r.shown {
 			t.list = append(t.list, r)
 		}
@@ -198,7 +202,7 @@ func (t *table) none() string {
 	switch {
 	case t.filter != "":
 		return "nothing meets the filter; / changes it"
-	case len(t.rows) > 0:
+	case t.whole > 0:
 		return "nothing on this node; n chooses another"
 	}
 	return "none"
@@ -214,8 +218,8 @@ func (t *table) rule(g *Grid, y int, focused bool) {
 		g.text(x, y, 1, "─", Dim)
 	}
 	text := " " + t.name + " " + itoa(len(t.list))
-	if len(t.list) != len(t.rows) {
-		text += " of " + itoa(len(t.rows))
+	if len(t.list) != t.whole {
+		text += " of " + itoa(t.whole)
 	}
 	order := "↑"
 	if t.reverse {

@@ -4,6 +4,9 @@ import (
 	"sync"
 
 	"github.com/gdamore/tcell/v2"
+
+	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/run"
 )
 
 // A terminal is where grids are shown. A signal may close it at any time, and the screen's Fini may not run beside
@@ -16,16 +19,18 @@ type terminal struct {
 	closed bool
 }
 
-// openTerminal takes the terminal.
-func openTerminal() (*terminal, error) {
+// findScreen finds out what terminal this is, and leaves it as it is.
+func findScreen(r *run.Run) (tcell.Screen, error) {
+	const instead = "`amictl state` and `amictl calls` print what it shows"
+	if !run.IsTerminal(r.Stdout) || !run.IsTerminal(r.Stdin) {
+		return nil, fail.Usage(instead, "top is for a terminal")
+	}
 	screen, err := tcell.NewScreen()
 	if err != nil {
-		return nil, err
+		kind, _ := r.Env("TERM")
+		return nil, fail.Usage("TERM=xterm-256color fits most terminals; "+instead, "top cannot draw on a terminal of type %q, which TERM names: %v", kind, err)
 	}
-	if err := screen.Init(); err != nil {
-		return nil, err
-	}
-	return newTerminal(screen), nil
+	return screen, nil
 }
 
 // newTerminal chooses styles that can be told apart on a light and on a dark terminal, and without colours.

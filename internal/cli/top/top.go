@@ -6,7 +6,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/cli/act"
-	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
@@ -48,8 +47,9 @@ func Command(r *run.Run) *cli.Command {
 }
 
 func top(ctx context.Context, r *run.Run, o *options) error {
-	if !run.IsTerminal(r.Stdout) || !run.IsTerminal(r.Stdin) {
-		return fail.Usage("`amictl state` and `amictl calls` print what it shows", "top is for a terminal")
+	screen, err := findScreen(r)
+	if err != nil {
+		return err
 	}
 	nodes, err := o.bus.Followed(ctx, r)
 	if err != nil {
@@ -73,10 +73,10 @@ func top(ctx context.Context, r *run.Run, o *options) error {
 	if err := target.Await(ctx, r, w.Cluster, 1); err != nil {
 		return err
 	}
-	t, err := openTerminal()
-	if err != nil {
-		return fail.Usage("TERM names it", "the terminal cannot be drawn on: %v", err)
+	if err := screen.Init(); err != nil {
+		return err
 	}
+	t := newTerminal(screen)
 	r.OnDeath(t.close)
 	defer t.close()
 	s := &shell{run: r, watch: w, model: NewModel(len(nodes), protected), term: t}
