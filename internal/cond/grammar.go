@@ -5,7 +5,8 @@ const Grammar = `A CONDITION is FIELD OP VALUE. && and || join several, && first
   Cause!=16 && (Channel=~^PJSIP/ || Duration>10m)
 FIELD is a header, in upper or lower case; * is any header, node the server's name and event the event's.
 OP is = or != (equal), =~ or !~ (matches a regular expression in RE2's syntax, (?i) for any case), < <= > or >=
-(numbers and times compare, such as 10, -1.5, 00:01:30 or 10m), or IN (VALUE,VALUE).
+(numbers and times compare, such as 10, -1.5, 00:01:30 or 10m; a moment such as 2026-11-23T12:00:00Z is how long ago it is,
+so that created>2h means older than two hours), or IN (VALUE,VALUE).
 VALUE ends at && or || with spaces around it, or at the ) of a group. Put one that contains these in quotes, as in
 Text="a && \"b\"".
 An absent header meets only != and !~. If a header repeats, any of its values may meet the other operators.`

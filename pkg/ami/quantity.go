@@ -1,6 +1,9 @@
 package ami
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // A quantity is a number or a time, as written: slices of its text, so that it compares exactly (byte counters are over a
 // float64's 53 bits, and a Uniqueid has 16 digits) and needs no memory. A time has its seconds counted.
@@ -33,6 +36,24 @@ func parseQuantity(s string) (quantity, bool) {
 	zero := q.whole == "" && q.fraction == "" && q.seconds == 0 && q.nanos == 0
 	q.negative = negative && !zero
 	return q, ok
+}
+
+// ageOf reads a moment as RFC 3339 has it, such as 2026-11-23T12:00:00Z, and returns how long ago that is: less than nothing if
+// it is to come.
+func ageOf(s string) (quantity, bool) {
+	const least = len("2026-11-23T12:00:00Z")
+	if len(s) < least || s[4] != '-' || s[10] != 'T' {
+		return quantity{}, false
+	}
+	at, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return quantity{}, false
+	}
+	age := time.Since(at)
+	q := quantity{time: true, negative: age < 0}
+	nanos := uint64(age.Abs())
+	q.seconds, q.nanos = nanos/nanosPerSecond, uint32(nanos%nanosPerSecond)
+	return q, true
 }
 
 // plainQuantity reports whether a number or time is written as one, so that = may compare it as one: an extension such as

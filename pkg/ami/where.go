@@ -24,7 +24,8 @@ import (
 //     several. Event names are compared and matched whatever their case.
 //   - A quantity is a decimal number of any size, compared exactly, or a time as HH:MM:SS or with units as in 10m or
 //     1h30m, compared as seconds. = and != compare text, and quantities where both are written plainly: 0 is 0.000 and
-//     600 is 00:10:00, but 100 is neither 0100 nor +100, which are different extensions.
+//     600 is 00:10:00, but 100 is neither 0100 nor +100, which are different extensions. Ordered against a time, a moment in
+//     RFC 3339 is how long ago it is when it is looked at: of a channel, created>2h is one that is older than two hours.
 //   - VALUE ends at && or || with spaces around, at a ) that closes a group, or at the end; && and || without spaces end
 //     it where a condition follows. Or it is quoted: "…", in which \" is a quote and \\ a backslash; a backslash before
 //     anything else stays, so "\d" means what it looks like. It may be empty. A value that begins with =, !, < or > or

@@ -125,6 +125,9 @@ func (c *whereCond) holds(v string) bool {
 		return c.re.match(v)
 	}
 	q, ok := parseQuantity(v)
+	if !ok && c.values[0].number.time {
+		q, ok = ageOf(v)
+	}
 	if !ok {
 		return false
 	}

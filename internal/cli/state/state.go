@@ -35,8 +35,8 @@ keys, those of a nested object as in caller.number; an absent key meets only != 
 --follow prints what there is and then every change to it: the whole object with "op" (add, change or remove), its "time"
 and the keys that "changed". {"type":"synced"} says that a node has been listed completely. A node whose connection is lost
 has "stale":true, and everything it held is stale until it is synced again; what has ended meanwhile is removed then. An
-object that begins to meet --where is an add, one that no longer meets it a remove. Unless nodes is among the parts, nodes
-are printed whatever --where says. An object of type gap says that the reader was too slow: everything before it is void,
+object that begins to meet --where is an add, one that no longer meets it a remove; that is seen when it changes, not when
+an age such as start>2h comes true. Unless nodes is among the parts, nodes are printed whatever --where says. An object of type gap says that the reader was too slow: everything before it is void,
 and the current state follows anew.
 
 --stats counts calls in queues from events, until Ctrl-C, --for or the end of --from: offered, answered, abandoned; the service
