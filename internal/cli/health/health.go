@@ -80,7 +80,8 @@ type look struct {
 	said       map[string]string
 	told       map[string]bool // of which nodes the user's rights were told of
 	sheet      run.Report
-	screen     *screen // of --watch on a terminal
+	screen     *screen   // of --watch on a terminal
+	last       []checkup // what the last look found
 }
 
 func health(ctx context.Context, r *run.Run, o *options) error {
@@ -174,23 +175,33 @@ func (l *look) watch(ctx context.Context) (err error) {
 
 // look examines all nodes, many at once, in the order they were given.
 func (l *look) look(ctx context.Context, first bool) []checkup {
-	found := make([]checkup, len(l.nodes))
+	names := make([]string, len(l.nodes))
+	for i := range l.nodes {
+		names[i] = l.nodes[i].Name
+	}
+	p := newProgress(names, l.last)
 	slots := make(chan struct{}, mostCheckups)
 	var all sync.WaitGroup
 	for i, n := range l.nodes {
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
+			var h checkup
 			if l.cluster == nil {
-				found[i] = examine(ctx, l.run, n)
+				h = examine(ctx, l.run, n)
 			} else if node, ok := l.cluster.Node(n.Name); ok {
-				found[i] = revisit(ctx, l.run, node, first)
+				h = revisit(ctx, l.run, node, first)
 			}
-			found[i].judge(l.warn, l.crit)
+			h.judge(l.warn, l.crit)
+			p.answer(i, h)
 		})
 	}
-	all.Wait()
-	return found
+	l.last = p.await(&all, func(found []checkup) {
+		if l.screen != nil && ctx.Err() == nil {
+			_ = l.screen.draw(found, l.options.rounds.Every.Value) // the look's own drawing tells that it cannot be
+		}
+	})
+	return l.last
 }
 
 // write prints one look.
