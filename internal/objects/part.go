@@ -69,6 +69,16 @@ var Parts = []*Part{
 	},
 }
 
+// Main returns the first keys of those that a table always shows behind the node, at most so many.
+func (p *Part) Main(most int) (keys []string) {
+	for _, c := range p.all() {
+		if all := c.keys(); c.key != "node" && c.look != output.Minor && len(all) > 0 && len(keys) < most {
+			keys = append(keys, all[0])
+		}
+	}
+	return keys
+}
+
 // Records are calls that have ended.
 var Records = &Part{
 	Name: "records", Kind: state.KindRecord, of: reflect.TypeFor[state.Record](), ident: []string{"caller"},

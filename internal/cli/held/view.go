@@ -48,6 +48,9 @@ func NewView(ctx context.Context, r *run.Run, parts []*objects.Part, where flags
 	if v.Form, err = r.OutputOptions(run.Records); err != nil {
 		return nil, err
 	}
+	if kind == run.Endless && v.Form.Format == output.CSV && len(v.Form.Fields) == 0 {
+		return nil, run.NeedsFields("node," + strings.Join(parts[0].Main(8), ","))
+	}
 	v.Out, err = r.Printer(kind, len(v.Nodes) > 1, true)
 	return v, err
 }

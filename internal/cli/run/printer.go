@@ -58,6 +58,11 @@ func (r *Run) Printer(kind Stream, severalNodes, many bool) (*output.Printer, er
 	return p, nil
 }
 
+// NeedsFields is the error of a table that has to be begun before it is known what columns it has.
+func NeedsFields(example string) error {
+	return fail.Usage("such as --fields "+example, "-o csv needs --fields here: what comes later may have other columns")
+}
+
 // OutputOptions is what the flags say of the output.
 func (r *Run) OutputOptions(kind Stream) (output.Options, error) {
 	name := r.Settings.Output
@@ -90,7 +95,7 @@ func (r *Run) OutputOptions(kind Stream) (output.Options, error) {
 	case f == output.JSONDocument && kind == Endless:
 		return o, fail.Usage("-o jsonl prints one object a line", "-o json is one document, and this has no end")
 	case f == output.CSV && len(o.Fields) == 0 && kind != Records && kind != Answers:
-		return o, fail.Usage("such as --fields node,event,Channel", "-o csv needs --fields here: what comes later may have other columns")
+		return o, NeedsFields("node,event,Channel")
 	case f == output.Raw && kind == Records:
 		return o, fail.Usage("-o jsonl is for programs", "-o raw is for what a server sends; this is not")
 	}
