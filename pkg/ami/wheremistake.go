@@ -20,6 +20,8 @@ var (
 	// expression | and & are its own.
 	secondOperator        = lazyRegexp(`(?:[|&]\s*|[,;]\s+|\s)` + fieldPattern + opPattern + `|[,;]` + fieldPattern + `\s*[!<>=]+[=~]`)
 	secondOperatorRegular = lazyRegexp(`\s` + fieldPattern + opPattern)
+	// globbed is the beginning of a name with any end, as a shell has it. A code that is dialled, such as 9*, has no letter.
+	globbed = lazyRegexp(`^[^*?]*[A-Za-z][^*?]*\*$`)
 	// numberList and wordList are several values where one belongs.
 	numberList = lazyRegexp(`^-?\d+(?:\s*[,|]\s*-?\d+)+$`)
 	wordList   = lazyRegexp(`^[A-Za-z_][\w-]*(?:\s*[,|]\s*[A-Za-z_][\w-]*)+$`)
@@ -48,11 +50,28 @@ func (p *whereParser) lookForMistakes(c *whereCond, at int) error {
 		p.warn(at+m[0], "the value %s holds a second operator; write && or || with spaces between two conditions, or quote the value", quoteValue(v))
 		return nil
 	}
+	if (c.op == opEqual || c.op == opNotEqual) && globbed().MatchString(v) {
+		p.warn(at, "this compares with the text %s; for whatever begins so, write %s", quoteValue(v), c.begins(strings.TrimSuffix(v, "*")))
+		return nil
+	}
 	if c.op != opEqual && c.op != opNotEqual || containsFold(listFields, c.field) || !numberList().MatchString(v) && !wordList().MatchString(v) {
 		return nil
 	}
 	p.warn(at, "this compares with the text %s; to compare with each, write %s", quoteValue(v), c.each(v))
 	return nil
+}
+
+// begins is the condition that a value begins so, or does not.
+func (c *whereCond) begins(v string) string {
+	op := whereOps[opMatch]
+	if c.op == opNotEqual {
+		op = whereOps[opNotMatch]
+	}
+	pattern := "^" + regexp.QuoteMeta(v)
+	if regexp.QuoteMeta(v) != v || strings.ContainsAny(v, whereSpace+"&") {
+		pattern = quoteValue(pattern)
+	}
+	return c.field + op + pattern
 }
 
 // each is the condition that a list of values stands for.

@@ -47,6 +47,9 @@ func readList(r *run.Run, name string) (*list, error) {
 		l.name = "standard input"
 	}
 	file, err := r.Open(name, "dial "+name)
+	if err != nil && strings.Trim(name, "+0123456789") == "" {
+		return nil, fail.Usage("one call is `amictl originate --channel Local/"+name+"@default --exten 200`; a list has a first line with names, such as number", "dial reads numbers from a file, and %s is none", name)
+	}
 	if err != nil {
 		return nil, err
 	}
