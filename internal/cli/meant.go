@@ -18,30 +18,34 @@ import (
 
 // commandsMeant are words that people try in place of a subcommand, and the line to type. What stands behind " | " is an
 // example: the words that were typed behind take its place.
-var commandsMeant = map[string]string{
-	"ping": "amictl send Ping", "ps": "amictl state channels",
-	"queue": "amictl state queues members callers", "queues": "amictl state queues members callers",
-	"reload": "amictl send Reload", "restart": "amictl command core restart gracefully", "stop": "amictl command core stop gracefully",
-	"status": "amictl health", "uptime": "amictl command core show uptime", "version": "amictl command core show version", "info": "amictl health", "monitor": "amictl health --watch",
-	"call":   "amictl originate --channel PJSIP/100 --exten 200",
-	"hangup": "amictl send Hangup | Channel=NAME", "redirect": "amictl send Redirect | Channel=NAME Context=default Exten=200 Priority=1",
-	"action": "amictl send | ACTION", "exec": "amictl command | core show channels", "cli": "amictl command | core show channels", "rx": "amictl command | core show channels",
-	"follow": "amictl tail |", "watch": "amictl tail |", "listen": "amictl tail |", "event": "amictl tail |", "subscribe": "amictl tail |", "log": "amictl tail", "logs": "amictl tail",
-	"login": "amictl context add NAME", "connect": "amictl context add NAME", "configure": "amictl context add NAME", "init": "amictl context add NAME",
-	"server": "amictl context show", "servers": "amictl context show", "nodes": "amictl context show", "node": "amictl context show",
-	"ctx": "amictl context list", "contexts": "amictl context list", "use": "amictl context use | NAME",
-	"test": "amictl check", "load": "amictl bench", "show": "amictl state", "get": "amictl state", "list": "amictl actions", "man": "amictl --help",
-	"-rx": "amictl command | core show channels", "-x": "amictl command | core show channels", "-V": "amictl version",
-}
+var commandsMeant = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"ping": "amictl send Ping", "ps": "amictl state channels",
+		"queue": "amictl state queues members callers", "queues": "amictl state queues members callers",
+		"reload": "amictl send Reload", "restart": "amictl command core restart gracefully", "stop": "amictl command core stop gracefully",
+		"status": "amictl health", "uptime": "amictl command core show uptime", "version": "amictl command core show version", "info": "amictl health", "monitor": "amictl health --watch",
+		"call":   "amictl originate --channel PJSIP/100 --exten 200",
+		"hangup": "amictl send Hangup | Channel=NAME", "redirect": "amictl send Redirect | Channel=NAME Context=default Exten=200 Priority=1",
+		"action": "amictl send | ACTION", "exec": "amictl command | core show channels", "cli": "amictl command | core show channels", "rx": "amictl command | core show channels",
+		"follow": "amictl tail |", "watch": "amictl tail |", "listen": "amictl tail |", "event": "amictl tail |", "subscribe": "amictl tail |", "log": "amictl tail", "logs": "amictl tail",
+		"login": "amictl context add NAME", "connect": "amictl context add NAME", "configure": "amictl context add NAME", "init": "amictl context add NAME",
+		"server": "amictl context show", "servers": "amictl context show", "nodes": "amictl context show", "node": "amictl context show",
+		"ctx": "amictl context list", "contexts": "amictl context list", "use": "amictl context use | NAME",
+		"test": "amictl check", "load": "amictl bench", "show": "amictl state", "get": "amictl state", "list": "amictl actions", "man": "amictl --help",
+		"-rx": "amictl command | core show channels", "-x": "amictl command | core show channels", "-V": "amictl version",
+	}
+})
 
 // subcommandsMeant are words that people try in place of the subcommands of a subcommand.
-var subcommandsMeant = map[string]map[string]string{
-	"context": {
-		"create": "add", "new": "add", "set": "use", "switch": "use", "select": "use", "delete": "remove", "del": "remove", "rm": "remove",
-		"ls": "list", "current": "show", "get": "show", "view": "show", "mv": "rename", "test": "check", "ping": "check",
-	},
-	"config": {"show": "explain", "view": "explain", "get": "explain", "list": "explain"},
-}
+var subcommandsMeant = sync.OnceValue(func() map[string]map[string]string {
+	return map[string]map[string]string{
+		"context": {
+			"create": "add", "new": "add", "set": "use", "switch": "use", "select": "use", "delete": "remove", "del": "remove", "rm": "remove",
+			"ls": "list", "current": "show", "get": "show", "view": "show", "mv": "rename", "test": "check", "ping": "check",
+		},
+		"config": {"show": "explain", "view": "explain", "get": "explain", "list": "explain"},
+	}
+})
 
 // verbs are words before what is to be shown.
 var verbs = []string{"show", "get", "list", "ls", "describe"}
@@ -62,10 +66,10 @@ func unknownCommand(root, parent *cli.Command, name string, behind []string) err
 	near, line := fail.Nearest(name, names), ""
 	if parent == root {
 		line = lineMeant(root, name, behind)
-		if also := fail.Nearest(name, slices.Concat(names, slices.Sorted(maps.Keys(commandsMeant)))); line == "" && also != near {
-			line = withWords(commandsMeant[also], nil)
+		if also := fail.Nearest(name, slices.Concat(names, slices.Sorted(maps.Keys(commandsMeant())))); line == "" && also != near {
+			line = withWords(commandsMeant()[also], nil)
 		}
-	} else if sub := subcommandsMeant[parent.Name][name]; sub != "" {
+	} else if sub := subcommandsMeant()[parent.Name][name]; sub != "" {
 		line = parent.UsageText + " " + fail.ShellLine(append([]string{sub}, behind...))
 	}
 	switch {
@@ -115,7 +119,7 @@ func lineMeant(root *cli.Command, name string, behind []string) string {
 	if event, ok := catalog.LookupEvent(name); ok && len(event.Classes) > 0 {
 		return "amictl tail " + event.Name
 	}
-	if line := commandsMeant[lower]; line != "" {
+	if line := commandsMeant()[lower]; line != "" {
 		return withWords(line, words)
 	}
 	return listMeant(lower)
@@ -123,7 +127,7 @@ func lineMeant(root *cli.Command, name string, behind []string) string {
 
 // listMeant is the line for a word alone: that of commandsMeant, or what lists a part of the state.
 func listMeant(word string) string {
-	if line := commandsMeant[word]; line != "" {
+	if line := commandsMeant()[word]; line != "" {
 		return withWords(line, nil)
 	}
 	for _, part := range []string{word, word + "s", objects.PartMeant(word)} {
@@ -146,7 +150,7 @@ func shown(root *cli.Command, verb string, words []string) string {
 	if verb == "show" {
 		return "amictl command core show " + fail.ShellLine(words)
 	}
-	return withWords(commandsMeant[verb], nil)
+	return withWords(commandsMeant()[verb], nil)
 }
 
 // Hints that several flags have.
@@ -157,29 +161,32 @@ const (
 )
 
 // flagsMeant are flags that people try, and what to type: the first that the subcommand has.
-var flagsMeant = map[string][]string{
-	"--secret": {secretHint}, "--password": {secretHint}, "--pass": {secretHint}, "-p": {secretHint},
-	"--user": {nodeHint}, "--username": {nodeHint}, "-u": {nodeHint}, "--host": {nodeHint}, "--server": {nodeHint}, "--url": {nodeHint},
-	"-H": {nodeHint}, "--address": {nodeHint}, "--port": {portHint}, "-P": {portHint},
-	"--tls": {"--node amis://USER@HOST"}, "--ssl": {"--node amis://USER@HOST"},
-	"--insecure": {"--ca FILE, which trusts a certificate of your own"}, "-k": {"--ca FILE, which trusts a certificate of your own"},
-	"--json": {"-o json, or -o jsonl for one object a line"}, "--jsonl": {"-o jsonl"}, "--csv": {"-o csv"}, "--table": {"-o table"}, "--raw": {"-o raw"}, "--wide": {"-o wide"},
-	"--format": {"--output FORMAT"}, "-f": {"--output FORMAT, or --from FILE", "--output FORMAT"}, "--no-color": {"--color never"},
-	"--filter": {"--where CONDITION"}, "--match": {"--where CONDITION"}, "--grep": {"--where '*=~TEXT'"}, "-w": {"--watch", "--where CONDITION"},
-	"--limit": {"--count N"}, "--lines": {"--count N"}, "--max": {"--count N"}, "-c": {"--count N", "-C NAME, which is --context"},
-	"--duration": {"--for TIME"}, "--time": {"--for TIME"}, "--for": {"--duration TIME", "--timeout TIME"},
-	"--columns": {"--fields NAMES"}, "--jq": {"--query PATH"}, "--nodes": {"--node NAME, which may repeat, or --all", "--node NAME, which may repeat"},
-	"--all":     {"--node '*', or no --node: both are every node of the context"},
-	"--cluster": {"--context NAME"}, "--profile": {"--context NAME"},
-	"--number": {"--exten NUMBER"}, "--extension": {"--exten NUMBER"}, "--to": {"--exten NUMBER"}, "--from": {"--channel TECHNOLOGY/NAME, such as PJSIP/100"},
-	"--from-file": {"--from FILE"}, "--input": {"--from FILE"}, "--file": {"--from FILE"},
-	"--force": {"--yes"}, "--debug": {"--trace, or --verbose"}, "--dryrun": {"--dry-run"}, "--interval": {"--every TIME"}, "-i": {"--every TIME"}, "--silent": {"--quiet"},
-}
+var flagsMeant = sync.OnceValue(func() map[string][]string {
+	return map[string][]string{
+		"--secret": {secretHint}, "--password": {secretHint}, "--pass": {secretHint}, "-p": {secretHint},
+		"--user": {nodeHint}, "--username": {nodeHint}, "-u": {nodeHint}, "--host": {nodeHint}, "--server": {nodeHint}, "--url": {nodeHint},
+		"-H": {nodeHint}, "--address": {nodeHint}, "--port": {portHint}, "-P": {portHint},
+		"--tls": {"--node amis://USER@HOST"}, "--ssl": {"--node amis://USER@HOST"},
+		"--insecure": {"--ca FILE, which trusts a certificate of your own"}, "-k": {"--ca FILE, which trusts a certificate of your own"},
+		"--json": {"-o json, or -o jsonl for one object a line"}, "--jsonl": {"-o jsonl"}, "--csv": {"-o csv"}, "--table": {"-o table"}, "--raw": {"-o raw"}, "--wide": {"-o wide"},
+		"--format": {"--output FORMAT"}, "-f": {"--output FORMAT, or --from FILE", "--output FORMAT"}, "--no-color": {"--color never"},
+		"--filter": {"--where CONDITION"}, "--match": {"--where CONDITION"}, "--grep": {"--where '*=~TEXT'"}, "-w": {"--watch", "--where CONDITION"},
+		"--limit": {"--count N"}, "--lines": {"--count N"}, "--max": {"--count N"}, "-c": {"--count N", "-C NAME, which is --context"},
+		"--duration": {"--for TIME"}, "--time": {"--for TIME"}, "--for": {"--duration TIME", "--timeout TIME"},
+		"--columns": {"--fields NAMES"}, "--jq": {"--query PATH"}, "--nodes": {"--node NAME, which may repeat, or --all", "--node NAME, which may repeat"},
+		"--all":     {"--node '*', or no --node: both are every node of the context"},
+		"--cluster": {"--context NAME"}, "--profile": {"--context NAME"},
+		"--number": {"--exten NUMBER"}, "--extension": {"--exten NUMBER"}, "--to": {"--exten NUMBER"}, "--from": {"--channel TECHNOLOGY/NAME, such as PJSIP/100"},
+		"--from-file": {"--from FILE"}, "--input": {"--from FILE"}, "--file": {"--from FILE"},
+		"--force": {"--yes"}, "--debug": {"--trace, or --verbose"}, "--dryrun": {"--dry-run"}, "--interval": {"--every TIME"}, "-i": {"--every TIME"}, "--silent": {"--quiet"},
+	}
+})
 
 // unknownFlag is the error of a flag that there is not: with what is nearly called so, or what does the same. The words behind
 // it may say what was meant.
 func unknownFlag(r *run.Run, root, command *cli.Command, arg string, behind []string) error {
-	name, _, _ := strings.Cut(arg, "=")
+	typed, _, _ := strings.Cut(arg, "=")
+	name := typed
 	if name == "-p" && len(behind) > 0 && strings.Trim(behind[0], "0123456789") == "" { // no password
 		name = "-P"
 	}
@@ -193,16 +200,16 @@ func unknownFlag(r *run.Run, root, command *cli.Command, arg string, behind []st
 	}
 	hint := "see `" + flags.HelpFor(command) + "`"
 	near := fail.Nearest("--"+strings.TrimLeft(name, "-"), names)
-	meant := slices.IndexFunc(flagsMeant[name], func(h string) bool { return flagIn(h, root, command) })
+	meant := slices.IndexFunc(flagsMeant()[name], func(h string) bool { return flagIn(h, root, command) })
 	words := ""
 	if len(name) > 2 {
 		words = wordsMeant(r.About(command), strings.TrimLeft(name, "-"))
 	}
 	switch {
-	case commandsMeant[name] != "":
-		hint = "`" + withWords(commandsMeant[name], splitLine(behind)) + "` does that"
+	case commandsMeant()[name] != "":
+		hint = "`" + withWords(commandsMeant()[name], splitLine(behind)) + "` does that"
 	case meant >= 0:
-		hint = "you may mean " + flagsMeant[name][meant]
+		hint = "you may mean " + flagsMeant()[name][meant]
 	case words != "":
 		hint = words
 	case near != "" && len(name) > 2:
@@ -212,7 +219,7 @@ func unknownFlag(r *run.Run, root, command *cli.Command, arg string, behind []st
 	case r.About(command).Rest.Kind == run.AnyWords:
 		hint = "put anything that is not a flag of amictl after `--`"
 	}
-	return fail.Usage(hint, "%s has no flag %s", command.UsageText, name)
+	return fail.Usage(hint, "%s has no flag %s", command.UsageText, typed)
 }
 
 // splitLine makes words of a line that was quoted as one.

@@ -98,7 +98,7 @@ func TestMistakesGetTheRightLine(t *testing.T) {
 
 // Every line that a hint proposes is one that can be typed, and every flag is there in some subcommand.
 func TestProposedLinesAreRight(t *testing.T) {
-	for word, line := range commandsMeant {
+	for word, line := range commandsMeant() {
 		line = withWords(line, nil)
 		a, err := parsed(strings.Fields(line)[1:]...)
 		if err != nil || a.help && word != "man" {
@@ -110,7 +110,7 @@ func TestProposedLinesAreRight(t *testing.T) {
 			t.Errorf("%s is a part, and said to mean %s", part, meant)
 		}
 	}
-	for command, words := range subcommandsMeant {
+	for command, words := range subcommandsMeant() {
 		for word, sub := range words {
 			if _, err := parsed(command, sub); err != nil {
 				t.Errorf("%s %s: %v", command, word, err)
@@ -118,7 +118,7 @@ func TestProposedLinesAreRight(t *testing.T) {
 		}
 	}
 	root := Commands(run.New(nil, nil, nil, nil, nil))
-	for flag, hints := range flagsMeant {
+	for flag, hints := range flagsMeant() {
 		for _, hint := range hints {
 			found := false
 			for c := range everyCommand(root) {

@@ -121,13 +121,15 @@ func PartNames() (names []string) {
 }
 
 // partsMeant are words for what is in a part of another name.
-var partsMeant = map[string]string{
-	"agents": "members", "agent": "members", "peers": "endpoints", "peer": "endpoints", "extensions": "endpoints", "contacts": "endpoints",
-	"trunks": "registrations", "trunk": "registrations", "waiting": "callers", "rooms": "conferences", "meetings": "conferences", "servers": "nodes",
-}
+var partsMeant = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"agents": "members", "agent": "members", "peers": "endpoints", "peer": "endpoints", "extensions": "endpoints", "contacts": "endpoints",
+		"trunks": "registrations", "trunk": "registrations", "waiting": "callers", "rooms": "conferences", "meetings": "conferences", "servers": "nodes",
+	}
+})
 
 // PartMeant returns the part that another word for it means, "" if none is known.
-func PartMeant(word string) string { return partsMeant[word] }
+func PartMeant(word string) string { return partsMeant()[word] }
 
 // KeysOf returns the keys that the objects of the parts have that are named, or of all, sorted.
 func KeysOf(names []string) []string {

@@ -21,7 +21,7 @@ func TestWhereMatchDoesNotAllocate(t *testing.T) {
 	}
 	for expr, want := range map[string]bool{
 		"event=hangup && node!=x && Channel=~^PJSIP/ && Cause>=15.5 && ChanVariable=b=2 && Nope!~x && Channel!=y && Word!=1": true,
-		"Word<1": false,
+		"Word<1":                         false,
 		"Moment>10m && Moment>=00:10:00": true,
 		"(Nope=1 || Cause IN (1,16.0)) && *=~x1 && Age>10s && Age<00:02:00 && Age<95.5":                                                         true,
 		"event=~^hang && Channel=~(?i)^pjsip/[0-9a-f-]+$ && CallerIDName=~(?i)JÖRG && Small=~(?i)PJSIP && *=~(?i)s?ip/.*a$ && *!~(?i)voicemail": true,
