@@ -217,11 +217,16 @@ func (b *bridge) arrivalOf(q *takeRequest) (*arrival, error) {
 	case a != nil: // of a move of which nothing came
 		b.drop(q.Node, a)
 	}
-	session, err := b.read(nodes[at])
-	if err != nil {
-		return nil, nil //nolint:nilnil // the session before has yet to end
+	a := &arrival{move: q.Move, turn: make(chan struct{}, 1), settled: make(chan struct{})}
+	if s := b.claim(q.Node); s != nil {
+		a.session, a.taken = s.session, s.taken
+	} else {
+		session, err := b.read(nodes[at])
+		if err != nil {
+			return nil, nil //nolint:nilnil // the session before has yet to end
+		}
+		a.session = session
 	}
-	a := &arrival{move: q.Move, session: session, turn: make(chan struct{}, 1), settled: make(chan struct{})}
 	a.expiry = time.AfterFunc(arrivalTime, func() { b.forget(q.Node, q.Move) })
 	b.arrivals[q.Node] = a
 	return a, nil

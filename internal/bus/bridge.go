@@ -34,6 +34,9 @@ type Options struct {
 	Line                  func(dst []byte, ev *ami.Event) []byte
 	RingEvents, RingBytes int           // that wait in memory, of each node; 0: the defaults
 	Spool                 spool.Options // of what memory has no room for, Disk over all nodes; Disk 0: there is none
+	// Hot has the bridge read each node that another one owns, on a session of its own, so that it goes on without a gap when that one dies.
+	Hot                 bool
+	HotEvents, HotBytes int // that it remembers, of each node; 0: the defaults
 	// Actions carries out what comes over the bus; nil: nothing does.
 	Actions Performer
 }
@@ -60,6 +63,8 @@ type bridge struct {
 	owners   map[string]*owner
 	arrivals map[string]*arrival // of nodes that may be moved here
 	last     map[string]*arrival // of nodes that were
+	standbys map[string]*standby // of nodes that others own
+	unfit    map[string]bool     // nodes that can have none
 	ended    bool                // no more of them
 	all      sync.WaitGroup
 }
@@ -72,11 +77,15 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	o.RingEvents, o.RingBytes = cmp.Or(o.RingEvents, DefaultRingEvents), cmp.Or(o.RingBytes, DefaultRingBytes)
+	o.HotEvents, o.HotBytes = cmp.Or(o.HotEvents, DefaultHotEvents), cmp.Or(o.HotBytes, DefaultHotBytes)
 	o.Spool.Shared = spool.NewLimit(o.Spool.Disk)
 	if err := ensure(ctx, js, &o); err != nil {
 		return err
 	}
-	b := &bridge{o: o, self: o.Name + "/" + nuid.Next(), js: js, free: make(map[string]time.Time), owners: make(map[string]*owner), arrivals: make(map[string]*arrival), last: make(map[string]*arrival)}
+	b := &bridge{
+		o: o, self: o.Name + "/" + nuid.Next(), js: js, free: make(map[string]time.Time), owners: make(map[string]*owner), arrivals: make(map[string]*arrival),
+		last: make(map[string]*arrival), standbys: make(map[string]*standby), unfit: make(map[string]bool),
+	}
 	if b.leases, err = watchLeases(ctx, js, o.Cluster); err != nil {
 		return err
 	}
@@ -131,6 +140,7 @@ const (
 func (b *bridge) look(ctx context.Context) {
 	nodes := b.o.Nodes()
 	b.dropOthers(nodes)
+	b.standBy(nodes)
 	for i := range nodes {
 		if l := b.leases.of(nodes[i].Name); l.holder == b.self && l.handed != nil && !b.owns(nodes[i].Name) {
 			b.take(ctx, &nodes[i], l)
@@ -161,9 +171,17 @@ func (b *bridge) look(ctx context.Context) {
 func (b *bridge) dropOthers(nodes []ami.Config) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for name, o := range b.owners {
-		if !slices.ContainsFunc(nodes, func(n ami.Config) bool { return n.Name == name && b.o.Same(&n, &o.node) }) {
+	stays := func(node *ami.Config) bool {
+		return slices.ContainsFunc(nodes, func(n ami.Config) bool { return n.Name == node.Name && b.o.Same(&n, node) })
+	}
+	for _, o := range b.owners {
+		if !stays(&o.node) {
 			o.end()
+		}
+	}
+	for name, s := range b.standbys {
+		if !stays(&s.node) {
+			b.dismiss(name)
 		}
 	}
 }

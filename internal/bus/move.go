@@ -271,6 +271,9 @@ func (b *bridge) serveTakes(ctx context.Context) (end func(), err error) {
 		for node, a := range b.arrivals {
 			b.drop(node, a)
 		}
+		for node := range b.standbys {
+			b.dismiss(node)
+		}
 	}, nil
 }
 

@@ -97,9 +97,9 @@ type movers struct {
 	fault    string
 }
 
-func newMovers(t *testing.T, rate int, options func(*Options)) *movers {
+func newMovers(t *testing.T, rate int, options func(*Options), server ...amitest.Option) *movers {
 	t.Helper()
-	m := &movers{t: t, url: aBus(t), srv: amitest.NewServer(amitest.WithName("pbx")), stop: make(map[string]func()), ctx: t.Context()}
+	m := &movers{t: t, url: aBus(t), srv: amitest.NewServer(append(server, amitest.WithName("pbx"))...), stop: make(map[string]func()), ctx: t.Context()}
 	t.Cleanup(m.srv.Close)
 	m.nodes = func() []ami.Config { return configsOf(m.srv) }
 	m.conn = dial(t, m.url)
@@ -479,6 +479,11 @@ func TestPassLease(t *testing.T) {
 	}
 }
 
+// standsAt knows what comes behind one batch.
+func standsAt(id string) func(context.Context, *stored) bool {
+	return func(_ context.Context, last *stored) bool { return last.id() == id }
+}
+
 // An owner to whom a node was handed over begins without a gap, if the stream ends where he was told.
 func TestTakeOverBehind(t *testing.T) {
 	js := withJetStream(t, aBus(t))
@@ -491,7 +496,7 @@ func TestTakeOverBehind(t *testing.T) {
 	for i, want := range []bool{true, false} { // behind the first owner stands the second one, the second time
 		p := newPublisher(js, "c", "pbx", quiet())
 		p.confirm = leaseOurs
-		if whole, err := p.takeOver(ctx, batch.Owner{Bridge: "b", Epoch: uint64(i + 2)}, behind); err != nil || whole != want {
+		if whole, err := p.takeOver(ctx, batch.Owner{Bridge: "b", Epoch: uint64(i + 2)}, standsAt(behind)); err != nil || whole != want {
 			t.Errorf("%v, %v", whole, err)
 		}
 	}
@@ -523,7 +528,7 @@ func TestLostAroundAMove(t *testing.T) {
 	}
 	second := newPublisher(js, "c", "pbx", quiet())
 	second.confirm = leaseOurs
-	if whole, err := second.takeOver(ctx, batch.Owner{Bridge: "b", Epoch: 2}, first.id(first.number)); err != nil || !whole {
+	if whole, err := second.takeOver(ctx, batch.Owner{Bridge: "b", Epoch: 2}, standsAt(first.id(first.number))); err != nil || !whole {
 		t.Fatalf("%v, %v", whole, err)
 	}
 	if got := strings.Join(records(ctx, t, c, 3), ";"); got != "A;A;owner b 2" {

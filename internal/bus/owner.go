@@ -26,7 +26,8 @@ type owner struct {
 
 	arrival *arrival    // of a node that was handed over; nil: there is none
 	handed  *handedOver // what its lease said
-	head    []ami.Event // that were read of it, and are to be stored
+	standby *standby    // that read the node while another bridge owned it; nil: there is none
+	head    []ami.Event // that were read, and are to be stored
 
 	lease     *lease
 	session   *Session
@@ -90,32 +91,37 @@ func (o *owner) run(ctx context.Context, seen uint64) {
 }
 
 // own fences the owner before off, and only then logs in: what that one wrote is before the fence, and what we read is after
-// it, without a look at any clock. Where he has handed the node over, there is a session already, and it is known which of its events he
-// has written.
+// it, without a look at any clock. Where he has handed the node over, or this bridge stood by, there is a session already, and it is known
+// which of its events he has written.
 func (o *owner) own(ctx context.Context, l *lease) error {
 	b := o.bridge
 	o.lease = l
 	p := newPublisher(b.js, b.o.Cluster, o.node.Name, o.log)
 	p.confirm = l.renew
 	p.restore = func(ctx context.Context) error { return ensureStream(ctx, b.js, b.o.Cluster, b.o.Storage) }
-	behind := o.arrive(ctx)
-	if o.session != nil {
-		defer o.session.End()
+	defer func() {
+		if o.session != nil {
+			o.session.End()
+		}
+	}()
+	meets := o.arrive(ctx)
+	if meets == nil {
+		meets = o.standIn(p)
 	}
-	whole, err := p.takeOver(ctx, batch.Owner{Bridge: b.o.Name, Epoch: l.epoch, Time: time.Now()}, behind)
+	whole, err := p.takeOver(ctx, batch.Owner{Bridge: b.o.Name, Epoch: l.epoch, Time: time.Now()}, meets)
 	o.arrival.settle(whole, err)
+	o.adopt(whole && err == nil)
 	if err != nil {
 		return err
 	}
 	if o.singles = newSingles(b, p, o.log); o.singles != nil {
-		o.singles.whole = whole && o.handed.Singles
+		o.singles.whole = whole && o.handed != nil && o.handed.Singles
 	}
 	defer o.singles.begin(ctx)()
 	if o.session == nil {
 		if o.session, err = b.read(o.node); err != nil {
 			return err
 		}
-		defer o.session.End()
 	}
 	actions, err := perform(b.o.Conn, b.o.Cluster, o.node.Name, b.o.Actions, p.stored.Load, o.log)
 	if err != nil {
@@ -133,20 +139,20 @@ func (o *owner) own(ctx context.Context, l *lease) error {
 	return o.carry(ctx, in, p)
 }
 
-// arrive goes on with the session of a node that was handed over, and returns behind which batch; "" if the node was not, or if that
-// cannot be done without a gap.
-func (o *owner) arrive(ctx context.Context) (behind string) {
+// arrive goes on with the session of a node that was handed over, and returns what knows behind which batch; nil if the node was not, or
+// if that cannot be done without a gap.
+func (o *owner) arrive(ctx context.Context) (meets func(context.Context, *stored) bool) {
 	a := o.arrival
 	if a == nil {
-		return ""
+		return nil
 	}
 	if !a.goOn(ctx, o.handed) {
 		a.session.End()
-		return ""
+		return nil
 	}
 	o.session, o.head, a.head = a.session, a.head, nil
 	o.passed.Store(a.taken - uint64(len(o.head)))
-	return o.handed.Behind
+	return func(_ context.Context, last *stored) bool { return last.id() == o.handed.Behind }
 }
 
 // carry moves events into batches, and batches onto the bus.

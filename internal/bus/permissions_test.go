@@ -186,7 +186,7 @@ func TestPermissions(t *testing.T) {
 	p.confirm, p.restore = leaseOurs, leaseOurs
 	guarded, end := UntilRefused(ctx, wall)
 	defer end()
-	_, err = p.takeOver(guarded, batch.Owner{Bridge: "forged", Epoch: 99}, "")
+	_, err = p.takeOver(guarded, batch.Owner{Bridge: "forged", Epoch: 99}, nil)
 	refused("a wall board that writes", causeOf(guarded, err))
 }
 

@@ -65,8 +65,9 @@ func newPublisher(js jetstream.JetStream, cluster, node string, log *slog.Logger
 // Where there is nothing to stand behind, or a later epoch than ours, the lease alone says who may write: confirm asks for it. A
 // later epoch may also mean that an admin made the leases anew.
 //
-// behind is the last batch of an owner who handed the node over: nothing is missing then, if that is what stands there. "": nobody did.
-func (p *publisher) takeOver(ctx context.Context, o batch.Owner, behind string) (whole bool, err error) {
+// meets reports whether it is known what comes behind the last batch: then nothing is missing. It is asked again if another batch came
+// meanwhile. nil: nobody knows.
+func (p *publisher) takeOver(ctx context.Context, o batch.Owner, meets func(ctx context.Context, last *stored) bool) (whole bool, err error) {
 	for {
 		last, err := p.lastMessage(ctx)
 		if err != nil {
@@ -87,10 +88,10 @@ func (p *publisher) takeOver(ctx context.Context, o batch.Owner, behind string) 
 		o.Epoch = p.epoch
 		var w batch.Writer
 		w.AddOwner(o)
-		p.header = nats.Header{afterHeader: []string{behind}}
-		if whole = behind != "" && last != nil && last.id() == behind; !whole {
+		if whole = meets != nil && last != nil && meets(ctx, last); whole {
+			p.header = nats.Header{afterHeader: []string{last.id()}}
+		} else {
 			w.Add(&ami.Event{Received: o.Time, Gap: &gap})
-			p.header = nil
 		}
 		err = p.publish(ctx, w.Batch(nil))
 		p.header = nil
@@ -245,10 +246,18 @@ func (c *chain) lastMessage(ctx context.Context) (*stored, error) {
 // lastOf asks a stream's leader for a subject's last message, nil if there is none. A direct get would be faster, and may be
 // answered by a replica that is behind.
 func lastOf(ctx context.Context, js jetstream.JetStream, stream, subject string) (*stored, error) {
-	what := "ask for the last message of " + subject
+	return storedOf(ctx, js, stream, "ask for the last message of "+subject, map[string]any{"last_by_subj": subject})
+}
+
+// nextOf asks it for the first one from a sequence on, nil if there is none.
+func nextOf(ctx context.Context, js jetstream.JetStream, stream, subject string, from uint64) (*stored, error) {
+	return storedOf(ctx, js, stream, "ask for a message of "+subject, map[string]any{"seq": from, "next_by_subj": subject})
+}
+
+func storedOf(ctx context.Context, js jetstream.JetStream, stream, what string, which map[string]any) (*stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, ackTime) // a request whose connection is lost is never answered
 	defer cancel()
-	request, err := json.Marshal(map[string]string{"last_by_subj": subject})
+	request, err := json.Marshal(which)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func owning(ctx context.Context, js jetstream.JetStream, o batch.Owner, confirm 
 	p := newPublisher(js, "c", "pbx", slog.New(slog.DiscardHandler))
 	p.confirm = confirm
 	p.restore = func(ctx context.Context) error { return ensureStream(ctx, js, "c", Storage{Replicas: 1}) }
-	_, err := p.takeOver(ctx, o, "")
+	_, err := p.takeOver(ctx, o, nil)
 	return p, err
 }
 

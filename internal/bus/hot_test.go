@@ -1,0 +1,362 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/apntalk/amictl/internal/bus/batch"
+	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
+)
+
+func marksOf(text string) (all []mark) {
+	for _, c := range text {
+		all = append(all, mark(c))
+	}
+	return all
+}
+
+// What is stored last ends at one place in what was heard, or nobody knows where.
+func TestEndOf(t *testing.T) {
+	for name, tt := range map[string]struct {
+		heard, last string
+		end, places int
+	}{
+		"at the end":                            {"abcdef", "def", 6, 1},
+		"in the middle":                         {"abcdef", "bc", 3, 1},
+		"nothing is stored":                     {"abc", "", 0, 0},
+		"nothing was heard":                     {"", "abc", 0, 0},
+		"stored, and not heard":                 {"abc", "cd", 0, 0},
+		"heard, and not stored":                 {"abxcd", "bcd", 0, 0},
+		"the first were not heard":              {"cdef", "abcd", 2, 1},
+		"only the last was heard":               {"def", "abcd", 1, 1},
+		"the same again":                        {"abxab", "ab", 0, 2},
+		"the same again, behind another":        {"abxcb", "cb", 5, 1},
+		"the same again and again":              {"aaaaa", "aaa", 0, 2},
+		"one of what comes again and again":     {"a", "aa", 0, 2},
+		"two of what comes again":               {"abab", "abab", 0, 2},
+		"again, where it may have begun before": {"abcab", "xab", 0, 2},
+		"each of it twice":                      {"aabbccddeeffgghhiijjkk", "aabbccddeeffgghhii", 18, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if end, places := endOf(marksOf(tt.heard), marksOf(tt.last)); end != tt.end || places != tt.places {
+				t.Errorf("behind %d, at %d places, want %d and %d", end, places, tt.end, tt.places)
+			}
+		})
+	}
+}
+
+// However a stream is cut, what endOf finds is right: it may find nothing, but never another place.
+func FuzzEndOf(f *testing.F) {
+	f.Add([]byte("abcabcdabcde"), uint8(3), uint8(7), uint8(9))
+	f.Add([]byte("aaaaaaaaaaaaaaaaaaaab"), uint8(0), uint8(20), uint8(21))
+	f.Fuzz(func(t *testing.T, all []byte, from, stored, heard uint8) {
+		n := len(all)
+		stored, heard = uint8(min(int(stored), n)), uint8(min(int(heard), n)) //nolint:gosec // not larger
+		if from >= stored || heard < stored {
+			return // the hearing began behind what is stored, or did not go so far
+		}
+		for back := 1; back <= int(stored); back++ {
+			end, places := endOf(marksOf(string(all[from:heard])), marksOf(string(all[int(stored)-back:stored])))
+			if places == 1 && end != int(stored-from) {
+				t.Fatalf("%q heard from %d to %d, the last %d of %d stored: they end at %d", all, from, heard, back, stored, int(from)+end)
+			}
+		}
+	})
+}
+
+// A memory keeps what came last, in events and in bytes.
+func TestMemory(t *testing.T) {
+	event := func(n int) heard {
+		ev := anEvent(fmt.Sprintf("Event: A\r\nPrivilege: call,all\r\nN: %d\r\n\r\n", n))
+		m, ok := markOf(ev)
+		return heard{*ev, m, ok}
+	}
+	first := event(1)
+	size := len(first.event.Text())
+	for name, m := range map[string]*memory{"events": {events: 3, bytes: 1000}, "bytes": {events: 1000, bytes: 3*size + 1}} {
+		for n := range 9 {
+			m.add(event(n))
+		}
+		var left []string
+		rest := m.behind(0)
+		for i := range rest {
+			left = append(left, rest[i].Get("N"))
+		}
+		if got := strings.Join(left, ""); got != "678" || m.size != 3*size {
+			t.Errorf("%s: %s is left, %d bytes", name, got, m.size)
+		}
+		if rest = m.behind(2); len(rest) != 1 || rest[0].Get("N") != "8" {
+			t.Errorf("%s: behind the second stand %d", name, len(rest))
+		}
+	}
+}
+
+// A hindsight finds the last batches of a node among any number of another's, up to a gap.
+func TestHindsight(t *testing.T) {
+	js := withJetStream(t, aBus(t))
+	ctx := t.Context()
+	p, err := owning(ctx, js, batch.Owner{Bridge: "a", Epoch: 1, Time: time.Now()}, leaseOurs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := newPublisher(js, "c", "other", quiet())
+	other.confirm = leaseOurs
+	if _, err := other.takeOver(ctx, batch.Owner{Bridge: "a", Epoch: 1, Time: time.Now()}, nil); err != nil {
+		t.Fatal(err)
+	}
+	event := func(n int) []byte {
+		return aBatch(fmt.Sprintf("Event: A\r\nPrivilege: call,all\r\nN: %d\r\n\r\n", n))
+	}
+	put := func(p *publisher, from, to int) {
+		t.Helper()
+		for n := from; n < to; n++ {
+			if err := p.publish(ctx, event(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	want := func(what string, reach, least, from, to int, over bool) {
+		t.Helper()
+		last, err := p.lastMessage(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &hindsight{chain: &p.chain}
+		if err := errors.Join(h.add(last), h.reach(ctx, reach)); err != nil {
+			t.Fatal(err)
+		}
+		var all []mark
+		for n := from; n < to; n++ {
+			m, _ := markOf(anEvent(fmt.Sprintf("Event: A\r\nPrivilege: call,all\r\nN: %d\r\n\r\n", n)))
+			all = append(all, m)
+		}
+		if n := len(h.marks); n < least || n > len(all) || string(packMarks(h.marks)) != string(packMarks(all[len(all)-n:])) || h.over != over {
+			t.Errorf("%s: %d marks, over: %v; want the last of %d, %d at least", what, len(h.marks), h.over, len(all), least)
+		}
+	}
+	want("a gap alone", 10, 0, 0, 0, true)
+	put(p, 0, 3)
+	put(other, 0, 200)
+	put(p, 3, 4)
+	want("all behind the gap", 10, 4, 0, 4, true)
+	want("as many as are asked for, and what comes with them", 2, 2, 0, 4, true)
+	put(p, 4, 300) // more than are read at once, behind a long way without any
+	put(other, 0, 300)
+	put(p, 300, 302)
+	want("far back", 100, 100, 0, 302, false)
+	want("all of it", 1000, 302, 0, 302, true)
+	next := newPublisher(js, "c", "pbx", quiet())
+	next.confirm = leaseOurs
+	if _, err := next.takeOver(ctx, batch.Owner{Bridge: "b", Epoch: 2, Time: time.Now()}, standsAt(p.id(p.number))); err != nil {
+		t.Fatal(err)
+	}
+	want("beyond an owner who knew what came before", 1000, 302, 0, 302, true)
+	p = next
+	put(p, 302, 304)
+	want("behind him too", 304, 304, 0, 304, true)
+	gap := gapOf("pbx", ami.GapOverflow, 3)
+	var w batch.Writer
+	w.Add(anEvent("Event: A\r\nPrivilege: call,all\r\n\r\n"))
+	w.Add(&gap)
+	w.Add(anEvent("Event: A\r\nPrivilege: call,all\r\nN: 304\r\n\r\n"))
+	if err := p.publish(ctx, w.Batch(nil)); err != nil {
+		t.Fatal(err)
+	}
+	put(p, 305, 307)
+	want("behind a gap within a batch", 1000, 3, 304, 307, true)
+}
+
+// lines is a log that may be written and read at once.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// A hot bridge goes on behind the last batch of an owner, also of one who goes on writing, and where it cannot, there is a gap, and the log
+// says why.
+func TestHot(t *testing.T) {
+	whole := func(ev *ami.Event) []*ami.Event { return []*ami.Event{ev} }
+	own := anEvent("Event: Status\r\nPrivilege: Call\r\nChannel: x\r\n\r\n")
+	for name, tt := range map[string]struct {
+		settings amitest.Settings
+		events   int // HotEvents
+		stores   func(*ami.Event) []*ami.Event
+		cause    string // "": it goes on without a gap
+	}{
+		"while he goes on": {settings: amitest.Settings{Timestamps: true}, stores: whole},
+		"no Timestamp":     {stores: whole, cause: "no Timestamp"},
+		"more came since than is remembered": {
+			settings: amitest.Settings{Timestamps: true}, events: 50, cause: "not heard here",
+			stores: func(ev *ami.Event) []*ami.Event {
+				if n, _ := strconv.Atoi(ev.Get("N")); n > 100 {
+					return nil
+				}
+				return []*ami.Event{ev}
+			},
+		},
+		"what was his own stands between": {
+			settings: amitest.Settings{Timestamps: true},
+			stores: func(ev *ami.Event) []*ami.Event {
+				item := own.Clone()
+				item.Session, item.Seq, item.Received = ev.Session, ev.Seq, ev.Received
+				return []*ami.Event{&item, ev, &item}
+			},
+		},
+		"he sees other events": {
+			settings: amitest.Settings{Timestamps: true}, cause: "not heard here",
+			stores: func(ev *ami.Event) []*ami.Event {
+				if n, _ := strconv.Atoi(ev.Get("N")); n%3 == 0 {
+					return nil
+				}
+				return []*ami.Event{ev}
+			},
+		},
+		"a gap of his behind all events": {
+			settings: amitest.Settings{Timestamps: true}, cause: "behind the last gap",
+			stores: func(ev *ami.Event) []*ami.Event {
+				gap := gapOf("pbx", ami.GapOverflow, 1)
+				return []*ami.Event{&gap}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHot(t, tt.settings, tt.events, tt.stores)
+			h.judge(tt.cause)
+		})
+	}
+}
+
+// hot is a bridge that stands by, and the owner.
+type hot struct {
+	t   *testing.T
+	url string
+	log lines
+}
+
+func newHot(t *testing.T, settings amitest.Settings, events int, stores func(*ami.Event) []*ami.Event) *hot {
+	t.Helper()
+	h := &hot{t: t, url: aBus(t)}
+	srv := amitest.NewServer(amitest.WithName("pbx"), amitest.WithSettings(settings))
+	t.Cleanup(srv.Close)
+	js := withJetStream(t, h.url)
+	if _, err := acquire(t.Context(), js, "c", "pbx", "silent/1", 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	p, err := owning(t.Context(), js, batch.Owner{Bridge: "silent", Epoch: 1, Time: time.Now()}, leaseOurs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := ownSession(quiet())(configsOf(srv)[0], ami.SubscribeOptions{Packets: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := session.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	run(t, Options{Conn: dial(t, h.url), Cluster: "c", Name: "b", Nodes: func() []ami.Config { return configsOf(srv) }, Hot: true, HotEvents: events, Log: slog.New(slog.NewTextHandler(&h.log, nil))})
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	t.Cleanup(func() { cancel(); all.Wait(); session.End() })
+	eventually(t, "the bridge stands by", func() bool { return srv.Ledger().Logins == 2 })
+	all.Go(func() {
+		for n := 1; ctx.Err() == nil; n++ {
+			srv.EmitEvent("UserEvent", "N", strconv.Itoa(n))
+			time.Sleep(time.Millisecond)
+		}
+	})
+	all.Go(func() {
+		for {
+			ev, err := session.Events.NextBorrowed(ctx)
+			if err != nil {
+				return
+			}
+			var w batch.Writer
+			for _, ev := range stores(ev) {
+				w.Add(ev)
+			}
+			if w.Records() > 0 && p.publish(ctx, w.Batch(nil)) != nil {
+				return // it is another's now
+			}
+		}
+	})
+	return h
+}
+
+// judge reads until the bridge has gone on for a while, and wants events to be whole, or a gap where one has to be.
+func (h *hot) judge(cause string) {
+	h.t.Helper()
+	c, err := Read(h.t.Context(), dial(h.t, h.url), ReadOptions{Cluster: "c", Start: Start{All: true}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
+	defer cancel()
+	owner, last, since, gaps, own := "", 0, 0, 0, 0
+	for since < 100 {
+		_, r, err := c.Next(ctx)
+		if err != nil {
+			h.t.Fatalf("%v; the owner is %q; the log: %s", err, owner, h.log.String())
+		}
+		switch {
+		case r.Owner != nil:
+			owner, gaps = strings.Clone(r.Owner.Bridge), 0
+		case r.Event.Gap != nil:
+			gaps++
+		case r.Event.Name() == "Status":
+			own++
+		case r.Event.Name() == "UserEvent":
+			n, _ := strconv.Atoi(r.Event.Get("N"))
+			if n <= last || owner == "b" && n != last+1 && (gaps == 0 || since > 0) {
+				h.t.Fatalf("%d comes behind %d; the log: %s", n, last, h.log.String())
+			}
+			if last = n; owner == "b" {
+				since++
+			}
+		}
+	}
+	if log := h.log.String(); (gaps == 0) != (cause == "") || !strings.Contains(log, cause) || cause == "" && !strings.Contains(log, "taken over without a gap") {
+		h.t.Errorf("%d gaps of the new owner; the log: %s", gaps, log)
+	}
+	all, err := Verify(h.t.Context(), dial(h.t, h.url), "c")
+	if err != nil || len(all) != 1 || strings.Join(all[0].Faults, "") != "" && own == 0 {
+		h.t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// Bridges that are all hot lose nothing when one is told to stop, when a node is moved to one that stands by, and when the one that had it is
+// told to stop then.
+func TestHotStopsAndMoves(t *testing.T) {
+	m := newMovers(t, 1000, func(o *Options) { o.Hot = true }, amitest.WithSettings(amitest.Settings{Timestamps: true}))
+	eventually(t, "the other bridge stands by", func() bool { return m.srv.Ledger().Logins == 2 })
+	for range 4 {
+		m.mustMove(m.other())
+	}
+	first, second := m.now(), m.other()
+	time.Sleep(5 * beatEvery) // so that the one who stands by has logged in again
+	m.stop[first]()
+	eventually(t, "the other takes it over", func() bool { return m.now() == second })
+	m.judge(1) // the first owner's
+}
