@@ -19,7 +19,7 @@ const (
 )
 
 // hotTime is how long a node may wait for a takeover without a gap, until it is taken over with one.
-const hotTime = 2 * time.Second
+const hotTime = 5 * time.Second
 
 // Of what is stored last so many events are looked for, and so many if these stand at several places.
 const (

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,23 +55,21 @@ func TestEndOf(t *testing.T) {
 	}
 }
 
-// However a stream is cut, what endOf finds is right: it may find nothing, but never another place.
-func FuzzEndOf(f *testing.F) {
-	f.Add([]byte("abcabcdabcde"), uint8(3), uint8(7), uint8(9))
-	f.Add([]byte("aaaaaaaaaaaaaaaaaaaab"), uint8(0), uint8(20), uint8(21))
-	f.Fuzz(func(t *testing.T, all []byte, from, stored, heard uint8) {
-		n := len(all)
-		stored, heard = uint8(min(int(stored), n)), uint8(min(int(heard), n)) //nolint:gosec // not larger
-		if from >= stored || heard < stored {
-			return // the hearing began behind what is stored, or did not go so far
+// However little of a stream is stored and heard, and however alike its events are, they end nowhere else than where they do.
+func TestEndOfAtRandom(t *testing.T) {
+	for seed := range uint64(20_000) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		all := make([]mark, 1+rnd.IntN(60))
+		for i := range all {
+			all[i] = mark(rnd.IntN(1 + int(seed%9)))
 		}
-		for back := 1; back <= int(stored); back++ {
-			end, places := endOf(marksOf(string(all[from:heard])), marksOf(string(all[int(stored)-back:stored])))
-			if places == 1 && end != int(stored-from) {
-				t.Fatalf("%q heard from %d to %d, the last %d of %d stored: they end at %d", all, from, heard, back, stored, int(from)+end)
-			}
+		stored := 1 + rnd.IntN(len(all))
+		from, heard := rnd.IntN(stored), stored+rnd.IntN(len(all)-stored+1) // both have the last event that is stored
+		back := 1 + rnd.IntN(stored)
+		if end, places := endOf(all[from:heard], all[stored-back:stored]); places == 0 || places == 1 && end != stored-from {
+			t.Fatalf("seed %d: of %v were heard %d to %d, and stored to %d, the last %d of which end at %d, at %d places", seed, all, from, heard, stored, back, from+end, places)
 		}
-	})
+	}
 }
 
 // A memory keeps what came last, in events and in bytes.

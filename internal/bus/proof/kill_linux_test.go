@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// threeBridges is a lab with one server, eight nodes and three bridges, under 2,000 events a second.
-func threeBridges(t *testing.T) (l *lab, ear *tap, stop func()) {
+// threeBridges is a lab with one server, eight nodes and three bridges with some flags, under 2,000 events a second.
+func threeBridges(t *testing.T, flags ...string) (l *lab, ear *tap, stop func()) {
 	t.Helper()
-	l = newLab(t, startServers(t, 1, "").start(), 8)
+	l = newLab(t, startServers(t, 1, "").start(), 8, flags...)
 	ear = l.tap()
 	names := []string{"a", "b", "c"}
 	for _, name := range names {
@@ -75,9 +75,12 @@ func (l *lab) successors(nodes []string) int {
 
 // A bridge that owns nodes is killed, again and again: no event comes twice, each loss is within a gap, and another bridge has the
 // nodes soon.
-func TestKilledOwners(t *testing.T) {
+func TestKilledOwners(t *testing.T) { killOwners(t) }
+
+func killOwners(t *testing.T, flags ...string) *book {
+	t.Helper()
 	kills := times(5, 50)
-	l, ear, stop := threeBridges(t)
+	l, ear, stop := threeBridges(t, flags...)
 	var took []time.Duration
 	moved, spread := 0, 0
 	for range kills {
@@ -112,13 +115,17 @@ func TestKilledOwners(t *testing.T) {
 	if most > bar || whole() && slow*50 > kills {
 		t.Errorf("takeovers took %v; all are to take %s at most, and 49 of 50 no more than 3 s", took, bar)
 	}
+	return b
 }
 
 // A bridge that owns nodes is told to stop: it gives them back, and others have them before they would have missed it.
-func TestStoppedOwners(t *testing.T) {
+func TestStoppedOwners(t *testing.T) { stopOwners(t) }
+
+func stopOwners(t *testing.T, flags ...string) *book {
+	t.Helper()
 	t.Parallel()
 	stops := times(2, 20)
-	l, ear, stop := threeBridges(t)
+	l, ear, stop := threeBridges(t, flags...)
 	var took []time.Duration
 	for range stops {
 		victim, owned := l.anOwner()
@@ -138,13 +145,17 @@ func TestStoppedOwners(t *testing.T) {
 	b := l.judge()
 	slices.Sort(took)
 	t.Logf("FIGURES %d bridges were told to stop; until the new owner's first event p50 %.1f s, longest %.1f s; 0 events twice, %s", stops, took[len(took)/2].Seconds(), took[len(took)-1].Seconds(), b)
+	return b
 }
 
 // An owner stands still, others take its nodes over, and it goes on: what it then sends is refused, and nothing comes twice.
-func TestPausedOwners(t *testing.T) {
+func TestPausedOwners(t *testing.T) { pauseOwners(t) }
+
+func pauseOwners(t *testing.T, flags ...string) *book {
+	t.Helper()
 	t.Parallel()
 	pauses, length := times(2, 20), times(4*time.Second, 20*time.Second)
-	l, ear, stop := threeBridges(t)
+	l, ear, stop := threeBridges(t, flags...)
 	refused := 0
 	for range pauses {
 		victim, owned := l.anOwner()
@@ -165,4 +176,5 @@ func TestPausedOwners(t *testing.T) {
 	if refused == 0 {
 		t.Error("no owner sent anything late: nothing was refused")
 	}
+	return b
 }

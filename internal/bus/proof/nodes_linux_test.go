@@ -23,7 +23,7 @@ type node struct {
 }
 
 func startNodes(t testing.TB, n int) *nodes {
-	s := &nodes{cluster: amitest.NewCluster(n)}
+	s := &nodes{cluster: amitest.NewCluster(n, amitest.WithSettings(amitest.Settings{Timestamps: true}))}
 	t.Cleanup(s.cluster.Close)
 	for _, srv := range s.cluster.Servers() {
 		s.all = append(s.all, &node{Server: srv})

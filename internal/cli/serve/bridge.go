@@ -40,6 +40,7 @@ type bridgeOptions struct {
 	replicas flags.Count
 	each     flags.List
 	spool    flags.Size
+	hot      bool
 }
 
 func (o *bridgeOptions) flags() []cli.Flag {
@@ -50,6 +51,7 @@ func (o *bridgeOptions) flags() []cli.Flag {
 		&cli.GenericFlag{Name: "each", Usage: "also put each event whose name is one of `NAMES`, such as 'Hangup,Queue*', on the bus by itself, as JSON; may repeat", Value: &o.each},
 		&cli.GenericFlag{Name: "replicas", Usage: "and on `NUMBER` of servers; 1 if absent", Value: &o.replicas},
 		&cli.GenericFlag{Name: "spool", Usage: "keep up to `SIZE` of events on disk, such as 1G, when the bus takes none for longer than memory lasts", Value: &o.spool},
+		&cli.BoolFlag{Name: "hot", Usage: "also read the servers of other bridges, and lose nothing when one of these dies", Destination: &o.hot},
 	)
 }
 
@@ -128,6 +130,9 @@ func newBridge(r *run.Run, o *bridgeOptions, each []string) (*bridge, error) {
 	}
 	if b.options.Spool, err = spoolOf(r, o.spool, ok); err != nil {
 		return nil, err
+	}
+	if b.options.Hot = o.hot; o.hot && !ok {
+		return nil, fail.Usage("such as --nats nats://127.0.0.1:4222 --cluster prod", "--hot is for a bridge to a bus, and none is given")
 	}
 	if b.options.Each, err = eachOf(r, o, each, ok); err != nil || !ok {
 		return nil, err
