@@ -14,9 +14,9 @@ type wired struct {
 	ami map[string][]*proxy
 }
 
-func newWired(t *testing.T) (w *wired, stop func()) {
+func newWired(t *testing.T, flags ...string) (w *wired, stop func()) {
 	t.Helper()
-	w = &wired{lab: newLab(t, startServers(t, 1, "").start(), 4), bus: make(map[string]*proxy), ami: make(map[string][]*proxy)}
+	w = &wired{lab: newLab(t, startServers(t, 1, "").start(), 4, flags...), bus: make(map[string]*proxy), ami: make(map[string][]*proxy)}
 	w.ear = w.tap()
 	for _, name := range []string{"a", "b"} {
 		w.bus[name] = newProxy(t, strings.TrimPrefix(w.servers.urls(), "nats://"))
@@ -52,6 +52,11 @@ func (w *wired) cut(bridge string, bus, ami, cut bool) {
 // A bridge is cut off from the bus, from Asterisk, or from both, for as long as others need to notice, and then is not. Where it
 // was cut off from the bus, another has its nodes.
 func TestCutOff(t *testing.T) {
+	cutOff(t, func(*testing.T, *book, bool) {})
+}
+
+func cutOff(t *testing.T, judge func(t *testing.T, b *book, bus bool), flags ...string) {
+	t.Helper()
 	t.Parallel()
 	for name, tt := range map[string]struct{ bus, ami bool }{
 		"from the bus":  {true, false},
@@ -60,7 +65,7 @@ func TestCutOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, stop := newWired(t)
+			w, stop := newWired(t, flags...)
 			victim, owned := w.anOwner()
 			late := w.ear.lateBatches()
 			struck := time.Now()
@@ -77,6 +82,7 @@ func TestCutOff(t *testing.T) {
 			stop()
 			b := w.judge()
 			t.Logf("FIGURES a bridge of %d nodes was cut off %s: %d late batches refused, 0 events twice, %s", len(owned), name, w.ear.lateBatches()-late, b)
+			judge(t, b, tt.bus)
 		})
 	}
 }

@@ -23,3 +23,12 @@ func TestHotKilledOwners(t *testing.T) { killOwners(t, "--hot").wholeBut(t) }
 func TestHotStoppedOwners(t *testing.T) { stopOwners(t, "--hot").wholeBut(t) }
 
 func TestHotPausedOwners(t *testing.T) { pauseOwners(t, "--hot").wholeBut(t) }
+
+func TestHotCutOff(t *testing.T) {
+	cutOff(t, func(t *testing.T, b *book, bus bool) {
+		t.Helper()
+		if bus { // else the owner's own session has a gap
+			b.wholeBut(t)
+		}
+	}, "--hot")
+}
