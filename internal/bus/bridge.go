@@ -61,11 +61,11 @@ type bridge struct {
 
 	mu       sync.Mutex // guards what follows
 	owners   map[string]*owner
-	arrivals map[string]*arrival // of nodes that may be moved here
-	last     map[string]*arrival // of nodes that were
-	standbys map[string]*standby // of nodes that others own
-	unfit    map[string]bool     // nodes that can have none
-	ended    bool                // no more of them
+	arrivals map[string]*arrival   // of nodes that may be moved here
+	last     map[string]*arrival   // of nodes that were
+	standbys map[string]*standby   // of nodes that others own
+	unfit    map[string]ami.Config // nodes that can have none, as they were then
+	ended    bool                  // no more of them
 	all      sync.WaitGroup
 }
 
@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	b := &bridge{
 		o: o, self: o.Name + "/" + nuid.Next(), js: js, free: make(map[string]time.Time), owners: make(map[string]*owner), arrivals: make(map[string]*arrival),
-		last: make(map[string]*arrival), standbys: make(map[string]*standby), unfit: make(map[string]bool),
+		last: make(map[string]*arrival), standbys: make(map[string]*standby), unfit: make(map[string]ami.Config),
 	}
 	if b.leases, err = watchLeases(ctx, js, o.Cluster); err != nil {
 		return err

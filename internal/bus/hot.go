@@ -66,12 +66,13 @@ func (b *bridge) standBy(nodes []ami.Config) {
 	for i := range nodes {
 		name := nodes[i].Name
 		l := b.leases.of(name)
+		before, unfit := b.unfit[name]
 		switch s := b.standbys[name]; {
 		case s != nil && s.unfit.Load():
 			b.o.Log.Warn("there is no standby for this node: a takeover will have a gap", slog.String("node", name), slog.Any("cause", errNoTimestamp))
-			b.unfit[name] = true
+			b.unfit[name] = s.node
 			b.dismiss(name)
-		case s == nil && l.holder != "" && l.holder != b.self && b.owners[name] == nil && b.arrivals[name] == nil && !b.unfit[name]:
+		case s == nil && l.holder != "" && l.holder != b.self && b.owners[name] == nil && b.arrivals[name] == nil && !(unfit && b.o.Same(&before, &nodes[i])):
 			b.beginStandby(nodes[i])
 		}
 	}
