@@ -167,9 +167,15 @@ func (l *lab) arrived(what string) {
 	})
 }
 
-// settle has an event of each node come through, and then nothing is on the way.
+// settle has an event of each node come through, and then nothing is on the way. A bridge that stands by has logged in before: servers tell
+// everybody of a login.
 func (l *lab) settle() {
 	l.t.Helper()
+	if slices.Contains(l.storage, "--hot") {
+		eventually(l.t, "all bridges stand by", func() bool {
+			return time.Since(l.reader.latest()) > time.Second && !slices.ContainsFunc(l.nodes.all, func(n *node) bool { return n.Ledger().Sessions < len(l.bridges) })
+		})
+	}
 	sent := time.Time{}
 	eventually(l.t, "the last event of each node has come", func() bool {
 		if time.Since(sent) > time.Second { // one that is lost comes in no gap before the next

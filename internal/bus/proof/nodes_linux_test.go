@@ -23,7 +23,8 @@ type node struct {
 }
 
 func startNodes(t testing.TB, n int) *nodes {
-	s := &nodes{cluster: amitest.NewCluster(n, amitest.WithSettings(amitest.Settings{Timestamps: true}))}
+	// A busy host is not what is tried: a session whose client gets no processor for a while stays.
+	s := &nodes{cluster: amitest.NewCluster(n, amitest.WithSettings(amitest.Settings{Timestamps: true, WriteTimeout: 10 * time.Second}))}
 	t.Cleanup(s.cluster.Close)
 	for _, srv := range s.cluster.Servers() {
 		s.all = append(s.all, &node{Server: srv})
