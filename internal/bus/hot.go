@@ -221,16 +221,18 @@ func (o *owner) standIn(p *publisher) func(context.Context, *stored) bool {
 	return func(ctx context.Context, last *stored) bool { return s.meets(ctx, &p.chain, last) }
 }
 
-// adopt goes on with the standby's session if nothing is missing, and ends it if not.
-func (o *owner) adopt(whole bool) {
+// adopt goes on with the standby's session if the node was taken over without a gap, and ends it if not.
+func (o *owner) adopt(whole bool, err error) {
 	s := o.standby
 	if s == nil {
 		return
 	}
 	o.standby = nil
-	if !whole {
-		o.log.Warn("taken over with a gap, although there was a standby", slog.Any("cause", s.why))
+	if !whole || err != nil {
 		s.session.End()
+		if err == nil {
+			o.log.Warn("taken over with a gap, although there was a standby", slog.Any("cause", s.why))
+		}
 		return
 	}
 	o.session, o.head = s.session, s.rest

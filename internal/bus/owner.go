@@ -110,7 +110,7 @@ func (o *owner) own(ctx context.Context, l *lease) error {
 	}
 	whole, err := p.takeOver(ctx, batch.Owner{Bridge: b.o.Name, Epoch: l.epoch, Time: time.Now()}, meets)
 	o.arrival.settle(whole, err)
-	o.adopt(whole && err == nil)
+	o.adopt(whole, err)
 	if err != nil {
 		return err
 	}
