@@ -160,8 +160,11 @@ func (b *bridge) look(ctx context.Context) {
 		if _, known := b.free[node.Name]; !known {
 			b.free[node.Name] = time.Now()
 		}
-		first := rank(node.Name, b.members.list()) == b.self
-		if first || time.Since(b.free[node.Name]) > leftFree {
+		first, wait := rank(node.Name, b.members.list()) == b.self, leftFree
+		if !b.ready(node.Name, l) { // whoever is may go first
+			first, wait = false, 2*leftFree
+		}
+		if first || time.Since(b.free[node.Name]) > wait {
 			b.take(ctx, node, l)
 		}
 	}

@@ -40,6 +40,7 @@ type standby struct {
 	number uint64 // of the session that last is of
 	taken  uint64 // events that were read of the subscription
 	unfit  atomic.Bool
+	since  atomic.Int64 // when the first of last came, in nanoseconds since 1970; 0: last is empty
 
 	claimed time.Time
 	rest    []ami.Event // what has yet to be stored, if that is known
@@ -90,6 +91,27 @@ func (b *bridge) beginStandby(node ami.Config) {
 	go s.follow(ctx)
 }
 
+// ready reports whether no other hot bridge can be expected to know better what a dead owner has stored last: one that began to read the node
+// only when he was silent already, or has a gap since then, lets others go first.
+func (b *bridge) ready(node string, l leaseState) bool {
+	if !b.o.Hot || l.revision == 0 || len(b.members.list()) < 2 {
+		return true
+	}
+	b.mu.Lock()
+	s := b.standbys[node]
+	_, unfit := b.unfit[node]
+	b.mu.Unlock()
+	silent := b.free[node]
+	if l.holder != "" {
+		silent = b.members.last(l.holder)
+	}
+	if s == nil {
+		return unfit
+	}
+	since := s.since.Load()
+	return since != 0 && since < silent.UnixNano()
+}
+
 // claim takes a node's standby out, and has it read no more. nil: there is none. Called under mu.
 func (b *bridge) claim(node string) *standby {
 	s := b.standbys[node]
@@ -124,13 +146,16 @@ func (s *standby) follow(ctx context.Context) {
 func (s *standby) take(ev *ami.Event) {
 	if ev.Gap != nil {
 		s.last.clear()
+		s.since.Store(0)
 		return
 	}
 	s.taken++
 	if ev.Session != s.number { // what came before was another session, whether its gap was seen or not
 		s.last.clear()
+		s.since.Store(0)
 		s.number = ev.Session
 	}
+	s.since.CompareAndSwap(0, time.Now().UnixNano())
 	m, everybody := markOf(ev)
 	if everybody && ev.Get("Timestamp") == "" {
 		s.unfit.Store(true)

@@ -345,6 +345,48 @@ func (h *hot) judge(cause string) {
 	}
 }
 
+// A hot bridge whose standby is younger than the last that was heard of the owner lets others go first, if there are any.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	dead := leaseState{holder: "dead/1", revision: 7}
+	for name, tt := range map[string]struct {
+		hot, alone, unfit bool
+		since             time.Time // zero: there is no standby
+		lease             leaseState
+		want              bool
+	}{
+		"before the owner fell silent":  {hot: true, since: now.Add(-4 * time.Second), lease: dead, want: true},
+		"when he was silent":            {hot: true, since: now.Add(-2 * time.Second), lease: dead},
+		"no standby":                    {hot: true, lease: dead},
+		"given back before":             {hot: true, since: now.Add(-2 * time.Second), lease: leaseState{revision: 7}, want: true},
+		"given back, and not yet there": {hot: true, since: now, lease: leaseState{revision: 7}},
+		"nobody ever had it":            {hot: true, want: true},
+		"nobody else is there":          {hot: true, alone: true, lease: dead, want: true},
+		"it can have none":              {hot: true, unfit: true, lease: dead, want: true},
+		"not hot":                       {lease: dead, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := &members{self: "a/1", heard: map[string]time.Time{"a/1": now, "b/1": now, "dead/1": now.Add(-3 * time.Second)}, leaving: make(map[string]bool)}
+			if tt.alone {
+				delete(m.heard, "b/1")
+			}
+			b := &bridge{o: Options{Hot: tt.hot}, members: m, free: map[string]time.Time{"pbx": now.Add(-time.Second)}, standbys: make(map[string]*standby), unfit: make(map[string]ami.Config)}
+			if !tt.since.IsZero() {
+				b.standbys["pbx"] = &standby{}
+				b.standbys["pbx"].since.Store(tt.since.UnixNano())
+			}
+			if tt.unfit {
+				b.unfit["pbx"] = ami.Config{}
+			}
+			if got := b.ready("pbx", tt.lease); got != tt.want {
+				t.Errorf("it is ready: %v", got)
+			}
+		})
+	}
+}
+
 // Bridges that are all hot lose nothing when a node is moved to one that stands by, and when the one that has it then is told to stop. Single
 // events come once each, and behind a takeover stands their gap.
 func TestHotStopsAndMoves(t *testing.T) {

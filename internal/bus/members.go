@@ -121,6 +121,13 @@ func (m *members) alive(bridge string) bool {
 	return time.Since(m.heard[bridge]) < silence
 }
 
+// last is when a bridge was heard last.
+func (m *members) last(bridge string) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.heard[bridge]
+}
+
 // list are the bridges that are alive, and take nodes.
 func (m *members) list() []string {
 	m.mu.Lock()
