@@ -347,7 +347,6 @@ func (h *hot) judge(cause string) {
 
 // A hot bridge whose standby is younger than the last that was heard of the owner lets others go first, if there are any.
 func TestReady(t *testing.T) {
-	t.Parallel()
 	now := time.Now()
 	dead := leaseState{holder: "dead/1", revision: 7}
 	for name, tt := range map[string]struct {
@@ -367,7 +366,6 @@ func TestReady(t *testing.T) {
 		"not hot":                       {lease: dead, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			m := &members{self: "a/1", heard: map[string]time.Time{"a/1": now, "b/1": now, "dead/1": now.Add(-3 * time.Second)}, leaving: make(map[string]bool)}
 			if tt.alone {
 				delete(m.heard, "b/1")
