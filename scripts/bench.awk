@@ -105,6 +105,7 @@ END {
 	ratio("bus, batches against one event a message", "Batches ratio", ">= 3")
 	ratio("bus, latency p50 against a bare NATS message", "Latency bare-ratio-p50", "<= 4")
 	ratio("bus, latency p99 against a bare NATS message", "Latency bare-ratio-p99", "<= 4")
+	ratio("bus, an action beyond the direct one, in bare NATS requests", "Action excess", "<= 2")
 	ratio("a one-shot, amictl version, against an empty program", "OneShot/version ratio", "<= 2.2")
 	took("what 5,000 nodes add to a command for one", "OneShot/nodes more-ms", "<= 45")
 	took("completion of a node among 5,000", "OneShot/completion all-ms", "<= 100")

@@ -21,6 +21,7 @@ import (
 	"github.com/apntalk/amictl/internal/bus/batch"
 	"github.com/apntalk/amictl/internal/shapes"
 	"github.com/apntalk/amictl/pkg/ami"
+	"github.com/apntalk/amictl/pkg/ami/amitest"
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
 
@@ -395,4 +396,63 @@ func storedLatency(b *testing.B, s *servers) *messages {
 	}
 	b.Cleanup(consuming.Stop)
 	return m
+}
+
+// BenchmarkAction is how long a Ping takes over the bus, against the same on a session of one's own and against a bare request of NATS,
+// one after the other. Its excess is what the bus adds to the direct way, in bare round trips.
+func BenchmarkAction(b *testing.B) {
+	users := filepath.Join(b.TempDir(), "users.toml")
+	if err := os.WriteFile(users, []byte("[[users]]\nname = \"crm\"\nnats = true\nactions = [\"Ping\"]\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	l := newLab(b, startServers(b, 1, "").start(), 1, "--users", users)
+	l.bridge("a", "", nil)
+	l.read()
+	l.owned()
+	n := l.nodes.all[0]
+	direct, err := ami.Dial(b.Context(), ami.Config{Addr: n.Addr(), Username: amitest.DefaultUser, Secret: ami.StaticSecret(amitest.DefaultSecret), Events: "off"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = direct.Close() })
+	echo, conn := l.servers.connect().Conn(), l.servers.connect().Conn()
+	if _, err := echo.Subscribe("echo", func(m *nats.Msg) { _ = m.Respond(m.Data) }); err != nil {
+		b.Fatal(err)
+	}
+	if err := echo.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	request := func(subject, want string) error {
+		m, err := conn.Request(subject, nil, 10*time.Second)
+		if err == nil && !strings.Contains(string(m.Data), want) {
+			err = fmt.Errorf("%q", m.Data)
+		}
+		return err
+	}
+	ways := []struct {
+		name string
+		do   func() error
+		took []time.Duration
+	}{
+		{name: "direct", do: func() error { _, err := direct.Do(b.Context(), ami.Action{Name: "Ping"}); return err }},
+		{name: "bare", do: func() error { return request("echo", "") }},
+		{name: "bus", do: func() error { return request("ami.act."+cluster+"."+n.Name()+".crm.Ping", "Response: Success") }},
+	}
+	for b.Loop() {
+		for i := range ways {
+			w := &ways[i]
+			start := time.Now()
+			if err := w.do(); err != nil {
+				b.Fatal(w.name, err)
+			}
+			w.took = append(w.took, time.Since(start))
+		}
+	}
+	at := make(map[string]float64)
+	for _, w := range ways {
+		slices.Sort(w.took)
+		at[w.name] = w.took[len(w.took)/2].Seconds() * 1e6
+		b.ReportMetric(at[w.name], w.name+"-p50-us")
+	}
+	b.ReportMetric((at["bus"]-at["direct"])/at["bare"], "excess")
 }
