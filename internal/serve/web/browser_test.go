@@ -51,7 +51,7 @@ func newBrowser(t *testing.T) *browser {
 		t.Fatal(err)
 	}
 	c := exec.Command(program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
-		"--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")
+		"--remote-debugging-pipe", "--user-data-dir="+profile(t), "about:blank")
 	c.ExtraFiles = []*os.File{theirIn, theirOut}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -77,6 +77,25 @@ func newBrowser(t *testing.T) *browser {
 		b.call(b.session, domain+".enable", nil)
 	}
 	return b
+}
+
+// profile is a folder for Chromium's files. Its processes write there for a moment after the first of them is gone.
+func profile(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		var err error
+		for range 100 {
+			if err = os.RemoveAll(dir); err == nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Error(err)
+	})
+	return dir
 }
 
 func (b *browser) read(in *os.File) {
