@@ -2,6 +2,7 @@ package proof
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -17,7 +18,13 @@ import (
 // patience is how long a test waits for what has to come.
 const patience = time.Minute
 
+// With -short, as the race detector runs tests, nothing runs: all of it is in processes of its own.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		fmt.Fprintln(os.Stderr, "SKIPPED: loads of several processes, which -short leaves out; scripts/prove --short runs them")
+		return
+	}
 	testscript.Main(m, map[string]func(){"amictl": func() { cli.Main(bench.With(natsbus.Transport{})) }})
 }
 
