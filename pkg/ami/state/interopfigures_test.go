@@ -22,6 +22,11 @@ func TestRealFigures(t *testing.T) {
 				return len(n) == 1 && !n[0].Stale
 			})
 			l.finish(t)
+			for _, m := range l.watcher.Snapshot().Members {
+				if m.Queue == "empty" { // left there by another test
+					l.do("QueueRemove", "Queue", "empty", "Interface", m.Interface)
+				}
+			}
 			l.do("QueueReset")
 			var mu sync.Mutex
 			figures := state.NewFigures(state.FiguresOptions{})
