@@ -1,6 +1,7 @@
 package state
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -341,7 +342,7 @@ func coreShowChannel(s *server, m *wire.Message, from source) {
 		if age == 0 {
 			age = clock(m.Get("Seconds"))
 		}
-		born = s.when.Add(-age)
+		born = bornOf(p.uniqueid, s.when.Add(-age))
 	}
 	was := next
 	s.write(r, next, &p, born, func(c *Channel, e *edit) {
@@ -363,6 +364,18 @@ func coreShowChannel(s *server, m *wire.Message, from source) {
 	if fresh || was.State != now.State || was.Bridge != now.Bridge || was.Name != now.Name || was.Linkedid != now.Linkedid {
 		s.channels.suspect(s, now.Uniqueid)
 	}
+}
+
+// bornOf is when a channel began that is known from a list alone: that says its age in whole seconds, so about when; its Uniqueid,
+// `[SYSTEM-]SECONDS.NUMBER`, says the very second, in each list the same, where the clocks of server and host agree.
+func bornOf(uniqueid string, about time.Time) time.Time {
+	text, _, _ := strings.Cut(uniqueid[strings.LastIndexByte(uniqueid, '-')+1:], ".")
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if born := time.Unix(n, 0); born.Sub(about).Abs() <= 2*time.Second {
+			return born
+		}
+	}
+	return about
 }
 
 // channelsListed takes away what CoreShowChannels lacked.
