@@ -20,9 +20,9 @@ const (
 	Unknown  = 3
 )
 
-// bySeverity are the statuses by how much they matter: what is certainly ill more than what is not known, and that more than a
-// warning.
-var bySeverity = []int{OK, Warning, Unknown, Critical}
+// bySeverity are the statuses by how much they matter, as the Monitoring Plugins' own (lib/utils_base.c, max_state_alt) put them:
+// what is certainly ill, if only a little, is not hidden by what is not known.
+var bySeverity = []int{OK, Unknown, Warning, Critical}
 
 // Compare is how much more one status matters than another: below, at or above 0.
 func Compare(a, b int) int { return slices.Index(bySeverity, a) - slices.Index(bySeverity, b) }
