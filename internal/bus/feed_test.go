@@ -169,6 +169,7 @@ func TestFollowPlacesAnswers(t *testing.T) {
 
 // A loss ends a session behind what came before it, and the next one begins behind it.
 func TestFollowLosses(t *testing.T) {
+	unhurried(t)
 	for name, lose := range map[string]func(f *followed){
 		"a gap": func(f *followed) {
 			var w batch.Writer

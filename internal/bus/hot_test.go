@@ -256,6 +256,7 @@ type hot struct {
 
 func newHot(t *testing.T, settings amitest.Settings, events int, stores func(*ami.Event) []*ami.Event) *hot {
 	t.Helper()
+	unhurried(t)
 	h := &hot{t: t, url: aBus(t)}
 	srv := amitest.NewServer(amitest.WithName("pbx"), amitest.WithSettings(settings))
 	t.Cleanup(srv.Close)

@@ -99,6 +99,7 @@ type movers struct {
 
 func newMovers(t *testing.T, rate int, options func(*Options), server ...amitest.Option) *movers {
 	t.Helper()
+	unhurried(t)
 	m := &movers{t: t, url: aBus(t), srv: amitest.NewServer(append(server, amitest.WithName("pbx"))...), stop: make(map[string]func()), ctx: t.Context()}
 	t.Cleanup(m.srv.Close)
 	m.nodes = func() []ami.Config { return configsOf(m.srv) }

@@ -35,6 +35,7 @@ type heldUp struct {
 // holdUp returns when all events have been sent. A spool of no bytes is none.
 func holdUp(t *testing.T, o spool.Options, count int) *heldUp {
 	t.Helper()
+	unhurried(t)
 	h := &heldUp{t: t, url: aBus(t), srv: amitest.NewServer(amitest.WithName("pbx"), amitest.WithEventNumbers())}
 	t.Cleanup(h.srv.Close)
 	h.js = withJetStream(t, h.url)
