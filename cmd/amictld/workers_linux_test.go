@@ -3,15 +3,9 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"crypto/ed25519"
-	crand "crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +16,7 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/bench"
+	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -45,7 +40,8 @@ func TestWorkersFromElsewhere(t *testing.T) {
 	token := write("token", "a token of the test\n")
 	write("pbx", amitest.DefaultSecret+"\n")
 	config := write("config.toml", "context = \"lab\"\n[contexts.lab]\nuser = \"admin\"\nsecret = \"file:pbx\"\n[contexts.lab.nodes.pbx1]\nurl = \"ami://"+server.Addr()+"\"\n")
-	cert, key := certificate(t, write)
+	certText, keyText := runtest.Certificate(t, "127.0.0.1")
+	cert, key := write("cert.pem", string(certText)), write("key.pem", string(keyText))
 	start := func(errs io.Writer, args ...string) *exec.Cmd {
 		c := exec.Command(program, args...) //nolint:gosec // the test's own
 		c.Env = append(os.Environ(), "HOME="+dir, "AMICTL_CONFIG="+config)
@@ -113,26 +109,4 @@ func TestWorkersFromElsewhere(t *testing.T) {
 	if _ = not.Wait(); not.ProcessState.ExitCode() != 2 {
 		t.Errorf("the worker ended with %v", not.ProcessState)
 	}
-}
-
-// certificate makes one for this host, which is its own authority.
-func certificate(t *testing.T, write func(name, text string) string) (cert, key string) {
-	t.Helper()
-	public, private, err := ed25519.GenerateKey(crand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(crand.Reader, template, template, public, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := func(kind string, der []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-	}
-	return write("cert.pem", text("CERTIFICATE", der)), write("key.pem", text("PRIVATE KEY", secret))
 }

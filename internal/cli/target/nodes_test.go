@@ -1,26 +1,21 @@
 package target
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/apntalk/amictl/internal/cli/config"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/runtest"
 )
 
 // A node's fingerprint is another one when its secret or its trust comes from elsewhere, and only then.
 func TestFingerprint(t *testing.T) {
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	authority := func(pem string) {
+	authority := func(pem []byte) {
 		t.Helper()
-		if err := os.WriteFile(ca, []byte(pem), 0o600); err != nil {
+		if err := os.WriteFile(ca, pem, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -34,7 +29,8 @@ func TestFingerprint(t *testing.T) {
 		}
 		return made.Fingerprint
 	}
-	first, second := certificate(t), certificate(t)
+	first, _ := runtest.Certificate(t, "127.0.0.1")
+	second, _ := runtest.Certificate(t, "127.0.0.1")
 	authority(first)
 	plain, trusting := of(config.Node{}), of(config.Node{CA: ca})
 	if of(config.Node{}) != plain || of(config.Node{CA: ca}) != trusting || of(config.Node{Secret: "env:PBX"}) != plain {
@@ -55,19 +51,4 @@ func TestFingerprint(t *testing.T) {
 	if len(r.TLS) != len(seen) {
 		t.Errorf("%d verifications are kept of %d nodes", len(r.TLS), len(seen))
 	}
-}
-
-// certificate makes an authority.
-func certificate(t *testing.T) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }

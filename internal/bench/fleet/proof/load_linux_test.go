@@ -1,14 +1,8 @@
 package proof
 
 import (
-	"crypto/ed25519"
-	crand "crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -168,7 +162,9 @@ func elsewhere(t testing.TB, lan *lan, ways []way, args ...string) *load {
 	dir := t.TempDir()
 	token, cert, key, config := filepath.Join(dir, "token"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "config.toml")
 	write(t, token, "a token of the test")
-	certify(t, cert, key)
+	certText, keyText := runtest.Certificate(t, middleAddr)
+	write(t, cert, string(certText))
+	write(t, key, string(keyText))
 	args = append([]string{
 		"bench", "--workers", strconv.Itoa(len(ways)), "--listen", lan.addr(0) + ":4222", "--secret-file", token, "--cert", cert, "--key", key, "-o", "json", "--max-lag", "1h",
 		"-n", "pbx*", "--confirm-target", "2",
@@ -219,24 +215,4 @@ func write(t testing.TB, path, text string) {
 	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// certify makes a certificate for the middle of a lan, which is its own authority.
-func certify(t testing.TB, cert, key string) {
-	t.Helper()
-	public, private, err := ed25519.GenerateKey(crand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.ParseIP(middleAddr)}, IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(crand.Reader, template, template, public, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, cert, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	write(t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
 }
