@@ -252,10 +252,7 @@ func (r *run) watch(ctx context.Context) {
 		}
 	}
 	last := r.now()
-	var issued <-chan time.Time
-	if end := r.issueEnd(); end > 0 {
-		issued = time.After(end - r.now())
-	}
+	issued := r.issued()
 	for {
 		select {
 		case <-done:
@@ -291,6 +288,14 @@ func (r *run) watch(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// issued returns what tells of the end of the load, but for what is due or in flight; nil if only its workers know.
+func (r *run) issued() <-chan time.Time {
+	if end := r.issueEnd(); end > 0 {
+		return time.After(end - r.now())
+	}
+	return nil
 }
 
 // longest returns how long an action that is sent now may take to end: its timeout, and room for the engine's rounding.

@@ -181,12 +181,12 @@ func (o *owner) compare(ctx context.Context, d *departure) error {
 	var session uint64
 	for attempt := 1; ; attempt++ {
 		if anew {
-			before, err := o.session.Ping(ctx)
+			base, err := o.session.Ping(ctx)
 			if err != nil {
 				return err
 			}
 			d.begin(attempt)
-			begun, session = time.Now(), before.Session
+			begun, session = time.Now(), base.Session
 		}
 		answer, err := o.bridge.ask(ctx, &takeRequest{Op: takeCome, To: d.to, Node: o.node.Name, Move: d.id, Attempt: d.attempt})
 		if err != nil {

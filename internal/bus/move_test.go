@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -11,210 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/apntalk/amictl/internal/bus/batch"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
-
-// Where one session's events stand in another's is known where they stand at one place alone.
-func TestAlign(t *testing.T) {
-	for name, tt := range map[string]struct {
-		goes, comes string
-		at          int
-		ok          bool
-	}{
-		"nothing has come":                         {"", "", 0, true},
-		"nothing to compare":                       {"ab", "", 0, false},
-		"at the beginning":                         {"abc", "abc", 0, true},
-		"in the middle":                            {"abcde", "cd", 2, true},
-		"at the end":                               {"abc", "c", 2, true},
-		"the same again":                           {"abab", "ab", 0, false},
-		"the same again, and longer":               {"ababc", "abc", 2, true},
-		"over itself":                              {"aaaa", "aaa", 0, false},
-		"all the same":                             {"aaa", "aaa", 0, true},
-		"other events":                             {"abc", "x", 0, false},
-		"more than the other has":                  {"bc", "abc", 0, false},
-		"an end that is not there":                 {"abc", "cd", 0, false},
-		"events, where the other session has none": {"", "a", 0, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			marks := func(text string) (all []mark) {
-				for _, c := range text {
-					all = append(all, mark(c))
-				}
-				return unpackMarks(packMarks(all))
-			}
-			if at, ok := align(marks(tt.goes), marks(tt.comes)); ok != tt.ok || ok && at != tt.at {
-				t.Errorf("%d, %v", at, ok)
-			}
-		})
-	}
-}
-
-// What a server sends to everybody has a mark, the same in each session, and what is a session's own has none.
-func TestMarks(t *testing.T) {
-	const event = "Event: Hangup\r\nPrivilege: call,all\r\nN: 1\r\n\r\n"
-	first, ok := markOf(anEvent(event))
-	if again, ok2 := markOf(anEvent(event)); !ok || !ok2 || first != again {
-		t.Errorf("%v %v, and %v %v", first, ok, again, ok2)
-	}
-	if other, _ := markOf(anEvent(strings.Replace(event, "1", "2", 1))); other == first {
-		t.Error("another event has the same mark")
-	}
-	for _, text := range []string{
-		"Response: Success\r\n\r\n", "Event: FullyBooted\r\nPrivilege: system,all\r\n\r\n", "Event: Status\r\nPrivilege: Call\r\n\r\n", "Event: IAXpeer\r\n\r\n",
-	} {
-		if _, ok := markOf(anEvent(text)); ok {
-			t.Errorf("%q has a mark", text)
-		}
-	}
-	gap := gapOf("pbx", ami.GapOverflow, 1)
-	if _, ok := markOf(&gap); ok {
-		t.Error("a gap has a mark")
-	}
-}
-
-// movers are two bridges of one node, under a flood that a consumer reads.
-type movers struct {
-	t     *testing.T
-	url   string
-	conn  *nats.Conn
-	srv   *amitest.Server
-	stop  map[string]func()
-	nodes func() []ami.Config
-
-	ctx      context.Context //nolint:containedctx // of the test
-	mu       sync.Mutex      // guards what follows
-	owner    string
-	moved    int // owners
-	gaps     int
-	last     int
-	events   int // that have no number
-	numbered int
-	fault    string
-}
-
-func newMovers(t *testing.T, rate int, options func(*Options), server ...amitest.Option) *movers {
-	t.Helper()
-	unhurried(t)
-	m := &movers{t: t, url: aBus(t), srv: amitest.NewServer(append(server, amitest.WithName("pbx"))...), stop: make(map[string]func()), ctx: t.Context()}
-	t.Cleanup(m.srv.Close)
-	m.nodes = func() []ami.Config { return configsOf(m.srv) }
-	m.conn = dial(t, m.url)
-	for _, name := range []string{"a", "b"} {
-		o := Options{Conn: dial(t, m.url), Cluster: "c", Name: name, Nodes: m.nodes}
-		if options != nil {
-			options(&o)
-		}
-		m.stop[name] = run(t, o)
-	}
-	var c *Consumer
-	eventually(t, "there is a stream", func() (ok bool) {
-		var err error
-		c, err = Read(t.Context(), m.conn, ReadOptions{Cluster: "c", Start: Start{All: true}})
-		return err == nil
-	})
-	ctx, cancel := context.WithCancel(context.Background())
-	var all sync.WaitGroup
-	all.Go(func() { m.read(ctx, c) })
-	t.Cleanup(func() { cancel(); all.Wait(); c.Close() })
-	eventually(t, "the node has an owner", func() bool { return m.now() != "" && m.srv.Ledger().Logins > 0 })
-	if rate > 0 {
-		all.Go(func() {
-			for n := 1; ctx.Err() == nil; n++ {
-				m.srv.EmitEvent("UserEvent", "N", strconv.Itoa(n))
-				time.Sleep(time.Second / time.Duration(rate))
-			}
-		})
-		eventually(t, "events come", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.last > 0 })
-	}
-	return m
-}
-
-// read wants events to be whole wherever there is no gap.
-func (m *movers) read(ctx context.Context, c *Consumer) {
-	marked := true
-	for {
-		_, r, err := c.Next(ctx)
-		if err != nil {
-			return
-		}
-		m.mu.Lock()
-		switch {
-		case r.Owner != nil:
-			m.owner = strings.Clone(r.Owner.Bridge)
-			m.moved++
-		case r.Event.Gap != nil:
-			m.gaps++
-			marked = true
-		case r.Event.Name() == "UserEvent":
-			n, _ := strconv.Atoi(r.Event.Get("N"))
-			if n <= m.last || n > m.last+1 && !marked {
-				m.fault = fmt.Sprintf("%d comes behind %d", n, m.last)
-			}
-			m.last, marked = n, false
-			m.numbered++
-		case r.Event.Name() == "Same":
-			m.events++
-		}
-		m.mu.Unlock()
-	}
-}
-
-func (m *movers) now() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.owner
-}
-
-// others is the bridge that does not own the node.
-func (m *movers) other() string {
-	if m.now() == "a" {
-		return "b"
-	}
-	return "a"
-}
-
-func (m *movers) move(to string) (*Moved, error) {
-	return Move(m.ctx, m.conn, "c", "pbx", to, patience)
-}
-
-// mustMove moves it, without a gap.
-func (m *movers) mustMove(to string) {
-	m.t.Helper()
-	var moved *Moved
-	var err error
-	eventually(m.t, "the owner takes moves, and the other bridge comes", func() bool {
-		moved, err = m.move(to)
-		var why *MoveError
-		return !errors.As(err, &why) || why.Reason != MoveNoOwner && why.Reason != MoveAway // on a busy host who has just begun is yet to listen
-	})
-	if err != nil || !moved.Whole || moved.To != to {
-		m.t.Fatalf("%+v, %v", moved, err)
-	}
-	eventually(m.t, "the other bridge owns it", func() bool { return m.now() == to })
-}
-
-// judge wants events to go on, none to be missing without a gap, and so many gaps, or any number if it is -1.
-func (m *movers) judge(gaps int) {
-	m.t.Helper()
-	m.mu.Lock()
-	mark := m.last
-	m.mu.Unlock()
-	eventually(m.t, "events go on", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.last > mark+10 })
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.fault != "" || gaps >= 0 && m.gaps != gaps {
-		m.t.Errorf("%s; there are %d gaps, and %d owners were there", m.fault, m.gaps, m.moved)
-	}
-	all, err := Verify(m.ctx, m.conn, "c")
-	if err != nil || len(all) != 1 || len(all[0].Faults) > 0 {
-		m.t.Errorf("%+v, %v", all, err)
-	}
-}
 
 // A node goes from one bridge to another and back, and nothing is missing, nothing twice, and there is no gap.
 func TestMove(t *testing.T) {
@@ -236,33 +37,6 @@ func TestMoveWithSingles(t *testing.T) {
 	}
 	m.judge(1)
 	m.judgeSingles(1)
-}
-
-// judgeSingles wants each single event once and in order, none to be missing without a gap, and so many gaps.
-func (m *movers) judgeSingles(want int) {
-	m.t.Helper()
-	m.mu.Lock()
-	came := m.numbered // and gaps before them
-	m.mu.Unlock()
-	ctx, cancel := context.WithTimeout(m.ctx, patience)
-	defer cancel()
-	gaps, before, marked := 0, 0, true
-	for _, line := range onesOf(ctx, m.t, mustJetStream(m.t, m.conn), came) {
-		_, text, _ := strings.Cut(line, " ")
-		var n int
-		if _, err := fmt.Sscanf(text, "UserEvent %d", &n); err != nil {
-			gaps++
-			marked = true
-			continue
-		}
-		if n <= before || n != before+1 && !marked {
-			m.t.Errorf("%d comes behind %d", n, before)
-		}
-		before, marked = n, false
-	}
-	if gaps != want || before == 0 {
-		m.t.Errorf("%d gaps are among the single events, the last of which is %d", gaps, before)
-	}
 }
 
 // Where nothing happens, there is nothing to compare, and nothing is missing.

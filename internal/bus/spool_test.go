@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/apntalk/amictl/internal/bus/batch"
+	"github.com/apntalk/amictl/internal/skip"
 	"github.com/apntalk/amictl/internal/spool"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
@@ -192,7 +193,7 @@ func TestSpoolOfAStoppedBridge(t *testing.T) {
 // Who has lost the lease frees the disk, whatever is on it: what was not stored is within the gap of the owner behind him.
 func TestSpoolOfALostLease(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("NOT CHECKED here: only Linux shows which files a process has open")
+		skip.Loudly(t, "only Linux shows which files a process has open")
 	}
 	h := holdUp(t, spool.Options{Dir: t.TempDir(), Disk: 1 << 30}, 20_000)
 	eventually(t, "something is on disk", func() bool { return len(spoolFiles(t)) > 0 })
@@ -241,7 +242,7 @@ func spoolFiles(t *testing.T) (open []string) {
 // What the disk of a spool does not give back is a gap that counts it; what stands around it comes.
 func TestSpoolLosesOnDisk(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("NOT CHECKED here: only Linux lets a file be opened that has no name")
+		skip.Loudly(t, "only Linux lets a file be opened that has no name")
 	}
 	const count = 20_000
 	h := holdUp(t, spool.Options{Dir: t.TempDir(), Disk: 1 << 30}, count)
