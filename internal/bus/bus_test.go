@@ -89,11 +89,7 @@ func aBatch(text string) []byte {
 // readAll reads so many records from the beginning.
 func readAll(t *testing.T, conn *nats.Conn, n int) []string {
 	t.Helper()
-	c, err := Read(t.Context(), conn, ReadOptions{Cluster: "c", Start: Start{All: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := fromStart(t.Context(), t, conn)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	return records(ctx, t, c, n)
@@ -319,11 +315,7 @@ func TestDeadBridgesNodesAreSpread(t *testing.T) {
 	bridging(t, url, "a", servers.Servers()...)
 	bridging(t, url, "b", servers.Servers()...)
 	conn := dial(t, url)
-	c, err := Read(t.Context(), conn, ReadOptions{Cluster: "c", Start: Start{All: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := fromStart(t.Context(), t, conn)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	owned := make(map[string]int)
@@ -349,4 +341,15 @@ func unhurried(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED with -short: bridges keep to seconds here; go test without it runs this")
 	}
+}
+
+// fromStart begins to read the cluster c, from the start.
+func fromStart(ctx context.Context, t *testing.T, conn *nats.Conn) *Consumer {
+	t.Helper()
+	c, err := Read(ctx, conn, ReadOptions{Cluster: "c", Start: Start{All: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
 }

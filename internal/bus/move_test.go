@@ -302,11 +302,7 @@ func TestLostAroundAMove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Read(ctx, js.Conn(), ReadOptions{Cluster: "c", Start: Start{All: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := fromStart(ctx, t, js.Conn())
 	_ = records(ctx, t, c, 2) // the owner and his gap
 	seen := c.places["pbx"]
 	for range 2 {
@@ -329,11 +325,7 @@ func TestLostAroundAMove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := Read(ctx, js.Conn(), ReadOptions{Cluster: "c", Start: Start{All: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer after.Close()
+	after := fromStart(ctx, t, js.Conn())
 	after.places["pbx"] = seen // as if it had been slow
 	if got := strings.Join(records(ctx, t, after, 2), ";"); got != "gap expired;owner b 2" {
 		t.Errorf("a consumer that was slow reads %s", got)

@@ -139,11 +139,7 @@ func TestExpiredBatches(t *testing.T) {
 	if err := p.publish(ctx, aBatch("Event: Last\r\n\r\n")); err != nil {
 		t.Fatalf("an owner cannot go on behind a purge: %v", err)
 	}
-	late, err := Read(ctx, js.Conn(), ReadOptions{Cluster: "c", Start: Start{All: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer late.Close()
+	late := fromStart(ctx, t, js.Conn())
 	late.places = other.places // as if it had been slow
 	var got []string
 	for range 2 {

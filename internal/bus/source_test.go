@@ -18,11 +18,7 @@ func TestStreamDeleted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Read(ctx, js.Conn(), ReadOptions{Cluster: "c", Start: Start{All: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := fromStart(ctx, t, js.Conn())
 	publish := func(name string) {
 		t.Helper()
 		if err := p.publish(ctx, aBatch("Event: "+name+"\r\n\r\n")); err != nil {
