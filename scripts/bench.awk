@@ -109,6 +109,7 @@ END {
 	ratio("a one-shot, amictl version, against an empty program", "OneShot/version ratio", "<= 2.2")
 	took("what 5,000 nodes add to a command for one", "OneShot/nodes more-ms", "<= 45")
 	took("completion of a node among 5,000", "OneShot/completion all-ms", "<= 100")
+	ratio("a one-shot, amictl command, against asterisk -rx", "OneShot/command ratio", "<= 0.85")
 	print "\nshapes of events: JSON lines alone (Shape), and all of tail (TailShape, processor time)"
 	for (i = 1; i <= shapeCount; i++) shapeRow(shapes[i])
 	if (slow) {

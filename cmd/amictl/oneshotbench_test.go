@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -20,14 +21,14 @@ import (
 func BenchmarkOneShot(b *testing.B) {
 	empty, amictl := buildShots(b)
 	few, many := fleetConfig(b, 20), fleetConfig(b, 5000)
-	ping := func(config string) []string {
-		return []string{amictl, "send", "Ping", "--node", "pbx17", "--dry-run", "--config", config}
+	ping := func(config string) command {
+		return command{words: []string{amictl, "send", "Ping", "--node", "pbx17", "--dry-run", "--config", config}}
 	}
-	tab := func(config string) []string {
-		return []string{amictl, "completion", "fish", "--", "health", "--config", config, "--node", "pbx1"}
+	tab := func(config string) command {
+		return command{words: []string{amictl, "completion", "fish", "--", "health", "--config", config, "--node", "pbx1"}}
 	}
 	b.Run("version", func(b *testing.B) {
-		base, version := shootBoth(b, []string{empty}, []string{amictl, "version"})
+		base, version := shootBoth(b, command{words: []string{empty}}, command{words: []string{amictl, "version"}})
 		b.ReportMetric(base.elapsed, "empty-ms")
 		b.ReportMetric(version.elapsed, "version-ms")
 		b.ReportMetric(version.elapsed/base.elapsed, "ratio")
@@ -43,18 +44,40 @@ func BenchmarkOneShot(b *testing.B) {
 		b.ReportMetric(full.elapsed, "all-ms")
 		b.ReportMetric(full.used, "all-cpu-ms")
 	})
+	b.Run("command", func(b *testing.B) {
+		root, addr := os.Getenv("AMICTL_LAB_22_ROOT"), os.Getenv("AMICTL_LAB_22_ADDR")
+		if root == "" || addr == "" {
+			b.Skip("SKIPPED: no real Asterisk 22: eval \"$(scripts/asterisk-lab env 22)\"")
+		}
+		secret := filepath.Join(b.TempDir(), "secret")
+		if err := os.WriteFile(secret, []byte(os.Getenv("AMICTL_LAB_22_SECRET_ADMIN")), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		const uptime = "core show uptime"
+		rx, ours := shootBoth(b, command{root: root, words: []string{"/usr/sbin/asterisk", "-rx", uptime}},
+			command{words: []string{amictl, "command", "--node", "ami://admin@" + addr, "--secret-file", secret, uptime}})
+		b.ReportMetric(rx.elapsed, "rx-ms")
+		b.ReportMetric(ours.elapsed, "command-ms")
+		b.ReportMetric(ours.elapsed/rx.elapsed, "ratio")
+	})
+}
+
+// A command is a program with its arguments, and the root of the file system that it sees if that is not the machine's.
+type command struct {
+	root  string
+	words []string
 }
 
 // A shot is how long a command took, and for how long it had a processor, in milliseconds.
 type shot struct{ elapsed, used float64 }
 
 // shootBoth runs two commands in turn, b.N times, and returns the medians of each.
-func shootBoth(b *testing.B, one, other []string) (medianOne, medianOther shot) {
+func shootBoth(b *testing.B, one, other command) (medianOne, medianOther shot) {
 	b.Helper()
 	var elapsed, used [2][]time.Duration
 	for range b.N {
-		for i, words := range [][]string{one, other} {
-			e, u := shoot(b, words)
+		for i, c := range []command{one, other} {
+			e, u := shoot(b, c)
 			elapsed[i], used[i] = append(elapsed[i], e), append(used[i], u)
 		}
 	}
@@ -67,17 +90,20 @@ func shootBoth(b *testing.B, one, other []string) (medianOne, medianOther shot) 
 }
 
 // shoot runs a command, and returns how long it took, and for how long it had a processor.
-func shoot(b *testing.B, words []string) (elapsed, used time.Duration) {
+func shoot(b *testing.B, c command) (elapsed, used time.Duration) {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), words[0], words[1:]...)
+	cmd := exec.CommandContext(b.Context(), c.words[0], c.words[1:]...)
 	cmd.Env = []string{"HOME=/nonexistent"}
+	if c.root != "" {
+		cmd.SysProcAttr, cmd.Dir = &syscall.SysProcAttr{Chroot: c.root}, "/"
+	}
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	start := time.Now()
 	err := cmd.Run()
 	elapsed = time.Since(start)
-	if err != nil || len(words) > 1 && out.Len() == 0 {
-		b.Fatalf("%q: %v, it printed %q", words, err, out.String())
+	if err != nil || len(c.words) > 1 && out.Len() == 0 {
+		b.Fatalf("%q: %v, it printed %q", c.words, err, out.String())
 	}
 	return elapsed, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }

@@ -105,7 +105,7 @@ func (w *Window) Pump(ctx context.Context, events *ami.Subscription) error {
 const (
 	batchEvents = 1024
 	wakeCost    = 20 * time.Microsecond // that waking one reader takes of a core, with the write to its client
-	longestNap  = 20 * time.Millisecond
+	longestNap  = 50 * time.Millisecond
 )
 
 // nap returns how long to wait before the next batch, so that waking so many readers takes at most half of a core.
