@@ -378,7 +378,7 @@ func (p *pipe) closeRead() (unread bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gone, unread = true, p.len > 0
-	p.buf, p.len, p.flights = nil, 0, nil
+	p.buf, p.at, p.len, p.flights = nil, 0, 0, nil
 	p.cond.Broadcast()
 	return unread
 }

@@ -155,3 +155,21 @@ func TestNetworkLatencyAndPartition(t *testing.T) {
 		}
 	})
 }
+
+// Through a partition nobody hears that the other end has closed in the middle of what it read.
+func TestWriteBehindACloseNobodyHears(t *testing.T) {
+	n := NewNetwork()
+	l, _ := n.Listen("pbx1:5038")
+	defer l.Close()
+	c := dialMem(t, n, "pbx1:5038")
+	far, _ := l.Accept()
+	_, _ = c.Write(make([]byte, 100))
+	if k, err := io.ReadFull(far, make([]byte, 60)); k != 60 || err != nil {
+		t.Fatal(k, err)
+	}
+	n.Partition("pbx1")
+	_ = far.Close()
+	if k, err := c.Write(make([]byte, 100)); k != 100 || err != nil {
+		t.Errorf("wrote %d, %v", k, err)
+	}
+}
