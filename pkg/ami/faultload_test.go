@@ -108,7 +108,7 @@ func (f *faultLoad) follow(ctx context.Context) {
 			continue
 		}
 		f.events.Add(1)
-		n, err := strconv.Atoi(ev.Get("Num"))
+		n, err := strconv.Atoi(ev.Get("Tick"))
 		if err != nil {
 			f.unexpected.Store("an event without a number: "+err.Error(), true)
 			continue

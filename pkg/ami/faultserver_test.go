@@ -24,7 +24,7 @@ const faultServers = "AMI_FAULT_SERVERS"
 
 func init() { processes[faultServers] = serveFaults }
 
-// serveFaults is the other process of those that stop, kill and cut off a server. It emits numbered events, writes its
+// serveFaults is the other process of those that stop, kill and cut off a server. It emits counted events, writes its
 // ledgers when a line arrives on standard input, and ends with that.
 func serveFaults(value string) error {
 	var count, port int
@@ -38,7 +38,7 @@ func serveFaults(value string) error {
 		if err != nil {
 			return err
 		}
-		s := amitest.NewServer(amitest.WithoutListener(), amitest.WithEventNumbers(), amitest.WithSettings(amitest.Settings{WriteTimeout: 10 * time.Second}))
+		s := amitest.NewServer(amitest.WithoutListener(), amitest.WithSettings(amitest.Settings{WriteTimeout: 10 * time.Second}))
 		defer s.Close()
 		s.Serve(l)
 		servers = append(servers, s)
@@ -47,13 +47,13 @@ func serveFaults(value string) error {
 	emitted := make(chan struct{})
 	go func() {
 		defer close(emitted)
-		for {
+		for tick := 1; ; tick++ { // counted here: the servers' own numbers count the events of logins too, which nobody here sees
 			select {
 			case <-stop:
 				return
 			case <-time.After(50 * time.Millisecond):
 				for _, s := range servers {
-					s.EmitEvent("UserEvent", "UserEvent", "tick")
+					s.EmitEvent("UserEvent", "UserEvent", "tick", "Tick", strconv.Itoa(tick))
 				}
 			}
 		}

@@ -187,7 +187,7 @@ func (s *sideBySide) follow() {
 		case ev.Gap != nil:
 			s.t.Errorf("a gap at another node, %s: %+v", ev.Node, ev.Gap)
 		default:
-			num, _ := strconv.Atoi(ev.Get("Num"))
+			num, _ := strconv.Atoi(ev.Get("Tick"))
 			if last[i] != 0 && num != last[i]+1 {
 				s.t.Errorf("node %s: event %d behind %d", ev.Node, num, last[i])
 			}
