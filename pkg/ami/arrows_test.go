@@ -69,6 +69,7 @@ var arrows = map[string]string{
 	"internal/serve/relay":      "internal/serve/upstream internal/serve/users internal/manager pkg/ami pkg/ami/wire",
 	"internal/serve/amidoor":    door + " internal/serve/relay internal/manager",
 	"internal/serve/busdoor":    "internal/serve/relay internal/serve/upstream internal/serve/users internal/bus internal/manager pkg/ami/wire",
+	"internal/serve/proof":      "", // only tests
 	"internal/serve":            "internal/serve/upstream internal/serve/users pkg/ami pkg/ami/redact",
 
 	"internal/cli/fail":     "internal/cond pkg/ami pkg/ami/wire pkg/ami/catalog pkg/output",

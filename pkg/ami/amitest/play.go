@@ -66,6 +66,18 @@ func (p *play) due(now time.Duration, most int) (events int) {
 	return events
 }
 
+// next returns when the next step or call falls due.
+func (p *play) next() time.Duration {
+	if p.cfg.CallsPerSecond == 0 {
+		return never
+	}
+	at := time.Duration(float64(p.started) / p.cfg.CallsPerSecond * float64(time.Second))
+	if len(p.steps) > 0 {
+		at = min(at, p.steps[0].at)
+	}
+	return at
+}
+
 // around draws a time of that mean, from half of it to one and a half.
 func around(rng *rand.Rand, mean time.Duration) time.Duration {
 	return mean/2 + time.Duration(rng.Int64N(int64(mean)+1))

@@ -52,7 +52,7 @@ func (s *Server) Traffic(ctx context.Context, cfg TrafficConfig) int {
 			evs = evs[:max(0, min(len(evs), cfg.Events-sent))]
 		}
 		if len(evs)+played == 0 {
-			if pause(ctx, tick) != nil {
+			if pause(ctx, max(tick, min(p.next(), t.next())-now)) != nil {
 				break
 			}
 			continue
@@ -85,6 +85,17 @@ type traffic struct {
 type scene struct {
 	at time.Duration
 	ev Event
+}
+
+// never is when something comes that does not.
+const never = time.Duration(math.MaxInt64)
+
+// next returns when the next event falls due.
+func (t *traffic) next() time.Duration {
+	if t.cfg.EventsPerSecond == 0 {
+		return never
+	}
+	return time.Duration(float64(t.sent) / t.cfg.EventsPerSecond * float64(time.Second))
 }
 
 // due returns the events that fall due up to now.
