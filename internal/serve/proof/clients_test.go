@@ -275,6 +275,12 @@ func (c *client) follow(ctx context.Context, hc *http.Client, last string) strin
 		return last
 	}
 	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(answer.Body)
+		c.Errorf("a stream: %d %s", answer.StatusCode, text)
+		rest(ctx, c.rng, c.think)
+		return last
+	}
 	place, before := last, "" // an id without data says only where the stream is
 	in := bufio.NewScanner(answer.Body)
 	in.Buffer(nil, 1<<20)
@@ -291,7 +297,7 @@ func (c *client) follow(ctx context.Context, hc *http.Client, last string) strin
 		c.books.events.Add(1)
 	}
 	if ctx.Err() == nil {
-		c.Errorf("a stream ends with %v", in.Err())
+		c.Errorf("a stream that began behind %q ends at %q: %v", last, place, in.Err())
 	}
 	return place
 }

@@ -66,6 +66,8 @@ func held(c *core) string {
 				all = append(all, o.Name)
 			case *Device:
 				all = append(all, o.Name+" "+o.State)
+			case *Endpoint:
+				all = append(all, o.Name)
 			}
 		})
 	}
@@ -209,6 +211,12 @@ func TestSplice(t *testing.T) {
 			{event("DeviceStateChange", "Device", "Custom:x", "State", "NOT_INUSE"), ""},
 			{listed("devices", 1, message("DeviceStateChange", "Device", "Custom:x", "State", "INUSE")), "Custom:x in-use"},
 		}},
+		{"a list says nothing of what another one is about", []step{
+			{listed("pjsip", 1, message("EndpointList", "ObjectName", "a")), "PJSIP/a"},
+			{listed("sip", 1, message("PeerEntry", "ObjectName", "b")), "PJSIP/a, SIP/b"},
+			{listed("pjsip", 1, message("EndpointList", "ObjectName", "c")), "PJSIP/c, SIP/b"},
+			{listed("sip", 0), "PJSIP/c"},
+		}},
 		{"a part that may not be listed keeps what this session showed", []step{
 			{event("Newchannel", channel("1", "4")...), "1 ring"},
 			{gap, "1 ring"},
@@ -262,6 +270,23 @@ func TestRecordWaitsForTheHangup(t *testing.T) {
 	c.tick(clockStart.Add(tombTime + time.Second))
 	if diff := cmp.Diff([]string{"unknown by , cause 0, partial true"}, records()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// What a list has again did not end: its call is no more over when a tombstone would have fallen than before.
+func TestCallThatIsListedAgain(t *testing.T) {
+	c := newCore(100, nil)
+	event("Newchannel", channel("1", "6")...)(c)
+	listed("channels", 0)(c)
+	listed("channels", 1, message("CoreShowChannel", channel("1", "6")...))(c)
+	c.tick(clockStart.Add(tombTime + time.Second))
+	for _, ch := range c.take() {
+		if r, ok := ch.Object.(*Record); ok {
+			t.Errorf("it ended: %+v", r)
+		}
+	}
+	if got, calls := held(c), len(c.servers["pbx"].calls); got != "1 up" || calls != 1 {
+		t.Errorf("%q is held, in %d calls", got, calls)
 	}
 }
 
