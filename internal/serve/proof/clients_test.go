@@ -282,13 +282,16 @@ func (c *client) follow(ctx context.Context, hc *http.Client, last string) strin
 		return last
 	}
 	place, before := last, "" // an id without data says only where the stream is
-	in := bufio.NewScanner(answer.Body)
-	in.Buffer(nil, 1<<20)
-	for in.Scan() {
-		if id, ok := strings.CutPrefix(in.Text(), "id: "); ok {
-			place, before = id, place
+	in := bufio.NewReader(answer.Body)
+	for {
+		var text string
+		if text, err = in.ReadString('\n'); err != nil { // what is left may be half a line
+			break
 		}
-		if !strings.HasPrefix(in.Text(), "data: ") {
+		if id, ok := strings.CutPrefix(text, "id: "); ok {
+			place, before = strings.TrimSuffix(id, "\n"), place
+		}
+		if !strings.HasPrefix(text, "data: ") {
 			continue
 		}
 		if before != "" && number(place) != number(before)+1 {
@@ -297,7 +300,7 @@ func (c *client) follow(ctx context.Context, hc *http.Client, last string) strin
 		c.books.events.Add(1)
 	}
 	if ctx.Err() == nil {
-		c.Errorf("a stream that began behind %q ends at %q: %v", last, place, in.Err())
+		c.Errorf("a stream that began behind %q ends at %q: %v", last, place, err)
 	}
 	return place
 }
