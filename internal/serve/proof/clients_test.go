@@ -156,8 +156,10 @@ func dialer(ctx context.Context, c *client) {
 			case errors.As(err, &refused):
 				c.books.ami.refused.Add(1)
 			default:
-				c.books.ami.unknown.Add(1)
 				c.Errorf("%s over AMI: %v", a.Name, err)
+			}
+			if conn.Err() != nil {
+				break
 			}
 		}
 		if books := conn.Stats().Ledger; !books.Exact() {
@@ -348,7 +350,7 @@ func (c *client) rude(ctx context.Context, door, say string, read bool) {
 				c.books.cutOffs.Add(1)
 			}
 		} else {
-			rest(ctx, c.rng, enough)
+			rest(ctx, c.rng, enough+writeTimeout)
 		}
 		_ = conn.Close()
 	}

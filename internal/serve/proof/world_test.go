@@ -43,6 +43,8 @@ var (
 
 const (
 	servers = 4
+	// writeTimeout is how long a client may take no byte: longer than a busy machine keeps one waiting that reads.
+	writeTimeout = 5 * time.Second
 	// What is held may grow by so much from the middle of a run to its end: a fifth, and what a collector leaves.
 	growth = 1.2
 	slack  = 8 << 20
@@ -142,7 +144,7 @@ func (w *world) open() {
 		l := w.listen(name)
 		w.ami = append(w.ami, w.addr(name, l))
 		o.Listeners = append(o.Listeners, serve.Listener{Name: "ami", At: l, Open: func(_ context.Context, up *upstream.Upstream) serve.Door {
-			return amidoor.New(up, amidoor.Options{Node: s.Name()})
+			return amidoor.New(up, amidoor.Options{Node: s.Name(), WriteTimeout: writeTimeout})
 		}})
 	}
 	ctx, stop := context.WithCancel(w.Context())
