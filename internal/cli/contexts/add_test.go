@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
@@ -21,6 +22,28 @@ func TestSecretsKeepFilesOfTheirOwn(t *testing.T) {
 	for n, want := range map[*newNode]string{&one: "first\n", &two: "second\n"} {
 		if text, err := os.ReadFile(strings.TrimPrefix(n.config.Secret, "file:")); err != nil || string(text) != want {
 			t.Errorf("%s: %q, %v", n.config.Secret, text, err)
+		}
+	}
+}
+
+// A secret's file is found from any folder later; what is of the user's home stays so, for another user of the same configuration.
+func TestWhereASecretIs(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for said, want := range map[string]string{
+		"file:pbx.secret":      "file:" + filepath.Join(here, "pbx.secret"),
+		"file:/etc/pbx.secret": "file:/etc/pbx.secret",
+		"file:~/pbx.secret":    "file:~/pbx.secret",
+		"env:PBX":              "env:PBX",
+		"cmd:pass show pbx":    "cmd:pass show pbx",
+		"pbx.secret":           "",
+	} {
+		var n newNode
+		err := gatherSecret(runtest.New(t, runtest.Setup{}).Run, &addOptions{secret: said}, &n)
+		if n.config.Secret != want || (err == nil) != (want != "") {
+			t.Errorf("--secret %s: %q is stored, %v", said, n.config.Secret, err)
 		}
 	}
 }
