@@ -43,9 +43,6 @@ func (e *end) take(ch *state.Change) error {
 		case ch.Op == state.OpSynced:
 			e.NoteLacking(o)
 		case o.Stale && ch.Has("stale"):
-			if o.Reason == string(ami.GapDisconnect) {
-				e.Run.Note("%s: the connection was lost; trying to get it back", o.Node)
-			}
 			return e.Out.Event(&ami.Event{Node: o.Node, Received: ch.Time, Gap: &ami.Gap{Reason: ami.GapReason(o.Reason), Since: o.Since}})
 		}
 	}

@@ -1,6 +1,7 @@
 package send
 
 import (
+	"io"
 	"strings"
 	"testing"
 
@@ -111,5 +112,33 @@ func TestSendLinesProtected(t *testing.T) {
 	err := send(t.Context(), r.Run, &options{args: []string{"-"}})
 	if got := fail.Classify(err).Exit; got != fail.ExitUsage || !strings.Contains(r.Err.String(), "is protected") {
 		t.Errorf("status %d, said %q", got, r.Err)
+	}
+}
+
+// Who feeds lines to a server that dies is told so at once, and what becomes of them.
+func TestSendLinesTellsOfAnAbsence(t *testing.T) {
+	srv := pbx(t, "a")
+	in, feed := io.Pipe()
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}})
+	r.Stdin = in
+	end := make(chan error, 1)
+	go func() { end <- send(t.Context(), r.Run, &options{args: []string{"-"}, keepGoing: true}) }()
+	put := func() { _, _ = io.WriteString(feed, `{"action":"Ping"}`+"\n") }
+	put()
+	runtest.Eventually(t, r.Out, `"line":1`)
+	srv.SetDown(true)
+	runtest.Eventually(t, r.Err, "amictl: a: the connection was lost; trying to get it back\n")
+	put()
+	put()
+	runtest.Eventually(t, r.Err, "amictl: a has no session: lines wait until it has one, each for its timeout\n")
+	srv.SetDown(false)
+	runtest.Eventually(t, r.Err, "amictl: a is back after ")
+	runtest.Eventually(t, r.Out, `"line":3`)
+	_ = feed.Close()
+	if err := <-end; err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	if n := strings.Count(r.Err.String(), "\n"); n != 3 {
+		t.Errorf("%d lines instead of one of each: %s", n, r.Err)
 	}
 }

@@ -344,9 +344,6 @@ func (t *tailer) gap(ev *ami.Event) error {
 	} else if err := t.out.Event(ev); err != nil {
 		return err
 	}
-	if ev.Gap.Reason == ami.GapDisconnect && ev.Gap.Until.IsZero() && !t.options.onBus {
-		t.run.Note("%s: the connection was lost; trying to get it back", ev.Node)
-	}
 	if t.options.failOnGap {
 		return &fail.Error{Code: fail.CodeGap, Message: ev.Node + ": events are missing (" + string(ev.Gap.Reason) + ")", Hint: "a slow reader, or a lost connection; without --fail-on-gap tail continues"}
 	}
