@@ -9,6 +9,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
@@ -112,6 +113,35 @@ func TestSendLinesProtected(t *testing.T) {
 	err := send(t.Context(), r.Run, &options{args: []string{"-"}})
 	if got := fail.Classify(err).Exit; got != fail.ExitUsage || !strings.Contains(r.Err.String(), "is protected") {
 		t.Errorf("status %d, said %q", got, r.Err)
+	}
+}
+
+// Where the output has no place for failures each is told on standard error, by the number of its line.
+func TestSendLinesNumbersFailures(t *testing.T) {
+	const lines = `{"action":"Ping"}` + "\n" + `{"action":"Nosuch"}` + "\nnonsense\n" + `{"action":"DBGet","fields":{"Family":"a","Key":"b"}}` + "\n"
+	for name, test := range map[string]struct {
+		flags run.Globals
+		want  []string
+	}{
+		"nowhere": {run.Globals{Output: "none"}, []string{"amictl: line 2: a: Nosuch: ", "amictl: line 3: ", "amictl: line 4: a: DBGet: "}},
+		"a table": {run.Globals{Output: "table"}, []string{"amictl: line 2: ", "amictl: line 3: ", "amictl: line 4: "}},
+		"a query": {run.Globals{Query: "fields.Ping"}, []string{"amictl: line 2: ", "amictl: line 3: ", "amictl: line 4: "}},
+		"objects": {run.Globals{Output: "jsonl"}, []string{"amictl: line "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{pbx(t, "a")}, Stdin: lines, Flags: test.flags})
+			if got := fail.Classify(send(t.Context(), r.Run, &options{args: []string{"-"}, keepGoing: true})).Exit; got != fail.ExitMixed {
+				t.Errorf("status %d", got)
+			}
+			for _, want := range test.want {
+				if strings.Count(r.Err.String(), want) != 1 {
+					t.Errorf("%q is not there once: %s", want, r.Err)
+				}
+			}
+			if got := strings.Count(r.Err.String(), "amictl: "); got != len(test.want) || strings.Contains(r.Err.String(), "line 3: line 3") {
+				t.Errorf("%d failures, want %d: %s", got, len(test.want), r.Err)
+			}
+		})
 	}
 }
 
