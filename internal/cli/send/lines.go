@@ -400,6 +400,9 @@ func (s *lineSender) print(r *ami.Result[sentLine]) error {
 		return s.out.Item(r.Item, origin)
 	}
 	r.Value.answered = r.Reply != nil
+	if r.Reply != nil && s.batch.Items {
+		origin.Items = r.Reply.Items
+	}
 	s.ended = append(s.ended, r.Value)
 	err := r.Err
 	if err == nil {

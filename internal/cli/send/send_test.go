@@ -116,6 +116,68 @@ func TestSendLinesProtected(t *testing.T) {
 	}
 }
 
+// listing is a server with an action whose list ends as told.
+func listing(t *testing.T, end func(q *amitest.Request, w *amitest.ResponseWriter)) *amitest.Server {
+	srv := pbx(t, "a")
+	srv.HandleClass("Listed", amitest.ClassNone, func(q *amitest.Request, w *amitest.ResponseWriter) {
+		w.ListStart("it follows")
+		w.Item("Entry", "Name", "one")
+		w.Item("Entry", "Name", "two")
+		end(q, w)
+	})
+	return srv
+}
+
+// With --items standard output has the items alone, whatever the format. What the rest of the answer says of them is told: by the
+// status and on standard error.
+func TestItemsAlone(t *testing.T) {
+	whole := func(_ *amitest.Request, w *amitest.ResponseWriter) { w.ListEnd("ListedComplete") }
+	cancelled := func(q *amitest.Request, w *amitest.ResponseWriter) {
+		w.Raw("Event: ListedComplete\r\nActionID: " + q.ActionID() + "\r\nEventList: Cancelled\r\n\r\n")
+	}
+	cutOff := func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Flush(); w.Close() }
+	for name, test := range map[string]struct {
+		end   func(q *amitest.Request, w *amitest.ResponseWriter)
+		flags run.Globals
+		words []string
+		lines int
+		code  fail.Code
+		said  string
+	}{
+		"JSON lines":    {end: whole, flags: run.Globals{Output: "jsonl"}, lines: 2},
+		"a table":       {end: whole, flags: run.Globals{Output: "table"}, lines: 2},
+		"the wire":      {end: whole, flags: run.Globals{Output: "raw"}, lines: 8},
+		"columns":       {end: whole, flags: run.Globals{Output: "csv", Fields: "event,Name"}, lines: 3},
+		"a query":       {end: whole, flags: run.Globals{Query: "fields.Name"}, lines: 2},
+		"cut off":       {end: cutOff, lines: 2, code: fail.CodeLost, said: "after 2 items of the list"},
+		"cancelled":     {end: cancelled, lines: 2, code: fail.CodeRefused, said: "cancelled the list after 2 items"},
+		"and a query":   {end: cancelled, flags: run.Globals{Query: "fields.Name"}, lines: 2, code: fail.CodeRefused, said: "cancelled the list after 2 items"},
+		"no list":       {end: whole, words: []string{"Ping"}, said: "Ping: the answer is no list"},
+		"nameless":      {end: whole, words: []string{"IAXnetstats"}, said: "IAXnetstats: the answer is no list"},
+		"a refusal":     {end: whole, words: []string{"Nosuch"}, code: fail.CodeRefused, said: "Nosuch"},
+		"an empty list": {end: whole, words: []string{"CoreShowChannels"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{listing(t, test.end)}, Flags: test.flags})
+			o := &options{args: []string{"Listed"}, items: true}
+			if test.words != nil {
+				o.args = test.words
+			}
+			err := send(t.Context(), r.Run, o)
+			f := fail.Classify(err)
+			if f.Code != test.code {
+				t.Errorf("code %q, want %q: %v", f.Code, test.code, err)
+			}
+			if got := strings.Count(r.Out.String(), "\n"); got != test.lines || strings.Contains(r.Out.String(), "Success") {
+				t.Errorf("%d lines, want %d: %s", got, test.lines, r.Out)
+			}
+			if said := r.Err.String() + f.Message; !strings.Contains(said, test.said) || test.said == "" && said != "" {
+				t.Errorf("it said %q, want %q", said, test.said)
+			}
+		})
+	}
+}
+
 // Where the output has no place for failures each is told on standard error, by the number of its line.
 func TestSendLinesNumbersFailures(t *testing.T) {
 	const lines = `{"action":"Ping"}` + "\n" + `{"action":"Nosuch"}` + "\nnonsense\n" + `{"action":"DBGet","fields":{"Family":"a","Key":"b"}}` + "\n"
