@@ -222,3 +222,25 @@ func TestCallsRefuses(t *testing.T) {
 		})
 	}
 }
+
+// --timeout ends no run that goes on by itself.
+func TestCallsTakeNoTimeout(t *testing.T) {
+	for name, test := range map[string]struct {
+		options options
+		meant   string
+	}{
+		"of a server": {options{}, "--for 10s"},
+		"of a record": {options{from: flags.List{"x"}}, "--deadline 10s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{
+				Servers: []*amitest.Server{runtest.Server(t, "pbx1")}, Flags: run.Globals{Timeout: flags.Duration{Value: 10 * time.Second, Given: true}},
+			})
+			err := calls(t.Context(), r.Run, &test.options)
+			runtest.Refused(t, err, fail.CodeUsage, "--timeout is for an action or a wait")
+			if hint := fail.Classify(err).Hint; hint != "you may mean "+test.meant {
+				t.Errorf("hint: %s", hint)
+			}
+		})
+	}
+}

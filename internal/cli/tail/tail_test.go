@@ -144,3 +144,27 @@ func TestTailFromRecord(t *testing.T) {
 		})
 	}
 }
+
+// --timeout ends no tail: who gives it means something else. The action of a tail has one.
+func TestTailTakesNoTimeout(t *testing.T) {
+	srv := runtest.Server(t, "pbx1")
+	timeout := run.Globals{Timeout: flags.Duration{Value: 10 * time.Second, Given: true}}
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Flags: timeout})
+	err := tail(t.Context(), r.Run, &options{})
+	runtest.Refused(t, err, fail.CodeUsage, "--timeout is for an action or a wait")
+	if hint := fail.Classify(err).Hint; hint != "you may mean --for 10s" {
+		t.Errorf("hint: %s", hint)
+	}
+	r = runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Flags: timeout, Rest: []string{"UserEvent", "UserEvent=x"}})
+	if err := tail(t.Context(), r.Run, &options{names: []string{"UserEvent"}, count: flags.Count{Value: 1, Given: true}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// --count and --for both end a tail, whichever comes first, and neither end is a failure.
+func TestTailEndsAtCountOrFor(t *testing.T) {
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{runtest.Server(t, "pbx1")}})
+	if err := tail(t.Context(), r.Run, &options{names: []string{"Hangup"}, count: flags.Count{Value: 1, Given: true}, length: flags.Duration{Value: time.Millisecond, Given: true}}); err != nil {
+		t.Error(err)
+	}
+}
