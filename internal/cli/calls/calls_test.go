@@ -223,6 +223,20 @@ func TestCallsRefuses(t *testing.T) {
 	}
 }
 
+// A user who may not read events of calls sees none end. --count and --for both end a run, and neither is a failure.
+func TestNoCallEnds(t *testing.T) {
+	for read, says := range map[string]bool{"system": true, "call": false} {
+		srv := runtest.Server(t, "pbx1", amitest.WithUsers(amitest.User{Name: amitest.DefaultUser, Secret: amitest.DefaultSecret, Read: amitest.ParseClass(read), Write: amitest.ClassAll}))
+		f := begin(t, "jsonl", options{length: flags.Duration{Value: time.Second, Given: true}, count: flags.Count{Value: 1, Given: true}}, srv)
+		ready(t, srv)
+		talk(srv, "bob", "alice") // it goes on
+		f.ended()
+		if said := strings.Contains(f.Err.String(), "nothing that was asked for has come; if it should have, the user's read= in manager.conf must allow call"); said != says {
+			t.Errorf("read=%s: it said %q", read, f.Err)
+		}
+	}
+}
+
 // --timeout ends no run that goes on by itself.
 func TestCallsTakeNoTimeout(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -118,7 +118,7 @@ func waitEvents(ctx context.Context, r *run.Run, o *options) error {
 	if t.gaps > 0 {
 		return &fail.Error{Code: fail.CodeGap, Message: "it was not seen within " + r.Settings.Timeout.String() + ", but events are missing", Hint: "it may have happened meanwhile: check before you try again"}
 	}
-	return &fail.Error{Code: fail.CodeTimeout, Message: "it was not seen within " + r.Settings.Timeout.String(), Hint: "--timeout allows more time; the user's read= in manager.conf must allow the event's classes"}
+	return &fail.Error{Code: fail.CodeTimeout, Message: "it was not seen within " + r.Settings.Timeout.String(), Hint: "--timeout allows more time; " + act.ReadHint(o.names)}
 }
 
 // waitReady waits until all nodes have booted, through refused connections and refused actions.
