@@ -16,6 +16,7 @@ import (
 	"github.com/apntalk/amictl/internal/cli"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -37,7 +38,7 @@ func runApp(t *testing.T, srv *amitest.Server, stdin io.Reader, args ...string) 
 	if srv != nil {
 		env["AMICTL_NODE"] = "ami://" + amitest.DefaultUser + "@" + srv.Addr()
 	}
-	var b strings.Builder
+	var b runtest.Buffer // a connection may be told of while the run says something else
 	r := run.New(args, stdin, out, &b, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
 	ended := make(chan int, 1)
 	go func() { ended <- cli.Execute(context.Background(), r) }()

@@ -56,6 +56,43 @@ func TestTopLeavesTheTerminal(t *testing.T) {
 	}
 }
 
+// What is said of connections does not come between what top draws.
+func TestTopIsNotWrittenOver(t *testing.T) {
+	p := newProcess(t, "Slow")
+	person, tty, err := openTerminal(80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := p.command("amictl", "top")
+	c.Env = append(c.Env, "TERM=xterm-256color")
+	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var seen screenful
+	go func() { _, _ = io.Copy(&seen, person) }()
+	await := func(what string, holds func() bool) {
+		for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: it shows %q", what, seen.text.String())
+			}
+		}
+	}
+	await("it begins", func() bool { return seen.has("0 calls") })
+	logins := p.server.Ledger().Logins
+	p.server.Kick()
+	await("it is back", func() bool { return p.server.Ledger().Logins > logins })
+	_, _ = person.WriteString("q")
+	_ = c.Wait()
+	for _, text := range []string{"the connection was lost", "is back after"} {
+		if seen.has(text) {
+			t.Errorf("it shows %q", text)
+		}
+	}
+	_, _ = tty.Close(), person.Close()
+}
+
 // A terminal that cannot be drawn on is refused before anything is sent.
 func TestTopOnADumbTerminal(t *testing.T) {
 	p := newProcess(t, "Slow")

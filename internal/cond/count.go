@@ -51,7 +51,7 @@ func (c *Count) Around(w *ami.Where, r *ami.Reply, items int) {
 		return
 	}
 	names := w.Fields()
-	if !isList(r, items) {
+	if !IsList(r, items) {
 		if r.End.Len() > 0 && (carries(&r.End, names) || !carries(&r.Message, names)) {
 			c.add(w.Match(r.Node, &r.End))
 		} else {
@@ -74,8 +74,8 @@ func carries(m *wire.Message, names []string) bool {
 	})
 }
 
-// isList reports whether the server answered with a list, of so many items.
-func isList(r *ami.Reply, items int) bool {
+// IsList reports whether the server answered with a list, of so many items.
+func IsList(r *ami.Reply, items int) bool {
 	if _, announced := r.Lookup("EventList"); announced || items > 0 {
 		return true
 	}

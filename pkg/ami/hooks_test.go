@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -187,6 +188,32 @@ func TestLogHandlerThatEndsItsGoroutine(t *testing.T) {
 		}
 		if err := sink.Close(); err != nil || records.Load() != 3 || sink.Failed() != 1 {
 			t.Errorf("%d of 3 records passed on, %d failed, %d dropped, %v", records.Load(), sink.Failed(), sink.Dropped(), err)
+		}
+	})
+}
+
+// A session that ends because the cluster does was not lost: whoever tells people of losses need not know who ended it.
+func TestHookSeesNoLossInADrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var seen []ami.State
+		f := newFleet(t, ami.ClusterConfig{Hooks: ami.Hooks{StateChanged: func(_ string, _, to ami.State, _ error) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, to)
+		}}})
+		defer f.close()
+		f.serve("n")
+		f.add("n")
+		time.Sleep(time.Second)
+		if err := f.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if want := []ami.State{ami.StateDialing, ami.StateLogin, ami.StateReady, ami.StateClosed}; !slices.Equal(seen, want) {
+			t.Errorf("it was %v, want %v", seen, want)
 		}
 	})
 }

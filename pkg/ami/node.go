@@ -40,6 +40,7 @@ type Node struct {
 	sup                    supervisor
 	outage                 Outage // the present one, or the one to come
 	conn                   *Conn  // the session that lives, ready or not
+	leaving                bool   // it is drained: the end of its session is no failure
 	sessions               uint64
 	lastGood               string
 	banner                 string
@@ -239,7 +240,7 @@ func (n *Node) failed(cause error) {
 	}
 	random := n.cluster.random() // the caller's code: not under mu
 	n.mu.Lock()
-	if n.state == StateClosed {
+	if n.state == StateClosed || n.leaving {
 		n.mu.Unlock()
 		return
 	}
@@ -335,6 +336,7 @@ func (n *Node) Subscribe(o SubscribeOptions) (*Subscription, error) {
 func (n *Node) close(ctx context.Context, drain bool) error {
 	n.mu.Lock()
 	c := n.conn
+	n.leaving = true
 	n.mu.Unlock()
 	var err error
 	if drain && c != nil { // ready or not: OnReady's actions count too

@@ -38,7 +38,12 @@ func Command(r *run.Run) *cli.Command {
 		var b target.Bus
 		return r.Tell(&cli.Command{
 			Name: name, Usage: usage, Description: help, Flags: b.Flags(),
-			Action: func(ctx context.Context, _ *cli.Command) error { return onBus(ctx, r, &b, do) },
+			Action: func(ctx context.Context, _ *cli.Command) error {
+				if err := r.RefuseTimeout("--deadline"); err != nil {
+					return err
+				}
+				return onBus(ctx, r, &b, do)
+			},
 		}, run.About{})
 	}
 	return r.Tell(&cli.Command{

@@ -33,7 +33,7 @@ that are joined become one. When its last channel is hung up it is printed as on
 whom, when, how long it rang, talked, was on hold and waited in queues (keys that end in _us are microseconds), its legs,
 its transfers, its outcome, and who ended it. Times are the events' Timestamp (timestampevents=yes in manager.conf), or
 else those of receipt. "partial" says that some of it was not seen: it was up before, or events are missing. A gap says where
-that may be so: calls that began and ended within it are missing.
+that may be so: calls that began and ended within it are missing. With --count and --for, whichever comes first ends it, with 0.
 
 With --nats and --cluster, or a context that has a bus and no nodes, calls are those of the events on a bus (docs/bus.md), with --since
 of those that it has stored. --live asks the servers over the bus.
@@ -140,6 +140,8 @@ func (o *options) check(r *run.Run) error {
 		return fail.Usage("leave one of them out", "--from ends with the file, and --for ends a run that does not")
 	case len(o.from) > 0:
 		return replay.RefuseServers(r)
+	case !o.live && o.timeline == "":
+		return r.RefuseTimeout("--for")
 	}
 	return nil
 }

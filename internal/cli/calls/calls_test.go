@@ -222,3 +222,39 @@ func TestCallsRefuses(t *testing.T) {
 		})
 	}
 }
+
+// A user who may not read events of calls sees none end. --count and --for both end a run, and neither is a failure.
+func TestNoCallEnds(t *testing.T) {
+	for read, says := range map[string]bool{"system": true, "call": false} {
+		srv := runtest.Server(t, "pbx1", amitest.WithUsers(amitest.User{Name: amitest.DefaultUser, Secret: amitest.DefaultSecret, Read: amitest.ParseClass(read), Write: amitest.ClassAll}))
+		f := begin(t, "jsonl", options{length: flags.Duration{Value: time.Second, Given: true}, count: flags.Count{Value: 1, Given: true}}, srv)
+		ready(t, srv)
+		talk(srv, "bob", "alice") // it goes on
+		f.ended()
+		if said := strings.Contains(f.Err.String(), "nothing that was asked for has come; if it should have, the user's read= in manager.conf must allow call"); said != says {
+			t.Errorf("read=%s: it said %q", read, f.Err)
+		}
+	}
+}
+
+// --timeout ends no run that goes on by itself.
+func TestCallsTakeNoTimeout(t *testing.T) {
+	for name, test := range map[string]struct {
+		options options
+		meant   string
+	}{
+		"of a server": {options{}, "--for 10s"},
+		"of a record": {options{from: flags.List{"x"}}, "--deadline 10s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{
+				Servers: []*amitest.Server{runtest.Server(t, "pbx1")}, Flags: run.Globals{Timeout: flags.Duration{Value: 10 * time.Second, Given: true}},
+			})
+			err := calls(t.Context(), r.Run, &test.options)
+			runtest.Refused(t, err, fail.CodeUsage, "--timeout is for an action or a wait")
+			if hint := fail.Classify(err).Hint; hint != "you may mean "+test.meant {
+				t.Errorf("hint: %s", hint)
+			}
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -18,12 +19,20 @@ func follow(ctx context.Context, v *held.View, o *options) error {
 		return err
 	}
 	defer w.Finish(ctx)
+	quiet, err := act.ListenFor(ctx, v.Run, w.Cluster, ami.FollowedEvents())
+	if err != nil {
+		return err
+	}
+	defer quiet.Stop()
 	run.FavourStreams()
 	e := newEnd(v, o)
 	e.lines = v.IsTable()
 	err = w.Changes(ctx, o.length, e.take, v.Out.Flush)
-	if errors.Is(err, errEnough) {
+	switch {
+	case errors.Is(err, errEnough):
 		err = nil
+	case err == nil:
+		quiet.End()
 	}
 	return errors.Join(err, v.Out.Close())
 }
@@ -43,9 +52,6 @@ func (e *end) take(ch *state.Change) error {
 		case ch.Op == state.OpSynced:
 			e.NoteLacking(o)
 		case o.Stale && ch.Has("stale"):
-			if o.Reason == string(ami.GapDisconnect) {
-				e.Run.Note("%s: the connection was lost; trying to get it back", o.Node)
-			}
 			return e.Out.Event(&ami.Event{Node: o.Node, Received: ch.Time, Gap: &ami.Gap{Reason: ami.GapReason(o.Reason), Since: o.Since}})
 		}
 	}

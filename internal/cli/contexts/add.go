@@ -77,7 +77,7 @@ type newNode struct {
 }
 
 func add(ctx context.Context, r *run.Run, o *addOptions) error {
-	if err := config.CheckPlace(r.Settings.Config.Path); err != nil {
+	if err := errors.Join(r.RefuseTimeout("--connect-timeout"), config.CheckPlace(r.Settings.Config.Path)); err != nil {
 		return err
 	}
 	n, err := gatherNode(r, o)

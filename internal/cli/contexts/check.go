@@ -19,6 +19,9 @@ func check(ctx context.Context, r *run.Run, o *options) error {
 	if len(o.args) > 1 {
 		return fail.Usage(listHint, "context check takes one name")
 	}
+	if err := r.RefuseTimeout("--connect-timeout"); err != nil {
+		return err
+	}
 	name, chosen, err := chosen(r, o)
 	if err != nil {
 		return err

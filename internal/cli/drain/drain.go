@@ -35,8 +35,8 @@ that came in between; "now" cuts them off. If the command ends the session, the 
 accepts no logins, and somebody else may have told it to stop.
 
 Prints an object with the time of each part. Exits 0 when all is done; 1 when the server was not empty in time (nothing was
-run) or refused the command; 4 when the user may not ask; 5 when the server did not come back; 7 when the session was lost
-and the server was not restarted.`
+run) or refused the command; 4 when the user may not ask; 5 when the server did not come back, be it that it was lost before
+anything was run; 7 when the session was lost and the server was not restarted.`
 
 // options are those of drain.
 type options struct {

@@ -407,3 +407,35 @@ func TestDrainFailsAfterHangups(t *testing.T) {
 		runtest.Refused(t, drain(t.Context(), r.Run, o), code, "Permission denied")
 	}
 }
+
+// A server that died before anything was run, and is not back when --timeout is over, is another thing than one with calls.
+func TestDrainIsAwayInTheEnd(t *testing.T) {
+	t.Parallel()
+	srv := pbx(t, "pbx1")
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Flags: run.Globals{Timeout: minute()}})
+	d, cfg := drainerOf(t, r, newOptions())
+	c, err := target.Cluster(r.Run, []ami.Config{cfg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if err := target.Await(t.Context(), r.Run, c, 1); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	e := emptying{d: d, node: c.Nodes()[0], start: start}
+	srv.SetDown(true)
+	runtest.Eventually(t, r.Err, "amictl: pbx1: the connection was lost; trying to get it back\n")
+	if err := e.present(start.Add(20 * time.Second)); err != nil {
+		t.Errorf("it is away for no time: %v", err)
+	}
+	d.options.hangupAfter = flags.Duration{Value: time.Second, Given: true}
+	if err := e.late(start.Add(50*time.Second), "its channels are not known"); err != nil {
+		t.Errorf("nothing can be hung up on it: %v", err)
+	}
+	err = e.late(start.Add(time.Minute), "its channels are not known")
+	runtest.Refused(t, err, fail.CodeTimeout, "pbx1: it was not back within 40s: ")
+	if f := fail.Classify(err); f.Sent != "no" || f.Hint != "nothing was run; --timeout allows more time" {
+		t.Errorf("sent: %s, %s", f.Sent, f.Hint)
+	}
+}

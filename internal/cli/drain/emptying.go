@@ -105,11 +105,16 @@ func (e *emptying) present(now time.Time) error {
 	case e.away.IsZero():
 		e.away = now
 	case now.Sub(e.away) >= e.d.options.backWithin.Value:
-		err := notInTime(e.node, "it was not back", e.d.options.backWithin.Value)
-		err.Sent, err.Hint = ami.SentNo.String(), "nothing was run; --back-within allows more time"
-		return err
+		return e.absent(now, "--back-within")
 	}
 	return nil
+}
+
+// absent is the error of a server that is not back when its time is over.
+func (e *emptying) absent(now time.Time, flag string) error {
+	err := notInTime(e.node, "it was not back", now.Sub(e.away).Truncate(time.Millisecond))
+	err.Sent, err.Hint = ami.SentNo.String(), "nothing was run; "+flag+" allows more time"
+	return err
 }
 
 // lists reports whether the channels are known: listed whole on this session, and followed since. A server that is stopping
@@ -146,9 +151,12 @@ func (e *emptying) late(now time.Time, left string) error {
 	limit := e.d.run.Flags.Timeout
 	switch {
 	case limit.Given && took >= limit.Value:
-	case o.hangupAfter.Given && took >= o.hangupAfter.Value+hangupGrace:
+	case e.away.IsZero() && o.hangupAfter.Given && took >= o.hangupAfter.Value+hangupGrace: // else --back-within says how long
 	default:
 		return nil
+	}
+	if !e.away.IsZero() {
+		return e.absent(now, "--timeout")
 	}
 	return &fail.Error{
 		Code: fail.CodeCondition, Message: fmt.Sprintf("%s: not empty after %s: %s", e.node.Name(), output.Duration(took.Truncate(time.Second)), left),

@@ -56,12 +56,9 @@ func revisit(ctx context.Context, r *run.Run, n *ami.Node, first bool) checkup {
 	h := newCheckup(n.Name())
 	h.watched = true
 	if first {
-		if d := r.Settings.ConnectTimeout; d > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, d)
-			defer cancel()
-		}
-		h.err = n.Connect(ctx)
+		connecting, cancel := target.Connecting(ctx, r)
+		h.err = n.Connect(connecting)
+		cancel()
 	} else if !n.Ready() {
 		h.err = target.Absent(n)
 	}

@@ -115,16 +115,13 @@ func (w *Watch) await(ctx context.Context, n *ami.Node, synced <-chan struct{}) 
 
 // connect waits for the outcome of a node's first attempt.
 func (w *Watch) connect(ctx context.Context, n *ami.Node) error {
-	if d := w.run.Settings.ConnectTimeout; d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
-	}
+	ctx, cancel := target.Connecting(ctx, w.run)
+	defer cancel()
 	return n.Connect(ctx)
 }
 
 // Changes hands what there is and what becomes of it to take, and calls idle whenever nothing is at hand, until ctx is done
-// or length is over, which begins with the first session. It waits for that, and complains of nodes that have none.
+// or length is over, which begins with the first session. It waits for that.
 func (w *Watch) Changes(ctx context.Context, length flags.Duration, take func(*state.Change) error, idle func() error) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
@@ -136,17 +133,8 @@ func (w *Watch) Changes(ctx context.Context, length flags.Duration, take func(*s
 	if length.Given {
 		limited, cancel = context.WithTimeout(ctx, length.Value)
 	}
-	var others sync.WaitGroup
-	defer others.Wait()
 	defer cancel()
 	defer context.AfterFunc(limited, stop)()
-	for _, n := range w.Cluster.Nodes() {
-		others.Go(func() {
-			if err := w.connect(limited, n); err != nil && limited.Err() == nil {
-				w.run.Complain(fail.Classify(err))
-			}
-		})
-	}
 	err := stream(limited, changes, take, idle)
 	if ctx.Err() == nil && limited.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
 		return nil

@@ -74,7 +74,7 @@ func RefuseServers(r *run.Run) error {
 	case len(r.Flags.Labels) > 0:
 		return fail.Usage("--where node=NAME chooses among the nodes of a record", "--from reads a file, which knows no labels")
 	}
-	return nil
+	return r.RefuseTimeout("--deadline")
 }
 
 // Play reads the files. It returns the error of Take, of ctx, or of what cannot be read.

@@ -45,6 +45,7 @@ type Run struct {
 
 	Dropped uint64 // events that tail or wait was too slow for
 
+	muted    atomic.Bool                 // see Mute
 	sent     atomic.Bool                 // an action was given to a session
 	countMu  sync.Mutex                  // guards accepted
 	accepted []func() uint64             // the actions that sessions of several nodes have taken
@@ -114,8 +115,17 @@ func (r *Run) beforeDeath() {
 	}
 }
 
+// Mute keeps notes and complaints off a terminal that is drawn on, until unmute is called.
+func (r *Run) Mute() (unmute func()) {
+	r.muted.Store(r.StderrIsTerminal())
+	return func() { r.muted.Store(false) }
+}
+
 // Complain writes an error as one line, and a hint as another.
 func (r *Run) Complain(f fail.Failure) {
+	if r.muted.Load() {
+		return
+	}
 	fmt.Fprintf(r.Stderr, "amictl: %s\n", output.Safe(f.Message))
 	if f.Hint != "" {
 		fmt.Fprintf(r.Stderr, "hint: %s\n", output.Safe(f.Hint))
@@ -134,7 +144,7 @@ func (r *Run) ComplainAll(failures []fail.Failure) {
 
 // Note writes a line that is neither data nor an error, unless --quiet.
 func (r *Run) Note(format string, args ...any) {
-	if !r.Flags.Quiet {
+	if !r.Flags.Quiet && !r.muted.Load() {
 		fmt.Fprintf(r.Stderr, "amictl: %s\n", output.Safe(fmt.Sprintf(format, args...)))
 	}
 }

@@ -143,6 +143,15 @@ func (r *Run) decideSettings(cfg *config.File, source string, c *config.Context)
 	return s, wrong
 }
 
+// RefuseTimeout refuses --timeout in a run that waits for no action and for nothing else: it would go on all the same. instead is the
+// flag that may be meant.
+func (r *Run) RefuseTimeout(instead string) error {
+	if !r.Flags.Timeout.Given {
+		return nil
+	}
+	return fail.Usage("you may mean "+instead+" "+r.Flags.Timeout.String(), "--timeout is for an action or a wait, and there is none here")
+}
+
 func text(to *string) func(string) error {
 	return func(value string) error { *to = value; return nil }
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/apntalk/amictl/internal/cli/config"
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -114,4 +115,14 @@ func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
+}
+
+// Eventually waits for a text on a stream.
+func Eventually(t testing.TB, b *Buffer, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(b.String(), text); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%q never came: %s", text, b)
+		}
+	}
 }

@@ -116,7 +116,7 @@ func eventSchema() *schema {
 }
 
 func itemSchema() *schema {
-	return object("An element of a list", "What `send --items` prints as it arrives.",
+	return object("An element of a list", "What `send --items` prints as it arrives, and nothing else; `send - --items` prints the reply to a line behind its items.",
 		keys(stamped("item"), origin(), []member{may("event", str("The name of the event that carries it."))}, headers(), []member{lossy()})...)
 }
 
@@ -146,8 +146,8 @@ func replySchema() *schema {
 			must("rtt_us", whole("Microseconds from the write to the answer's end.")),
 		}, headers(), []member{
 			may("output", listOf(str(""), "Of Command: the lines of its text.")),
-			may("events", listOf(inner, "Of a list: its elements, without the end event. Absent with --items.")),
-			may("items", whole("Of a list: how many elements are in events, or were printed before with --items.")),
+			may("events", listOf(inner, "Of a list: its elements, without the end event. Absent with `send - --items`.")),
+			may("items", whole("Of a list: how many elements are in events, or were printed before with `send - --items`.")),
 			may("complete", yesNo("false: elements are missing, for the list was cut off or cancelled, or announced more. Else absent.")),
 			may("raw", str("What came of an answer that named no action, as it came; it was taken for this one because the server had gone on.")),
 			may("end", inner),

@@ -47,7 +47,7 @@ func dryLines(ctx context.Context, r *run.Run, o *options, in io.Reader, nodes [
 		}
 		fail := fail.Classify(req.err)
 		t.Add(fail.Exit)
-		r.Complain(fail)
+		r.Complain(ofLine(fail, number))
 		if !o.keepGoing {
 			break
 		}

@@ -2,11 +2,13 @@ package send
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
+	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/internal/cond"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/output"
@@ -47,9 +49,29 @@ func (j *judge) answer(node string, r *ami.Reply, err error) error {
 // count returns an error if the count is not as --found wants it.
 func (j *judge) count(node string, c cond.Count) error {
 	if err := j.found.Check(c); err != nil {
-		return &fail.Error{Code: fail.CodeCondition, Message: node + ": " + err.Error(), Hint: "the answer is on standard output"}
+		return &fail.Error{Code: fail.CodeCondition, Message: node + ": " + err.Error(), Hint: "what was found is on standard output"}
 	}
 	return nil
+}
+
+// itemsEnd is what is to be said of an answer whose items were printed as they came, and which is not printed itself: whoever reads
+// them wants nothing else. That they are not all is an error, or a note on standard error.
+func itemsEnd(r *run.Run, e target.Ending, origin *output.Origin) error {
+	if e.Err != nil {
+		if e.Reply == nil || !e.Reply.Incomplete {
+			return e.Err
+		}
+		f := fail.Classify(e.Err)
+		return &fail.Error{Code: f.Code, Exit: f.Exit, Sent: f.Sent, Message: fmt.Sprintf("%s, after %s of the list", f.Message, fail.Count(e.Reply.Items, "item")), Hint: f.Hint}
+	}
+	note, err := target.Incomplete(e.Reply, origin.Action)
+	if err == nil && !cond.IsList(e.Reply, e.Reply.Items) && !cond.SaysEmpty(e.Reply) {
+		note = fmt.Sprintf("%s: %s: the answer is no list; without --items it is printed", e.Node, origin.Action)
+	}
+	if note != "" {
+		r.Note("%s", note)
+	}
+	return err
 }
 
 // A streamed action prints every item of its list at once.

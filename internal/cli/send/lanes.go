@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/apntalk/amictl/internal/actionline"
@@ -29,8 +30,9 @@ const (
 type lane struct {
 	node string // "" for the route
 	to   ami.Doer
-	most int  // in flight
-	sole bool // there is no other lane
+	most int         // in flight
+	sole bool        // there is no other lane
+	away atomic.Bool // it has been said that lines wait for a session
 
 	// Guarded by the sender's mu.
 	queue  lineQueue
@@ -141,16 +143,35 @@ func (s *lineSender) sendNow(ctx context.Context, l *lane, r lineRequest) bool {
 	line := s.expect(&r, l)
 	err := s.batch.TrySubmit(l.to, r.action, line)
 	if err == nil {
+		l.present()
 		return true
 	}
 	s.unsent(line)
-	if errors.Is(err, ami.ErrNotReady) || errors.Is(err, ami.ErrBusy) {
+	switch {
+	case errors.Is(err, ami.ErrNotReady):
+		s.absent(l)
+		return false
+	case errors.Is(err, ami.ErrBusy):
 		return false
 	}
 	if ctx.Err() == nil {
 		s.refuse(r, nodeOf(err, r.node), err)
 	}
 	return true
+}
+
+// absent says, once until a line is sent again, what becomes of lines that there is no session for.
+func (s *lineSender) absent(l *lane) {
+	if !l.away.Swap(true) {
+		s.run.Note("%s has no session: lines wait until it has one, each for its timeout", cmp.Or(l.node, "no node"))
+	}
+}
+
+// present notes that a line was sent.
+func (l *lane) present() {
+	if l.away.Load() {
+		l.away.Store(false)
+	}
 }
 
 // expect returns what is remembered of a line while it is in flight; a call that it makes is followed from now on.
@@ -241,11 +262,14 @@ func (s *lineSender) sendQueued(ctx context.Context, l *lane, e *queued) {
 	defer cancel()
 	e.action.Timeout, e.action.WaitReady = max(time.Until(e.deadline), 1), true
 	line := s.expect(&e.lineRequest, l)
-	if err := s.batch.Submit(waiting, l.to, e.action, line); err != nil {
-		s.unsent(line)
-		if ctx.Err() == nil {
-			s.refuse(e.lineRequest, nodeOf(err, e.node), err)
-		}
+	err := s.batch.Submit(waiting, l.to, e.action, line)
+	if err == nil {
+		l.present()
+		return
+	}
+	s.unsent(line)
+	if ctx.Err() == nil {
+		s.refuse(e.lineRequest, nodeOf(err, e.node), err)
 	}
 }
 

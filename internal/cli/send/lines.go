@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -45,7 +46,8 @@ type lineSender struct {
 	over     bool       // nothing is printed any more
 	out      *output.Printer
 	tally    target.Tally
-	failures int // lines, of which only the first is told of on standard error
+	hint     string // that was told last
+	failures int    // lines
 }
 
 // mostWarned bounds how many different headers are looked up in the catalogue.
@@ -161,7 +163,7 @@ func (s *lineSender) giveUp() {
 			Code: fail.CodeTimeout, Exit: fail.ExitTimeout, Sent: ami.SentMaybe.String(), Hint: fail.HintOf[fail.CodeTimeout],
 			Message: "line " + strconv.Itoa(line.origin.Line) + ": no answer before the --deadline passed",
 		}
-		_ = s.out.Failure(target.FailureObject(f, line.lane.node, line.origin)) // it keeps its error
+		_ = s.tell(f, line.lane.node, line.origin) // the printer keeps its error
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,7 +173,7 @@ func (s *lineSender) giveUp() {
 				Code: fail.CodeUnsent, Exit: fail.ExitConnect, Sent: ami.SentNo.String(), Hint: fail.HintOf[fail.CodeUnsent],
 				Message: "line " + strconv.Itoa(e.line) + ": not sent before the --deadline passed",
 			}
-			_ = s.out.Failure(target.FailureObject(f, l.node, e.origin()))
+			_ = s.tell(f, l.node, e.origin())
 		}
 	}
 }
@@ -308,15 +310,44 @@ func (s *lineSender) flush() {
 func (s *lineSender) fail(f fail.Failure, node string, origin output.Origin) {
 	s.tally.Add(f.Exit)
 	s.failures++
-	if err := s.out.Failure(target.FailureObject(f, node, origin)); err != nil {
+	if err := s.tell(f, node, origin); err != nil {
 		s.stop()
 	}
-	if s.failures == 1 {
-		s.run.Complain(f)
+	if s.failures == 1 && s.objects() { // whoever watches learns of the others by their objects
+		s.run.Complain(ofLine(f, origin.Line))
 	}
 	if !s.options.keepGoing {
 		s.stop()
 	}
+}
+
+// tell prints a failure where it has a place: as an object, or else on standard error, with a hint that several in a row share
+// behind the first. Called under printing.
+func (s *lineSender) tell(f fail.Failure, node string, origin output.Origin) error {
+	if s.objects() {
+		return s.out.Failure(target.FailureObject(f, node, origin))
+	}
+	hint := f.Hint
+	if hint == s.hint {
+		f.Hint = ""
+	}
+	s.hint = hint
+	s.run.Complain(ofLine(f, origin.Line))
+	return nil
+}
+
+// objects reports whether a failure has a place on standard output: only JSON has one, and a query may not find it.
+func (s *lineSender) objects() bool {
+	o := s.out.Options()
+	return o.Query == "" && (o.Format == output.JSONLines || o.Format == output.JSONDocument)
+}
+
+// ofLine says in a failure's message of which line it is.
+func ofLine(f fail.Failure, line int) fail.Failure {
+	if !strings.HasPrefix(f.Message, "line ") {
+		f.Message = fmt.Sprintf("line %d: %s", line, f.Message)
+	}
+	return f
 }
 
 // releaseAt is how many lines end before their lanes have room again, unless there is a pause: a lane that waits is not
@@ -369,6 +400,9 @@ func (s *lineSender) print(r *ami.Result[sentLine]) error {
 		return s.out.Item(r.Item, origin)
 	}
 	r.Value.answered = r.Reply != nil
+	if r.Reply != nil && s.batch.Items {
+		origin.Items = r.Reply.Items
+	}
 	s.ended = append(s.ended, r.Value)
 	err := r.Err
 	if err == nil {

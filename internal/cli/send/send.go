@@ -33,7 +33,8 @@ const help = `Examples:
   jq -c '{action:"Hangup",fields:{Channel:.}}' chans | amictl send -  many
 
 An answer is one JSON object: response, message, fields, and events for a list. Key=Value is
-split at the first "="; order and repeats are kept; "Key=" sends an empty value.
+split at the first "="; order and repeats are kept; "Key=" sends an empty value. With --items only the elements of its list
+are printed; if they are not all, it is an error.
 
 --where leaves out the items that do not meet a condition. --found any|all|none|N|N..M then counts those that do, in
 each answer, and sets the exit status to 0 or 1. An answer that is not a list counts as one item.
@@ -44,7 +45,8 @@ failed; --wait hangup follows the call to its end and prints that too.
 With "-" each line of standard input is an action:
   {"action":"Hangup","fields":{"Channel":"PJSIP/100-1"},"id":"7"}
 "node", "timeout" and "wait" are allowed too. An array repeats a header. Answers are printed as they arrive, each with
-its line number and id.
+its line number and id; with --items each stands behind its elements. Lines for a server that is away wait until it is back,
+each for its timeout. Failures are objects too, and where the output has no place for them, lines on standard error.
 
 ` + cond.Grammar
 
@@ -73,7 +75,7 @@ func Command(r *run.Run) *cli.Command {
 		ArgsUsage:   "ACTION [Key=Value]... | -",
 		Description: help,
 		Flags: slices.Concat([]cli.Flag{
-			&cli.BoolFlag{Name: "items", Usage: "print each element of a list as it arrives", Destination: &o.items},
+			&cli.BoolFlag{Name: "items", Usage: "print each element of a list as it arrives, and nothing else of the answer", Destination: &o.items},
 			&cli.GenericFlag{Name: "where", Usage: "only items that meet the `CONDITION`; may repeat, all must hold", Value: &o.where},
 			&cli.GenericFlag{Name: "found", Usage: "fail unless that many items are left: `HOW` is any, all, none, N or N..M", Value: &o.found},
 			&cli.GenericFlag{Name: "min-items", Usage: "fail unless the list has at least `N` items: --found N..", Value: &o.minItems},
@@ -160,8 +162,8 @@ func sendAction(ctx context.Context, r *run.Run, o *options, action ami.Action) 
 	var t target.Tally
 	var failed error
 	target.Each(ctx, r, nodes, &o.Fanout, ask, func(e target.Ending) {
-		if e.Err == nil && o.items && r.Flags.Query != "" { // its items are what was asked for
-			t.Add(fail.ExitOK)
+		if o.items {
+			failed = itemsEnd(r, e, &origin)
 			return
 		}
 		failed = errors.Join(failed, target.Report(r, p, e, origin, several, &t))

@@ -1,6 +1,7 @@
 package send
 
 import (
+	"io"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
+	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
 	"github.com/apntalk/amictl/internal/cli/target"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
@@ -111,5 +113,124 @@ func TestSendLinesProtected(t *testing.T) {
 	err := send(t.Context(), r.Run, &options{args: []string{"-"}})
 	if got := fail.Classify(err).Exit; got != fail.ExitUsage || !strings.Contains(r.Err.String(), "is protected") {
 		t.Errorf("status %d, said %q", got, r.Err)
+	}
+}
+
+// listing is a server with an action whose list ends as told.
+func listing(t *testing.T, end func(q *amitest.Request, w *amitest.ResponseWriter)) *amitest.Server {
+	srv := pbx(t, "a")
+	srv.HandleClass("Listed", amitest.ClassNone, func(q *amitest.Request, w *amitest.ResponseWriter) {
+		w.ListStart("it follows")
+		w.Item("Entry", "Name", "one")
+		w.Item("Entry", "Name", "two")
+		end(q, w)
+	})
+	return srv
+}
+
+// With --items standard output has the items alone, whatever the format. What the rest of the answer says of them is told: by the
+// status and on standard error.
+func TestItemsAlone(t *testing.T) {
+	whole := func(_ *amitest.Request, w *amitest.ResponseWriter) { w.ListEnd("ListedComplete") }
+	cancelled := func(q *amitest.Request, w *amitest.ResponseWriter) {
+		w.Raw("Event: ListedComplete\r\nActionID: " + q.ActionID() + "\r\nEventList: Cancelled\r\n\r\n")
+	}
+	cutOff := func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Flush(); w.Close() }
+	for name, test := range map[string]struct {
+		end   func(q *amitest.Request, w *amitest.ResponseWriter)
+		flags run.Globals
+		words []string
+		lines int
+		code  fail.Code
+		said  string
+	}{
+		"JSON lines":    {end: whole, flags: run.Globals{Output: "jsonl"}, lines: 2},
+		"a table":       {end: whole, flags: run.Globals{Output: "table"}, lines: 2},
+		"the wire":      {end: whole, flags: run.Globals{Output: "raw"}, lines: 8},
+		"columns":       {end: whole, flags: run.Globals{Output: "csv", Fields: "event,Name"}, lines: 3},
+		"a query":       {end: whole, flags: run.Globals{Query: "fields.Name"}, lines: 2},
+		"cut off":       {end: cutOff, lines: 2, code: fail.CodeLost, said: "after 2 items of the list"},
+		"cancelled":     {end: cancelled, lines: 2, code: fail.CodeRefused, said: "cancelled the list after 2 items"},
+		"and a query":   {end: cancelled, flags: run.Globals{Query: "fields.Name"}, lines: 2, code: fail.CodeRefused, said: "cancelled the list after 2 items"},
+		"no list":       {end: whole, words: []string{"Ping"}, said: "Ping: the answer is no list"},
+		"nameless":      {end: whole, words: []string{"IAXnetstats"}, said: "IAXnetstats: the answer is no list"},
+		"a refusal":     {end: whole, words: []string{"Nosuch"}, code: fail.CodeRefused, said: "Nosuch"},
+		"an empty list": {end: whole, words: []string{"CoreShowChannels"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{listing(t, test.end)}, Flags: test.flags})
+			o := &options{args: []string{"Listed"}, items: true}
+			if test.words != nil {
+				o.args = test.words
+			}
+			err := send(t.Context(), r.Run, o)
+			f := fail.Classify(err)
+			if f.Code != test.code {
+				t.Errorf("code %q, want %q: %v", f.Code, test.code, err)
+			}
+			if got := strings.Count(r.Out.String(), "\n"); got != test.lines || strings.Contains(r.Out.String(), "Success") {
+				t.Errorf("%d lines, want %d: %s", got, test.lines, r.Out)
+			}
+			if said := r.Err.String() + f.Message; !strings.Contains(said, test.said) || test.said == "" && said != "" {
+				t.Errorf("it said %q, want %q", said, test.said)
+			}
+		})
+	}
+}
+
+// Where the output has no place for failures each is told on standard error, by the number of its line.
+func TestSendLinesNumbersFailures(t *testing.T) {
+	const lines = `{"action":"Ping"}` + "\n" + `{"action":"Nosuch"}` + "\nnonsense\n" + `{"action":"DBGet","fields":{"Family":"a","Key":"b"}}` + "\n"
+	for name, test := range map[string]struct {
+		flags run.Globals
+		want  []string
+	}{
+		"nowhere": {run.Globals{Output: "none"}, []string{"amictl: line 2: a: Nosuch: ", "amictl: line 3: ", "amictl: line 4: a: DBGet: "}},
+		"a table": {run.Globals{Output: "table"}, []string{"amictl: line 2: ", "amictl: line 3: ", "amictl: line 4: "}},
+		"a query": {run.Globals{Query: "fields.Ping"}, []string{"amictl: line 2: ", "amictl: line 3: ", "amictl: line 4: "}},
+		"objects": {run.Globals{Output: "jsonl"}, []string{"amictl: line "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{pbx(t, "a")}, Stdin: lines, Flags: test.flags})
+			if got := fail.Classify(send(t.Context(), r.Run, &options{args: []string{"-"}, keepGoing: true})).Exit; got != fail.ExitMixed {
+				t.Errorf("status %d", got)
+			}
+			for _, want := range test.want {
+				if strings.Count(r.Err.String(), want) != 1 {
+					t.Errorf("%q is not there once: %s", want, r.Err)
+				}
+			}
+			if got := strings.Count(r.Err.String(), "amictl: "); got != len(test.want) || strings.Contains(r.Err.String(), "line 3: line 3") {
+				t.Errorf("%d failures, want %d: %s", got, len(test.want), r.Err)
+			}
+		})
+	}
+}
+
+// Who feeds lines to a server that dies is told so at once, and what becomes of them.
+func TestSendLinesTellsOfAnAbsence(t *testing.T) {
+	srv := pbx(t, "a")
+	in, feed := io.Pipe()
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}})
+	r.Stdin = in
+	end := make(chan error, 1)
+	go func() { end <- send(t.Context(), r.Run, &options{args: []string{"-"}, keepGoing: true}) }()
+	put := func() { _, _ = io.WriteString(feed, `{"action":"Ping"}`+"\n") }
+	put()
+	runtest.Eventually(t, r.Out, `"line":1`)
+	srv.SetDown(true)
+	runtest.Eventually(t, r.Err, "amictl: a: the connection was lost; trying to get it back\n")
+	put()
+	put()
+	runtest.Eventually(t, r.Err, "amictl: a has no session: lines wait until it has one, each for its timeout\n")
+	srv.SetDown(false)
+	runtest.Eventually(t, r.Err, "amictl: a is back after ")
+	runtest.Eventually(t, r.Out, `"line":3`)
+	_ = feed.Close()
+	if err := <-end; err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	if n := strings.Count(r.Err.String(), "\n"); n != 3 {
+		t.Errorf("%d lines instead of one of each: %s", n, r.Err)
 	}
 }

@@ -150,6 +150,9 @@ func sim(ctx context.Context, r *run.Run, o *options) error {
 
 // simulate runs the simulated cluster until it is told to stop, or until its command is done.
 func simulate(ctx context.Context, r *run.Run, o *options) error {
+	if err := r.RefuseTimeout("--deadline"); err != nil {
+		return err
+	}
 	s, err := start(ctx, r, o)
 	if err != nil {
 		return err

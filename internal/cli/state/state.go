@@ -100,6 +100,11 @@ func show(ctx context.Context, r *run.Run, o *options) error {
 	if err := o.checkStats(r); err != nil {
 		return err
 	}
+	if o.follow || o.stats {
+		if err := r.RefuseTimeout("--for"); err != nil {
+			return err
+		}
+	}
 	if o.stats {
 		return count(ctx, r, o)
 	}

@@ -169,3 +169,15 @@ func TestStatsWithoutRights(t *testing.T) {
 		t.Errorf("%v: it said %q", err, r.Err)
 	}
 }
+
+// A user who may not read events of queues counts nothing, and is told what may be why.
+func TestStatsOfWhatMayNotBeRead(t *testing.T) {
+	srv := runtest.Server(t, "pbx1", amitest.WithUsers(amitest.User{Name: amitest.DefaultUser, Secret: amitest.DefaultSecret, Read: amitest.ParseClass("call"), Write: amitest.ClassAll}))
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Flags: run.Globals{Output: "jsonl"}})
+	if err := show(t.Context(), r.Run, &options{parts: []string{"queues"}, stats: true, length: flags.Duration{Value: 100 * time.Millisecond, Given: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(r.Err.String(), "the user's read= in manager.conf must allow agent") {
+		t.Errorf("it said %q", r.Err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/held"
 	"github.com/apntalk/amictl/internal/cli/replay"
@@ -77,12 +78,22 @@ func count(ctx context.Context, r *run.Run, o *options) error {
 		return err
 	}
 	defer w.Finish(ctx)
+	var quiet *act.Silence
+	if !o.bus.Used() { // where it is another user who reads
+		if quiet, err = act.ListenFor(ctx, r, w.Cluster, []string{"Queue*", "Agent*"}); err != nil {
+			return err
+		}
+		defer quiet.Stop()
+	}
 	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := s.watch(o.follow, cancel)
 	err = w.Changes(watching, o.length, s.take, func() error { return nil })
 	if failed := stop(); failed != nil { // which has ended the rest
 		err = failed
+	}
+	if err == nil {
+		quiet.End()
 	}
 	if !o.follow {
 		err = errors.Join(err, s.print(time.Now()))

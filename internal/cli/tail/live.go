@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/apntalk/amictl/internal/backlog"
+	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/target"
@@ -22,6 +23,11 @@ func (t *tailer) live(ctx context.Context) error {
 		return err
 	}
 	defer target.Finish(ctx, c)
+	quiet, err := t.listen(ctx, c)
+	if err != nil {
+		return fail.Usage("names may hold * and ?", "%s", fail.Cause(err))
+	}
+	defer quiet.Stop()
 	sub, err := c.Subscribe(ami.SubscribeOptions{Events: t.names, Where: t.where, RingEvents: t.rings.events, RingBytes: t.rings.bytes, Throttle: true, Packets: t.options.packets})
 	if err != nil {
 		return fail.Usage("names may hold * and ?", "%s", fail.Cause(err))
@@ -33,16 +39,7 @@ func (t *tailer) live(ctx context.Context) error {
 		spooled = t.spoolEvents(ctx, sub, func() { target.Finish(ctx, c) })
 		defer spooled.close()
 	}
-	for _, n := range t.nodes {
-		if _, err := c.Add(n); err != nil {
-			return fail.Usage("`amictl context show` lists the nodes", "%s", fail.Cause(err))
-		}
-	}
-	need, err := t.options.need(len(t.nodes))
-	if err != nil {
-		return err
-	}
-	if err := target.Await(ctx, t.run, c, need); err != nil {
+	if err := t.connect(ctx, c); err != nil {
 		return err
 	}
 	if err := t.beginRecord(); err != nil {
@@ -68,14 +65,40 @@ func (t *tailer) live(ctx context.Context) error {
 	if spooled != nil {
 		err = t.drain(limited, spooled, err)
 	}
-	if !errors.Is(err, errEnough) && notOver(limited, err) != nil {
+	switch {
+	case errors.Is(err, errEnough):
+	case notOver(limited, err) != nil:
 		return err
+	default:
+		quiet.End()
 	}
 	if err := t.lastAnswers(sent); err != nil {
 		return err
 	}
 	t.notePackets(c)
 	return t.flush() // before the sessions end
+}
+
+// connect adds the nodes, whose events are subscribed to by now, and waits for as many as --require says.
+func (t *tailer) connect(ctx context.Context, c *ami.Cluster) error {
+	for _, n := range t.nodes {
+		if _, err := c.Add(n); err != nil {
+			return fail.Usage("`amictl context show` lists the nodes", "%s", fail.Cause(err))
+		}
+	}
+	need, err := t.options.need(len(t.nodes))
+	if err != nil {
+		return err
+	}
+	return target.Await(ctx, t.run, c, need)
+}
+
+// listen has a tail to which nothing comes say what may be why. A wait says it at its end, which is a failure then.
+func (t *tailer) listen(ctx context.Context, c *ami.Cluster) (*act.Silence, error) {
+	if t.quietReply {
+		return nil, nil
+	}
+	return act.ListenFor(ctx, t.run, c, t.names)
 }
 
 // notePackets says what came and was not shown, for it was neither an event nor an answer.

@@ -38,7 +38,8 @@ meaning, then as many others as fit. The lines of a call share a colour. -o wide
 take; --fields makes a column of each field that it names.
 
 An action after "--" is sent once the subscription is in place, so that none of its events is missed.
-A lost connection is restored; a gap marks what is missing. --for counts from the first session. On a terminal --stats
+A lost connection is restored; a gap marks what is missing. --for counts from the first session; with --count too, whichever
+comes first ends it, with 0: ` + "`amictl wait`" + ` fails when something does not come. On a terminal --stats
 shows the counts as they grow, with the overall rate and that of the last second. A time for --since and --until is
 RFC 3339, a date, a time of today (09:30), or how long ago (10m).
 
@@ -136,6 +137,11 @@ func tail(ctx context.Context, r *run.Run, o *options) (err error) {
 	}
 	if o.onBus && r.Bus == nil {
 		return r.RunDaemon("tail from a bus")
+	}
+	if !r.HasTo {
+		if err := r.RefuseTimeout("--for"); err != nil {
+			return err
+		}
 	}
 	if o.span, err = newReplaySpan(o, time.Now()); err != nil {
 		return err
@@ -343,9 +349,6 @@ func (t *tailer) gap(ev *ami.Event) error {
 		t.stats.gap(ev)
 	} else if err := t.out.Event(ev); err != nil {
 		return err
-	}
-	if ev.Gap.Reason == ami.GapDisconnect && ev.Gap.Until.IsZero() && !t.options.onBus {
-		t.run.Note("%s: the connection was lost; trying to get it back", ev.Node)
 	}
 	if t.options.failOnGap {
 		return &fail.Error{Code: fail.CodeGap, Message: ev.Node + ": events are missing (" + string(ev.Gap.Reason) + ")", Hint: "a slow reader, or a lost connection; without --fail-on-gap tail continues"}

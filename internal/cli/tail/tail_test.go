@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,5 +143,67 @@ func TestTailFromRecord(t *testing.T) {
 				t.Errorf("printed (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// deaf is a server whose user may send, and read no events of calls.
+func deaf(t *testing.T) *amitest.Server {
+	return runtest.Server(t, "pbx1", amitest.WithUsers(amitest.User{
+		Name: amitest.DefaultUser, Secret: amitest.DefaultSecret, Read: amitest.ParseClass("system"), Write: amitest.ClassAll,
+	}))
+}
+
+// A user who may not read what is asked for gets nothing, and no error. A tail and a wait say the same of it.
+func TestNothingComes(t *testing.T) {
+	const hint = "the user's read= in manager.conf must allow call"
+	for name, test := range map[string]struct {
+		server *amitest.Server
+		names  []string
+		rest   []string
+		says   bool
+	}{
+		"what may not be read": {deaf(t), []string{"Hangup", "New*"}, nil, true},
+		"what may be read":     {deaf(t), []string{"FullyBooted"}, nil, false},
+		"what comes":           {runtest.Server(t, "pbx1"), []string{"UserEvent"}, []string{"UserEvent", "UserEvent=x"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{test.server}, Rest: test.rest})
+			if err := tail(t.Context(), r.Run, &options{names: test.names, where: flags.List{"Cause=99"}, length: flags.Duration{Value: 100 * time.Millisecond, Given: true}}); err != nil {
+				t.Fatal(err)
+			}
+			if said := strings.Contains(r.Err.String(), "nothing that was asked for has come; if it should have, "+hint); said != test.says {
+				t.Errorf("it said %q", r.Err)
+			}
+		})
+	}
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{deaf(t)}, Flags: run.Globals{Timeout: flags.Duration{Value: 100 * time.Millisecond, Given: true}}})
+	o := newWaitOptions()
+	o.names = []string{"Hangup"}
+	if f := fail.Classify(wait(t.Context(), r.Run, o)); !strings.HasSuffix(f.Hint, hint) || r.Err.String() != "" {
+		t.Errorf("hint: %s, said: %s", f.Hint, r.Err)
+	}
+}
+
+// --timeout ends no tail: who gives it means something else. The action of a tail has one.
+func TestTailTakesNoTimeout(t *testing.T) {
+	srv := runtest.Server(t, "pbx1")
+	timeout := run.Globals{Timeout: flags.Duration{Value: 10 * time.Second, Given: true}}
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Flags: timeout})
+	err := tail(t.Context(), r.Run, &options{})
+	runtest.Refused(t, err, fail.CodeUsage, "--timeout is for an action or a wait")
+	if hint := fail.Classify(err).Hint; hint != "you may mean --for 10s" {
+		t.Errorf("hint: %s", hint)
+	}
+	r = runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Flags: timeout, Rest: []string{"UserEvent", "UserEvent=x"}})
+	if err := tail(t.Context(), r.Run, &options{names: []string{"UserEvent"}, count: flags.Count{Value: 1, Given: true}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// --count and --for both end a tail, whichever comes first, and neither end is a failure.
+func TestTailEndsAtCountOrFor(t *testing.T) {
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{runtest.Server(t, "pbx1")}})
+	if err := tail(t.Context(), r.Run, &options{names: []string{"Hangup"}, count: flags.Count{Value: 1, Given: true}, length: flags.Duration{Value: time.Millisecond, Given: true}}); err != nil {
+		t.Error(err)
 	}
 }

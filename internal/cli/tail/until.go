@@ -107,7 +107,7 @@ func (u *untilWait) poll(ctx context.Context, c *ami.Cluster) ([]target.Ending, 
 			run.Pause(ctx, u.every)
 		}
 		if ctx.Err() != nil {
-			return u.tooLate(ends, before)
+			return u.tooLate(c, ends, before)
 		}
 		before = answered(ends, before)
 	}
@@ -123,15 +123,21 @@ func answered(ends, before []target.Ending) []target.Ending {
 	return ends
 }
 
-// tooLate says that the condition did not hold in time, with the last answers there were.
-func (u *untilWait) tooLate(ends, before []target.Ending) ([]target.Ending, error) {
+// tooLate says that the condition did not hold in time, with the last answers there were, and which node was away.
+func (u *untilWait) tooLate(c *ami.Cluster, ends, before []target.Ending) ([]target.Ending, error) {
 	ends = answered(ends, before)
 	hint := "no answer came; --timeout allows more time"
 	if slices.ContainsFunc(ends, func(e target.Ending) bool { return e.Reply != nil }) {
 		hint = "the last answer is on standard output; --timeout allows more time"
 	}
 	act.NoteMissing(u.run, u.where)
-	return ends, &fail.Error{Code: fail.CodeCondition, Exit: fail.ExitTimeout, Message: "the condition did not hold within " + u.run.Settings.Timeout.String(), Hint: hint}
+	message := "the condition did not hold within " + u.run.Settings.Timeout.String()
+	for _, n := range c.Nodes() {
+		if !n.Ready() {
+			message += "; " + fail.Classify(target.Absent(n)).Message
+		}
+	}
+	return ends, &fail.Error{Code: fail.CodeCondition, Exit: fail.ExitTimeout, Message: message, Hint: hint}
 }
 
 func (u *untilWait) round(ctx context.Context, c *ami.Cluster) []target.Ending {

@@ -25,8 +25,8 @@ const waitHelp = `Examples:
 With --nats and --cluster, or a context that has them, events come from a bus (docs/bus.md).
 Subscribes first and then sends the action, so the event cannot be missed; events from before the action do not
 count. Prints what it waited for and exits 0; 5 when --timeout expires; 7 when it expires and events are missing; 3
-or 4 when there was no session. --ready waits while connections are refused and the server boots, but not after a
-refused login.
+or 4 when there was no session. A connection that is lost is told of, and made again. --ready waits while connections
+are refused and the server boots, but not after a refused login.
 --until sends the action again and again, until its answer (the response, an item of its list, or the event that ends
 the list) meets the condition; with several nodes (--all), until all of them do. --found none waits until nothing meets
 it, all until everything does, N..M until that many do.
@@ -118,7 +118,7 @@ func waitEvents(ctx context.Context, r *run.Run, o *options) error {
 	if t.gaps > 0 {
 		return &fail.Error{Code: fail.CodeGap, Message: "it was not seen within " + r.Settings.Timeout.String() + ", but events are missing", Hint: "it may have happened meanwhile: check before you try again"}
 	}
-	return &fail.Error{Code: fail.CodeTimeout, Message: "it was not seen within " + r.Settings.Timeout.String(), Hint: "--timeout allows more time; the user's read= in manager.conf must allow the event's classes"}
+	return &fail.Error{Code: fail.CodeTimeout, Message: "it was not seen within " + r.Settings.Timeout.String(), Hint: "--timeout allows more time; " + act.ReadHint(o.names)}
 }
 
 // waitReady waits until all nodes have booted, through refused connections and refused actions.

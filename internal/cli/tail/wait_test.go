@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -78,5 +79,26 @@ func TestWaitTimesOut(t *testing.T) {
 				t.Errorf("status %d", got)
 			}
 		})
+	}
+}
+
+// A wait for an answer says that the server is away when that happens, and which one was at its end.
+func TestUntilTellsOfALoss(t *testing.T) {
+	srv := runtest.Server(t, "pbx1")
+	r := runtest.New(t, runtest.Setup{
+		Servers: []*amitest.Server{srv}, Rest: []string{"CoreStatus"}, Flags: run.Globals{Timeout: flags.Duration{Value: 2 * time.Second, Given: true}},
+	})
+	o := newWaitOptions()
+	o.until.conditions, o.until.every.Value = flags.List{"CoreCurrentCalls=7"}, 10*time.Millisecond
+	end := make(chan error, 1)
+	go func() { end <- wait(t.Context(), r.Run, o) }()
+	for srv.Ledger().RepliesSent < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	srv.SetDown(true)
+	runtest.Eventually(t, r.Err, "amictl: pbx1: the connection was lost; trying to get it back\n")
+	f := fail.Classify(<-end)
+	if f.Exit != fail.ExitTimeout || !strings.HasPrefix(f.Message, "the condition did not hold within 2s; pbx1: ") {
+		t.Errorf("status %d: %s", f.Exit, f.Message)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -15,13 +16,18 @@ import (
 // MostDials is how many one-shot connections are opened at once.
 const MostDials = 64
 
+// Connecting is a context for the way to a session, which --connect-timeout bounds.
+func Connecting(ctx context.Context, r *run.Run) (context.Context, context.CancelFunc) {
+	if d := r.Settings.ConnectTimeout; d > 0 {
+		return context.WithTimeout(ctx, d)
+	}
+	return context.WithCancel(ctx)
+}
+
 // Dial opens one session for a one-shot subcommand: it fails with the cause of the first attempt.
 func Dial(ctx context.Context, r *run.Run, cfg ami.Config) (*ami.Conn, error) {
-	if d := r.Settings.ConnectTimeout; d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
-	}
+	ctx, cancel := Connecting(ctx, r)
+	defer cancel()
 	if r.Flags.Verbose {
 		r.Logger().Info("dialling", slog.String("node", cfg.Name), slog.String("addr", cfg.Addr), slog.Bool("tls", cfg.TLS != nil))
 	}
@@ -54,11 +60,18 @@ func Leave(ctx context.Context, c *ami.Conn) {
 	_ = c.Drain(ctx)
 }
 
-// Cluster adds all nodes, supervised, without waiting for any.
+// Cluster adds all nodes, supervised, without waiting for any. Each loss of a connection is told of, and each return.
 func Cluster(r *run.Run, nodes []ami.Config) (*ami.Cluster, error) {
-	cfg := ami.ClusterConfig{Hooks: ami.Hooks{Reconnected: func(node string, o ami.Outage) {
-		r.Note("%s is back after %s: %s", node, output.Duration(o.Until.Sub(o.Since)), fail.Cause(o.First))
-	}}}
+	cfg := ami.ClusterConfig{Hooks: ami.Hooks{
+		StateChanged: func(node string, from, to ami.State, _ error) {
+			if from == ami.StateReady && to != ami.StateClosed {
+				r.Note("%s: the connection was lost; trying to get it back", node)
+			}
+		},
+		Reconnected: func(node string, o ami.Outage) {
+			r.Note("%s is back after %s: %s", node, output.Duration(o.Until.Sub(o.Since)), fail.Cause(o.First))
+		},
+	}}
 	if r.Flags.Verbose {
 		cfg.Logger = r.Logger()
 	}
@@ -73,40 +86,52 @@ func Cluster(r *run.Run, nodes []ami.Config) (*ami.Cluster, error) {
 	return c, nil
 }
 
-// Await waits until as many nodes as needed had their first success. It fails as soon as too many have failed their
-// first attempt, with one of their causes.
+// Await waits until as many nodes as needed had their first success, and has it told of the others when they fail their first
+// attempt. It fails as soon as too many have, with one of their causes.
 func Await(ctx context.Context, r *run.Run, c *ami.Cluster, need int) error {
-	if d := r.Settings.ConnectTimeout; d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	trying, cancel := Connecting(ctx, r)
 	nodes := c.Nodes()
 	results := make(chan error, len(nodes))
 	for _, n := range nodes {
-		go func() { results <- n.Connect(ctx) }()
+		go func() { results <- n.Connect(trying) }()
 	}
-	ready, failed := 0, 0
-	var first error
-	for range nodes {
-		err := <-results
-		if err == nil {
-			if ready++; ready >= need {
-				return nil
+	ready, failed := 0, []error(nil)
+	for ready < need {
+		if len(nodes)-len(failed) < need {
+			cancel()
+			return noSession(foremost(failed))
+		}
+		if err := <-results; err != nil {
+			failed = append(failed, err)
+		} else {
+			ready++
+		}
+	}
+	tell := func(err error) {
+		if ctx.Err() == nil && !errors.Is(err, ami.ErrClosed) { // else it is the run that is over
+			r.Complain(fail.Classify(err))
+		}
+	}
+	for _, err := range failed {
+		tell(err)
+	}
+	go func() {
+		defer cancel()
+		for range len(nodes) - ready - len(failed) {
+			if err := <-results; err != nil {
+				tell(err)
 			}
-			continue
 		}
-		failed++
-		if first == nil || IsLogin(first) && !IsLogin(err) {
-			first = err
-		}
-		if len(nodes)-failed < need {
-			return noSession(first)
-		}
+	}()
+	return nil
+}
+
+// foremost is the error that says most of why several nodes have no session: a refused login says less than any other.
+func foremost(failed []error) error {
+	if i := slices.IndexFunc(failed, func(err error) bool { return !IsLogin(err) }); i >= 0 {
+		return failed[i]
 	}
-	return noSession(first)
+	return failed[0]
 }
 
 // noSession makes sure that an error from before the first session is one of connecting: what ended the wait (--timeout,

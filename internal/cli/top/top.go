@@ -65,6 +65,7 @@ func top(ctx context.Context, r *run.Run, o *options) error {
 			return ""
 		}
 	}
+	defer r.Mute()() // what would be said is drawn
 	w, err := held.Follow(ctx, r, nodes, state.Options{Kinds: Kinds()})
 	if err != nil {
 		return err
