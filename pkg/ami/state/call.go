@@ -1,6 +1,7 @@
 package state
 
 import (
+	"iter"
 	"slices"
 	"time"
 )
@@ -71,7 +72,7 @@ type call struct {
 	ended                []Leg // the first maxLegs
 	dropped              int   // ended legs beyond those
 
-	ringing, bridged, held, up, waiting, guesses int // live legs that are so
+	ringing, bridged, held, up, waiting, guesses, dying int // live legs that are so
 	ring, talk, hold, wait                       span
 	talked                                       bool
 
@@ -92,9 +93,9 @@ func (s *server) follow(before, now *Channel) {
 	} else if l.call.linkedid != now.Linkedid {
 		s.moveLeg(l, now.Linkedid)
 	}
-	l.dying = false
 	l.describe(now)
 	c := l.call
+	c.count(&l.dying, false, &c.dying)
 	if before.State != now.State {
 		s.legState(l, now.State)
 	}
@@ -158,7 +159,7 @@ func (c *call) tally(l *leg, n int) {
 	for _, p := range []struct {
 		has bool
 		of  *int
-	}{{l.ringing, &c.ringing}, {l.bridged, &c.bridged}, {l.held, &c.held}, {l.up, &c.up}, {l.waiting, &c.waiting}, {l.guess, &c.guesses}} {
+	}{{l.ringing, &c.ringing}, {l.bridged, &c.bridged}, {l.held, &c.held}, {l.up, &c.up}, {l.waiting, &c.waiting}, {l.guess, &c.guesses}, {l.dying, &c.dying}} {
 		if p.has {
 			*p.of += n
 		}
@@ -209,6 +210,10 @@ func (s *server) touch(c *call) {
 	if len(c.live) == 0 {
 		return
 	}
+	if len(c.live) == c.dying { // it is over, and how will be told
+		s.hide(c)
+		return
+	}
 	c.elect()
 	c.reach()
 	var next Call
@@ -228,11 +233,11 @@ func (s *server) touch(c *call) {
 	e.word(&next.Member, c.member, "member")
 	set(&e, &next.Transfers, len(c.transfers), "transfers")
 	set(&e, &next.Partial, c.unsure(), "partial")
-	set(&e, &next.Legs, len(c.live), "legs")
+	set(&e, &next.Legs, len(c.live)-c.dying, "legs")
 	if !c.shows(next.Channels) {
-		next.Channels = make([]string, 0, min(len(c.live), maxShown))
-		for _, l := range c.live[:min(len(c.live), maxShown)] {
-			next.Channels = append(next.Channels, l.Uniqueid)
+		next.Channels = make([]string, 0, min(len(c.live)-c.dying, maxShown))
+		for id := range c.channels() {
+			next.Channels = append(next.Channels, id)
 		}
 		e.add("channels")
 	}
@@ -265,15 +270,40 @@ func (c *call) reach() {
 	}
 }
 
+// hide takes back what was published of a call.
+func (s *server) hide(c *call) {
+	if c.obj != nil {
+		s.emit(Change{Op: OpRemove, Object: c.obj})
+		c.obj = nil
+	}
+}
+
+// channels are the first of those that are up.
+func (c *call) channels() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		n := 0
+		for _, l := range c.live {
+			if l.dying {
+				continue
+			}
+			if n++; n > maxShown || !yield(l.Uniqueid) {
+				return
+			}
+		}
+	}
+}
+
 // shows reports whether a list of channels is still right.
 func (c *call) shows(ids []string) bool {
-	if len(ids) != min(len(c.live), maxShown) {
+	if len(ids) != min(len(c.live)-c.dying, maxShown) {
 		return false
 	}
-	for i, id := range ids {
-		if c.live[i].Uniqueid != id {
+	i := 0
+	for id := range c.channels() {
+		if ids[i] != id {
 			return false
 		}
+		i++
 	}
 	return true
 }
@@ -318,9 +348,7 @@ func (s *server) absorb(c, from *call) {
 	}
 	c.talked, c.partial = c.talked || from.talked, c.partial || from.partial
 	delete(s.calls, from.linkedid)
-	if from.obj != nil {
-		s.emit(Change{Op: OpRemove, Object: from.obj})
-	}
+	s.hide(from)
 }
 
 // keep remembers a leg that ended.

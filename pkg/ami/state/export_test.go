@@ -60,10 +60,11 @@ func (s *server) checkCalls() error {
 				return fmt.Errorf("channel %s of %s is in call %s", l.Uniqueid, r.obj.Linkedid, id)
 			}
 		}
-		if sum.ringing != c.ringing || sum.bridged != c.bridged || sum.held != c.held || sum.up != c.up || sum.waiting != c.waiting || sum.guesses != c.guesses {
+		if sum.ringing != c.ringing || sum.bridged != c.bridged || sum.held != c.held || sum.up != c.up || sum.waiting != c.waiting || sum.guesses != c.guesses || sum.dying != c.dying {
 			return fmt.Errorf("call %s counts %+v, its legs %+v", id, *c, sum)
 		}
-		if len(c.live) == 0 || c.obj == nil || c.obj.Legs != len(c.live) {
+		up := len(c.live) - c.dying
+		if len(c.live) == 0 || (c.obj != nil) != (up > 0) || up > 0 && c.obj.Legs != up {
 			return fmt.Errorf("call %s has %d legs and says %+v", id, len(c.live), c.obj)
 		}
 		live += len(c.live)

@@ -129,8 +129,8 @@ func (s *server) endLost(id string) {
 
 // fade is for a leg that a list lacked: it does nothing any more, and waits for its Hangup, which tells the cause.
 func (s *server) fade(l *leg) {
-	l.dying = true
 	c := l.call
+	c.count(&l.dying, true, &c.dying)
 	c.count(&l.bridged, false, &c.bridged)
 	c.count(&l.held, false, &c.held)
 	c.count(&l.ringing, false, &c.ringing)

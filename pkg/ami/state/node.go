@@ -298,9 +298,7 @@ func (s *server) clear() {
 	s.members.clear(s)
 	s.queues.clear(s)
 	for _, c := range s.calls {
-		if c.obj != nil {
-			s.emit(Change{Op: OpRemove, Object: c.obj})
-		}
+		s.hide(c)
 	}
 	s.bridges.clear(s)
 	s.channels.clear(s)

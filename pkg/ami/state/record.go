@@ -51,9 +51,7 @@ type Transfer struct {
 // finish publishes the record of a call whose last channel ended.
 func (s *server) finish(c *call) {
 	delete(s.calls, c.linkedid)
-	if c.obj != nil {
-		s.emit(Change{Op: OpRemove, Object: c.obj})
-	}
+	s.hide(c)
 	r := &Record{
 		Node: s.name, Linkedid: c.linkedid, Start: c.start, Answer: c.answer, End: s.when,
 		RingUS: c.ring.total.Microseconds(), TalkUS: c.talk.total.Microseconds(), HoldUS: c.hold.total.Microseconds(),

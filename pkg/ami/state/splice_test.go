@@ -273,6 +273,45 @@ func TestRecordWaitsForTheHangup(t *testing.T) {
 	}
 }
 
+// A call is up as long as one of its channels is; the Hangups that are still to come tell only how it ended.
+func TestCallWhoseChannelsAListLacks(t *testing.T) {
+	c := newCore(100, nil)
+	calls := func() (all []string) {
+		c.servers["pbx"].objects(func(o Object) {
+			if o, ok := o.(*Call); ok {
+				all = append(all, fmt.Sprintf("%s: %d legs, %v", o.Linkedid, o.Legs, o.Channels))
+			}
+		})
+		return all
+	}
+	far := channel("2", "6")
+	far[7] = "1" // its Linkedid
+	for i, s := range []struct {
+		say  func(*core)
+		want []string
+	}{
+		{event("Newchannel", channel("1", "6")...), []string{"1: 1 legs, [1]"}},
+		{event("Newchannel", far...), []string{"1: 2 legs, [1 2]"}},
+		{listed("channels", 1, message("CoreShowChannel", far...)), []string{"1: 1 legs, [2]"}},
+		{listed("channels", 0), nil},
+		{listed("channels", 1, message("CoreShowChannel", channel("1", "6")...)), []string{"1: 1 legs, [1]"}},
+		{listed("channels", 0), nil},
+		{event("Hangup", channel("1", "6", "Cause", "17")...), nil},
+		{event("Hangup", far...), nil},
+	} {
+		s.say(c)
+		if diff := cmp.Diff(s.want, calls()); diff != "" {
+			t.Errorf("step %d: -want +got:\n%s", i, diff)
+		}
+		if err := c.check(); err != nil {
+			t.Errorf("step %d: %v", i, err)
+		}
+	}
+	if r := lastRecord(t, c); len(r.Legs) != 2 || r.Partial {
+		t.Errorf("the record is %+v", r)
+	}
+}
+
 // What a list has again did not end: its call is no more over when a tombstone would have fallen than before.
 func TestCallThatIsListedAgain(t *testing.T) {
 	c := newCore(100, nil)
