@@ -71,6 +71,7 @@ What the user may not ask is skipped; if warn or crit asks for it, the check is 
 
 Exits 0 when all is well, 1 when a check is not, 3 or 4 when a node cannot be reached or logged in to, 6 when nodes
 ended differently. -o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown, which includes
-a wrong command line or profile.
+a wrong command line or profile. Its first line tells what is not well, as far as 200 characters hold it; where several checks are not,
+each has a line of its own behind it.
 
 ` + cond.Grammar

@@ -60,7 +60,10 @@ func TestNagiosLine(t *testing.T) {
 	if exit != nagios.Critical || !found || !strings.HasPrefix(text, "ASTERISK CRITICAL - 13 of 16 checks passed; pbx1: module nosuch: not loaded") {
 		t.Errorf("status %d: %s", exit, line)
 	}
-	for _, want := range []string{"CRITICAL pbx1: registration trunk-b: crit registered=0: rejected", "WARNING pbx1: server: warn uptime<1h"} {
+	if want := "; pbx1: registration trunk-b: crit registered=0: rejected; and 1 more"; !strings.HasSuffix(text, want) {
+		t.Errorf("%q does not end %s", want, text)
+	}
+	for _, want := range []string{"CRITICAL pbx1: module nosuch: ", "CRITICAL pbx1: registration trunk-b: crit registered=0: rejected", "WARNING pbx1: server: warn uptime<1h"} {
 		if !strings.Contains(rest, want) {
 			t.Errorf("%q is not in %s", want, rest)
 		}
