@@ -116,7 +116,7 @@ func TestNagiosDeadline(t *testing.T) {
 	defer cancel()
 	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Flags: run.Globals{Output: "nagios"}})
 	err := check(ctx, r.Run, &options{})
-	if exit := fail.Classify(err).Exit; exit != nagios.Critical || !strings.HasPrefix(r.Out.String(), "ASTERISK CRITICAL - 4 of 5 checks passed; pbx1: booted: ") || strings.Count(r.Out.String(), "\n") != 1 {
+	if exit := fail.Classify(err).Exit; exit != nagios.Critical || !strings.HasPrefix(r.Out.String(), "ASTERISK CRITICAL - 4 of 5 checks passed; pbx1: booted: CoreStatus: timed out |") || strings.Count(r.Out.String(), "\n") != 1 {
 		t.Errorf("status %d: %s", exit, r.Out)
 	}
 }
