@@ -295,7 +295,7 @@ func (f *Failure) ofAction(op *ami.OpError, where string) {
 		if errors.Is(field.Err, wire.ErrHeaders) {
 			f.Message = fmt.Sprintf("%s: %s %v", name, field.Header, field.Err)
 		}
-		f.Hint = fieldHint(field)
+		f.Hint = cmp.Or(encodedHint(op.Action, field), fieldHint(field))
 	case errors.Is(op.Err, ami.ErrReservedAction):
 		f.Code, f.Message, f.Hint = CodeInput, name+" is amictl's own and cannot be sent", "it logs in and off by itself"
 	case errors.Is(op.Err, ami.ErrListTooLong):

@@ -147,6 +147,23 @@ func TestHintOfMissingParameters(t *testing.T) {
 	}
 }
 
+// A value that is no line has a parameter of its own, where the action has one.
+func TestHintOfManyLines(t *testing.T) {
+	for action, want := range map[string]string{
+		"MessageSend": "a value is one line of text; Base64Body takes any: Base64Body=\"$(base64 < FILE | tr -d '\\n')\"",
+		"UserEvent":   "a value is one line of text",
+	} {
+		err := &ami.OpError{Op: ami.OpDo, Action: action, Err: &wire.FieldError{Header: "body", Err: wire.ErrNewline}}
+		if got := Classify(err).Hint; got != want {
+			t.Errorf("%s: %s", action, got)
+		}
+	}
+	long := &ami.OpError{Op: ami.OpDo, Action: "MessageSend", Err: &wire.FieldError{Header: "Body", Err: wire.ErrLineTooLong}}
+	if got := Classify(long).Hint; !strings.Contains(got, "no longer lines") {
+		t.Errorf("a long one: %s", got)
+	}
+}
+
 // What Go's packages call an end or a timeout is told in words, wherever it comes from.
 func TestNoWordsOfGo(t *testing.T) {
 	dial := func(err error) error {
