@@ -3,7 +3,6 @@ package objects
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -18,11 +17,46 @@ import (
 // A column is a key of the objects of a part.
 type column struct {
 	key    string
-	index  []int    // of the struct's field
-	omits  bool     // an empty value is absent
+	index  []int // of the struct's field
+	omits  bool  // an empty value is absent
+	form   form
 	within []column // of an object, or of a list of objects
-	open   bool     // it has keys that are the server's
 	look   output.Look
+}
+
+// A form is what the values of a key are.
+type form uint8
+
+const (
+	text          form = iota
+	number             // one that JSON leaves out is 0
+	flag               // true, or false or left out
+	moment             // left out if it is not known
+	object             // with keys of its own
+	list               // of texts
+	listOfObjects      // each with keys of its own
+	open               // an object whose keys are the server's
+)
+
+// formOf tells the form of a type.
+func formOf(t reflect.Type) form {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return moment
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+		return listOfObjects
+	case t.Kind() == reflect.Slice:
+		return list
+	case t.Kind() == reflect.Struct:
+		return object
+	case t.Kind() == reflect.Map:
+		return open
+	case t.Kind() == reflect.Bool:
+		return flag
+	case t.Kind() == reflect.String:
+		return text
+	}
+	return number
 }
 
 // columnsOf reads the keys of a struct off its type, in the order in which JSON has them.
@@ -32,16 +66,14 @@ func columnsOf(t reflect.Type, minor ...string) (all []column) {
 			continue // its fields are visible, too
 		}
 		key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		c := column{key: key, index: f.Index, omits: strings.Contains(options, "omit")}
-		inner := f.Type
-		if inner.Kind() == reflect.Slice {
-			inner = inner.Elem()
-		}
-		switch {
-		case inner.Kind() == reflect.Struct && inner != reflect.TypeFor[time.Time]():
-			c.within = columnsOf(inner)
-		case inner.Kind() == reflect.Map:
-			c.open, c.look = true, output.Prose
+		c := column{key: key, index: f.Index, omits: strings.Contains(options, "omit"), form: formOf(f.Type)}
+		switch c.form {
+		case object:
+			c.within = columnsOf(f.Type)
+		case listOfObjects:
+			c.within = columnsOf(f.Type.Elem())
+		case open:
+			c.look = output.Prose
 		}
 		if slices.Contains(minor, key) {
 			c.look = output.Minor
@@ -51,10 +83,10 @@ func columnsOf(t reflect.Type, minor ...string) (all []column) {
 	return all
 }
 
-// keys are those that a condition may ask for, those of objects within by caller.number.
+// keys are those of its values in JSON, those of objects within by caller.number.
 func (c *column) keys() (keys []string) {
 	switch {
-	case c.open:
+	case c.form == open:
 	case len(c.within) == 0:
 		keys = append(keys, c.key)
 	default:
@@ -79,7 +111,7 @@ func record(dst output.Record, v reflect.Value, columns []column) output.Record 
 		pair := output.Pair{Key: c.key, Look: c.look}
 		if empty := f.IsZero() || (f.Kind() == reflect.Slice || f.Kind() == reflect.Map) && f.Len() == 0; !empty || !c.omits {
 			value := f.Interface()
-			pair.Value, pair.Text, pair.Tone = c.value(f), text(c.key, value), tone(c.key, value)
+			pair.Value, pair.Text, pair.Tone = c.value(f), textOf(c.key, value), tone(c.key, value)
 		}
 		dst = append(dst, pair)
 	}
@@ -101,8 +133,8 @@ func (c *column) value(f reflect.Value) any {
 	return all
 }
 
-// text is what people see of a value; "" if that is the value itself.
-func text(key string, value any) string {
+// textOf is what people see of a value; "" if that is the value itself.
+func textOf(key string, value any) string {
 	switch v := value.(type) {
 	case bool:
 		if v {
@@ -201,70 +233,6 @@ func tone(key string, value any) output.Tone {
 		}
 	}
 	return output.Neutral
-}
-
-// stamp is how times are written in JSON.
-const stamp = "2006-01-02T15:04:05.000000Z"
-
-// Fields are the keys of an object and their values as text, as conditions ask for them.
-func Fields(r output.Record) iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
-		for i := range r {
-			if !fieldsOf(r[i].Key, r[i].Value, yield) {
-				return
-			}
-		}
-	}
-}
-
-func fieldsOf(key string, value any, yield func(string, string) bool) bool {
-	switch v := value.(type) {
-	case nil:
-		return true
-	case string:
-		return yield(key, v)
-	case time.Time:
-		return yield(key, v.UTC().Format(stamp))
-	case []string:
-		for _, s := range v {
-			if !yield(key, s) {
-				return false
-			}
-		}
-		return true
-	case map[string]string:
-		for name, s := range v {
-			if !yield(key+"."+name, s) {
-				return false
-			}
-		}
-		return true
-	case output.Record:
-		for i := range v {
-			if !fieldsOf(key+"."+v[i].Key, v[i].Value, yield) {
-				return false
-			}
-		}
-		return true
-	case []output.Record:
-		for _, r := range v {
-			if !fieldsOf(key, r, yield) {
-				return false
-			}
-		}
-		return true
-	}
-	return yield(key, fmt.Sprint(value))
-}
-
-// TextOf is the value of a key that is text, "" if there is none.
-func TextOf(r output.Record, key string) string {
-	for i := range r {
-		if s, ok := r[i].Value.(string); ok && r[i].Key == key {
-			return s
-		}
-	}
-	return ""
 }
 
 // A Line is how a change is told to people.

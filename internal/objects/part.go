@@ -3,10 +3,8 @@ package objects
 import (
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 
-	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/state"
 	"github.com/apntalk/amictl/pkg/output"
 )
@@ -18,6 +16,7 @@ type Part struct {
 	of    reflect.Type
 	ident []string // the keys by which people know a thing
 	minor []string // the keys of columns that a narrow table leaves out first
+	began string   // the key that says since when a thing is there, or a member paused; "": that is not known of most
 
 	once    sync.Once
 	columns []column
@@ -27,7 +26,7 @@ type Part struct {
 var Parts = []*Part{
 	{Name: "nodes", Kind: state.KindNode, of: reflect.TypeFor[state.Node](), minor: []string{"session", "drift", "refused", "short", "gaps"}},
 	{
-		Name: "channels", Kind: state.KindChannel, of: reflect.TypeFor[state.Channel](), ident: []string{"name"},
+		Name: "channels", Kind: state.KindChannel, of: reflect.TypeFor[state.Channel](), ident: []string{"name"}, began: "created",
 		minor: []string{"uniqueid", "linkedid", "endpoint", "account", "priority", "data", "bridge", "created"},
 	},
 	{
@@ -35,7 +34,7 @@ var Parts = []*Part{
 		minor: []string{"channels"},
 	},
 	{
-		Name: "calls", Kind: state.KindCall, of: reflect.TypeFor[state.Call](), ident: []string{"caller"},
+		Name: "calls", Kind: state.KindCall, of: reflect.TypeFor[state.Call](), ident: []string{"caller"}, began: "start",
 		minor: []string{"linkedid", "channels", "transfers", "partial"},
 	},
 	{
@@ -43,11 +42,11 @@ var Parts = []*Part{
 		minor: []string{"max", "weight", "sl_us", "listed"},
 	},
 	{
-		Name: "members", Kind: state.KindMember, of: reflect.TypeFor[state.Member](), ident: []string{"queue", "interface"},
+		Name: "members", Kind: state.KindMember, of: reflect.TypeFor[state.Member](), ident: []string{"queue", "interface"}, began: "last_pause",
 		minor: []string{"state_interface", "membership", "penalty", "last_pause", "login", "wrapup_us"},
 	},
 	{
-		Name: "callers", Kind: state.KindCaller, of: reflect.TypeFor[state.Caller](), ident: []string{"queue", "channel"},
+		Name: "callers", Kind: state.KindCaller, of: reflect.TypeFor[state.Caller](), ident: []string{"queue", "channel"}, began: "joined",
 		minor: []string{"uniqueid", "linkedid", "priority"},
 	},
 	{
@@ -64,7 +63,7 @@ var Parts = []*Part{
 		minor: []string{"bridge"},
 	},
 	{
-		Name: "parked", Kind: state.KindParked, of: reflect.TypeFor[state.Parked](), ident: []string{"channel"},
+		Name: "parked", Kind: state.KindParked, of: reflect.TypeFor[state.Parked](), ident: []string{"channel"}, began: "since",
 		minor: []string{"uniqueid", "linkedid"},
 	},
 }
@@ -81,7 +80,7 @@ func (p *Part) Main(most int) (keys []string) {
 
 // Records are calls that have ended.
 var Records = &Part{
-	Name: "records", Kind: state.KindRecord, of: reflect.TypeFor[state.Record](), ident: []string{"caller"},
+	Name: "records", Kind: state.KindRecord, of: reflect.TypeFor[state.Record](), ident: []string{"caller"}, began: "start",
 	minor: []string{"linkedid", "answer", "end", "wait_us", "hold_us", "by", "member", "transfers", "legs", "legs_dropped", "cause_text", "partial"},
 }
 
@@ -136,36 +135,11 @@ func KeysOf(names []string) []string {
 	all := []string{"node"}
 	for _, p := range Parts {
 		if len(names) == 0 || slices.Contains(names, p.Name) {
-			all = append(all, p.Keys()...)
+			for i := range p.all() {
+				all = append(all, p.all()[i].keys()...)
+			}
 		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// Unknown returns the first key of a condition that none of the parts has, "" if there is none, and those that they have.
-func Unknown(where *ami.Where, parts []*Part) (key string, keys []string) {
-	keys = []string{"type", "node"}
-	open := false // a node's keys within parts are the server's
-	for _, p := range parts {
-		keys = append(keys, p.Keys()...)
-		open = open || p.Kind == state.KindNode
-	}
-	for _, field := range where.Fields() {
-		if field == "*" || open && strings.HasPrefix(strings.ToLower(field), "parts.") {
-			continue
-		}
-		if !slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, field) }) {
-			return field, keys
-		}
-	}
-	return "", keys
-}
-
-// Keys are those that a condition may ask for.
-func (p *Part) Keys() (keys []string) {
-	for _, c := range p.all() {
-		keys = append(keys, c.keys()...)
-	}
-	return keys
 }

@@ -18,7 +18,7 @@ func dialTransport(ctx context.Context, cfg *Config, addr string) (raw, nc net.C
 	}
 	conn, err := dial(ctx, "tcp", addr)
 	if err != nil {
-		return nil, nil, &OpError{Op: OpDial, Node: cfg.Name, Err: err}
+		return nil, nil, &OpError{Op: OpDial, Node: cfg.Name, Err: inWords(err)}
 	}
 	opened := false
 	defer func() {
@@ -44,7 +44,7 @@ func dialTransport(ctx context.Context, cfg *Config, addr string) (raw, nc net.C
 		if errors.As(err, &plain) {
 			err = fmt.Errorf("%w: the port does not speak TLS", ErrTLS)
 		} else {
-			err = fmt.Errorf("%w: %w", ErrTLS, err)
+			err = fmt.Errorf("%w: %w", ErrTLS, inWords(err))
 		}
 		return nil, nil, &OpError{Op: OpTLS, Node: cfg.Name, Err: err}
 	}

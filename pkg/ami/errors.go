@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 
 	"github.com/apntalk/amictl/pkg/ami/catalog"
 )
@@ -29,6 +31,34 @@ var (
 	ErrProtocol       = errors.New("the server broke the protocol")
 	ErrTLS            = errors.New("the TLS handshake failed")
 )
+
+// A worded error is another package's in the engine's words: what those packages say is for who reads their code. It is both of them.
+type worded struct{ words, of error }
+
+func (e *worded) Error() string   { return e.words.Error() }
+func (e *worded) Unwrap() []error { return []error{e.words, e.of} }
+
+// How connections end, in words.
+var (
+	errServerClosed = errors.New("the server closed it")
+	errClosedHere   = errors.New("it was closed on this side")
+)
+
+// inWords says in words what a context or a connection calls otherwise, such as EOF. What a resolver says names the resolver, and stays.
+func inWords(err error) error {
+	switch {
+	case errors.As(err, new(*net.DNSError)):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return &worded{errServerClosed, err}
+	case errors.Is(err, net.ErrClosed):
+		return &worded{errClosedHere, err}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return &worded{ErrTimeout, err}
+	case errors.Is(err, context.Canceled):
+		return &worded{ErrCancelled, err}
+	}
+	return err
+}
 
 // A violation is a way in which the server broke the protocol.
 type violation string

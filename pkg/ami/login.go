@@ -34,7 +34,7 @@ func (c *Conn) login(ctx context.Context) error {
 		return c.loginFailed(OpLogin, ctx, err)
 	}
 	if !stop() {
-		return c.loginFailed(OpLogin, ctx, contextCause(ctx.Err()))
+		return c.loginFailed(OpLogin, ctx, inWords(ctx.Err()))
 	}
 	_ = c.raw.SetDeadline(time.Time{})
 	return nil
@@ -138,7 +138,7 @@ func (c *Conn) ask(action string, fields []Field) (wire.Message, error) {
 	n, err := c.writeAll(packet)
 	c.stats.bytesOut.Add(uint64(n))
 	if err != nil {
-		return wire.Message{}, fmt.Errorf("%w during the login: %w", ErrDisconnected, err)
+		return wire.Message{}, fmt.Errorf("%w during the login: %w", ErrDisconnected, inWords(err))
 	}
 	return c.readUntil(func(m *wire.Message) bool {
 		// Before the login a server may answer without an ActionID; there is nothing else it could answer.
@@ -160,7 +160,7 @@ func (c *Conn) readUntil(want func(*wire.Message) bool) (wire.Message, error) {
 			c.unauthorized += n
 			c.stats.bytesIn.Add(uint64(n))
 			if err != nil && n == 0 {
-				return wire.Message{}, fmt.Errorf("%w during the login: %w", ErrDisconnected, err)
+				return wire.Message{}, fmt.Errorf("%w during the login: %w", ErrDisconnected, inWords(err))
 			}
 			continue
 		}

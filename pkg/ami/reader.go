@@ -3,7 +3,6 @@ package ami
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -45,10 +44,7 @@ func (c *Conn) read() {
 		} else if c.dec.Buffered() > 0 {
 			c.stats.parseErrors.Add(1) // a partial packet at the end is thrown away
 		}
-		if errors.Is(err, io.EOF) {
-			err = errServerClosed
-		}
-		c.kill(err)
+		c.kill(inWords(err))
 		<-c.writerDone
 		c.settle()
 		c.feed.lost(time.Now().UnixNano())
@@ -59,9 +55,6 @@ func (c *Conn) read() {
 
 // errNoEnd is why a session ends in which an answer over its limit goes on and on.
 const errNoEnd = violation("an answer over its limit has no end")
-
-// errServerClosed is io.EOF in words.
-var errServerClosed = errors.New("the server closed it")
 
 // decode handles every whole packet that the decoder holds.
 func (c *Conn) decode() error {

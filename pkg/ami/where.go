@@ -31,8 +31,10 @@ import (
 //     anything else stays, so "\d" means what it looks like. It may be empty. A value that begins with =, !, < or > or
 //     contains a " has to be quoted.
 //
-// An absent field meets != and !~ only. A repeated header meets =, =~, <, <=, >, >= and IN if any of its values does; !=
-// and !~ are the negation of = and =~: they hold if no header of that name is equal or matches.
+// An absent field is empty for =, != and IN, and otherwise meets !~ alone: Bridge= is met by a channel that has none, and
+// Bridge!= is not. A repeated header meets =, =~, <, <=, >, >= and IN if any of its values does; != and !~ are the negation of
+// = and =~: they hold if no header of that name is equal or matches. A list of an object, such as a call's channels, is compared
+// with a whole number, and by <, <=, > and >=, as how many it has; see [Where.MatchFields].
 type Where struct {
 	root     whereNode
 	warnings []*WhereError
@@ -88,6 +90,8 @@ type whereCond struct {
 	op     whereOp
 	values []whereValue // one, but for opIn
 	re     *textMatcher // opMatch and opNotMatch
+	absent bool         // an absent header equals a value
+	sizes  bool         // what is compared of a list is how many it has
 
 	// Whether the field was looked for, and found: shared by all that And made of this condition.
 	looked, found atomic.Bool
@@ -158,6 +162,43 @@ func (w *Where) Missing() (names []string) {
 
 func containsFold(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return wire.EqualFold(n, name) })
+}
+
+// A Condition is one FIELD OP VALUE of a [Where].
+type Condition struct {
+	Field  string
+	Op     string   // =, !=, =~, !~, <, <=, >, >= or IN
+	Values []string // one, but for IN
+}
+
+// Conditions iterates over what && and || join, in the order in which it was written.
+func (w *Where) Conditions() iter.Seq[Condition] {
+	return func(yield func(Condition) bool) {
+		for c := range w.conditions() {
+			if !yield(c.public()) {
+				return
+			}
+		}
+	}
+}
+
+func (c *whereCond) public() Condition {
+	one := Condition{Field: c.field, Op: strings.TrimSpace(whereOps[c.op])}
+	for i := range c.values {
+		one.Values = append(one.Values, c.values[i].text)
+	}
+	return one
+}
+
+// Counts reports whether a list is compared as how many it has.
+func (c Condition) Counts() bool {
+	switch c.Op {
+	case "<", "<=", ">", ">=":
+		return true
+	case "=", "!=", "IN":
+		return !slices.ContainsFunc(c.Values, func(v string) bool { return v == "" || strings.Trim(v, "0123456789") != "" })
+	}
+	return false
 }
 
 // conditions iterates over all conditions in the order in which they were written.

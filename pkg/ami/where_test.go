@@ -2,8 +2,11 @@ package ami
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
@@ -51,7 +54,11 @@ func TestWhereMatch(t *testing.T) {
 		{`Channel=~"\\d{3}-"`, true},
 		// absent
 		{"Nope=1", false},
-		{"Nope=", false},
+		{"Nope=", true},
+		{"Nope!=", false},
+		{`Nope IN (1,"")`, true},
+		{"Nope IN (1,2)", false},
+		{"Nope=~^$", false},
 		{"Nope!=1", true},
 		{"Nope=~.*", false},
 		{"Nope!~.*", true},
@@ -241,6 +248,52 @@ func TestWhereMatch(t *testing.T) {
 		if w, err := ParseWhere(expr); err != nil || w.Match("pbx1", reply) != want {
 			t.Errorf("%s on a response: %v, not %v", expr, err, want)
 		}
+	}
+}
+
+// Of an object a list is compared with a number as how many it has, and * does not see what is derived.
+func TestWhereOfLists(t *testing.T) {
+	fields := func(yield func(string, string) bool) {
+		for _, f := range [][2]string{
+			{"#channels", "2"}, {"channels", "1795435200.12"}, {"channels", "1795435200.13"}, {"#contacts", "0"}, {"#legs", "12"}, {"state", "up"}, {".duration", "90"},
+		} {
+			if !yield(f[0], f[1]) {
+				return
+			}
+		}
+	}
+	for expr, want := range map[string]bool{
+		"channels>1": true, "channels>2": false, "channels<3": true, "channels>=1.5": true, "channels=2": true, "channels!=2": false, "CHANNELS=3": false, "channels!=3": true,
+		"channels IN (1,2)": true, "channels IN (1,1795435200.12)": true, "channels IN (2,1795435200.99)": false,
+		"channels=1795435200.13": true, "channels!=1795435200.13": false, "channels=1795435200.14": false, "channels=~\\.12$": true, "channels=~^2$": false, "channels=": false,
+		"contacts=0": true, "contacts!=0": false, "contacts<1": true, "contacts=": true, "contacts!=": false, "contacts=~.": false,
+		"legs=12": true, "legs>11": true, "legs=x": false,
+		"duration>1m": true, "duration=90": true, "duration>2m": false, "*=90": false, "*=2": false, "*=12": false, "*>1": true, "*=up": true, ".duration=90": false, "#legs=12": false,
+	} {
+		w, err := ParseWhere(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.MatchFields("pbx1", fields); got != want {
+			t.Errorf("%s: %v", expr, got)
+		}
+	}
+}
+
+func TestWhereConditions(t *testing.T) {
+	w, err := ParseWhere("a=1 && (B!~x || c IN (1,\"\")) && d>=10m && e!=5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for c := range w.Conditions() {
+		got = append(got, fmt.Sprint(c.Field, c.Op, c.Values, c.Counts()))
+	}
+	if diff := cmp.Diff([]string{"a=[1] true", "B!~[x] false", "cIN[1 ] false", "d>=[10m] true", "e!=[5] true"}, got); diff != "" {
+		t.Error(diff)
+	}
+	for c := range (*Where)(nil).Conditions() {
+		t.Errorf("nil has %v", c)
 	}
 }
 

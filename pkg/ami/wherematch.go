@@ -2,6 +2,7 @@ package ami
 
 import (
 	"iter"
+	"strings"
 	"sync/atomic"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -20,7 +21,8 @@ func (w *Where) MatchPresent(node string, m *wire.Message) bool {
 }
 
 // MatchFields is Match for anything that is not a message, such as an object of a state: fields iterates over its names
-// and values, a name with several values once for each. The field named Event is what `event` asks for.
+// and values, a name with several values once for each. The field named Event is what `event` asks for. A field that * shall not
+// see has a dot before its name (.duration), and how many values a list has comes before these, with a # before the name (#channels).
 func (w *Where) MatchFields(node string, fields iter.Seq2[string, string]) bool {
 	return w == nil || w.root.matchFields(node, fields)
 }
@@ -83,10 +85,16 @@ func (c *whereCond) matchFields(node string, fields iter.Seq2[string, string]) b
 	}
 	found, met := false, false
 	for name, value := range fields {
-		if c.kind == fieldAny || len(name) == len(c.field) && wire.EqualFold(name, c.field) {
-			found = true
-			if met = c.holds(value); met || c.kind == fieldEvent {
-				break
+		hidden, size := strings.HasPrefix(name, "."), strings.HasPrefix(name, "#")
+		if hidden || size {
+			name = name[1:]
+		}
+		switch {
+		case (hidden || size) && c.kind == fieldAny, size && !c.sizes:
+		case c.kind == fieldAny, len(name) == len(c.field) && wire.EqualFold(name, c.field):
+			found, met = true, c.holds(value)
+			if met || size || c.kind == fieldEvent {
+				return c.verdict(found, met)
 			}
 		}
 	}
@@ -98,6 +106,8 @@ func (c *whereCond) verdict(found, met bool) bool {
 	note(&c.looked)
 	if found {
 		note(&c.found)
+	} else {
+		met = c.absent
 	}
 	return met != (c.op == opNotEqual || c.op == opNotMatch)
 }

@@ -3,6 +3,7 @@ package ami
 import (
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"github.com/apntalk/amictl/internal/pattern"
@@ -84,6 +85,7 @@ func (p *whereParser) primary() (whereNode, error) {
 		if err != nil {
 			return whereNode{}, err
 		}
+		c.settle()
 		return whereNode{cond: c}, p.behind()
 	}
 	start := p.pos
@@ -183,6 +185,16 @@ func (p *whereParser) compile(c *whereCond, at int) (err error) {
 		}
 	}
 	return nil
+}
+
+// settle notes what becomes of a field that is absent, or a list.
+func (c *whereCond) settle() {
+	one := c.public()
+	c.sizes = one.Counts()
+	switch c.op {
+	case opEqual, opNotEqual, opIn:
+		c.absent = c.kind == fieldHeader && slices.Contains(one.Values, "")
+	}
 }
 
 func newWhereValue(kind fieldKind, text string) whereValue {

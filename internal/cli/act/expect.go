@@ -39,8 +39,19 @@ func OutputText(r *ami.Reply) string {
 	return strings.Join(slices.Collect(r.Output()), "\n")
 }
 
-// outputHint says where to look when a condition does not hold.
-const outputHint = "the command's output, on standard output, shows why"
+// outputHint says where to look when a condition does not hold; silentHint, where there is nothing to look at.
+const (
+	outputHint = "the command's output, on standard output, shows why"
+	silentHint = "some commands tell what they did to Asterisk's log alone: leave --expect out, and look at what they change with another command"
+)
+
+// Unmatched says that a command's output does not match what is wanted of it.
+func Unmatched(text, wanted string) string {
+	if strings.TrimSpace(text) == "" {
+		return "the command printed nothing, which does not match " + wanted
+	}
+	return "the output does not match " + wanted
+}
 
 // Check returns the error of the first condition that does not hold.
 func (c *TextConditions) Check(node string, r *ami.Reply) error {
@@ -50,7 +61,11 @@ func (c *TextConditions) Check(node string, r *ami.Reply) error {
 	text := OutputText(r)
 	for _, re := range c.expect {
 		if !re.MatchString(text) {
-			return &fail.Error{Code: fail.CodeCondition, Message: fmt.Sprintf("%s: the output does not match --expect '%s'", node, re.String()[len("(?m)"):]), Hint: outputHint}
+			hint := outputHint
+			if strings.TrimSpace(text) == "" {
+				hint = silentHint
+			}
+			return &fail.Error{Code: fail.CodeCondition, Message: node + ": " + Unmatched(text, "--expect '"+re.String()[len("(?m)"):]+"'"), Hint: hint}
 		}
 	}
 	for _, re := range c.reject {

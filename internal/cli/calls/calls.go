@@ -22,6 +22,7 @@ const help = `Examples:
   amictl calls                              each call when it ends
   amictl calls --where 'outcome!=answered' --for 1h
   amictl calls --where queue=sales -o csv --fields end,caller.number,by
+  amictl calls --where 'duration>1h || wait>5m'
   amictl calls --live                       the calls that are up now
   amictl calls --from events.jsonl --where legs.cause=34
   amictl calls --timeline 1795435200.12     one call's events, to its end
@@ -46,7 +47,7 @@ standard error; with --live it is those that are printed.
 each channel, and the time since the first event. Later channels take the columns of those that have left. With -o jsonl it
 prints the events. Names of events choose which are shown; without any, all but VarSet, RTCP and the like.
 
-` + cond.Grammar
+` + cond.Grammar + "\n" + cond.Keys
 
 // options are those of calls.
 type options struct {
@@ -167,7 +168,7 @@ func newEnd(v *held.View, o *options) *end {
 // record prints a call, if it meets the condition.
 func (e *end) record(r *state.Record) error {
 	object := objects.Records.Record(r)
-	if !e.Meets(r.Node, object) {
+	if !e.Meets(objects.Records, r.Node, object, r.End) {
 		return nil
 	}
 	var err error

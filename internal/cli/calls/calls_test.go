@@ -209,7 +209,7 @@ func TestCallsRefuses(t *testing.T) {
 		"a timeline of several":     {options{timeline: "1", where: flags.List{"a=b"}}, run.Globals{}, "--timeline shows one call"},
 		"a time of an instant":      {options{live: true, length: flags.Duration{Given: true}}, run.Globals{}, "--live ends by itself"},
 		"servers of a file":         {options{from: flags.List{path}}, run.Globals{Nodes: flags.List{"pbx1"}}, "--from reads a file"},
-		"no such key":               {options{where: flags.List{"talk=1"}}, run.Globals{}, "has a key talk"},
+		"no such key":               {options{where: flags.List{"talked=1"}}, run.Globals{}, "has a key talked"},
 		"no such file":              {options{from: flags.List{path + "x"}}, run.Globals{}, "no such file"},
 		"a document for ever":       {options{}, run.Globals{Output: "json"}, "one document"},
 	} {

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/held"
@@ -22,8 +23,10 @@ func read(ctx context.Context, v *held.View, o *options) error {
 	}
 	e := newEnd(v, o)
 	up := make(map[[2]string]*state.Call)
+	var last time.Time
 	for ch, err := range state.Replay(e.gaps(p.Events(ctx), o.live), state.Options{Kinds: []state.Kind{state.KindCall, state.KindRecord}}) {
 		if err == nil {
+			last = ch.Time
 			err = e.read(&ch, up, o.live)
 		}
 		switch {
@@ -34,7 +37,7 @@ func read(ctx context.Context, v *held.View, o *options) error {
 			return err
 		}
 	}
-	if err := e.still(up, o.live); err != nil {
+	if err := e.still(up, o.live, last); err != nil {
 		return err
 	}
 	return errors.Join(v.Out.Close(), p.Verdict())
@@ -70,8 +73,8 @@ func (e *end) gaps(events iter.Seq2[ami.Event, error], live bool) iter.Seq2[ami.
 	}
 }
 
-// still prints the calls that are up at the end of a record, or tells how many are.
-func (e *end) still(up map[[2]string]*state.Call, live bool) error {
+// still prints the calls that are up at the end of a record, which was at that time, or tells how many are.
+func (e *end) still(up map[[2]string]*state.Call, live bool, at time.Time) error {
 	if !live {
 		if len(up) > 0 {
 			e.Run.Note("--from: %s still up at the end; --live shows what is", fail.Were(len(up), "call"))
@@ -80,7 +83,7 @@ func (e *end) still(up map[[2]string]*state.Call, live bool) error {
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(up), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
 		call := up[key]
-		if object := e.Parts[0].Record(call); e.Meets(call.Node, object) {
+		if object := e.Parts[0].Record(call); e.Meets(e.Parts[0], call.Node, object, at) {
 			if err := e.Out.Record(object); err != nil {
 				return err
 			}

@@ -120,7 +120,7 @@ func (n *inspection) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if o.init && len(n.nodes) != 1 {
-		return fail.Usage("--node chooses one", "--init looks at one server, and %s selected", fail.Are(len(n.nodes), "node"))
+		return fail.Usage("a profile each: `amictl check --init --node NAME --out NAME.toml`, once for each of them", "--init looks at one server, and %s selected", fail.Are(len(n.nodes), "node"))
 	}
 	actions, err := n.profile.sends(r)
 	if err != nil {

@@ -61,8 +61,8 @@ warn and crit are conditions on figures. Times are in seconds or with a unit.
   members                             count, longest (pause)
   bridges, hints, devices             count
 If warn or crit asks for count, registrations and the others are counted, too. where chooses by the keys that
-` + "`amictl state`" + ` shows, and by duration (of a member, that of its pause); conditions on things that are checked one by one
-may use all of these. Of a command's output the first match of expect is used.
+` + "`amictl state`" + ` shows, and by what follows from them; conditions on things that are checked one by one may use all of these. Of a
+command's output the first match of expect is used.
 queues = ["support"] is a queue with members that are not all paused, endpoints = ["100"] PJSIP endpoints that can be called.
 
 What the user may not ask is skipped; if warn or crit asks for it, the check is unknown, which is not well.
@@ -71,6 +71,7 @@ What the user may not ask is skipped; if warn or crit asks for it, the check is 
 
 Exits 0 when all is well, 1 when a check is not, 3 or 4 when a node cannot be reached or logged in to, 6 when nodes
 ended differently. -o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown, which includes
-a wrong command line or profile.
+a wrong command line or profile. Its first line tells what is not well, as far as 200 characters hold it; where several checks are not,
+each has a line of its own behind it.
 
-` + cond.Grammar
+` + cond.Grammar + "\n" + cond.Keys

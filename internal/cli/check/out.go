@@ -34,7 +34,7 @@ func level(results [][]result) int {
 	return worst
 }
 
-// nagiosText is a status line with performance data, and a line for each further check that is not well, the worst first.
+// nagiosText is a status line with performance data, and where several checks are not well a line for each, the worst first.
 func nagiosText(results [][]result) []byte {
 	worst := level(results)
 	var why []*result
@@ -58,21 +58,18 @@ func nagiosText(results [][]result) []byte {
 		}
 	}
 	slices.SortStableFunc(why, func(a, b *result) int { return nagios.Compare(b.level(), a.level()) })
-	line := fmt.Sprintf("%s %s - %d of %s passed", service, nagios.Word(worst), passes, fail.Count(total, "check"))
+	found := fmt.Sprintf("%d of %s passed", passes, fail.Count(total, "check"))
 	if skips > 0 {
-		line += fmt.Sprintf(", %d skipped", skips)
+		found += fmt.Sprintf(", %d skipped", skips)
 	}
-	tell := func(r *result) string {
-		return nagios.Text(r.node + ": " + r.check + ": " + r.detail)
+	problems, details := make([]string, len(why)), make([]string, len(why))
+	for i, r := range why {
+		problems[i] = nagios.Text(r.node + ": " + r.check + ": " + r.detail)
+		details[i] = nagios.Word(r.level()) + " " + problems[i]
 	}
-	if len(why) > 0 {
-		line += "; " + tell(why[0])
-	}
+	line := nagios.Summary(service, worst, found, problems)
 	line += fmt.Sprintf(" |%s %v %v\n", data.String(), nagios.Datum{Label: "checks", Value: float64(total)}, nagios.Datum{Label: "passed", Value: float64(passes)})
-	for _, r := range why[min(1, len(why)):] {
-		line += nagios.Word(r.level()) + " " + tell(r) + "\n"
-	}
-	return []byte(line)
+	return []byte(line + nagios.Details(details))
 }
 
 // datum is a figure as performance data. Of a single node its name goes without saying.

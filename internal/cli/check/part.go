@@ -11,6 +11,7 @@ import (
 	"github.com/apntalk/amictl/internal/metrics"
 	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami/state"
+	"github.com/apntalk/amictl/pkg/output"
 )
 
 // A figure is a number that a condition may ask for, and that monitors keep.
@@ -165,79 +166,39 @@ func measureQueue(h *holding, o state.Object) []float64 {
 	}
 }
 
-// since is when a thing began to be there, or a member to be paused; zero if it is not known, or not so.
-func since(o state.Object) time.Time {
-	switch o := o.(type) {
-	case *state.Member:
-		if o.Paused {
-			return o.LastPause
-		}
-	case *state.Parked:
-		return o.Since
-	case *state.Channel:
-		return o.Created
-	case *state.Call:
-		return o.Start
-	case *state.Caller:
-		return o.Joined
-	}
-	return time.Time{}
-}
-
-// ages reports whether since is known of the things of a part.
-func (p *part) ages() bool {
-	switch p.kind {
-	case state.KindChannel, state.KindCall, state.KindCaller, state.KindMember, state.KindParked:
-		return true
-	}
-	return false
-}
-
-// duration is the key for how long that is by now, in seconds.
-const duration = "duration"
-
-// keys are the fields that a condition on a thing may ask for: those of `amictl state`, and the figures.
-func (p *part) keys() []string {
-	return append(append([]string{duration}, names(p.figures)...), objects.PartOf(p.kind).Keys()...)
-}
+// objects is the part as `amictl state` has it.
+func (p *part) objects() *objects.Part { return objects.PartOf(p.kind) }
 
 // A thing is an object with its figures.
 type thing struct {
 	object state.Object
+	record output.Record
+	at     time.Time // when it was so
 	values []float64
-	fields map[string][]string
 }
 
 // thing measures an object.
 func (p *part) thing(h *holding, o state.Object) *thing {
-	t := &thing{object: o, fields: make(map[string][]string)}
-	for name, value := range objects.Fields(objects.PartOf(p.kind).Record(o)) {
-		t.fields[name] = append(t.fields[name], value)
-	}
-	if begun := since(o); !begun.IsZero() {
-		t.fields[duration] = []string{number(max(0, h.at.Sub(begun)).Truncate(time.Second).Seconds())}
-	}
+	t := &thing{object: o, record: p.objects().Record(o), at: h.at}
 	if p.measure != nil {
 		t.values = p.measure(h, o)
-	}
-	for i, v := range t.values {
-		name := p.figures[i].name
-		delete(t.fields, name) // a key of that name says it otherwise: an endpoint's contacts are their addresses
-		if !math.IsNaN(v) {
-			t.fields[name] = []string{number(v)}
-		}
 	}
 	return t
 }
 
-// all iterates over the fields as a condition asks for them.
-func (t *thing) all() iter.Seq2[string, string] {
+// fields are what a condition may ask for: the keys of `amictl state`, and the figures. Where a key has the name of a figure the figure
+// is meant: an endpoint's contacts are how many it has, as measured.
+func (p *part) fields(t *thing) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		for name, values := range t.fields {
-			for _, v := range values {
-				if !yield(name, v) {
-					return
-				}
+		figures := names(p.figures)
+		for i, v := range t.values {
+			if !math.IsNaN(v) && !yield(figures[i], number(v)) {
+				return
+			}
+		}
+		for name, value := range p.objects().Fields(t.record, t.at) {
+			if !contains(figures, strings.TrimLeft(name, ".#")) && !yield(name, value) {
+				return
 			}
 		}
 	}

@@ -203,12 +203,12 @@ func (p *profile) readSections(t table, of *part) {
 			p.endpoints = append(p.endpoints, sub.globs("name")...)
 			continue
 		}
-		s := section{part: of, names: sub.globs("name"), where: sub.condition("where", of.keys())}
+		s := section{part: of, names: sub.globs("name"), where: sub.condition("where", names(of.figures), of.objects())}
 		s.counts = of.measure == nil || sub.asksCount()
 		if s.counts {
 			s.thresholds = sub.thresholds(names(counted))
 		} else {
-			s.thresholds = sub.thresholds(of.keys())
+			s.thresholds = sub.thresholds(names(of.figures), of.objects())
 		}
 		if short[i] && of.name == "queues" {
 			s.crit, _ = ami.ParseWhere("unpaused=0")
@@ -251,10 +251,10 @@ func (t table) command() commandCheck {
 	if c.expect != nil {
 		groups = slices.DeleteFunc(slices.Clone(c.expect.SubexpNames()), func(name string) bool { return name == "" })
 	}
-	c.thresholds = t.thresholds(groups)
-	if len(groups) == 0 && c.asks() {
+	if len(groups) == 0 && t.Text("warn")+t.Text("crit") != "" {
 		t.Wrong("expect", `such as expect = '(?P<calls>\d+) active calls'`, "warn and crit ask for named groups of expect, and it has none")
 	}
+	c.thresholds = t.thresholds(groups)
 	t.sendable("run", c.action())
 	t.done()
 	return c

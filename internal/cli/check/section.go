@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/state"
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -178,7 +179,7 @@ func (s *section) chosen(all []state.Object) []state.Object {
 // meeting measures things, and keeps those that meet the condition.
 func (s *section) meeting(node string, h *holding, chosen []state.Object) (met []*thing) {
 	for _, o := range chosen {
-		if t := s.thing(h, o); s.where.MatchFields(node, t.all()) {
+		if t := s.thing(h, o); s.where.MatchFields(node, s.fields(t)) {
 			met = append(met, t)
 		}
 	}
@@ -195,14 +196,14 @@ func (s *section) missing(chosen []state.Object) []string {
 // judgeOne is the finding of one thing.
 func (s *section) judgeOne(node string, t *thing) finding {
 	figures := measure(s.figures, t.values, s.thresholds, s.one, s.part.title(t.object))
-	how, why := s.judge(node, t.all(), nil)
+	how, why := s.judge(node, s.fields(t), nil)
 	there := words(figures, s.thresholds)
-	switch is := t.fields["state"]; {
-	case len(is) == 0:
+	switch is := objects.TextOf(t.record, "state"); {
+	case is == "":
 	case s.kind == state.KindRegistration: // its one figure says the same
-		there = is[0]
+		there = is
 	default:
-		there = is[0] + ", " + there
+		there = is + ", " + there
 	}
 	return judged(how, why, there, figures)
 }
@@ -213,13 +214,13 @@ func (s *section) count(node string, h *holding, met []*thing) finding {
 	of := counted
 	oldest := ""
 	for _, t := range met {
-		if begun := since(t.object); !begun.IsZero() {
+		if begun := s.objects().Began(t.record); !begun.IsZero() {
 			if age := max(0, h.at.Sub(begun)).Truncate(time.Second).Seconds(); age > values[1] {
 				values[1], oldest = age, s.part.title(t.object)
 			}
 		}
 	}
-	if !s.ages() {
+	if !s.objects().Ages() {
 		of, values = counted[:1], values[:1]
 	}
 	figures := measure(of, values, s.thresholds, "", "")

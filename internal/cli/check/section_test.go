@@ -92,8 +92,10 @@ func TestSections(t *testing.T) {
 			[]string{`busy fail [2]`},
 			"now", fail.ExitFailed,
 		},
-		"another output": {"[[command]]\nrun = \"core show version\"\nexpect = \"FreeSWITCH\"", []string{`command core show version fail []`}, "", fail.ExitFailed},
-		"a bad word":     {"[[command]]\nrun = \"core show version\"\nreject = \"^Asterisk\"", []string{`command core show version fail []`}, "", fail.ExitFailed},
+		"no bridge":         {"[[channels]]\nwhere = \"bridge= && hold=false\"\nwarn = \"count<3\"", []string{`channels bridge="" && hold=false warn [1]`}, "count", fail.ExitFailed},
+		"how many contacts": {"[[endpoints]]\nwhere = \"contacts>0\"\ncrit = \"contacts<1\"", []string{`endpoint alice pass [1]`}, "contacts", fail.ExitOK},
+		"another output":    {"[[command]]\nrun = \"core show version\"\nexpect = \"FreeSWITCH\"", []string{`command core show version fail []`}, "", fail.ExitFailed},
+		"a bad word":        {"[[command]]\nrun = \"core show version\"\nreject = \"^Asterisk\"", []string{`command core show version fail []`}, "", fail.ExitFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, exit := inspect(t, srv, test.profile, run.Globals{}, options{})

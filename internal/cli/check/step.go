@@ -207,7 +207,7 @@ func (c *checker) command(ctx context.Context, k *commandCheck) finding {
 	}
 	match := k.expect.FindStringSubmatch(text)
 	if match == nil {
-		return unlike("the output does not match expect = '%s'", strings.TrimPrefix(k.expect.String(), "(?m)"))
+		return unlike("%s", act.Unmatched(text, "expect = '"+strings.TrimPrefix(k.expect.String(), "(?m)")+"'"))
 	}
 	return c.groups(k, match)
 }

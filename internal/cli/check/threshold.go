@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"iter"
 	"regexp"
 	"slices"
@@ -10,19 +11,20 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
 // Thresholds are the conditions of a part of a profile; nil is one that is not there.
 type thresholds struct{ warn, crit *ami.Where }
 
-// thresholds reads the keys warn and crit, which may ask for the figures of that name. none means any.
-func (t table) thresholds(figures []string) thresholds {
-	return thresholds{warn: t.condition("warn", figures), crit: t.condition("crit", figures)}
+// thresholds reads the keys warn and crit, which may ask for the figures of those names, and for the keys of things, if there are any.
+func (t table) thresholds(figures []string, of ...*objects.Part) thresholds {
+	return thresholds{warn: t.condition("warn", figures, of...), crit: t.condition("crit", figures, of...)}
 }
 
-// condition reads a condition about fields of those names; none means any. It is nil if there is none.
-func (t table) condition(key string, fields []string) *ami.Where {
+// condition reads a condition about figures of those names, and about things. It is nil if there is none.
+func (t table) condition(key string, figures []string, of ...*objects.Part) *ami.Where {
 	text := t.Text(key)
 	if text == "" {
 		return nil
@@ -35,10 +37,12 @@ func (t table) condition(key string, fields []string) *ami.Where {
 	for _, warning := range w.Warnings() {
 		*t.notes = append(*t.notes, t.At(key)+": "+strings.TrimPrefix(warning.Error(), "ami: where: "))
 	}
-	for _, field := range w.Fields() {
-		if len(fields) > 0 && !contains(fields, field) {
-			t.Wrong(key, fail.NearHint(field, fields, "there are "+strings.Join(fields, ", ")), "there is no figure %s here", field)
+	if m := objects.Wrong(w, of, figures...); m != nil {
+		hint, what := m.Instead, m.What
+		if m.Key != "" {
+			what = "there is no figure " + m.Key + " here"
 		}
+		t.Wrong(key, cmp.Or(hint, fail.NearHint(m.Key, m.Keys, "there are "+strings.Join(m.Keys, ", "))), "%s", what)
 	}
 	return w
 }

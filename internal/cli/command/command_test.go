@@ -1,6 +1,7 @@
 package command
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -13,6 +14,7 @@ import (
 // pbx is a server with the command `say`.
 func pbx(t *testing.T, name string) *amitest.Server {
 	return runtest.Server(t, name, amitest.WithSetup(func(s *amitest.Server) {
+		s.State().SetCommand("silent", func(string) (string, bool) { return "", true })
 		s.State().SetCommand("say", func(string) (string, bool) { return "hello\nworld\n", true })
 	}))
 }
@@ -71,5 +73,15 @@ func TestCommandRejects(t *testing.T) {
 	err := command(t.Context(), r.Run, &options{prefix: "auto", words: []string{"say"}, reject: flags.List{"wor.d"}})
 	if f := fail.Classify(err); f.Exit != fail.ExitFailed || r.Out.String() != "hello\nworld\n" {
 		t.Errorf("status %d, printed %q", f.Exit, r.Out)
+	}
+}
+
+// Where a command printed nothing there is nothing to look at, and the error says so.
+func TestCommandThatPrintsNothing(t *testing.T) {
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{pbx(t, "a")}})
+	err := command(t.Context(), r.Run, &options{prefix: "auto", words: []string{"silent"}, expect: flags.List{"reloaded"}})
+	want := "a: the command printed nothing, which does not match --expect 'reloaded'\nhint: some commands tell what they did to Asterisk's log alone"
+	if got := r.Err.String(); fail.Classify(err).Exit != fail.ExitFailed || !strings.Contains(got, want) {
+		t.Errorf("%v: %s", err, got)
 	}
 }

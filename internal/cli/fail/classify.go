@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -44,17 +45,27 @@ func (e *Error) Error() string { return e.Message }
 
 // Usage is the error of a command line that is wrong. The hint says what to do instead.
 func Usage(hint, format string, args ...any) error {
-	return &Error{Code: CodeUsage, Message: fmt.Sprintf(format, args...), Hint: hint}
+	return &Error{Code: CodeUsage, Message: text(format, args), Hint: hint}
 }
 
 // Config is the error of a configuration that is wrong or cannot be read.
 func Config(hint, format string, args ...any) error {
-	return &Error{Code: CodeConfig, Message: fmt.Sprintf(format, args...), Hint: hint}
+	return &Error{Code: CodeConfig, Message: text(format, args), Hint: hint}
 }
 
 // Input is the error of an action, or a line of input, that is refused before anything is sent.
 func Input(hint, format string, args ...any) error {
-	return &Error{Code: CodeInput, Message: fmt.Sprintf(format, args...), Hint: hint}
+	return &Error{Code: CodeInput, Message: text(format, args), Hint: hint}
+}
+
+// text is a message in which errors are told as Cause tells them.
+func text(format string, args []any) string {
+	for i := range args {
+		if err, ok := args[i].(error); ok {
+			args[i] = Cause(err)
+		}
+	}
+	return fmt.Sprintf(format, args...)
 }
 
 // Silent is the error of a run whose failures have been printed already.
@@ -99,7 +110,7 @@ func Classify(err error) Failure {
 	if err == nil {
 		return Failure{}
 	}
-	f := Failure{Message: strings.TrimPrefix(err.Error(), "ami: ")}
+	f := Failure{Message: Cause(err)}
 	var own *Error
 	var op *ami.OpError
 	var path *fs.PathError
@@ -137,14 +148,14 @@ var outputOps = map[string]bool{"write": true, "sync": true, "close": true, "tru
 // ofPath classifies a file's error.
 func (f *Failure) ofPath(e *fs.PathError) {
 	if !outputOps[e.Op] {
-		f.Code, f.Message, f.Hint = CodeConfig, e.Error(), "check the path and its permissions"
+		f.Code, f.Message, f.Hint = CodeConfig, Cause(e), "check the path and its permissions"
 		return
 	}
 	name := e.Path
 	if name == os.Stdout.Name() {
 		name = "standard output"
 	}
-	f.Code, f.Message = CodeLost, fmt.Sprintf("%s cannot be written: %v", name, e.Err)
+	f.Code, f.Message = CodeLost, fmt.Sprintf("%s cannot be written: %s", name, Cause(e.Err))
 	f.Hint = "the output is incomplete, and what was asked for may have run: check before you try again"
 }
 
@@ -258,7 +269,10 @@ func (f *Failure) ofLogin(op *ami.OpError, where string) {
 		f.Code, f.Message = CodeUnsent, fmt.Sprintf("%s: %s", where, Cause(op.Err))
 		f.Hint = "the server accepted the connection and does not answer; is it overloaded?"
 	default:
-		f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: the connection was lost during the login: %s", where, Cause(op.Err))
+		f.Code, f.Message = CodeConnect, fmt.Sprintf("%s: %s", where, Cause(op.Err))
+		if !errors.Is(op.Err, ami.ErrDisconnected) { // which says the same
+			f.Message = fmt.Sprintf("%s: the connection was lost during the login: %s", where, Cause(op.Err))
+		}
 		f.Hint = "Asterisk closes connections beyond authlimit at once, see manager.conf"
 	}
 }
@@ -281,7 +295,7 @@ func (f *Failure) ofAction(op *ami.OpError, where string) {
 		if errors.Is(field.Err, wire.ErrHeaders) {
 			f.Message = fmt.Sprintf("%s: %s %v", name, field.Header, field.Err)
 		}
-		f.Hint = fieldHint(field)
+		f.Hint = cmp.Or(encodedHint(op.Action, field), fieldHint(field))
 	case errors.Is(op.Err, ami.ErrReservedAction):
 		f.Code, f.Message, f.Hint = CodeInput, name+" is amictl's own and cannot be sent", "it logs in and off by itself"
 	case errors.Is(op.Err, ami.ErrListTooLong):
@@ -325,13 +339,21 @@ func (f *Failure) ofRefusal(refused *ami.ResponseError, where string) {
 	}
 }
 
-// Cause returns the text of an error without the prefixes of the packages it came through.
+// plain takes out of an error's text the prefixes of our packages, and says what Go's call otherwise.
+var plain = strings.NewReplacer(
+	"ami: ", "", "wire: ", "",
+	"context deadline exceeded", "timed out", "i/o timeout", "timed out",
+	"context canceled", "stopped", "operation was canceled", "stopped",
+	"use of closed network connection", "it was closed on this side", "unexpected EOF", "it ended too early",
+)
+
+// Cause returns the text of an error as users should see it: without the prefixes of the packages it came through, and in words.
 func Cause(err error) string {
-	s := err.Error()
-	for _, prefix := range []string{"ami: ", "wire: "} {
-		s = strings.ReplaceAll(s, prefix, "")
+	s := plain.Replace(err.Error())
+	if before, ok := strings.CutSuffix(s, "EOF"); ok && errors.Is(err, io.EOF) {
+		s = before + "it ended"
 	}
-	return s
+	return strings.ReplaceAll(s, "timed out: timed out", "timed out")
 }
 
 // NetCause shortens what the net package says: the address is known already.
@@ -342,7 +364,7 @@ func NetCause(err error) string {
 		if errors.As(op.Err, &call) {
 			return call.Err.Error()
 		}
-		return op.Err.Error()
+		return Cause(op.Err)
 	}
 	return Cause(err)
 }

@@ -2,6 +2,7 @@ package fail
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -96,6 +97,17 @@ func parameterHint(action string) string {
 		hint += "; it needs " + strings.Join(needs, ", ")
 	}
 	return hint
+}
+
+// encodedHint names the parameter that takes what a value of one line cannot hold, "" if the action has none: MessageSend has Base64Body
+// beside Body.
+func encodedHint(action string, e *wire.FieldError) string {
+	a, _ := catalog.Lookup(action)
+	at := slices.IndexFunc(a.Params, func(p catalog.Param) bool { return wire.EqualFold(p.Name, "Base64"+e.Header) })
+	if at < 0 || !errors.Is(e.Err, wire.ErrNewline) && !errors.Is(e.Err, wire.ErrNUL) {
+		return ""
+	}
+	return fmt.Sprintf(`a value is one line of text; %[1]s takes any: %[1]s="$(base64 < FILE | tr -d '\n')"`, a.Params[at].Name)
 }
 
 func fieldHint(e *wire.FieldError) string {

@@ -7,7 +7,10 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
+	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -141,5 +144,51 @@ func TestHintOfMissingParameters(t *testing.T) {
 	}
 	if got := Classify(&ami.OpError{Op: "do", Node: "pbx1", Err: &ami.ResponseError{Action: "NoSuch", Message: "Missing x"}}).Hint; got != HintOf[CodeRefused] {
 		t.Errorf("of an unknown action: %q", got)
+	}
+}
+
+// A value that is no line has a parameter of its own, where the action has one.
+func TestHintOfManyLines(t *testing.T) {
+	for action, want := range map[string]string{
+		"MessageSend": "a value is one line of text; Base64Body takes any: Base64Body=\"$(base64 < FILE | tr -d '\\n')\"",
+		"UserEvent":   "a value is one line of text",
+	} {
+		err := &ami.OpError{Op: ami.OpDo, Action: action, Err: &wire.FieldError{Header: "body", Err: wire.ErrNewline}}
+		if got := Classify(err).Hint; got != want {
+			t.Errorf("%s: %s", action, got)
+		}
+	}
+	long := &ami.OpError{Op: ami.OpDo, Action: "MessageSend", Err: &wire.FieldError{Header: "Body", Err: wire.ErrLineTooLong}}
+	if got := Classify(long).Hint; !strings.Contains(got, "no longer lines") {
+		t.Errorf("a long one: %s", got)
+	}
+}
+
+// What Go's packages call an end or a timeout is told in words, wherever it comes from.
+func TestNoWordsOfGo(t *testing.T) {
+	dial := func(err error) error {
+		return &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 5038}, Err: err}
+	}
+	var all []error
+	for _, cause := range []error{context.DeadlineExceeded, context.Canceled, os.ErrDeadlineExceeded, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF} {
+		read := &net.OpError{Op: "read", Net: "tcp", Err: cause}
+		all = append(all, dial(cause), fmt.Errorf("the window: %w", cause), Usage("a", "--from: %v", cause), Config("a", "%s", read), Input("a", "%v", cause),
+			&fs.PathError{Op: "read", Path: "x", Err: cause}, &fs.PathError{Op: "write", Path: "x", Err: cause})
+		for _, op := range []ami.Op{ami.OpConnect, ami.OpDial, ami.OpTLS, ami.OpBanner, ami.OpLogin, ami.OpSetup, ami.OpDo, ami.OpDrain} {
+			for _, err := range []error{cause, read, dial(cause), fmt.Errorf("%w: %w", ami.ErrTimeout, cause), fmt.Errorf("%w: %w", ami.ErrDisconnected, read)} {
+				all = append(all, &ami.OpError{Op: op, Node: "pbx1", Action: "Ping", Err: err})
+			}
+		}
+	}
+	for _, err := range all {
+		f := Classify(err)
+		for _, word := range []string{"context ", "i/o timeout", "closed network", "EOF", "operation was", "timed out: timed out", "ami: "} {
+			if strings.Contains(f.Message, word) {
+				t.Errorf("%v is told as %s", err, f.Message)
+			}
+		}
+	}
+	if got := Classify(&ami.OpError{Op: ami.OpDo, Node: "n", Err: &ami.ResponseError{Action: "A", Message: "unexpected EOF"}}).Message; got != "n: A: unexpected EOF" {
+		t.Errorf("the server's own words become %s", got)
 	}
 }

@@ -31,7 +31,8 @@ and a message says so. For Nagios it is UNKNOWN, and its performance data U.
 
 Exits 0 when all are ready, 1 when one is degraded or meets a --warn or --crit, 6 when some cannot be reached, 3 or 4
 when none can. With --min-ready it is 0 when that many nodes are up and none of those is critical.
--o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown, which includes a wrong command line or configuration.`
+-o prometheus: 0 once written. -o nagios: 0 ok, 1 warning, 2 critical, 3 unknown, which includes a wrong command line or configuration; its first line tells which
+nodes are not ready, as far as 200 characters hold it, and where there are several each has a line of its own behind it.`
 
 // service is what Nagios calls what is looked at.
 const service = "AMI"

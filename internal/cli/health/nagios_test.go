@@ -48,6 +48,7 @@ func TestNagiosOfWhatIsNotKnown(t *testing.T) {
 		"another warning is met":          {[]checkup{noCalls}, "calls>4 ping>0.5ms", "", "", nagios.Unknown, "calls=U", "UNKNOWN"},
 		"down":                            {[]checkup{down}, "", "calls>400", "", nagios.Critical, "calls=U;;;0 channels=U;;;0 ping_max=U;;;0", "CRITICAL"},
 		"one down":                        {[]checkup{up(), down}, "", "", "", nagios.Critical, "calls=U;;;0 channels=U;;;0 ping_max=0.001s", "CRITICAL"},
+		"several, the worst first":        {[]checkup{noPing, noCalls, down}, "", "calls>400", "", nagios.Critical, "calls=U", "1 of 3 nodes ready; down: away; slow: ping: no answer; rights: not known: calls>400"},
 		"wrong settings":                  {[]checkup{config}, "", "", "", nagios.Unknown, "calls=U", "UNKNOWN"},
 		"enough are judged":               {[]checkup{up(), up(), noCalls}, "", "calls>400", "2", nagios.OK, "calls=U", "OK"},
 		"enough are up, and not judged":   {[]checkup{up(), noCalls, noCalls}, "", "calls>400", "2", nagios.Unknown, "calls=U", "UNKNOWN"},

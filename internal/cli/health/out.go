@@ -3,6 +3,7 @@ package health
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,18 +23,24 @@ func (l *look) level(found []checkup) int {
 	}
 	level := nagios.OK
 	for i := range found {
-		switch h := &found[i]; {
-		case h.err != nil && fail.Classify(h.err).Exit == fail.ExitUsage:
-			level = nagios.Worse(level, nagios.Unknown)
-		case h.err != nil || h.critical:
-			level = nagios.Critical
-		case len(h.unjudged) > 0:
-			level = nagios.Worse(level, nagios.Unknown)
-		case h.degraded != "":
-			level = nagios.Worse(level, nagios.Warning)
-		}
+		level = nagios.Worse(level, found[i].level())
 	}
 	return level
+}
+
+// level is the status of one node.
+func (h *checkup) level() int {
+	switch {
+	case h.err != nil && fail.Classify(h.err).Exit == fail.ExitUsage:
+		return nagios.Unknown
+	case h.err != nil || h.critical:
+		return nagios.Critical
+	case len(h.unjudged) > 0:
+		return nagios.Unknown
+	case h.degraded != "":
+		return nagios.Warning
+	}
+	return nagios.OK
 }
 
 // judged counts the nodes that are up for certain.
@@ -46,11 +53,11 @@ func judged(found []checkup) (n int) {
 	return n
 }
 
-// nagios writes a status line with performance data, and a line for each node that is not ready.
+// nagios writes a status line with performance data, and where several nodes are not ready a line for each, the worst first.
 func (l *look) nagios(found []checkup) []byte {
 	down, degraded := 0, 0
 	var slowest time.Duration
-	var why []string
+	var why []*checkup
 	for i := range found {
 		h := &found[i]
 		switch {
@@ -59,20 +66,18 @@ func (l *look) nagios(found []checkup) []byte {
 		case h.degraded != "":
 			degraded++
 		}
-		if text := h.doubt(); text != "" {
-			if !strings.HasPrefix(text, h.node+":") {
-				text = h.node + ": " + text
-			}
-			why = append(why, nagios.Text(text))
+		if h.doubt() != "" {
+			why = append(why, h)
 		}
 		slowest = max(slowest, h.ping)
 	}
-	level := l.level(found)
-	ready := len(found) - down - degraded
-	line := fmt.Sprintf("%s %s - %d of %s ready", service, nagios.Word(level), ready, fail.Count(len(found), "node"))
-	if len(why) > 0 {
-		line += "; " + why[0]
+	slices.SortStableFunc(why, func(a, b *checkup) int { return nagios.Compare(b.level(), a.level()) })
+	problems := make([]string, len(why))
+	for i, h := range why {
+		problems[i] = nagios.Text(h.node + ": " + strings.TrimPrefix(h.doubt(), h.node+": "))
 	}
+	ready := len(found) - down - degraded
+	line := nagios.Summary(service, l.level(found), fmt.Sprintf("%d of %s ready", ready, fail.Count(len(found), "node")), problems)
 	ping := math.NaN()
 	if slowest > 0 {
 		ping = slowest.Seconds()
@@ -88,11 +93,7 @@ func (l *look) nagios(found []checkup) []byte {
 	} {
 		line += " " + figure.String()
 	}
-	line += "\n"
-	for _, text := range why[min(1, len(why)):] {
-		line += text + "\n"
-	}
-	return []byte(line)
+	return []byte(line + "\n" + nagios.Details(problems))
 }
 
 // sum adds up a figure of all nodes, which is not known (NaN) if that of one is not: a node that is down would look like one

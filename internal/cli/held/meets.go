@@ -1,15 +1,17 @@
 package held
 
 import (
+	"time"
+
 	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/state"
 )
 
-// Meets reports whether an object meets a condition over its keys. One that is of no part does not.
-func Meets(where *ami.Where, node string, o state.Object) bool {
+// Meets reports whether an object meets a condition over its keys at a moment. One that is of no part does not.
+func Meets(where *ami.Where, node string, o state.Object, at time.Time) bool {
 	p := objects.PartOf(o.Kind())
-	return p != nil && where.MatchFields(node, objects.Fields(p.Record(o)))
+	return p != nil && where.MatchFields(node, p.Fields(p.Record(o), at))
 }
 
 // ParseWhere reads a condition over the keys of parts.

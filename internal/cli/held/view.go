@@ -1,10 +1,12 @@
 package held
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/apntalk/amictl/internal/cli/act"
 	"github.com/apntalk/amictl/internal/cli/fail"
@@ -77,9 +79,9 @@ func (v *View) Kinds() (kinds []state.Kind) {
 	return kinds
 }
 
-// Meets reports whether an object of a part that is asked for meets the condition.
-func (v *View) Meets(node string, record output.Record) bool {
-	return v.Where == nil || v.Where.MatchFields(node, objects.Fields(record))
+// Meets reports whether an object of a part that is asked for meets the condition at a moment.
+func (v *View) Meets(p *objects.Part, node string, record output.Record, at time.Time) bool {
+	return v.Where == nil || v.Where.MatchFields(node, p.Fields(record, at))
 }
 
 // IsTable reports whether people read it.
@@ -124,13 +126,14 @@ func (v *View) Snapshot(ctx context.Context) error {
 
 // print prints what meets the condition, a table a part: under its name, unless it is the only one.
 func (v *View) print(held *state.Snapshot) error {
+	now := time.Now()
 	for o := range held.Objects() {
 		p := v.Part(o.Kind())
 		if p == nil {
 			continue
 		}
 		record := p.Record(o)
-		if !v.Meets(objects.TextOf(record, "node"), record) {
+		if !v.Meets(p, objects.TextOf(record, "node"), record, now) {
 			continue
 		}
 		if len(v.Parts) > 1 {
@@ -197,11 +200,10 @@ func (v *View) lacking(n *state.Node) (notes []string) {
 	return notes
 }
 
-// checkWhere refuses a condition about what none of the parts has.
+// checkWhere refuses a condition that none of the parts can meet.
 func checkWhere(where *ami.Where, parts []*objects.Part) error {
-	if field, keys := objects.Unknown(where, parts); field != "" {
-		return fail.Usage(fail.NearHint(field, keys, "-o jsonl shows the keys, and `amictl schema` describes them"),
-			"no part that is asked for has a key %s", field)
+	if m := objects.Wrong(where, parts); m != nil {
+		return fail.Usage(cmp.Or(m.Instead, fail.NearHint(m.Key, m.Keys, "-o jsonl shows the keys, and `amictl schema` describes them")), "%s", m.What)
 	}
 	return nil
 }

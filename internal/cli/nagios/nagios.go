@@ -2,10 +2,12 @@
 package nagios
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -56,6 +58,31 @@ func Report(service string) func(form run.Output, f fail.Failure) (text []byte, 
 		}
 		return Failure(service, f), Unknown
 	}
+}
+
+// mostText is how many characters the text of the first line has at most, if it tells of several problems: what is sent as a text
+// message, or stands in a list of services.
+const mostText = 200
+
+// Summary is the first line before its performance data: what was found, and the problems, which are Text with the worst first. What
+// would make the line too long is counted; Details has it.
+func Summary(service string, status int, found string, problems []string) string {
+	line := service + " " + Word(status) + " - " + found
+	for i, problem := range problems {
+		if i > 0 && utf8.RuneCountInString(line)+len("; ")+utf8.RuneCountInString(problem) > mostText {
+			return line + fmt.Sprintf("; and %d more", len(problems)-i)
+		}
+		line += "; " + problem
+	}
+	return line
+}
+
+// Details is the long output, a line for each problem. A single one is in the first line, whole.
+func Details(problems []string) string {
+	if len(problems) < 2 {
+		return ""
+	}
+	return strings.Join(problems, "\n") + "\n"
 }
 
 // Undetermined is what the plugin guidelines have for a figure that is not known.

@@ -138,7 +138,8 @@ func sendAction(ctx context.Context, r *run.Run, o *options, action ami.Action) 
 	}
 	several := len(nodes) > 1 && o.Route == ""
 	if o.items && several {
-		return fail.Usage("choose one with --node", "--items is for one node")
+		return fail.Usage("one with --node NAME; for several leave --items out: each answer then has its list in events, and -o csv --fields node,Channel prints a row for each item",
+			"--items is for one node, and %d are selected", len(nodes))
 	}
 	kind := run.Answers
 	if o.items {

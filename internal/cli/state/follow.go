@@ -82,7 +82,7 @@ func (f *follow) seen(p *objects.Part, ch *state.Change) state.Op {
 	}
 	id := identity{p.Kind, ch.Node, ch.Object.Key()}
 	held := f.shown[id]
-	if ch.Op != state.OpRemove && f.Meets(ch.Node, p.Record(ch.Object)) {
+	if ch.Op != state.OpRemove && f.Meets(p, ch.Node, p.Record(ch.Object), time.Now()) {
 		f.shown[id] = true
 		if held {
 			return state.OpChange

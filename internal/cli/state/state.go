@@ -23,6 +23,7 @@ func help() string {
   amictl state channels --where 'state=up && application=Queue'
   amictl state members --where paused=true -o csv --fields queue,name
   amictl state calls --query 'caller.number'
+  amictl state channels --where 'duration>2h && bridge='
   amictl state callers --follow -o jsonl
   amictl state registrations --where 'state!=registered'
   amictl state queues --stats --for 1h --sl 15s
@@ -30,13 +31,13 @@ func help() string {
 
 The parts are ` + strings.Join(objects.PartNames(), ", ") + `; without one it is all of them.
 Each thing is one object: its "type", its "node" and its keys, which ` + "`amictl schema`" + ` describes. --where tests these
-keys, those of a nested object as in caller.number; an absent key meets only != and !~.
+keys, and what follows from them.
 
 --follow prints what there is and then every change to it: the whole object with "op" (add, change or remove), its "time"
 and the keys that "changed". {"type":"synced"} says that a node has been listed completely. A node whose connection is lost
 has "stale":true, and everything it held is stale until it is synced again; what has ended meanwhile is removed then. An
 object that begins to meet --where is an add, one that no longer meets it a remove; that is seen when it changes, not when
-an age such as start>2h comes true. Unless nodes is among the parts, nodes are printed whatever --where says. An object of type gap says that the reader was too slow: everything before it is void,
+an age such as duration>2h comes true. Unless nodes is among the parts, nodes are printed whatever --where says. An object of type gap says that the reader was too slow: everything before it is void,
 and the current state follows anew.
 
 --stats counts calls in queues from events, until Ctrl-C, --for or the end of --from: offered, answered, abandoned; the service
@@ -52,7 +53,7 @@ them is opened.
 A node that is away is reported on standard error. What a server lacks, or the user may not list, is mentioned once.
 Exits 0 when all nodes were listed, 6 when some were, 3 or 4 when none could be reached, 5 when a list took too long.
 
-` + cond.Grammar
+` + cond.Grammar + "\n" + cond.Keys
 }
 
 // options are those of state.

@@ -180,7 +180,7 @@ func (s *stats) at(now time.Time) (all []*state.QueueFigures, records []output.R
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, q := range s.figures.Queues(now) {
-		if r := objects.Figures.Record(q); s.Meets(q.Node, r) {
+		if r := objects.Figures.Record(q); s.Meets(objects.Figures, q.Node, r, now) {
 			all, records = append(all, q), append(records, r)
 		}
 	}

@@ -175,7 +175,8 @@ func (m *Model) typed(key string) {
 		m.prompt = nil
 	case "enter":
 		if err := p.done(strings.TrimSpace(string(p.text))); err != nil {
-			m.Say(fail.Classify(err).Message, true)
+			f := fail.Classify(err)
+			m.Say(f.Message+": "+f.Hint, true)
 			return
 		}
 		m.message, m.prompt = "", nil

@@ -131,6 +131,8 @@ func TestKeys(t *testing.T) {
 		"the other order":            {"1 S", []string{"─ calls 3 by AGE↑ "}, nil},
 		"by another column":          {"1 s", []string{"─ calls 3 by STATE↓ "}, nil},
 		"a condition":                {"1 / s t a t e = t a l k i n g enter", []string{"calls 1 of 3 by AGE↓ /state=talking", "20 Bob"}, []string{"Yan"}},
+		"an age":                     {"1 / d u r a t i o n > 1 h enter", []string{"calls 1 of 3", "30 Yan"}, nil},
+		"what to type instead":       {"1 / s t a r t > 5 enter", []string{"start is a moment: start>5s asks"}, nil},
 		"a text":                     {"1 / y A n enter", []string{"calls 1 of 3", "30 Yan"}, []string{"Bob"}},
 		"a condition that is wrong":  {"1 / n o k e y = 1 enter", []string{"no part that is asked for has a key nokey", "/nokey=1"}, nil},
 		"one that is given up":       {"1 / x x esc", []string{"calls 3 by"}, []string{"/xx"}},

@@ -86,7 +86,7 @@ func (t *table) meets(m *Model, r *row) bool {
 	case t.where == nil:
 		return true
 	}
-	return held.Meets(t.where, r.node, r.obj)
+	return held.Meets(t.where, r.node, r.obj, m.now)
 }
 
 // sift looks at all rows anew, for another filter or node.

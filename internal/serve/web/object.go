@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/apntalk/amictl/internal/objects"
@@ -41,10 +42,10 @@ func (e *encoder) record(r output.Record) []byte {
 	return bytes.TrimSuffix(e.buf.Bytes(), []byte("\n"))
 }
 
-// checkWhere refuses a condition about what none of the parts has.
+// checkWhere refuses a condition that none of the parts can meet.
 func checkWhere(where *ami.Where, asked []*objects.Part) *failure {
-	if field, _ := objects.Unknown(where, asked); field != "" {
-		return badRequest("the objects themselves show their keys", "no part that is asked for has a key %.50q", field)
+	if m := objects.Wrong(where, asked); m != nil {
+		return badRequest(cmp.Or(m.Instead, "the objects themselves show their keys"), "%.100s", m.What)
 	}
 	return nil
 }

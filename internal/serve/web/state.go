@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/internal/serve/users"
@@ -43,7 +44,7 @@ func (d *door) objects(q *request, asked []*objects.Part) error {
 	if refused != nil {
 		return refused
 	}
-	encoder, answer := newEncoder(), q.list()
+	encoder, answer, now := newEncoder(), q.list(), time.Now()
 	for o := range d.figures.snapshot(recent).Objects() {
 		node := nodeOf(o)
 		at := slices.IndexFunc(asked, func(p *objects.Part) bool { return p.Kind == o.Kind() })
@@ -51,7 +52,7 @@ func (d *door) objects(q *request, asked []*objects.Part) error {
 			continue
 		}
 		record := asked[at].Record(o)
-		if where != nil && !where.MatchFields(node, objects.Fields(record)) {
+		if where != nil && !where.MatchFields(node, asked[at].Fields(record, now)) {
 			continue
 		}
 		if err := answer.add(encoder.record(record)); err != nil {

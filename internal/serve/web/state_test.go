@@ -58,7 +58,9 @@ func TestState(t *testing.T) {
 		"legs>9":                             0,
 		"type=live-call":                     8,
 		"*=support":                          2,
-		"start>0 || channels=~.":             8,
+		"start<0s || channels=~.":            8,
+		"duration>=0 && channels=1":          6,
+		"hold=false && member=":              8,
 		"hold=true":                          0,
 		"caller.endpoint!=PJSIP/bob":         6,
 		"CALLER.NUMBER=20 && State=talking":  2,
@@ -76,6 +78,7 @@ func TestState(t *testing.T) {
 		t.Errorf("no object as lines: %q", got)
 	}
 	f.ask(try{path: "/v1/state/nodes?where=parts.queues=followed", want: "pbx2"})
+	f.ask(try{path: "/v1/calls?where=start%3E300", status: 400, want: "start>300s asks how many seconds ago it is"})
 	for _, path := range []string{"/v1/nodes", "/v1/state", "/v1/state/queues"} {
 		f.ask(try{path: path + "?nodes=pbx1", status: 400, want: "it knows node"})
 	}

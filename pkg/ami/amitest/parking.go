@@ -16,7 +16,7 @@ type parkedChannel struct {
 const parkingTimeout = 45 // seconds
 
 func (p *parkedChannel) fields() []Header {
-	age := int(time.Since(p.since) / time.Second)
+	age := seconds(p.since)
 	return slices.Concat(p.channel.snapshot("Parkee"), pairs([]string{
 		"ParkerDialString", "", "Parkinglot", "default", "ParkingSpace", strconv.Itoa(p.space),
 		"ParkingTimeout", strconv.Itoa(max(0, parkingTimeout-age)), "ParkingDuration", strconv.Itoa(age),

@@ -229,7 +229,7 @@ func queueEntry(s *server, m *wire.Message, from source) {
 	var e edit
 	if r.obj == nil {
 		next.begin(s, queue, &p, &e)
-		next.Joined = s.when.Add(-clock(m.Get("Wait")))
+		next.Joined = began(s.when, clock(m.Get("Wait")))
 	}
 	set(&e, &next.Position, number(m.Get("Position")), "position")
 	set(&e, &next.Priority, number(m.Get("Priority")), "priority")

@@ -57,6 +57,13 @@ func clock(s string) time.Duration {
 	return d
 }
 
+// began is when something began that is said to have lasted so long, in whole seconds. Asterisk takes the second in which it began
+// from the one in which it answers (parking_manager.c, parked_call_payload_from_parked_user; app_queue.c, manager_queues_status): this
+// gives it back, in each list the same.
+func began(when time.Time, lasted time.Duration) time.Time {
+	return when.Truncate(time.Second).Add(-lasted)
+}
+
 func number(s string) int {
 	n, _ := strconv.Atoi(s)
 	return n

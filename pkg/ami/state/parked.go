@@ -18,7 +18,7 @@ type Parked struct {
 	Space    string    `json:"space,omitempty"`  // the extension that brings it back
 	By       string    `json:"by,omitempty"`     // who parked it, as Asterisk would dial them
 	Since    time.Time `json:"since,omitzero"`   // to the second if a list told it
-	Timeout  time.Time `json:"timeout,omitzero"` // when it comes back by itself
+	Timeout  time.Time `json:"timeout,omitzero"` // when it comes back by itself; as exact as Since
 }
 
 // Kind returns KindParked.
@@ -43,9 +43,12 @@ func (s *server) savePark(r *row[Parked], next Parked, p *snap, m *wire.Message)
 	if r.obj == nil {
 		next.Node = s.name
 		e.str(&next.Uniqueid, p.uniqueid, "uniqueid")
-		next.Since = s.when.Add(-clock(m.Get("ParkingDuration")))
+		lasted := clock(m.Get("ParkingDuration"))
+		if next.Since = s.when; s.listing || lasted > 0 {
+			next.Since = began(s.when, lasted)
+		}
 		if left := clock(m.Get("ParkingTimeout")); left > 0 {
-			next.Timeout = s.when.Add(left)
+			next.Timeout = next.Since.Add(lasted + left)
 		}
 	}
 	if r := s.channels.rows[p.uniqueid]; r != nil { // ParkedCalls and CoreShowChannels may differ about the names
