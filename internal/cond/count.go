@@ -16,7 +16,7 @@ func (c *Count) Add(other Count) {
 	c.Met += other.Met
 }
 
-// Item asks one item of a list, and reports whether it meets the condition: a header that it lacks is empty for = and !=.
+// Item asks one item of a list, and reports whether it meets the condition: a header that it lacks meets != and !~.
 // Without a condition each item counts.
 func (c *Count) Item(w *ami.Where, node string, item *wire.Message) bool {
 	met := w.Match(node, item)

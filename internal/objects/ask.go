@@ -53,13 +53,8 @@ func TextOf(r output.Record, key string) string {
 // what follows from them at a moment.
 func (p *Part) Fields(r output.Record, at time.Time) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		if began := p.Began(r); !began.IsZero() {
-			if end, over := valueOf(r, "end").(time.Time); over { // of a call that has ended
-				at = end
-			}
-			if !yield("."+duration, seconds(max(0, at.Sub(began)).Truncate(time.Second))) {
-				return
-			}
+		if p.Ages() && !yield("."+duration, p.age(r, at)) {
+			return
 		}
 		columns := p.all() // in the order of the record
 		for i := range r {
@@ -76,11 +71,24 @@ func (p *Part) Fields(r output.Record, at time.Time) iter.Seq2[string, string] {
 	}
 }
 
-// follows tells what follows from one key. A number or a flag that JSON leaves out is 0 or false.
+// age is how long a thing has been there, in seconds; "" if that is not known.
+func (p *Part) age(r output.Record, at time.Time) string {
+	began := p.Began(r)
+	if began.IsZero() {
+		return ""
+	}
+	if end, over := valueOf(r, "end").(time.Time); over { // of a call that has ended
+		at = end
+	}
+	return seconds(max(0, at.Sub(began)).Truncate(time.Second))
+}
+
+// follows tells what follows from one key. A number or a flag that JSON leaves out is 0 or false, and anything else is empty.
 func (p *Part) follows(c *column, value any, yield func(string, string) bool) bool {
 	switch c.form {
 	case list, listOfObjects:
-		return yield("#"+c.key, strconv.Itoa(length(value)))
+		n := length(value)
+		return yield("#"+c.key, strconv.Itoa(n)) && (n > 0 || empty(c.keys(), yield))
 	case number:
 		us, _ := value.(int64)
 		if inSeconds := p.inSeconds(c); inSeconds != "" && !yield("."+inSeconds, seconds(time.Duration(us)*time.Microsecond)) {
@@ -89,6 +97,22 @@ func (p *Part) follows(c *column, value any, yield func(string, string) bool) bo
 		return value != nil || yield("."+c.key, "0")
 	case flag:
 		return value != nil || yield("."+c.key, "false")
+	case object:
+		lacks := c.keys()
+		if of, ok := value.(output.Record); ok {
+			lacks = slices.DeleteFunc(lacks, func(key string) bool { return valueOf(of, strings.TrimPrefix(key, c.key+".")) != nil })
+		}
+		return empty(lacks, yield)
+	}
+	return value != nil || empty(c.keys(), yield)
+}
+
+// empty says that nothing is there under some keys.
+func empty(keys []string, yield func(string, string) bool) bool {
+	for _, key := range keys {
+		if !yield("."+key, "") {
+			return false
+		}
 	}
 	return true
 }

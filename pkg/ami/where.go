@@ -31,9 +31,8 @@ import (
 //     anything else stays, so "\d" means what it looks like. It may be empty. A value that begins with =, !, < or > or
 //     contains a " has to be quoted.
 //
-// An absent field is empty for =, != and IN, and otherwise meets !~ alone: Bridge= is met by a channel that has none, and
-// Bridge!= is not. A repeated header meets =, =~, <, <=, >, >= and IN if any of its values does; != and !~ are the negation of
-// = and =~: they hold if no header of that name is equal or matches. A list of an object, such as a call's channels, is compared
+// An absent field meets != and !~ only. A repeated header meets =, =~, <, <=, >, >= and IN if any of its values does; !=
+// and !~ are the negation of = and =~: they hold if no header of that name is equal or matches. A list of an object, such as a call's channels, is compared
 // with a whole number, and by <, <=, > and >=, as how many it has; see [Where.MatchFields].
 type Where struct {
 	root     whereNode
@@ -90,7 +89,6 @@ type whereCond struct {
 	op     whereOp
 	values []whereValue // one, but for opIn
 	re     *textMatcher // opMatch and opNotMatch
-	absent bool         // an absent header equals a value
 	sizes  bool         // what is compared of a list is how many it has
 
 	// Whether the field was looked for, and found: shared by all that And made of this condition.

@@ -54,9 +54,9 @@ func TestWhereMatch(t *testing.T) {
 		{`Channel=~"\\d{3}-"`, true},
 		// absent
 		{"Nope=1", false},
-		{"Nope=", true},
-		{"Nope!=", false},
-		{`Nope IN (1,"")`, true},
+		{"Nope=", false},
+		{"Nope!=", true},
+		{`Nope IN (1,"")`, false},
 		{"Nope IN (1,2)", false},
 		{"Nope=~^$", false},
 		{"Nope!=1", true},
@@ -255,7 +255,7 @@ func TestWhereMatch(t *testing.T) {
 func TestWhereOfLists(t *testing.T) {
 	fields := func(yield func(string, string) bool) {
 		for _, f := range [][2]string{
-			{"#channels", "2"}, {"channels", "1795435200.12"}, {"channels", "1795435200.13"}, {"#contacts", "0"}, {"#legs", "12"}, {"state", "up"}, {".duration", "90"},
+			{"#channels", "2"}, {"channels", "1795435200.12"}, {"channels", "1795435200.13"}, {"#contacts", "0"}, {".contacts", ""}, {"#legs", "12"}, {"state", "up"}, {".duration", "90"},
 		} {
 			if !yield(f[0], f[1]) {
 				return

@@ -106,8 +106,6 @@ func (c *whereCond) verdict(found, met bool) bool {
 	note(&c.looked)
 	if found {
 		note(&c.found)
-	} else {
-		met = c.absent
 	}
 	return met != (c.op == opNotEqual || c.op == opNotMatch)
 }

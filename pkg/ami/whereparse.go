@@ -3,7 +3,6 @@ package ami
 import (
 	"fmt"
 	"regexp/syntax"
-	"slices"
 	"strings"
 
 	"github.com/apntalk/amictl/internal/pattern"
@@ -85,7 +84,7 @@ func (p *whereParser) primary() (whereNode, error) {
 		if err != nil {
 			return whereNode{}, err
 		}
-		c.settle()
+		c.sizes = c.public().Counts()
 		return whereNode{cond: c}, p.behind()
 	}
 	start := p.pos
@@ -185,16 +184,6 @@ func (p *whereParser) compile(c *whereCond, at int) (err error) {
 		}
 	}
 	return nil
-}
-
-// settle notes what becomes of a field that is absent, or a list.
-func (c *whereCond) settle() {
-	one := c.public()
-	c.sizes = one.Counts()
-	switch c.op {
-	case opEqual, opNotEqual, opIn:
-		c.absent = c.kind == fieldHeader && slices.Contains(one.Values, "")
-	}
 }
 
 func newWhereValue(kind fieldKind, text string) whereValue {

@@ -73,8 +73,8 @@ type call struct {
 	dropped              int   // ended legs beyond those
 
 	ringing, bridged, held, up, waiting, guesses, dying int // live legs that are so
-	ring, talk, hold, wait                       span
-	talked                                       bool
+	ring, talk, hold, wait                              span
+	talked                                              bool
 
 	queue, member string
 	abandoned     bool
