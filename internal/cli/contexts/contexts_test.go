@@ -102,6 +102,9 @@ func TestAdd(t *testing.T) {
 			if stored := strings.Contains(string(text), url); stored != (test.want == "") {
 				t.Errorf("the configuration is %q", text)
 			}
+			if kept := strings.Contains(r.Err.String(), file+" is read at each login: keep it"); kept != (test.want == "") {
+				t.Errorf("it says %q", r.Err)
+			}
 			if strings.Contains(string(text), test.secret+`"`) && !strings.Contains(string(text), "file:") {
 				t.Errorf("the secret itself is in %q", text)
 			}
