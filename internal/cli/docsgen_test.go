@@ -225,7 +225,7 @@ func manEnd(b *bytes.Buffer, root, c *cli.Command) {
 		for _, e := range environment {
 			fmt.Fprintf(b, ".TP\n.B %s\n%s\n", e.name, roffLine(e.About))
 		}
-		b.WriteString(".SH FILES\n.TP\n.I ~/.config/amictl/config.toml\nsettings and contexts; see\n.BR amictl-context (1)\n.TP\n.I /etc/asterisk/manager.conf\nwith \\-\\-local: users and secrets of this host\\(aqs own Asterisk\n.TP\n.I /usr/share/doc/amictl/\nthe pages that are called docs/NAME.md here and in messages, where a package is installed; in an archive they are in docs/\n")
+		b.WriteString(".SH FILES\n.TP\n.I ~/.config/amictl/config.toml\nsettings and contexts; see\n.BR amictl-context (1)\n.TP\n.I /etc/amictl/config.toml\nwhat the services of a package read, and whoever sets AMICTL_CONFIG to it; see\n.BR amictl-serve (1)\n.TP\n.I /etc/asterisk/manager.conf\nwith \\-\\-local: users and secrets of this host\\(aqs own Asterisk\n.TP\n.I /usr/share/doc/amictl/\nthe pages that are called docs/NAME.md here and in messages, where a package is installed; in an archive they are in docs/\n")
 		return
 	}
 	b.WriteString(".SH \"SEE ALSO\"\n.BR amictl (1)\n")
