@@ -23,20 +23,24 @@ var shells = []struct {
 }{
 	{"bash", []string{"--norc", "--noprofile", "-i"}, `source <(amictl completion bash)
 amictl() { if [ "$1" = completion ]; then command amictl "$@"; else printf '\nline:'; printf '<%s>' "$@"; printf ':end\n'; fi; }
+amictld() { amictl "$@"; }
 `},
 	{"zsh", []string{"-f", "-i"}, `autoload -Uz compinit && compinit -u -D
 source <(amictl completion zsh)
 amictl() { if [ "$1" = completion ]; then command amictl "$@"; else printf '\nline:'; printf '<%s>' "$@"; printf ':end\n'; fi; }
+amictld() { amictl "$@"; }
 `},
 	{"fish", []string{"--no-config", "-i"}, `function fish_prompt; echo '> '; end
 amictl completion fish | source
 function amictl; if test "$argv[1]" = completion; command amictl $argv; else; printf '\nline:'; printf '<%s>' $argv; printf ':end\n'; end; end
+function amictld; amictl $argv; end
 `},
 }
 
 // completions are lines as they are typed, \t being TAB, and what they come to.
 var completions = []struct{ typed, want string }{
 	{"amictl sen\t", "<send>"},
+	{"amictld sen\t", "<send>"},
 	{"amictl cont\tus\tpro\t", "<context><use><prod>"},
 	{"amictl send CoreSta\t", "<send><CoreStatus>"},
 	{"amictl send corestat\t", "<send><CoreStatus>"},

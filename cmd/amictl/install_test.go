@@ -8,6 +8,24 @@ import (
 	"testing"
 )
 
+// Each page is for users, and comes with a release, or for who works on amictl or with its library.
+func TestPagesOfReleases(t *testing.T) {
+	list, err := os.ReadFile("../../packaging/docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no pages: %v", err)
+	}
+	for _, page := range pages {
+		name := filepath.Base(page)
+		if listed, ours := strings.Contains("\n"+string(list), "\n"+name+"\n"), name == "DESIGN.md" || name == "library.md"; listed == ours {
+			t.Errorf("%s is in packaging/docs: %v", name, listed)
+		}
+	}
+}
+
 // What make install runs puts everything in its place: a program that runs, a man page for each command, and completion.
 func TestInstall(t *testing.T) {
 	bash := needs(t, "bash")
@@ -25,7 +43,11 @@ func TestInstall(t *testing.T) {
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("no pages: %v", err)
 	}
-	want := []string{"share/bash-completion/completions/amictl", "share/zsh/site-functions/_amictl", "share/fish/vendor_completions.d/amictl.fish"}
+	want := []string{
+		"share/bash-completion/completions/amictl", "share/bash-completion/completions/amictld", "share/zsh/site-functions/_amictl",
+		"share/fish/vendor_completions.d/amictl.fish", "share/fish/vendor_completions.d/amictld.fish", "share/man/man1/amictld.1",
+		"share/doc/amictl/serve.md", "share/doc/amictl/grafana/amictl-serve.json",
+	}
 	for _, page := range pages {
 		want = append(want, "share/man/man1/"+filepath.Base(page))
 	}

@@ -6,7 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -93,10 +95,13 @@ func manName(c *cli.Command) string { return strings.ReplaceAll(c.UsageText, " "
 
 // A passage is a piece of a command's description: text, or lines to be shown as they are.
 type passage struct {
-	head  string // "Examples" if the line "Examples:" stands before it
+	head  string // "Examples" if the line "Examples:" stands before it, or another of headings
 	lines []string
 	plain bool // lines as they are
 }
+
+// headings begin a section of a page.
+var headings = []string{"Examples:", "Configuration:", "Paths:", "Files:"}
 
 // passages takes a description apart. Lines that begin with two spaces are shown as they are.
 func passages(description string) (all []passage) {
@@ -105,8 +110,8 @@ func passages(description string) (all []passage) {
 		plain := strings.HasPrefix(line, "  ")
 		last := len(all) - 1
 		switch {
-		case line == "Examples:":
-			head = "Examples"
+		case slices.Contains(headings, line):
+			head = strings.TrimSuffix(line, ":")
 		case line == "":
 			if last >= 0 && all[last].plain { // a blank line among plain ones
 				all[last].lines = append(all[last].lines, "")
@@ -126,13 +131,6 @@ func passages(description string) (all []passage) {
 		}
 	}
 	return slices.DeleteFunc(all, func(p passage) bool { return len(p.lines) == 0 })
-}
-
-func description(root, c *cli.Command) string {
-	if c == root {
-		return rootHelp
-	}
-	return c.Description
 }
 
 // flagDoc returns a flag's names with the name of its value, and what it is for.
@@ -163,9 +161,12 @@ func manPage(root, c *cli.Command) []byte {
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(synopsis(c)))
 	section := ""
 	for _, p := range passages(description(root, c)) {
-		want := "DESCRIPTION"
-		if p.head == "Examples" || p.plain && section == "EXAMPLES" {
-			want = "EXAMPLES"
+		want := section
+		switch {
+		case p.head != "":
+			want = strings.ToUpper(p.head)
+		case section == "" || section == "EXAMPLES" && !p.plain:
+			want = "DESCRIPTION"
 		}
 		if want != section {
 			section = want
@@ -224,11 +225,17 @@ func manEnd(b *bytes.Buffer, root, c *cli.Command) {
 		for _, e := range environment {
 			fmt.Fprintf(b, ".TP\n.B %s\n%s\n", e.name, roffLine(e.About))
 		}
-		b.WriteString(".SH FILES\n.TP\n.I ~/.config/amictl/config.toml\nsettings and contexts; see\n.BR amictl-context (1)\n.TP\n.I /etc/asterisk/manager.conf\nwith \\-\\-local: users and secrets of this host\\(aqs own Asterisk\n")
+		b.WriteString(".SH FILES\n.TP\n.I ~/.config/amictl/config.toml\nsettings and contexts; see\n.BR amictl-context (1)\n.TP\n.I /etc/amictl/config.toml\nwhat the services of a package read, and whoever sets AMICTL_CONFIG to it; see\n.BR amictl-serve (1)\n.TP\n.I /etc/asterisk/manager.conf\nwith \\-\\-local: users and secrets of this host\\(aqs own Asterisk\n.TP\n.I /usr/share/doc/amictl/\nthe pages that are called docs/NAME.md here and in messages, where a package is installed; in an archive they are in docs/\n")
 		return
 	}
 	b.WriteString(".SH \"SEE ALSO\"\n.BR amictl (1)\n")
+	for _, page := range slices.Compact(slices.Sorted(slices.Values(docsPage.FindAllString(c.Description, -1)))) {
+		fmt.Fprintf(b, ".PP\n%s is\n.I %s\nof a package, and stands in the folder docs of an archive.\n", roff(page), roff("/usr/share/doc/amictl/"+path.Base(page)))
+	}
 }
+
+// docsPage is a page that help names.
+var docsPage = regexp.MustCompile(`docs/[a-z-]+\.md`)
 
 var roffEscapes = strings.NewReplacer(`\`, `\e`, `-`, `\-`, `'`, `\(aq`, "`", "\\`", `"`, `\(dq`, `^`, `\(ha`, `~`, `\(ti`)
 
@@ -267,6 +274,9 @@ func reference(root *cli.Command) []byte {
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s.\n\n    %s\n", c.UsageText, strings.ToUpper(c.Usage[:1])+c.Usage[1:], synopsis(c))
 		for _, p := range passages(c.Description) {
+			if p.head != "" && p.head != "Examples" {
+				b.WriteString("\n### " + p.head + "\n")
+			}
 			switch {
 			case p.plain:
 				b.WriteString("\n```\n" + strings.Join(p.lines, "\n") + "\n```\n")

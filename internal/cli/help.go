@@ -30,11 +30,7 @@ func helpText(root, c *cli.Command, width int) string {
 	var b strings.Builder
 	writeParagraph(&b, "", c.UsageText+": "+c.Usage, width)
 	b.WriteByte('\n')
-	if c == root {
-		b.WriteString(rootHelp)
-	} else {
-		writeDescription(&b, c.Description, width)
-	}
+	writeDescription(&b, description(root, c), width)
 	fmt.Fprintf(&b, "\nUsage: %s\n", synopsis(c))
 	if len(c.Commands) > 0 {
 		b.WriteString("\nCommands:\n")
@@ -63,6 +59,14 @@ func helpText(root, c *cli.Command, width int) string {
 		writeParagraph(&b, "  ", flagNames(root.Flags), width)
 	}
 	return b.String()
+}
+
+// description is what a command says of itself.
+func description(root, c *cli.Command) string {
+	if c == root {
+		return rootHelp
+	}
+	return c.Description
 }
 
 // exitStatuses are what every page says about them.
@@ -164,6 +168,9 @@ const rootHelp = `Examples:
   amictl command core show channels
   amictl originate --channel PJSIP/100 --exten 200
   amictl tail Hangup --where 'Cause!=16' --count 3
+
+amictld is the same program with what needs more of it: serve, the daemon, top and bus. amictl runs it for those, from its own
+folder or from PATH, so that nobody has to; amictl-serve.service does, too.
 `
 
 func writeFlags(b *strings.Builder, list []cli.Flag, width int) {

@@ -47,6 +47,9 @@ var subcommandsMeant = sync.OnceValue(func() map[string]map[string]string {
 	}
 })
 
+// allMeant is how an action is told to do it to all that there is.
+var allMeant = map[string]string{"hangup": "/.*/"} // a regular expression between slashes (action_hangup)
+
 // verbs are words before what is to be shown.
 var verbs = []string{"show", "get", "list", "ls", "describe"}
 
@@ -113,6 +116,9 @@ func lineMeant(root *cli.Command, name string, behind []string) string {
 	if line := listMeant(lower); line != "" && len(words) == 0 {
 		return line
 	}
+	if all := allMeant[lower]; all != "" && len(words) == 1 && (strings.EqualFold(words[0], "all") || words[0] == "*") {
+		words = []string{all}
+	}
 	if action, ok := catalog.Lookup(name); ok {
 		return "amictl send " + fail.ShellLine(append([]string{action.Name}, act.Keyed(action.Name, words)...))
 	}
@@ -170,8 +176,9 @@ var flagsMeant = sync.OnceValue(func() map[string][]string {
 		"--insecure": {"--ca FILE, which trusts a certificate of your own"}, "-k": {"--ca FILE, which trusts a certificate of your own"},
 		"--json": {"-o json, or -o jsonl for one object a line"}, "--jsonl": {"-o jsonl"}, "--csv": {"-o csv"}, "--table": {"-o table"}, "--raw": {"-o raw"}, "--wide": {"-o wide"},
 		"--format": {"--output FORMAT"}, "-f": {"--output FORMAT, or --from FILE", "--output FORMAT"}, "--no-color": {"--color never"},
-		"--filter": {"--where CONDITION"}, "--match": {"--where CONDITION"}, "--grep": {"--where '*=~TEXT'"}, "-w": {"--watch", "--where CONDITION"},
-		"--limit": {"--count N"}, "--lines": {"--count N"}, "--max": {"--count N"}, "-c": {"--count N", "-C NAME, which is --context"},
+		"--filter": {"--where CONDITION"}, "--match": {"--where CONDITION"}, "--grep": {"--where '*=~TEXT'"}, "-w": {"--warn CONDITION, or --watch", "--watch", "--where CONDITION"},
+		"--limit": {"--count N"}, "--lines": {"--count N"}, "--max": {"--count N"}, "-c": {"--crit CONDITION, or -C NAME, which is --context", "--count N", "-C NAME, which is --context"},
+		"--warning": {"--warn CONDITION, such as 'calls>50'"}, "--critical": {"--crit CONDITION, such as 'calls>50'"}, "--count-by": {"--stats"},
 		"--duration": {"--for TIME"}, "--time": {"--for TIME"}, "--for": {"--duration TIME", "--timeout TIME"},
 		"--columns": {"--fields NAMES"}, "--jq": {"--query PATH"}, "--nodes": {"--node NAME, which may repeat, or --all", "--node NAME, which may repeat"},
 		"--all":     {"--node '*', or no --node: both are every node of the context"},

@@ -3,7 +3,8 @@ package cond
 // Grammar tells the language of conditions to a user. Help, man pages and reference include it, so that it is said once.
 const Grammar = `A CONDITION is FIELD OP VALUE. && and || join several, && first; parentheses group them:
   Cause!=16 && (Channel=~^PJSIP/ || Duration>10m)
-FIELD is a header, in upper or lower case; * is any header, node the server's name and event the event's.
+FIELD is a header of the event or item, or in state, calls and check a key of the object, in upper or lower case; * is any
+of them, node the server's name and event the event's.
 OP is = or != (equal), =~ or !~ (matches a regular expression in RE2's syntax, (?i) for any case), < <= > or >=
 (numbers and times compare, such as 10, -1.5, 00:01:30 or 10m; a moment such as 2026-11-23T12:00:00Z is how long ago it is,
 so that created>2h means older than two hours), or IN (VALUE,VALUE).

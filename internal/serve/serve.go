@@ -66,6 +66,7 @@ type Options struct {
 // Serve runs the daemon until ctx is done. The listeners are closed when it returns.
 func Serve(ctx context.Context, o Options) error {
 	directory := users.NewDirectory(o.Users)
+	warnOfPowerless(o.Log, o.Users)
 	work, end := context.WithCancel(context.WithoutCancel(ctx)) // sessions outlive the signal, until what is owed is answered
 	defer end()
 	nodes := o.Nodes
@@ -143,6 +144,7 @@ func reload(ctx context.Context, up *upstream.Upstream, directory *users.Directo
 		return
 	}
 	directory.Replace(loaded.Users) // first: who has lost a right must not find a new node open
+	warnOfPowerless(o.Log, loaded.Users)
 	if len(o.Listeners) > 0 {
 		err = up.SetNodes(loaded.Nodes)
 	}
@@ -150,6 +152,16 @@ func reload(ctx context.Context, up *upstream.Upstream, directory *users.Directo
 		o.Log.Error("not all nodes could be added", slog.Any("error", err))
 	}
 	o.Log.Info("reloaded", slog.Int("nodes", len(loaded.Nodes)), slog.Int("users", len(loaded.Users)))
+}
+
+// warnOfPowerless names the users that every door lets in and shows nothing.
+func warnOfPowerless(log *slog.Logger, list []*users.User) {
+	for _, u := range list {
+		if u.Powerless() {
+			log.Warn("a user has no rights", slog.String("user", u.Name()),
+				slog.String("hint", "events, actions or metrics in [[users]] say what it may see and do"))
+		}
+	}
 }
 
 // doors are those that are open.

@@ -45,8 +45,13 @@ func (c *client) Serve(ctx, grace context.Context, l net.Listener) error {
 
 // everybody is a user who may do anything.
 func everybody() *users.User {
-	list, err := users.Load([]users.Spec{{Name: "all", Secret: "env:X", Actions: []string{"*"}, Events: []string{"*"}}}, func(string) (redact.Secret, error) {
-		return redact.NewSecret("secret of all"), nil
+	return user(users.Spec{Name: "all", Actions: []string{"*"}, Events: []string{"*"}})
+}
+
+func user(spec users.Spec) *users.User {
+	spec.Secret = "env:X"
+	list, err := users.Load([]users.Spec{spec}, func(string) (redact.Secret, error) {
+		return redact.NewSecret("secret of " + spec.Name), nil
 	})
 	if err != nil {
 		panic(err)
@@ -90,6 +95,18 @@ func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
+}
+
+// A user who may do nothing is let in everywhere and finds nothing: somebody has to be told.
+func TestPowerlessUsersAreNamed(t *testing.T) {
+	var log logBuffer
+	warnOfPowerless(slog.New(slog.NewTextHandler(&log, nil)), []*users.User{
+		user(users.Spec{Name: "ops", Nodes: []string{"*"}}), user(users.Spec{Name: "scraper", Metrics: true}),
+		user(users.Spec{Name: "wall", Events: []string{"*"}}), user(users.Spec{Name: "dialer", Actions: []string{"Originate"}}),
+	})
+	if text := log.String(); strings.Count(text, "no rights") != 1 || !strings.Contains(text, "user=ops") {
+		t.Errorf("the log says:\n%s", text)
+	}
 }
 
 // At the end what a client is waiting for may take as long as the grace; then it is cut off, and he is told.

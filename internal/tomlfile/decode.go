@@ -3,6 +3,7 @@ package tomlfile
 import (
 	"cmp"
 	"encoding"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,12 +15,7 @@ type Unmarshaler interface{ UnmarshalTOML(v any) error }
 // A decoder writes nodes into Go's values.
 type decoder struct {
 	structs map[reflect.Type]map[string]int // the fields of structs, by their keys
-	unknown []unknownKey
-}
-
-type unknownKey struct {
-	at  int
-	key Key
+	unknown []Unknown
 }
 
 // decode writes a node into a value, key being its own.
@@ -77,7 +73,7 @@ func (d *decoder) decodeStruct(n *node, into reflect.Value, key Key) error {
 		v := n.table[name]
 		i, ok := fields[name]
 		if !ok {
-			d.unknown = append(d.unknown, unknownKey{v.at, append(slices.Clone(key), name)})
+			d.unknown = append(d.unknown, Unknown{append(slices.Clone(key), name), known(fields), v.at})
 			continue
 		}
 		if err := d.decode(v, into.Field(i), append(key, name)); err != nil {
@@ -85,6 +81,11 @@ func (d *decoder) decodeStruct(n *node, into reflect.Value, key Key) error {
 		}
 	}
 	return nil
+}
+
+// known are the keys of a struct in the order of its fields.
+func known(fields map[string]int) []string {
+	return slices.SortedFunc(maps.Keys(fields), func(a, b string) int { return cmp.Compare(fields[a], fields[b]) })
 }
 
 // fields returns the fields of a struct, by their keys.

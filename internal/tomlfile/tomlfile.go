@@ -50,6 +50,16 @@ func (k Key) String() string {
 	return strings.Join(parts, ".")
 }
 
+// An Unknown is a key that its table does not have, and what that table has.
+type Unknown struct {
+	Key
+	Known []string
+	at    int
+}
+
+// Last is the part that is unknown.
+func (u Unknown) Last() string { return u.Key[len(u.Key)-1] }
+
 // quoted writes a part of a key, in quotes where it must be.
 func quoted(part string) string {
 	const bare = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
@@ -62,7 +72,7 @@ func quoted(part string) string {
 // Decode decodes a text that is neither too long nor too deep into a struct, by the toml tags of its fields, or a map. It returns the
 // keys that nothing is known of, in their order in the text, each up to its first part that is unknown. For a mistake it returns
 // an error that Explain tells with its place.
-func Decode(text string, into any) (unknown []Key, err error) {
+func Decode(text string, into any) (unknown []Unknown, err error) {
 	root, err := read(text)
 	if err != nil {
 		return nil, err
@@ -71,11 +81,8 @@ func Decode(text string, into any) (unknown []Key, err error) {
 	if err := d.decode(root, reflect.ValueOf(into), nil); err != nil {
 		return nil, placed(text, err)
 	}
-	slices.SortStableFunc(d.unknown, func(a, b unknownKey) int { return cmp.Compare(a.at, b.at) })
-	for _, u := range d.unknown {
-		unknown = append(unknown, u.key)
-	}
-	return unknown, nil
+	slices.SortStableFunc(d.unknown, func(a, b Unknown) int { return cmp.Compare(a.at, b.at) })
+	return d.unknown, nil
 }
 
 // read reads a text that is neither too long nor too deep.

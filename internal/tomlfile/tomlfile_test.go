@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,9 @@ func TestUnknownKeys(t *testing.T) {
 		var got []string
 		for _, key := range unknown {
 			got = append(got, key.String())
+			if len(key.Known) == 0 || slices.Contains(key.Known, key.Last()) {
+				t.Errorf("%s: its table is said to have %q", key, key.Known)
+			}
 		}
 		if strings.Join(got, " ") != want || err != nil {
 			t.Errorf("%q has %q, want %q, %v", text, got, want, err)

@@ -132,7 +132,8 @@ func (o *options) check(r *run.Run) error {
 		if at, _, _ := strings.Cut(o.names[0], "."); at != "" && strings.Trim(at, "0123456789") == "" {
 			return fail.Usage("such as `amictl calls --timeline "+o.names[0]+"`", "one call is shown by --timeline")
 		}
-		return fail.Usage("--where chooses among calls, --live shows those that are up, and --timeline ID one call's events", "the names of events go with --timeline, and %q has none", o.names[0])
+		return fail.Usage("--where chooses among calls, --live shows those that are up, --timeline ID one call's events; `amictl send Hangup Channel=NAME` ends one",
+			"calls takes no word such as %q: names of events go with --timeline ID", o.names[0])
 	case o.timeline != "" && (o.live || len(o.where) > 0 || o.count.Given):
 		return fail.Usage("leave one of them out", "--timeline shows one call, and --live, --where and --count choose among calls")
 	case o.live && (o.length.Given || o.count.Given):

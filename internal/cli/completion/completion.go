@@ -20,13 +20,14 @@ const help = `Examples:
   amictl completion fish -- send Queue                 # what may follow
 
 Prints the script that lets a shell complete subcommands, flags and their values, contexts, nodes, actions, their
-parameters, and events. ` + "`make install`" + ` puts it where bash, zsh and fish look for it. No server is asked.
+parameters, and events. A package and ` + "`make install`" + ` put it where bash (which needs its package bash-completion), zsh
+and fish look for it. No server is asked.
 
 After ` + "`--`" + ` give the words of an unfinished command line, the last one to be completed (bash: the line as it is, and the
 characters that end a word there). Prints one candidate per line, with a tab and its description, and at the end a line
 that says what may follow: ":done", ":nospace" or ":files".`
 
-// scripts are what `completion SHELL` prints. They know nothing of amictl: each asks it.
+// scripts are what `completion SHELL` prints. They know nothing of amictl: each asks it, for amictld too, which has the same words.
 var scripts = map[string]string{
 	"bash": `# amictl: completion for bash. Made by "amictl completion bash".
 _amictl() {
@@ -41,9 +42,9 @@ _amictl() {
         esac
     done < <("${1:-amictl}" completion bash -- "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2>/dev/null)
 }
-complete -F _amictl amictl
+complete -F _amictl amictl amictld
 `,
-	"zsh": `#compdef amictl
+	"zsh": `#compdef amictl amictld
 # amictl: completion for zsh. Made by "amictl completion zsh".
 _amictl() {
     local -a lines values shown suffix
@@ -79,7 +80,7 @@ _amictl() {
 if [[ $funcstack[1] == _amictl ]]; then
     _amictl "$@"
 else
-    compdef _amictl amictl
+    compdef _amictl amictl amictld
 fi
 `,
 	"fish": `# amictl: completion for fish. Made by "amictl completion fish".
@@ -99,9 +100,10 @@ function __amictl_complete
     printf '%s\n' $lines
 end
 complete -c amictl -f -a '(__amictl_complete)'
+complete -c amictld -f -a '(__amictl_complete)'
 `,
 	"pwsh": `# amictl: completion for PowerShell. Made by "amictl completion pwsh".
-Register-ArgumentCompleter -Native -CommandName amictl -ScriptBlock {
+Register-ArgumentCompleter -Native -CommandName amictl, amictld -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $words = @($commandAst.CommandElements | Where-Object { $_.Extent.EndOffset -lt $cursorPosition } |
             Select-Object -Skip 1 | ForEach-Object { if ($_.Value) { $_.Value } else { $_.ToString() } })

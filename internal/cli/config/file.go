@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
-	"github.com/apntalk/amictl/internal/serve/users/spec"
 	"github.com/apntalk/amictl/internal/tomlfile"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/redact"
@@ -35,8 +34,11 @@ type File struct {
 	Color          string              `toml:"color"`
 	Redact         []string            `toml:"redact"` // patterns of what traces, logs and records hide
 	Contexts       map[string]*Context `toml:"contexts"`
-	Serve          Serve               `toml:"serve"`
-	Users          []spec.User         `toml:"users"` // of the doors of serve
+	Serve          any                 `toml:"serve"` // these two are for Daemon
+	Users          any                 `toml:"users"`
+
+	text string
+	info os.FileInfo
 }
 
 // Context is a named set of nodes with what they share.
@@ -81,14 +83,10 @@ func Load(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &File{Path: path}
+	c := &File{Path: path, text: text, info: info}
 	unknown, err := tomlfile.Decode(text, c)
-	if err != nil {
-		return nil, fail.Config("see `amictl context --help` for an example", "config %s, %s", path, tomlfile.Explain(err))
-	}
-	if len(unknown) > 0 {
-		return nil, fail.Config(fail.NearHint(unknown[0][len(unknown[0])-1], configKeys, "see `amictl context --help` for an example"),
-			"config %s: unknown key %s", path, unknown[0])
+	if err := decodeError("config "+path, "see `amictl context --help` for an example", unknown, err); err != nil {
+		return nil, err
 	}
 	if _, err := redact.New(redact.Config{Patterns: c.Redact}); err != nil {
 		return nil, fail.Config(`each is an RE2 expression, such as '\+49[0-9]{6,}'`, "config %s: redact: %s", path, fail.Cause(err))
@@ -113,12 +111,6 @@ func (c *File) anchor() {
 			anchorSecret(folder, &n.Secret)
 		}
 	}
-	for _, path := range []*string{&c.Serve.Users, &c.Serve.Cert, &c.Serve.Key, &c.Serve.Pprof} {
-		anchorPath(folder, path)
-	}
-	for i := range c.Users {
-		anchorSecret(folder, &c.Users[i].Secret)
-	}
 }
 
 func anchorPath(folder string, at *string) {
@@ -134,12 +126,16 @@ func anchorSecret(folder string, reference *string) {
 	}
 }
 
-// configKeys are all keys but names.
-var configKeys = []string{
-	"context", "output", "timeout", "connect_timeout", "color", "contexts", "protect", "user", "secret", "auth", "ca", "nodes", "url",
-	"tls_name", "pin", "labels", "filters", "redact", "serve", "http", "ami", "cert", "key", "grace", "require", "log", "pprof",
-	"endpoint_metrics", "each", "users", "name", "events", "actions", "commands", "applications", "rate",
-	"nats", "cluster", "nats_creds", "nats_nkey", "nats_ca", "nats_user",
+// decodeError is the error of a file that cannot be decoded, or has a key that its table has not.
+func decodeError(file, hint string, unknown []tomlfile.Unknown, err error) error {
+	switch {
+	case err != nil:
+		return fail.Config(hint, "%s, %s", file, tomlfile.Explain(err))
+	case len(unknown) > 0:
+		u := unknown[0]
+		return fail.Config(fail.NearHint(u.Last(), u.Known, "the keys there are "+strings.Join(u.Known, ", ")), "%s: unknown key %s", file, u.Key)
+	}
+	return nil
 }
 
 // checkSecrets refuses a file that holds a secret itself.
@@ -153,11 +149,6 @@ func (c *File) checkSecrets(info os.FileInfo) error {
 			if err := checkSecret("config "+c.Path, info, "contexts."+name+".nodes."+node+".secret", ctx.Nodes[node].Secret); err != nil {
 				return err
 			}
-		}
-	}
-	for i := range c.Users {
-		if err := checkSecret("config "+c.Path, info, "users."+c.Users[i].Name+".secret", c.Users[i].Secret); err != nil {
-			return err
 		}
 	}
 	return nil

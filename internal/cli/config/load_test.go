@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/serve/users/spec"
 )
 
 func TestParseURL(t *testing.T) {
@@ -141,6 +142,45 @@ func TestLoad(t *testing.T) {
 	}
 	if _, err := Load(t.TempDir()); err == nil || fail.Classify(err).Code != fail.CodeConfig {
 		t.Errorf("a folder: %v", err)
+	}
+}
+
+// What serve alone reads stops serve alone, and what is mistyped there is looked for there.
+func TestDaemon(t *testing.T) {
+	for text, want := range map[string]struct{ says, hint string }{
+		"[serve]\nhttp = \"127.0.0.1:1\"\n" + spec.Example: {},
+		"[[users]]\nuser = \"ops\"":                        {"unknown key users.user", "the keys there are name, secret, nodes, events, actions,"},
+		"[[users]]\nrole = \"admin\"":                      {"unknown key users.role", "the keys there are name"},
+		"[[users]]\nadmin = true":                          {"unknown key users.admin", "the keys there are name"},
+		"[[users]]\nparts = [\"calls\"]":                   {"unknown key users.parts", "the keys there are name"},
+		"[[users]]\nsecert = \"file:x\"":                   {"unknown key users.secert", "did you mean secret?"},
+		"[[users]]\nactoins = [\"Ping\"]":                  {"unknown key users.actoins", "did you mean actions?"},
+		"[serve]\nport = 8080":                             {"unknown key serve.port", "the keys there are http, ami,"},
+		"[serve]\nhttp = 8080":                             {"line 2, column 8", "serve --help"},
+		"[[users]]\nname = \"ops\"\nsecret = \"x\"":        {"itself holds a secret (users.ops.secret)", "file:PATH"},
+	} {
+		path := filepath.Join(t.TempDir(), "config.toml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(path)
+		if err != nil {
+			t.Errorf("%q stops every command: %v", text, err)
+			continue
+		}
+		d, err := c.Daemon()
+		if want.says == "" {
+			if err != nil || d.Serve.HTTP == "" || len(d.Users) != 1 || d.Users[0].Secret != "file:"+filepath.Join(filepath.Dir(path), "wall.secret") {
+				t.Errorf("%q: %+v, %v", text, d, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), want.says) || fail.Classify(err).Code != fail.CodeConfig || !strings.Contains(fail.Classify(err).Hint, want.hint) {
+			t.Errorf("%q: %v (%+v), want %+v", text, err, fail.Classify(err), want)
+		}
+	}
+	if d, err := (&File{}).Daemon(); err != nil || d.Serve.HTTP != "" {
+		t.Errorf("without a file: %+v, %v", d, err)
 	}
 }
 

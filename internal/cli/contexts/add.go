@@ -33,7 +33,7 @@ const addHelp = `Examples:
 
 Adds a server to a context of the configuration, and creates the context if there is none. The connection is
 tried first, and nothing is written if it fails.
-It stores where the secret is, not the secret itself;
+It stores where the secret is, not the secret itself: the file of --secret-file is read at each login, so keep it;
 a secret that you type goes into its own file, which only you can read.`
 
 // addOptions are those of context add.
@@ -105,6 +105,9 @@ func add(ctx context.Context, r *run.Run, o *addOptions) error {
 		return err
 	}
 	r.Note("%s: node %s added to context %s", r.Settings.Config.Path, n.name, n.context)
+	if path, ok := strings.CutPrefix(n.config.Secret, "file:"); ok && n.file == "" {
+		r.Note("%s is read at each login: keep it", path)
+	}
 	return nil
 }
 

@@ -3,6 +3,9 @@ package contexts
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"reflect"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
@@ -21,7 +24,7 @@ func ConfigCommand(r *run.Run) *cli.Command {
 		Description: "Examples:\n  amictl config explain",
 		Commands: []*cli.Command{plain(r, run.NoWords, explain, &cli.Command{
 			Name: "explain", Usage: "show every setting and where its value came from",
-			Description: "Examples:\n  amictl config explain\n  amictl -C lab config explain\n\nA flag takes precedence; then come the environment, the context, the file and the default.\nFor each selected node it shows the address, the user, where the secret is, and how the certificate is verified.",
+			Description: "Examples:\n  amictl config explain\n  amictl -C lab config explain\n\nA flag takes precedence; then come the environment, the context, the file and the default.\n[serve] and [[users]] are shown too, which amictl serve alone reads.\nFor each selected node it shows the address, the user, where the secret is, and how the certificate is verified.",
 		})},
 	}, run.About{})
 }
@@ -31,7 +34,11 @@ func explain(_ context.Context, r *run.Run, _ *options) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range settings(r) {
+	all, err := settings(r)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
 		rec := output.Record{{Key: "setting", Value: s.Name}, {Key: "value", Value: config.HidePassword(s.Value)}, {Key: "source", Value: cmp.Or(s.Source, "-")}}
 		if err := p.Record(rec); err != nil {
 			return err
@@ -40,21 +47,43 @@ func explain(_ context.Context, r *run.Run, _ *options) error {
 	return p.Close()
 }
 
-// settings returns the settings of the run, and those of each node that it would be about.
-func settings(r *run.Run) (all []run.Setting) {
+// settings returns the settings of the run, those of `amictl serve`, and those of each node that it would be about.
+func settings(r *run.Run) (all []run.Setting, err error) {
 	for _, s := range r.Settings.Explain() {
 		if s.Name == "connect-timeout" && s.Value == "" {
 			s.Value, s.Source = ami.DefaultDialTimeout.String()+", and "+ami.DefaultLoginTimeout.String()+" for the login", "default"
 		}
 		all = append(all, s)
 	}
+	daemon, err := r.Settings.Config.Daemon()
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, explainTable("serve", daemon.Serve)...)
+	for _, u := range daemon.Users {
+		all = append(all, explainTable("users."+u.Name, u)...)
+	}
 	c := r.Settings.Config.Contexts[r.Settings.Context]
 	if c == nil || r.Flags.Local || r.Flags.ManagerConf != "" {
-		return all
+		return all, nil
 	}
 	for _, name := range c.NodeNames() {
 		if selects(r, name, c) {
 			all = append(all, explainNode(r, name, c.Nodes[name], c)...)
+		}
+	}
+	return all, nil
+}
+
+// explainTable tells which keys of a table are given.
+func explainTable(name string, table any) (all []run.Setting) {
+	for i, v := 0, reflect.ValueOf(table); i < v.NumField(); i++ {
+		value := v.Field(i).Interface()
+		if list, ok := value.([]string); ok {
+			value = strings.Join(list, ", ")
+		}
+		if !v.Field(i).IsZero() {
+			all = append(all, run.Setting{Name: name + "." + v.Type().Field(i).Tag.Get("toml"), Value: fmt.Sprint(value), Source: "file"})
 		}
 	}
 	return all

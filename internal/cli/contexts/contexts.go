@@ -41,6 +41,12 @@ A context is a named set of servers in the configuration (~/.config/amictl/confi
   url = "amis://pbx2.example.com"
   ca = "/etc/amictl/ca.pem"
 
+At the top and in a context there may also be output, timeout, connect_timeout and color, as the flags are called; in a
+context and in a node auth ("auto", "md5" or "plain") and ca, and in a node a user and a secret of its own, tls_name, pin
+(the certificate's SHA-256, in hex) and filters (of events, each as the action Filter takes it). A
+context's bus is nats (its URL), cluster, nats_creds, nats_nkey and nats_ca (files), and nats_user, in whose name actions are
+asked for: see docs/bus.md. [serve] and [[users]] are for amictl serve, whose help has them.
+
 A secret is never in the configuration itself. The file must belong to you or to root, and nobody else may write to
 it or replace it: its commands are run. Paths in it are relative to its folder.
 

@@ -4,11 +4,14 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/apntalk/amictl/internal/cli/config"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/flags"
 	"github.com/apntalk/amictl/internal/cli/run"
@@ -36,6 +39,18 @@ func TestPrinted(t *testing.T) {
 				t.Errorf("%s is %q, want %q, of %s", test.path, got, test.want, r.Out)
 			}
 		})
+	}
+}
+
+// The help has every key.
+func TestHelpIsWhole(t *testing.T) {
+	words := strings.FieldsFunc(help, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') })
+	for _, table := range []any{config.File{}, config.Context{}, config.Node{}} {
+		for i, v := 0, reflect.TypeOf(table); i < v.NumField(); i++ {
+			if key := v.Field(i).Tag.Get("toml"); key != "" && key != "-" && !slices.Contains(words, key) {
+				t.Errorf("the help does not say %s", key)
+			}
+		}
 	}
 }
 
@@ -101,6 +116,9 @@ func TestAdd(t *testing.T) {
 			text, _ := os.ReadFile(r.Settings.Config.Path)
 			if stored := strings.Contains(string(text), url); stored != (test.want == "") {
 				t.Errorf("the configuration is %q", text)
+			}
+			if kept := strings.Contains(r.Err.String(), file+" is read at each login: keep it"); kept != (test.want == "") {
+				t.Errorf("it says %q", r.Err)
 			}
 			if strings.Contains(string(text), test.secret+`"`) && !strings.Contains(string(text), "file:") {
 				t.Errorf("the secret itself is in %q", text)

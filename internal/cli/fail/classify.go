@@ -264,7 +264,7 @@ func (f *Failure) ofLogin(op *ami.OpError, where string) {
 	case errors.Is(op.Err, ami.ErrUnauthorized):
 		f.Code = CodeLogin
 		f.Message = fmt.Sprintf("%s: %s", where, Cause(op.Err))
-		f.Hint = "check user and secret, and the permit and deny lines of that user in manager.conf; all of them fail alike"
+		f.Hint = "the server does not say which it is: a wrong user or secret, or the permit and deny lines of that user in manager.conf"
 	case errors.Is(op.Err, ami.ErrTimeout):
 		f.Code, f.Message = CodeUnsent, fmt.Sprintf("%s: %s", where, Cause(op.Err))
 		f.Hint = "the server accepted the connection and does not answer; is it overloaded?"
@@ -334,6 +334,8 @@ func (f *Failure) ofRefusal(refused *ami.ResponseError, where string) {
 		f.Hint = unknownActionHint(refused.Action)
 	case cond.MeansEmpty(refused.Message):
 		f.Hint = "Asterisk calls an empty list of this kind an Error; `amictl send --empty-ok` accepts it"
+	case strings.HasPrefix(refused.Message, "No such channel"):
+		f.Hint = "`amictl state channels` lists them; a shell wants a name with a ; in quotes, as in Channel='Local/200@default-1;2'"
 	case saysMissing(refused.Message):
 		f.Hint = parameterHint(refused.Action)
 	}

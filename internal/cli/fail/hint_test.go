@@ -130,6 +130,14 @@ func TestClassifiedErrorsHaveHints(t *testing.T) {
 	}
 }
 
+// Half of all channels' names hold a ;, where a shell ends the command.
+func TestHintOfChannels(t *testing.T) {
+	f := Classify(&ami.OpError{Op: "do", Node: "n", Action: "Hangup", Sent: ami.SentYes, Err: &ami.ResponseError{Action: "Hangup", Message: "No such channel"}})
+	if !strings.Contains(f.Hint, "state channels") || !strings.Contains(f.Hint, "'Local/200@default-1;2'") {
+		t.Errorf("the hint is %q", f.Hint)
+	}
+}
+
 // A refusal for a parameter that is missing, in words that real servers send, says where the parameters are listed.
 func TestHintOfMissingParameters(t *testing.T) {
 	for message, want := range map[string]string{

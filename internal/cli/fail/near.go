@@ -7,7 +7,7 @@ import (
 
 // Nearest returns the candidate that a typing error away could have been meant, or that word is the beginning of, or "".
 func Nearest(word string, candidates []string) string {
-	best, limit, begun := "", 1+len(word)/4, ""
+	best, limit, begun := "", max(1, len(word)/4), ""
 	for _, c := range candidates {
 		d := editDistance(strings.ToLower(word), strings.ToLower(c))
 		if d <= limit || d == limit+1 && best != "" && sameLetters(word, c) && !sameLetters(word, best) { // letters are swapped more often than mistaken

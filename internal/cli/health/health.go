@@ -26,8 +26,8 @@ const help = `Examples:
 
 For each node: can it be reached, does the login work, how long does a Ping take, version, channels, calls.
 --watch keeps the sessions open and checks repeatedly; only then is a breaker shown.
---warn and --crit compare ping, login, uptime, calls or channels with a value. An unknown value meets no condition,
-and a message says so. For Nagios it is UNKNOWN, and its performance data U.
+--warn and --crit compare ping, login, uptime, calls or channels with a value, by > >= < <= = or !=: a smaller grammar than
+that of --where elsewhere, without && and ||; each flag may repeat. An unknown value meets no condition, and a message says so. For Nagios it is UNKNOWN, and its performance data U.
 
 Exits 0 when all are ready, 1 when one is degraded or meets a --warn or --crit, 6 when some cannot be reached, 3 or 4
 when none can. With --min-ready it is 0 when that many nodes are up and none of those is critical.

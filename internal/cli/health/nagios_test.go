@@ -33,20 +33,21 @@ func TestNagiosOfWhatIsNotKnown(t *testing.T) {
 		perf       string
 		says       string
 	}{
-		"all known":                       {[]checkup{up()}, "calls>9", "channels>20", "", nagios.OK, "calls=5;;;0 channels=9;;;0 ping_max=0.001s;;;0", "OK"},
+		"all known":                       {[]checkup{up()}, "calls>9", "channels>20", "", nagios.OK, "calls=5;~:9;;0 channels=9;;~:20;0 ping_max=0.001s;;;0", "OK"},
+		"of several no bound":             {[]checkup{up(), up()}, "calls>9", "ping>1s", "", nagios.OK, "calls=10;;;0 channels=18;;;0 ping_max=0.001s;;;0", "OK"},
 		"nothing asked":                   {[]checkup{noCalls}, "", "", "", nagios.OK, "calls=U;;;0 channels=U;;;0 ping_max=0.001s;;;0", "OK"},
-		"critical not known":              {[]checkup{noCalls}, "", "calls>400", "", nagios.Unknown, "calls=U;;;0 channels=U;;;0", "rights: not known: calls>400"},
+		"critical not known":              {[]checkup{noCalls}, "", "calls>400", "", nagios.Unknown, "calls=U;;~:400;0 channels=U;;;0", "rights: not known: calls>400"},
 		"warning not known":               {[]checkup{noCalls}, "channels>=1", "", "", nagios.Unknown, "calls=U", "not known: channels>=1"},
 		"below":                           {[]checkup{noCalls}, "", "calls<1", "", nagios.Unknown, "calls=U", "UNKNOWN"},
 		"not equal":                       {[]checkup{noCalls}, "", "calls!=0", "", nagios.Unknown, "calls=U", "UNKNOWN"},
-		"ping":                            {[]checkup{noPing}, "", "ping>1s", "", nagios.Unknown, "ping_max=U;;;0", "not known: ping>1s"},
+		"ping":                            {[]checkup{noPing}, "", "ping>1s", "", nagios.Unknown, "ping_max=U;;~:1;0", "not known: ping>1s"},
 		"uptime":                          {[]checkup{noUptime}, "uptime<5m", "", "", nagios.Unknown, "calls=5", "not known: uptime<5m"},
 		"login":                           {[]checkup{noLogin}, "", "login>1s", "", nagios.Unknown, "calls=5", "not known: login>1s"},
 		"one of two":                      {[]checkup{up(), noCalls}, "", "calls>400", "", nagios.Unknown, "calls=U;;;0 channels=U;;;0", "UNKNOWN"},
 		"another threshold is met":        {[]checkup{noCalls}, "", "calls>400 ping>0.5ms", "", nagios.Critical, "calls=U", "CRITICAL"},
 		"another node is critical":        {[]checkup{noCalls, up()}, "", "calls>4", "", nagios.Critical, "calls=U", "CRITICAL"},
 		"another warning is met":          {[]checkup{noCalls}, "calls>4 ping>0.5ms", "", "", nagios.Unknown, "calls=U", "UNKNOWN"},
-		"down":                            {[]checkup{down}, "", "calls>400", "", nagios.Critical, "calls=U;;;0 channels=U;;;0 ping_max=U;;;0", "CRITICAL"},
+		"down":                            {[]checkup{down}, "", "calls>400", "", nagios.Critical, "calls=U;;~:400;0 channels=U;;;0 ping_max=U;;;0", "CRITICAL"},
 		"one down":                        {[]checkup{up(), down}, "", "", "", nagios.Critical, "calls=U;;;0 channels=U;;;0 ping_max=0.001s", "CRITICAL"},
 		"several, the worst first":        {[]checkup{noPing, noCalls, down}, "", "calls>400", "", nagios.Critical, "calls=U", "1 of 3 nodes ready; down: away; slow: ping: no answer; rights: not known: calls>400"},
 		"wrong settings":                  {[]checkup{config}, "", "", "", nagios.Unknown, "calls=U", "UNKNOWN"},
@@ -65,7 +66,7 @@ func TestNagiosOfWhatIsNotKnown(t *testing.T) {
 				tt.found[i].unjudged = nil
 				tt.found[i].judge(warn, crit)
 			}
-			r := &look{form: run.OutputNagios, need: need}
+			r := &look{form: run.OutputNagios, need: need, warn: warn, crit: crit}
 			text := string(r.nagios(tt.found))
 			if level := r.level(tt.found); level != tt.level {
 				t.Errorf("level %d, want %d: %s", level, tt.level, text)

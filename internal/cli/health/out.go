@@ -83,17 +83,36 @@ func (l *look) nagios(found []checkup) []byte {
 		ping = slowest.Seconds()
 	}
 	line += " |"
+	one := len(found) == 1
 	for _, figure := range []nagios.Datum{
 		{Label: "ready", Value: float64(ready), Max: strconv.Itoa(len(found))},
 		{Label: "degraded", Value: float64(degraded)},
 		{Label: "down", Value: float64(down)},
-		{Label: "calls", Value: sum(found, func(h *checkup) int { return h.calls })},
-		{Label: "channels", Value: sum(found, func(h *checkup) int { return h.channels })},
-		{Label: "ping_max", Value: ping, Unit: "s"},
+		l.bounded("calls", one, nagios.Datum{Label: "calls", Value: sum(found, func(h *checkup) int { return h.calls })}),
+		l.bounded("channels", one, nagios.Datum{Label: "channels", Value: sum(found, func(h *checkup) int { return h.channels })}),
+		l.bounded("ping", one, nagios.Datum{Label: "ping_max", Value: ping, Unit: "s"}),
 	} {
 		line += " " + figure.String()
 	}
 	return []byte(line + "\n" + nagios.Details(problems))
+}
+
+// bounded is a figure with what --warn and --crit ask of it. They are about a node, and mean nothing of the sum of several.
+func (l *look) bounded(metric string, one bool, d nagios.Datum) nagios.Datum {
+	if one {
+		d.Warn, d.Crit = boundOf(l.warn, metric), boundOf(l.crit, metric)
+	}
+	return d
+}
+
+// boundOf is the first of some rules that is about a figure, as performance data have it.
+func boundOf(rules []rule, metric string) string {
+	for i := range rules {
+		if r := &rules[i]; r.metric == metric {
+			return nagios.Range(r.op, r.limit)
+		}
+	}
+	return ""
 }
 
 // sum adds up a figure of all nodes, which is not known (NaN) if that of one is not: a node that is down would look like one

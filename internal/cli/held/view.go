@@ -114,8 +114,12 @@ func (v *View) Snapshot(ctx context.Context) error {
 			v.NoteLacking(n)
 		}
 	}
-	if err := v.print(held); err != nil {
+	printed, err := v.print(held)
+	if err != nil {
 		return err
+	}
+	if printed == 0 && len(failed) == 0 && v.IsTable() && run.IsTerminal(v.Run.Stdout) {
+		v.noteEmpty()
 	}
 	err = v.status(w.Cluster, failed)
 	if ctx.Err() != nil { // --deadline: what came by then is on standard output
@@ -124,8 +128,21 @@ func (v *View) Snapshot(ctx context.Context) error {
 	return errors.Join(err, v.Out.Close())
 }
 
-// print prints what meets the condition, a table a part: under its name, unless it is the only one.
-func (v *View) print(held *state.Snapshot) error {
+// noteEmpty tells somebody at a terminal that nothing is the answer.
+func (v *View) noteEmpty() {
+	names := make([]string, len(v.Parts))
+	for i, p := range v.Parts {
+		names[i] = "no " + p.Name
+	}
+	text := strings.Join(names, ", ")
+	if v.Where != nil {
+		text += " that meet --where"
+	}
+	v.Run.Note("%s", text)
+}
+
+// print prints what meets the condition, a table a part: under its name, unless it is the only one. It counts what that is.
+func (v *View) print(held *state.Snapshot) (printed int, err error) {
 	now := time.Now()
 	for o := range held.Objects() {
 		p := v.Part(o.Kind())
@@ -140,10 +157,11 @@ func (v *View) print(held *state.Snapshot) error {
 			v.Out.Heading(p.Name)
 		}
 		if err := v.Out.Record(record); err != nil {
-			return err
+			return printed, err
 		}
+		printed++
 	}
-	return nil
+	return printed, nil
 }
 
 // status tells of the nodes that failed. One that is the only one is told of by whoever called.

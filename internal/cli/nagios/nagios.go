@@ -105,6 +105,14 @@ type Datum struct {
 	Max        string  // "" for none
 }
 
+// Range is a condition as a range of the guidelines, which is of what is met: a figure alerts outside of it, behind an @ inside.
+func Range(op string, limit float64) string {
+	value := Number(limit)
+	return map[string]string{
+		">": "~:" + value, "<": value + ":", ">=": "@" + value + ":", "<=": "@~:" + value, "=": "@" + value + ":" + value, "!=": value + ":" + value,
+	}[op]
+}
+
 // String writes it as the guidelines want it: 'label'=value[unit];[warn];[crit];[min];[max], an end that is empty left out, and
 // quotes that are not needed. No figure of ours is below 0.
 func (d Datum) String() string {

@@ -25,7 +25,9 @@ After "originate", --context is the dialplan's context; use -C for a context of 
 Waits for OriginateResponse and exits 0 when the channel was answered, else 1 with the outcome: busy,
 no-answer, congestion or failed. --async only waits for Asterisk to accept the request. --wait hangup follows
 the channel to its end, for as long as it takes or --timeout allows, and prints an object of type "call" with
-the cause; it exits 0 if the cause is a normal one. Give further headers of the action as Key=Value.`
+the cause; it exits 0 if the cause is a normal one: 16, 31, and 0, which a channel has whose application or dialplan came
+to its end, for nobody hung it up with a cause. The reply's message and its time are those of the request ("successfully
+queued"); how the call went is its outcome. Give further headers of the action as Key=Value.`
 
 // options are those of originate.
 type options struct {

@@ -22,6 +22,9 @@ type Globals struct {
 	Quiet, Verbose, Trace      bool
 }
 
+// formats are those of --output, for people.
+const formats = "auto, table, wide, jsonl, json, csv, raw or none; health and check have nagios and prometheus, and check has junit and tap"
+
 // GlobalFlagList returns the global flags, which set r.Flags.
 func (r *Run) GlobalFlagList() []cli.Flag {
 	g := &r.Flags
@@ -29,7 +32,7 @@ func (r *Run) GlobalFlagList() []cli.Flag {
 		flags.Text("context", "C", "the context `NAME` to use", &g.Context),
 		&cli.GenericFlag{Name: "node", Aliases: []string{"n"}, Usage: "a `NAME`, glob, ami:// or amis:// URL, @FILE or @- with one per line; may repeat", Value: &g.Nodes},
 		&cli.GenericFlag{Name: "label", Aliases: []string{"l"}, Usage: "only nodes with the label `KEY=VALUE`; may repeat, all must hold", Value: &g.Labels},
-		flags.Choice("output", "o", "`FORMAT`: auto, table, wide, jsonl, json, csv, raw or none", &g.Output,
+		flags.Choice("output", "o", "`FORMAT`: "+formats, &g.Output,
 			"auto", "table", "wide", "jsonl", "json", "csv", "raw", "none"),
 		flags.Text("fields", "", "comma-separated `NAMES` of the fields to show", &g.Fields),
 		flags.Text("query", "", "print what the gjson `PATH` finds in each object", &g.Query),

@@ -180,7 +180,7 @@ func (s *Settings) takeColor(value string) error {
 func settingHint(name string) string {
 	switch name {
 	case "output":
-		return "auto, table, wide, jsonl, json, csv, raw or none; health and check have nagios and prometheus, and check has junit and tap"
+		return formats
 	case "color":
 		return "auto, always or never"
 	}

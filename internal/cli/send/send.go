@@ -36,6 +36,9 @@ An answer is one JSON object: response, message, fields, and events for a list. 
 split at the first "="; order and repeats are kept; "Key=" sends an empty value. With --items only the elements of its list
 are printed; if they are not all, it is an error.
 
+A shell ends a command at a ;, so quote the names of Local channels: Channel='Local/200@default-1;2'. Hangup also takes a regular
+expression between slashes, such as Channel=/^PJSIP/ or, for all channels, Channel='/.*/'.
+
 --where leaves out the items that do not meet a condition. --found any|all|none|N|N..M then counts those that do, in
 each answer, and sets the exit status to 0 or 1. An answer that is not a list counts as one item.
 

@@ -45,7 +45,11 @@ type plan struct {
 }
 
 func newPlan(r *run.Run, o *options) (*plan, error) {
-	p := &plan{run: r, said: r.Settings.Config.Serve, simulated: o.sim.Value, grace: defaultGrace}
+	configured, err := r.Settings.Config.Daemon()
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{run: r, said: configured.Serve, simulated: o.sim.Value, grace: defaultGrace}
 	s := &p.said
 	s.HTTP, s.Users, s.Cert, s.Key = cmp.Or(o.http, s.HTTP), cmp.Or(o.users, s.Users), cmp.Or(o.cert, s.Cert), cmp.Or(o.key, s.Key)
 	s.Log, s.Require, s.Pprof = cmp.Or(o.log, s.Log, "text"), cmp.Or(o.require, s.Require, "1"), cmp.Or(o.pprof, s.Pprof)
@@ -53,7 +57,6 @@ func newPlan(r *run.Run, o *options) (*plan, error) {
 	if len(o.ami) > 0 {
 		s.AMI = o.ami
 	}
-	var err error
 	for _, path := range []*string{&s.Cert, &s.Key, &s.Pprof} {
 		if *path, err = target.ExpandHome(r, *path); err != nil {
 			return nil, err
@@ -112,17 +115,27 @@ func newLog(r *run.Run, format string) (*slog.Logger, error) {
 	return nil, fail.Config("text or json", "serve.log %q is not a format of the log", format)
 }
 
-// loadUsers makes the users of the configuration, or of the file that is named.
-func (p *plan) loadUsers(ctx context.Context) ([]*users.User, error) {
-	specs := p.run.Settings.Config.Users
-	if p.said.Users != "" {
-		path, err := target.ExpandHome(p.run, p.said.Users)
-		if err == nil {
-			specs, err = config.LoadUsers(path)
-		}
+// specs are the users as they stand in the configuration, or in the file that is named.
+func (p *plan) specs() ([]users.Spec, error) {
+	if p.said.Users == "" {
+		configured, err := p.run.Settings.Config.Daemon()
 		if err != nil {
 			return nil, err
 		}
+		return configured.Users, nil
+	}
+	path, err := target.ExpandHome(p.run, p.said.Users)
+	if err != nil {
+		return nil, err
+	}
+	return config.LoadUsers(path)
+}
+
+// loadUsers makes the users, with their secrets.
+func (p *plan) loadUsers(ctx context.Context) ([]*users.User, error) {
+	specs, err := p.specs()
+	if err != nil {
+		return nil, err
 	}
 	list, err := users.Load(specs, func(reference string) (redact.Secret, error) {
 		secret, err := target.SecretFrom(p.run, reference)
@@ -134,7 +147,7 @@ func (p *plan) loadUsers(ctx context.Context) ([]*users.User, error) {
 		return value, err
 	})
 	if err != nil {
-		return nil, fail.Config("docs/serve.md has examples of users", "%s", fail.Cause(err))
+		return nil, fail.Config("`amictl serve --help` has an example", "%s", fail.Cause(err))
 	}
 	return list, nil
 }

@@ -16,23 +16,6 @@ import (
 	"github.com/apntalk/amictl/internal/serve"
 )
 
-const help = `Examples:
-  amictl serve --sim 3 --http localhost:8080  # http://localhost:8080/
-  amictl serve --http 127.0.0.1:8080 --ami pbx1=127.0.0.1:5138
-  amictl serve --http :8443 --users users.toml --cert pbx.pem --key pbx.key
-  curl -N 127.0.0.1:8080/v1/events?event=Hangup
-
-Keeps one event session and one action session to each server, holds their state, and opens doors for everybody else. --http
-has metrics for Prometheus, the state, events and actions as JSON, and a wall board; --ami is an AMI server for clients that
-know nothing of amictl, one for each node. docs/serve.md describes them.
-
-Users and their rights are in the configuration ([[users]]) or in the file of --users. Without users a door is open to this
-host only, and only for reading. Beyond this host a door needs users, --cert and --key.
-
-SIGHUP reads the configuration, users and certificate again; clients that still have the right to stay do. SIGINT or SIGTERM
-refuses new clients, finishes what was accepted within --grace, and ends.
-Exits 2 if it cannot start, or 3 if that may pass, such as an address that is taken; otherwise it runs until a signal ends it.`
-
 // options are those of serve. What is not given is as the configuration says.
 type options struct {
 	http, users, cert, key, log, require, pprof string
@@ -51,7 +34,7 @@ func Command(r *run.Run) *cli.Command {
 	return r.Tell(&cli.Command{
 		Name:        "serve",
 		Usage:       "keep one session to each server, and serve metrics, state, events and actions",
-		Description: help,
+		Description: description(),
 		Flags: append([]cli.Flag{
 			flags.Text("http", "", "serve HTTP at `ADDR`, such as 127.0.0.1:8080", &o.http),
 			&cli.GenericFlag{Name: "ami", Usage: "serve AMI at `[NODE=]ADDR`, NODE where there are several; may repeat", Value: &o.ami},

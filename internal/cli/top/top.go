@@ -23,6 +23,7 @@ a condition, choose nodes, open a call's events or a queue's members, pause a me
 
 With --nats and --cluster, or in a context that has a bus and no nodes, it follows the servers over the bus (docs/bus.md).
 
+The names that it shows want quotes in a shell, for those of Local channels hold a ;.
 It asks before it changes anything; in a protected context changes are refused unless --yes is given. The screen is drawn at
 most ten times a second, and only the parts that changed are sent. q ends it, and so does a signal; the terminal is left as it was.`
 

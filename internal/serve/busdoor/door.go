@@ -43,7 +43,7 @@ func (d *Door) Do(ctx context.Context, q *bus.Request, answer func(packets []byt
 	user := d.up.Users.ByName(q.User)
 	if user == nil || !user.OnBus() {
 		d.up.Refuse(ctx, doorName, "", q.User, name+" over the bus")
-		refuse(&users.DeniedError{What: "no user " + q.User + " may act over the bus"})
+		refuse(&users.DeniedError{What: "no user " + q.User + " may act over the bus", Key: "nats"})
 		return
 	}
 	left := time.Until(q.Deadline)

@@ -109,6 +109,10 @@ func (u *Upstream) audit(ctx context.Context, q *Request, err error, took time.D
 	if err != nil {
 		attrs = append(attrs, slog.String("error", u.redact.Text(err.Error())), slog.String("sent", ami.SentState(err).String()))
 	}
+	var denied *users.DeniedError
+	if errors.As(err, &denied) && denied.Key != "" {
+		attrs = append(attrs, slog.String("hint", denied.Hint()))
+	}
 	attrs = append(attrs, slog.Int64("took_us", took.Microseconds()))
 	for i := range q.Action.Fields {
 		if i == mostFields {

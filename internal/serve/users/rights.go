@@ -10,11 +10,24 @@ import (
 )
 
 // A DeniedError is an action, a node or something else that a user has no right to.
-type DeniedError struct{ What string } // what is denied, such as `the action Reload`
+type DeniedError struct {
+	What string // what is denied, such as `the action Reload`
+	Key  string // which key of [[users]] gives the right to it, such as `actions`; "": none does
+}
 
 func (e *DeniedError) Error() string { return "permission denied: " + e.What }
 
-func denied(format string, args ...any) error { return &DeniedError{fmt.Sprintf(format, args...)} }
+// Hint says where the right comes from.
+func (e *DeniedError) Hint() string {
+	if e.Key == "" {
+		return ""
+	}
+	return "the user's " + e.Key + " in [[users]] give no right to it"
+}
+
+func denied(key, format string, args ...any) error {
+	return &DeniedError{Key: key, What: fmt.Sprintf(format, args...)}
+}
 
 // named are the actions that change what a server runs, or read files that hold secrets, such as ours in manager.conf. No wildcard
 // means them: a user's list has to name each.
@@ -41,16 +54,16 @@ func (u *User) MayName(action string) bool {
 // Allows returns nil if the user may do an action on a node, else a *DeniedError.
 func (u *User) Allows(node string, a *ami.Action) error {
 	if !u.SeesNode(node) {
-		return denied("the node %s", node)
+		return denied("nodes", "the node %s", node)
 	}
 	if !u.MayName(a.Name) {
-		return denied("the action %s", a.Name)
+		return denied("actions", "the action %s", a.Name)
 	}
 	name := strings.ToLower(a.Name)
 	for _, header := range leading[name] {
 		for context := range values(a, header) {
 			if context != "" && !u.allowsContext(context) {
-				return denied("the context %s", context)
+				return denied("contexts", "the context %s", context)
 			}
 		}
 	}
@@ -58,7 +71,7 @@ func (u *User) Allows(node string, a *ami.Action) error {
 		for channel := range values(a, header) {
 			if name == "park" {
 				if strings.ContainsAny(channel, ",&$") {
-					return denied("%s with more than a channel's name", header)
+					return denied("", "%s with more than a channel's name", header)
 				}
 				channel = dialString(channel)
 			}
@@ -69,11 +82,11 @@ func (u *User) Allows(node string, a *ami.Action) error {
 	}
 	for variable, value := range variables(name, a) {
 		if context, _, _ := strings.Cut(strings.TrimPrefix(value, "GOTO:"), "^"); context != "" && matches(turning, variable) && !u.allowsContext(context) {
-			return denied("the context %s in the variable %s", context, variable)
+			return denied("contexts", "the context %s in the variable %s", context, variable)
 		}
 	}
 	if what := runsPrograms(name, a); what != "" && !u.runsPrograms() {
-		return denied("%s, which needs System among the applications", what)
+		return denied("applications", "%s, which needs System among the applications", what)
 	}
 	switch name {
 	case "command":
@@ -93,7 +106,7 @@ func (u *User) allowsCommand(a *ami.Action) error {
 	for line := range values(a, "Command") {
 		words := strings.Fields(line)
 		if !slices.ContainsFunc(u.spec.Commands, func(allowed string) bool { return begins(words, strings.Fields(allowed)) }) {
-			return denied("the command %q", line)
+			return denied("commands", "the command %q", line)
 		}
 	}
 	return nil
@@ -108,7 +121,7 @@ func (u *User) allowsOriginate(a *ami.Action) error {
 	for place := range values(a, "PreDialGoSub") { // context,exten,priority
 		context, _, _ := strings.Cut(place, ",")
 		if place != "" && !u.allowsContext(context) {
-			return denied("the context %s", context)
+			return denied("contexts", "the context %s", context)
 		}
 	}
 	for application := range values(a, "Application") {
@@ -117,7 +130,7 @@ func (u *User) allowsOriginate(a *ami.Action) error {
 			allowed = names(u.spec.Applications, application)
 		}
 		if application != "" && !allowed {
-			return denied("the application %s", application)
+			return denied("applications", "the application %s", application)
 		}
 	}
 	return nil
@@ -139,7 +152,7 @@ func (u *User) allowsChannel(channel string) error {
 		return nil
 	}
 	if len(channel) > longestName {
-		return denied("a Local channel of more than %d bytes", longestName)
+		return denied("", "a Local channel of more than %d bytes", longestName)
 	}
 	ends := []string{rest[strings.IndexByte(rest, '@')+1:], rest[strings.LastIndexByte(rest, '@')+1:]}
 	exten, _, _ := strings.Cut(rest, "@")
@@ -152,7 +165,7 @@ func (u *User) allowsChannel(channel string) error {
 	for _, end := range ends {
 		context, _, _ := strings.Cut(end, "/")
 		if !u.allowsContext(context) {
-			return denied("the context %s", context)
+			return denied("contexts", "the context %s", context)
 		}
 	}
 	return nil
@@ -190,6 +203,9 @@ var shown = map[state.Kind]string{
 	state.KindEndpoint: "ContactStatus", state.KindDevice: "DeviceStateChange", state.KindHint: "ExtensionStatus",
 	state.KindRegistration: "Registry", state.KindConference: "ConfbridgeStart", state.KindParked: "ParkedCall",
 }
+
+// EventOf returns the event that a user must be allowed to see for objects of a kind.
+func EventOf(kind state.Kind) string { return shown[kind] }
 
 // SeesKind reports whether the user may see objects of a kind on a node that he may see: nodes always, others if he may see
 // the event that tells of them.

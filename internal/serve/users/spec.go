@@ -12,6 +12,9 @@ import (
 // A Spec is a user as it stands in a file.
 type Spec = spec.User
 
+// Example is a user with every key that there is, as TOML.
+const Example = spec.Example
+
 // check refuses what nobody can have meant.
 func check(s *Spec) error {
 	switch {

@@ -71,7 +71,6 @@ func TestOrigin(t *testing.T) {
 	} {
 		name, value, _ := strings.Cut(header, ": ")
 		f.ask(try{path: "/v1/nodes", user: "u", header: http.Header{name: {value}}, status: status})
-		f.ask(try{path: "/metrics", header: http.Header{name: {value}}}) // there is nothing in it for a page, which cannot read it
 	}
 	secure := open(t, setup{users: []users.Spec{{Name: "u"}}, options: Options{TLS: true}})
 	own = strings.TrimPrefix(secure.http.URL, "http://")
@@ -86,13 +85,14 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// With users everything but figures and health needs the secret of one, who sees and does what his rights say, and no more.
+// With users everything but health needs the secret of one, who sees and does what his rights say, and no more.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	f := open(t, setup{nodes: 2, users: []users.Spec{
 		{Name: "all", Events: []string{"*"}, Actions: []string{"*"}, Commands: []string{"core show"}},
 		{Name: "one", Nodes: []string{"pbx1"}, Events: []string{"Queue*"}, Actions: []string{"Ping", "Queue*"}},
 		{Name: "blind", Actions: []string{"Ping"}},
+		{Name: "scraper", Metrics: true},
 	}})
 	post := func(user, action, path string) try {
 		return try{method: "POST", path: path, user: user, body: action}
@@ -102,7 +102,10 @@ func TestRights(t *testing.T) {
 		return q
 	}
 	for _, q := range []try{
-		{path: "/metrics"},
+		{path: "/metrics", status: 401, want: "no bearer token"},
+		{path: "/metrics", user: "all", status: 403, want: "the user's metrics in [[users]] give no right to it"},
+		{path: "/metrics", user: "scraper", want: "amictl_nodes_ready 2"},
+		{path: "/v1/events", user: "scraper", status: 403},
 		{path: "/healthz"},
 		{path: "/readyz"},
 		{path: "/v1/openapi.json"},
@@ -118,20 +121,20 @@ func TestRights(t *testing.T) {
 		{path: "/v1/state/queues", user: "one", want: `"node":"pbx1"`},
 		{path: "/v1/state/members", user: "one", want: `"node":"pbx1"`},
 		{path: "/v1/state/nodes", user: "blind", want: `"node":"pbx2"`},
-		{path: "/v1/state/channels", user: "one", status: 403},
+		{path: "/v1/state/channels", user: "one", status: 403, want: "channels, which the event Newchannel tells of"},
 		{path: "/v1/state/queues", user: "blind", status: 403},
 		{path: "/v1/calls", user: "one", status: 403},
-		{path: "/v1/events", user: "blind", status: 403, want: "permission denied: events"},
+		{path: "/v1/events", user: "blind", status: 403, want: "the user's events in [[users]] give no right to it"},
 
 		with(post("one", `{"action":"Ping"}`, "/v1/actions"), 200, `"node":"pbx1"`), // the only one there is for him
-		with(post("one", `{"action":"Ping","node":"pbx2"}`, "/v1/actions"), 403, "the node pbx2"),
+		with(post("one", `{"action":"Ping","node":"pbx2"}`, "/v1/actions"), 403, "the user's nodes in [[users]]"),
 		with(post("one", `{"action":"Ping"}`, "/v1/actions?node=pbx2"), 403, "the node pbx2"),
 		with(post("one", `{"action":"QueueStatus"}`, "/v1/actions"), 200, `"items":`),
-		with(post("one", `{"action":"CoreStatus"}`, "/v1/actions"), 403, "the action CoreStatus"),
+		with(post("one", `{"action":"CoreStatus"}`, "/v1/actions"), 403, "the user's actions in [[users]] give no right to it"),
 		with(post("blind", `{"action":"Ping"}`, "/v1/actions?node=pbx2"), 200, `"node":"pbx2"`),
 		with(post("blind", `{"action":"Ping"}`, "/v1/actions"), 400, "there are 2"),
 		with(post("all", `{"action":"Command","fields":{"Command":"core show uptime"}}`, "/v1/actions?node=pbx1"), 200, `"output":`),
-		with(post("all", `{"action":"Command","fields":{"Command":"core stop now"}}`, "/v1/actions?node=pbx1"), 403, "core stop now"),
+		with(post("all", `{"action":"Command","fields":{"Command":"core stop now"}}`, "/v1/actions?node=pbx1"), 403, "the user's commands in [[users]]"),
 		with(post("all", `{"action":"ModuleLoad","fields":{"LoadType":"reload"}}`, "/v1/actions?node=pbx1"), 403, "the action ModuleLoad"),
 	} {
 		f.ask(q)
@@ -144,7 +147,7 @@ func TestRights(t *testing.T) {
 	if body := f.ask(try{path: "/v1/state", user: "one"}); strings.Contains(body, `"type":"endpoint"`) || !strings.Contains(body, `"type":"queue"`) {
 		t.Errorf("one sees of the state: %s", body)
 	}
-	for _, text := range []string{"user=one", "the action CoreStatus", "permission denied: calls"} {
+	for _, text := range []string{"user=one", "the action CoreStatus", "permission denied: calls", `hint="the user's actions in [[users]]`} {
 		if !strings.Contains(f.log.String(), text) {
 			t.Errorf("the log does not say %q:\n%s", text, f.log)
 		}

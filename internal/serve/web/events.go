@@ -24,7 +24,7 @@ func (d *door) events(q *request) error {
 		return refused
 	}
 	if !q.seat.who.SeesEvents() {
-		return denied("events")
+		return lacking("events", "events")
 	}
 	leave, full := d.streams.enter(d.limits.streams, "user "+q.seat.who.Name(), d.limits.perUser)
 	if full != nil {

@@ -65,6 +65,12 @@ func denied(format string, args ...any) *failure {
 	return newFailure(http.StatusForbidden, codePermission, "", "permission denied: "+fmt.Sprintf(format, args...))
 }
 
+// lacking is a right that the user does not have, which a key of [[users]] would give.
+func lacking(key, format string, args ...any) *failure {
+	right := &users.DeniedError{Key: key, What: fmt.Sprintf(format, args...)}
+	return newFailure(http.StatusForbidden, codePermission, right.Hint(), right.Error())
+}
+
 func unknownUser(message string) *failure {
 	return newFailure(http.StatusUnauthorized, codeLogin, "send the header Authorization: Bearer SECRET, with the secret of a user", message)
 }
@@ -128,7 +134,7 @@ func statusOf(err error) *failure {
 	sent := ami.SentState(err)
 	switch {
 	case errors.As(err, &right):
-		return newFailure(http.StatusForbidden, codePermission, "", "")
+		return newFailure(http.StatusForbidden, codePermission, right.Hint(), "")
 	case errors.Is(err, upstream.ErrUnknownNode):
 		return newFailure(http.StatusNotFound, codeInput, "/v1/nodes lists them", "")
 	case errors.Is(err, upstream.ErrTooFast):

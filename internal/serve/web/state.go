@@ -31,7 +31,7 @@ func (d *door) calls(q *request) error { return d.objects(q, partsNamed("calls")
 func (d *door) objects(q *request, asked []*objects.Part) error {
 	user := q.seat.who
 	if len(asked) == 1 && !user.SeesKind(asked[0].Kind) {
-		return denied("%s", asked[0].Name)
+		return lacking("events", "%s, which the event %s tells of", asked[0].Name, users.EventOf(asked[0].Kind))
 	}
 	values, refused := q.query("node", "where")
 	if refused != nil {

@@ -77,7 +77,7 @@ func (d *door) remember() {
 	d.history.follow(ctx, d.up.State, d.queues.add)
 }
 
-// patterns are what there is. Those under /v1/ are for users, but for the document that describes them.
+// patterns are what there is. The figures and what is under /v1/ are for users, but for the document that describes it.
 func (d *door) patterns() map[string]http.Handler {
 	private := func(answer func(*request) error) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.private(w, r, answer) })
@@ -85,7 +85,7 @@ func (d *door) patterns() map[string]http.Handler {
 	return map[string]http.Handler{
 		"GET /{$}":             http.HandlerFunc(d.page),
 		"GET /board/{file}":    http.HandlerFunc(d.page),
-		"GET /metrics":         d.metrics(),
+		"GET /metrics":         private(d.metrics()),
 		"GET /healthz":         http.HandlerFunc(d.healthz),
 		"GET /readyz":          http.HandlerFunc(d.readyz),
 		"GET /v1/openapi.json": http.HandlerFunc(openAPI),
@@ -132,7 +132,11 @@ func (d *door) open() bool { return d.up.Users.Needless() }
 
 // refused writes into the log that somebody was turned away.
 func (d *door) refused(r *http.Request, user string, f *failure) {
-	d.up.Refuse(r.Context(), doorName, clientOf(r).String(), user, r.Method+" "+r.URL.Path+": "+f.Message)
+	what := r.Method + " " + r.URL.Path + ": " + f.Message
+	if f.Hint != "" {
+		what += " (" + f.Hint + ")"
+	}
+	d.up.Refuse(r.Context(), doorName, clientOf(r).String(), user, what)
 }
 
 // doorName is what logs and metrics call this door.

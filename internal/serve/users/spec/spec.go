@@ -1,19 +1,7 @@
 // Package spec says how the users of amictl serve stand in a file. It stands alone, for every amictl reads the configuration.
 package spec
 
-// A User is one as it stands in a file.
-//
-//	[[users]]
-//	name = "wall"
-//	secret = "file:wall.secret"
-//	nodes = ["fra-*"]            # absent: all
-//	events = ["Queue*"]          # absent: none
-//	actions = ["Ping", "Queue*", "Command", "Originate"]
-//	commands = ["core show"]     # what a Command may begin with
-//	contexts = ["outbound"]      # where an Originate, a Redirect or a transfer may lead
-//	applications = ["Playback"]  # what an Originate may run
-//	rate = 20                    # actions a second; absent: as many as the servers take
-//	nats = true                  # whoever may publish under this name on the bus is this user there, and needs no secret
+// A User is one as it stands in a file: see Example.
 type User struct {
 	Name         string   `toml:"name"`
 	Secret       string   `toml:"secret"` // a reference, such as file:PATH
@@ -24,10 +12,21 @@ type User struct {
 	Contexts     []string `toml:"contexts"`
 	Applications []string `toml:"applications"`
 	Rate         float64  `toml:"rate"`
+	Metrics      bool     `toml:"metrics"`
 	NATS         bool     `toml:"nats"`
 }
 
-// Keys are the keys of a User.
-func Keys() []string {
-	return []string{"name", "secret", "nodes", "events", "actions", "commands", "contexts", "applications", "rate", "nats"}
-}
+// Example is a user with every key that there is, for all pages.
+const Example = `[[users]]
+name = "wall"                  # of its AMI login, and in the log
+secret = "file:wall.secret"    # or env:NAME, cmd:COMMAND, cred:NAME
+nodes = ["pbx*"]               # absent: all
+events = ["*"]                 # and the state they tell of; absent: none
+actions = ["Ping", "Command"]  # absent: none
+commands = ["core show"]       # what a Command may begin with
+contexts = ["outbound"]        # where calls may be led
+applications = ["Playback"]    # what an Originate may run
+rate = 20                      # actions a second; absent: no limit
+metrics = true                 # may read /metrics: figures of all nodes
+nats = true                    # may act over the bus; needs no secret
+`
