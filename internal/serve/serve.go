@@ -159,7 +159,7 @@ func warnOfPowerless(log *slog.Logger, list []*users.User) {
 	for _, u := range list {
 		if u.Powerless() {
 			log.Warn("a user has no rights", slog.String("user", u.Name()),
-				slog.String("hint", "events, actions or metrics in [[users]] say what it may see and do"))
+				slog.String("hint", "events and actions in [[users]] say what it may see and do"))
 		}
 	}
 }

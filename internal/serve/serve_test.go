@@ -101,7 +101,7 @@ func (b *logBuffer) String() string {
 func TestPowerlessUsersAreNamed(t *testing.T) {
 	var log logBuffer
 	warnOfPowerless(slog.New(slog.NewTextHandler(&log, nil)), []*users.User{
-		user(users.Spec{Name: "ops", Nodes: []string{"*"}}), user(users.Spec{Name: "scraper", Metrics: true}),
+		user(users.Spec{Name: "ops", Nodes: []string{"*"}}), user(users.Spec{Name: "scraper", Events: []string{"Queue*"}}),
 		user(users.Spec{Name: "wall", Events: []string{"*"}}), user(users.Spec{Name: "dialer", Actions: []string{"Originate"}}),
 	})
 	if text := log.String(); strings.Count(text, "no rights") != 1 || !strings.Contains(text, "user=ops") {

@@ -38,13 +38,23 @@ type worded struct{ words, of error }
 func (e *worded) Error() string   { return e.words.Error() }
 func (e *worded) Unwrap() []error { return []error{e.words, e.of} }
 
-// How connections end, in words.
+// How connections end, in words. A connection that took too long is not ErrTimeout, which is an action's.
 var (
 	errServerClosed = errors.New("the server closed it")
 	errClosedHere   = errors.New("it was closed on this side")
+	errTooLong      = errors.New("timed out")
+	errGivenUp      = errors.New("given up")
 )
 
-// inWords says in words what a context or a connection calls otherwise, such as EOF. What a resolver says names the resolver, and stays.
+// contextCause turns the error of an action's context into the engine's own, which wraps it.
+func contextCause(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &worded{ErrTimeout, err}
+	}
+	return &worded{ErrCancelled, err}
+}
+
+// inWords says in words what a connection calls otherwise, such as EOF. What a resolver says names the resolver, and stays.
 func inWords(err error) error {
 	switch {
 	case errors.As(err, new(*net.DNSError)):
@@ -53,9 +63,9 @@ func inWords(err error) error {
 	case errors.Is(err, net.ErrClosed):
 		return &worded{errClosedHere, err}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return &worded{ErrTimeout, err}
+		return &worded{errTooLong, err}
 	case errors.Is(err, context.Canceled):
-		return &worded{ErrCancelled, err}
+		return &worded{errGivenUp, err}
 	}
 	return err
 }

@@ -34,7 +34,7 @@ func (c *Conn) login(ctx context.Context) error {
 		return c.loginFailed(OpLogin, ctx, err)
 	}
 	if !stop() {
-		return c.loginFailed(OpLogin, ctx, inWords(ctx.Err()))
+		return c.loginFailed(OpLogin, ctx, contextCause(ctx.Err()))
 	}
 	_ = c.raw.SetDeadline(time.Time{})
 	return nil

@@ -45,7 +45,7 @@ func (n *Node) await(ctx context.Context, hopeless func(look) error) (*Conn, err
 		select {
 		case <-l.changed:
 		case <-ctx.Done():
-			err := fmt.Errorf("%w: %w", inWords(ctx.Err()), ErrNotReady)
+			err := fmt.Errorf("%w: %w", contextCause(ctx.Err()), ErrNotReady)
 			if l.cause != nil {
 				err = fmt.Errorf("%w: %w", err, l.cause)
 			}

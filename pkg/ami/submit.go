@@ -98,7 +98,7 @@ func (c *Conn) submit(ctx context.Context, a *Action, to receiver, mode submitMo
 	var due int64 // when the action's time is up; what it spends in line counts
 	for {
 		if err := ctx.Err(); err != nil {
-			return callRef{}, c.refuse(a, inWords(err), mode, inLine)
+			return callRef{}, c.refuse(a, contextCause(err), mode, inLine)
 		}
 		now = c.now()
 		c.mu.Lock()
@@ -145,7 +145,7 @@ func (c *Conn) waitRoom(ctx context.Context, wake <-chan struct{}, due int64) er
 	case <-wake:
 		return nil
 	case <-ctx.Done():
-		return inWords(ctx.Err())
+		return contextCause(ctx.Err())
 	case <-timer.C:
 		return fmt.Errorf("%w: waiting for room: %w", ErrTimeout, ErrBusy)
 	}
@@ -264,7 +264,7 @@ func (c *Conn) cancel(r callRef, why error) {
 	c.drained()
 	c.mu.Unlock()
 	if ok {
-		e.to.deliver(e.reply, e.error(c, inWords(why)), c.cfg.Name)
+		e.to.deliver(e.reply, e.error(c, contextCause(why)), c.cfg.Name)
 	}
 }
 

@@ -16,18 +16,19 @@ func TestInWords(t *testing.T) {
 		err   error
 		words string
 		is    error // that it is found as, too
+		isNot error
 	}{
-		{context.DeadlineExceeded, "timed out", ErrTimeout},
-		{context.Canceled, "cancelled by the caller", ErrCancelled},
-		{&net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}, "timed out", ErrTimeout},
-		{io.EOF, "the server closed it", errServerClosed},
-		{fmt.Errorf("tls: %w", io.ErrUnexpectedEOF), "the server closed it", errServerClosed},
-		{&net.OpError{Op: "read", Net: "tcp", Err: net.ErrClosed}, "it was closed on this side", net.ErrClosed},
-		{ErrKeepalive, ErrKeepalive.Error(), ErrKeepalive},
-		{&net.DNSError{Err: "no such host", Name: "pbx1"}, "lookup pbx1: no such host", nil},
+		{context.DeadlineExceeded, "timed out", errTooLong, ErrTimeout}, // which an action in flight ends with
+		{context.Canceled, "given up", errGivenUp, ErrCancelled},
+		{&net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}, "timed out", errTooLong, ErrTimeout},
+		{io.EOF, "the server closed it", errServerClosed, nil},
+		{fmt.Errorf("tls: %w", io.ErrUnexpectedEOF), "the server closed it", errServerClosed, nil},
+		{&net.OpError{Op: "read", Net: "tcp", Err: net.ErrClosed}, "it was closed on this side", net.ErrClosed, ErrClosed},
+		{ErrKeepalive, ErrKeepalive.Error(), ErrKeepalive, nil},
+		{&net.DNSError{Err: "no such host", Name: "pbx1"}, "lookup pbx1: no such host", nil, nil},
 	} {
 		got := inWords(tt.err)
-		if got.Error() != tt.words || !errors.Is(got, tt.err) || tt.is != nil && !errors.Is(got, tt.is) {
+		if got.Error() != tt.words || !errors.Is(got, tt.err) || tt.is != nil && !errors.Is(got, tt.is) || tt.isNot != nil && errors.Is(got, tt.isNot) {
 			t.Errorf("%v is %v", tt.err, got)
 		}
 	}

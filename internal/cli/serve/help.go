@@ -57,7 +57,7 @@ Paths:
   /board/{file}                  what the page is made of; open
   /healthz                       whether the daemon lives; open
   /readyz                        whether --require is met; open
-  /metrics                       figures for Prometheus; metrics = true
+  /metrics                       figures of all nodes for Prometheus; open
   /v1/openapi.json               a description of all of them; open
   /v1/nodes                      the sessions to each server; any user
   /v1/state, /v1/state/{part}    what the servers hold; events

@@ -29,7 +29,7 @@ func newUser(spec Spec, secret redact.Secret) *User {
 	return u
 }
 
-var reader = &User{spec: Spec{Events: []string{"*"}, Metrics: true}}
+var reader = &User{spec: Spec{Events: []string{"*"}}}
 
 // Reader returns the user that everybody is at a door without users, always the same one: he sees everything and does nothing.
 func Reader() *User { return reader }
@@ -58,11 +58,8 @@ func (u *User) HasKey(challenge, key string) bool {
 
 // Powerless reports whether the user may see and do nothing: somebody has forgotten to say what.
 func (u *User) Powerless() bool {
-	return len(u.spec.Events) == 0 && len(u.spec.Actions) == 0 && !u.spec.Metrics
+	return len(u.spec.Events) == 0 && len(u.spec.Actions) == 0
 }
-
-// SeesMetrics reports whether the user may read the figures of everything.
-func (u *User) SeesMetrics() bool { return u.spec.Metrics }
 
 // OnBus reports whether whoever the bus lets speak under the user's name is the user.
 func (u *User) OnBus() bool { return u.spec.NATS }

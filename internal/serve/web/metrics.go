@@ -17,8 +17,8 @@ import (
 const scrapes = 4
 
 // metrics answers with everything that is counted: the engine's figures of both kinds of sessions, what the servers hold, and
-// the daemon's own. They are of all nodes, so no other right means them.
-func (d *door) metrics() func(*request) error {
+// the daemon's own.
+func (d *door) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	prometheus.WrapRegistererWith(prometheus.Labels{"sessions": "events"}, registry).MustRegister(amiprom.NewCollector(d.up.EventStats))
 	prometheus.WrapRegistererWith(prometheus.Labels{"sessions": "actions"}, registry).MustRegister(amiprom.NewCollector(d.up.ActionStats))
@@ -29,21 +29,18 @@ func (d *door) metrics() func(*request) error {
 		prom.NewCollector(d.doings(), d.doings),
 	)
 	gather := promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: scrapes, ErrorLog: scrapeLog{d}})
-	return func(q *request) error {
-		if !q.seat.who.SeesMetrics() {
-			return lacking("metrics", "metrics")
-		}
-		leave, full := d.sends.enter(d.limits.sends, q.from.key(), d.limits.perSender)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		leave, full := d.sends.enter(d.limits.sends, clientOf(r).key(), d.limits.perSender)
 		if full != nil {
-			return full
+			full.write(w, r)
+			return
 		}
 		defer leave()
-		whole := &gathered{header: q.w.Header(), status: http.StatusOK}
-		gather.ServeHTTP(whole, q.Request)
-		q.w.WriteHeader(whole.status)
-		_, _ = q.w.Write(whole.body.Bytes())
-		return nil
-	}
+		whole := &gathered{header: w.Header(), status: http.StatusOK}
+		gather.ServeHTTP(whole, r)
+		w.WriteHeader(whole.status)
+		_, _ = w.Write(whole.body.Bytes())
+	})
 }
 
 // gathered is an answer that is written once it is whole: who reads slowly does not keep others from being gathered for.

@@ -77,7 +77,7 @@ func (d *door) remember() {
 	d.history.follow(ctx, d.up.State, d.queues.add)
 }
 
-// patterns are what there is. The figures and what is under /v1/ are for users, but for the document that describes it.
+// patterns are what there is. Those under /v1/ are for users, but for the document that describes them.
 func (d *door) patterns() map[string]http.Handler {
 	private := func(answer func(*request) error) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.private(w, r, answer) })
@@ -85,7 +85,7 @@ func (d *door) patterns() map[string]http.Handler {
 	return map[string]http.Handler{
 		"GET /{$}":             http.HandlerFunc(d.page),
 		"GET /board/{file}":    http.HandlerFunc(d.page),
-		"GET /metrics":         private(d.metrics()),
+		"GET /metrics":         d.metrics(),
 		"GET /healthz":         http.HandlerFunc(d.healthz),
 		"GET /readyz":          http.HandlerFunc(d.readyz),
 		"GET /v1/openapi.json": http.HandlerFunc(openAPI),

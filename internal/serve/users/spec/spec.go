@@ -12,7 +12,6 @@ type User struct {
 	Contexts     []string `toml:"contexts"`
 	Applications []string `toml:"applications"`
 	Rate         float64  `toml:"rate"`
-	Metrics      bool     `toml:"metrics"`
 	NATS         bool     `toml:"nats"`
 }
 
@@ -27,6 +26,5 @@ commands = ["core show"]       # what a Command may begin with
 contexts = ["outbound"]        # where calls may be led
 applications = ["Playback"]    # what an Originate may run
 rate = 20                      # actions a second; absent: no limit
-metrics = true                 # may read /metrics: figures of all nodes
 nats = true                    # may act over the bus; needs no secret
 `
