@@ -132,8 +132,9 @@ func ensure(ctx context.Context, js jetstream.JetStream, o *Options) error {
 }
 
 const (
-	lookEvery = 100 * time.Millisecond
-	leftFree  = time.Second // a node that is free for so long may be taken by whoever does not rank first for it
+	lookEvery  = 100 * time.Millisecond
+	leftFree   = time.Second    // a node that is free for so long may be taken by whoever does not rank first for it
+	lapsedFree = 2 * renewEvery // and one whose lease has ended by itself, while the bridge that had it is alive and about to renew it
 )
 
 // look takes the nodes that are free, or whose bridge is dead, and are ours by rank.
@@ -160,14 +161,23 @@ func (b *bridge) look(ctx context.Context) {
 		if _, known := b.free[node.Name]; !known {
 			b.free[node.Name] = time.Now()
 		}
-		first, wait := rank(node.Name, b.members.list()) == b.self, leftFree
-		if !b.ready(node.Name, l) { // whoever is may go first
-			first, wait = false, 2*leftFree
-		}
-		if first || time.Since(b.free[node.Name]) > wait {
+		if time.Since(b.free[node.Name]) >= b.leaves(node.Name, l) {
 			b.take(ctx, node, l)
 		}
 	}
+}
+
+// leaves is for how long we leave a node that is free to others, who may have more of a right to it.
+func (b *bridge) leaves(node string, l leaseState) time.Duration {
+	switch {
+	case l.lapsed != b.self && b.members.alive(l.lapsed): // the clock of the bus has jumped, say
+		return lapsedFree
+	case !b.ready(node, l):
+		return 2 * leftFree
+	case rank(node, b.members.list()) != b.self:
+		return leftFree
+	}
+	return 0
 }
 
 // dropOthers gives up the nodes that are no longer ours to have, or are at another place now.

@@ -229,7 +229,7 @@ func (s *stored) id() string { return s.header().Get(jetstream.MsgIDHeader) }
 // isValue reports whether a message of a bucket holds a value, and is not the mark of one that was deleted or has expired.
 func (s *stored) isValue() bool {
 	h := s.header()
-	return h.Get("KV-Operation") == "" && h.Get("Nats-Marker-Reason") == ""
+	return h.Get(operationHeader) == "" && h.Get("Nats-Marker-Reason") == ""
 }
 
 // header is what the message has of one; nobody can read one that is broken.
