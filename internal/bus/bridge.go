@@ -218,7 +218,7 @@ func (b *bridge) owns(node string) bool {
 // take tries to become a node's owner.
 func (b *bridge) take(ctx context.Context, node *ami.Config, l leaseState) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it outlives ctx until its last batch is stored
-	o := &owner{bridge: b, node: *node, cancel: cancel, stop: make(chan struct{}), gone: make(chan struct{}), handed: l.handed, log: b.o.Log.With(slog.String("node", node.Name))}
+	o := &owner{bridge: b, node: *node, cancel: cancel, stop: make(chan struct{}), gone: make(chan struct{}), handed: l.handed, ceded: l.ceded, log: b.o.Log.With(slog.String("node", node.Name))}
 	b.mu.Lock()
 	b.owners[node.Name] = o
 	o.arrival = b.arrived(node.Name, l.handed)

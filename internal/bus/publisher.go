@@ -50,6 +50,7 @@ type chain struct {
 type publisher struct {
 	chain
 	epoch  uint64         // of the lease
+	before uint64         // of the owner who wrote last; 0: nobody has
 	number uint64         // of the batch, within the epoch
 	stored *atomic.Uint64 // sequence of the last batch, for others to see
 }
@@ -78,7 +79,7 @@ func (p *publisher) takeOver(ctx context.Context, o batch.Owner, meets func(ctx 
 		if last != nil {
 			p.last, gap.Since = last.Sequence, last.Time
 			before, _ := placeOf(last.id())
-			p.epoch = max(o.Epoch, before.epoch+1)
+			p.before, p.epoch = before.epoch, max(o.Epoch, before.epoch+1)
 		}
 		if p.epoch != o.Epoch || last == nil {
 			if err := p.confirm(ctx); err != nil {
