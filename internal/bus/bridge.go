@@ -98,8 +98,14 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	endStandings, err := b.serveStandings(ctx)
+	if err != nil {
+		endTakes()
+		return err
+	}
 	defer b.stopAll()
 	defer endTakes()
+	defer endStandings()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {

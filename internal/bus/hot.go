@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,15 +35,16 @@ type standby struct {
 	node    ami.Config
 	session *Session
 	cancel  context.CancelFunc
-	ended   chan struct{} // closed when nobody reads any more; what follows is then for whoever has claimed the standby
+	ended   chan struct{} // closed when nobody reads any more but whoever has claimed the standby
+	unfit   atomic.Bool
+	since   atomic.Pointer[time.Time] // when the first of last came; nil: last is empty
 
+	mu     sync.Mutex // guards what follows
 	last   memory
 	number uint64 // of the session that last is of
 	taken  uint64 // events that were read of the subscription
-	unfit  atomic.Bool
-	since  atomic.Int64 // when the first of last came, in nanoseconds since 1970; 0: last is empty
 
-	claimed time.Time
+	claimed time.Time   // what follows is for whoever has claimed the standby
 	rest    []ami.Event // what has yet to be stored, if that is known
 	why     error       // it is not
 }
@@ -109,7 +111,7 @@ func (b *bridge) ready(node string, l leaseState) bool {
 		return unfit
 	}
 	since := s.since.Load()
-	return since != 0 && since < silent.UnixNano()
+	return since != nil && since.Before(silent)
 }
 
 // claim takes a node's standby out, and has it read no more. nil: there is none. Called under mu.
@@ -144,18 +146,23 @@ func (s *standby) follow(ctx context.Context) {
 }
 
 func (s *standby) take(ev *ami.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if ev.Gap != nil {
 		s.last.clear()
-		s.since.Store(0)
+		s.since.Store(nil)
 		return
 	}
 	s.taken++
 	if ev.Session != s.number { // what came before was another session, whether its gap was seen or not
 		s.last.clear()
-		s.since.Store(0)
+		s.since.Store(nil)
 		s.number = ev.Session
 	}
-	s.since.CompareAndSwap(0, time.Now().UnixNano())
+	if s.since.Load() == nil {
+		now := time.Now()
+		s.since.Store(&now)
+	}
 	m, everybody := markOf(ev)
 	if everybody && ev.Get("Timestamp") == "" {
 		s.unfit.Store(true)
@@ -177,35 +184,46 @@ func (s *standby) look(ctx context.Context, c *chain, last *stored) error {
 	if time.Since(s.claimed) > hotTime {
 		return errStillWrites
 	}
+	end, err := s.find(ctx, c, last, s.catchUp)
+	if err == nil {
+		s.rest = s.last.behind(end)
+	}
+	return err
+}
+
+// find says behind how many of the events for everybody that are remembered those that are stored end. caughtUp is to return when all that is
+// stored has been heard.
+func (s *standby) find(ctx context.Context, c *chain, last *stored, caughtUp func(context.Context) error) (end int, err error) {
 	h := &hindsight{chain: c}
 	if err := h.add(last); err != nil {
-		return err
+		return 0, err
 	}
 	if err := h.reach(ctx, fewMarks); err != nil {
-		return err
+		return 0, err
 	}
 	if len(h.marks) == 0 {
-		return errNothing
+		return 0, errNothing
 	}
-	if err := s.catchUp(ctx); err != nil {
-		return err
+	if err := caughtUp(ctx); err != nil {
+		return 0, err
 	}
+	s.mu.Lock()
 	marks := s.last.marks()
+	s.mu.Unlock()
 	end, found := endOf(marks, h.marks)
 	if found > 1 && !h.over {
 		if err := h.reach(ctx, manyMarks); err != nil {
-			return err
+			return 0, err
 		}
 		end, found = endOf(marks, h.marks)
 	}
 	switch found {
 	case 0:
-		return errNotHeard
+		return 0, errNotHeard
 	case 1:
-		s.rest = s.last.behind(end)
-		return nil
+		return end, nil
 	}
-	return errAmbiguous
+	return 0, errAmbiguous
 }
 
 // catchUp reads all that the server has sent to everybody by now: what is stored is among it.
@@ -224,10 +242,17 @@ func (s *standby) catchUp(ctx context.Context) error {
 			break
 		}
 	}
+	return s.isOf(until.Session)
+}
+
+// isOf returns why what is remembered is of no use, nil if it is a session's.
+func (s *standby) isOf(session uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
 	case s.unfit.Load():
 		return errNoTimestamp
-	case len(s.last.all) > 0 && s.number != until.Session:
+	case len(s.last.all) > 0 && s.number != session:
 		return errOwnSession
 	}
 	return nil
