@@ -22,6 +22,9 @@ const (
 // hotTime is how long a node may wait for a takeover without a gap, until it is taken over with one.
 const hotTime = 5 * time.Second
 
+// mostUnread is how often what is stored is to be read: the leader of the stream may die once more meanwhile.
+const mostUnread = 3
+
 // Of what is stored last so many events are looked for, and so many if these stand at several places.
 const (
 	fewMarks  = 32
@@ -44,9 +47,10 @@ type standby struct {
 	number uint64 // of the session that last is of
 	taken  uint64 // events that were read of the subscription
 
-	claimed time.Time   // what follows is for whoever has claimed the standby
-	rest    []ami.Event // what has yet to be stored, if that is known
-	why     error       // it is not
+	asked  time.Time   // about the last batch, for the first time; what follows is for whoever has claimed the standby
+	unread int         // times that what is stored could not be read
+	rest   []ami.Event // what has yet to be stored, if that is known
+	why    error       // it is not
 }
 
 // Why an owner's events do not go on without a gap.
@@ -56,6 +60,7 @@ var (
 	errNotHeard    = errors.New("what is stored last was not heard here: the own session is younger, has a gap, or sees other events, or more came since than are remembered")
 	errAmbiguous   = errors.New("what is stored last stands at several places in what was heard here: its events are too much alike")
 	errOwnSession  = errors.New("the own session was lost")
+	errUnread      = errors.New("bus: what is stored could not be read")
 	errStillWrites = errors.New("the owner before went on writing")
 )
 
@@ -121,7 +126,6 @@ func (b *bridge) claim(node string) *standby {
 		delete(b.standbys, node)
 		s.cancel()
 		<-s.ended
-		s.claimed = time.Now()
 	}
 	return s
 }
@@ -171,17 +175,25 @@ func (s *standby) take(ev *ami.Event) {
 }
 
 // meets finds what comes behind the last batch. It may be asked again, about a later one.
-func (s *standby) meets(ctx context.Context, c *chain, last *stored) bool {
-	ctx, cancel := context.WithTimeout(ctx, hotTime)
+func (s *standby) meets(ctx context.Context, c *chain, last *stored) (bool, error) {
+	limited, cancel := context.WithTimeout(ctx, hotTime)
 	defer cancel()
-	if s.why = s.look(ctx, c, last); s.why != nil {
-		s.rest = nil
+	if s.why = s.look(limited, c, last); s.why == nil {
+		return true, nil
 	}
-	return s.why == nil
+	s.rest = nil
+	if s.unread++; errors.Is(s.why, errUnread) && s.unread < mostUnread {
+		s.asked = time.Time{} // that is nobody's writing
+		return false, s.why
+	}
+	return false, nil
 }
 
 func (s *standby) look(ctx context.Context, c *chain, last *stored) error {
-	if time.Since(s.claimed) > hotTime {
+	if s.asked.IsZero() {
+		s.asked = time.Now()
+	}
+	if time.Since(s.asked) > hotTime {
 		return errStillWrites
 	}
 	end, err := s.find(ctx, c, last, s.catchUp)
@@ -259,7 +271,7 @@ func (s *standby) isOf(session uint64) error {
 }
 
 // standIn returns what a standby knows of the last batch. nil: there is none.
-func (o *owner) standIn(p *publisher) func(context.Context, *stored) bool {
+func (o *owner) standIn(p *publisher) func(context.Context, *stored) (bool, error) {
 	o.bridge.mu.Lock()
 	o.standby = o.bridge.claim(o.node.Name)
 	o.bridge.mu.Unlock()
@@ -268,7 +280,7 @@ func (o *owner) standIn(p *publisher) func(context.Context, *stored) bool {
 		return nil
 	}
 	s.why = errNothing
-	return func(ctx context.Context, last *stored) bool { return s.meets(ctx, &p.chain, last) }
+	return func(ctx context.Context, last *stored) (bool, error) { return s.meets(ctx, &p.chain, last) }
 }
 
 // adopt goes on with the standby's session if the node was taken over without a gap, and ends it if not.

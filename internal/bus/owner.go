@@ -150,7 +150,7 @@ func (o *owner) own(ctx context.Context, l *lease) error {
 
 // arrive goes on with the session of a node that was handed over, and returns what knows behind which batch; nil if the node was not, or
 // if that cannot be done without a gap.
-func (o *owner) arrive(ctx context.Context) (meets func(context.Context, *stored) bool) {
+func (o *owner) arrive(ctx context.Context) (meets func(context.Context, *stored) (bool, error)) {
 	a := o.arrival
 	if a == nil {
 		return nil
@@ -161,7 +161,7 @@ func (o *owner) arrive(ctx context.Context) (meets func(context.Context, *stored
 	}
 	o.session, o.head, a.head = a.session, a.head, nil
 	o.passed.Store(a.taken - uint64(len(o.head)))
-	return func(_ context.Context, last *stored) bool { return last.id() == o.handed.Behind }
+	return func(_ context.Context, last *stored) (bool, error) { return last.id() == o.handed.Behind, nil }
 }
 
 // carry moves events into batches, and batches onto the bus.

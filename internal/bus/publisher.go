@@ -67,12 +67,24 @@ func newPublisher(js jetstream.JetStream, cluster, node string, log *slog.Logger
 // later epoch may also mean that an admin made the leases anew.
 //
 // meets reports whether it is known what comes behind the last batch: then nothing is missing. It is asked again if another batch came
-// meanwhile. nil: nobody knows.
-func (p *publisher) takeOver(ctx context.Context, o batch.Owner, meets func(ctx context.Context, last *stored) bool) (whole bool, err error) {
-	for {
+// meanwhile, or the bus could not be asked: an error. nil: nobody knows.
+//
+// Whoever stood by has lost what he knows when he gives up. So the bus is asked until it answers.
+func (p *publisher) takeOver(ctx context.Context, o batch.Owner, meets func(ctx context.Context, last *stored) (bool, error)) (whole bool, err error) {
+	for failing := false; ; {
 		last, err := p.lastMessage(ctx)
+		if whole = false; err == nil && meets != nil && last != nil {
+			whole, err = meets(ctx, last)
+		}
 		if err != nil {
-			return false, err
+			if !failing {
+				failing = true
+				p.log.Warn("the bus does not say what is stored; it is asked again", slog.Any("cause", err))
+			}
+			if err := p.again(ctx, err); err != nil {
+				return false, err
+			}
+			continue
 		}
 		gap := ami.Gap{Reason: ami.GapDisconnect} // nobody knows what came between, nor whether there was anybody before
 		p.last, p.epoch = 0, o.Epoch
@@ -89,7 +101,7 @@ func (p *publisher) takeOver(ctx context.Context, o batch.Owner, meets func(ctx 
 		o.Epoch = p.epoch
 		var w batch.Writer
 		w.AddOwner(o)
-		if whole = meets != nil && last != nil && meets(ctx, last); whole {
+		if whole {
 			p.header = nats.Header{afterHeader: []string{last.id()}}
 		} else {
 			w.Add(&ami.Event{Received: o.Time, Gap: &gap})
@@ -99,6 +111,20 @@ func (p *publisher) takeOver(ctx context.Context, o batch.Owner, meets func(ctx 
 		if !errors.Is(err, errFenced) { // the owner before us wrote meanwhile: he cannot do so twice
 			return whole, err
 		}
+	}
+}
+
+// again waits a while when the bus could not be asked, and makes the stream if that is what is wrong. The error says that it is of no use.
+func (c *chain) again(ctx context.Context, err error) error {
+	if ctx.Err() != nil || final(err) {
+		return err
+	}
+	_ = c.restore(ctx)
+	select {
+	case <-time.After(retryWait):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
