@@ -173,7 +173,7 @@ func Standbys(ctx context.Context, conn *nats.Conn, cluster string) (all []Stand
 		}
 		all = append(all, s.Standbys...)
 		for _, process := range s.Alive {
-			said[process] = said[process]
+			said[process] = said[process] || process == s.Self
 		}
 		if said[s.Self] = true; len(bridgesOf(said)) == 0 {
 			return all, nil, nil
