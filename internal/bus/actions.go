@@ -37,6 +37,7 @@ const (
 	partHeader     = "Ami-Part"     // the number of a part, from 1
 	moreHeader     = "Ami-More"     // absent in the last part; else morePart or moreLater
 	awayHeader     = "Ami-Away"     // why a node takes no actions
+	ownerHeader    = "Ami-Owner"    // of a request: the epoch of the owner who is meant, as he has said; absent: any
 	refusedHeader  = "Ami-Refused"  // why the bridge has not begun
 	behindHeader   = "Ami-Behind"   // in the first part: the sequence of the last batch of the node's that was stored when the request came
 	takenHeader    = "Ami-Taken"    // as well: when it came, by the clock that the batches' times are of; RFC 3339
@@ -49,19 +50,32 @@ const (
 	partSize     = 256 << 10   // of an answer's part; a server takes 1 MiB by default
 )
 
+// handedOn is the refusal of a request that another owner would take.
+const handedOn = "the node is being handed over to another bridge"
+
 // What comes behind a part.
 const (
 	morePart  = "part"  // the same packets go on in the next one
 	moreLater = "later" // these packets are whole, and others come later
 )
 
+// A tenure is a bridge's time as a node's owner.
+type tenure struct {
+	epoch uint64
+	from  uint64        // the first of those that were handed on, or given back, up to this one: their owners do nothing any more
+	last  func() uint64 // sequence of the last batch that is stored
+}
+
 // A performance takes the requests for one node while the bridge owns it.
+//
+// Those that name their owner go to all that may take themselves for the owner, and he alone does anything: a queue would give some of them to
+// one that stands still. What comes late for an owner of whom it is known that he does nothing any more is refused.
 type performance struct {
 	conn *nats.Conn
 	node string
 	do   Performer
-	last func() uint64 // sequence of the last batch that is stored
-	log  *slog.Logger
+	tenure
+	log *slog.Logger
 
 	subs  []*nats.Subscription
 	slots chan struct{}
@@ -73,32 +87,38 @@ type performance struct {
 	all    sync.WaitGroup
 }
 
-// perform begins to take requests. A nil Performer takes none. last is the sequence of the last batch that is stored.
-func perform(conn *nats.Conn, cluster, node string, do Performer, last func() uint64, log *slog.Logger) (*performance, error) {
+// perform begins to take requests. A nil Performer takes none.
+func perform(conn *nats.Conn, cluster, node string, do Performer, t tenure, log *slog.Logger) (*performance, error) {
 	ctx, end := context.WithCancel(context.Background())
-	p := &performance{conn: conn, node: node, do: do, last: last, log: log, slots: make(chan struct{}, mostRequests), ctx: ctx, end: end}
+	p := &performance{conn: conn, node: node, do: do, tenure: t, log: log, slots: make(chan struct{}, mostRequests), ctx: ctx, end: end}
 	if do == nil {
 		return p, nil
 	}
-	for subj, take := range map[string]nats.MsgHandler{subject.Actions(cluster, node): p.take, subject.Owner(cluster, node): p.tell} {
-		sub, err := conn.QueueSubscribe(subj, "owner", take)
-		if err != nil {
-			p.stop()
-			return nil, wrap("take actions for "+node, err)
-		}
-		p.subs = append(p.subs, sub)
+	actions := subject.Actions(cluster, node)
+	queue, err := conn.QueueSubscribe(actions, "owner", p.takeOfAny)
+	own, err2 := conn.Subscribe(actions, p.takeOfOwner)
+	asked, err3 := conn.Subscribe(subject.Owner(cluster, node), p.tell)
+	p.subs = []*nats.Subscription{queue, own, asked}
+	if err := errors.Join(err, err2, err3); err != nil {
+		p.stop()
+		return nil, wrap("take actions for "+node, err)
 	}
 	return p, nil
 }
 
+// hold begins no more requests, or goes on to.
+func (p *performance) hold(closed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = closed
+}
+
 // stop takes no more requests, and waits for those that run: not for long, as nobody owns the node meanwhile.
 func (p *performance) stop() {
+	p.hold(true)
 	for _, sub := range p.subs {
-		_ = sub.Unsubscribe()
+		_ = sub.Drain() // what has come already is refused; nil, too
 	}
-	p.mu.Lock()
-	p.closed = true
-	p.mu.Unlock()
 	limit := time.AfterFunc(handOver, p.end)
 	defer limit.Stop()
 	p.all.Wait()
@@ -112,8 +132,27 @@ func (p *performance) tell(m *nats.Msg) {
 	if err != nil {
 		answer.Header.Set(awayHeader, err.Error())
 	}
+	answer.Header.Set(ownerHeader, strconv.FormatUint(p.epoch, 10))
 	answer.Data = []byte(banner)
 	_ = p.conn.PublishMsg(answer)
+}
+
+// takeOfAny begins a request that names no owner.
+func (p *performance) takeOfAny(m *nats.Msg) {
+	if m.Header.Get(ownerHeader) == "" {
+		p.take(m)
+	}
+}
+
+// takeOfOwner begins a request that names this one. That it was for the one before, who will not carry it out, is told.
+func (p *performance) takeOfOwner(m *nats.Msg) {
+	switch owner, err := strconv.ParseUint(m.Header.Get(ownerHeader), 10, 64); {
+	case err != nil:
+	case owner == p.epoch:
+		p.take(m)
+	case p.from <= owner && owner < p.epoch:
+		(&answer{conn: p.conn, to: m.Reply}).refuse(handedOn)
+	}
 }
 
 // take begins a request.
@@ -146,7 +185,7 @@ func (p *performance) take(m *nats.Msg) {
 		}
 	}) {
 		<-p.slots
-		a.refuse("the node is being handed over to another bridge")
+		a.refuse(handedOn)
 	}
 }
 

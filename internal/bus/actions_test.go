@@ -34,7 +34,13 @@ func idOf(q *Request) string {
 // performing has a puppet own node "pbx" until the test ends.
 func performing(t *testing.T, url string, p *puppet) *performance {
 	t.Helper()
-	perf, err := perform(dial(t, url), "c", "pbx", p, func() uint64 { return 0 }, quiet())
+	return performingAs(t, url, p, tenure{epoch: 1, from: 1})
+}
+
+func performingAs(t *testing.T, url string, p *puppet, as tenure) *performance {
+	t.Helper()
+	as.last = func() uint64 { return 0 }
+	perf, err := perform(dial(t, url), "c", "pbx", p, as, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,6 +194,88 @@ func TestActionsNowhere(t *testing.T) {
 	}
 	if _, err := c.Do(t.Context(), ami.NewAction("Ping")); ami.SentState(err) != ami.SentNo || !ami.Retryable(err, "Originate") {
 		t.Errorf("the owner has gone: %v", err)
+	}
+}
+
+// succeeding answers each request.
+func succeeding(_ context.Context, q *Request, answer func([]byte, bool)) {
+	answer([]byte("Response: Success\r\nActionID: "+idOf(q)+"\r\n\r\n"), true)
+}
+
+// An owner who stands still after another bridge has taken the node over gets no request any more.
+func TestActionsBesideAnOwnerWhoStandsStill(t *testing.T) {
+	url := aBus(t)
+	still := dial(t, url)
+	for subj, queue := range map[string]string{"ami.act.c.pbx.*.*": "owner", "ami.own.c.pbx": ""} {
+		if _, err := still.QueueSubscribe(subj, queue, func(*nats.Msg) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := still.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	performingAs(t, url, &puppet{do: succeeding}, tenure{epoch: 2, from: 2})
+	c := mustSession(t, dial(t, url))
+	ctx, cancel := context.WithTimeout(t.Context(), patience/4)
+	defer cancel()
+	for range 50 {
+		if _, err := c.Do(ctx, ami.NewAction("Ping")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A request that names its owner is carried out by him alone, and refused where it is known that he does not.
+func TestActionsOfAnOwner(t *testing.T) {
+	url := aBus(t)
+	var did atomic.Int64
+	performingAs(t, url, &puppet{do: func(ctx context.Context, q *Request, answer func([]byte, bool)) {
+		did.Add(1)
+		succeeding(ctx, q, answer)
+	}}, tenure{epoch: 7, from: 5})
+	conn := dial(t, url)
+	ask := func(owner string) *nats.Msg {
+		m := nats.NewMsg("ami.act.c.pbx.me.Ping")
+		m.Header.Set(ownerHeader, owner)
+		return m
+	}
+	for _, other := range []string{"4", "8", "none"} {
+		m := ask(other)
+		m.Reply = conn.NewInbox()
+		if err := conn.PublishMsg(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, before := range []string{"5", "6"} {
+		if m, err := conn.RequestMsg(ask(before), patience); err != nil || m.Header.Get(refusedHeader) != handedOn || !strings.Contains(string(m.Data), "Relay-Sent: no") {
+			t.Errorf("for one before: %v, %v", m, err)
+		}
+	}
+	if m, err := conn.RequestMsg(ask("7"), patience); err != nil || !strings.HasPrefix(string(m.Data), "Response: Success") || did.Load() != 1 {
+		t.Errorf("for this one: %v, %v; %d were carried out", m, err, did.Load())
+	}
+	if m, err := conn.RequestMsg(ask(""), patience); err != nil || !strings.HasPrefix(string(m.Data), "Response: Success") || did.Load() != 2 {
+		t.Errorf("for any: %v, %v; %d were carried out", m, err, did.Load())
+	}
+}
+
+// A session outlives its owner: what is asked for while there is none waits for the next one.
+func TestActionsBetweenOwners(t *testing.T) {
+	url := aBus(t)
+	first := performing(t, url, &puppet{do: succeeding})
+	c := mustSession(t, dial(t, url))
+	first.stop()
+	if err := first.conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() {
+		_, err := c.Do(t.Context(), ami.NewAction("Ping"))
+		ended <- err
+	}()
+	performingAs(t, url, &puppet{do: succeeding}, tenure{epoch: 2, from: 1})
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

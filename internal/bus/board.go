@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -28,7 +29,9 @@ type leaseBoard struct {
 // A leaseState is what is known of a node's lease.
 type leaseState struct {
 	holder   string    // "": it is free
+	lapsed   string    // who held it last, if it is free because it ended by itself; "": somebody gave it back, or nobody knows
 	revision uint64    // of the last that was written; 0: nothing was
+	ceded    bool      // it is free because he gave it back
 	held     time.Time // since when the holder has it, as he says
 	handed   *handedOver
 }
@@ -105,7 +108,7 @@ func (b *leaseBoard) take(entry jetstream.KeyValueEntry) {
 	if err != nil {
 		return // not ours
 	}
-	s := leaseState{revision: entry.Revision()}
+	s := leaseState{revision: entry.Revision(), ceded: entry.Operation() == jetstream.KeyValueDelete}
 	if entry.Operation() == jetstream.KeyValuePut {
 		s.read(entry.Value())
 	}
@@ -127,6 +130,7 @@ func stateOf(last *stored) (s leaseState) {
 		if s.revision = last.Sequence; last.isValue() {
 			s.read(last.Data)
 		}
+		s.ceded = last.header().Get(operationHeader) == freed
 	}
 	return s
 }
@@ -141,6 +145,9 @@ func (s *leaseState) read(value []byte) {
 func (b *leaseBoard) put(node string, s leaseState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if before := b.leases[node]; s.holder == "" && !s.ceded {
+		s.lapsed = cmp.Or(before.holder, before.lapsed)
+	}
 	b.leases[node] = s
 	select {
 	case b.came <- struct{}{}:

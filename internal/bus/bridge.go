@@ -98,8 +98,14 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	endStandings, err := b.serveStandings(ctx)
+	if err != nil {
+		endTakes()
+		return err
+	}
 	defer b.stopAll()
 	defer endTakes()
+	defer endStandings()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -132,8 +138,9 @@ func ensure(ctx context.Context, js jetstream.JetStream, o *Options) error {
 }
 
 const (
-	lookEvery = 100 * time.Millisecond
-	leftFree  = time.Second // a node that is free for so long may be taken by whoever does not rank first for it
+	lookEvery  = 100 * time.Millisecond
+	leftFree   = time.Second    // a node that is free for so long may be taken by whoever does not rank first for it
+	lapsedFree = 2 * renewEvery // and one whose lease has ended by itself, while the bridge that had it is alive and about to renew it
 )
 
 // look takes the nodes that are free, or whose bridge is dead, and are ours by rank.
@@ -160,14 +167,23 @@ func (b *bridge) look(ctx context.Context) {
 		if _, known := b.free[node.Name]; !known {
 			b.free[node.Name] = time.Now()
 		}
-		first, wait := rank(node.Name, b.members.list()) == b.self, leftFree
-		if !b.ready(node.Name, l) { // whoever is may go first
-			first, wait = false, 2*leftFree
-		}
-		if first || time.Since(b.free[node.Name]) > wait {
+		if time.Since(b.free[node.Name]) >= b.leaves(node.Name, l) {
 			b.take(ctx, node, l)
 		}
 	}
+}
+
+// leaves is for how long we leave a node that is free to others, who may have more of a right to it.
+func (b *bridge) leaves(node string, l leaseState) time.Duration {
+	switch {
+	case l.lapsed != b.self && b.members.alive(l.lapsed): // the clock of the bus has jumped, say
+		return lapsedFree
+	case !b.ready(node, l):
+		return 2 * leftFree
+	case rank(node, b.members.list()) != b.self:
+		return leftFree
+	}
+	return 0
 }
 
 // dropOthers gives up the nodes that are no longer ours to have, or are at another place now.
@@ -208,7 +224,7 @@ func (b *bridge) owns(node string) bool {
 // take tries to become a node's owner.
 func (b *bridge) take(ctx context.Context, node *ami.Config, l leaseState) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it outlives ctx until its last batch is stored
-	o := &owner{bridge: b, node: *node, cancel: cancel, stop: make(chan struct{}), gone: make(chan struct{}), handed: l.handed, log: b.o.Log.With(slog.String("node", node.Name))}
+	o := &owner{bridge: b, node: *node, cancel: cancel, stop: make(chan struct{}), gone: make(chan struct{}), handed: l.handed, ceded: l.ceded, log: b.o.Log.With(slog.String("node", node.Name))}
 	b.mu.Lock()
 	b.owners[node.Name] = o
 	o.arrival = b.arrived(node.Name, l.handed)

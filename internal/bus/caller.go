@@ -100,15 +100,20 @@ func (c *Caller) ask(subj string, header nats.Header, data []byte) (*pending, er
 	c.mu.Unlock()
 	if broken != nil {
 		c.forget(p)
-		return nil, broken
+		return nil, &unaskedError{broken}
 	}
 	err := c.conn.PublishMsg(&nats.Msg{Subject: subj, Reply: c.inbox + "." + p.token, Header: header, Data: data})
 	if err != nil {
 		c.forget(p)
-		return nil, wrap("ask for an action", err)
+		return nil, &unaskedError{wrap("ask for an action", err)}
 	}
 	return p, nil
 }
+
+// An unaskedError is why nobody was asked: the bus is away, or does not allow it.
+type unaskedError struct{ error }
+
+func (e *unaskedError) Unwrap() error { return e.error }
 
 // forget ends the waiting for a request.
 func (c *Caller) forget(p *pending) {
@@ -147,6 +152,16 @@ func (c *Caller) Node(name string) ami.Config {
 	}
 }
 
+// owner asks the owner of a node who he is.
+func (c *Caller) owner(ctx context.Context, node string) (*nats.Msg, error) {
+	p, err := c.ask(subject.Owner(c.cluster, node), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer c.forget(p)
+	return p.part(ctx)
+}
+
 // dial makes the connection of a session to a node.
 func (c *Caller) dial(ctx context.Context, node string) (net.Conn, error) {
 	if c.feed != nil {
@@ -154,12 +169,7 @@ func (c *Caller) dial(ctx context.Context, node string) (net.Conn, error) {
 			return nil, err
 		}
 	}
-	p, err := c.ask(subject.Owner(c.cluster, node), nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer c.forget(p)
-	m, err := p.part(ctx)
+	m, err := c.owner(ctx, node)
 	if err != nil {
 		return nil, err
 	}
@@ -168,6 +178,7 @@ func (c *Caller) dial(ctx context.Context, node string) (net.Conn, error) {
 	}
 	ours, theirs := net.Pipe()
 	s := newSession(c, node, theirs)
+	s.epoch, s.known = m.Header.Get(ownerHeader), time.Now()
 	go s.run(string(m.Data))
 	return ours, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ type ReadOptions struct {
 	Nodes   []string // names and globs; none means all, and so do globs, so that nodes which join later are among them
 	Start   Start    // of a durable: where it begins when it is new
 	Durable string   // the name of a JetStream consumer that says where a later reader goes on; "": there is none
+	Stored  bool     // only what is stored now: io.EOF comes behind it. Not of a durable
 }
 
 // gapExpired: the stream no longer had the events when the consumer came to them.
@@ -49,6 +51,7 @@ type Consumer struct {
 	missing *ami.Event        // a gap that comes before what reader has
 	read    map[string]uint64 // batches of each node
 	at      sequence
+	until   uint64 // of the stream: where what is wanted ends
 
 	isNew   bool             // the durable is
 	current jetstream.Msg    // that reader is in
@@ -69,7 +72,7 @@ func Read(ctx context.Context, conn *nats.Conn, o ReadOptions) (*Consumer, error
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{came: make(chan jetstream.Msg, ahead), reader: batch.NewReader(), places: make(map[string]place), settled: make(map[string]place), read: make(map[string]uint64)}
+	c := &Consumer{came: make(chan jetstream.Msg, ahead), reader: batch.NewReader(), places: make(map[string]place), settled: make(map[string]place), read: make(map[string]uint64), until: math.MaxUint64}
 	opening, stop := UntilRefused(ctx, conn)
 	err = causeOf(opening, c.connect(opening, js, o))
 	stop()
@@ -88,7 +91,9 @@ func (c *Consumer) connect(ctx context.Context, js jetstream.JetStream, o ReadOp
 		s := &source{js: js, o: o}
 		c.source = s
 		err := s.open(ctx)
-		c.at.stream = s.last
+		if c.at.stream = s.last; o.Stored {
+			c.until = s.end
+		}
 		return err
 	}
 	d, err := openDurable(ctx, js, o)
@@ -178,6 +183,9 @@ func (c *Consumer) next(ctx context.Context, wait bool) (node string, r batch.Re
 				return c.node, r, err
 			}
 		}
+		if c.over() {
+			return "", batch.Record{}, io.EOF
+		}
 		message, err := c.message(ctx, wait)
 		if err != nil {
 			return "", batch.Record{}, err
@@ -186,6 +194,11 @@ func (c *Consumer) next(ctx context.Context, wait bool) (node string, r batch.Re
 			return c.node, batch.Record{}, err
 		}
 	}
+}
+
+// over reports whether all that was wanted has come, or there is nothing left of it.
+func (c *Consumer) over() bool {
+	return c.at.stream >= c.until || c.until != math.MaxUint64 && c.at.stream > 0 && c.at.pending == 0
 }
 
 // record returns the next record of the batch that is open; io.EOF behind the last, and then none is open.

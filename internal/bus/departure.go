@@ -110,6 +110,7 @@ type handedOver struct {
 	Digest  string `json:"digest"`  // of their marks
 	Behind  string `json:"behind"`  // the last batch
 	Singles bool   `json:"singles"` // all single events of these are stored, too
+	From    uint64 `json:"from"`    // see tenure
 }
 
 // handOver gives the node to another bridge: all that was read is stored. nil means that it is still ours, and events go on.
@@ -121,7 +122,8 @@ func (o *owner) handOver(ctx context.Context, p *publisher, d *departure) error 
 		d.ended <- errors.New("events are missing since the other bridge began to read")
 		return nil
 	}
-	note := &handedOver{Move: d.id, Attempt: d.attempt, Skip: len(marks), Digest: digestOf(marks), Behind: p.id(p.number), Singles: o.singles.drain(ctx)}
+	note := &handedOver{Move: d.id, Attempt: d.attempt, Skip: len(marks), Digest: digestOf(marks), Behind: p.id(p.number), Singles: o.singles.drain(ctx), From: o.actions.from}
+	o.actions.hold(true) // what comes from now on is refused, by us or by the other bridge
 	err := o.lease.pass(ctx, d.to, note)
 	d.ended <- wrap("hand the lease over", err)
 	switch {
@@ -130,6 +132,7 @@ func (o *owner) handOver(ctx context.Context, p *publisher, d *departure) error 
 	case ctx.Err() != nil || errors.Is(err, errTaken):
 		return err
 	}
+	o.actions.hold(false)
 	return nil
 }
 

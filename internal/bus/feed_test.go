@@ -42,7 +42,7 @@ func followAt(t *testing.T, url string, do func(f *followed, q *Request, answer 
 	if f.p, err = owning(t.Context(), js, batch.Owner{Bridge: "a", Epoch: 1, Time: time.Now()}, leaseOurs); err != nil {
 		t.Fatal(err)
 	}
-	perf, err := perform(dial(t, url), "c", "pbx", &puppet{do: func(_ context.Context, q *Request, answer func([]byte, bool)) { do(f, q, answer) }}, f.p.stored.Load, quiet())
+	perf, err := perform(dial(t, url), "c", "pbx", &puppet{do: func(_ context.Context, q *Request, answer func([]byte, bool)) { do(f, q, answer) }}, tenure{epoch: 1, from: 1, last: f.p.stored.Load}, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,6 +208,27 @@ func TestFollowLosses(t *testing.T) {
 			l.want("4")
 		})
 	}
+}
+
+// A node changes its owner without a gap while somebody asks: his session goes on.
+func TestFollowBetweenOwners(t *testing.T) {
+	f, perf := follow(t, func(_ *followed, q *Request, answer func([]byte, bool)) { succeeding(t.Context(), q, answer) })
+	l := f.listen("on")
+	f.publish(1)
+	l.want("1")
+	perf.stop()
+	if err := perf.conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	l.send("List", "A: b")
+	next, err := perform(perf.conn, "c", "pbx", &puppet{do: succeeding}, tenure{epoch: 2, from: 1, last: f.p.stored.Load}, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(next.stop)
+	l.want("List Success")
+	f.publish(2)
+	l.want("2")
 }
 
 // Where nobody owns the node any more, a session ends: nobody says what happens there.

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -22,7 +23,7 @@ func (h *hindsight) reach(ctx context.Context, want int) error {
 	for len(h.marks) < want && !h.over {
 		before, err := h.before(ctx)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errUnread, err)
 		}
 		h.over = len(before) == 0
 		for _, s := range slices.Backward(before) {

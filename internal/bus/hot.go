@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 // hotTime is how long a node may wait for a takeover without a gap, until it is taken over with one.
 const hotTime = 5 * time.Second
 
+// mostUnread is how often what is stored is to be read: the leader of the stream may die once more meanwhile.
+const mostUnread = 3
+
 // Of what is stored last so many events are looked for, and so many if these stand at several places.
 const (
 	fewMarks  = 32
@@ -34,17 +38,19 @@ type standby struct {
 	node    ami.Config
 	session *Session
 	cancel  context.CancelFunc
-	ended   chan struct{} // closed when nobody reads any more; what follows is then for whoever has claimed the standby
+	ended   chan struct{} // closed when nobody reads any more but whoever has claimed the standby
+	unfit   atomic.Bool
+	since   atomic.Pointer[time.Time] // when the first of last came; nil: last is empty
 
+	mu     sync.Mutex // guards what follows
 	last   memory
 	number uint64 // of the session that last is of
 	taken  uint64 // events that were read of the subscription
-	unfit  atomic.Bool
-	since  atomic.Int64 // when the first of last came, in nanoseconds since 1970; 0: last is empty
 
-	claimed time.Time
-	rest    []ami.Event // what has yet to be stored, if that is known
-	why     error       // it is not
+	asked  time.Time   // about the last batch, for the first time; what follows is for whoever has claimed the standby
+	unread int         // times that what is stored could not be read
+	rest   []ami.Event // what has yet to be stored, if that is known
+	why    error       // it is not
 }
 
 // Why an owner's events do not go on without a gap.
@@ -54,6 +60,7 @@ var (
 	errNotHeard    = errors.New("what is stored last was not heard here: the own session is younger, has a gap, or sees other events, or more came since than are remembered")
 	errAmbiguous   = errors.New("what is stored last stands at several places in what was heard here: its events are too much alike")
 	errOwnSession  = errors.New("the own session was lost")
+	errUnread      = errors.New("bus: what is stored could not be read")
 	errStillWrites = errors.New("the owner before went on writing")
 )
 
@@ -109,7 +116,7 @@ func (b *bridge) ready(node string, l leaseState) bool {
 		return unfit
 	}
 	since := s.since.Load()
-	return since != 0 && since < silent.UnixNano()
+	return since != nil && since.Before(silent)
 }
 
 // claim takes a node's standby out, and has it read no more. nil: there is none. Called under mu.
@@ -119,7 +126,6 @@ func (b *bridge) claim(node string) *standby {
 		delete(b.standbys, node)
 		s.cancel()
 		<-s.ended
-		s.claimed = time.Now()
 	}
 	return s
 }
@@ -144,18 +150,23 @@ func (s *standby) follow(ctx context.Context) {
 }
 
 func (s *standby) take(ev *ami.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if ev.Gap != nil {
 		s.last.clear()
-		s.since.Store(0)
+		s.since.Store(nil)
 		return
 	}
 	s.taken++
 	if ev.Session != s.number { // what came before was another session, whether its gap was seen or not
 		s.last.clear()
-		s.since.Store(0)
+		s.since.Store(nil)
 		s.number = ev.Session
 	}
-	s.since.CompareAndSwap(0, time.Now().UnixNano())
+	if s.since.Load() == nil {
+		now := time.Now()
+		s.since.Store(&now)
+	}
 	m, everybody := markOf(ev)
 	if everybody && ev.Get("Timestamp") == "" {
 		s.unfit.Store(true)
@@ -164,48 +175,67 @@ func (s *standby) take(ev *ami.Event) {
 }
 
 // meets finds what comes behind the last batch. It may be asked again, about a later one.
-func (s *standby) meets(ctx context.Context, c *chain, last *stored) bool {
-	ctx, cancel := context.WithTimeout(ctx, hotTime)
+func (s *standby) meets(ctx context.Context, c *chain, last *stored) (bool, error) {
+	limited, cancel := context.WithTimeout(ctx, hotTime)
 	defer cancel()
-	if s.why = s.look(ctx, c, last); s.why != nil {
-		s.rest = nil
+	if s.why = s.look(limited, c, last); s.why == nil {
+		return true, nil
 	}
-	return s.why == nil
+	s.rest = nil
+	if s.unread++; errors.Is(s.why, errUnread) && s.unread < mostUnread {
+		s.asked = time.Time{} // that is nobody's writing
+		return false, s.why
+	}
+	return false, nil
 }
 
 func (s *standby) look(ctx context.Context, c *chain, last *stored) error {
-	if time.Since(s.claimed) > hotTime {
+	if s.asked.IsZero() {
+		s.asked = time.Now()
+	}
+	if time.Since(s.asked) > hotTime {
 		return errStillWrites
 	}
+	end, err := s.find(ctx, c, last, s.catchUp)
+	if err == nil {
+		s.rest = s.last.behind(end)
+	}
+	return err
+}
+
+// find says behind how many of the events for everybody that are remembered those that are stored end. caughtUp is to return when all that is
+// stored has been heard.
+func (s *standby) find(ctx context.Context, c *chain, last *stored, caughtUp func(context.Context) error) (end int, err error) {
 	h := &hindsight{chain: c}
 	if err := h.add(last); err != nil {
-		return err
+		return 0, err
 	}
 	if err := h.reach(ctx, fewMarks); err != nil {
-		return err
+		return 0, err
 	}
 	if len(h.marks) == 0 {
-		return errNothing
+		return 0, errNothing
 	}
-	if err := s.catchUp(ctx); err != nil {
-		return err
+	if err := caughtUp(ctx); err != nil {
+		return 0, err
 	}
+	s.mu.Lock()
 	marks := s.last.marks()
+	s.mu.Unlock()
 	end, found := endOf(marks, h.marks)
 	if found > 1 && !h.over {
 		if err := h.reach(ctx, manyMarks); err != nil {
-			return err
+			return 0, err
 		}
 		end, found = endOf(marks, h.marks)
 	}
 	switch found {
 	case 0:
-		return errNotHeard
+		return 0, errNotHeard
 	case 1:
-		s.rest = s.last.behind(end)
-		return nil
+		return end, nil
 	}
-	return errAmbiguous
+	return 0, errAmbiguous
 }
 
 // catchUp reads all that the server has sent to everybody by now: what is stored is among it.
@@ -224,17 +254,24 @@ func (s *standby) catchUp(ctx context.Context) error {
 			break
 		}
 	}
+	return s.isOf(until.Session)
+}
+
+// isOf returns why what is remembered is of no use, nil if it is a session's.
+func (s *standby) isOf(session uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
 	case s.unfit.Load():
 		return errNoTimestamp
-	case len(s.last.all) > 0 && s.number != until.Session:
+	case len(s.last.all) > 0 && s.number != session:
 		return errOwnSession
 	}
 	return nil
 }
 
 // standIn returns what a standby knows of the last batch. nil: there is none.
-func (o *owner) standIn(p *publisher) func(context.Context, *stored) bool {
+func (o *owner) standIn(p *publisher) func(context.Context, *stored) (bool, error) {
 	o.bridge.mu.Lock()
 	o.standby = o.bridge.claim(o.node.Name)
 	o.bridge.mu.Unlock()
@@ -243,7 +280,7 @@ func (o *owner) standIn(p *publisher) func(context.Context, *stored) bool {
 		return nil
 	}
 	s.why = errNothing
-	return func(ctx context.Context, last *stored) bool { return s.meets(ctx, &p.chain, last) }
+	return func(ctx context.Context, last *stored) (bool, error) { return s.meets(ctx, &p.chain, last) }
 }
 
 // adopt goes on with the standby's session if the node was taken over without a gap, and ends it if not.

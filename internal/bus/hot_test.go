@@ -376,7 +376,7 @@ func TestReady(t *testing.T) {
 			b := &bridge{o: Options{Hot: tt.hot}, members: m, free: map[string]time.Time{"pbx": now.Add(-time.Second)}, standbys: make(map[string]*standby), unfit: make(map[string]ami.Config)}
 			if !tt.since.IsZero() {
 				b.standbys["pbx"] = &standby{}
-				b.standbys["pbx"].since.Store(tt.since.UnixNano())
+				b.standbys["pbx"].since.Store(&tt.since)
 			}
 			if tt.unfit {
 				b.unfit["pbx"] = ami.Config{}

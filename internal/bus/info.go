@@ -22,8 +22,6 @@ type Info struct {
 	MaxBytes int64
 	Replicas int
 	Nodes    []NodeInfo // by name
-
-	last uint64 // sequence
 }
 
 // NodeInfo is what it says about a node.
@@ -57,7 +55,7 @@ func inspect(ctx context.Context, conn *nats.Conn, cluster string) (*Info, error
 	}
 	i := &Info{
 		Stream: s.Config.Name, Messages: s.State.Msgs, Bytes: s.State.Bytes, First: s.State.FirstTime,
-		Retain: s.Config.MaxAge, MaxBytes: s.Config.MaxBytes, Replicas: s.Config.Replicas, last: s.State.LastSeq,
+		Retain: s.Config.MaxAge, MaxBytes: s.Config.MaxBytes, Replicas: s.Config.Replicas,
 	}
 	nodes := make(map[string]*NodeInfo)
 	for subj, n := range s.State.Subjects {

@@ -238,9 +238,15 @@ func (l *lease) release(ctx context.Context) error {
 	return wrap("give a lease back", err)
 }
 
+// How a bucket marks a key as deleted.
+const (
+	operationHeader = "KV-Operation"
+	freed           = "DEL"
+)
+
 // free marks the lease as given back.
 func (l *lease) free(ctx context.Context) error {
-	m := &nats.Msg{Subject: l.key, Header: nats.Header{"KV-Operation": []string{"DEL"}}}
+	m := &nats.Msg{Subject: l.key, Header: nats.Header{operationHeader: []string{freed}}}
 	_, err := l.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(l.revision))
 	return err
 }

@@ -118,7 +118,13 @@ func (m *members) hears() bool {
 func (m *members) alive(bridge string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return time.Since(m.heard[bridge]) < silence
+	return m.lives(m.heard[bridge])
+}
+
+// lives reports whether who was heard then may be alive. When the bus stands still all are silent, and our own beats do not come back: one
+// whose last beat was just before ours is not dead for that. Called under mu.
+func (m *members) lives(at time.Time) bool {
+	return time.Since(at) < silence || m.heard[m.self].Sub(at) < silence-beatEvery
 }
 
 // last is when a bridge was heard last.
@@ -134,7 +140,7 @@ func (m *members) list() []string {
 	defer m.mu.Unlock()
 	var all []string
 	for bridge, at := range m.heard {
-		if time.Since(at) < silence && !m.leaving[bridge] {
+		if m.lives(at) && !m.leaving[bridge] {
 			all = append(all, bridge)
 		}
 	}

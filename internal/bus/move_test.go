@@ -268,8 +268,8 @@ func TestPassLease(t *testing.T) {
 }
 
 // standsAt knows what comes behind one batch.
-func standsAt(id string) func(context.Context, *stored) bool {
-	return func(_ context.Context, last *stored) bool { return last.id() == id }
+func standsAt(id string) func(context.Context, *stored) (bool, error) {
+	return func(_ context.Context, last *stored) (bool, error) { return last.id() == id, nil }
 }
 
 // An owner to whom a node was handed over begins without a gap, if the stream ends where he was told.

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,12 +27,14 @@ type owner struct {
 
 	arrival *arrival    // of a node that was handed over; nil: there is none
 	handed  *handedOver // what its lease said
+	ceded   bool        // the owner before has given it back
 	standby *standby    // that read the node while another bridge owned it; nil: there is none
 	head    []ami.Event // that were read, and are to be stored
 
 	lease     *lease
 	session   *Session
-	singles   *singles                  // nil: there are none
+	singles   *singles // nil: there are none
+	actions   *performance
 	passed    atomic.Uint64             // events that were read of the session, and are in a batch
 	interrupt func()                    // wakes whoever waits for events
 	departure atomic.Pointer[departure] // nil: the node is not on its way to another bridge
@@ -123,11 +126,17 @@ func (o *owner) own(ctx context.Context, l *lease) error {
 			return err
 		}
 	}
-	actions, err := perform(b.o.Conn, b.o.Cluster, o.node.Name, b.o.Actions, p.stored.Load, o.log)
-	if err != nil {
+	t := tenure{epoch: p.epoch, from: p.epoch, last: p.stored.Load}
+	switch {
+	case o.handed != nil:
+		t.from = cmp.Or(o.handed.From, p.before)
+	case o.ceded:
+		t.from = p.before
+	}
+	if o.actions, err = perform(b.o.Conn, b.o.Cluster, o.node.Name, b.o.Actions, t, o.log); err != nil {
 		return err
 	}
-	defer actions.stop()
+	defer o.actions.stop()
 	in := o.incoming(ctx, o.session.Events, o.head)
 	defer in.end()
 	o.interrupt = in.interrupt
@@ -141,7 +150,7 @@ func (o *owner) own(ctx context.Context, l *lease) error {
 
 // arrive goes on with the session of a node that was handed over, and returns what knows behind which batch; nil if the node was not, or
 // if that cannot be done without a gap.
-func (o *owner) arrive(ctx context.Context) (meets func(context.Context, *stored) bool) {
+func (o *owner) arrive(ctx context.Context) (meets func(context.Context, *stored) (bool, error)) {
 	a := o.arrival
 	if a == nil {
 		return nil
@@ -152,7 +161,7 @@ func (o *owner) arrive(ctx context.Context) (meets func(context.Context, *stored
 	}
 	o.session, o.head, a.head = a.session, a.head, nil
 	o.passed.Store(a.taken - uint64(len(o.head)))
-	return func(_ context.Context, last *stored) bool { return last.id() == o.handed.Behind }
+	return func(_ context.Context, last *stored) (bool, error) { return last.id() == o.handed.Behind, nil }
 }
 
 // carry moves events into batches, and batches onto the bus.

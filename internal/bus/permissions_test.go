@@ -116,6 +116,11 @@ func TestPermissions(t *testing.T) {
 	if all, err := Durables(ctx, wall, "prod"); err != nil || len(all) != 0 {
 		t.Errorf("durables: %v, %v", all, err)
 	}
+	if _, silent, err := Standbys(ctx, wall, "prod"); err != nil || len(silent) > 0 {
+		t.Errorf("standbys: %v, %v", silent, err)
+	}
+	_, _, err = Standbys(ctx, as(t, bus, "hangups"), "prod")
+	refused("standbys, for who reads single events", err)
 	importer := as(t, bus, "importer")
 	for _, nodes := range [][]string{{"pbx1"}, {"pbx1"}, nil} {
 		c, err := Read(ctx, importer, ReadOptions{Cluster: "prod", Nodes: nodes, Start: Start{All: true}, Durable: "importer"})

@@ -50,6 +50,7 @@ type chain struct {
 type publisher struct {
 	chain
 	epoch  uint64         // of the lease
+	before uint64         // of the owner who wrote last; 0: nobody has
 	number uint64         // of the batch, within the epoch
 	stored *atomic.Uint64 // sequence of the last batch, for others to see
 }
@@ -66,19 +67,31 @@ func newPublisher(js jetstream.JetStream, cluster, node string, log *slog.Logger
 // later epoch may also mean that an admin made the leases anew.
 //
 // meets reports whether it is known what comes behind the last batch: then nothing is missing. It is asked again if another batch came
-// meanwhile. nil: nobody knows.
-func (p *publisher) takeOver(ctx context.Context, o batch.Owner, meets func(ctx context.Context, last *stored) bool) (whole bool, err error) {
-	for {
+// meanwhile, or the bus could not be asked: an error. nil: nobody knows.
+//
+// Whoever stood by has lost what he knows when he gives up. So the bus is asked until it answers.
+func (p *publisher) takeOver(ctx context.Context, o batch.Owner, meets func(ctx context.Context, last *stored) (bool, error)) (whole bool, err error) {
+	for failing := false; ; {
 		last, err := p.lastMessage(ctx)
+		if whole = false; err == nil && meets != nil && last != nil {
+			whole, err = meets(ctx, last)
+		}
 		if err != nil {
-			return false, err
+			if !failing {
+				failing = true
+				p.log.Warn("the bus does not say what is stored; it is asked again", slog.Any("cause", err))
+			}
+			if err := p.again(ctx, err); err != nil {
+				return false, err
+			}
+			continue
 		}
 		gap := ami.Gap{Reason: ami.GapDisconnect} // nobody knows what came between, nor whether there was anybody before
 		p.last, p.epoch = 0, o.Epoch
 		if last != nil {
 			p.last, gap.Since = last.Sequence, last.Time
 			before, _ := placeOf(last.id())
-			p.epoch = max(o.Epoch, before.epoch+1)
+			p.before, p.epoch = before.epoch, max(o.Epoch, before.epoch+1)
 		}
 		if p.epoch != o.Epoch || last == nil {
 			if err := p.confirm(ctx); err != nil {
@@ -88,7 +101,7 @@ func (p *publisher) takeOver(ctx context.Context, o batch.Owner, meets func(ctx 
 		o.Epoch = p.epoch
 		var w batch.Writer
 		w.AddOwner(o)
-		if whole = meets != nil && last != nil && meets(ctx, last); whole {
+		if whole {
 			p.header = nats.Header{afterHeader: []string{last.id()}}
 		} else {
 			w.Add(&ami.Event{Received: o.Time, Gap: &gap})
@@ -98,6 +111,20 @@ func (p *publisher) takeOver(ctx context.Context, o batch.Owner, meets func(ctx 
 		if !errors.Is(err, errFenced) { // the owner before us wrote meanwhile: he cannot do so twice
 			return whole, err
 		}
+	}
+}
+
+// again waits a while when the bus could not be asked, and makes the stream if that is what is wrong. The error says that it is of no use.
+func (c *chain) again(ctx context.Context, err error) error {
+	if ctx.Err() != nil || final(err) {
+		return err
+	}
+	_ = c.restore(ctx)
+	select {
+	case <-time.After(retryWait):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -229,7 +256,7 @@ func (s *stored) id() string { return s.header().Get(jetstream.MsgIDHeader) }
 // isValue reports whether a message of a bucket holds a value, and is not the mark of one that was deleted or has expired.
 func (s *stored) isValue() bool {
 	h := s.header()
-	return h.Get("KV-Operation") == "" && h.Get("Nats-Marker-Reason") == ""
+	return h.Get(operationHeader) == "" && h.Get("Nats-Marker-Reason") == ""
 }
 
 // header is what the message has of one; nobody can read one that is broken.

@@ -27,6 +27,8 @@ type session struct {
 	end    context.CancelFunc
 	late   sync.WaitGroup
 	out    *outbox    // of events; nil: there are none
+	epoch  string     // of the node's owner; "": nobody has said
+	known  time.Time  // when he has
 	mu     sync.Mutex // held while something is written
 }
 
@@ -163,45 +165,82 @@ func (s *session) succeed(m message, text string) bool {
 	return s.write([]byte("Response: Success\r\n" + idLine(m.id) + text + "\r\n"))
 }
 
-// relay has the node's owner carry out an action, and passes the answer on.
+// Times of a node without an owner.
+const (
+	ownerWait  = 4 * time.Second // for the next one; hot bridges that are taken for dead are replaced within three
+	ownerEvery = 50 * time.Millisecond
+	ownerTime  = 500 * time.Millisecond // for an answer who the owner is, and for how long it holds: one that dies is replaced later
+)
+
+// relay has the node's owner carry out an action, and passes the answer on. If there is none now, it waits a while for the next.
 func (s *session) relay(m message) bool {
 	if s.out != nil {
 		s.out.hold()
 		defer s.out.free(time.Time{})
 	}
-	limit := max(s.caller.timeout, m.call)
-	header := nats.Header{deadlineHeader: []string{time.Now().Add(limit).UTC().Format(time.RFC3339Nano)}}
-	p, err := s.caller.ask(subject.Action(s.caller.cluster, s.node, s.caller.user, m.name), header, m.packet)
-	if err != nil { // the bus is away, and with it the events
-		return s.refuse(m, err, ami.SentNo) && s.out == nil
-	}
+	begun, limit := time.Now(), max(s.caller.timeout, m.call)
+	header := nats.Header{deadlineHeader: []string{begun.Add(limit).UTC().Format(time.RFC3339Nano)}}
 	ctx, cancel := context.WithTimeout(s.ctx, limit)
-	reply := reply{pending: p}
-	later, err := s.pass(ctx, &reply)
-	if err == nil && later { // a call that is set up; nothing else waits for its end
-		s.late.Go(func() {
-			defer cancel()
-			defer s.caller.forget(p)
-			for later && err == nil {
-				later, err = s.pass(ctx, &reply)
+	for {
+		r, later, err := s.try(ctx, m, header)
+		if err == nil && later { // a call that is set up; nothing else waits for its end
+			s.late.Go(func() {
+				defer cancel()
+				defer s.caller.forget(r.pending)
+				for later && err == nil {
+					later, err = s.pass(ctx, r)
+				}
+			})
+			return true
+		}
+		if r.pending != nil {
+			s.caller.forget(r.pending)
+		}
+		if (errors.Is(err, errNoOwner) || errors.Is(err, notBegunError(handedOn))) && time.Since(begun) < ownerWait {
+			s.epoch = ""
+			select {
+			case <-time.After(ownerEvery):
+				continue
+			case <-ctx.Done():
 			}
-		})
-		return true
+		}
+		cancel()
+		return err == nil || s.failed(m, err, r.parts)
 	}
-	defer cancel()
-	defer s.caller.forget(p)
-	return err == nil || s.failed(m, err, reply.parts)
+}
+
+// try asks the owner, and passes on what is at hand of his answer.
+func (s *session) try(ctx context.Context, m message, header nats.Header) (r *reply, later bool, err error) {
+	r = &reply{}
+	if s.epoch == "" || time.Since(s.known) > ownerTime {
+		asking, cancel := context.WithTimeout(ctx, ownerTime)
+		defer cancel()
+		owner, err := s.caller.owner(asking, s.node)
+		switch {
+		case err != nil && asking.Err() != nil && ctx.Err() == nil:
+			return r, false, errNoOwner // he stands still, or has just gone
+		case err != nil:
+			return r, false, err
+		}
+		s.epoch, s.known = owner.Header.Get(ownerHeader), time.Now()
+	}
+	header.Set(ownerHeader, s.epoch)
+	if r.pending, err = s.caller.ask(subject.Action(s.caller.cluster, s.node, s.caller.user, m.name), header, m.packet); err != nil {
+		return r, false, err
+	}
+	later, err = s.pass(ctx, r)
+	return r, later, err
 }
 
 // failed tells the client of an answer that is not whole, and reports whether the session goes on.
 func (s *session) failed(m message, err error, parts int) bool {
 	switch {
-	case errors.Is(err, errNoOwner) && s.out != nil: // nobody says any more what happens at the node
+	case (errors.Is(err, errNoOwner) || errors.As(err, new(*unaskedError))) && s.out != nil: // nobody says any more what happens at the node
 		s.refuse(m, err, ami.SentNo)
 		return false
 	case errors.Is(err, errLate):
 		return false
-	case errors.Is(err, errNoOwner), errors.As(err, new(notBegunError)), errors.As(err, new(*RefusedError)):
+	case errors.Is(err, errNoOwner), errors.As(err, new(*unaskedError)), errors.As(err, new(notBegunError)), errors.As(err, new(*RefusedError)):
 		return s.refuse(m, err, ami.SentNo)
 	case errors.Is(err, errNoPart) && parts == 0:
 		return s.refuse(m, err, ami.SentMaybe)

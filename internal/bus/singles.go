@@ -213,8 +213,7 @@ func (s *singles) takeOver(ctx context.Context) error {
 	for {
 		last, err := s.lastMessage(ctx)
 		if err != nil {
-			var gone bool
-			if gone, err = s.gone(ctx, err); !gone {
+			if err := s.again(ctx, err); err != nil {
 				return err
 			}
 			continue
@@ -234,20 +233,6 @@ func (s *singles) takeOver(ctx context.Context) error {
 		if err := s.put(ctx, &gap, s.bridge.o.Line(nil, &gap)); !errors.Is(err, errFenced) {
 			return err
 		}
-	}
-}
-
-// gone waits a while if the bus could not be asked, and makes the stream if that is what is wrong.
-func (s *singles) gone(ctx context.Context, err error) (again bool, _ error) {
-	if ctx.Err() != nil || final(err) {
-		return false, err
-	}
-	_ = s.restore(ctx)
-	select {
-	case <-time.After(retryWait):
-		return true, nil
-	case <-ctx.Done():
-		return false, ctx.Err()
 	}
 }
 

@@ -32,6 +32,7 @@ type source struct {
 	made     time.Time // the stream was
 	messages jetstream.MessagesContext
 	last     uint64 // sequence of what was read last, or of what was there before the start; 0: none
+	end      uint64 // of the last message when it began; 0: there was none to be read
 	broken   bool   // messages gives none any more
 }
 
@@ -58,6 +59,9 @@ func (s *source) open(ctx context.Context) (err error) {
 	}
 	ordered, err := s.stream.OrderedConsumer(ctx, c)
 	if err == nil {
+		if ordered.CachedInfo().NumPending > 0 {
+			s.end = info.State.LastSeq
+		}
 		s.messages, err = ordered.Messages(jetstream.PullHeartbeat(heartbeat))
 	}
 	return wrap(what, err)

@@ -36,7 +36,7 @@ func Verify(ctx context.Context, conn *nats.Conn, cluster string) ([]*Ledger, er
 	if err != nil {
 		return nil, err
 	}
-	c, err := Read(ctx, conn, ReadOptions{Cluster: cluster, Start: Start{All: true}})
+	c, err := Read(ctx, conn, ReadOptions{Cluster: cluster, Start: Start{All: true}, Stored: true})
 	if err != nil {
 		return nil, err
 	}
@@ -45,15 +45,12 @@ func Verify(ctx context.Context, conn *nats.Conn, cluster string) ([]*Ledger, er
 	for _, n := range info.Nodes { // also what has no batches
 		v.of(n.Node)
 	}
-	for info.Messages > 0 && c.at.stream < info.last {
+	for !c.over() {
 		message, err := c.message(ctx, true)
 		if err != nil {
 			return nil, err
 		}
 		v.takeBatch(c, message)
-		if c.at.pending == 0 { // what there was behind it has expired meanwhile
-			break
-		}
 	}
 	var all []*Ledger
 	for _, node := range slices.Sorted(maps.Keys(v)) {

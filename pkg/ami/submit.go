@@ -211,8 +211,8 @@ func (c *Conn) accept(ctx context.Context, a *Action, to receiver, now, due int6
 	if k.deadline = due; due == 0 {
 		k.deadline = later(k.submitted, c.timeout(a))
 	}
-	if d, ok := ctx.Deadline(); ok {
-		k.deadline = min(k.deadline, int64(d.Sub(c.epoch)))
+	if d, ok := ctx.Deadline(); ok { // by the clock of now: one that is a time of day would be wrong by what that has jumped since epoch
+		k.deadline = min(k.deadline, later(now, time.Until(d)))
 	}
 	if internal {
 		c.calls.own++

@@ -39,6 +39,8 @@ type lab struct {
 	storage []string // flags of the bridges
 	bridges map[string]*bridge
 	reader  *reader
+	program string  // another build of amictld; "": that of all labs
+	clocks  *clocks // of its processes; nil: all have the host's
 }
 
 // A bridge is a process of amictld, which may be another one from time to time.
@@ -107,12 +109,24 @@ func (l *lab) config(b *bridge, addr func(*node) string) string {
 func (l *lab) startBridge(b *bridge) {
 	l.t.Helper()
 	args := append([]string{"serve", "--log", "json", "--bridge", b.name}, l.storage...)
-	b.process = start(l.t, "bridge "+b.name, l.env(b.config), amictld, args...)
+	b.process = start(l.t, "bridge "+b.name, append(l.env(b.config), l.clocks.of(b.name)), cmp.Or(l.program, amictld), args...)
 }
 
 // env is that of an amictld with a configuration.
 func (l *lab) env(config string) []string {
 	return []string{"HOME=" + l.dir, "AMICTL_CONFIG=" + config}
+}
+
+// run runs amictld to its end, with the configuration of a bridge, and the clock of that name.
+func (l *lab) run(clock string, args ...string) (status int, out string) {
+	l.t.Helper()
+	c := exec.Command(cmp.Or(l.program, amictld), args...) //nolint:gosec // our own
+	c.Env = append(append(c.Environ(), l.env(filepath.Join(l.dir, l.cluster+"-a.toml"))...), l.clocks.of(clock))
+	text, err := c.CombinedOutput()
+	if c.ProcessState == nil {
+		l.t.Fatal(err)
+	}
+	return c.ProcessState.ExitCode(), string(text)
 }
 
 // read begins to read once a bridge has made the stream.

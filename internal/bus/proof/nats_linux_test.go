@@ -17,9 +17,11 @@ import (
 
 // servers are one nats-server or a cluster of them, each a process that can be killed and started again.
 type servers struct {
-	t     testing.TB
-	names []string
-	all   map[string]*natsProcess
+	t       testing.TB
+	names   []string
+	all     map[string]*natsProcess
+	program string  // nats-server
+	clocks  *clocks // of the processes; nil: all have the host's
 }
 
 // A natsProcess is one of them.
@@ -32,7 +34,7 @@ type natsProcess struct {
 // startServers starts so many, with JetStream; extra is added to the configuration of each.
 func startServers(t testing.TB, n int, extra string) *servers {
 	t.Helper()
-	s := &servers{t: t, all: make(map[string]*natsProcess)}
+	s := &servers{t: t, all: make(map[string]*natsProcess), program: natsServer(t)}
 	dir := t.TempDir()
 	var routes []string
 	inner := make([]string, n)
@@ -64,8 +66,8 @@ func (s *servers) start() *servers {
 	s.t.Helper()
 	for _, name := range s.names {
 		if p := s.all[name]; p.process == nil {
-			args := append(append([]string{}, p.within...), natsServer(s.t), "-c", p.config)
-			p.process = start(s.t, name, nil, args[0], args[1:]...)
+			args := append(append([]string{}, p.within...), s.program, "-c", p.config)
+			p.process = start(s.t, name, []string{s.clocks.of(name)}, args[0], args[1:]...)
 		}
 	}
 	return s

@@ -52,6 +52,9 @@ func Move(cluster, node string) string { return join("ami.move", cluster, node) 
 // Take is the subject on which owners ask a bridge to take a node over.
 func Take(cluster, bridge string) string { return join("ami.take", cluster, bridge) }
 
+// Standbys is the subject on which bridges are asked for which nodes they stand by.
+func Standbys(cluster string) string { return join("ami.hot", cluster) }
+
 // UserAndAction returns these of a subject of Action.
 func UserAndAction(subject string) (user, action string, err error) {
 	parts := strings.Split(subject, ".")

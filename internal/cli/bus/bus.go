@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,8 @@ const help = `Examples:
   amictl -C prod bus verify && echo nothing is missing without a mark
   amictl -C prod bus move pbx1 b             # pbx1 goes to bridge b
 
-info shows each node of a cluster on the bus: which bridge owns it and since when, and how much of it is stored;
+info shows each node of a cluster on the bus: which bridge owns it and since when, how much of it is stored, and which bridges
+stand by for it (serve --hot): those in step would go on without a gap if its owner died now, of the others it says why they would not;
 and each durable of tail, with the number of batches that it has yet to acknowledge.
 verify reads the whole stream and checks for each node that the packets of every session are in order, none twice, and
 that no batch is missing; otherwise the status is 1. Gaps mark what is known to be missing, and are no fault.
@@ -88,8 +90,12 @@ func info(ctx context.Context, r *run.Run, conn *nats.Conn, cluster string) erro
 	if err != nil {
 		return err
 	}
+	standbys, err := standbysOf(ctx, r, conn, cluster)
+	if err != nil {
+		return err
+	}
 	for _, n := range i.Nodes {
-		if err := p.Record(nodeRecord(cluster, &n)); err != nil {
+		if err := p.Record(nodeRecord(cluster, &n, standbys[n.Node])); err != nil {
 			return err
 		}
 	}
@@ -109,8 +115,28 @@ func info(ctx context.Context, r *run.Run, conn *nats.Conn, cluster string) erro
 	return p.Close()
 }
 
+// standbysOf are the bridges that stand by for each node, by name.
+func standbysOf(ctx context.Context, r *run.Run, conn *nats.Conn, cluster string) (map[string][]bus.Standby, error) {
+	all, silent, err := bus.Standbys(ctx, conn, cluster)
+	if errors.As(err, new(*bus.RefusedError)) {
+		r.Note("standbys are not shown: the bus does not allow to ask for them")
+		err = nil
+	}
+	if len(silent) > 0 {
+		r.Note("bridges that have not said for which nodes they stand by: %s", strings.Join(silent, ", "))
+	}
+	byNode := make(map[string][]bus.Standby)
+	for _, s := range all {
+		byNode[s.Node] = append(byNode[s.Node], s)
+	}
+	for _, of := range byNode {
+		slices.SortFunc(of, func(a, b bus.Standby) int { return strings.Compare(a.Bridge, b.Bridge) })
+	}
+	return byNode, err
+}
+
 // nodeRecord is a node as an object.
-func nodeRecord(cluster string, n *bus.NodeInfo) output.Record {
+func nodeRecord(cluster string, n *bus.NodeInfo, standbys []bus.Standby) output.Record {
 	record := output.Record{
 		{Key: "type", Value: "bus-node"},
 		{Key: "cluster", Value: cluster},
@@ -118,11 +144,33 @@ func nodeRecord(cluster string, n *bus.NodeInfo) output.Record {
 		{Key: "bridge"},
 		{Key: "since"},
 		{Key: "batches", Value: n.Batches},
+		{Key: "standbys"},
 	}
 	if n.Bridge != "" {
 		record[3].Value, record[4].Value = n.Bridge, n.Since
 	}
+	if len(standbys) > 0 {
+		record[6] = standbysPair(standbys)
+	}
 	return record
+}
+
+// standbysPair are the bridges that stand by for a node: for people their names, and what is wrong with them.
+func standbysPair(standbys []bus.Standby) output.Pair {
+	var objects []output.Record
+	var words []string
+	well := true
+	for _, s := range standbys {
+		object, word := output.Record{{Key: "bridge", Value: s.Bridge}, {Key: "in_step", Value: s.Why == ""}, {Key: "since"}, {Key: "reason", Value: run.OrAbsent(s.Why)}}, s.Bridge
+		if !s.Since.IsZero() {
+			object[2].Value = s.Since
+		}
+		if s.Why != "" {
+			word, well = word+" (out of step: "+s.Why+")", false
+		}
+		objects, words = append(objects, object), append(words, word)
+	}
+	return output.Pair{Key: "standbys", Value: objects, Text: strings.Join(words, ", "), Look: output.Prose, Tone: run.GoodIf(well)}
 }
 
 // durableRecord is a durable as an object.

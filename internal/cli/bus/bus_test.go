@@ -16,8 +16,10 @@ import (
 func TestObjects(t *testing.T) {
 	for name, records := range map[string][]output.Record{
 		"bus-node": {
-			nodeRecord("c", &bus.NodeInfo{Node: "pbx", Batches: 3}),
-			nodeRecord("c", &bus.NodeInfo{Node: "pbx", Batches: 3, Bridge: "a", Since: time.Unix(1_700_000_000, 0)}),
+			nodeRecord("c", &bus.NodeInfo{Node: "pbx", Batches: 3}, nil),
+			nodeRecord("c", &bus.NodeInfo{Node: "pbx", Batches: 3, Bridge: "a", Since: time.Unix(1_700_000_000, 0)}, []bus.Standby{
+				{Bridge: "b", Node: "pbx", Since: time.Unix(1_700_000_000, 0)}, {Bridge: "c", Node: "pbx", Why: "it has no session to the node"},
+			}),
 		},
 		"bus-durable": {
 			durableRecord("c", &bus.DurableInfo{Name: "crm"}),

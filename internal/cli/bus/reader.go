@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 
 	"github.com/nats-io/nats.go"
@@ -19,7 +20,7 @@ func read(ctx context.Context, q run.BusQuery) (run.EventStream, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := bus.Read(ctx, conn, bus.ReadOptions{Cluster: q.Cluster, Nodes: q.Nodes, Start: bus.Start{All: q.All, Since: q.Since}, Durable: q.Durable})
+	c, err := bus.Read(ctx, conn, bus.ReadOptions{Cluster: q.Cluster, Nodes: q.Nodes, Start: bus.Start{All: q.All, Since: q.Since}, Durable: q.Durable, Stored: q.Stored})
 	if err != nil {
 		conn.Close()
 		return nil, ofDurable(err, q.Durable)
@@ -48,7 +49,7 @@ type stream struct {
 // NextBorrowed waits for the next event. A bus that is away for a while comes back; other errors end the stream.
 func (s *stream) NextBorrowed(ctx context.Context) (*ami.Event, error) {
 	ev, err := s.Events.NextBorrowed(ctx)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, io.EOF) {
 		err = &fail.Error{Code: fail.CodeLost, Message: fail.Cause(err), Hint: "`amictl bus info` says what there is now"}
 	}
 	return ev, err

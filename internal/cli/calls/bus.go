@@ -3,6 +3,7 @@ package calls
 import (
 	"context"
 	"errors"
+	"io"
 	"iter"
 	"time"
 
@@ -24,15 +25,15 @@ func (o *options) query(r *run.Run) (q run.BusQuery, ok bool, err error) {
 		return q, false, fail.Usage("leave one of them out", "--from reads a file, and --nats a bus")
 	case o.live && o.since != "":
 		return q, false, fail.Usage("leave one of them out", "--live prints the calls that are up now, and --since reads what a bus has stored")
-	case !ok || len(o.from) > 0 || o.live:
+	case o.timeline != "" && o.since != "" && o.length.Given:
+		return q, false, fail.Usage("leave one of them out", "--since ends with what a bus has stored of the call, and --for ends a run that does not")
+	case !ok || len(o.from) > 0 || o.live || o.timeline != "" && o.since == "":
 		if o.since != "" {
 			return q, false, fail.Usage("such as --nats nats://127.0.0.1:4222 --cluster prod", "--since is for a bus: a server tells of the calls from now on")
 		}
 		return q, false, nil
-	case o.timeline != "":
-		return q, false, fail.Usage("-n ami://user@host asks a server; `amictl tail --since 1h --record FILE` keeps what the bus has, for --timeline and --from", "--timeline asks the servers, and the calls are those of a bus here")
 	}
-	q = run.BusQuery{BusAddress: a, Log: r.Logger()}
+	q = run.BusQuery{BusAddress: a, Stored: o.timeline != "", Log: r.Logger()}
 	if q.Since, err = run.ParseMoment("--since", o.since, time.Now()); err != nil {
 		return q, false, err
 	}
@@ -70,7 +71,7 @@ func fromBus(ctx context.Context, v *held.View, o *options, q run.BusQuery) erro
 	return v.Out.Close()
 }
 
-// eventsOf iterates over the events of some nodes, until ctx is done. idle is called whenever it has to wait.
+// eventsOf iterates over the events of some nodes, until ctx is done or they end. idle is called whenever it has to wait.
 func eventsOf(ctx context.Context, events run.EventStream, nodes []string, idle func() error) iter.Seq2[ami.Event, error] {
 	return func(yield func(ami.Event, error) bool) {
 		for {
@@ -82,6 +83,8 @@ func eventsOf(ctx context.Context, events run.EventStream, nodes []string, idle 
 				}
 			}
 			switch {
+			case errors.Is(err, io.EOF):
+				return
 			case err != nil:
 				yield(ami.Event{}, err)
 				return

@@ -28,6 +28,7 @@ const help = `Examples:
   amictl calls --timeline 1795435200.12     one call's events, to its end
   amictl calls --timeline 1795435200.12 --from events.jsonl
   amictl calls --timeline 1795435200.12 --from full.log VarSet 'Queue*'
+  amictl -C prod calls --timeline 1795435200.12 --since 1h
 
 A call is all channels that share a Linkedid: transfers, pickups, parking and Local channels stay within it, and two calls
 that are joined become one. When its last channel is hung up it is printed as one object of type call-record: who called
@@ -37,7 +38,7 @@ else those of receipt. "partial" says that some of it was not seen: it was up be
 that may be so: calls that began and ended within it are missing. With --count and --for, whichever comes first ends it, with 0.
 
 With --nats and --cluster, or a context that has a bus and no nodes, calls are those of the events on a bus (docs/bus.md), with --since
-of those that it has stored. --live asks the servers over the bus.
+of those that it has stored. --live asks the servers over the bus, and so does --timeline without --since.
 
 --live prints the calls that are up, as ` + "`amictl state calls`" + ` does, and ends. --from reads records (of tail --record or
 -o jsonl) and captures instead of a server, as tail --from does; calls that are still up at its end are counted on
@@ -98,7 +99,7 @@ func calls(ctx context.Context, r *run.Run, o *options) error {
 		return r.RunDaemon("calls of a bus")
 	}
 	if o.timeline != "" {
-		return tell(ctx, r, o)
+		return tell(ctx, r, o, q, onBus)
 	}
 	part, kind := objects.Records, run.Endless
 	if o.live {

@@ -3,6 +3,7 @@ package calls
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"time"
 
@@ -27,26 +28,29 @@ type telling struct {
 	shown  int
 }
 
-// tell shows the events of one call.
-func tell(ctx context.Context, r *run.Run, o *options) error {
+// tell shows the events of one call: of records, of what a bus has stored, or from now on.
+func tell(ctx context.Context, r *run.Run, o *options, q run.BusQuery, stored bool) error {
 	t := &telling{Timeline: timeline.New(o.timeline), run: r, id: o.timeline, names: o.names}
 	kind := run.Endless
-	if len(o.from) > 0 {
+	if len(o.from) > 0 || stored {
 		kind = run.Answers
 	}
 	var nodes []ami.Config
 	var err error
-	if len(o.from) == 0 {
-		if nodes, err = target.Nodes(r); err != nil {
+	if len(o.from) == 0 && !stored {
+		if nodes, err = o.bus.Followed(ctx, r); err != nil {
 			return err
 		}
 	}
 	if t.out, err = r.Printer(kind, len(nodes) > 1, true); err != nil {
 		return err
 	}
-	if len(o.from) > 0 {
-		err = t.read(ctx, o)
-	} else {
+	switch {
+	case stored:
+		err = t.read(ctx, &storage{what: "--since", shows: "`amictl calls --since`", open: func(ctx context.Context) (*reading, error) { return ofBus(ctx, r, q) }})
+	case len(o.from) > 0:
+		err = t.read(ctx, &storage{once: slices.Contains(o.from, "-"), what: "--from", shows: "`amictl calls --from`", open: func(ctx context.Context) (*reading, error) { return ofFiles(ctx, r, o.from) }})
+	default:
 		err = t.live(ctx, nodes, o.length)
 	}
 	t.noteHidden()
@@ -87,20 +91,54 @@ func (t *telling) show(ev *ami.Event, at time.Time) error {
 // many is for a chart that begins before all legs are known: as many columns as fit.
 const many = 1000
 
-// mostPasses bounds how often files are read to find what belongs together.
+// mostPasses bounds how often events are read to find what belongs together.
 const mostPasses = 5
 
-// read tells the call of records and captures. What was joined to the call later is its own from the beginning, so that
-// files are read until nothing new is found, and then once more; standard input is read once.
-func (t *telling) read(ctx context.Context, o *options) error {
-	once := slices.Contains(o.from, "-")
+// A storage is where events are that can be read again and again, or once.
+type storage struct {
+	once  bool
+	what  string // the flag that names it
+	shows string // the calls in it
+	open  func(context.Context) (*reading, error)
+}
+
+// A reading goes over all of them.
+type reading struct {
+	events  iter.Seq2[ami.Event, error]
+	failed  func()       // tells what is lost beside the error that it ended with
+	verdict func() error // what is wrong with what was read
+	end     func()
+}
+
+// ofFiles reads records and captures.
+func ofFiles(ctx context.Context, r *run.Run, names []string) (*reading, error) {
+	p, err := replay.New(r, replay.Options{Command: "calls", Names: names})
+	if err != nil {
+		return nil, err
+	}
+	return &reading{events: p.Events(ctx), failed: p.TellLost, verdict: p.Verdict, end: func() {}}, nil
+}
+
+// ofBus reads what a bus has stored.
+func ofBus(ctx context.Context, r *run.Run, q run.BusQuery) (*reading, error) {
+	events, err := target.OpenBus(ctx, r, q)
+	if err != nil {
+		return nil, err
+	}
+	idle := func() error { return nil }
+	return &reading{events: eventsOf(ctx, events, q.Nodes, idle), failed: func() {}, verdict: idle, end: events.Close}, nil
+}
+
+// read tells a call that is stored. What was joined to the call later is its own from the beginning, so that events are read until nothing
+// new is found, and then once more; those that come but once are read once.
+func (t *telling) read(ctx context.Context, s *storage) error {
 	for range mostPasses {
-		if once {
+		if s.once {
 			break
 		}
 		known := t.Known()
 		t.Again()
-		if _, err := t.pass(ctx, o, func(*ami.Event) error { return nil }); err != nil {
+		if _, err := t.pass(ctx, s, func(*ami.Event) error { return nil }); err != nil {
 			return err
 		}
 		if t.Known() == known {
@@ -108,37 +146,38 @@ func (t *telling) read(ctx context.Context, o *options) error {
 		}
 	}
 	t.draw(t.Most())
-	if once {
+	if s.once {
 		t.draw(many)
 	}
 	t.Again()
-	p, err := t.pass(ctx, o, func(ev *ami.Event) error { return t.show(ev, replay.Moment(ev)) })
+	verdict, err := t.pass(ctx, s, func(ev *ami.Event) error { return t.show(ev, replay.Moment(ev)) })
 	if err != nil {
 		return err
 	}
 	if t.shown+t.hidden == 0 {
 		return &fail.Error{
-			Code: fail.CodeCondition, Message: "--from: no event is of the call " + t.id,
-			Hint: "the linkedid, or the uniqueid or name of a channel; `amictl calls --from` shows them",
+			Code: fail.CodeCondition, Message: s.what + ": no event is of the call " + t.id,
+			Hint: "the linkedid, or the uniqueid or name of a channel; " + s.shows + " shows them",
 		}
 	}
-	return p.Verdict()
+	return verdict()
 }
 
-// pass reads the files once.
-func (t *telling) pass(ctx context.Context, o *options, show func(*ami.Event) error) (*replay.Replay, error) {
-	p, err := replay.New(t.run, replay.Options{Command: "calls", Names: o.from})
+// pass reads them once.
+func (t *telling) pass(ctx context.Context, s *storage, show func(*ami.Event) error) (verdict func() error, err error) {
+	r, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for ev, err := range p.Events(ctx) {
+	defer r.end()
+	for ev, err := range r.events {
 		if err == nil && ev.Gap == nil && t.Take(&ev.Message) {
 			err = show(&ev)
 		}
 		if err != nil {
-			p.TellLost()
-			return p, err
+			r.failed()
+			return nil, err
 		}
 	}
-	return p, nil
+	return r.verdict, nil
 }

@@ -25,6 +25,7 @@ type BusQuery struct {
 	Events bool      // of a BusActor: the nodes' sessions have their events as well
 	Since  time.Time // zero: what comes next
 	All    bool      // from the oldest on
+	Stored bool      // only what is stored now: io.EOF comes behind it
 	// Durable names where the reading goes on, if there is anything of that name; Since and All are for one that is new. "": none.
 	Durable string
 	Log     *slog.Logger

@@ -221,7 +221,11 @@ func drainSchema() *schema {
 func busNodeSchema() *schema {
 	return object("A node on a bus", "What `bus info` prints.",
 		must("type", constant("bus-node")), must("cluster", str("")), must("node", str("")), may("bridge", str("That owns it; absent if none does.")),
-		may("since", when("It has owned it.")), must("batches", whole("Messages of the stream that are stored.")), lossy())
+		may("since", when("It has owned it.")), must("batches", whole("Messages of the stream that are stored.")),
+		may("standbys", listOf(object("", "",
+			must("bridge", str("")), must("in_step", yesNo("It would go on without a gap if the owner died now.")),
+			may("since", when("What it remembers goes back to then.")), may("reason", str("Why it is not in step."))),
+			"Bridges with --hot that stand by for it; absent if there are none, or the bus does not allow to ask for them.")), lossy())
 }
 
 func busDurableSchema() *schema {

@@ -163,7 +163,9 @@ func (s *server) left(key string) {
 func (s *server) quitQueues(id string) {
 	if queues := s.leaving[id]; len(queues) > 0 { // nor does one that a list lacked have another end to come
 		for _, queue := range queues {
-			delete(s.callers.tombs, memberKey(queue, id))
+			key := memberKey(queue, id)
+			delete(s.callers.tombs, key)
+			delete(s.callers.odd, key) // this is why
 			s.advanced(queue)
 		}
 		delete(s.leaving, id)

@@ -382,6 +382,7 @@ func bornOf(uniqueid string, about time.Time) time.Time {
 func channelsListed(s *server, from source) {
 	if !s.unlisted {
 		s.surveyed = s.session
+		s.knowVisits()
 	}
 	s.channels.sweep(s, from, func(id string, r *row[Channel], due bool) {
 		s.vacate(r.obj)

@@ -34,8 +34,9 @@ func environment(name string, other int) int {
 // AMICTL_SEEDS says how many seeds to run, AMICTL_SEED runs one alone.
 func TestHeldIsWhatIs(t *testing.T) { heldIsWhatIs(t, maxDelay) }
 
-// Lists may be further ahead of the events around them. With 1754 callers had positions behind nobody.
-func TestHeldIsWhatIsBehindLists(t *testing.T) { heldIsWhatIs(t, mostDelay, 1754) }
+// Lists may be further ahead of the events around them. With 1754 callers had positions behind nobody, with 777 a way through a queue never
+// ended, and with 1397 what an audit had found was not taken for explained.
+func TestHeldIsWhatIsBehindLists(t *testing.T) { heldIsWhatIs(t, mostDelay, 1754, 777, 1397) }
 
 // heldIsWhatIs runs the first seeds and also some others.
 func heldIsWhatIs(t *testing.T, delay time.Duration, also ...int) {

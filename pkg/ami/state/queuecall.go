@@ -211,6 +211,15 @@ const (
 	mostVisit = 24 * time.Hour
 )
 
+// knowVisits notes that all channels have been listed: one that was not is gone, whatever a late event has told of it before.
+func (s *server) knowVisits() {
+	for _, all := range s.visits.of {
+		for _, v := range all {
+			v.known = true
+		}
+	}
+}
+
 // lapse ends the visits whose channels are gone and whose ends were not told. Events may be missing; and of a channel that an
 // action hangs up app_queue learns nothing but that the member is free, which counts the call without an AgentComplete [live].
 func (s *server) lapse() {
