@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/cli/nagios"
 	"github.com/apntalk/amictl/internal/objects"
 	"github.com/apntalk/amictl/pkg/ami"
 )
@@ -93,11 +94,9 @@ func bound(w *ami.Where, figure string) string {
 			continue
 		}
 		value, ok := amount(m[4])
-		if !ok {
-			continue
+		if ok {
+			return nagios.Range(m[2], value)
 		}
-		limit := strconv.FormatFloat(value, 'f', -1, 64)
-		return map[string]string{">": "~:" + limit, "<": limit + ":", ">=": "@" + limit + ":", "<=": "@~:" + limit, "=": "@" + limit + ":" + limit, "!=": limit + ":" + limit}[m[2]]
 	}
 	return ""
 }

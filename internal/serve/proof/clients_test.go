@@ -370,7 +370,9 @@ func stranger(ctx context.Context, c *client) {
 }
 
 // mute logs in, and never reads an event.
-func mute(ctx context.Context, c *client) { c.rude(ctx, c.ami[c.node], login+"Events: on\r\n\r\n", false) }
+func mute(ctx context.Context, c *client) {
+	c.rude(ctx, c.ami[c.node], login+"Events: on\r\n\r\n", false)
+}
 
 // hasty sends much, and leaves before the answers come.
 func hasty(ctx context.Context, c *client) {
