@@ -127,10 +127,17 @@ func (v *verdict) judgeTail(t *tools, answered map[string]time.Time) {
 	seen := make(map[string]bool)
 	waits := make(map[string]int)
 	var gaps []*said
+	var last time.Time // when the action was answered whose event is the last so far
 	for i := range out {
 		s := &out[i]
 		switch {
 		case s.Type == "gap" && !s.Until.IsZero():
+			if r := v.during(s.Since); r != nil && r.given.Before(s.Since) {
+				s.Since = r.given // a server that is ending has events that it writes no more, before it closes the connection
+				if last.After(r.given) {
+					s.Since = last
+				}
+			}
 			gaps = append(gaps, s)
 		case s.Type == "gap", s.Type == "event" && s.field("UserEvent") == "":
 		case s.Type != "event":
@@ -145,6 +152,9 @@ func (v *verdict) judgeTail(t *tools, answered map[string]time.Time) {
 				v.say("send: a line ran twice: %s", s.text)
 			}
 			seen[n] = true
+			if at, ok := answered[n]; ok {
+				last = at
+			}
 			v.events++
 			if _, ok := answered[n]; !ok && v.during(s.Time) == nil {
 				v.say("send: a line ran, and was said to have failed: %s", s.text)

@@ -48,6 +48,7 @@ func TestJudge(t *testing.T) {
 		return fmt.Sprintf(`{"type":"event","event":"UserEvent","fields":{"UserEvent":"Restarts","N":%q},%s}`, mark(n), stamped(at))
 	}
 	gap := fmt.Sprintf(`{"type":"gap","since":%q,"until":%q,%s}`, second(10).Format(time.RFC3339), second(16).Format(time.RFC3339), stamped(16))
+	late := fmt.Sprintf(`{"type":"gap","since":%q,"until":%q,%s}`, second(14).Format(time.RFC3339), second(16).Format(time.RFC3339), stamped(16))
 	health := func(at int, state, code string) string {
 		return fmt.Sprintf(`{"type":"health","state":%q,"code":%q,"reason":"pbx: x",%s}`, state, code, stamped(at))
 	}
@@ -61,6 +62,8 @@ func TestJudge(t *testing.T) {
 		"all well":                    {send: []string{reply(0, 5), failure(1, 10, 7, cut), reply(2, 17)}, tail: []string{event(0, 5), gap, event(2, 17)}, exit: 6},
 		"an event in the gap":         {send: []string{reply(0, 5), reply(1, 15), reply(2, 17)}, tail: []string{event(0, 5), gap, event(2, 17)}},
 		"an event without a gap":      {send: []string{reply(0, 5), reply(1, 6), reply(2, 17)}, tail: []string{event(0, 5), gap, event(2, 17)}, wrong: "lost without a gap"},
+		"events not written any more": {send: []string{reply(0, 5), reply(1, 11), reply(2, 17)}, tail: []string{event(0, 5), late, event(2, 17)}},
+		"but for one before others":   {send: []string{reply(0, 5), reply(1, 11), reply(2, 13)}, tail: []string{event(0, 5), event(2, 13), late}, wrong: "lost without a gap"},
 		"an event twice":              {send: []string{reply(0, 5), reply(1, 6), reply(2, 17)}, tail: []string{event(0, 5), event(1, 6), gap, event(2, 17), event(2, 17)}, wrong: "ran twice"},
 		"no gap":                      {send: []string{reply(0, 5), reply(1, 6), reply(2, 17)}, tail: []string{event(0, 5), event(1, 6), event(2, 17)}, wrong: "0 gaps"},
 		"no object":                   {send: []string{reply(0, 5), reply(2, 17)}, tail: []string{event(0, 5), gap, event(2, 17)}, wrong: "line 2 has no object"},

@@ -9,8 +9,8 @@ func TestNearest(t *testing.T) {
 		want       string
 	}{
 		{"helath", []string{"state", "health"}, "health"},
-		{"teh", []string{"ten", "the"}, "the"}, // letters that are swapped come before one that is another
-		{"teh", []string{"the", "ten"}, "the"},
+		{"fro", []string{"fry", "for"}, "for"}, // letters that are swapped come before one that is another
+		{"fro", []string{"for", "fry"}, "for"},
 		{"ten", []string{"the", "tan"}, "tan"},
 		{"cal", []string{"dial", "call"}, "call"},
 		{"orig", []string{"bridge", "originate"}, "originate"}, // the beginning of a word
