@@ -2,8 +2,10 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -234,6 +236,35 @@ func TestLimits(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whatever is thrown away of a packet that is too large is counted, in whatever pieces it comes.
+func TestDiscarded(t *testing.T) {
+	over := "Event: A\r\n" + strings.Repeat("X: 1\r\n", 100) + "\r\n"
+	for _, piece := range []int{1, 7, 100, 1 << 20} {
+		d := NewDecoder(Limits{Headers: 5})
+		msgs, errs := decodeAll(t, d, over+"Event: B\r\n\r\n", piece)
+		if len(msgs) != 1 || len(errs) != 1 || d.Discarded() != uint64(len(over)) {
+			t.Errorf("pieces of %d: %d messages, %v, %d bytes discarded of %d", piece, len(msgs), errs, d.Discarded(), len(over))
+		}
+	}
+}
+
+// Packets that wait behind one another in one large piece are each indexed from their own beginning.
+func TestManyPacketsInOnePiece(t *testing.T) {
+	const packets = 2000
+	var text strings.Builder
+	for i := range packets {
+		fmt.Fprintf(&text, "Event: E\r\nText: %s\r\nNum: %d\r\n\r\n", strings.Repeat("x", 100), i)
+	}
+	d := NewDecoder(Limits{})
+	d.Feed([]byte(text.String()))
+	for i := range packets {
+		m, err := d.Next()
+		if err != nil || m.Get("Num") != strconv.Itoa(i) || m.Get("Event") != "E" || m.p.Wide {
+			t.Fatalf("packet %d: %v, %v", i, see(&m), err)
+		}
 	}
 }
 

@@ -57,3 +57,27 @@ func TestFollowsWithoutEndMark(t *testing.T) {
 		})
 	}
 }
+
+// Text that may go on, or lack its end mark, is known by a blank line at the end of what came, and by nothing else.
+func TestUnended(t *testing.T) {
+	d := NewDecoder(Limits{})
+	for _, step := range []struct {
+		feed string
+		want bool
+	}{
+		{"", false},
+		{"Response: Follows\r\nPrivilege: Command\r\n", false},
+		{"a\n", false},
+		{"\n", true},
+		{"b", false}, // half a line
+		{"\n", false},
+		{"\r\n", true},
+		{"--END COMMAND--\r\n\r\n", false},
+	} {
+		d.Feed([]byte(step.feed))
+		_, err := d.Next()
+		if got := d.Unended(); got != step.want {
+			t.Errorf("behind %q: %v, %v", step.feed, got, err)
+		}
+	}
+}
