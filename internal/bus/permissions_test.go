@@ -149,6 +149,7 @@ func TestPermissions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the bridge has a session", func() bool { return srv.Ledger().Logins > 0 })
 	srv.EmitEvent("Newchannel", "N", "1")
 	srv.EmitEvent("Hangup", "N", "2")
 	if m, err := hangups.NextMsgWithContext(ctx); err != nil || string(m.Data) != "Hangup 2" {
@@ -261,6 +262,7 @@ func TestPermissionsOfAScreen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the bridge has a session", func() bool { return srv.Ledger().Logins > 0 })
 	srv.EmitEvent("Hangup", "N", "1")
 	if ev, err := got.Next(ctx); err != nil || ev.Get("N") != "1" {
 		t.Errorf("%v: %v", err, ev)
