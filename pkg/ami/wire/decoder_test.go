@@ -215,6 +215,11 @@ func TestLimits(t *testing.T) {
 			"Response: Success\r\n" + lines(10, "Output:1\r\n") + "\r\n", "Response: Success\r\n" + lines(10, "Output:1\r\n") + "Output:\n\r\n", "wire: answer over the limit of 119 bytes",
 		},
 		{
+			"old output in short lines, each of which counts what its index takes",
+			Limits{Packet: 48, Answer: 119},
+			"Response: Follows\r\n" + lines(10, "1\n") + "--END COMMAND--\r\n\r\n", "Response: Follows\r\n" + lines(13, "1\n") + "--END COMMAND--\r\n\r\n", "wire: answer over the limit of 119 bytes",
+		},
+		{
 			"old output, blank lines in what is skipped",
 			Limits{Packet: 48, Answer: 119},
 			"Response: Follows\r\n" + lines(8, "123456789\n") + "--END COMMAND--\r\n\r\n", "Response: Follows\r\n" + lines(11, "123456789\n") + "\n\nPing\n--END COMMAND--\r\n\r\n", "wire: answer over the limit of 119 bytes",
