@@ -74,13 +74,16 @@ func spoolError(err error) error {
 // send a second one. --deadline is for the whole run, and ends this as well.
 func (s *spooler) finish(ctx context.Context) { s.over.Do(func() { s.finishOnce(ctx) }) }
 
+// unsaid is how many events are written before anybody could read that they are.
+const unsaid = 256
+
 func (s *spooler) finishOnce(ctx context.Context) {
 	s.Stop()
 	n := s.queue.Stats().Waiting
 	switch {
 	case errors.Is(context.Cause(ctx), errForIsOver):
 	case run.BySignal(ctx):
-		if n > 0 {
+		if n > unsaid {
 			s.run.Note("--spool: still writing the more than %d events in it; a second signal gives them up", n)
 		}
 	default:
