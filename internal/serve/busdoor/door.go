@@ -2,6 +2,7 @@
 package busdoor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -23,9 +24,10 @@ type Door struct{ up *upstream.Upstream }
 // New returns a door.
 func New(up *upstream.Upstream) *Door { return &Door{up} }
 
-// Away says why a node takes no actions now, nil if it does, and how its server greets.
+// Away says why a node takes no actions now, nil if it does, and how its server greets. Nor does it while its events do not come: what
+// ends between a list and the first event would stay in what somebody holds of both, for a new owner's gap stands before.
 func (d *Door) Away(node string) (banner string, err error) {
-	return d.up.Banner(node), d.up.Away(node)
+	return d.up.Banner(node), cmp.Or(d.up.Away(node), d.up.Deaf(node))
 }
 
 // Do carries out a request, and hands out the packets of its answer. Whoever has asked is told of everything: that nothing was

@@ -276,6 +276,19 @@ func (u *Upstream) Away(node string) error {
 	if !ok {
 		return ErrUnknownNode
 	}
+	return away(n)
+}
+
+// Deaf says why a node's events do not come now, nil if they do.
+func (u *Upstream) Deaf(node string) error {
+	n, ok := u.events.Node(node)
+	if !ok {
+		return ErrUnknownNode
+	}
+	return away(n)
+}
+
+func away(n *ami.Node) error {
 	if n.Ready() {
 		return nil
 	}
