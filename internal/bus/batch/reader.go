@@ -17,6 +17,7 @@ type Reader struct {
 	at      int
 	last    int64 // nanoseconds of the record before
 	session uint64
+	behind  uint64 // the session of the packet before, which is a gap's
 	seq     uint64
 	decoder *wire.Decoder
 	event   ami.Event
@@ -33,7 +34,7 @@ func NewReader() *Reader {
 // Open begins with a batch. The batch must not change until Next has returned io.EOF. The error is a *VersionError or a
 // *FormatError.
 func (r *Reader) Open(data []byte) error {
-	r.body, r.at, r.last, r.session, r.seq = nil, 0, 0, 0, 0
+	r.body, r.at, r.last, r.session, r.behind, r.seq = nil, 0, 0, 0, 0, 0
 	switch {
 	case len(data) < 2:
 		return &FormatError{0, "it is too short"}
@@ -121,6 +122,7 @@ func (r *Reader) packet() error {
 		return r.broken("what should be one packet is not")
 	}
 	r.seq += step
+	r.behind = r.session
 	r.event = ami.Event{Message: message, Session: r.session, Seq: r.seq, Received: at}
 	return nil
 }
@@ -148,7 +150,7 @@ func (r *Reader) takeGap() error {
 	if r.gap.Until, err = r.optional(); err != nil {
 		return err
 	}
-	r.event = ami.Event{Session: r.session, Received: at, Gap: &r.gap}
+	r.event = ami.Event{Session: r.behind, Received: at, Gap: &r.gap}
 	return nil
 }
 
