@@ -71,6 +71,9 @@ func TestKilledServers(t *testing.T) {
 // again: nothing is lost or comes twice, also for a durable that is killed as well, and single events are missing within gaps alone.
 func TestHotElections(t *testing.T) {
 	t.Parallel()
+	if !whole() {
+		t.Skip("NOT CHECKED in the short form: three replicas and three bridges beside all the others are more than two cores take in time")
+	}
 	rounds := times(3, 20)
 	l := newLab(t, startServers(t, 3, "").start(), 4, "--hot", "--replicas", "3", "--max-bytes", "1G", "--each", numbered)
 	ear := l.tap()

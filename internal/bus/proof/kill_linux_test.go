@@ -99,7 +99,7 @@ func killOwners(t *testing.T, flags ...string) *book {
 	}
 	stop()
 	b := l.judge()
-	if spread == 0 {
+	if whole() && spread == 0 { // a few kills may each find but one of the others ready
 		t.Error("all nodes of a dead bridge went to one other each time")
 	}
 	slices.Sort(took)
