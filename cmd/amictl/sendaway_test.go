@@ -73,6 +73,10 @@ func TestSendLinesOfANodeAway(t *testing.T) {
 
 // A node that takes actions and answers none holds up nobody else, however many lines wait for it, and however long they are.
 func TestSendLinesBesideASilentNode(t *testing.T) {
+	patience := "4s"
+	if testing.Short() { // the race detector's runs are, and take longer to read as much
+		patience = "15s"
+	}
 	for name, lines := range map[string]struct {
 		n, padding int
 		refused    bool
@@ -87,7 +91,7 @@ func TestSendLinesBesideASilentNode(t *testing.T) {
 			for i := range 10 {
 				fmt.Fprintf(&in, `{"action":"Ping","node":%q,"id":"ping%d"}`+"\n", other.Addr(), i)
 			}
-			_, stdout, stderr := runApp(t, nil, strings.NewReader(in.String()), "send", "-", "--keep-going", "--timeout", "4s", "-o", "jsonl",
+			_, stdout, stderr := runApp(t, nil, strings.NewReader(in.String()), "send", "-", "--keep-going", "--timeout", patience, "-o", "jsonl",
 				"--node", "ami://admin@"+silent.Addr(), "--node", "ami://admin@"+other.Addr())
 			all := sentObjects(t, stdout)
 			if len(all) != lines.n+10 {
