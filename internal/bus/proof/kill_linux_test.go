@@ -83,7 +83,7 @@ func killOwners(t *testing.T, flags ...string) *book {
 	l, ear, stop := threeBridges(t, flags...)
 	var took []time.Duration
 	moved, spread := 0, 0
-	for range kills {
+	for n := 0; n < kills || spread == 0 && n < 4*kills; n++ { // a few may each find but one of the others ready
 		time.Sleep(rand.N(times(500*time.Millisecond, 4*time.Second))) // at any moment
 		victim, owned := l.anOwner()
 		struck := time.Now()
@@ -99,7 +99,7 @@ func killOwners(t *testing.T, flags ...string) *book {
 	}
 	stop()
 	b := l.judge()
-	if whole() && spread == 0 { // a few kills may each find but one of the others ready
+	if spread == 0 {
 		t.Error("all nodes of a dead bridge went to one other each time")
 	}
 	slices.Sort(took)
