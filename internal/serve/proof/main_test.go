@@ -14,12 +14,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // long reports whether there is time for the whole of a proof.
 func long() bool { return os.Getenv("AMICTL_PROVE") != "" }
 
-// TestVirtualDay is a day of the daemon's, or a morning if there is less time: what is held is as much at its end as in the middle,
+// TestVirtualDay is a day of the daemon's, or a morning or an hour if there is less time: what is held is as much at its end as in the middle,
 // nothing is left behind, and all books agree.
 func TestVirtualDay(t *testing.T) {
 	length := 3 * time.Hour
-	if long() {
+	switch {
+	case long():
 		length = 24 * time.Hour
+	case testing.Short():
+		length = time.Hour
 	}
 	synctest.Test(t, func(t *testing.T) {
 		newWorld(t, virtual).run(length)
