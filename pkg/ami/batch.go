@@ -24,7 +24,8 @@ type Result[T any] struct {
 // are for one goroutine at a time.
 //
 // Every accepted action ends once in its batch, even if its session is lost: a loop until Outstanding is 0 has seen all of
-// them. Results wait until they are taken.
+// them. Results wait until they are taken. A list's end, or a refusal, is there before any [Subscription] has an event that
+// came behind it.
 type Batch[T any] struct {
 	// Items hands list items out as they arrive; the Reply's Events are then empty. It is set before the first Submit.
 	Items bool
@@ -148,6 +149,16 @@ func (b *Batch[T]) own(r *Result[T]) Result[T] {
 		own.Reply = &reply
 	}
 	return own
+}
+
+// Ready returns a channel that gets a value when there may be something to Poll, for a select with other channels: Poll then
+// until there is no more. It does not go together with Next.
+func (b *Batch[T]) Ready() <-chan struct{} {
+	wake, fresh := b.queue.waker()
+	if fresh {
+		rouse(wake) // for what came before
+	}
+	return wake
 }
 
 // NextBorrowed is Next without a copy: the result, its reply and every string taken from that are valid until the next

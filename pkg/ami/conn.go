@@ -45,6 +45,7 @@ type Conn struct {
 	unauthorized int
 	freed        []uint32 // slots to release at the end of this read
 	answers      []answer // completed, not yet handed over
+	inTurn       bool     // one of them is to be handed over before what comes behind it
 	packed       []byte   // their replies, of those for a batch
 	packedFit    bufferFit
 	freedLive    int    // how many of them were live, not zombies

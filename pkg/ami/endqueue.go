@@ -12,7 +12,7 @@ import (
 type endQueue struct {
 	mu      sync.Mutex
 	results               // guarded by mu
-	wake    chan struct{} // likewise: room for one, nil until somebody waits
+	wake    chan struct{} // likewise: room for one, nil until somebody waits or will
 }
 
 // Results are ends that wait to be handed out. Small replies wait as bytes, so that neither an allocation nor the
@@ -121,7 +121,7 @@ func (q *endQueue) swap(spare results) results {
 }
 
 // waker returns the channel by which put wakes, and whether it is new: ends that came before have not signalled it.
-func (q *endQueue) waker() (_ <-chan struct{}, fresh bool) {
+func (q *endQueue) waker() (_ chan struct{}, fresh bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if fresh = q.wake == nil; fresh {

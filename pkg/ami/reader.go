@@ -79,6 +79,9 @@ func (c *Conn) decode() error {
 		default:
 			c.packet(m)
 		}
+		if c.inTurn {
+			c.handOver()
+		}
 	}
 }
 
@@ -221,6 +224,7 @@ func (c *Conn) complete(k *call, r callRef, reply *Reply) {
 	if a := c.stage(k, r); a != nil {
 		c.dropList(k)
 		a.reply, a.err = reply, c.verdict(k, r, reply)
+		c.inTurn = a.to.queue != nil
 		c.book(k, r, reply.RTT, a.err)
 	}
 }
@@ -280,6 +284,7 @@ type answer struct {
 // handOver passes on what the packets of one read brought: events first, so that those which came before a reply are
 // there when Do returns; then the slots, so that there is room when it does; then the answers.
 func (c *Conn) handOver() {
+	c.inTurn = false
 	c.feed.flush()
 	c.releaseFreed()
 	for rest := c.answers; len(rest) > 0; {

@@ -32,7 +32,7 @@ func Follow(ctx context.Context, cluster *ami.Cluster, o Options) (*Watcher, err
 	ctx, cancel := context.WithCancel(ctx)
 	f := &follower{
 		Watcher: newWatcher(o, cancel), cluster: cluster, events: events, options: o,
-		tenders: make(map[string]*tender), due: make(map[string][]arrival), arrived: make(chan struct{}, 1),
+		tenders: make(map[string]*tender), due: make(map[string][]arrival),
 	}
 	f.roster(ctx)
 	f.all.Go(func() {
@@ -40,6 +40,7 @@ func Follow(ctx context.Context, cluster *ami.Cluster, o Options) (*Watcher, err
 		defer events.Close()
 		f.end(f.pump(ctx))
 	})
+	f.all.Go(func() { f.rouse(ctx) })
 	f.all.Go(func() { f.clock(ctx) })
 	return f.Watcher, nil
 }
@@ -52,55 +53,56 @@ type follower struct {
 	events  *ami.Subscription
 	options Options
 
-	tenders map[string]*tender // guarded by mu
-	posted  []arrival          // guarded by mu: lists that nobody has seen yet
-	idle    context.CancelFunc // guarded by mu: wakes the pump where it waits for an event; nil: it does not
+	tenders map[string]*tender   // guarded by mu
+	lists   ami.Batch[*question] // the answers are the pump's to take
+	answers bool                 // guarded by mu: some may be there
+	idle    context.CancelFunc   // guarded by mu: wakes the pump where it waits for an event; nil: it does not
 
-	arrived chan struct{}        // room for one: posted may have something
-	due     map[string][]arrival // the pump's own: lists by node that wait for the events before them
+	due map[string][]arrival // the pump's own: lists by node that wait for the events before them
 }
 
-// An arrival is the answer to a listing, or the end of a survey.
+// An arrival is the answer to a listing, which is applied at its place in the stream.
 type arrival struct {
-	t            *tender
-	epoch        uint64 // the tender's when the survey began
-	session, seq uint64 // its place in the stream
+	*question
+	session, seq uint64
 	at           time.Time
-	list         *listing // nil: the survey is complete
-	answer       answer
-	audit        bool
 }
 
 // pump applies what comes, until there is no more.
 func (f *follower) pump(ctx context.Context) error {
 	for {
 		f.collect()
-		ev, ok := f.events.PollBorrowed()
-		if !ok {
-			// All events that came before a list in due have been applied: they were queued when its answer was.
-			f.settleAll()
-			var err error
-			if ev, err = f.wait(ctx); err != nil {
-				return err
-			}
-			if ev == nil {
-				continue
-			}
+		if ev, ok := f.events.PollBorrowed(); ok {
+			f.next(ev)
+			continue
 		}
-		f.take(ev)
+		// All events that came before a list in due have been applied: they were queued when its answer was.
+		f.settleAll()
+		ev, err := f.wait(ctx)
+		if err != nil {
+			return err
+		}
+		if ev != nil {
+			f.next(ev)
+		}
 	}
 }
 
-// wait returns the next event, or nil if a list came first.
+// next applies an event or gap, and before it each list that it is behind: its answer is there by now.
+func (f *follower) next(ev *ami.Event) {
+	f.collect()
+	f.take(ev)
+}
+
+// wait returns the next event, or nil if answers may have come first.
 func (f *follower) wait(ctx context.Context) (*ami.Event, error) {
 	idle, cancel := context.WithCancel(ctx)
 	defer cancel()
 	f.mu.Lock()
-	if len(f.posted) > 0 {
-		f.mu.Unlock()
-		return nil, nil
+	if f.answers {
+		cancel()
 	}
-	f.idle = cancel
+	f.answers, f.idle = false, cancel
 	f.mu.Unlock()
 	ev, err := f.events.NextBorrowed(idle)
 	f.mu.Lock()
@@ -117,34 +119,48 @@ func (f *follower) wait(ctx context.Context) (*ami.Event, error) {
 	return nil, err
 }
 
-// post hands a list to the pump.
-func (f *follower) post(a arrival) {
-	f.mu.Lock()
-	f.posted = append(f.posted, a)
-	if f.idle != nil {
-		f.idle()
-	}
-	f.mu.Unlock()
-	select {
-	case f.arrived <- struct{}{}:
-	default:
+// rouse wakes the pump for answers, until ctx is done.
+func (f *follower) rouse(ctx context.Context) {
+	for {
+		select {
+		case <-f.lists.Ready():
+		case <-ctx.Done():
+			return
+		}
+		f.mu.Lock()
+		f.answers = true
+		if f.idle != nil {
+			f.idle()
+		}
+		f.mu.Unlock()
 	}
 }
 
-// collect takes over the lists that were posted.
+// collect takes over the answers that have come.
 func (f *follower) collect() {
-	select {
-	case <-f.arrived:
-	default:
+	if f.lists.Outstanding() == 0 {
 		return
 	}
-	f.mu.Lock()
-	posted := f.posted
-	f.posted = nil
-	f.mu.Unlock()
-	for _, a := range posted {
-		f.due[a.t.name] = append(f.due[a.t.name], a)
+	for r, ok := f.lists.Poll(); ok; r, ok = f.lists.Poll() {
+		q := r.Value
+		if q.hear(r.Reply, r.Err); q.err == nil && q.final && f.inSurvey(q, r.Reply) {
+			f.due[q.t.name] = append(f.due[q.t.name], arrival{q, r.Reply.Session, r.Reply.Seq, r.Reply.Received})
+		}
+		q.answered <- struct{}{}
 	}
+}
+
+// inSurvey notes the answer to a question, and reports whether it is of the survey's session.
+func (f *follower) inSurvey(q *question, reply *ami.Reply) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := q.survey
+	if s.session == 0 {
+		s.session, q.t.session, q.t.seq = reply.Session, reply.Session, reply.Seq
+	}
+	s.torn = s.torn || s.session != reply.Session
+	s.whole = s.whole && !q.answer.short()
+	return !s.torn
 }
 
 // take applies one event or gap, and before it the lists that came before it.
@@ -217,16 +233,16 @@ func (f *follower) settleAll() {
 	}
 }
 
-// arrive applies a list, unless a gap came between its survey's beginning and now.
+// arrive applies a list, unless a gap came between its survey's beginning and now. Behind the last one everything is known.
 func (f *follower) arrive(a arrival) {
 	f.apply(func(c *core) {
-		if f.tenders[a.t.name] != a.t || a.epoch != a.t.epoch {
+		t, s := a.t, a.survey
+		if f.tenders[t.name] != t || s.epoch != t.epoch {
 			return
 		}
-		if a.list != nil {
-			c.list(a.t.name, a.session, a.list, a.answer, a.audit, a.at)
-		} else {
-			c.synced(a.t.name, a.at)
+		c.list(t.name, a.session, a.list, a.answer, s.audit, a.at)
+		if s.left--; s.left == 0 && s.whole {
+			c.synced(t.name, a.at)
 		}
 	})
 }

@@ -53,25 +53,30 @@ func (l *listing) ask(ctx context.Context, d ami.Doer) (reply *ami.Reply, a answ
 	for _, name := range l.actions {
 		reply, err = d.Do(ctx, ami.NewAction(name))
 		a = answer{}
-		var refused *ami.ResponseError
-		switch {
-		case err == nil:
-			a.read(reply)
-			return reply, a, nil
-		case errors.As(err, &refused) && reply != nil:
-			a.refused, a.refusal = true, refused.Message
-			empty, denied := a.verdict()
-			if refused.Relay && !denied { // the server itself has said nothing
-				return nil, a, err
-			}
-			if err = nil; empty {
-				return reply, a, nil
-			}
-		default:
-			return nil, a, err
+		var final bool
+		if final, err = a.hear(reply, err); final || err != nil {
+			break
 		}
 	}
 	return reply, a, err
+}
+
+// hear takes over what came for an action. final is false where another one may be asked by.
+func (a *answer) hear(reply *ami.Reply, err error) (final bool, _ error) {
+	var refused *ami.ResponseError
+	switch {
+	case err == nil:
+		a.read(reply)
+		return true, nil
+	case errors.As(err, &refused) && reply != nil:
+		a.refused, a.refusal = true, refused.Message
+		empty, denied := a.verdict()
+		if refused.Relay && !denied { // the server itself has said nothing
+			return true, err
+		}
+		return empty, nil
+	}
+	return true, err
 }
 
 // read takes over what a list holds.

@@ -19,11 +19,11 @@ func TestListIsAppliedAtItsPlace(t *testing.T) {
 	}
 	list := func(seq, epoch uint64, items ...*wire.Message) func(*follower) {
 		return func(f *follower) {
-			f.post(arrival{
-				t: f.tenders["pbx"], epoch: epoch, session: 1, seq: seq, at: clockStart, list: &listings[0],
+			q := &question{
+				survey: &survey{t: f.tenders["pbx"], epoch: epoch}, list: &listings[0],
 				answer: answer{items: items, end: message("CoreShowChannelsComplete")},
-			})
-			f.collect()
+			}
+			f.due["pbx"] = append(f.due["pbx"], arrival{q, 1, seq, clockStart})
 		}
 	}
 	disconnect := func(f *follower) {
@@ -48,7 +48,7 @@ func TestListIsAppliedAtItsPlace(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			o, _ := Options{}.withDefaults()
 			f := &follower{
-				Watcher: newWatcher(o, func() {}), due: make(map[string][]arrival), arrived: make(chan struct{}, 1),
+				Watcher: newWatcher(o, func() {}), due: make(map[string][]arrival),
 				tenders: map[string]*tender{"pbx": {name: "pbx", again: make(chan struct{}, 1), soon: make(chan struct{}, 1)}},
 			}
 			for _, s := range tt.steps {

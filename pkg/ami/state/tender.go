@@ -127,65 +127,105 @@ func (t *tender) rest(ctx context.Context, pause time.Duration, next *time.Time)
 	}
 }
 
+// A survey asks for everything, on one session.
+type survey struct {
+	t     *tender
+	audit bool
+	epoch uint64 // the tender's when it began
+
+	session uint64 // guarded by f.mu: of the first answer; 0: there was none
+	torn    bool   // guarded by f.mu: another answer was of another session
+	whole   bool   // guarded by f.mu: no list was short
+	left    int    // guarded by f.mu: lists that have yet to be applied
+}
+
+// A question is an action that asks for a list. Its answer is the pump's, which knows the place in the stream.
+type question struct {
+	*survey
+	list     *listing
+	last     bool          // there is no other action to ask by
+	answered chan struct{} // room for one: what follows is there
+	answer   answer
+	final    bool // it is the answer to the listing, whatever it says
+	err      error
+}
+
+// hear takes over what came for it.
+func (q *question) hear(reply *ami.Reply, err error) {
+	q.final, q.err = q.answer.hear(reply, err)
+	q.final = q.final || q.last
+}
+
 // survey lists everything on one session. It reports whether it got all of it without a gap.
 func (t *tender) survey(ctx context.Context, audit bool) bool {
 	f := t.f
-	f.mu.Lock()
-	epoch := t.epoch
-	f.mu.Unlock()
 	select { // what was asked for until now is met by this
 	case <-t.again:
 	default:
 	}
 	t.last = time.Now()
-	var last *ami.Reply
-	whole := true
-	for i := range listings {
-		l := &listings[i]
-		if !f.core.wantsList(l) { // what is asked for does not change
-			continue
+	all := t.agenda(audit)
+	f.mu.Lock()
+	s := &survey{t: t, audit: audit, epoch: t.epoch, whole: true, left: len(all)}
+	f.mu.Unlock()
+	for _, l := range all {
+		err := t.ask(ctx, s, l)
+		f.mu.Lock()
+		first, off := s.session == 0, s.torn || s.epoch != t.epoch
+		f.mu.Unlock()
+		switch {
+		case err != nil:
+			if !first && !errors.As(err, new(*ami.ResponseError)) { // else it may be the session's fault, or a relay's
+				t.fails[l]++
+			}
+			return false
+		case off:
+			t.resurvey()
+			return false
 		}
-		if t.fails[l] >= tries && !audit {
-			f.apply(func(c *core) {
+		delete(t.fails, l)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return s.whole
+}
+
+// agenda returns what a survey is to ask for. What ended too many of them waits for an audit.
+func (t *tender) agenda(audit bool) (all []*listing) {
+	for i := range listings {
+		switch l := &listings[i]; {
+		case !t.f.core.wantsList(l): // what is asked for does not change
+		case t.fails[l] >= tries && !audit:
+			t.f.apply(func(c *core) {
 				if s := c.servers[t.name]; s != nil {
 					s.part(l.part, Absent)
 				}
 			})
-			continue
+		default:
+			all = append(all, l)
 		}
-		reply, a, err := l.ask(ctx, t.node)
-		if err != nil {
-			var refused *ami.ResponseError
-			if last != nil && !errors.As(err, &refused) { // else it may be the session's fault, or a relay's
-				t.fails[l]++
-			}
-			return false
-		}
-		delete(t.fails, l)
-		a.blind = !sees(t.mask, l.class)
-		if last != nil && last.Session != reply.Session {
-			t.resurvey()
-			return false
-		}
-		f.mu.Lock()
-		if t.epoch != epoch {
-			f.mu.Unlock()
-			t.resurvey()
-			return false
-		}
-		if last == nil {
-			t.session, t.seq = reply.Session, reply.Seq
-		}
-		f.mu.Unlock()
-		last = reply
-		whole = whole && !a.short()
-		f.post(arrival{
-			t: t, epoch: epoch, session: reply.Session, seq: reply.Seq, at: reply.Received,
-			list: l, answer: a, audit: audit,
-		})
 	}
-	if whole && last != nil {
-		f.post(arrival{t: t, epoch: epoch, session: last.Session, seq: last.Seq, at: last.Received, audit: audit})
+	return all
+}
+
+// ask asks for one list, by another action if the user may not use the first, and returns when the pump has the answer.
+func (t *tender) ask(ctx context.Context, s *survey, l *listing) error {
+	for i, action := range l.actions {
+		q := &question{
+			survey: s, list: l, last: i == len(l.actions)-1, answered: make(chan struct{}, 1),
+			answer: answer{blind: !sees(t.mask, l.class)},
+		}
+		if err := t.f.lists.Submit(ctx, t.node, ami.NewAction(action), q); err != nil {
+			return err
+		}
+		select {
+		case <-q.answered:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if q.err != nil || q.final {
+			return q.err
+		}
 	}
-	return whole
+	return nil
 }
