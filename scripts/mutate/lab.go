@@ -81,8 +81,8 @@ func (l *lab) prepare(pkg, pattern string) error {
 func (l *lab) leaveOut(test string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !slices.Contains(l.broken, test) {
-		l.broken = append(l.broken, test)
+	if !slices.Contains(l.broken, alone(test)) {
+		l.broken = append(l.broken, alone(test))
 	}
 }
 
@@ -101,9 +101,17 @@ func (l *lab) passesAlone(pkg, test string) bool {
 	return catcher == ""
 }
 
-func alone(test string) string { return "^" + test + "$" }
+// alone is the pattern of one test.
+func alone(test string) string {
+	name, script, ok := strings.Cut(test, "/")
+	if !ok {
+		return "^" + name + "$"
+	}
+	return "^" + name + "$/^" + regexp.QuoteMeta(script) + "$"
+}
 
 var (
+	script = regexp.MustCompile(`(?m)^ +--- FAIL: (` + sessions.run + `/\S+)`)
 	failed = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
 	began  = regexp.MustCompile(`(?m)^=== RUN +([^\s/]+)$`)
 	hung   = regexp.MustCompile(`(?m)^running tests:\n\t(\S+)`)
@@ -115,7 +123,7 @@ func (l *lab) test(bin, pkg, pattern string, timeout time.Duration, failFast boo
 	c := exec.Command("sh", "-c", `ulimit -v 8000000; exec "$0" "$@"`, bin, "-test.short", "-test.v", "-test.run", pattern, "-test.timeout", timeout.String(), fmt.Sprintf("-test.failfast=%t", failFast))
 	l.mu.Lock()
 	if len(l.broken) > 0 {
-		c.Args = append(c.Args, "-test.skip", "^("+strings.Join(l.broken, "|")+")$")
+		c.Args = append(c.Args, "-test.skip", strings.Join(l.broken, "|"))
 	}
 	l.mu.Unlock()
 	c.Dir = pkg
@@ -133,8 +141,10 @@ func (l *lab) test(bin, pkg, pattern string, timeout time.Duration, failFast boo
 	if m := hung.FindStringSubmatch(output); m != nil {
 		return testName(m[1]) + hangs, output
 	}
-	if m := failed.FindStringSubmatch(output); m != nil {
-		return m[1], output
+	for _, sign := range []*regexp.Regexp{script, failed} {
+		if m := sign.FindStringSubmatch(output); m != nil {
+			return m[1], output
+		}
 	}
 	if all := began.FindAllStringSubmatch(output, -1); all != nil {
 		return all[len(all)-1][1] + " (crashes)", output
@@ -142,9 +152,12 @@ func (l *lab) test(bin, pkg, pattern string, timeout time.Duration, failFast boo
 	return "a crash", output
 }
 
-// testName is what a catcher begins with; its subtest and how it failed follow.
+// testName is what a catcher begins with; how it failed follows. Of subtests a script alone stands for itself.
 func testName(catcher string) string {
 	name, _, _ := strings.Cut(catcher, " ")
+	if strings.HasPrefix(name, sessions.run+"/") {
+		return name
+	}
 	name, _, _ = strings.Cut(name, "/")
 	return name
 }

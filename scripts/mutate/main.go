@@ -20,10 +20,11 @@ func main() {
 	count := flag.Int("sample", 0, "flip so many operators in each of the packages named, one at a time")
 	seed := flag.Uint64("seed", 1, "which operators a sample flips")
 	floor := flag.Int("floor", 85, "how many of a sample's flips must be seen, in percent")
+	own := flag.Bool("own", false, "of a sample: judge a package by its own tests alone, not by the sessions of the command line too")
 	flag.Parse()
 	var err error
 	if *count > 0 {
-		err = runSample(flag.Args(), *count, *seed, *floor, *table)
+		err = runSample(flag.Args(), sampling{*count, *seed, *floor, *own, *jobs}, *table)
 	} else {
 		err = run(flag.Args(), *every, *jobs, *table)
 	}

@@ -8,18 +8,28 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
 // fewest is how many flips of a package say something about it alone. With fewer, all packages are judged together.
 const fewest = 10
 
-// The command line is proven by sessions of whole processes: its packages are judged by those where their own tests see
-// nothing.
+// The command line is proven by sessions of whole processes: its packages are judged by those as well, where their own tests
+// see nothing.
 var (
 	commandLine = "./internal/cli/"
 	sessions    = suite{"./cmd/amictl", "TestScript"}
 )
+
+// A sampling says what to flip.
+type sampling struct {
+	count int // in each package
+	seed  uint64
+	floor int  // of what is seen, in percent
+	own   bool // by the package's own tests alone
+	jobs  int  // flips at once
+}
 
 // A sample is what became of some flips of one package.
 type sample struct {
@@ -46,7 +56,7 @@ func (s *sample) row() string {
 func percent(part, whole int) int { return 100 * part / max(1, whole) }
 
 // runSample flips count operators in each package, one at a time, and wants a share of them seen by its tests.
-func runSample(pkgs []string, count int, seed uint64, floor int, table string) error {
+func runSample(pkgs []string, o sampling, table string) error {
 	dir, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		return err
@@ -57,14 +67,14 @@ func runSample(pkgs []string, count int, seed uint64, floor int, table string) e
 	var low []string
 	rows := "| package | flips | killed | survivors |\n|---|---|---|---|\n"
 	for _, pkg := range pkgs {
-		s, err := l.sample("./"+strings.TrimPrefix(filepath.ToSlash(filepath.Clean(pkg)), "./"), count, seed)
+		s, err := l.sample("./"+strings.TrimPrefix(filepath.ToSlash(filepath.Clean(pkg)), "./"), o)
 		if err != nil {
 			return fmt.Errorf("%s: %w", pkg, err)
 		}
 		fmt.Println(s)
 		rows += s.row()
 		killed, tried = killed+s.killed, tried+s.tried
-		if s.tried >= fewest && percent(s.killed, s.tried) < floor {
+		if s.tried >= fewest && percent(s.killed, s.tried) < o.floor {
 			low = append(low, pkg)
 		}
 	}
@@ -73,12 +83,12 @@ func runSample(pkgs []string, count int, seed uint64, floor int, table string) e
 			return err
 		}
 	}
-	fmt.Printf("%d of %d flips killed in %d packages (%d %%), seed %d\n", killed, tried, len(pkgs), percent(killed, tried), seed)
+	fmt.Printf("%d of %d flips killed in %d packages (%d %%), seed %d\n", killed, tried, len(pkgs), percent(killed, tried), o.seed)
 	if len(low) > 0 {
-		return fmt.Errorf("under %d %% of the flips are killed in %s", floor, strings.Join(low, " "))
+		return fmt.Errorf("under %d %% of the flips are killed in %s", o.floor, strings.Join(low, " "))
 	}
-	if percent(killed, tried) < floor {
-		return fmt.Errorf("under %d %% of the flips are killed", floor)
+	if percent(killed, tried) < o.floor {
+		return fmt.Errorf("under %d %% of the flips are killed", o.floor)
 	}
 	if len(l.broken) > 0 {
 		return fmt.Errorf("these fail without any flip, if only at times, and were left out: %s", strings.Join(l.broken, " "))
@@ -86,9 +96,9 @@ func runSample(pkgs []string, count int, seed uint64, floor int, table string) e
 	return nil
 }
 
-// sample tries count flips of one package.
-func (l *lab) sample(pkg string, count int, seed uint64) (*sample, error) {
-	all, err := readFlips(pkg, seed)
+// sample tries flips of one package.
+func (l *lab) sample(pkg string, o sampling) (*sample, error) {
+	all, err := readFlips(pkg, o.seed)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +107,7 @@ func (l *lab) sample(pkg string, count int, seed uint64) (*sample, error) {
 		return nil, err
 	}
 	judges := []suite{{pkg: pkg}}
-	if strings.HasPrefix(pkg, commandLine) {
+	if strings.HasPrefix(pkg, commandLine) && !o.own {
 		judges = append(judges, sessions)
 		if l.bins[sessions.pkg] == "" {
 			if err := l.prepare(sessions.pkg, sessions.run); err != nil {
@@ -108,36 +118,78 @@ func (l *lab) sample(pkg string, count int, seed uint64) (*sample, error) {
 	// Long enough that a busy machine kills nothing; an endless loop takes that long.
 	patience := 20*time.Second + 5*time.Since(start)
 	s := &sample{pkg: pkg}
-	b := &bench{lab: l, dir: filepath.Join(l.dir, "sample")}
-	for _, f := range all {
-		if s.tried == count {
-			break
-		}
-		changed := map[string]string{f.file: f.changed()}
-		seen, err := b.judged(judges, changed, patience)
-		if errors.Is(err, errBuild) {
-			s.unusable++
-			continue
-		} else if err != nil {
+	for len(all) > 0 && s.tried < o.count {
+		some := all[:min(len(all), o.count-s.tried)]
+		all = all[len(some):]
+		if err := s.try(l, some, judges, patience, max(1, o.jobs)); err != nil {
 			return nil, err
 		}
-		if !seen {
-			same, err := b.same(pkg, changed)
-			if err != nil {
-				return nil, err
+	}
+	return s, nil
+}
+
+// try tries flips, some at once, and books them in their order.
+func (s *sample) try(l *lab, flips []flip, judges []suite, patience time.Duration, jobs int) error {
+	fates, errs := make([]fate, len(flips)), make([]error, len(flips))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for w := range jobs {
+		b := &bench{lab: l, dir: filepath.Join(l.dir, fmt.Sprintf("sample%d", w))}
+		workers.Go(func() {
+			for i := range next {
+				fates[i], errs[i] = b.fate(s.pkg, &flips[i], judges, patience)
 			}
-			if same {
-				s.same++
-				continue
-			}
-			s.survivors = append(s.survivors, f)
-			fmt.Println("  survived:", f)
-		} else {
+		})
+	}
+	for i := range flips {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	for i, f := range fates {
+		switch f {
+		case isSeen:
 			s.killed++
+		case isNot:
+			s.survivors = append(s.survivors, flips[i])
+			fmt.Println("  survived:", flips[i])
+		case isSame:
+			s.same++
+			continue
+		case isNoProgram:
+			s.unusable++
+			continue
 		}
 		s.tried++
 	}
-	return s, nil
+	return errors.Join(errs...)
+}
+
+// A fate is what became of a flip.
+type fate uint8
+
+const (
+	isSeen fate = iota
+	isNot
+	isSame
+	isNoProgram
+)
+
+// fate tries one flip.
+func (b *bench) fate(pkg string, f *flip, judges []suite, patience time.Duration) (fate, error) {
+	changed := map[string]string{f.file: f.changed()}
+	seen, err := b.judged(judges, changed, patience)
+	if errors.Is(err, errBuild) {
+		return isNoProgram, nil
+	}
+	if seen || err != nil {
+		return isSeen, err
+	}
+	same, err := b.same(pkg, changed)
+	if same {
+		return isSame, err
+	}
+	return isNot, err
 }
 
 // judged reports whether one of the suites sees a change.

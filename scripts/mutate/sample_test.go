@@ -36,7 +36,7 @@ func TestAll(t *testing.T) {
 }
 `,
 	})
-	s, err := newLab(t.TempDir()).sample("./p", 100, 1)
+	s, err := newLab(t.TempDir()).sample("./p", sampling{count: 100, seed: 1, jobs: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
