@@ -156,6 +156,9 @@ func completion(r *run.Run, o *options) error {
 	if len(o.args) != 1 || !slices.Contains(shells, o.args[0]) {
 		return fail.Usage("such as `amictl completion bash`", "completion takes the name of one shell: %s", strings.Join(shells, ", "))
 	}
+	if err := r.RefuseOutput("a script is text"); err != nil {
+		return err
+	}
 	text := scripts[o.args[0]]
 	if r.HasTo {
 		text = Candidates(r, o.commands(), o.args[0], r.Rest)

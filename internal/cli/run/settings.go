@@ -152,6 +152,16 @@ func (r *Run) RefuseTimeout(instead string) error {
 	return fail.Usage("you may mean "+instead+" "+r.Flags.Timeout.String(), "--timeout is for an action or a wait, and there is none here")
 }
 
+// RefuseOutput refuses the flags that say how records are printed, in a run that prints none. hint is what gives some.
+func (r *Run) RefuseOutput(hint string) error {
+	for _, f := range []struct{ name, value string }{{"output", r.Flags.Output}, {"fields", r.Flags.Fields}, {"query", r.Flags.Query}} {
+		if f.value != "" {
+			return fail.Usage(hint, "--%s is for records, and none are printed here", f.name)
+		}
+	}
+	return nil
+}
+
 func text(to *string) func(string) error {
 	return func(value string) error { *to = value; return nil }
 }

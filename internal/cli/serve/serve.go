@@ -54,6 +54,9 @@ func Command(r *run.Run) *cli.Command {
 
 // daemon runs until a signal ends it.
 func daemon(ctx context.Context, r *run.Run, o *options) error {
+	if err := r.RefuseOutput("for the log's form there is --log"); err != nil {
+		return err
+	}
 	p, err := newPlan(r, o)
 	if err != nil {
 		return err

@@ -48,6 +48,9 @@ func Command(r *run.Run) *cli.Command {
 }
 
 func top(ctx context.Context, r *run.Run, o *options) error {
+	if err := r.RefuseOutput("`amictl calls --live` and `amictl state` print what top shows"); err != nil {
+		return err
+	}
 	screen, err := findScreen(r)
 	if err != nil {
 		return err
