@@ -147,7 +147,7 @@ func TestRights(t *testing.T) {
 	logsRefusals(t, f)
 }
 
-// logsRefusals looks for the refusals of TestRights in the log, with what is none of its business left out.
+// logsRefusals looks for the refusals of TestRights in the log, and wants no secret there, nor those who asked without a token.
 func logsRefusals(t *testing.T, f *fixture) {
 	t.Helper()
 	for _, text := range []string{"user=one", "the action CoreStatus", "permission denied: calls", `hint="the user's actions in [[users]]`} {
