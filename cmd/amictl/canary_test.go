@@ -152,148 +152,134 @@ func canaryServer(t *testing.T, opts ...amitest.Option) *amitest.Server {
 	return s
 }
 
+// Where a run of canaryRuns has the secret from. $NAME is as in the arguments.
+var (
+	secretFile = []string{"AMICTL_SECRET_FILE=$secret"}
+	secretEnv  = []string{"THE_SECRET=" + canary.Secret}
+)
+
+// canaryRuns are the command lines that TestCanaryShowsNowhere looks at, of each subcommand one at least. $good knows the
+// secret and $tls does too, $bad knows another, $echo repeats what it got; $ca, $conf and $literal are files.
+var canaryRuns = []struct {
+	env   []string
+	stdin string
+	args  string
+}{
+	{secretFile, "", "send Ping -v --node $good"},
+	{secretFile, "", "state -v --node $good"},
+	{secretFile, "", "calls -v --live --node $good"},
+	{secretFile, "", "top -v --node $good"},
+	{nil, canary.Secret + "\n", "send Ping -v --secret-stdin --node $good"},
+	{nil, "", "send Ping -v --secret-file .secret --node $good"},
+	{secretEnv, "", "send Ping -v --node a"},
+	{nil, "", "send Ping -v -C cmd"},
+	{nil, "", "send Ping -v -C failing"},
+	{nil, "", "send Ping -v"},
+	{nil, "", "health -v --local --manager-conf $conf"},
+	{nil, "", "config explain -v --local --manager-conf $conf"},
+	{secretFile, "", "send QueueStatus -v -o raw --node $good"},
+	{secretFile, "", "send QueueStatus -v -o jsonl --items --node $good"},
+	{secretFile, "", "send QueueStatus -v -o table --node $good"},
+	{secretFile, "", "send Ping -v --ca $ca --node $tls"},
+	{secretFile, "", "send Ping -v --node $tls"},
+	{secretFile, "{\"action\":\"Ping\"}\n{\"action\":\"Nonsense\"}\nnonsense\n", "send - -v --keep-going --node $good"},
+	{secretFile, "", "command -v core show version --node $good"},
+	{secretFile, "", "originate -v --channel Local/100@default --application Wait --data 1 --node $good"},
+	{secretFile, "", "originate -v --channel Local/300@default --application Wait --data 1 --node $good"},
+	{secretFile, "", "tail -v UserEvent --count 3 --record record.jsonl -q -o none --node $good"},
+	{secretFile, "", "tail -v UserEvent --count 3 --stats --node $good"},
+	{secretFile, "", "wait -v UserEvent -o none --node $good"},
+	{secretFile, "", "wait -v --ready --node $good"},
+	{secretFile, "", "wait -v Nothing --timeout 300ms -o none --node $good"},
+	{secretFile, "", "health -v --node $good"},
+	{secretEnv, "", "health -v"},
+	{secretEnv, "", "health -v -o table"},
+	{secretEnv, "", "context list -v"},
+	{secretEnv, "", "context show -v"},
+	{secretEnv, "", "context use -v lab"},
+	{secretEnv, "", "config explain -v"},
+	{nil, "", "--config $literal config explain -v"},
+	{nil, "", "--config $literal context show -v"},
+	{secretFile, "", "actions -v"},
+	{secretFile, "", "events -v"},
+	{secretFile, "", "version -v"},
+	{secretFile, "", "schema -v event"},
+	{secretFile, "", "completion -v bash"},
+	{secretFile, "", "actions -v --live --node $good"},
+	{secretFile, "", "context add -v new --use --node $good"},
+	{nil, "", "context check -v new"},
+	{secretEnv, "", "context check -v lab"},
+	{secretFile, "", "context add -v wrong --node $bad"},
+	{secretFile, "number\n100\n300\n", "dial - -v --channel Local/{number}@default --application Wait --data 0.1 --out dialed.csv --node $good"},
+	{secretFile, "number\n100\n", "dial - -v --channel Local/{number}@default --application Wait --node $bad"},
+	{[]string{"VISUAL=true", "EDITOR=true"}, "", "context edit -v"},
+	{nil, "", "context rename -v new newer"},
+	{nil, "", "context remove -v newer"},
+	{secretFile, "", "drain -v --timeout 2s --node $good"},
+	{secretFile, "", "drain -v --node $bad"},
+	{secretFile, "", "check -v --junit junit.xml profile.toml --node $good"},
+	{secretFile, "", "check -v --node $bad"},
+	{secretFile, "", "check -v --node $echo"},
+	{secretFile, "", "tail -v --from record.jsonl"},
+	{secretFile, "", "health -v --watch --rounds 2 --every 100ms --node $good"},
+	{secretFile, "", "health -v -o prometheus --out health.prom --node $good"},
+	{secretFile, "", "bench -v --actions 50 --mix ping=1,corestatus=1 --out result.json --html result.html --node $good"},
+	{secretFile, "", "bench -v --workload calls --rate 5 --max-calls 2 --actions 3 --out calls.json --node $good"},
+	{secretFile, "", "bench -v --actions 10 --node $bad"},
+	{secretFile, "", "bench -v --sim 1 --actions 20"},
+	{secretFile, "", "bench report -v result.json --markdown"},
+	{secretFile, "", "bench compare -v result.json result.json"},
+	{secretFile, "stop\n", "sim -v --secret-from file:.secret --nodes 1 --until-eof"},
+	{secretFile, "", "sim -v --secret-from file:.secret --nodes 1 -- amictl send Ping --trace --node pbx1"},
+	{secretFile, "", "sim check -v scenario.toml"},
+	// The wrong secret, a server that repeats it, one that is not there, one that is none.
+	{secretFile, "", "send Ping -v --node $bad"},
+	{secretFile, "", "health -v --node $bad"},
+	{secretFile, "", "tail -v --connect-timeout 2s --node $bad"},
+	{secretFile, "", "wait -v --ready --timeout 500ms --node $bad"},
+	{secretFile, "", "send Ping -v --node $echo"},
+	{secretFile, "", "health -v --node $echo"},
+	{secretFile, "", "health -v -o table --node $echo"},
+	{secretFile, "", "tail -v --connect-timeout 2s --node $echo"},
+	{secretFile, "{\"action\":\"Ping\"}\n", "send - -v --node $echo"},
+	{secretFile, "", "command -v core show version --node $echo"},
+	{secretFile, "", "wait -v --ready --timeout 500ms --node $echo"},
+	{secretFile, "", "originate -v --channel Local/1@x --application Wait --node $echo"},
+	{secretFile, "", "send Ping -v --node ami://admin@127.0.0.1:1"},
+	{secretFile, "", "send Ping -v --node $good --node $bad --all"},
+	{secretFile, "", "send Login -v Username=admin --node $good"},
+}
+
 // The secret goes through every path of the command line at its most talkative, and shows nowhere: not in any output,
 // error, panic, record, file or command line, with the right secret, a wrong one, and servers that repeat what they got.
 func TestCanaryShowsNowhere(t *testing.T) {
 	b := newBirdcage(t)
 	s := canaryServer(t)
 	tlsServer := canaryServer(t, amitest.WithTLS(nil))
-	ca := b.write("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tlsServer.Certificate().Raw})))
 	other := amitest.NewServer(amitest.WithFailDelay(time.Millisecond)) // knows another secret
 	t.Cleanup(other.Close)
-	good, bad, echo := "ami://admin@"+s.Addr(), "ami://admin@"+other.Addr(), echoServer(t)
-	overTLS := "amis://admin@" + tlsServer.Addr()
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(20 * time.Millisecond):
-				s.EmitEvent("UserEvent", "UserEvent", "x", "Secret", canary.Secret, "Variable", "PASSWORD="+canary.Secret)
-			}
-		}
-	}()
-	file := []string{"AMICTL_SECRET_FILE=" + b.secret}
-	b.write(".config/amictl/config.toml", `context = "lab"
-[contexts.lab]
-user = "admin"
-secret = "env:THE_SECRET"
-[contexts.lab.nodes.a]
-url = "ami://`+s.Addr()+`"
-[contexts.lab.nodes.b]
-url = "ami://`+other.Addr()+`"
-[contexts.cmd]
-user = "admin"
-secret = "cmd:cat ~/.secret"
-[contexts.cmd.nodes.c]
-url = "`+strings.Replace(good, "admin@", "", 1)+`"
-[contexts.failing]
-user = "admin"
-secret = "cmd:cat ~/.secret; exit 3"
-[contexts.failing.nodes.d]
-url = "ami://`+s.Addr()+`"
-`)
-	named := []string{"THE_SECRET=" + canary.Secret}
-	literal := b.write("literal.toml", "[contexts.x]\nsecret = '''"+canary.Secret+"'''\n")
-	conf := b.write("manager.conf", "[general]\nenabled=yes\nport="+s.Addr()[strings.LastIndex(s.Addr(), ":")+1:]+"\n[admin]\nsecret="+canary.Secret+"\nread=all\nwrite=all\n")
+	repeatSecret(t, s)
+	b.contexts(s.Addr(), other.Addr())
 	b.write("profile.toml", "classes = [\"call\"]\n[[command]]\nrun = \"core show version\"\nexpect = \"Asterisk\"\n")
 	b.write("scenario.toml", "about = \"x\"\n[[server]]\nname = \"pbx1\"\n[[node]]\non = \"*\"\nexpect = { sessions = 1 }\n")
+	names := map[string]string{
+		"good": "ami://admin@" + s.Addr(), "bad": "ami://admin@" + other.Addr(), "echo": echoServer(t), "tls": "amis://admin@" + tlsServer.Addr(),
+		"secret":  b.secret,
+		"ca":      b.write("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tlsServer.Certificate().Raw}))),
+		"literal": b.write("literal.toml", "[contexts.x]\nsecret = '''"+canary.Secret+"'''\n"),
+		"conf":    b.write("manager.conf", "[general]\nenabled=yes\nport="+s.Addr()[strings.LastIndex(s.Addr(), ":")+1:]+"\n[admin]\nsecret="+canary.Secret+"\nread=all\nwrite=all\n"),
+	}
+	named := func(text string) string { return os.Expand(text, func(name string) string { return names[name] }) }
 	var ran []string
-	for _, tt := range []struct {
-		env   []string
-		stdin string
-		args  string
-	}{
-		{file, "", "send Ping -v --node " + good},
-		{file, "", "state -v --node " + good},
-		{file, "", "calls -v --live --node " + good},
-		{file, "", "top -v --node " + good},
-		{nil, canary.Secret + "\n", "send Ping -v --secret-stdin --node " + good},
-		{nil, "", "send Ping -v --secret-file .secret --node " + good},
-		{named, "", "send Ping -v --node a"},
-		{nil, "", "send Ping -v -C cmd"},
-		{nil, "", "send Ping -v -C failing"},
-		{nil, "", "send Ping -v"},
-		{nil, "", "health -v --local --manager-conf " + conf},
-		{nil, "", "config explain -v --local --manager-conf " + conf},
-		{file, "", "send QueueStatus -v -o raw --node " + good},
-		{file, "", "send QueueStatus -v -o jsonl --items --node " + good},
-		{file, "", "send QueueStatus -v -o table --node " + good},
-		{file, "", "send Ping -v --ca " + ca + " --node " + overTLS},
-		{file, "", "send Ping -v --node " + overTLS},
-		{file, "{\"action\":\"Ping\"}\n{\"action\":\"Nonsense\"}\nnonsense\n", "send - -v --keep-going --node " + good},
-		{file, "", "command -v core show version --node " + good},
-		{file, "", "originate -v --channel Local/100@default --application Wait --data 1 --node " + good},
-		{file, "", "originate -v --channel Local/300@default --application Wait --data 1 --node " + good},
-		{file, "", "tail -v UserEvent --count 3 --record record.jsonl -q -o none --node " + good},
-		{file, "", "tail -v UserEvent --count 3 --stats --node " + good},
-		{file, "", "wait -v UserEvent -o none --node " + good},
-		{file, "", "wait -v --ready --node " + good},
-		{file, "", "wait -v Nothing --timeout 300ms -o none --node " + good},
-		{file, "", "health -v --node " + good},
-		{named, "", "health -v"},
-		{named, "", "health -v -o table"},
-		{named, "", "context list -v"},
-		{named, "", "context show -v"},
-		{named, "", "context use -v lab"},
-		{named, "", "config explain -v"},
-		{nil, "", "--config " + literal + " config explain -v"},
-		{nil, "", "--config " + literal + " context show -v"},
-		{file, "", "actions -v"},
-		{file, "", "events -v"},
-		{file, "", "version -v"},
-		{file, "", "schema -v event"},
-		{file, "", "completion -v bash"},
-		{file, "", "actions -v --live --node " + good},
-		{file, "", "context add -v new --use --node " + good},
-		{nil, "", "context check -v new"},
-		{named, "", "context check -v lab"},
-		{file, "", "context add -v wrong --node " + bad},
-		{file, "number\n100\n300\n", "dial - -v --channel Local/{number}@default --application Wait --data 0.1 --out dialed.csv --node " + good},
-		{file, "number\n100\n", "dial - -v --channel Local/{number}@default --application Wait --node " + bad},
-		{[]string{"VISUAL=true", "EDITOR=true"}, "", "context edit -v"},
-		{nil, "", "context rename -v new newer"},
-		{nil, "", "context remove -v newer"},
-		{file, "", "drain -v --timeout 2s --node " + good},
-		{file, "", "drain -v --node " + bad},
-		{file, "", "check -v --junit junit.xml profile.toml --node " + good},
-		{file, "", "check -v --node " + bad},
-		{file, "", "check -v --node " + echo},
-		{file, "", "tail -v --from record.jsonl"},
-		{file, "", "health -v --watch --rounds 2 --every 100ms --node " + good},
-		{file, "", "health -v -o prometheus --out health.prom --node " + good},
-		{file, "", "bench -v --actions 50 --mix ping=1,corestatus=1 --out result.json --html result.html --node " + good},
-		{file, "", "bench -v --workload calls --rate 5 --max-calls 2 --actions 3 --out calls.json --node " + good},
-		{file, "", "bench -v --actions 10 --node " + bad},
-		{file, "", "bench -v --sim 1 --actions 20"},
-		{file, "", "bench report -v result.json --markdown"},
-		{file, "", "bench compare -v result.json result.json"},
-		{file, "stop\n", "sim -v --secret-from file:.secret --nodes 1 --until-eof"},
-		{file, "", "sim -v --secret-from file:.secret --nodes 1 -- amictl send Ping --trace --node pbx1"},
-		{file, "", "sim check -v scenario.toml"},
-		// The wrong secret, a server that repeats it, one that is not there, one that is none.
-		{file, "", "send Ping -v --node " + bad},
-		{file, "", "health -v --node " + bad},
-		{file, "", "tail -v --connect-timeout 2s --node " + bad},
-		{file, "", "wait -v --ready --timeout 500ms --node " + bad},
-		{file, "", "send Ping -v --node " + echo},
-		{file, "", "health -v --node " + echo},
-		{file, "", "health -v -o table --node " + echo},
-		{file, "", "tail -v --connect-timeout 2s --node " + echo},
-		{file, "{\"action\":\"Ping\"}\n", "send - -v --node " + echo},
-		{file, "", "command -v core show version --node " + echo},
-		{file, "", "wait -v --ready --timeout 500ms --node " + echo},
-		{file, "", "originate -v --channel Local/1@x --application Wait --node " + echo},
-		{file, "", "send Ping -v --node ami://admin@127.0.0.1:1"},
-		{file, "", "send Ping -v --node " + good + " --node " + bad + " --all"},
-		{file, "", "send Login -v Username=admin --node " + good},
-	} {
+	for _, tt := range canaryRuns {
 		if quick := testing.Short() && strings.Contains(tt.args, " -o table"); quick {
 			continue
 		}
-		b.run(tt.env, tt.stdin, 0, strings.Fields(strings.Replace(tt.args, " -v", " -v --trace", 1))...)
+		var env []string
+		for _, v := range tt.env {
+			env = append(env, named(v))
+		}
+		b.run(env, tt.stdin, 0, strings.Fields(named(strings.Replace(tt.args, " -v", " -v --trace", 1)))...)
 		ran = append(ran, tt.args)
 	}
 	for _, name := range leaves() { // a subcommand that is new must be looked at too
@@ -307,10 +293,52 @@ url = "ami://`+s.Addr()+`"
 	// A secret where none belongs is refused without repeating it.
 	b.runRefused("send", "Ping", "--node", "ami://admin:"+url.QueryEscape(canary.Secret)+"@"+s.Addr())
 	// A dump of all goroutines in the middle of the work.
-	if _, dump := b.run(file, "", syscall.SIGQUIT, "tail", "-v", "Nothing", "--node", good); !strings.Contains(dump, "goroutine ") {
+	if _, dump := b.run([]string{named(secretFile[0])}, "", syscall.SIGQUIT, "tail", "-v", "Nothing", "--node", names["good"]); !strings.Contains(dump, "goroutine ") {
 		t.Errorf("no dump came of SIGQUIT: %s", dump)
 	}
-	b.files(literal, conf)
+	b.files(names["literal"], names["conf"])
+}
+
+// repeatSecret has a server send events that hold the secret, until the test ends.
+func repeatSecret(t *testing.T, s *amitest.Server) {
+	t.Helper()
+	stop := make(chan struct{})
+	t.Cleanup(func() { close(stop) })
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+				s.EmitEvent("UserEvent", "UserEvent", "x", "Secret", canary.Secret, "Variable", "PASSWORD="+canary.Secret)
+			}
+		}
+	}()
+}
+
+// contexts writes a configuration whose contexts have the secret from everywhere it may come from, for a server that knows
+// it and for one that knows another.
+func (b *birdcage) contexts(good, other string) {
+	b.t.Helper()
+	b.write(".config/amictl/config.toml", `context = "lab"
+[contexts.lab]
+user = "admin"
+secret = "env:THE_SECRET"
+[contexts.lab.nodes.a]
+url = "ami://`+good+`"
+[contexts.lab.nodes.b]
+url = "ami://`+other+`"
+[contexts.cmd]
+user = "admin"
+secret = "cmd:cat ~/.secret"
+[contexts.cmd.nodes.c]
+url = "ami://`+good+`"
+[contexts.failing]
+user = "admin"
+secret = "cmd:cat ~/.secret; exit 3"
+[contexts.failing.nodes.d]
+url = "ami://`+good+`"
+`)
 }
 
 // runRefused runs amictl with the secret on its command line, which must not be repeated.

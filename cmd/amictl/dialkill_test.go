@@ -145,8 +145,15 @@ func TestDialKilled(t *testing.T) {
 	t.Logf("FIGURES %d numbers, %d kills: %d unknown, %d calls on the server, %d up at most", numbers, kills, unknown, len(book.numbers), book.peak)
 }
 
-// judgeDialJournal holds a journal to the server's book, and returns how many numbers are unknown.
-func judgeDialJournal(t *testing.T, path string, numbers, rate int, book *callBook) (unknown int) {
+// A dialJournal is what a journal says.
+type dialJournal struct {
+	states  map[string][]string // by number
+	called  map[string]string   // the number, by id
+	reached map[string]string   // the outcome of calls that had a channel, by id
+	begun   []time.Time
+}
+
+func readDialJournal(t *testing.T, path string) *dialJournal {
 	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {
@@ -157,30 +164,34 @@ func judgeDialJournal(t *testing.T, path string, numbers, rate int, book *callBo
 	if err != nil {
 		t.Fatal(err)
 	}
-	states := make(map[string][]string) // by number
-	called := make(map[string]string)   // by id
-	reached := make(map[string]string)  // the outcome of calls that had a channel
-	var begun []time.Time
+	j := &dialJournal{states: make(map[string][]string), called: make(map[string]string), reached: make(map[string]string)}
 	for _, row := range rows[1:] {
 		at, number, state, id := row[0], row[1], row[2], row[5]
-		states[number] = append(states[number], state)
+		j.states[number] = append(j.states[number], state)
 		switch state {
 		case "calling":
 			moment, err := time.Parse(time.RFC3339Nano, at)
 			if err != nil {
 				t.Fatal(err)
 			}
-			begun = append(begun, moment)
-			called[id] = number
+			j.begun = append(j.begun, moment)
+			j.called[id] = number
 		case "unsent":
-			delete(called, id)
+			delete(j.called, id)
 		case "final":
 			if outcome := row[6]; outcome != "failed" {
-				reached[id] = outcome
+				j.reached[id] = outcome
 			}
 		}
 	}
-	for number, all := range states {
+	return j
+}
+
+// judgeDialJournal holds a journal to the server's book, and returns how many numbers are unknown.
+func judgeDialJournal(t *testing.T, path string, numbers, rate int, book *callBook) (unknown int) {
+	t.Helper()
+	j := readDialJournal(t, path)
+	for number, all := range j.states {
 		made := len(slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s != "calling" }))
 		unsent := len(slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s != "unsent" }))
 		finals := len(slices.DeleteFunc(slices.Clone(all), func(s string) bool { return s != "final" }))
@@ -193,25 +204,32 @@ func judgeDialJournal(t *testing.T, path string, numbers, rate int, book *callBo
 			t.Errorf("%s has no end, or several: %q", number, all)
 		}
 	}
-	if len(states) != numbers {
-		t.Errorf("the journal has %d numbers, want %d", len(states), numbers)
+	if len(j.states) != numbers {
+		t.Errorf("the journal has %d numbers, want %d", len(j.states), numbers)
 	}
-	for i := 1; i < len(begun); i++ {
-		if gap := begun[i].Sub(begun[i-1]); gap < time.Second/time.Duration(rate)-time.Microsecond {
+	for i := 1; i < len(j.begun); i++ {
+		if gap := j.begun[i].Sub(j.begun[i-1]); gap < time.Second/time.Duration(rate)-time.Microsecond {
 			t.Errorf("two calls began %v apart, at %d a second", gap, rate)
 		}
 	}
+	book.holds(t, j)
+	return unknown
+}
+
+// holds compares the calls that the server had with a journal's: the same ones, and none of a number twice.
+func (book *callBook) holds(t *testing.T, j *dialJournal) {
+	t.Helper()
 	book.mu.Lock()
 	defer book.mu.Unlock()
-	for id, outcome := range reached {
+	for id, outcome := range j.reached {
 		if book.numbers[id] == "" {
 			t.Errorf("the journal says that %s was %s, and the server had no such call", id, outcome)
 		}
 	}
 	twice := make(map[string]int)
 	for id, number := range book.numbers {
-		if called[id] != number {
-			t.Errorf("the server had the call %s of %s, and the journal has it for %q", id, number, called[id])
+		if j.called[id] != number {
+			t.Errorf("the server had the call %s of %s, and the journal has it for %q", id, number, j.called[id])
 		}
 		twice[number]++
 	}
@@ -220,5 +238,4 @@ func judgeDialJournal(t *testing.T, path string, numbers, rate int, book *callBo
 			t.Errorf("the server had %d calls of %s", twice[number], number)
 		}
 	}
-	return unknown
 }

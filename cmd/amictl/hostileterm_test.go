@@ -88,9 +88,9 @@ func obeyed(text string) string {
 	return ""
 }
 
-// What a server sends reaches no terminal raw: not from events, answers, lists, outputs, banners or refusals, in no
-// format, on neither output.
-func TestHostileTextOnATerminal(t *testing.T) {
+// hostileServer answers and sends events with hostile texts, until the test ends.
+func hostileServer(t *testing.T) *amitest.Server {
+	t.Helper()
 	s := amitest.NewServer(amitest.WithFailDelay(time.Millisecond), amitest.WithSetup(dialplan))
 	t.Cleanup(s.Close)
 	s.Handle("Refused", func(_ *amitest.Request, w *amitest.ResponseWriter) { w.Error(hostile) })
@@ -106,7 +106,7 @@ func TestHostileTextOnATerminal(t *testing.T) {
 	s.State().SetCommand("hostile", func(string) (string, bool) { return hostile + "\n" + hostile, true })
 	s.State().SetCommand("failing", func(string) (string, bool) { return hostile, false })
 	stop := make(chan struct{})
-	defer close(stop)
+	t.Cleanup(func() { close(stop) })
 	go func() {
 		for {
 			select {
@@ -118,6 +118,13 @@ func TestHostileTextOnATerminal(t *testing.T) {
 			}
 		}
 	}()
+	return s
+}
+
+// What a server sends reaches no terminal raw: not from events, answers, lists, outputs, banners or refusals, in no
+// format, on neither output.
+func TestHostileTextOnATerminal(t *testing.T) {
+	s := hostileServer(t)
 	home := t.TempDir()
 	secret := filepath.Join(home, "secret")
 	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {

@@ -29,68 +29,74 @@ func TestParseStage(t *testing.T) {
 	}
 }
 
-func TestScheduleOffsets(t *testing.T) {
-	ramp := []Stage{{For: Duration(10 * time.Second), Rate: 100}}
-	stairs := []Stage{
+var (
+	ramp   = []Stage{{For: Duration(10 * time.Second), Rate: 100}}
+	stairs = []Stage{
 		{For: Duration(time.Second), Rate: 10, Step: true},
 		{For: Duration(time.Second), Rate: 100, Step: true},
 	}
-	for _, tt := range []struct {
-		name     string
-		rate     float64
-		d        time.Duration
-		stages   []Stage
-		limit    uint64
-		total    uint64
-		end      time.Duration
-		at       map[uint64]time.Duration
-		rateAt1s float64
-	}{
-		{
-			"constant for a time", 1000, 2 * time.Second, nil, 0, 2000, 2 * time.Second,
-			map[uint64]time.Duration{0: 0, 1: time.Millisecond, 1999: 1999 * time.Millisecond},
-			1000,
-		},
-		{
-			"constant for a number", 1000, 0, nil, 500, 500, 500 * time.Millisecond,
-			map[uint64]time.Duration{499: 499 * time.Millisecond},
-			0,
-		},
-		{
-			"the smaller of both", 1000, 2 * time.Second, nil, 500, 500, 500 * time.Millisecond,
-			map[uint64]time.Duration{499: 499 * time.Millisecond},
-			1000,
-		},
-		{
-			"a rate below one", 0.5, 10 * time.Second, nil, 0, 5, 10 * time.Second,
-			map[uint64]time.Duration{1: 2 * time.Second},
-			0.5,
-		},
-		// From 0 to 100/s over 10 s: 5t² are due at t.
-		{
-			"a ramp from nothing", 0, 0, ramp, 0, 500, 10 * time.Second,
-			map[uint64]time.Duration{0: 0, 5: time.Second, 125: 5 * time.Second, 405: 9 * time.Second},
-			10,
-		},
-		// From 50 to 100/s over 10 s: 50t + 2.5t².
-		{
-			"a ramp from a rate", 50, 0, ramp, 0, 750, 10 * time.Second,
-			map[uint64]time.Duration{240: 4 * time.Second},
-			55,
-		},
-		{
-			"stairs", 0, 0, stairs, 0, 110, 2 * time.Second,
-			map[uint64]time.Duration{9: 900 * time.Millisecond, 10: time.Second, 11: 1010 * time.Millisecond},
-			100,
-		},
-		{
-			"down to nothing", 100, 0,
-			[]Stage{{For: Duration(10 * time.Second), Rate: 0}},
-			0, 500, 10 * time.Second,
-			map[uint64]time.Duration{95: time.Second},
-			90,
-		},
-	} {
+)
+
+// scheduleOffsets says when the actions of schedules are due.
+var scheduleOffsets = []struct {
+	name     string
+	rate     float64
+	d        time.Duration
+	stages   []Stage
+	limit    uint64
+	total    uint64
+	end      time.Duration
+	at       map[uint64]time.Duration
+	rateAt1s float64
+}{
+	{
+		"constant for a time", 1000, 2 * time.Second, nil, 0, 2000, 2 * time.Second,
+		map[uint64]time.Duration{0: 0, 1: time.Millisecond, 1999: 1999 * time.Millisecond},
+		1000,
+	},
+	{
+		"constant for a number", 1000, 0, nil, 500, 500, 500 * time.Millisecond,
+		map[uint64]time.Duration{499: 499 * time.Millisecond},
+		0,
+	},
+	{
+		"the smaller of both", 1000, 2 * time.Second, nil, 500, 500, 500 * time.Millisecond,
+		map[uint64]time.Duration{499: 499 * time.Millisecond},
+		1000,
+	},
+	{
+		"a rate below one", 0.5, 10 * time.Second, nil, 0, 5, 10 * time.Second,
+		map[uint64]time.Duration{1: 2 * time.Second},
+		0.5,
+	},
+	// From 0 to 100/s over 10 s: 5t² are due at t.
+	{
+		"a ramp from nothing", 0, 0, ramp, 0, 500, 10 * time.Second,
+		map[uint64]time.Duration{0: 0, 5: time.Second, 125: 5 * time.Second, 405: 9 * time.Second},
+		10,
+	},
+	// From 50 to 100/s over 10 s: 50t + 2.5t².
+	{
+		"a ramp from a rate", 50, 0, ramp, 0, 750, 10 * time.Second,
+		map[uint64]time.Duration{240: 4 * time.Second},
+		55,
+	},
+	{
+		"stairs", 0, 0, stairs, 0, 110, 2 * time.Second,
+		map[uint64]time.Duration{9: 900 * time.Millisecond, 10: time.Second, 11: 1010 * time.Millisecond},
+		100,
+	},
+	{
+		"down to nothing", 100, 0,
+		[]Stage{{For: Duration(10 * time.Second), Rate: 0}},
+		0, 500, 10 * time.Second,
+		map[uint64]time.Duration{95: time.Second},
+		90,
+	},
+}
+
+func TestScheduleOffsets(t *testing.T) {
+	for _, tt := range scheduleOffsets {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := newSchedule(tt.rate, tt.d, tt.stages, tt.limit)
 			if err != nil {

@@ -211,6 +211,72 @@ func run(t *testing.T, o Options) (stop func()) {
 	return stop
 }
 
+// A busReader reads everything of a bus, and remembers by node who owns it and what was seen, in words.
+type busReader struct {
+	t      *testing.T
+	c      *Consumer
+	owners map[string]string
+	seen   map[string][]string
+}
+
+// readEverything begins to read once there is something to read.
+func readEverything(t *testing.T, conn *nats.Conn) *busReader {
+	t.Helper()
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		c, err := Read(t.Context(), conn, ReadOptions{Cluster: "c", Start: Start{All: true}})
+		if err == nil {
+			return &busReader{t: t, c: c, owners: make(map[string]string), seen: make(map[string][]string)}
+		}
+		if time.Since(start) > patience {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (r *busReader) until(ctx context.Context, what string, done func() bool) {
+	r.t.Helper()
+	for !done() {
+		node, record, err := r.c.Next(ctx)
+		if err != nil {
+			r.t.Fatalf("%s: %v; owners %v, seen %v", what, err, r.owners, r.seen)
+		}
+		switch {
+		case record.Owner != nil:
+			r.owners[node] = strings.Clone(record.Owner.Bridge)
+			r.seen[node] = append(r.seen[node], "owner")
+		case record.Event.Gap != nil:
+			r.seen[node] = append(r.seen[node], "gap")
+		case record.Event.Name() == "UserEvent":
+			r.seen[node] = append(r.seen[node], strings.Clone(record.Event.Get("N")))
+		}
+	}
+}
+
+// judge holds what was seen to: each event once and in order, none missing but at a gap, and a gap for each new owner.
+func (r *busReader) judge() {
+	r.t.Helper()
+	for node, list := range r.seen {
+		previous, marks := int64(0), 0
+		for i, word := range list {
+			n, err := strconv.ParseInt(word, 10, 64)
+			switch {
+			case err != nil:
+				marks++
+			case n <= previous:
+				r.t.Fatalf("%s: %d comes behind %d", node, n, previous)
+			case n != previous+1 && previous != 0 && list[i-1] != "gap":
+				r.t.Fatalf("%s: %d to %d are missing, without a gap", node, previous+1, n-1)
+			}
+			if err == nil {
+				previous = n
+			}
+		}
+		if marks != 2 && marks != 4 {
+			r.t.Errorf("%s: %d marks; one owner or two, each with a gap, were expected", node, marks)
+		}
+	}
+}
+
 // What servers send is on the bus, each event once and in order; when a bridge ends another one goes on, and between them is a
 // gap.
 func TestBridge(t *testing.T) {
@@ -219,45 +285,16 @@ func TestBridge(t *testing.T) {
 	t.Cleanup(servers.Close)
 	stopA := bridging(t, url, "a", servers.Servers()...)
 	bridging(t, url, "b", servers.Servers()...)
-	conn := dial(t, url)
-	var c *Consumer
-	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		var err error
-		if c, err = Read(t.Context(), conn, ReadOptions{Cluster: "c", Start: Start{All: true}}); err == nil {
-			break
-		}
-		if time.Since(start) > patience {
-			t.Fatal(err)
-		}
-	}
-	defer c.Close()
+	r := readEverything(t, dial(t, url))
+	defer r.c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	owners, seen := make(map[string]string), make(map[string][]string)
-	until := func(what string, done func() bool) {
-		t.Helper()
-		for !done() {
-			node, r, err := c.Next(ctx)
-			if err != nil {
-				t.Fatalf("%s: %v; owners %v, seen %v", what, err, owners, seen)
-			}
-			switch {
-			case r.Owner != nil:
-				owners[node] = strings.Clone(r.Owner.Bridge)
-				seen[node] = append(seen[node], "owner")
-			case r.Event.Gap != nil:
-				seen[node] = append(seen[node], "gap")
-			case r.Event.Name() == "UserEvent":
-				seen[node] = append(seen[node], strings.Clone(r.Event.Get("N")))
-			}
-		}
-	}
 	everywhere := func(holds func(node string) bool) func() bool {
 		return func() bool {
 			return !slices.ContainsFunc(servers.Servers(), func(srv *amitest.Server) bool { return !holds(srv.Name()) })
 		}
 	}
-	until("no owners", everywhere(func(node string) bool { return owners[node] != "" }))
+	r.until(ctx, "no owners", everywhere(func(node string) bool { return r.owners[node] != "" }))
 	var sent atomic.Int64
 	emitting, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -271,34 +308,15 @@ func TestBridge(t *testing.T) {
 			}
 		}
 	})
-	until("no events", everywhere(func(node string) bool { return len(seen[node]) > 100 }))
+	r.until(ctx, "no events", everywhere(func(node string) bool { return len(r.seen[node]) > 100 }))
 	stopA()
-	until("b does not take over", everywhere(func(node string) bool { return owners[node] == "b" }))
+	r.until(ctx, "b does not take over", everywhere(func(node string) bool { return r.owners[node] == "b" }))
 	mark := sent.Load()
-	until("nothing comes from b", everywhere(func(node string) bool {
-		n, _ := strconv.ParseInt(seen[node][len(seen[node])-1], 10, 64)
+	r.until(ctx, "nothing comes from b", everywhere(func(node string) bool {
+		n, _ := strconv.ParseInt(r.seen[node][len(r.seen[node])-1], 10, 64)
 		return n > mark+100
 	}))
-	for node, list := range seen {
-		previous, marks := int64(0), 0
-		for i, word := range list {
-			n, err := strconv.ParseInt(word, 10, 64)
-			switch {
-			case err != nil:
-				marks++
-			case n <= previous:
-				t.Fatalf("%s: %d comes behind %d", node, n, previous)
-			case n != previous+1 && previous != 0 && list[i-1] != "gap":
-				t.Fatalf("%s: %d to %d are missing, without a gap", node, previous+1, n-1)
-			}
-			if err == nil {
-				previous = n
-			}
-		}
-		if marks != 2 && marks != 4 {
-			t.Errorf("%s: %d marks; one owner or two, each with a gap, were expected", node, marks)
-		}
-	}
+	r.judge()
 }
 
 // The nodes of a bridge that has died are spread over the others, as each ranks for them, whoever looks first.

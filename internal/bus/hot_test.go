@@ -99,6 +99,42 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// numberedEvent is the text of an event.
+func numberedEvent(n int) string {
+	return fmt.Sprintf("Event: A\r\nPrivilege: call,all\r\nN: %d\r\n\r\n", n)
+}
+
+// putEvents publishes a batch for each of some numbered events.
+func putEvents(t *testing.T, p *publisher, from, to int) {
+	t.Helper()
+	for n := from; n < to; n++ {
+		if err := p.publish(t.Context(), aBatch(numberedEvent(n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wantHindsight reaches back for a number of events, and wants the last of those from one to another, at least so many.
+func wantHindsight(t *testing.T, p *publisher, what string, reach, least, from, to int, over bool) {
+	t.Helper()
+	last, err := p.lastMessage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hindsight{chain: &p.chain}
+	if err := errors.Join(h.add(last), h.reach(t.Context(), reach)); err != nil {
+		t.Fatal(err)
+	}
+	var all []mark
+	for n := from; n < to; n++ {
+		m, _ := markOf(anEvent(numberedEvent(n)))
+		all = append(all, m)
+	}
+	if n := len(h.marks); n < least || n > len(all) || string(packMarks(h.marks)) != string(packMarks(all[len(all)-n:])) || h.over != over {
+		t.Errorf("%s: %d marks, over: %v; want the last of %d, %d at least", what, len(h.marks), h.over, len(all), least)
+	}
+}
+
 // A hindsight finds the last batches of a node among any number of another's, up to a gap.
 func TestHindsight(t *testing.T) {
 	js := withJetStream(t, aBus(t))
@@ -112,56 +148,26 @@ func TestHindsight(t *testing.T) {
 	if _, err := other.takeOver(ctx, batch.Owner{Bridge: "a", Epoch: 1, Time: time.Now()}, nil); err != nil {
 		t.Fatal(err)
 	}
-	event := func(n int) []byte {
-		return aBatch(fmt.Sprintf("Event: A\r\nPrivilege: call,all\r\nN: %d\r\n\r\n", n))
-	}
-	put := func(p *publisher, from, to int) {
-		t.Helper()
-		for n := from; n < to; n++ {
-			if err := p.publish(ctx, event(n)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	want := func(what string, reach, least, from, to int, over bool) {
-		t.Helper()
-		last, err := p.lastMessage(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h := &hindsight{chain: &p.chain}
-		if err := errors.Join(h.add(last), h.reach(ctx, reach)); err != nil {
-			t.Fatal(err)
-		}
-		var all []mark
-		for n := from; n < to; n++ {
-			m, _ := markOf(anEvent(fmt.Sprintf("Event: A\r\nPrivilege: call,all\r\nN: %d\r\n\r\n", n)))
-			all = append(all, m)
-		}
-		if n := len(h.marks); n < least || n > len(all) || string(packMarks(h.marks)) != string(packMarks(all[len(all)-n:])) || h.over != over {
-			t.Errorf("%s: %d marks, over: %v; want the last of %d, %d at least", what, len(h.marks), h.over, len(all), least)
-		}
-	}
-	want("a gap alone", 10, 0, 0, 0, true)
-	put(p, 0, 3)
-	put(other, 0, 200)
-	put(p, 3, 4)
-	want("all behind the gap", 10, 4, 0, 4, true)
-	want("as many as are asked for, and what comes with them", 2, 2, 0, 4, true)
-	put(p, 4, 300) // more than are read at once, behind a long way without any
-	put(other, 0, 300)
-	put(p, 300, 302)
-	want("far back", 100, 100, 0, 302, false)
-	want("all of it", 1000, 302, 0, 302, true)
+	wantHindsight(t, p, "a gap alone", 10, 0, 0, 0, true)
+	putEvents(t, p, 0, 3)
+	putEvents(t, other, 0, 200)
+	putEvents(t, p, 3, 4)
+	wantHindsight(t, p, "all behind the gap", 10, 4, 0, 4, true)
+	wantHindsight(t, p, "as many as are asked for, and what comes with them", 2, 2, 0, 4, true)
+	putEvents(t, p, 4, 300) // more than are read at once, behind a long way without any
+	putEvents(t, other, 0, 300)
+	putEvents(t, p, 300, 302)
+	wantHindsight(t, p, "far back", 100, 100, 0, 302, false)
+	wantHindsight(t, p, "all of it", 1000, 302, 0, 302, true)
 	next := newPublisher(js, "c", "pbx", quiet())
 	next.confirm = leaseOurs
 	if _, err := next.takeOver(ctx, batch.Owner{Bridge: "b", Epoch: 2, Time: time.Now()}, standsAt(p.id(p.number))); err != nil {
 		t.Fatal(err)
 	}
-	want("beyond an owner who knew what came before", 1000, 302, 0, 302, true)
+	wantHindsight(t, p, "beyond an owner who knew what came before", 1000, 302, 0, 302, true)
 	p = next
-	put(p, 302, 304)
-	want("behind him too", 304, 304, 0, 304, true)
+	putEvents(t, p, 302, 304)
+	wantHindsight(t, p, "behind him too", 304, 304, 0, 304, true)
 	gap := gapOf("pbx", ami.GapOverflow, 3)
 	var w batch.Writer
 	w.Add(anEvent("Event: A\r\nPrivilege: call,all\r\n\r\n"))
@@ -170,8 +176,8 @@ func TestHindsight(t *testing.T) {
 	if err := p.publish(ctx, w.Batch(nil)); err != nil {
 		t.Fatal(err)
 	}
-	put(p, 305, 307)
-	want("behind a gap within a batch", 1000, 3, 304, 307, true)
+	putEvents(t, p, 305, 307)
+	wantHindsight(t, p, "behind a gap within a batch", 1000, 3, 304, 307, true)
 }
 
 // lines is a log that may be written and read at once.

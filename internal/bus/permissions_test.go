@@ -69,6 +69,15 @@ func as(t *testing.T, at func(user string) string, user string) *nats.Conn {
 	return c
 }
 
+// refused wants an error that says that the bus allows it not.
+func refused(t *testing.T, what string, err error) {
+	t.Helper()
+	var r *RefusedError
+	if !errors.As(err, &r) || !errors.Is(err, ami.ErrUnauthorized) {
+		t.Errorf("%s: %v", what, err)
+	}
+}
+
 // The permissions of docs/bus.md are enough for each part, and no more than that: what is refused ends at once.
 func TestPermissions(t *testing.T) {
 	bus := guardedBus(t)
@@ -81,15 +90,24 @@ func TestPermissions(t *testing.T) {
 		answer([]byte("Response: Success\r\nActionID: "+idOf(q)+"\r\nUser: "+q.User+"\r\n\r\n"), true)
 	}}})
 	defer stop()
-
-	refused := func(what string, err error) {
-		t.Helper()
-		var r *RefusedError
-		if !errors.As(err, &r) || !errors.Is(err, ami.ErrUnauthorized) {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
 	wall := as(t, bus, "wall")
+	readsAlone(ctx, t, bus, wall)
+	importsAlone(ctx, t, as(t, bus, "importer"))
+	hearsHangupsAlone(ctx, t, as(t, bus, "hangups"), srv)
+	crm := as(t, bus, "crm")
+	actsAlone(ctx, t, crm)
+	movesAlone(ctx, t, bus, srv, crm)
+	p := newPublisher(mustJetStream(t, wall), "prod", "pbx1", quiet())
+	p.confirm, p.restore = leaseOurs, leaseOurs
+	guarded, end := UntilRefused(ctx, wall)
+	defer end()
+	_, err := p.takeOver(guarded, batch.Owner{Bridge: "forged", Epoch: 99}, nil)
+	refused(t, "a wall board that writes", causeOf(guarded, err))
+}
+
+// readsAlone tries what a wall board may do: read, and look around.
+func readsAlone(ctx context.Context, t *testing.T, bus func(string) string, wall *nats.Conn) {
+	t.Helper()
 	var c *Consumer
 	for {
 		var err error
@@ -109,9 +127,9 @@ func TestPermissions(t *testing.T) {
 		t.Errorf("bus info: %v, %v", i, err)
 	}
 	_, err := Read(ctx, wall, ReadOptions{Cluster: "other"})
-	refused("another cluster", err)
+	refused(t, "another cluster", err)
 	_, err = sessionTo(t, wall, "prod", "wall", "pbx1")
-	refused("a wall board that acts", err)
+	refused(t, "a wall board that acts", err)
 
 	if all, err := Durables(ctx, wall, "prod"); err != nil || len(all) != 0 {
 		t.Errorf("durables: %v, %v", all, err)
@@ -120,8 +138,12 @@ func TestPermissions(t *testing.T) {
 		t.Errorf("standbys: %v, %v", silent, err)
 	}
 	_, _, err = Standbys(ctx, as(t, bus, "hangups"), "prod")
-	refused("standbys, for who reads single events", err)
-	importer := as(t, bus, "importer")
+	refused(t, "standbys, for who reads single events", err)
+}
+
+// importsAlone tries what an importer may do: read with the one durable of its own.
+func importsAlone(ctx context.Context, t *testing.T, importer *nats.Conn) {
+	t.Helper()
 	for _, nodes := range [][]string{{"pbx1"}, {"pbx1"}, nil} {
 		c, err := Read(ctx, importer, ReadOptions{Cluster: "prod", Nodes: nodes, Start: Start{All: true}, Durable: "importer"})
 		if nodes == nil {
@@ -138,10 +160,13 @@ func TestPermissions(t *testing.T) {
 		}
 		c.Close()
 	}
-	_, err = Read(ctx, importer, ReadOptions{Cluster: "prod", Durable: "other"})
-	refused("another durable", err)
+	_, err := Read(ctx, importer, ReadOptions{Cluster: "prod", Durable: "other"})
+	refused(t, "another durable", err)
+}
 
-	one := as(t, bus, "hangups")
+// hearsHangupsAlone tries what one may do who listens to single events.
+func hearsHangupsAlone(ctx context.Context, t *testing.T, one *nats.Conn, srv *amitest.Server) {
+	t.Helper()
 	hangups, err := one.SubscribeSync("ami.one.prod.*.Hangup")
 	if err == nil {
 		err = one.Flush()
@@ -156,9 +181,12 @@ func TestPermissions(t *testing.T) {
 		t.Errorf("a single event: %v, %v", m, err)
 	}
 	_, err = Read(ctx, one, ReadOptions{Cluster: "prod"})
-	refused("batches, for who reads single events", err)
+	refused(t, "batches, for who reads single events", err)
+}
 
-	crm := as(t, bus, "crm")
+// actsAlone tries what a CRM may do: have the actions of its own name carried out.
+func actsAlone(ctx context.Context, t *testing.T, crm *nats.Conn) {
+	t.Helper()
 	s, err := sessionTo(t, crm, "prod", "crm", "pbx1")
 	for errors.Is(err, errNoOwner) && ctx.Err() == nil { // it has written that it owns the node, and has yet to listen
 		s, err = sessionTo(t, crm, "prod", "crm", "pbx1")
@@ -186,23 +214,16 @@ func TestPermissions(t *testing.T) {
 		t.Errorf("the CRM in another name: %v", err)
 	}
 	_, err = Read(ctx, crm, ReadOptions{Cluster: "prod"})
-	refused("a CRM that reads", err)
-	movesAlone(ctx, t, bus, srv, crm, refused)
-	p := newPublisher(mustJetStream(t, wall), "prod", "pbx1", quiet())
-	p.confirm, p.restore = leaseOurs, leaseOurs
-	guarded, end := UntilRefused(ctx, wall)
-	defer end()
-	_, err = p.takeOver(guarded, batch.Owner{Bridge: "forged", Epoch: 99}, nil)
-	refused("a wall board that writes", causeOf(guarded, err))
+	refused(t, "a CRM that reads", err)
 }
 
 // movesAlone tries what the one who moves nodes may do, and that others may not.
-func movesAlone(ctx context.Context, t *testing.T, bus func(string) string, srv *amitest.Server, crm *nats.Conn, refused func(string, error)) {
+func movesAlone(ctx context.Context, t *testing.T, bus func(string) string, srv *amitest.Server, crm *nats.Conn) {
 	t.Helper()
 	stop := run(t, Options{Conn: as(t, bus, "bridge"), Cluster: "prod", Name: "b", Nodes: func() []ami.Config { return configsOf(srv) }})
 	defer stop()
 	_, err := Move(ctx, crm, "prod", "pbx1", "b", patience)
-	refused("a CRM that moves nodes", err)
+	refused(t, "a CRM that moves nodes", err)
 	mover := as(t, bus, "mover")
 	moved, err := Move(ctx, mover, "prod", "pbx1", "b", patience)
 	for why := new(MoveError); errors.As(err, &why) && why.Reason == MoveNoBridge && ctx.Err() == nil; { // it has yet to be heard
@@ -212,7 +233,7 @@ func movesAlone(ctx context.Context, t *testing.T, bus func(string) string, srv 
 		t.Errorf("the mover: %+v, %v", moved, err)
 	}
 	_, err = Read(ctx, mover, ReadOptions{Cluster: "prod"})
-	refused("a mover who reads", err)
+	refused(t, "a mover who reads", err)
 	var why *MoveError
 	if _, err = Move(ctx, mover, "prod", "pbx9", "b", patience); !errors.As(err, &why) || why.Reason != MoveNoOwner {
 		t.Errorf("who may not look for the reason: %v", err)

@@ -118,51 +118,56 @@ func TestFoundCheckSays(t *testing.T) {
 	}
 }
 
+// A list of registrations: its response, its end with two and with none, and the two.
+const (
+	listed     = "Response: Success|EventList: start|Message: Following are Events for each Outbound registration"
+	endOfTwo   = "Event: OutboundRegistrationDetailComplete|EventList: Complete|Registered: 1|NotRegistered: 1|ListItems: 2"
+	endOfNone  = "Event: OutboundRegistrationDetailComplete|EventList: Complete|Registered: 0|NotRegistered: 0|ListItems: 0"
+	registered = "Event: OutboundRegistrationDetail|ObjectName: a|Status: Registered|Expiry: 90"
+	rejected   = "Event: OutboundRegistrationDetail|ObjectName: b|Status: Rejected"
+)
+
+// countedReplies are conditions, replies, and how many items each has and how many meet the condition.
+var countedReplies = []struct {
+	name, where, response string
+	items                 []string
+	end                   string
+	want                  Count
+}{
+	{"items meet, the packets around them are not asked", "Status!=Registered", listed, []string{registered, rejected}, endOfTwo, Count{2, 1}},
+	{"an absent header of an item meets !=", "Expiry!=90", listed, []string{registered, rejected}, endOfTwo, Count{2, 1}},
+	{"nor !~", "Status!~^Reg", listed, []string{registered}, endOfTwo, Count{1, 0}},
+	{"no items, nothing that differs", "Status!=Registered", listed, nil, endOfNone, Count{}},
+	{"an order", "Expiry>1m", listed, []string{registered, rejected}, endOfTwo, Count{2, 1}},
+	{"the end is asked for what it carries", "ListItems=0", listed, nil, endOfNone, Count{1, 1}},
+	{"items lack it", "ListItems=0", listed, []string{registered}, endOfTwo, Count{2, 0}},
+	{"negated, of the end", "ListItems!=0", listed, nil, endOfNone, Count{1, 0}},
+	{"either", "ListItems=0 || Status=Registered", listed, nil, endOfNone, Count{1, 1}},
+	{"both, in different packets", "ListItems=2 && Status=Registered", listed, []string{registered}, endOfTwo, Count{2, 0}},
+	{"what the end lacks does not meet !=", "ListItems=2 && Status!=x", listed, []string{registered}, endOfTwo, Count{2, 0}},
+	{"the response is asked for what it carries", "Message=~Outbound", listed, nil, endOfNone, Count{1, 1}},
+	{"several fields", "Registered>0 && NotRegistered<1", listed, nil, endOfNone, Count{1, 0}},
+	{"any field is one of an item", "*=~Rejected", listed, []string{registered, rejected}, endOfTwo, Count{2, 1}},
+	{"no item, no field", "*!~Rejected", listed, nil, endOfNone, Count{}},
+	{"the event of an item", "event=OutboundRegistrationDetail", listed, []string{registered}, endOfTwo, Count{1, 1}},
+	{"the node", "node=pbx1", listed, []string{registered}, endOfTwo, Count{1, 1}},
+	{"no condition: items", "", listed, []string{registered, rejected}, endOfTwo, Count{2, 2}},
+	{"no condition, no item", "", listed, nil, endOfNone, Count{}},
+	{"an old list without EventList", "Status!=x", "Response: Success|Message: Peer status list will follow", nil, "Event: PeerlistComplete|ListItems: 0", Count{}},
+	{"an empty list that is an Error", "Status!=x", "Response: Error|Message: No active conferences.", nil, "", Count{}},
+	{"an empty list that is a Success", "Status!=x", "Response: Success|Message: No endpoints found", nil, "", Count{}},
+	{"a plain answer", "CoreCurrentCalls=0", "Response: Success|CoreCurrentCalls: 0", nil, "", Count{1, 1}},
+	{"a plain answer that differs", "CoreCurrentCalls!=0", "Response: Success|CoreCurrentCalls: 0", nil, "", Count{1, 0}},
+	{"a plain answer without the header", "Value!=x", "Response: Success|Variable: V", nil, "", Count{1, 1}},
+	{"any field of a plain answer", "*=~Succ", "Response: Success|Variable: V", nil, "", Count{1, 1}},
+	{"a plain answer without a condition", "", "Response: Success", nil, "", Count{}},
+	{"a call is what it came to", "Reason!=4", "Response: Success|Message: Originate successfully queued", nil, "Event: OriginateResponse|Response: Failure|Reason: 4", Count{1, 0}},
+	{"a call that failed", "Response=Success", "Response: Success|Message: Originate successfully queued", nil, "Event: OriginateResponse|Response: Failure|Reason: 3", Count{1, 0}},
+	{"the response to a call", "Message=~queued", "Response: Success|Message: Originate successfully queued", nil, "Event: OriginateResponse|Response: Success", Count{1, 1}},
+}
+
 func TestCountReply(t *testing.T) {
-	const (
-		listed     = "Response: Success|EventList: start|Message: Following are Events for each Outbound registration"
-		end        = "Event: OutboundRegistrationDetailComplete|EventList: Complete|Registered: 1|NotRegistered: 1|ListItems: 2"
-		empty      = "Event: OutboundRegistrationDetailComplete|EventList: Complete|Registered: 0|NotRegistered: 0|ListItems: 0"
-		registered = "Event: OutboundRegistrationDetail|ObjectName: a|Status: Registered|Expiry: 90"
-		rejected   = "Event: OutboundRegistrationDetail|ObjectName: b|Status: Rejected"
-	)
-	for _, tt := range []struct {
-		name, where, response string
-		items                 []string
-		end                   string
-		want                  Count
-	}{
-		{"items meet, the packets around them are not asked", "Status!=Registered", listed, []string{registered, rejected}, end, Count{2, 1}},
-		{"an absent header of an item meets !=", "Expiry!=90", listed, []string{registered, rejected}, end, Count{2, 1}},
-		{"nor !~", "Status!~^Reg", listed, []string{registered}, end, Count{1, 0}},
-		{"no items, nothing that differs", "Status!=Registered", listed, nil, empty, Count{}},
-		{"an order", "Expiry>1m", listed, []string{registered, rejected}, end, Count{2, 1}},
-		{"the end is asked for what it carries", "ListItems=0", listed, nil, empty, Count{1, 1}},
-		{"items lack it", "ListItems=0", listed, []string{registered}, end, Count{2, 0}},
-		{"negated, of the end", "ListItems!=0", listed, nil, empty, Count{1, 0}},
-		{"either", "ListItems=0 || Status=Registered", listed, nil, empty, Count{1, 1}},
-		{"both, in different packets", "ListItems=2 && Status=Registered", listed, []string{registered}, end, Count{2, 0}},
-		{"what the end lacks does not meet !=", "ListItems=2 && Status!=x", listed, []string{registered}, end, Count{2, 0}},
-		{"the response is asked for what it carries", "Message=~Outbound", listed, nil, empty, Count{1, 1}},
-		{"several fields", "Registered>0 && NotRegistered<1", listed, nil, empty, Count{1, 0}},
-		{"any field is one of an item", "*=~Rejected", listed, []string{registered, rejected}, end, Count{2, 1}},
-		{"no item, no field", "*!~Rejected", listed, nil, empty, Count{}},
-		{"the event of an item", "event=OutboundRegistrationDetail", listed, []string{registered}, end, Count{1, 1}},
-		{"the node", "node=pbx1", listed, []string{registered}, end, Count{1, 1}},
-		{"no condition: items", "", listed, []string{registered, rejected}, end, Count{2, 2}},
-		{"no condition, no item", "", listed, nil, empty, Count{}},
-		{"an old list without EventList", "Status!=x", "Response: Success|Message: Peer status list will follow", nil, "Event: PeerlistComplete|ListItems: 0", Count{}},
-		{"an empty list that is an Error", "Status!=x", "Response: Error|Message: No active conferences.", nil, "", Count{}},
-		{"an empty list that is a Success", "Status!=x", "Response: Success|Message: No endpoints found", nil, "", Count{}},
-		{"a plain answer", "CoreCurrentCalls=0", "Response: Success|CoreCurrentCalls: 0", nil, "", Count{1, 1}},
-		{"a plain answer that differs", "CoreCurrentCalls!=0", "Response: Success|CoreCurrentCalls: 0", nil, "", Count{1, 0}},
-		{"a plain answer without the header", "Value!=x", "Response: Success|Variable: V", nil, "", Count{1, 1}},
-		{"any field of a plain answer", "*=~Succ", "Response: Success|Variable: V", nil, "", Count{1, 1}},
-		{"a plain answer without a condition", "", "Response: Success", nil, "", Count{}},
-		{"a call is what it came to", "Reason!=4", "Response: Success|Message: Originate successfully queued", nil, "Event: OriginateResponse|Response: Failure|Reason: 4", Count{1, 0}},
-		{"a call that failed", "Response=Success", "Response: Success|Message: Originate successfully queued", nil, "Event: OriginateResponse|Response: Failure|Reason: 3", Count{1, 0}},
-		{"the response to a call", "Message=~queued", "Response: Success|Message: Originate successfully queued", nil, "Event: OriginateResponse|Response: Success", Count{1, 1}},
-	} {
+	for _, tt := range countedReplies {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &ami.Reply{Message: packet(t, tt.response), Node: "pbx1", End: packet(t, tt.end)}
 			for _, item := range tt.items {

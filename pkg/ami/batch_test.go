@@ -89,89 +89,96 @@ func TestSubmitOutlivesItsContext(t *testing.T) {
 	})
 }
 
+// A mixedBatch is a batch of actions whose answers are of every kind, and the first answer to each.
+type mixedBatch struct {
+	c    *ami.Conn
+	b    ami.Batch[uint64]
+	want [300]*ami.Reply
+}
+
+// submit submits every action, and waits until they have ended.
+func (m *mixedBatch) submit(t *testing.T) {
+	t.Helper()
+	for i := range m.want {
+		a := ami.NewAction("Ping")
+		switch i % 10 {
+		case 3:
+			a = ami.NewAction("NoSuch")
+		case 6:
+			a = ami.NewAction("ListCommands") // its answer has some hundred headers
+		}
+		if err := m.b.Submit(t.Context(), m.c, a, uint64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Wait()
+}
+
+// same says what is wrong with the result of the action i: it is not its own, or not the first one any more.
+func (m *mixedBatch) same(i int, r *ami.Result[uint64]) error {
+	if r.Value != uint64(i) || r.Node != m.c.Name() || r.Item != nil || r.Reply == nil {
+		return fmt.Errorf("result %d: %+v", i, r)
+	}
+	if (r.Err != nil) != (i%10 == 3) || r.Reply.Success() != (i%10 != 3) {
+		return fmt.Errorf("result %d: %v, %v", i, r.Reply.Name(), r.Err)
+	}
+	w := m.want[i]
+	if w == nil {
+		return nil
+	}
+	if r.Reply.Text() != w.Text() || r.Reply.Seq != w.Seq || r.Reply.Session != w.Session || r.Reply.Node != w.Node || !r.Reply.Received.Equal(w.Received) || r.Reply.RTT != w.RTT {
+		return fmt.Errorf("result %d changed: %q, first %q", i, r.Reply.Text(), w.Text())
+	}
+	return nil
+}
+
 // What NextBorrowed returns is good until the next result is taken, and what Next returns for ever, whether the reply
 // was packed, was too long for that, or a refusal.
 func TestBatchBorrowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, cfg := simulate(t)
-		c := mustDial(t, cfg)
-		b := &ami.Batch[uint64]{}
-		const n = 300
-		want := make([]*ami.Reply, n)
-		action := func(i int) ami.Action {
-			switch i % 10 {
-			case 3:
-				return ami.NewAction("NoSuch")
-			case 6:
-				return ami.NewAction("ListCommands") // its answer has some hundred headers
-			}
-			return ami.NewAction("Ping")
-		}
-		same := func(i int, r *ami.Result[uint64]) error {
-			if r.Value != uint64(i) || r.Node != c.Name() || r.Item != nil || r.Reply == nil {
-				return fmt.Errorf("result %d: %+v", i, r)
-			}
-			if (r.Err != nil) != (i%10 == 3) || r.Reply.Success() != (i%10 != 3) {
-				return fmt.Errorf("result %d: %v, %v", i, r.Reply.Name(), r.Err)
-			}
-			w := want[i]
-			if w == nil {
-				return nil
-			}
-			if r.Reply.Text() != w.Text() || r.Reply.Seq != w.Seq || r.Reply.Session != w.Session || r.Reply.Node != w.Node || !r.Reply.Received.Equal(w.Received) || r.Reply.RTT != w.RTT {
-				return fmt.Errorf("result %d changed: %q, first %q", i, r.Reply.Text(), w.Text())
-			}
-			return nil
-		}
-		submit := func() {
-			for i := range n {
-				if err := b.Submit(t.Context(), c, action(i), uint64(i)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			synctest.Wait()
-		}
-		submit()
+		m := &mixedBatch{c: mustDial(t, cfg)}
+		m.submit(t)
 		var kept []ami.Result[uint64]
-		for i := range n {
-			r, err := b.Next(t.Context())
+		for i := range m.want {
+			r, err := m.b.Next(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := same(i, &r); err != nil {
+			if err := m.same(i, &r); err != nil {
 				t.Fatal(err)
 			}
 			own := *r.Reply
 			own.Message = r.Reply.Clone()
-			want[i] = &own
+			m.want[i] = &own
 			kept = append(kept, r)
 		}
 		for range 2 { // there are two buffers to overwrite
-			submit()
-			for i := range n {
-				r, err := b.NextBorrowed(t.Context())
+			m.submit(t)
+			for i := range m.want {
+				r, err := m.b.NextBorrowed(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
-				first := want[i]
-				want[i] = nil
-				if err := same(i, r); err != nil {
+				first := m.want[i]
+				m.want[i] = nil
+				if err := m.same(i, r); err != nil {
 					t.Fatal(err)
 				}
 				if r.Reply.Get("ActionID") == first.Get("ActionID") {
 					t.Errorf("result %d is an old one: %q", i, r.Reply.Text())
 				}
-				want[i] = first
+				m.want[i] = first
 			}
 		}
-		for i := range n {
-			if err := same(i, &kept[i]); err != nil {
+		for i := range kept {
+			if err := m.same(i, &kept[i]); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, ok := b.PollBorrowed(); ok || b.Outstanding() != 0 {
-			t.Errorf("more than was submitted, or %d outstanding", b.Outstanding())
+		if _, ok := m.b.PollBorrowed(); ok || m.b.Outstanding() != 0 {
+			t.Errorf("more than was submitted, or %d outstanding", m.b.Outstanding())
 		}
-		exact(t, c.Stats())
+		exact(t, m.c.Stats())
 	})
 }

@@ -13,53 +13,61 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
+// saysNothing reads, and answers never.
+func saysNothing(c net.Conn) {
+	_, _ = c.Read(make([]byte, 1))
+	time.Sleep(time.Hour)
+}
+
+// brokenServers are the ways in which a probe fails.
+var brokenServers = []struct {
+	name  string
+	setup func(f *fleet, c *ami.Config)
+}{
+	{"refused", func(f *fleet, _ *ami.Config) { f.serve("pbx").Close() }},
+	{"connect hangs", func(f *fleet, _ *ami.Config) { f.serve("pbx"); f.net.Partition("pbx") }},
+	{"half-open peer", func(f *fleet, _ *ami.Config) { f.script("pbx", saysNothing) }},
+	{"greets, never answers the login", func(f *fleet, _ *ami.Config) {
+		f.script("pbx", func(c net.Conn) { fmt.Fprint(c, "Asterisk Call Manager/11.0.0\r\n"); saysNothing(c) })
+	}},
+	{"dial ignores its context", func(f *fleet, cfg *ami.Config) {
+		cfg.Dial = func(context.Context, string, string) (net.Conn, error) {
+			time.Sleep(time.Minute)
+			return nil, errors.New("late")
+		}
+	}},
+	{"OnReady fails", func(f *fleet, cfg *ami.Config) {
+		f.serve("pbx")
+		cfg.OnReady = func(context.Context, *ami.Conn) error { return errors.New("no state") }
+	}},
+	{"OnReady panics", func(f *fleet, cfg *ami.Config) {
+		f.serve("pbx")
+		cfg.OnReady = func(context.Context, *ami.Conn) error { panic("no state") }
+	}},
+	{"OnReady ends its goroutine", func(f *fleet, cfg *ami.Config) {
+		f.serve("pbx")
+		cfg.OnReady = func(context.Context, *ami.Conn) error { runtime.Goexit(); return nil }
+	}},
+	{"Dial panics", func(_ *fleet, cfg *ami.Config) {
+		cfg.Dial = func(context.Context, string, string) (net.Conn, error) { panic("no network") }
+	}},
+	{"Wrap panics", func(f *fleet, cfg *ami.Config) {
+		f.serve("pbx")
+		cfg.Wrap = func(net.Conn) net.Conn { panic("no trace") }
+	}},
+	{"the secret's provider panics", func(f *fleet, cfg *ami.Config) {
+		f.serve("pbx")
+		cfg.Secret = func(context.Context) (ami.Secret, error) { panic("no vault") }
+	}},
+	{"no secret", func(f *fleet, cfg *ami.Config) {
+		f.serve("pbx")
+		cfg.Secret = func(context.Context) (ami.Secret, error) { return ami.Secret{}, errors.New("the vault is shut") }
+	}},
+}
+
 // The outcome of every probe of an open breaker is recorded, however it ends, and another follows.
 func TestNodeBreakerProbeIsAlwaysRecorded(t *testing.T) {
-	silent := func(c net.Conn) { _, _ = c.Read(make([]byte, 1)); time.Sleep(time.Hour) }
-	for _, tt := range []struct {
-		name  string
-		setup func(f *fleet, c *ami.Config)
-	}{
-		{"refused", func(f *fleet, _ *ami.Config) { f.serve("pbx").Close() }},
-		{"connect hangs", func(f *fleet, _ *ami.Config) { f.serve("pbx"); f.net.Partition("pbx") }},
-		{"half-open peer", func(f *fleet, _ *ami.Config) { f.script("pbx", silent) }},
-		{"greets, never answers the login", func(f *fleet, _ *ami.Config) {
-			f.script("pbx", func(c net.Conn) { fmt.Fprint(c, "Asterisk Call Manager/11.0.0\r\n"); silent(c) })
-		}},
-		{"dial ignores its context", func(f *fleet, cfg *ami.Config) {
-			cfg.Dial = func(context.Context, string, string) (net.Conn, error) {
-				time.Sleep(time.Minute)
-				return nil, errors.New("late")
-			}
-		}},
-		{"OnReady fails", func(f *fleet, cfg *ami.Config) {
-			f.serve("pbx")
-			cfg.OnReady = func(context.Context, *ami.Conn) error { return errors.New("no state") }
-		}},
-		{"OnReady panics", func(f *fleet, cfg *ami.Config) {
-			f.serve("pbx")
-			cfg.OnReady = func(context.Context, *ami.Conn) error { panic("no state") }
-		}},
-		{"OnReady ends its goroutine", func(f *fleet, cfg *ami.Config) {
-			f.serve("pbx")
-			cfg.OnReady = func(context.Context, *ami.Conn) error { runtime.Goexit(); return nil }
-		}},
-		{"Dial panics", func(_ *fleet, cfg *ami.Config) {
-			cfg.Dial = func(context.Context, string, string) (net.Conn, error) { panic("no network") }
-		}},
-		{"Wrap panics", func(f *fleet, cfg *ami.Config) {
-			f.serve("pbx")
-			cfg.Wrap = func(net.Conn) net.Conn { panic("no trace") }
-		}},
-		{"the secret's provider panics", func(f *fleet, cfg *ami.Config) {
-			f.serve("pbx")
-			cfg.Secret = func(context.Context) (ami.Secret, error) { panic("no vault") }
-		}},
-		{"no secret", func(f *fleet, cfg *ami.Config) {
-			f.serve("pbx")
-			cfg.Secret = func(context.Context) (ami.Secret, error) { return ami.Secret{}, errors.New("the vault is shut") }
-		}},
-	} {
+	for _, tt := range brokenServers {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFleet(t, ami.ClusterConfig{})

@@ -61,6 +61,25 @@ func TestConnClose(t *testing.T) {
 	})
 }
 
+// answerAll answers each line that holds an ActionID with a Success.
+func answerAll(p *peer) {
+	answer := []byte("Response: Success\r\nActionID: ")
+	if !p.greet() {
+		return
+	}
+	for {
+		line, err := p.r.ReadSlice('\n')
+		if err != nil {
+			return
+		}
+		if id, ok := strings.CutPrefix(string(line), "ActionID: "); ok {
+			if _, err := p.Write(append(append(answer[:len(answer):len(answer)], id...), '\r', '\n')); err != nil {
+				return
+			}
+		}
+	}
+}
+
 // Close against Do, many times: each accepted action ends once, nothing hangs, nothing is left.
 func TestCloseAgainstDo(t *testing.T) {
 	rounds := 10_000
@@ -72,74 +91,64 @@ func TestCloseAgainstDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := []byte("Response: Success\r\nActionID: ")
-	serveScript(t, l, func(p *peer) {
-		if !p.greet() {
-			return
-		}
-		for { // an answer for each line that holds an ActionID
-			line, err := p.r.ReadSlice('\n')
-			if err != nil {
-				return
-			}
-			if id, ok := strings.CutPrefix(string(line), "ActionID: "); ok {
-				if _, err := p.Write(append(append(answer[:len(answer):len(answer)], id...), '\r', '\n')); err != nil {
-					return
-				}
-			}
-		}
-	})
+	serveScript(t, l, answerAll)
 	cfg := ami.Config{Addr: "fake:5038", Username: "x", Secret: ami.StaticSecret("x"), Dial: n.DialContext, Auth: ami.AuthPlain, Limits: ami.Limits{Pending: 8}}
 	var ended atomic.Int64
 	for round := range rounds {
-		c, err := ami.Dial(t.Context(), cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := &ami.Batch[uint64]{}
-		var wg sync.WaitGroup
-		var accepted atomic.Int64
-		for i := range 3 {
-			wg.Go(func() {
-				for {
-					if i == 0 {
-						if b.Submit(t.Context(), c, ami.Action{Name: "Ping"}, 0) != nil {
-							return
-						}
-						accepted.Add(1)
-						continue
-					}
-					if _, err := c.Do(t.Context(), ami.Action{Name: "Ping"}); err != nil {
-						if !errors.Is(err, ami.ErrClosed) {
-							t.Errorf("round %d: %v", round, err)
-						}
-						return
-					}
-					ended.Add(1)
-				}
-			})
-		}
-		for range round % 7 {
-			runtime.Gosched()
-		}
-		_ = c.Close()
-		wg.Wait()
-		for range accepted.Load() {
-			if _, ok := b.Poll(); !ok {
-				t.Fatalf("round %d: of %d submitted actions some never ended", round, accepted.Load())
-			}
-		}
-		if r, ok := b.Poll(); ok || b.Outstanding() != 0 {
-			t.Fatalf("round %d: one end too many: %+v", round, r)
-		}
-		if s := c.Stats(); !s.Ledger.Exact() || s.Ledger.InFlight != 0 || s.Pending < 0 {
-			t.Fatalf("round %d: %+v", round, s.Ledger)
-		}
+		closeAgainstDo(t, cfg, round, &ended)
 	}
 	if ended.Load() == 0 {
 		t.Error("no Do ever succeeded: the race was not tried")
 	}
 	t.Logf("FIGURES %d rounds of Close against Do, race detector: %t", rounds, raceEnabled)
+}
+
+// closeAgainstDo closes a connection while one caller submits and two wait for their answers, which it counts.
+func closeAgainstDo(t *testing.T, cfg ami.Config, round int, ended *atomic.Int64) {
+	t.Helper()
+	c, err := ami.Dial(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &ami.Batch[uint64]{}
+	var wg sync.WaitGroup
+	var accepted atomic.Int64
+	for i := range 3 {
+		wg.Go(func() {
+			for {
+				if i == 0 {
+					if b.Submit(t.Context(), c, ami.Action{Name: "Ping"}, 0) != nil {
+						return
+					}
+					accepted.Add(1)
+					continue
+				}
+				if _, err := c.Do(t.Context(), ami.Action{Name: "Ping"}); err != nil {
+					if !errors.Is(err, ami.ErrClosed) {
+						t.Errorf("round %d: %v", round, err)
+					}
+					return
+				}
+				ended.Add(1)
+			}
+		})
+	}
+	for range round % 7 {
+		runtime.Gosched()
+	}
+	_ = c.Close()
+	wg.Wait()
+	for range accepted.Load() {
+		if _, ok := b.Poll(); !ok {
+			t.Fatalf("round %d: of %d submitted actions some never ended", round, accepted.Load())
+		}
+	}
+	if r, ok := b.Poll(); ok || b.Outstanding() != 0 {
+		t.Fatalf("round %d: one end too many: %+v", round, r)
+	}
+	if s := c.Stats(); !s.Ledger.Exact() || s.Ledger.InFlight != 0 || s.Pending < 0 {
+		t.Fatalf("round %d: %+v", round, s.Ledger)
+	}
 }
 
 // Chaos: callers of every kind against a server that is slow, resets, stalls and lies. Every accepted action ends
@@ -176,6 +185,52 @@ func (y *tally) count(t *testing.T, reply *ami.Reply, err error) {
 	}
 }
 
+// A chaosBatch is one that many callers submit to, and how often each tag is to end.
+type chaosBatch struct {
+	ami.Batch[uint64]
+	mu       sync.Mutex // guards what follows
+	tags     map[uint64]int
+	accepted int
+}
+
+func (b *chaosBatch) accept(tag uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tags[tag]++
+	b.accepted++
+}
+
+// chaosCaller sends actions in every way, waits for some time or not, and gives some up.
+func chaosCaller(t *testing.T, c *ami.Conn, rng *rand.Rand, who int, b *chaosBatch, count *tally) {
+	for i := range 60 {
+		a := marked("x", rng.IntN(3000))
+		a.Timeout = time.Duration(1+rng.IntN(4000)) * time.Millisecond
+		ctx, cancel := context.WithCancel(t.Context())
+		if rng.IntN(4) == 0 {
+			time.AfterFunc(time.Duration(rng.IntN(3000))*time.Millisecond, cancel)
+		}
+		switch rng.IntN(3) {
+		case 0:
+			reply, err := c.Do(ctx, a)
+			count.count(t, reply, err)
+		case 1:
+			reply, err := c.TryDo(ctx, a)
+			count.count(t, reply, err)
+		default:
+			tag := uint64(who*1000 + i)
+			if err := b.Submit(ctx, c, a, tag); err != nil {
+				count.count(t, nil, err)
+			} else {
+				b.accept(tag)
+			}
+		}
+		cancel()
+		if rng.IntN(8) == 0 {
+			time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
+		}
+	}
+}
+
 func chaos(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	n, cfg := scripted(t, func(p *peer) { chaosServer(p, rand.New(rand.NewPCG(seed, 3))) })
@@ -184,57 +239,22 @@ func chaos(t *testing.T, seed uint64) {
 	c := mustDial(t, cfg)
 	var count tally
 	var wg sync.WaitGroup
-	b := &ami.Batch[uint64]{}
-	tags := make(map[uint64]int)
-	var mu sync.Mutex
-	accepted := 0
+	b := &chaosBatch{tags: make(map[uint64]int)}
 	for who := range 12 {
 		seed := rng.Uint64()
-		wg.Go(func() {
-			rng := rand.New(rand.NewPCG(seed, 4))
-			for i := range 60 {
-				a := marked("x", rng.IntN(3000))
-				a.Timeout = time.Duration(1+rng.IntN(4000)) * time.Millisecond
-				ctx, cancel := context.WithCancel(t.Context())
-				if rng.IntN(4) == 0 {
-					time.AfterFunc(time.Duration(rng.IntN(3000))*time.Millisecond, cancel)
-				}
-				switch rng.IntN(3) {
-				case 0:
-					reply, err := c.Do(ctx, a)
-					count.count(t, reply, err)
-				case 1:
-					reply, err := c.TryDo(ctx, a)
-					count.count(t, reply, err)
-				default:
-					tag := uint64(who*1000 + i)
-					if err := b.Submit(ctx, c, a, tag); err != nil {
-						count.count(t, nil, err)
-					} else {
-						mu.Lock()
-						tags[tag]++
-						accepted++
-						mu.Unlock()
-					}
-				}
-				cancel()
-				if rng.IntN(8) == 0 {
-					time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
-				}
-			}
-		})
+		wg.Go(func() { chaosCaller(t, c, rand.New(rand.NewPCG(seed, 4)), who, b, &count) })
 	}
 	if rng.IntN(2) == 0 {
 		at := time.Duration(rng.IntN(20)) * time.Second
 		wg.Go(func() { time.Sleep(at); n.Reset("fake") })
 	}
 	wg.Wait()
-	for range accepted {
+	for range b.accepted {
 		r, err := b.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if tags[r.Value]--; tags[r.Value] < 0 {
+		if b.tags[r.Value]--; b.tags[r.Value] < 0 {
 			t.Errorf("seed %d: tag %d ended twice", seed, r.Value)
 		}
 		count.count(t, r.Reply, r.Err)

@@ -66,76 +66,80 @@ func seenOf(reply *ami.Reply, err error) (o oddAnswer) {
 	return o
 }
 
+const skinnyPhone = "Channeltype: SKINNY\r\nObjectName: phone1\r\n\r\n"
+
+// oddAnswers are actions, what a server sends to each, and what the caller gets.
+var oddAnswers = []struct {
+	name, action, text string
+	want               oddAnswer
+}{
+	{"nothing but a blank line", "IAXnetstats", "\r\n", oddAnswer{Fenced: true}},
+	{"nothing at all", "SKINNYshowline", "", oddAnswer{Fenced: true}},
+	{"raw text", "Queues", "support has 0 calls\r\n   No Members\r\n\r\n", oddAnswer{Raw: "support has 0 calls\r\n   No Members\r\n\r\n", Fenced: true}},
+	{"raw text in paragraphs", "Queues", "a has 0 calls\n   1\n\nb has 0 calls\n   2\n\n", oddAnswer{Raw: "a has 0 calls\n   1\n\nb has 0 calls\n   2\n\n", Fenced: true}},
+	{"headers", "SKINNYshowdevice", skinnyPhone + "\r\n", oddAnswer{Raw: skinnyPhone, Fenced: true}},
+	{"headers of an action that nobody knows", "VendorShow", skinnyPhone, oddAnswer{Raw: skinnyPhone, Fenced: true}},
+	{
+		"a response without the ActionID", "VendorShow", "Response: Success\r\nMessage: fine\r\n\r\n",
+		oddAnswer{Message: "fine", Raw: "Response: Success\r\nMessage: fine\r\n\r\n", Fenced: true},
+	},
+	{
+		"a refusal without the ActionID", "VendorShow", "Response: Error\r\nMessage: no such\r\n\r\n",
+		oddAnswer{Message: "no such", Raw: "Response: Error\r\nMessage: no such\r\n\r\n", Fenced: true, Err: "ami: do VendorShow on fake:5038: no such"},
+	},
+	{
+		"a list whose end has none", "SCCPListDevices", start + device("1") + "\r\n" + device("2") + "\r\nEvent: SCCPListDevicesComplete\r\nEventList: Complete\r\nListItems: 2\r\n\r\n",
+		oddAnswer{Message: "list will follow", Items: []string{"1", "2"}, End: "SCCPListDevicesComplete", Fenced: true},
+	},
+	{
+		"one whose items have none either, whose end says no EventList", "VendorList", start + "Event: DeviceEntry\r\nObjectName: 1\r\n\r\nEvent: VendorListComplete\r\n\r\n",
+		oddAnswer{Message: "list will follow", Items: []string{"1"}, End: "VendorListComplete", Fenced: true},
+	},
+	{
+		"no blank lines between", "SKINNYdevices", start + device("1") + device("2") + end,
+		oddAnswer{Message: "list will follow", Items: []string{"1", "2"}, End: "DevicelistComplete"},
+	},
+	{
+		"nor an ActionID at the end", "SCCPShowDevices", start + device("1") + device("2") + "Event: SCCPListDevicesComplete\r\nEventList: Complete\r\nListItems: 2\r\n\r\n",
+		oddAnswer{Message: "list will follow", Items: []string{"1", "2"}, End: "SCCPListDevicesComplete", Fenced: true},
+	},
+	{
+		"items that are no events", "SCCPListDevices", start + "Devicename: A\r\nDevicename: B\r\nEvent: SCCPListDevicesComplete\r\nEventList: Complete\r\nListItems: 2\r\n\r\n",
+		oddAnswer{Message: "list will follow", Raw: "Devicename: A\r\nDevicename: B\r\nEvent: SCCPListDevicesComplete\r\nEventList: Complete\r\nListItems: 2\r\n\r\n", Fenced: true},
+	},
+	{
+		"items without Event, with the ActionID", "VendorList", start + "ObjectName: 1\r\nActionID: %s\r\n\r\nActionID: %s\r\nObjectName: 2\r\n\r\n" + end,
+		oddAnswer{Message: "list will follow", Items: []string{"1", "2"}, End: "DevicelistComplete"},
+	},
+	{
+		"an end without Event", "SCCPConfigMetaData", start + "Event: SegmentEntry\r\nObjectName: general\r\n\r\nEvent: SegmentlistComplete\r\n\r\nEventList: Complete\r\nListItems: 2\r\nActionID: %s\r\n\r\n",
+		oddAnswer{Message: "list will follow", Items: []string{"general", "SegmentlistComplete"}},
+	},
+	{
+		"a Command of a module's own", "SCCPConfigMetaData", "Response: Follows\r\nPriviledge: Command\r\nActionID: %s\r\nMessage: {}\r\n\r\n",
+		oddAnswer{Message: "{}"},
+	},
+	{
+		"a Command without its end mark", "Command", "Response: Follows\r\nPrivilege: Command\r\nActionID: %s\r\nMessage: {}\r\n\r\n",
+		oddAnswer{},
+	},
+	{
+		"fewer items than announced", "QueueStatus", start + device("1") + "\r\n" + end,
+		oddAnswer{Message: "list will follow", Items: []string{"1"}, End: "DevicelistComplete", Incomplete: true},
+	},
+	{
+		"more items than announced, as real servers have it", "DBGetTree", start + device("1") + "\r\n" + device("2") + "\r\n" + device("3") + "\r\n" + end,
+		oddAnswer{Message: "list will follow", Items: []string{"1", "2", "3"}, End: "DevicelistComplete"},
+	},
+	{
+		"cancelled", "QueueStatus", start + device("1") + "\r\nEvent: QueueStatusComplete\r\nActionID: %s\r\nEventList: Cancelled\r\nListItems: 1\r\n\r\n",
+		oddAnswer{Message: "list will follow", Items: []string{"1"}, End: "QueueStatusComplete", Incomplete: true},
+	},
+}
+
 // Answers that do not say which action they answer, or do not end as they should, end at once all the same, with what came.
 func TestOddAnswers(t *testing.T) {
-	raw := "Channeltype: SKINNY\r\nObjectName: phone1\r\n\r\n"
-	for _, tt := range []struct {
-		name, action, text string
-		want               oddAnswer
-	}{
-		{"nothing but a blank line", "IAXnetstats", "\r\n", oddAnswer{Fenced: true}},
-		{"nothing at all", "SKINNYshowline", "", oddAnswer{Fenced: true}},
-		{"raw text", "Queues", "support has 0 calls\r\n   No Members\r\n\r\n", oddAnswer{Raw: "support has 0 calls\r\n   No Members\r\n\r\n", Fenced: true}},
-		{"raw text in paragraphs", "Queues", "a has 0 calls\n   1\n\nb has 0 calls\n   2\n\n", oddAnswer{Raw: "a has 0 calls\n   1\n\nb has 0 calls\n   2\n\n", Fenced: true}},
-		{"headers", "SKINNYshowdevice", raw + "\r\n", oddAnswer{Raw: raw, Fenced: true}},
-		{"headers of an action that nobody knows", "VendorShow", raw, oddAnswer{Raw: raw, Fenced: true}},
-		{
-			"a response without the ActionID", "VendorShow", "Response: Success\r\nMessage: fine\r\n\r\n",
-			oddAnswer{Message: "fine", Raw: "Response: Success\r\nMessage: fine\r\n\r\n", Fenced: true},
-		},
-		{
-			"a refusal without the ActionID", "VendorShow", "Response: Error\r\nMessage: no such\r\n\r\n",
-			oddAnswer{Message: "no such", Raw: "Response: Error\r\nMessage: no such\r\n\r\n", Fenced: true, Err: "ami: do VendorShow on fake:5038: no such"},
-		},
-		{
-			"a list whose end has none", "SCCPListDevices", start + device("1") + "\r\n" + device("2") + "\r\nEvent: SCCPListDevicesComplete\r\nEventList: Complete\r\nListItems: 2\r\n\r\n",
-			oddAnswer{Message: "list will follow", Items: []string{"1", "2"}, End: "SCCPListDevicesComplete", Fenced: true},
-		},
-		{
-			"one whose items have none either, whose end says no EventList", "VendorList", start + "Event: DeviceEntry\r\nObjectName: 1\r\n\r\nEvent: VendorListComplete\r\n\r\n",
-			oddAnswer{Message: "list will follow", Items: []string{"1"}, End: "VendorListComplete", Fenced: true},
-		},
-		{
-			"no blank lines between", "SKINNYdevices", start + device("1") + device("2") + end,
-			oddAnswer{Message: "list will follow", Items: []string{"1", "2"}, End: "DevicelistComplete"},
-		},
-		{
-			"nor an ActionID at the end", "SCCPShowDevices", start + device("1") + device("2") + "Event: SCCPListDevicesComplete\r\nEventList: Complete\r\nListItems: 2\r\n\r\n",
-			oddAnswer{Message: "list will follow", Items: []string{"1", "2"}, End: "SCCPListDevicesComplete", Fenced: true},
-		},
-		{
-			"items that are no events", "SCCPListDevices", start + "Devicename: A\r\nDevicename: B\r\nEvent: SCCPListDevicesComplete\r\nEventList: Complete\r\nListItems: 2\r\n\r\n",
-			oddAnswer{Message: "list will follow", Raw: "Devicename: A\r\nDevicename: B\r\nEvent: SCCPListDevicesComplete\r\nEventList: Complete\r\nListItems: 2\r\n\r\n", Fenced: true},
-		},
-		{
-			"items without Event, with the ActionID", "VendorList", start + "ObjectName: 1\r\nActionID: %s\r\n\r\nActionID: %s\r\nObjectName: 2\r\n\r\n" + end,
-			oddAnswer{Message: "list will follow", Items: []string{"1", "2"}, End: "DevicelistComplete"},
-		},
-		{
-			"an end without Event", "SCCPConfigMetaData", start + "Event: SegmentEntry\r\nObjectName: general\r\n\r\nEvent: SegmentlistComplete\r\n\r\nEventList: Complete\r\nListItems: 2\r\nActionID: %s\r\n\r\n",
-			oddAnswer{Message: "list will follow", Items: []string{"general", "SegmentlistComplete"}},
-		},
-		{
-			"a Command of a module's own", "SCCPConfigMetaData", "Response: Follows\r\nPriviledge: Command\r\nActionID: %s\r\nMessage: {}\r\n\r\n",
-			oddAnswer{Message: "{}"},
-		},
-		{
-			"a Command without its end mark", "Command", "Response: Follows\r\nPrivilege: Command\r\nActionID: %s\r\nMessage: {}\r\n\r\n",
-			oddAnswer{},
-		},
-		{
-			"fewer items than announced", "QueueStatus", start + device("1") + "\r\n" + end,
-			oddAnswer{Message: "list will follow", Items: []string{"1"}, End: "DevicelistComplete", Incomplete: true},
-		},
-		{
-			"more items than announced, as real servers have it", "DBGetTree", start + device("1") + "\r\n" + device("2") + "\r\n" + device("3") + "\r\n" + end,
-			oddAnswer{Message: "list will follow", Items: []string{"1", "2", "3"}, End: "DevicelistComplete"},
-		},
-		{
-			"cancelled", "QueueStatus", start + device("1") + "\r\nEvent: QueueStatusComplete\r\nActionID: %s\r\nEventList: Cancelled\r\nListItems: 1\r\n\r\n",
-			oddAnswer{Message: "list will follow", Items: []string{"1"}, End: "QueueStatusComplete", Incomplete: true},
-		},
-	} {
+	for _, tt := range oddAnswers {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, cfg := scripted(t, odd(map[string]string{tt.action: tt.text}))

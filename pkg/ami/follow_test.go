@@ -106,80 +106,86 @@ func event(headers ...string) string {
 	return "Event: " + strings.Join(headers, "\r\n") + "\r\n\r\n"
 }
 
-func TestFollow(t *testing.T) {
-	up := event("Newstate", "Channel: Local/1@d-1;1", "ChannelState: 6", "Uniqueid: a", "Linkedid: a")
-	hangup := func(id, cause string) string {
-		return event("Hangup", "Channel: x-1", "Uniqueid: "+id, "Cause: "+cause)
-	}
-	for _, tt := range []struct {
-		name   string
-		events string
-		want   []chapter
-	}{
-		{"an ordinary call", up + hangup("a", "17"), []chapter{
+// wentUp says that the channel a is answered.
+var wentUp = event("Newstate", "Channel: Local/1@d-1;1", "ChannelState: 6", "Uniqueid: a", "Linkedid: a")
+
+func hangupOf(id, cause string) string {
+	return event("Hangup", "Channel: x-1", "Uniqueid: "+id, "Cause: "+cause)
+}
+
+// followedCalls are events, and what each tells of the call that began as the channel a.
+var followedCalls = []struct {
+	name   string
+	events string
+	want   []chapter
+}{
+	{"an ordinary call", wentUp + hangupOf("a", "17"), []chapter{
+		{Event: "Newstate", Answered: true},
+		{Event: "Hangup", Answered: true, Ended: true, Cause: "17"},
+	}},
+	{"never answered", hangupOf("b", "16") + hangupOf("a", "21"), []chapter{{Event: "Hangup", Ended: true, Cause: "21"}}},
+	{"answered, as its OriginateResponse says", event("OriginateResponse", "Response: Success", "Uniqueid: a"), []chapter{{Event: "OriginateResponse", Answered: true}}},
+	{"failed, as its OriginateResponse says", event("OriginateResponse", "Response: Failure", "Uniqueid: a"), nil},
+	{
+		"the other half of the Local channel is ours",
+		event("LocalOptimizationBegin", "LocalOneUniqueid: z", "LocalTwoUniqueid: a", "SourceUniqueid: h", "SourceChannel: SIP/h-1") + hangupOf("a", "16") + hangupOf("h", "19"),
+		[]chapter{{Event: "LocalOptimizationBegin", Channel: "SIP/h"}, {Event: "Hangup", Channel: "SIP/h", Ended: true, Cause: "19"}},
+	},
+	{
+		"the heir is named before it takes over, and ours goes first, whichever order",
+		event("LocalOptimizationBegin", "LocalOneUniqueid: a", "LocalTwoUniqueid: z", "SourceUniqueid: h", "SourceChannel: SIP/h-1") + hangupOf("h", "19") + hangupOf("a", "16"),
+		[]chapter{{Event: "LocalOptimizationBegin", Channel: "SIP/h"}, {Event: "Hangup"}, {Event: "Hangup", Ended: true, Cause: "16"}},
+	},
+	{
+		"twice",
+		event("LocalOptimizationBegin", "LocalOneUniqueid: a", "LocalTwoUniqueid: z", "SourceUniqueid: h", "SourceChannel: Local/h-1;1") + hangupOf("a", "16") +
+			event("LocalOptimizationBegin", "LocalOneUniqueid: h", "LocalTwoUniqueid: y", "SourceUniqueid: i", "SourceChannel: SIP/i-1") + hangupOf("h", "16") + hangupOf("i", "16"),
+		[]chapter{
+			{Event: "LocalOptimizationBegin", Channel: "Local/h"},
+			{Event: "LocalOptimizationBegin", Channel: "SIP/i"},
+			{Event: "Hangup", Channel: "SIP/i", Ended: true, Cause: "16"},
+		},
+	},
+	{
+		"two bridges are merged: no source is named",
+		wentUp + event("LocalOptimizationBegin", "LocalOneUniqueid: a", "LocalTwoUniqueid: z") +
+			event("BridgeEnter", "Channel: SIP/stranger-1", "Uniqueid: s", "Linkedid: s") +
+			event("BridgeEnter", "Channel: Local/1@d-1;2", "Uniqueid: z", "Linkedid: a") +
+			event("BridgeEnter", "Channel: SIP/h-1", "Uniqueid: h", "Linkedid: a") + hangupOf("a", "16") + hangupOf("h", "18"),
+		[]chapter{
 			{Event: "Newstate", Answered: true},
-			{Event: "Hangup", Answered: true, Ended: true, Cause: "17"},
-		}},
-		{"never answered", hangup("b", "16") + hangup("a", "21"), []chapter{{Event: "Hangup", Ended: true, Cause: "21"}}},
-		{"answered, as its OriginateResponse says", event("OriginateResponse", "Response: Success", "Uniqueid: a"), []chapter{{Event: "OriginateResponse", Answered: true}}},
-		{"failed, as its OriginateResponse says", event("OriginateResponse", "Response: Failure", "Uniqueid: a"), nil},
-		{
-			"the other half of the Local channel is ours",
-			event("LocalOptimizationBegin", "LocalOneUniqueid: z", "LocalTwoUniqueid: a", "SourceUniqueid: h", "SourceChannel: SIP/h-1") + hangup("a", "16") + hangup("h", "19"),
-			[]chapter{{Event: "LocalOptimizationBegin", Channel: "SIP/h"}, {Event: "Hangup", Channel: "SIP/h", Ended: true, Cause: "19"}},
+			{Event: "BridgeEnter", Channel: "SIP/h", Answered: true},
+			{Event: "Hangup", Channel: "SIP/h", Answered: true, Ended: true, Cause: "18"},
 		},
-		{
-			"the heir is named before it takes over, and ours goes first, whichever order",
-			event("LocalOptimizationBegin", "LocalOneUniqueid: a", "LocalTwoUniqueid: z", "SourceUniqueid: h", "SourceChannel: SIP/h-1") + hangup("h", "19") + hangup("a", "16"),
-			[]chapter{{Event: "LocalOptimizationBegin", Channel: "SIP/h"}, {Event: "Hangup"}, {Event: "Hangup", Ended: true, Cause: "16"}},
+	},
+	{
+		"another channel takes its place in the bridge",
+		wentUp + event("BridgeEnter", "Channel: SIP/h-1", "Uniqueid: h", "SwapUniqueid: a") + hangupOf("a", "16") + hangupOf("h", "18"),
+		[]chapter{
+			{Event: "Newstate", Answered: true},
+			{Event: "BridgeEnter", Channel: "SIP/h", Answered: true},
+			{Event: "Hangup", Channel: "SIP/h", Answered: true, Ended: true, Cause: "18"},
 		},
-		{
-			"twice",
-			event("LocalOptimizationBegin", "LocalOneUniqueid: a", "LocalTwoUniqueid: z", "SourceUniqueid: h", "SourceChannel: Local/h-1;1") + hangup("a", "16") +
-				event("LocalOptimizationBegin", "LocalOneUniqueid: h", "LocalTwoUniqueid: y", "SourceUniqueid: i", "SourceChannel: SIP/i-1") + hangup("h", "16") + hangup("i", "16"),
-			[]chapter{
-				{Event: "LocalOptimizationBegin", Channel: "Local/h"},
-				{Event: "LocalOptimizationBegin", Channel: "SIP/i"},
-				{Event: "Hangup", Channel: "SIP/i", Ended: true, Cause: "16"},
-			},
+	},
+	{
+		"attended transfer by our party, on either of its channels",
+		wentUp + event("AttendedTransfer", "Result: Success", "OrigTransfererUniqueid: x", "SecondTransfererUniqueid: a", "TransfereeUniqueid: h", "TransfereeChannel: SIP/h-1") +
+			hangupOf("a", "16") + hangupOf("h", "18"),
+		[]chapter{
+			{Event: "Newstate", Answered: true},
+			{Event: "AttendedTransfer", Channel: "SIP/h", Answered: true},
+			{Event: "Hangup", Channel: "SIP/h", Answered: true, Ended: true, Cause: "18"},
 		},
-		{
-			"two bridges are merged: no source is named",
-			up + event("LocalOptimizationBegin", "LocalOneUniqueid: a", "LocalTwoUniqueid: z") +
-				event("BridgeEnter", "Channel: SIP/stranger-1", "Uniqueid: s", "Linkedid: s") +
-				event("BridgeEnter", "Channel: Local/1@d-1;2", "Uniqueid: z", "Linkedid: a") +
-				event("BridgeEnter", "Channel: SIP/h-1", "Uniqueid: h", "Linkedid: a") + hangup("a", "16") + hangup("h", "18"),
-			[]chapter{
-				{Event: "Newstate", Answered: true},
-				{Event: "BridgeEnter", Channel: "SIP/h", Answered: true},
-				{Event: "Hangup", Channel: "SIP/h", Answered: true, Ended: true, Cause: "18"},
-			},
-		},
-		{
-			"another channel takes its place in the bridge",
-			up + event("BridgeEnter", "Channel: SIP/h-1", "Uniqueid: h", "SwapUniqueid: a") + hangup("a", "16") + hangup("h", "18"),
-			[]chapter{
-				{Event: "Newstate", Answered: true},
-				{Event: "BridgeEnter", Channel: "SIP/h", Answered: true},
-				{Event: "Hangup", Channel: "SIP/h", Answered: true, Ended: true, Cause: "18"},
-			},
-		},
-		{
-			"attended transfer by our party, on either of its channels",
-			up + event("AttendedTransfer", "Result: Success", "OrigTransfererUniqueid: x", "SecondTransfererUniqueid: a", "TransfereeUniqueid: h", "TransfereeChannel: SIP/h-1") +
-				hangup("a", "16") + hangup("h", "18"),
-			[]chapter{
-				{Event: "Newstate", Answered: true},
-				{Event: "AttendedTransfer", Channel: "SIP/h", Answered: true},
-				{Event: "Hangup", Channel: "SIP/h", Answered: true, Ended: true, Cause: "18"},
-			},
-		},
-		{
-			"one that failed",
-			up + event("AttendedTransfer", "Result: Fail", "OrigTransfererUniqueid: a", "TransfereeUniqueid: h", "TransfereeChannel: SIP/h-1") + hangup("a", "16"),
-			[]chapter{{Event: "Newstate", Answered: true}, {Event: "Hangup", Answered: true, Ended: true, Cause: "16"}},
-		},
-	} {
+	},
+	{
+		"one that failed",
+		wentUp + event("AttendedTransfer", "Result: Fail", "OrigTransfererUniqueid: a", "TransfereeUniqueid: h", "TransfereeChannel: SIP/h-1") + hangupOf("a", "16"),
+		[]chapter{{Event: "Newstate", Answered: true}, {Event: "Hangup", Answered: true, Ended: true, Cause: "16"}},
+	},
+}
+
+func TestFollow(t *testing.T) {
+	for _, tt := range followedCalls {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, story(t, tt.events, "a")); diff != "" {
 				t.Errorf("the call (-want +got):\n%s", diff)

@@ -14,6 +14,24 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
+// pourOut sends a start and then more and more, and notes how much it got rid of and how large the heap grew.
+func pourOut(p *peer, start, more string, most int64, sent *atomic.Int64, peak *atomic.Uint64) {
+	if start != "" {
+		_, _ = p.Write([]byte(start))
+	}
+	for i := 0; sent.Load() < most; i++ {
+		k, err := p.Write([]byte(more))
+		sent.Add(int64(k))
+		if err != nil {
+			return
+		}
+		if i%256 == 0 {
+			peak.Store(max(peak.Load(), heap()))
+		}
+	}
+	p.drain()
+}
+
 // Endless streams: each must end its session, or be read and dropped, in bounded memory.
 func TestEndless(t *testing.T) {
 	const mib = 1 << 20
@@ -54,20 +72,7 @@ func TestEndless(t *testing.T) {
 					if tt.login && (!p.greet() || !first(p.action())) {
 						return
 					}
-					if tt.start != "" {
-						_, _ = p.Write([]byte(tt.start))
-					}
-					for i := 0; sent.Load() < 24*mib; i++ {
-						k, err := p.Write([]byte(tt.more))
-						sent.Add(int64(k))
-						if err != nil {
-							return
-						}
-						if i%256 == 0 {
-							peak.Store(max(peak.Load(), heap()))
-						}
-					}
-					p.drain()
+					pourOut(p, tt.start, tt.more, 24*mib, &sent, &peak)
 				})
 				check := untouched(t, n)
 				c, err := ami.Dial(t.Context(), cfg)
@@ -263,6 +268,31 @@ func TestEndlessList(t *testing.T) {
 	}
 }
 
+// forgeInside answers one action, with a forgery in the middle of the answer.
+func forgeInside(p *peer, action, forged string) {
+	if !p.greet() {
+		return
+	}
+	a, _ := p.action()
+	id := a["ActionID"]
+	if action == "QueueStatus" {
+		p.send("Response: Success\nActionID: %s\nEventList: start\n\nEvent: QueueParams\nActionID: %s\nQueue: a\n\n", id, id)
+		p.send("Event: QueueEntry\nActionID: %s\nQueue: a\nCallerIDName: x\n\n", id)
+	} else {
+		p.send("Response: Success\nActionID: %s\nMessage: Originate successfully queued\n\n", id)
+	}
+	p.send("%s", forged)
+	switch action {
+	case "QueueStatus":
+		p.send("Event: QueueMember\nActionID: %s\nQueue: a\n\nEvent: QueueStatusComplete\nActionID: %s\nEventList: Complete\nListItems: 3\n\n", id, id)
+	case "Originate":
+		p.send("Event: OriginateResponse\nPrivilege: call,all\nActionID: %s\nResponse: Success\nReason: 4\n\n", id)
+	default:
+		p.send("Event: FAXStats\nActionID: %s\nForged: no\n\n", id)
+	}
+	p.drain()
+}
+
 // Text from a caller can split a packet (a raw newline in QueueEntry or UserEvent) and look like a list's end or a
 // call's outcome. Without our own ActionID nothing of it may be believed.
 func TestForgedEnds(t *testing.T) {
@@ -279,29 +309,7 @@ func TestForgedEnds(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, cfg := scripted(t, func(p *peer) {
-					if !p.greet() {
-						return
-					}
-					a, _ := p.action()
-					id := a["ActionID"]
-					if tt.action == "QueueStatus" {
-						p.send("Response: Success\nActionID: %s\nEventList: start\n\nEvent: QueueParams\nActionID: %s\nQueue: a\n\n", id, id)
-						p.send("Event: QueueEntry\nActionID: %s\nQueue: a\nCallerIDName: x\n\n", id)
-					} else {
-						p.send("Response: Success\nActionID: %s\nMessage: Originate successfully queued\n\n", id)
-					}
-					p.send("%s", tt.forged)
-					switch tt.action {
-					case "QueueStatus":
-						p.send("Event: QueueMember\nActionID: %s\nQueue: a\n\nEvent: QueueStatusComplete\nActionID: %s\nEventList: Complete\nListItems: 3\n\n", id, id)
-					case "Originate":
-						p.send("Event: OriginateResponse\nPrivilege: call,all\nActionID: %s\nResponse: Success\nReason: 4\n\n", id)
-					default:
-						p.send("Event: FAXStats\nActionID: %s\nForged: no\n\n", id)
-					}
-					p.drain()
-				})
+				_, cfg := scripted(t, func(p *peer) { forgeInside(p, tt.action, tt.forged) })
 				c := mustDial(t, cfg)
 				a := ami.NewAction(tt.action)
 				if tt.action == "Originate" {

@@ -11,17 +11,86 @@ import (
 	"github.com/apntalk/amictl/pkg/ami"
 )
 
-// A server that is killed under load: every action ends once, and the node is ready again when the server is.
-func TestInteropKillUnderLoad(t *testing.T) {
-	if os.Getenv("AMICTL_LAB_MAY_KILL") != "1" {
-		skip.Loudly(t, "it kills Asterisk 22; AMICTL_LAB_MAY_KILL=1 allows that (a lab of its own: AMICTL_LAB_DIR, AMICTL_LAB_22_PORT)")
+// A pingLoad pings a node all the time, and counts how that ends.
+type pingLoad struct {
+	t       *testing.T
+	b       ami.Batch[uint64]
+	stop    chan struct{}
+	stopped chan uint64 // how many were accepted
+	ended   uint64
+	byKind  map[string]uint64
+}
+
+// startPings begins a load that goes on through the death of the server and its new life.
+func startPings(t *testing.T, n *ami.Node) *pingLoad {
+	p := &pingLoad{t: t, stop: make(chan struct{}), stopped: make(chan uint64), byKind: map[string]uint64{}}
+	go func() {
+		accepted := uint64(0)
+		for {
+			select {
+			case <-p.stop:
+				p.stopped <- accepted
+				return
+			default:
+			}
+			if p.b.Submit(t.Context(), n, ami.NewAction("Ping"), accepted) == nil {
+				accepted++
+			} else {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}()
+	return p
+}
+
+func (p *pingLoad) take(r ami.Result[uint64]) {
+	if r.Value >= 1<<62 {
+		p.t.Error("a tag never given")
 	}
-	l := lab{version: "22"}
-	if l.env("ADDR") == "" {
-		t.Fatal("AMICTL_LAB_MAY_KILL=1 without AMICTL_LAB_22_ADDR")
+	p.ended++
+	switch {
+	case r.Err == nil:
+		p.byKind["replied"]++
+	case errors.Is(r.Err, ami.ErrDisconnected):
+		p.byKind["disconnected, sent "+ami.SentState(r.Err).String()]++
+	default:
+		p.byKind[r.Err.Error()]++
 	}
+}
+
+// poll takes an end if there is one.
+func (p *pingLoad) poll() bool {
+	r, ok := p.b.Poll()
+	if ok {
+		p.take(r)
+	}
+	return ok
+}
+
+// end stops the load, and wants one end for every action that was accepted.
+func (p *pingLoad) end(ctx context.Context) (accepted uint64) {
+	p.t.Helper()
+	close(p.stop)
+	accepted = <-p.stopped
+	for p.ended < accepted {
+		r, err := p.b.Next(ctx)
+		if err != nil {
+			p.t.Fatalf("%d of %d accepted actions never ended (%v)", accepted-p.ended, accepted, p.byKind)
+		}
+		p.take(r)
+	}
+	if r, ok := p.b.Poll(); ok {
+		p.t.Errorf("an end too many: %+v", r)
+	}
+	p.t.Logf("%d actions: %v", accepted, p.byKind)
+	return accepted
+}
+
+// mortalNode is a node that may be killed, ready, with a subscription of its cluster's.
+func mortalNode(t *testing.T, l lab) (*ami.Node, *ami.Subscription) {
+	t.Helper()
 	cluster := ami.NewCluster(ami.ClusterConfig{})
-	defer cluster.Close()
+	t.Cleanup(func() { _ = cluster.Close() })
 	cfg := l.config("admin")
 	cfg.Events, cfg.Redial.BackoffMax = "on", time.Second
 	n, err := cluster.Add(cfg)
@@ -35,53 +104,32 @@ func TestInteropKillUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer sub.Close()
-	b := &ami.Batch[uint64]{}
-	stop, stopped := make(chan struct{}), make(chan uint64)
-	go func() { // load, through the death and the new life
-		accepted := uint64(0)
-		for {
-			select {
-			case <-stop:
-				stopped <- accepted
-				return
-			default:
-			}
-			if b.Submit(t.Context(), n, ami.NewAction("Ping"), accepted) == nil {
-				accepted++
-			} else {
-				time.Sleep(time.Millisecond)
-			}
-		}
-	}()
-	ended, byKind := uint64(0), map[string]uint64{}
-	take := func(r ami.Result[uint64]) {
-		if r.Value >= 1<<62 {
-			t.Error("a tag never given")
-		}
-		ended++
-		switch {
-		case r.Err == nil:
-			byKind["replied"]++
-		case errors.Is(r.Err, ami.ErrDisconnected):
-			byKind["disconnected, sent "+ami.SentState(r.Err).String()]++
-		default:
-			byKind[r.Err.Error()]++
-		}
+	t.Cleanup(sub.Close)
+	return n, sub
+}
+
+// A server that is killed under load: every action ends once, and the node is ready again when the server is.
+func TestInteropKillUnderLoad(t *testing.T) {
+	if os.Getenv("AMICTL_LAB_MAY_KILL") != "1" {
+		skip.Loudly(t, "it kills Asterisk 22; AMICTL_LAB_MAY_KILL=1 allows that (a lab of its own: AMICTL_LAB_DIR, AMICTL_LAB_22_PORT)")
 	}
-	for ended < 20_000 {
-		r, err := b.Next(t.Context())
+	l := lab{version: "22"}
+	if l.env("ADDR") == "" {
+		t.Fatal("AMICTL_LAB_MAY_KILL=1 without AMICTL_LAB_22_ADDR")
+	}
+	n, sub := mortalNode(t, l)
+	p := startPings(t, n)
+	for p.ended < 20_000 {
+		r, err := p.b.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		take(r)
+		p.take(r)
 	}
 	session := n.Stats().Sessions
 	l.script(t, "kill")
 	for n.Ready() { // the kernel closed the socket
-		if r, ok := b.Poll(); ok {
-			take(r)
-		}
+		p.poll()
 	}
 	repliedAtDeath := n.Stats().Ledger.Replied
 	l.script(t, "start")
@@ -91,25 +139,11 @@ func TestInteropKillUnderLoad(t *testing.T) {
 		if ctx.Err() != nil {
 			t.Fatalf("not ready again: %+v", n.Stats())
 		}
-		if r, ok := b.Poll(); ok {
-			take(r)
-		} else {
+		if !p.poll() {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
-	close(stop)
-	accepted := <-stopped
-	for ended < accepted {
-		r, err := b.Next(ctx)
-		if err != nil {
-			t.Fatalf("%d of %d accepted actions never ended (%v)", accepted-ended, accepted, byKind)
-		}
-		take(r)
-	}
-	if r, ok := b.Poll(); ok {
-		t.Errorf("an end too many: %+v", r)
-	}
-	t.Logf("%d actions: %v", accepted, byKind)
+	accepted := p.end(ctx)
 	exact(t, n.Stats())
 	if lg := n.Stats().Ledger; lg.Accepted != accepted || lg.DisconnectedMaybe+lg.DisconnectedUnsent == 0 {
 		t.Errorf("ledger %+v", lg)

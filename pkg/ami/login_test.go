@@ -163,59 +163,63 @@ func TestRefusedChallengeNeverFallsBackToPlain(t *testing.T) {
 	}
 }
 
-func TestLoginEndings(t *testing.T) {
-	banner := func(p *peer) { p.send("Asterisk Call Manager/11.0.0\n") }
-	for _, tt := range []struct {
-		name   string
-		script func(*peer)
-		op     ami.Op
-		cause  error
-		says   string
-		after  time.Duration // exactly
-	}{
-		{"closed before the banner", func(*peer) {}, "banner", ami.ErrDisconnected, "", 0},
-		{"closed inside the banner", func(p *peer) { p.send("Asterisk Call M") }, "banner", ami.ErrDisconnected, "", 0},
-		{"silent", (*peer).drain, "banner", ami.ErrTimeout, "another protocol", ami.DefaultLoginTimeout},
-		{"drips its banner", func(p *peer) {
-			for _, c := range "Asterisk Call Manager/11.0.0\r\n" {
-				p.send("%c", c)
-				time.Sleep(time.Second)
+func sendBanner(p *peer) { p.send("Asterisk Call Manager/11.0.0\n") }
+
+// loginEndings are servers that let nobody in, and how the attempt ends.
+var loginEndings = []struct {
+	name   string
+	script func(*peer)
+	op     ami.Op
+	cause  error
+	says   string
+	after  time.Duration // exactly
+}{
+	{"closed before the banner", func(*peer) {}, "banner", ami.ErrDisconnected, "", 0},
+	{"closed inside the banner", func(p *peer) { p.send("Asterisk Call M") }, "banner", ami.ErrDisconnected, "", 0},
+	{"silent", (*peer).drain, "banner", ami.ErrTimeout, "another protocol", ami.DefaultLoginTimeout},
+	{"drips its banner", func(p *peer) {
+		for _, c := range "Asterisk Call Manager/11.0.0\r\n" {
+			p.send("%c", c)
+			time.Sleep(time.Second)
+		}
+	}, "banner", ami.ErrTimeout, "", ami.DefaultLoginTimeout},
+	{"closed behind the banner", sendBanner, "login", ami.ErrDisconnected, "", 0},
+	{"login never answered", func(p *peer) { sendBanner(p); p.drain() }, "login", ami.ErrTimeout, "", ami.DefaultLoginTimeout},
+	{"HTTP that speaks first", func(p *peer) { p.send("HTTP/1.1 400 Bad Request\nConnection: close\n\n"); p.drain() }, "banner", ami.ErrProtocol, "HTTP/1.1 400 Bad Request", 0},
+	{"SSH", func(p *peer) { p.send("SSH-2.0-OpenSSH_9.6\n"); p.drain() }, "banner", ami.ErrProtocol, "SSH-2.0-OpenSSH_9.6", 0},
+	{"SMTP", func(p *peer) { p.send("220 mail ESMTP\n"); p.drain() }, "banner", ami.ErrProtocol, "220 mail", 0},
+	{"a TLS alert", func(p *peer) { _, _ = p.Write([]byte{21, 3, 1, 0, 2, 2, 70}); p.drain() }, "banner", ami.ErrProtocol, "", 0},
+	{"shutting down", func(p *peer) {
+		sendBanner(p)
+		a, _ := p.action()
+		p.send("Response: Error\nActionID: %s\nMessage: Asterisk is shutting down\n\n", a["ActionID"])
+		p.drain()
+	}, "login", ami.ErrStopping, "shutting down", 0},
+	{"a stopping server's Challenge", func(p *peer) {
+		sendBanner(p)
+		for {
+			a, ok := p.action()
+			if !ok {
+				return
 			}
-		}, "banner", ami.ErrTimeout, "", ami.DefaultLoginTimeout},
-		{"closed behind the banner", banner, "login", ami.ErrDisconnected, "", 0},
-		{"login never answered", func(p *peer) { banner(p); p.drain() }, "login", ami.ErrTimeout, "", ami.DefaultLoginTimeout},
-		{"HTTP that speaks first", func(p *peer) { p.send("HTTP/1.1 400 Bad Request\nConnection: close\n\n"); p.drain() }, "banner", ami.ErrProtocol, "HTTP/1.1 400 Bad Request", 0},
-		{"SSH", func(p *peer) { p.send("SSH-2.0-OpenSSH_9.6\n"); p.drain() }, "banner", ami.ErrProtocol, "SSH-2.0-OpenSSH_9.6", 0},
-		{"SMTP", func(p *peer) { p.send("220 mail ESMTP\n"); p.drain() }, "banner", ami.ErrProtocol, "220 mail", 0},
-		{"a TLS alert", func(p *peer) { _, _ = p.Write([]byte{21, 3, 1, 0, 2, 2, 70}); p.drain() }, "banner", ami.ErrProtocol, "", 0},
-		{"shutting down", func(p *peer) {
-			banner(p)
-			a, _ := p.action()
 			p.send("Response: Error\nActionID: %s\nMessage: Asterisk is shutting down\n\n", a["ActionID"])
-			p.drain()
-		}, "login", ami.ErrStopping, "shutting down", 0},
-		{"a stopping server's Challenge", func(p *peer) {
-			banner(p)
-			for {
-				a, ok := p.action()
-				if !ok {
-					return
-				}
-				p.send("Response: Error\nActionID: %s\nMessage: Asterisk is shutting down\n\n", a["ActionID"])
-			}
-		}, "login", ami.ErrStopping, "shutting down", 0},
-		{"one session a user", func(p *peer) {
-			banner(p)
-			a, _ := p.action()
-			p.send("Response: Error\nActionID: %s\nMessage: Login Already In Use\n\n", a["ActionID"])
-		}, "login", ami.ErrUnauthorized, "allowmultiplelogin=no", 0},
-		{"closed before the banner", func(*peer) {}, "banner", ami.ErrDisconnected, "authlimit", 0},
-		{"the Login is answered for somebody else", func(p *peer) {
-			banner(p)
-			p.send("Response: Success\nActionID: 1-000000000000000000-login\n\n")
-			p.drain()
-		}, "login", ami.ErrTimeout, "", ami.DefaultLoginTimeout},
-	} {
+		}
+	}, "login", ami.ErrStopping, "shutting down", 0},
+	{"one session a user", func(p *peer) {
+		sendBanner(p)
+		a, _ := p.action()
+		p.send("Response: Error\nActionID: %s\nMessage: Login Already In Use\n\n", a["ActionID"])
+	}, "login", ami.ErrUnauthorized, "allowmultiplelogin=no", 0},
+	{"closed before the banner", func(*peer) {}, "banner", ami.ErrDisconnected, "authlimit", 0},
+	{"the Login is answered for somebody else", func(p *peer) {
+		sendBanner(p)
+		p.send("Response: Success\nActionID: 1-000000000000000000-login\n\n")
+		p.drain()
+	}, "login", ami.ErrTimeout, "", ami.DefaultLoginTimeout},
+}
+
+func TestLoginEndings(t *testing.T) {
+	for _, tt := range loginEndings {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, cfg := scripted(t, tt.script)

@@ -1,6 +1,7 @@
 package ami_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -183,6 +184,31 @@ func TestNodeShutdownIsNamed(t *testing.T) {
 	})
 }
 
+// readTags reads what is left in a socket, and stores by tag whether a packet is whole.
+func readTags(r *bufio.Reader, got *sync.Map) {
+	for {
+		p, err := readPacket(r)
+		if tag := p["Tag"]; tag != "" {
+			got.Store(tag, err == nil)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// saysTruly holds what calls say of their bytes to what the server got: all of what was sent, and nothing of what was not.
+func saysTruly(t *testing.T, ends map[uint64]ami.Sent, got *sync.Map) {
+	t.Helper()
+	for tag, sent := range ends {
+		whole, some := got.Load(fmt.Sprint("t", tag))
+		switch {
+		case sent == ami.SentYes && (!some || !whole.(bool)), sent == ami.SentNo && some:
+			t.Errorf("call %d says sent %v; the server has some of it: %v", tag, sent, some)
+		}
+	}
+}
+
 // When a session dies, each of its calls ends once, at once, and says truly whether its bytes left the process.
 func TestNodeDyingSessionTellsWhatWasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -192,21 +218,11 @@ func TestNodeDyingSessionTellsWhatWasSent(t *testing.T) {
 		var got sync.Map        // what the server found in its socket after all was over
 		drop := make(chan struct{})
 		f.script("pbx", func(c net.Conn) {
-			r, ok := greetAndAccept(c)
-			if !ok {
-				return
-			}
-			<-drop
-			c.(interface{ CloseWrite() error }).CloseWrite()
-			time.Sleep(time.Second) // by then the engine has closed its end
-			for {
-				p, err := readPacket(r)
-				if tag := p["Tag"]; tag != "" {
-					got.Store(tag, err == nil)
-				}
-				if err != nil {
-					return
-				}
+			if r, ok := greetAndAccept(c); ok {
+				<-drop
+				c.(interface{ CloseWrite() error }).CloseWrite()
+				time.Sleep(time.Second) // by then the engine has closed its end
+				readTags(r, &got)
 			}
 		})
 		n := f.add("pbx")
@@ -247,13 +263,7 @@ func TestNodeDyingSessionTellsWhatWasSent(t *testing.T) {
 			t.Errorf("the calls ended after %v", d)
 		}
 		time.Sleep(2 * time.Second)
-		for tag, sent := range ends {
-			whole, some := got.Load(fmt.Sprint("t", tag))
-			switch {
-			case sent == ami.SentYes && (!some || !whole.(bool)), sent == ami.SentNo && some:
-				t.Errorf("call %d says sent %v; the server has some of it: %v", tag, sent, some)
-			}
-		}
+		saysTruly(t, ends, &got)
 		if count[ami.SentYes] == 0 || count[ami.SentNo] == 0 || count[ami.SentMaybe] > 2 {
 			t.Errorf("ends by sent: %v", count)
 		}

@@ -149,7 +149,7 @@ func TestCloseAtAnyInstant(t *testing.T) {
 				if i >= least/lanes && time.Now().After(end) || t.Failed() {
 					break
 				}
-				closeRound(t, net, names, servers, rng)
+				runCloseRound(t, net, names, servers, rng)
 				done.Add(1)
 			}
 			for _, s := range servers {
@@ -168,7 +168,24 @@ func TestCloseAtAnyInstant(t *testing.T) {
 	t.Errorf("%d goroutines of the engine are left", goroutines())
 }
 
-func closeRound(t *testing.T, net *amitest.Network, names []string, servers []*amitest.Server, rng *rand.Rand) {
+// A closeRound is one Close, of a cluster that is used in every way at once, until it has been asked for so many times.
+type closeRound struct {
+	t       *testing.T
+	c       *ami.Cluster
+	sub     *ami.Subscription
+	net     *amitest.Network
+	names   []string
+	servers []*amitest.Server
+	nodes   []*ami.Node
+	batch   ami.Batch[uint64]
+	work    sync.WaitGroup
+
+	left                    atomic.Int64 // until the end
+	stop                    chan struct{}
+	accepted, calls, routed atomic.Int64
+}
+
+func runCloseRound(t *testing.T, net *amitest.Network, names []string, servers []*amitest.Server, rng *rand.Rand) {
 	c := ami.NewCluster(ami.ClusterConfig{RedialRate: 100_000})
 	s, err := c.Subscribe(ami.SubscribeOptions{RingEvents: 1 + rng.IntN(64)})
 	if err != nil {
@@ -184,74 +201,12 @@ func closeRound(t *testing.T, net *amitest.Network, names []string, servers []*a
 			return
 		}
 	}
-	nodes := c.Nodes()
-	var work sync.WaitGroup
-	b := &ami.Batch[uint64]{}
-	var accepted, calls, routed atomic.Int64
-	var left atomic.Int64 // until the end
-	left.Store(1 + rng.Int64N(80))
-	stop := make(chan struct{})
-	going := func() bool {
-		if left.Add(-1) == 0 {
-			close(stop)
-		}
-		select {
-		case <-stop:
-			return false
-		default:
-			return true
-		}
-	}
-	wait := ami.Action{Name: "Ping", WaitReady: true, Timeout: 10 * time.Second}
-	for i := range 3 {
-		work.Go(func() {
-			for going() {
-				r := ami.Route{Kind: ami.RouteRoundRobin}
-				if i == 0 {
-					r = ami.Route{Node: names[0]}
-				}
-				reply, err := c.Via(r).Do(context.Background(), wait)
-				routed.Add(1)
-				if (reply == nil) == (err == nil) || errors.Is(err, ami.ErrTimeout) {
-					t.Errorf("%v, %v", reply, err)
-				}
-				if errors.Is(err, ami.ErrClosed) {
-					return
-				}
-			}
-		})
-	}
-	for _, n := range nodes {
-		work.Go(func() {
-			a := ami.NewAction("QueueStatus")
-			for i := uint64(0); going(); i++ {
-				a.WaitReady = n == nodes[0] || i > 20
-				calls.Add(1)
-				if err := b.Submit(context.Background(), n, a, i); err == nil {
-					accepted.Add(1)
-				} else if errors.Is(err, ami.ErrClosed) {
-					return
-				}
-			}
-		})
-	}
-	work.Go(func() {
-		for {
-			if _, err := s.Next(context.Background()); err != nil {
-				return
-			}
-		}
-	})
-	work.Go(func() {
-		for i := 0; going(); i++ {
-			servers[i%2].EmitEvent("Tick", "Body", "x")
-			if i%8 == 7 {
-				net.Reset(names[i/8%2])
-			}
-			_ = nodes[i%2].WaitReady(context.Background())
-		}
-	})
-	<-stop
+	r := &closeRound{t: t, c: c, sub: s, net: net, names: names, servers: servers, nodes: c.Nodes(), stop: make(chan struct{})}
+	r.left.Store(1 + rng.Int64N(80))
+	r.call()
+	r.submit()
+	r.disturb()
+	<-r.stop
 	if rng.IntN(3) == 0 {
 		if err := c.Remove(names[1]); err != nil {
 			t.Error(err)
@@ -260,32 +215,111 @@ func closeRound(t *testing.T, net *amitest.Network, names []string, servers []*a
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
-	work.Wait()
-	for range accepted.Load() {
+	r.work.Wait()
+	r.judge()
+}
+
+// going says whether the round goes on, which each call brings nearer to its end.
+func (r *closeRound) going() bool {
+	if r.left.Add(-1) == 0 {
+		close(r.stop)
+	}
+	select {
+	case <-r.stop:
+		return false
+	default:
+		return true
+	}
+}
+
+// call has three callers route their actions, one of them to the first node always.
+func (r *closeRound) call() {
+	wait := ami.Action{Name: "Ping", WaitReady: true, Timeout: 10 * time.Second}
+	for i := range 3 {
+		r.work.Go(func() {
+			for r.going() {
+				to := ami.Route{Kind: ami.RouteRoundRobin}
+				if i == 0 {
+					to = ami.Route{Node: r.names[0]}
+				}
+				reply, err := r.c.Via(to).Do(context.Background(), wait)
+				r.routed.Add(1)
+				if (reply == nil) == (err == nil) || errors.Is(err, ami.ErrTimeout) {
+					r.t.Errorf("%v, %v", reply, err)
+				}
+				if errors.Is(err, ami.ErrClosed) {
+					return
+				}
+			}
+		})
+	}
+}
+
+// submit has a caller for each node submit to the batch.
+func (r *closeRound) submit() {
+	for _, n := range r.nodes {
+		r.work.Go(func() {
+			a := ami.NewAction("QueueStatus")
+			for i := uint64(0); r.going(); i++ {
+				a.WaitReady = n == r.nodes[0] || i > 20
+				r.calls.Add(1)
+				if err := r.batch.Submit(context.Background(), n, a, i); err == nil {
+					r.accepted.Add(1)
+				} else if errors.Is(err, ami.ErrClosed) {
+					return
+				}
+			}
+		})
+	}
+}
+
+// disturb has events sent and read, and connections reset.
+func (r *closeRound) disturb() {
+	r.work.Go(func() {
+		for {
+			if _, err := r.sub.Next(context.Background()); err != nil {
+				return
+			}
+		}
+	})
+	r.work.Go(func() {
+		for i := 0; r.going(); i++ {
+			r.servers[i%2].EmitEvent("Tick", "Body", "x")
+			if i%8 == 7 {
+				r.net.Reset(r.names[i/8%2])
+			}
+			_ = r.nodes[i%2].WaitReady(context.Background())
+		}
+	})
+}
+
+// judge wants every end that is owed and no more, and balanced books.
+func (r *closeRound) judge() {
+	for range r.accepted.Load() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		_, err := b.Next(ctx)
+		_, err := r.batch.Next(ctx)
 		cancel()
 		if err != nil {
-			t.Errorf("%d ends of %d are owed", b.Outstanding(), accepted.Load())
+			r.t.Errorf("%d ends of %d are owed", r.batch.Outstanding(), r.accepted.Load())
 			break
 		}
 	}
-	if r, ok := b.Poll(); ok {
-		t.Errorf("an end too many: %+v", r)
+	if end, ok := r.batch.Poll(); ok {
+		r.t.Errorf("an end too many: %+v", end)
 	}
 	var sum ami.Ledger
-	for _, n := range nodes {
+	for _, n := range r.nodes {
 		l := n.Stats().Ledger
 		if !l.Exact() || l.InFlight != 0 {
-			t.Errorf("%s: %+v", n.Name(), l)
+			r.t.Errorf("%s: %+v", n.Name(), l)
 		}
 		sum.Add(l)
 	}
-	if want := uint64(calls.Load()); sum.Submitted < want || sum.Submitted > want+uint64(routed.Load()) {
-		t.Errorf("%d submitted; %d calls and %d routed", sum.Submitted, want, routed.Load())
+	if want := uint64(r.calls.Load()); sum.Submitted < want || sum.Submitted > want+uint64(r.routed.Load()) {
+		r.t.Errorf("%d submitted; %d calls and %d routed", sum.Submitted, want, r.routed.Load())
 	}
-	wantSubscription(t, s)
-	if used := c.Stats().BudgetUsed; used != 0 {
-		t.Errorf("%d bytes of budget are taken", used)
+	wantSubscription(r.t, r.sub)
+	if used := r.c.Stats().BudgetUsed; used != 0 {
+		r.t.Errorf("%d bytes of budget are taken", used)
 	}
 }

@@ -80,105 +80,109 @@ func decide(t *testing.T, random float64, lives []life) []outcome {
 	return got
 }
 
+// waits are the outcomes of several lives in the same state.
+func waits(in State, ds ...time.Duration) (out []outcome) {
+	for _, d := range ds {
+		out = append(out, outcome{in, d})
+	}
+	return out
+}
+
+func backoff(ds ...time.Duration) []outcome { return waits(StateBackoff, ds...) }
+
+func breakerOpen(ds ...time.Duration) []outcome { return waits(StateBreakerOpen, ds...) }
+
+func stopping(ds ...time.Duration) []outcome { return waits(StateStopping, ds...) }
+
+// quick are the outcomes while redials are two seconds apart.
+func quick(n int) []outcome { return backoff(times(n, 2*second)...) }
+
+func join(all ...[]outcome) (out []outcome) {
+	for _, a := range all {
+		out = append(out, a...)
+	}
+	return out
+}
+
+const milli, second, minute = time.Millisecond, time.Second, time.Minute
+
+var firstBackoffs = backoff(100*milli, 200*milli, 400*milli, 800*milli, 1600*milli) // 3.1 s
+
+// supervisorDecisions are lives, and how long the supervisor waits behind each, as what.
+var supervisorDecisions = []struct {
+	name  string
+	lives []life
+	want  []outcome
+}{
+	{
+		"for half a minute redials are two seconds apart at most, then the backoff grows",
+		repeat(5+14+6, never(errDial)),
+		join(firstBackoffs, quick(14), breakerOpen(4*second, 8*second, 16*second, 30*second, 30*second, 30*second)),
+	},
+	{
+		"a dial that hangs adds nothing to the two seconds between",
+		[]life{hung(300 * milli), hung(5 * second), hung(5 * second), hung(1900 * milli), hung(5 * second)},
+		backoff(100*milli, 100*milli, 100*milli, 100*milli, 100*milli),
+	},
+	{
+		"a session that stayed up starts the backoff anew",
+		[]life{never(errDial), never(errDial), {up: 10 * second, cause: errLost}, never(errDial)},
+		backoff(100*milli, 200*milli, 100*milli, 100*milli),
+	},
+	{
+		"one that did not stay up is a failure that the backoff remembers",
+		[]life{{up: 9 * second, cause: errLost}, {up: 0, cause: errLost}, {up: second, cause: errLost}, {up: second, cause: errLost}},
+		backoff(100*milli, 200*milli, 400*milli, 800*milli),
+	},
+	{
+		"but it ends the absence: a server that is restarted again and again is away anew each time",
+		join2(repeat(19, never(errDial)), repeat(30, life{up: 2 * second, cause: errLost})),
+		join(firstBackoffs, quick(14), quick(30)),
+	},
+	{
+		"however soon, if dials failed between",
+		alternate(30, life{up: 0, cause: errLost}, never(errDial), never(errDial), never(errDial)),
+		join(firstBackoffs, quick(115)),
+	},
+	{
+		"one that greets and drops does not: that is a loop",
+		repeat(22, life{up: 0, cause: errLost}),
+		join(firstBackoffs, quick(14), breakerOpen(4*second, 8*second, 16*second)),
+	},
+	{
+		"a server that is found behind an open breaker is found quickly the next time",
+		join2(repeat(20, never(errDial)), []life{{up: minute, cause: errLost}, never(errDial)}),
+		join(firstBackoffs, quick(14), breakerOpen(4*second), backoff(100*milli, 100*milli)),
+	},
+	{
+		"a refused login has its own, much slower clock",
+		repeat(7, never(errRefused)),
+		backoff(30*second, minute, 2*minute, 4*minute, 8*minute, 10*minute, 10*minute),
+	},
+	{
+		"a refused login is no absence, nor does a network failure quicken the login's clock",
+		[]life{never(errRefused), never(errDial), never(errRefused), never(errDial), never(errRefused)},
+		backoff(30*second, 100*milli, minute, 200*milli, 2*minute),
+	},
+	{
+		"an accepted login starts the login's clock anew",
+		[]life{never(errRefused), never(errRefused), {up: minute, cause: errLost}, never(errRefused)},
+		backoff(30*second, minute, 100*milli, 30*second),
+	},
+	{
+		"a server that is stopping is redialled as one that is away",
+		repeat(5+14+2, never(errStopping)),
+		join(stopping(100*milli, 200*milli, 400*milli, 800*milli, 1600*milli), stopping(times(14, 2*second)...), stopping(4*second, 8*second)),
+	},
+	{
+		"so is one that may still hold a session of ours",
+		repeat(5, never(errInUse)),
+		firstBackoffs,
+	},
+}
+
 func TestSupervisorDecisions(t *testing.T) {
-	const ms, s, m = time.Millisecond, time.Second, time.Minute
-	b := func(ds ...time.Duration) (out []outcome) {
-		for _, d := range ds {
-			out = append(out, outcome{StateBackoff, d})
-		}
-		return out
-	}
-	open := func(ds ...time.Duration) (out []outcome) {
-		for _, d := range ds {
-			out = append(out, outcome{StateBreakerOpen, d})
-		}
-		return out
-	}
-	stopping := func(ds ...time.Duration) (out []outcome) {
-		for _, d := range ds {
-			out = append(out, outcome{StateStopping, d})
-		}
-		return out
-	}
-	join := func(all ...[]outcome) (out []outcome) {
-		for _, a := range all {
-			out = append(out, a...)
-		}
-		return out
-	}
-	first := b(100*ms, 200*ms, 400*ms, 800*ms, 1600*ms) // 3.1 s
-	quick := func(n int) []outcome { return b(times(n, 2*s)...) }
-	for _, tt := range []struct {
-		name  string
-		lives []life
-		want  []outcome
-	}{
-		{
-			"for half a minute redials are two seconds apart at most, then the backoff grows",
-			repeat(5+14+6, never(errDial)),
-			join(first, quick(14), open(4*s, 8*s, 16*s, 30*s, 30*s, 30*s)),
-		},
-		{
-			"a dial that hangs adds nothing to the two seconds between",
-			[]life{hung(300 * ms), hung(5 * s), hung(5 * s), hung(1900 * ms), hung(5 * s)},
-			b(100*ms, 100*ms, 100*ms, 100*ms, 100*ms),
-		},
-		{
-			"a session that stayed up starts the backoff anew",
-			[]life{never(errDial), never(errDial), {up: 10 * s, cause: errLost}, never(errDial)},
-			b(100*ms, 200*ms, 100*ms, 100*ms),
-		},
-		{
-			"one that did not stay up is a failure that the backoff remembers",
-			[]life{{up: 9 * s, cause: errLost}, {up: 0, cause: errLost}, {up: s, cause: errLost}, {up: s, cause: errLost}},
-			b(100*ms, 200*ms, 400*ms, 800*ms),
-		},
-		{
-			"but it ends the absence: a server that is restarted again and again is away anew each time",
-			join2(repeat(19, never(errDial)), repeat(30, life{up: 2 * s, cause: errLost})),
-			join(first, quick(14), quick(30)),
-		},
-		{
-			"however soon, if dials failed between",
-			alternate(30, life{up: 0, cause: errLost}, never(errDial), never(errDial), never(errDial)),
-			join(first, quick(115)),
-		},
-		{
-			"one that greets and drops does not: that is a loop",
-			repeat(22, life{up: 0, cause: errLost}),
-			join(first, quick(14), open(4*s, 8*s, 16*s)),
-		},
-		{
-			"a server that is found behind an open breaker is found quickly the next time",
-			join2(repeat(20, never(errDial)), []life{{up: m, cause: errLost}, never(errDial)}),
-			join(first, quick(14), open(4*s), b(100*ms, 100*ms)),
-		},
-		{
-			"a refused login has its own, much slower clock",
-			repeat(7, never(errRefused)),
-			b(30*s, m, 2*m, 4*m, 8*m, 10*m, 10*m),
-		},
-		{
-			"a refused login is no absence, nor does a network failure quicken the login's clock",
-			[]life{never(errRefused), never(errDial), never(errRefused), never(errDial), never(errRefused)},
-			b(30*s, 100*ms, m, 200*ms, 2*m),
-		},
-		{
-			"an accepted login starts the login's clock anew",
-			[]life{never(errRefused), never(errRefused), {up: m, cause: errLost}, never(errRefused)},
-			b(30*s, m, 100*ms, 30*s),
-		},
-		{
-			"a server that is stopping is redialled as one that is away",
-			repeat(5+14+2, never(errStopping)),
-			join(stopping(100*ms, 200*ms, 400*ms, 800*ms, 1600*ms), stopping(times(14, 2*s)...), stopping(4*s, 8*s)),
-		},
-		{
-			"so is one that may still hold a session of ours",
-			repeat(5, never(errInUse)),
-			first,
-		},
-	} {
+	for _, tt := range supervisorDecisions {
 		t.Run(tt.name, func(t *testing.T) {
 			got := decide(t, 1, tt.lives)
 			if diff := cmp.Diff(tt.want, got); diff != "" {

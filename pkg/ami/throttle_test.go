@@ -117,6 +117,19 @@ func (c *pacedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// floodFor sends an event again and again for some time, and returns how many bytes could be written.
+func floodFor(t *testing.T, p *peer, text string, d time.Duration) (written int) {
+	chunk := strings.Repeat(strings.ReplaceAll(text, "\n", "\r\n"), 100)
+	for begun := time.Now(); time.Since(begun) < d; {
+		n, err := p.Write([]byte(chunk))
+		if written += n; err != nil {
+			t.Error("the flood was cut off:", err)
+			break
+		}
+	}
+	return written
+}
+
 // An endless flood is read at the pace of the consumer that it is for, down to 10 MB/s, out of a small part of the buffer.
 // Below that, events are dropped and marked, and the server is read all the same.
 func TestThrottlePace(t *testing.T) {
@@ -143,14 +156,7 @@ func TestThrottlePace(t *testing.T) {
 					if !p.greet() {
 						return
 					}
-					chunk := strings.Repeat(strings.ReplaceAll(text, "\n", "\r\n"), 100)
-					for begun := time.Now(); time.Since(begun) < flood; {
-						n, err := p.Write([]byte(chunk))
-						if written += n; err != nil {
-							t.Error("the flood was cut off:", err)
-							break
-						}
-					}
+					written = floodFor(t, p, text, flood)
 					close(over)
 					p.drain()
 				})

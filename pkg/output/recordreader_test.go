@@ -63,76 +63,79 @@ func TestRecordOfEveryShape(t *testing.T) {
 	}
 }
 
+const hangupLine = `{"type":"event","event":"Hangup","fields":{"Cause":"16"}}`
+
+// recordTexts are records, and what is read of each.
+var recordTexts = []struct {
+	name, record string
+	want         []string
+	objects      int
+}{
+	{"nothing", "", nil, 0},
+	{"one, without a line end", hangupLine, []string{hangupLine}, 1},
+	{"line ends of Windows", hangupLine + "\r\n" + hangupLine + "\r\n", []string{hangupLine, hangupLine}, 2},
+	{"what is cut off", hangupLine + "\n" + hangupLine[:30], []string{hangupLine, "line 2 is not JSON"}, 1},
+	{"what is no JSON, and a blank line", "x\n\n" + hangupLine, []string{"line 1 is not JSON", "line 2 is not JSON", hangupLine}, 1},
+	{"objects of other types and of others", `{"type":"reply","response":"Success"}` + "\n{\"a\":1}\n[]\n7\n" + hangupLine, []string{hangupLine}, 2},
+	{
+		"another's spaces, order and types",
+		`{ "fields": {"Cause": 16, "Text": "a\u00e9\n"}, "event": "Hangup", "type": "event", "more": [1, {"a": null}] }`,
+		[]string{`{"type":"event","event":"Hangup","fields":{"Cause":"","Text":"aé "}}`},
+		1,
+	},
+	{
+		"a gap", `{"type":"gap","node":"pbx1","time":"2026-11-23T12:00:00.123456Z","ts":1795435200.123456,"reason":"overflow","dropped":12}`,
+		[]string{`{"type":"gap","node":"pbx1","time":"2026-11-23T12:00:00.123456Z","ts":1795435200.123456,"reason":"overflow","dropped":12}`},
+		1,
+	},
+	{
+		"an item, and keys that are not an event's", `{"type":"item","action":"Status","id":"a","line":3,"event":"Status","fields":{},"lossy":true,"odd":-1e5}`,
+		[]string{`{"type":"event","event":"Status","fields":{}}`},
+		1,
+	},
+	{
+		"repeated names out of order", `{"type":"event","event":"A","fields":{"X":"1","Y":"2"},"multi":{"Y":["2","3"],"X":["1","4"]}}`,
+		[]string{`{"type":"event","event":"A","fields":{"X":"1","Y":"2"},"multi":{"X":["1","4"],"Y":["2","3"]}}`},
+		1,
+	},
+	{
+		"repeated names before the fields", `{"type":"event","event":"A","multi":{"X":["1","4"]},"fields":{"X":"1","Y":"2"}}`,
+		[]string{`{"type":"event","event":"A","fields":{"X":"1","Y":"2"},"multi":{"X":["1","4"]}}`},
+		1,
+	},
+	{
+		"text", `{"type":"event","event":"A","fields":{"X":"1"},"text":["two","",": three"]}`,
+		[]string{`{"type":"event","event":"A","fields":{"X":"1"},"text":["two",": three"]}`},
+		1,
+	},
+	{
+		"surrogates, paired and not", `{"type":"event","event":"A","fields":{"X":"\ud83d\udcde\ud83d","\u0059":"\/\b"}}`,
+		[]string{`{"type":"event","event":"A","fields":{"X":"📞` + "\ufffd" + `","Y":"/\u0008"}}`},
+		1,
+	},
+	{
+		"times with and without a fraction", `{"type":"event","time":"2026-11-23T12:00:00Z","event":"A","fields":{}}` + "\n" +
+			`{"type":"event","time":"2026-11-23T13:00:00.5+01:00","event":"A","fields":{}}` + "\n" +
+			`{"type":"event","time":"2026-11-23T12:00:00.00000xZ","event":"A","fields":{}}` + "\n" +
+			`{"type":"event","time":"2026-11-31T12:00:00.000000Z","event":"A","fields":{}}`,
+		[]string{
+			`{"type":"event","time":"2026-11-23T12:00:00.000000Z","ts":1795435200.000000,"event":"A","fields":{}}`,
+			`{"type":"event","time":"2026-11-23T12:00:00.500000Z","ts":1795435200.500000,"event":"A","fields":{}}`,
+			`{"type":"event","event":"A","fields":{}}`,
+			`{"type":"event","event":"A","fields":{}}`,
+		},
+		4,
+	},
+	{
+		"a packet that is too large, and one behind it", `{"type":"event","event":"A","fields":{"X":"` + strings.Repeat("x", 2<<20) + `"}}` + "\n" + hangupLine,
+		[]string{hangupLine},
+		2,
+	},
+	{"a line that is too long, and one behind it", `{"type":"event","x":"` + strings.Repeat("x", longestRecord) + `"}` + "\n" + hangupLine, []string{"line 1 is not JSON", hangupLine}, 1},
+}
+
 func TestRecordReader(t *testing.T) {
-	const hangup = `{"type":"event","event":"Hangup","fields":{"Cause":"16"}}`
-	tests := []struct {
-		name, record string
-		want         []string
-		objects      int
-	}{
-		{"nothing", "", nil, 0},
-		{"one, without a line end", hangup, []string{hangup}, 1},
-		{"line ends of Windows", hangup + "\r\n" + hangup + "\r\n", []string{hangup, hangup}, 2},
-		{"what is cut off", hangup + "\n" + hangup[:30], []string{hangup, "line 2 is not JSON"}, 1},
-		{"what is no JSON, and a blank line", "x\n\n" + hangup, []string{"line 1 is not JSON", "line 2 is not JSON", hangup}, 1},
-		{"objects of other types and of others", `{"type":"reply","response":"Success"}` + "\n{\"a\":1}\n[]\n7\n" + hangup, []string{hangup}, 2},
-		{
-			"another's spaces, order and types",
-			`{ "fields": {"Cause": 16, "Text": "a\u00e9\n"}, "event": "Hangup", "type": "event", "more": [1, {"a": null}] }`,
-			[]string{`{"type":"event","event":"Hangup","fields":{"Cause":"","Text":"aé "}}`},
-			1,
-		},
-		{
-			"a gap", `{"type":"gap","node":"pbx1","time":"2026-11-23T12:00:00.123456Z","ts":1795435200.123456,"reason":"overflow","dropped":12}`,
-			[]string{`{"type":"gap","node":"pbx1","time":"2026-11-23T12:00:00.123456Z","ts":1795435200.123456,"reason":"overflow","dropped":12}`},
-			1,
-		},
-		{
-			"an item, and keys that are not an event's", `{"type":"item","action":"Status","id":"a","line":3,"event":"Status","fields":{},"lossy":true,"odd":-1e5}`,
-			[]string{`{"type":"event","event":"Status","fields":{}}`},
-			1,
-		},
-		{
-			"repeated names out of order", `{"type":"event","event":"A","fields":{"X":"1","Y":"2"},"multi":{"Y":["2","3"],"X":["1","4"]}}`,
-			[]string{`{"type":"event","event":"A","fields":{"X":"1","Y":"2"},"multi":{"X":["1","4"],"Y":["2","3"]}}`},
-			1,
-		},
-		{
-			"repeated names before the fields", `{"type":"event","event":"A","multi":{"X":["1","4"]},"fields":{"X":"1","Y":"2"}}`,
-			[]string{`{"type":"event","event":"A","fields":{"X":"1","Y":"2"},"multi":{"X":["1","4"]}}`},
-			1,
-		},
-		{
-			"text", `{"type":"event","event":"A","fields":{"X":"1"},"text":["two","",": three"]}`,
-			[]string{`{"type":"event","event":"A","fields":{"X":"1"},"text":["two",": three"]}`},
-			1,
-		},
-		{
-			"surrogates, paired and not", `{"type":"event","event":"A","fields":{"X":"\ud83d\udcde\ud83d","\u0059":"\/\b"}}`,
-			[]string{`{"type":"event","event":"A","fields":{"X":"📞` + "\ufffd" + `","Y":"/\u0008"}}`},
-			1,
-		},
-		{
-			"times with and without a fraction", `{"type":"event","time":"2026-11-23T12:00:00Z","event":"A","fields":{}}` + "\n" +
-				`{"type":"event","time":"2026-11-23T13:00:00.5+01:00","event":"A","fields":{}}` + "\n" +
-				`{"type":"event","time":"2026-11-23T12:00:00.00000xZ","event":"A","fields":{}}` + "\n" +
-				`{"type":"event","time":"2026-11-31T12:00:00.000000Z","event":"A","fields":{}}`,
-			[]string{
-				`{"type":"event","time":"2026-11-23T12:00:00.000000Z","ts":1795435200.000000,"event":"A","fields":{}}`,
-				`{"type":"event","time":"2026-11-23T12:00:00.500000Z","ts":1795435200.500000,"event":"A","fields":{}}`,
-				`{"type":"event","event":"A","fields":{}}`,
-				`{"type":"event","event":"A","fields":{}}`,
-			},
-			4,
-		},
-		{
-			"a packet that is too large, and one behind it", `{"type":"event","event":"A","fields":{"X":"` + strings.Repeat("x", 2<<20) + `"}}` + "\n" + hangup,
-			[]string{hangup},
-			2,
-		},
-		{"a line that is too long, and one behind it", `{"type":"event","x":"` + strings.Repeat("x", longestRecord) + `"}` + "\n" + hangup, []string{"line 1 is not JSON", hangup}, 1},
-	}
-	for _, tt := range tests {
+	for _, tt := range recordTexts {
 		t.Run(tt.name, func(t *testing.T) {
 			r := recordReader(tt.record, 4<<10)
 			if diff := cmp.Diff(tt.want, readRecord(t, r)); diff != "" {

@@ -254,19 +254,8 @@ func TestFollowed(t *testing.T) {
 	f.watch(t)
 	l.inStep()
 	rnd := rand.New(rand.NewPCG(rand.Uint64(), 1))
-	playing := func(while func()) {
-		ctx, cancel := context.WithCancel(context.Background())
-		var all sync.WaitGroup
-		all.Go(func() {
-			for ; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
-				play(rnd, l.nodes.all[rnd.IntN(len(l.nodes.all))].Server)
-			}
-		})
-		while()
-		cancel()
-		all.Wait()
-	}
 	settled := func(when string, most int64) {
+		t.Helper()
 		l.compare(when, f)
 		l.compareProcesses(when, following)
 		if stale, failed := f.stale.Swap(0), f.failed.Swap(0); stale > 0 || failed > most {
@@ -274,21 +263,12 @@ func TestFollowed(t *testing.T) {
 		}
 	}
 	for range times(2, 10) {
-		playing(func() {
-			for i := range 4 * len(l.nodes.all) {
-				n := l.nodes.all[i%len(l.nodes.all)].Name()
-				_, to := l.ownerOf(n)
-				if m := l.move(n, to); m.status != 0 || !m.Whole {
-					t.Errorf("%s was not moved to %s: %d, %s", n, to, m.status, m.said)
-				}
-				eventually(t, "the stream says so", func() bool { owner, _ := l.ownerOf(n); return owner == to })
-			}
-		})
+		l.playing(rnd, l.moveAllNodes)
 		settled("behind moves", 0)
 		l.inStep()
 		victim, owned := l.anOwner()
 		struck := time.Now()
-		playing(func() {
+		l.playing(rnd, func() {
 			victim.kill()
 			l.takenOver(victim.name, owned, struck)
 		})
@@ -298,7 +278,7 @@ func TestFollowed(t *testing.T) {
 		l.inStep()
 		victim, owned = l.anOwner()
 		struck = time.Now()
-		playing(func() {
+		l.playing(rnd, func() {
 			victim.signal(syscall.SIGSTOP)
 			l.takenOver(victim.name, owned, struck)
 		})
@@ -312,6 +292,33 @@ func TestFollowed(t *testing.T) {
 	b := l.judge()
 	b.wholeBut(t)
 	t.Logf("FIGURES what nodes hold was followed over the bus through moves, kills and pauses: right each time, never stale; %d questions, %s", f.asked.Load(), b)
+}
+
+// playing has things happen on the nodes at random while something else is done.
+func (l *lab) playing(rnd *rand.Rand, while func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	all.Go(func() {
+		for ; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+			play(rnd, l.nodes.all[rnd.IntN(len(l.nodes.all))].Server)
+		}
+	})
+	while()
+	cancel()
+	all.Wait()
+}
+
+// moveAllNodes moves each node four times, to another bridge each time.
+func (l *lab) moveAllNodes() {
+	l.t.Helper()
+	for i := range 4 * len(l.nodes.all) {
+		n := l.nodes.all[i%len(l.nodes.all)].Name()
+		_, to := l.ownerOf(n)
+		if m := l.move(n, to); m.status != 0 || !m.Whole {
+			l.t.Errorf("%s was not moved to %s: %d, %s", n, to, m.status, m.said)
+		}
+		eventually(l.t, "the stream says so", func() bool { owner, _ := l.ownerOf(n); return owner == to })
+	}
 }
 
 // inStep waits until all bridges but its owner are in step with each node.

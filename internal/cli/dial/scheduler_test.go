@@ -20,67 +20,94 @@ func TestScheduler(t *testing.T) {
 		if r.IntN(2) == 0 {
 			_ = s.between.Set([]string{"09:00-18:00", "22:30-04:00", "00:00-00:01"}[r.IntN(3)])
 		}
-		now := time.Date(2026, 3, 28, r.IntN(24), r.IntN(60), 0, 0, time.UTC)
-		var up []int
-		var last time.Time
-		attempts, busy, earliest := make([]int, numbers), make([]int, numbers), make([]time.Time, numbers)
-		for range 100_000 {
-			if s.done() {
-				break
-			}
-			if i, ok := s.next(now); ok {
-				switch {
-				case !last.IsZero() && now.Sub(last) < s.spacing:
-					t.Fatalf("seed %d: attempts %v apart, want %v", seed, now.Sub(last), s.spacing)
-				case now.Before(earliest[i]):
-					t.Fatalf("seed %d: number %d is called %v too early", seed, i, earliest[i].Sub(now))
-				case s.between.given && !s.between.holds(now):
-					t.Fatalf("seed %d: called at %v, and not %s", seed, now, s.between.text)
-				}
-				last = now
-				attempts[i]++
-				if up = append(up, i); len(up) > places {
-					t.Fatalf("seed %d: %d calls at once in %d places", seed, len(up), places)
-				}
-				continue
-			}
-			if len(up) > 0 && (r.IntN(2) == 0 || s.wake(now).IsZero()) {
-				at := r.IntN(len(up))
-				i := up[at]
-				up = append(up[:at], up[at+1:]...)
-				now = now.Add(time.Duration(r.IntN(2000)) * time.Millisecond)
-				if r.IntN(10) == 0 {
-					s.unsent(i, now)
-					attempts[i]--
-					continue
-				}
-				o := outcomes[r.IntN(len(outcomes))]
-				again := s.ended(i, o, now)
-				if o == ami.OutcomeBusy {
-					busy[i]++
-					if want := busy[i] <= s.retry[o].times; again != want {
-						t.Fatalf("seed %d: called again behind busy number %d: %v", seed, busy[i], again)
-					}
-				}
-				if again {
-					earliest[i] = now.Add(s.retry[o].after)
-				}
-				continue
-			}
-			wake := s.wake(now)
-			if wake.IsZero() || wake.Before(now) {
-				t.Fatalf("seed %d: nothing is up, and it wakes at %v", seed, wake)
-			}
-			now = wake
+		d := &schedulerDay{
+			scheduler: s, t: t, seed: seed, r: r, most: places, now: time.Date(2026, 3, 28, r.IntN(24), r.IntN(60), 0, 0, time.UTC),
+			attempts: make([]int, numbers), busy: make([]int, numbers), earliest: make([]time.Time, numbers),
+		}
+		for step := 0; step < 100_000 && !s.done(); step++ {
+			d.step()
 		}
 		if !s.done() {
 			t.Fatalf("seed %d: it does not end", seed)
 		}
-		for i, n := range attempts {
+		for i, n := range d.attempts {
 			if n == 0 || n != s.numbers[i].attempts {
 				t.Errorf("seed %d: number %d had %d attempts, %d by its own count", seed, i, n, s.numbers[i].attempts)
 			}
 		}
+	}
+}
+
+// A schedulerDay is a scheduler, what happens to it at random, and what TestScheduler holds it to.
+type schedulerDay struct {
+	*scheduler
+	t    *testing.T
+	seed uint64
+	r    *rand.Rand
+	most int // calls at once
+	now  time.Time
+
+	up             []int
+	last           time.Time // attempt
+	attempts, busy []int     // by number, as earliest
+	earliest       []time.Time
+}
+
+// step begins an attempt if there may be one, or else ends one or waits.
+func (d *schedulerDay) step() {
+	if i, ok := d.next(d.now); ok {
+		d.attempt(i)
+		return
+	}
+	if len(d.up) > 0 && (d.r.IntN(2) == 0 || d.wake(d.now).IsZero()) {
+		d.end()
+		return
+	}
+	wake := d.wake(d.now)
+	if wake.IsZero() || wake.Before(d.now) {
+		d.t.Fatalf("seed %d: nothing is up, and it wakes at %v", d.seed, wake)
+	}
+	d.now = wake
+}
+
+// attempt takes note of a call that begins, and checks that it may.
+func (d *schedulerDay) attempt(i int) {
+	switch {
+	case !d.last.IsZero() && d.now.Sub(d.last) < d.spacing:
+		d.t.Fatalf("seed %d: attempts %v apart, want %v", d.seed, d.now.Sub(d.last), d.spacing)
+	case d.now.Before(d.earliest[i]):
+		d.t.Fatalf("seed %d: number %d is called %v too early", d.seed, i, d.earliest[i].Sub(d.now))
+	case d.between.given && !d.between.holds(d.now):
+		d.t.Fatalf("seed %d: called at %v, and not %s", d.seed, d.now, d.between.text)
+	}
+	d.last = d.now
+	d.attempts[i]++
+	if d.up = append(d.up, i); len(d.up) > d.most {
+		d.t.Fatalf("seed %d: %d calls at once in %d places", d.seed, len(d.up), d.most)
+	}
+}
+
+// end ends one of the calls that are up, somehow, a moment later.
+func (d *schedulerDay) end() {
+	at := d.r.IntN(len(d.up))
+	i := d.up[at]
+	d.up = append(d.up[:at], d.up[at+1:]...)
+	d.now = d.now.Add(time.Duration(d.r.IntN(2000)) * time.Millisecond)
+	if d.r.IntN(10) == 0 {
+		d.unsent(i, d.now)
+		d.attempts[i]--
+		return
+	}
+	o := outcomes[d.r.IntN(len(outcomes))]
+	again := d.ended(i, o, d.now)
+	if o == ami.OutcomeBusy {
+		d.busy[i]++
+		if want := d.busy[i] <= d.retry[o].times; again != want {
+			d.t.Fatalf("seed %d: called again behind busy number %d: %v", d.seed, d.busy[i], again)
+		}
+	}
+	if again {
+		d.earliest[i] = d.now.Add(d.retry[o].after)
 	}
 }
 

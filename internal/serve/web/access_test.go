@@ -144,6 +144,12 @@ func TestRights(t *testing.T) {
 	if body := f.ask(try{path: "/v1/state", user: "one"}); strings.Contains(body, `"type":"endpoint"`) || !strings.Contains(body, `"type":"queue"`) {
 		t.Errorf("one sees of the state: %s", body)
 	}
+	logsRefusals(t, f)
+}
+
+// logsRefusals looks for the refusals of TestRights in the log, and wants no secret there, nor those who asked without a token.
+func logsRefusals(t *testing.T, f *fixture) {
+	t.Helper()
 	for _, text := range []string{"user=one", "the action CoreStatus", "permission denied: calls", `hint="the user's actions in [[users]]`} {
 		if !strings.Contains(f.log.String(), text) {
 			t.Errorf("the log does not say %q:\n%s", text, f.log)

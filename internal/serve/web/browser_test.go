@@ -209,6 +209,33 @@ func (b *browser) shoot(name string) {
 // number is the expression of one of the board's large numbers.
 func number(id string) string { return `document.querySelector("#n-` + id + ` dd").textContent` }
 
+// logIn gives the page a wrong token, and then the right one.
+func logIn(t *testing.T, b *browser) {
+	t.Helper()
+	b.becomes(`document.getElementById("login").hidden`, "false")
+	if got := b.value(`document.activeElement.id`); got != "token" {
+		t.Errorf("the focus is on %q, not where the token goes", got)
+	}
+	b.shoot("token")
+	b.value(`document.getElementById("token").value = "wrong"; document.querySelector("#login button").click()`)
+	b.becomes(`document.getElementById("why").textContent`, "That secret is nobody's, or no longer.")
+	b.value(fmt.Sprintf(`document.getElementById("token").value = %q; document.querySelector("#login button").click()`, token("wall")))
+	b.becomes(`document.getElementById("link").textContent`, "live")
+	b.wrong = nil // the two 401s, which a browser complains of
+}
+
+// fitsEveryWindow shows the page on screens of several sizes, light and dark.
+func fitsEveryWindow(t *testing.T, b *browser) {
+	t.Helper()
+	for name, view := range map[string][3]any{"wall-light": {1920, 1080, "light"}, "wall-dark": {1920, 1080, "dark"}, "phone-light": {390, 844, "light"}, "phone-dark": {390, 844, "dark"}, "laptop": {1280, 800, "light"}} {
+		b.size(view[0].(int), view[1].(int), view[2].(string))
+		if got := b.value(`document.documentElement.scrollWidth <= document.documentElement.clientWidth`); got != "true" {
+			t.Errorf("%s: the page is wider than its window", name)
+		}
+		b.shoot(name)
+	}
+}
+
 // The board shows what there is, follows it, asks for its token once, and comes back by itself when the daemon does.
 func TestPageInChromium(t *testing.T) {
 	b := newBrowser(t)
@@ -223,16 +250,7 @@ func TestPageInChromium(t *testing.T) {
 	b.page("Page.addScriptToEvaluateOnNewDocument", map[string]any{"source": `window.violations = []; document.addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective + " " + e.blockedURI));`})
 	b.size(1920, 1080, "light")
 	b.page("Page.navigate", map[string]any{"url": "http://" + addr + "/"})
-	b.becomes(`document.getElementById("login").hidden`, "false")
-	if got := b.value(`document.activeElement.id`); got != "token" {
-		t.Errorf("the focus is on %q, not where the token goes", got)
-	}
-	b.shoot("token")
-	b.value(`document.getElementById("token").value = "wrong"; document.querySelector("#login button").click()`)
-	b.becomes(`document.getElementById("why").textContent`, "That secret is nobody's, or no longer.")
-	b.value(fmt.Sprintf(`document.getElementById("token").value = %q; document.querySelector("#login button").click()`, token("wall")))
-	b.becomes(`document.getElementById("link").textContent`, "live")
-	b.wrong = nil // the two 401s, which a browser complains of
+	logIn(t, b)
 
 	b.becomes(number("nodes"), "2 / 2")
 	b.becomes(number("calls"), "8")
@@ -240,13 +258,7 @@ func TestPageInChromium(t *testing.T) {
 	b.becomes(number("down"), "2")
 	b.becomes(`document.querySelectorAll("#s-calls tbody tr").length`, "8")
 	b.becomes(`document.querySelector("#s-queues tbody th").textContent`, "supportpbx1")
-	for name, view := range map[string][3]any{"wall-light": {1920, 1080, "light"}, "wall-dark": {1920, 1080, "dark"}, "phone-light": {390, 844, "light"}, "phone-dark": {390, 844, "dark"}, "laptop": {1280, 800, "light"}} {
-		b.size(view[0].(int), view[1].(int), view[2].(string))
-		if got := b.value(`document.documentElement.scrollWidth <= document.documentElement.clientWidth`); got != "true" {
-			t.Errorf("%s: the page is wider than its window", name)
-		}
-		b.shoot(name)
-	}
+	fitsEveryWindow(t, b)
 
 	c := f.servers[0].Dial("", amitest.Channel{Name: "PJSIP/frank", CallerIDName: "<b>Frank</b>", CallerIDNum: "30"}) // what comes is live, and never markup
 	f.servers[0].Answer(c.Uniqueid)

@@ -70,77 +70,79 @@ func (c *clocked) want(after time.Duration, want string) {
 	}
 }
 
+// countedQueues are what happens in a queue, and its figures an hour later.
+var countedQueues = map[string]struct {
+	play func(*clocked)
+	want string
+}{
+	"answered, in time and not": {func(c *clocked) {
+		c.through("1", "alice", 0, 20*time.Second, 60*time.Second)
+		c.through("2", "bob", 0, 21*time.Second, 30*time.Second)
+	}, "offered 2 answered 2 (1, 50.0%) completed 2 abandoned 0 left 0 unknown 0 sl2 50.0% wait 20.5s/21s talk 1m30s gaps 0; alice 1/1; bob 1/1"},
+	"by the server's own seconds": {
+		func(c *clocked) { c.through("1", "alice", 0, 20*time.Second+999*time.Millisecond, time.Second) },
+		"offered 1 answered 1 (1, 100.0%) completed 1 abandoned 0 left 0 unknown 0 sl2 100.0% wait 20.999s/20.999s talk 1s gaps 0; alice 1/1",
+	},
+	"given up": {func(c *clocked) {
+		c.say(0, "QueueCallerJoin", caller("1")...)
+		c.say(5*time.Second, "QueueCallerAbandon", caller("1", "HoldTime", "5")...)
+		c.say(5*time.Second, "QueueCallerLeave", caller("1")...)
+		c.say(6*time.Second, "Hangup", caller("1")...)
+	}, "offered 1 answered 0 (0, 0.0%) completed 0 abandoned 1 left 0 unknown 0 sl2 100.0% wait 0s/0s talk 0s gaps 0"},
+	"left by a key": {func(c *clocked) {
+		c.say(0, "QueueCallerJoin", caller("1")...)
+		c.say(5*time.Second, "QueueCallerLeave", caller("1")...)
+		c.say(5*time.Second, "Newexten", caller("1", "Application", "Playback")...)
+	}, "offered 1 answered 0 (0, 0.0%) completed 0 abandoned 0 left 1 unknown 0 sl2 0.0% wait 0s/0s talk 0s gaps 0"},
+	"an AGI of the queue's own is no leaving": {func(c *clocked) {
+		c.say(0, "QueueCallerJoin", caller("1")...)
+		c.say(5*time.Second, "QueueCallerLeave", caller("1")...)
+		c.say(5*time.Second, "Newexten", caller("1", "Application", "AGI")...)
+		c.say(6*time.Second, "AgentConnect", caller("1", by("alice", "6")...)...)
+	}, "offered 1 answered 1 (1, 100.0%) completed 0 abandoned 0 left 0 unknown 0 sl2 100.0% wait 6s/6s talk 0s gaps 0; alice 1/0"},
+	"one that began before anybody looked": {func(c *clocked) {
+		c.say(30*time.Second, "AgentComplete", caller("1", append(by("alice", "4"), "TalkTime", "9")...)...)
+	}, "offered 0 answered 0 (0, 0.0%) completed 1 abandoned 0 left 0 unknown 0 sl2 0.0% wait 0s/0s talk 9s gaps 0; alice 0/1"},
+	"the caller is gone when it is over": {func(c *clocked) {
+		c.through("1", "alice", 0, time.Second, time.Second)
+		c.say(2*time.Second, "QueueCallerJoin", caller("2")...)
+		c.say(3*time.Second, "AgentConnect", caller("2", by("bob", "1")...)...)
+		c.say(9*time.Second, "AgentComplete", append([]string{"Queue", "q"}, by("bob", "1")...)...)
+	}, "offered 2 answered 2 (2, 100.0%) completed 2 abandoned 0 left 0 unknown 0 sl2 100.0% wait 1s/1s talk 7s gaps 0; alice 1/1; bob 1/1"},
+	"its end was not told": {func(c *clocked) {
+		c.say(0, "Newchannel", channel("1", "6")...)
+		c.say(0, "QueueCallerJoin", caller("1")...)
+		c.say(time.Second, "AgentConnect", caller("1", by("bob", "1")...)...)
+		c.tick(clockStart.Add(2 * time.Second))
+		c.say(5*time.Second, "Hangup", channel("1", "6", "Cause", "16")...)
+		for n := range 4 {
+			c.tick(clockStart.Add(time.Duration(6+n) * time.Second))
+		}
+		c.say(9*time.Second, "AgentComplete", caller("1", by("bob", "1")...)...) // late, and counted already
+	}, "offered 1 answered 1 (1, 100.0%) completed 1 abandoned 0 left 0 unknown 0 sl2 100.0% wait 1s/1s talk 4s gaps 0; bob 1/1"},
+	"he is gone behind a gap": {func(c *clocked) {
+		c.say(0, "Newchannel", channel("1", "6")...)
+		c.say(0, "QueueCallerJoin", caller("1")...)
+		c.tick(clockStart.Add(time.Second))
+		gap(c.core)
+		listedOn(2, "channels", 0)(c.core)
+		listedOn(2, "queues", 0)(c.core)
+		for n := range 20 {
+			c.tick(clockStart.Add(time.Duration(6+n) * time.Second))
+		}
+		c.pass()
+	}, "offered 1 answered 0 (0, 0.0%) completed 0 abandoned 0 left 0 unknown 1 sl2 0.0% wait 0s/0s talk 0s gaps 1"},
+	"a list is ahead of him": {func(c *clocked) { // it has him in the next queue call already
+		c.say(0, "Newchannel", channel("1", "6")...)
+		c.say(0, "QueueCallerJoin", caller("1")...)
+		listed("queues", 1, message("QueueEntry", "Queue", "r", "Position", "1", "Uniqueid", "1", "Wait", "0"))(c.core)
+		c.say(time.Second, "QueueCallerAbandon", caller("1", "HoldTime", "1")...)
+		c.say(time.Second, "QueueCallerLeave", caller("1")...)
+	}, "offered 1 answered 0 (0, 0.0%) completed 0 abandoned 1 left 0 unknown 0 sl2 100.0% wait 0s/0s talk 0s gaps 0"},
+}
+
 func TestFigures(t *testing.T) {
-	const s = time.Second
-	for name, test := range map[string]struct {
-		play func(*clocked)
-		want string
-	}{
-		"answered, in time and not": {func(c *clocked) {
-			c.through("1", "alice", 0, 20*s, 60*s)
-			c.through("2", "bob", 0, 21*s, 30*s)
-		}, "offered 2 answered 2 (1, 50.0%) completed 2 abandoned 0 left 0 unknown 0 sl2 50.0% wait 20.5s/21s talk 1m30s gaps 0; alice 1/1; bob 1/1"},
-		"by the server's own seconds": {
-			func(c *clocked) { c.through("1", "alice", 0, 20*s+999*time.Millisecond, s) },
-			"offered 1 answered 1 (1, 100.0%) completed 1 abandoned 0 left 0 unknown 0 sl2 100.0% wait 20.999s/20.999s talk 1s gaps 0; alice 1/1",
-		},
-		"given up": {func(c *clocked) {
-			c.say(0, "QueueCallerJoin", caller("1")...)
-			c.say(5*s, "QueueCallerAbandon", caller("1", "HoldTime", "5")...)
-			c.say(5*s, "QueueCallerLeave", caller("1")...)
-			c.say(6*s, "Hangup", caller("1")...)
-		}, "offered 1 answered 0 (0, 0.0%) completed 0 abandoned 1 left 0 unknown 0 sl2 100.0% wait 0s/0s talk 0s gaps 0"},
-		"left by a key": {func(c *clocked) {
-			c.say(0, "QueueCallerJoin", caller("1")...)
-			c.say(5*s, "QueueCallerLeave", caller("1")...)
-			c.say(5*s, "Newexten", caller("1", "Application", "Playback")...)
-		}, "offered 1 answered 0 (0, 0.0%) completed 0 abandoned 0 left 1 unknown 0 sl2 0.0% wait 0s/0s talk 0s gaps 0"},
-		"an AGI of the queue's own is no leaving": {func(c *clocked) {
-			c.say(0, "QueueCallerJoin", caller("1")...)
-			c.say(5*s, "QueueCallerLeave", caller("1")...)
-			c.say(5*s, "Newexten", caller("1", "Application", "AGI")...)
-			c.say(6*s, "AgentConnect", caller("1", by("alice", "6")...)...)
-		}, "offered 1 answered 1 (1, 100.0%) completed 0 abandoned 0 left 0 unknown 0 sl2 100.0% wait 6s/6s talk 0s gaps 0; alice 1/0"},
-		"one that began before anybody looked": {func(c *clocked) {
-			c.say(30*s, "AgentComplete", caller("1", append(by("alice", "4"), "TalkTime", "9")...)...)
-		}, "offered 0 answered 0 (0, 0.0%) completed 1 abandoned 0 left 0 unknown 0 sl2 0.0% wait 0s/0s talk 9s gaps 0; alice 0/1"},
-		"the caller is gone when it is over": {func(c *clocked) {
-			c.through("1", "alice", 0, s, s)
-			c.say(2*s, "QueueCallerJoin", caller("2")...)
-			c.say(3*s, "AgentConnect", caller("2", by("bob", "1")...)...)
-			c.say(9*s, "AgentComplete", append([]string{"Queue", "q"}, by("bob", "1")...)...)
-		}, "offered 2 answered 2 (2, 100.0%) completed 2 abandoned 0 left 0 unknown 0 sl2 100.0% wait 1s/1s talk 7s gaps 0; alice 1/1; bob 1/1"},
-		"its end was not told": {func(c *clocked) {
-			c.say(0, "Newchannel", channel("1", "6")...)
-			c.say(0, "QueueCallerJoin", caller("1")...)
-			c.say(s, "AgentConnect", caller("1", by("bob", "1")...)...)
-			c.tick(clockStart.Add(2 * s))
-			c.say(5*s, "Hangup", channel("1", "6", "Cause", "16")...)
-			for n := range 4 {
-				c.tick(clockStart.Add(time.Duration(6+n) * s))
-			}
-			c.say(9*s, "AgentComplete", caller("1", by("bob", "1")...)...) // late, and counted already
-		}, "offered 1 answered 1 (1, 100.0%) completed 1 abandoned 0 left 0 unknown 0 sl2 100.0% wait 1s/1s talk 4s gaps 0; bob 1/1"},
-		"he is gone behind a gap": {func(c *clocked) {
-			c.say(0, "Newchannel", channel("1", "6")...)
-			c.say(0, "QueueCallerJoin", caller("1")...)
-			c.tick(clockStart.Add(s))
-			gap(c.core)
-			listedOn(2, "channels", 0)(c.core)
-			listedOn(2, "queues", 0)(c.core)
-			for n := range 20 {
-				c.tick(clockStart.Add(time.Duration(6+n) * s))
-			}
-			c.pass()
-		}, "offered 1 answered 0 (0, 0.0%) completed 0 abandoned 0 left 0 unknown 1 sl2 0.0% wait 0s/0s talk 0s gaps 1"},
-		"a list is ahead of him": {func(c *clocked) { // it has him in the next queue call already
-			c.say(0, "Newchannel", channel("1", "6")...)
-			c.say(0, "QueueCallerJoin", caller("1")...)
-			listed("queues", 1, message("QueueEntry", "Queue", "r", "Position", "1", "Uniqueid", "1", "Wait", "0"))(c.core)
-			c.say(s, "QueueCallerAbandon", caller("1", "HoldTime", "1")...)
-			c.say(s, "QueueCallerLeave", caller("1")...)
-		}, "offered 1 answered 0 (0, 0.0%) completed 0 abandoned 1 left 0 unknown 0 sl2 100.0% wait 0s/0s talk 0s gaps 0"},
-	} {
+	for name, test := range countedQueues {
 		t.Run(name, func(t *testing.T) {
 			c := newClocked(t, FiguresOptions{})
 			test.play(c)

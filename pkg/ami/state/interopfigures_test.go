@@ -11,6 +11,23 @@ import (
 	"github.com/apntalk/amictl/pkg/ami/state"
 )
 
+// ownCounters are what the server itself counts of its queues and their members.
+func (l *callLab) ownCounters() map[string]string {
+	counters := map[string]string{}
+	reply := l.do("QueueStatus")
+	for i := range reply.Events {
+		switch e := &reply.Events[i]; e.Name() {
+		case "QueueParams":
+			counters[e.Get("Queue")] = fmt.Sprintf("completed %s, abandoned %s, sl %s", e.Get("Completed"), e.Get("Abandoned"), e.Get("ServicelevelPerf"))
+		case "QueueMember":
+			if n := e.Get("CallsTaken"); n != "0" {
+				counters[e.Get("Queue")+" "+e.Get("Location")] = "completed " + n
+			}
+		}
+	}
+	return counters
+}
+
 // TestRealFigures compares what is counted of queues with a real server's own counters: calls that are answered, given up,
 // that run out of time, that wait for longer than the service level.
 func TestRealFigures(t *testing.T) {
@@ -52,18 +69,7 @@ func TestRealFigures(t *testing.T) {
 			}
 			l.finish(t)
 			l.pause(4) // for what app_queue counts without telling
-			want, got := map[string]string{}, map[string]string{}
-			reply := l.do("QueueStatus")
-			for i := range reply.Events {
-				switch e := &reply.Events[i]; e.Name() {
-				case "QueueParams":
-					want[e.Get("Queue")] = fmt.Sprintf("completed %s, abandoned %s, sl %s", e.Get("Completed"), e.Get("Abandoned"), e.Get("ServicelevelPerf"))
-				case "QueueMember":
-					if n := e.Get("CallsTaken"); n != "0" {
-						want[e.Get("Queue")+" "+e.Get("Location")] = "completed " + n
-					}
-				}
-			}
+			want, got := l.ownCounters(), map[string]string{}
 			mu.Lock()
 			defer mu.Unlock()
 			answered, abandoned := 0, 0

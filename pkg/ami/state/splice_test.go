@@ -75,158 +75,165 @@ func held(c *core) string {
 	return strings.Join(all, ", ")
 }
 
+// listedChannel is a channel as a list has it.
+func listedChannel(id, state string, more ...string) *wire.Message {
+	return message("CoreShowChannel", channel(id, state, more...)...)
+}
+
+// listedCaller is one who waits in the queue q, as a list has him behind queueItself.
+func listedCaller(id, position string) *wire.Message {
+	return message("QueueEntry", "Queue", "q", "Position", position, "Uniqueid", id)
+}
+
+var queueItself = message("QueueParams", "Queue", "q")
+
+// spliceRules are the rules by which lists and events are spliced, each as steps and what is held behind them.
+var spliceRules = []struct {
+	name  string
+	steps []step
+}{
+	{"a list replaces the set", []step{
+		{event("Newchannel", channel("1", "4")...), "1 ring"},
+		{listed("channels", 1, listedChannel("2", "6")), "2 up"},
+	}},
+	{"what a list lacks is not brought back by what comes before its Hangup", []step{
+		{event("Newchannel", channel("1", "4")...), "1 ring"},
+		{listed("channels", 0), ""},
+		{event("Newstate", channel("1", "6")...), ""},
+		{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "b has 0"},
+		{event("BridgeDestroy", "BridgeUniqueid", "b"), ""},
+		{event("Hangup", channel("1", "6", "Cause", "16")...), ""},
+		{event("Newchannel", channel("1", "4")...), "1 ring"}, // another one, if there could be
+	}},
+	{"what a list of this session had and the next lacks has an end to come, too", []step{
+		{listed("channels", 1, listedChannel("1", "6")), "1 up"},
+		{listed("channels", 0), ""},
+		{event("Newexten", channel("1", "6")...), ""},
+	}},
+	{"what only an older session showed has none", []step{
+		{event("Newchannel", channel("1", "4")...), "1 ring"},
+		{gap, "1 ring"},
+		{listedOn(2, "channels", 0), ""},
+		{on(2, "Newchannel", channel("1", "4")...), "1 ring"}, // no tombstone keeps it away
+	}},
+	{"nor what was seen before an overflow", []step{
+		{event("Newchannel", channel("1", "4")...), "1 ring"},
+		{gap, "1 ring"},
+		{listed("channels", 0), ""},
+		{event("Newchannel", channel("1", "4")...), "1 ring"},
+	}},
+	{"what an event told of behind the gap has", []step{
+		{event("Newchannel", channel("1", "4")...), "1 ring"},
+		{gap, "1 ring"},
+		{on(2, "Newstate", channel("1", "5")...), "1 ringing"},
+		{listedOn(2, "channels", 0), ""},
+		{on(2, "Newexten", channel("1", "5")...), ""},
+	}},
+	{"a list brings back what an earlier one lacked", []step{
+		{event("Newchannel", channel("1", "4")...), "1 ring"},
+		{listed("channels", 0), ""},
+		{listed("channels", 1, listedChannel("1", "6")), "1 up"},
+		{event("Newstate", channel("1", "7")...), "1 busy"},
+	}},
+	{"a late Newchannel lowers no state", []step{
+		{listed("channels", 1, listedChannel("1", "6")), "1 up"},
+		{event("Newchannel", channel("1", "0")...), "1 up"},
+	}},
+	{"a list that broke off takes nothing away", []step{
+		{event("Newchannel", channel("1", "4")...), "1 ring"},
+		{listed("channels", 2, listedChannel("2", "6")), "1 ring, 2 up"},
+	}},
+	{"and one without an end neither", []step{
+		{event("Newchannel", channel("1", "4")...), "1 ring"},
+		{func(c *core) { c.list("pbx", 1, &listings[0], answer{}, false, clockStart) }, "1 ring"},
+	}},
+	{"a list that announces too little is believed", []step{
+		{listed("channels", 1, listedChannel("1", "6"), listedChannel("2", "6")), "1 up, 2 up"},
+		{listed("channels", 0, listedChannel("2", "6")), "2 up"},
+	}},
+	{"a late end of one stay does not end the next", []step{
+		{listed("bridges", 1, message("BridgeListItem", "BridgeUniqueid", "b")), "b has 0"},
+		{listed("channels", 1, listedChannel("1", "6", "BridgeId", "b")), "1 up b, b has 1"},
+		{event("BridgeLeave", channel("1", "6", "BridgeUniqueid", "a")...), "1 up b, b has 1"},
+	}},
+	{"a bridge that a list lacks lets its channels go", []step{
+		{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up b, b has 1"},
+		{listed("bridges", 0), "1 up"},
+		{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up"},
+	}},
+	{"who a list told of is moved by no late Join", []step{
+		{listed("queues", 3, queueItself, listedCaller("1", "1"), listedCaller("2", "2")), "1 waits 1, 2 waits 2"},
+		{event("QueueCallerJoin", channel("2", "6", "Queue", "q", "Position", "3")...), "1 waits 1, 2 waits 2"},
+	}},
+	{"who a list lacks moves nobody when he leaves", []step{
+		{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
+		{event("QueueCallerJoin", channel("2", "6", "Queue", "q", "Position", "2")...), "1 waits 1, 2 waits 2"},
+		{listed("queues", 2, queueItself, listedCaller("2", "1")), "2 waits 1"},
+		{event("QueueCallerLeave", channel("1", "6", "Queue", "q", "Position", "1")...), "2 waits 1"},
+		{event("QueueCallerJoin", channel("3", "6", "Queue", "q", "Position", "1")...), "2 waits 2, 3 waits 1"},
+		{event("QueueCallerLeave", channel("3", "6", "Queue", "q", "Position", "1")...), "2 waits 1"},
+	}},
+	{"who is taken out of a queue leaves it without an event: into a bridge", []step{
+		{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
+		{event("QueueCallerJoin", channel("2", "6", "Queue", "q", "Position", "2")...), "1 waits 1, 2 waits 2"},
+		{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up b, 2 waits 1, b has 1"},
+	}},
+	{"or by a Redirect", []step{
+		{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
+		{event("Newexten", channel("1", "6", "Application", "Queue")...), "1 up, 1 waits 1"},
+		{event("Newexten", channel("1", "6", "Application", "Wait")...), "1 up"},
+	}},
+	{"and has none to come if a list lacked him", []step{
+		{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
+		{listed("queues", 1, queueItself), ""},
+		{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up b, b has 1"},
+		{event("BridgeLeave", channel("1", "6", "BridgeUniqueid", "b")...), "1 up, b has 0"},
+		{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 up, 1 waits 1, b has 0"},
+	}},
+	{"who is hung up waits no more", []step{
+		{event("Newchannel", channel("1", "6")...), "1 up"},
+		{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 up, 1 waits 1"},
+		{event("Hangup", channel("1", "6")...), ""},
+	}},
+	{"Asterisk tells of channels that it has hung up", []step{
+		{event("Newchannel", channel("1", "6")...), "1 up"},
+		{event("Hangup", channel("1", "6")...), ""},
+		{event("NewCallerid", channel("1", "6")...), ""},
+		{event("Newchannel", channel("1", "4")...), "1 ring"}, // an Originate may use an ID again
+	}},
+	{"nor do they in a session that began behind the Hangup", []step{
+		{listed("channels", 0), ""},
+		{event("NewCallerid", channel("1", "6")...), ""},
+		{event("Newchannel", channel("2", "4")...), "2 ring"},
+		{event("NewCallerid", channel("2", "4")...), "2 ring"},
+		{gap, "2 ring"},
+		{event("Newstate", channel("3", "6")...), "2 ring, 3 up"}, // its Newchannel may be missing
+	}},
+	{"a device that no list has is not told of again", []step{
+		{event("DeviceStateChange", "Device", "Custom:x", "State", "INUSE"), "Custom:x in-use"},
+		{listed("devices", 0), ""},
+		{event("DeviceStateChange", "Device", "Custom:x", "State", "NOT_INUSE"), ""},
+		{listed("devices", 1, message("DeviceStateChange", "Device", "Custom:x", "State", "INUSE")), "Custom:x in-use"},
+	}},
+	{"a list says nothing of what another one is about", []step{
+		{listed("pjsip", 1, message("EndpointList", "ObjectName", "a")), "PJSIP/a"},
+		{listed("sip", 1, message("PeerEntry", "ObjectName", "b")), "PJSIP/a, SIP/b"},
+		{listed("pjsip", 1, message("EndpointList", "ObjectName", "c")), "PJSIP/c, SIP/b"},
+		{listed("sip", 0), "PJSIP/c"},
+	}},
+	{"a part that may not be listed keeps what this session showed", []step{
+		{event("Newchannel", channel("1", "4")...), "1 ring"},
+		{gap, "1 ring"},
+		{on(2, "Newchannel", channel("2", "4")...), "1 ring, 2 ring"},
+		{func(c *core) {
+			c.list("pbx", 2, &listings[0], answer{refused: true, refusal: "Permission denied"}, false, clockStart)
+		}, "2 ring"},
+	}},
+}
+
 // The rules by which lists and events are spliced, each with what would go wrong without it.
 func TestSplice(t *testing.T) {
-	item := func(id, state string, more ...string) *wire.Message {
-		return message("CoreShowChannel", channel(id, state, more...)...)
-	}
-	entry := func(id, position string) *wire.Message {
-		return message("QueueEntry", "Queue", "q", "Position", position, "Uniqueid", id)
-	}
-	params := message("QueueParams", "Queue", "q")
-	tests := []struct {
-		name  string
-		steps []step
-	}{
-		{"a list replaces the set", []step{
-			{event("Newchannel", channel("1", "4")...), "1 ring"},
-			{listed("channels", 1, item("2", "6")), "2 up"},
-		}},
-		{"what a list lacks is not brought back by what comes before its Hangup", []step{
-			{event("Newchannel", channel("1", "4")...), "1 ring"},
-			{listed("channels", 0), ""},
-			{event("Newstate", channel("1", "6")...), ""},
-			{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "b has 0"},
-			{event("BridgeDestroy", "BridgeUniqueid", "b"), ""},
-			{event("Hangup", channel("1", "6", "Cause", "16")...), ""},
-			{event("Newchannel", channel("1", "4")...), "1 ring"}, // another one, if there could be
-		}},
-		{"what a list of this session had and the next lacks has an end to come, too", []step{
-			{listed("channels", 1, item("1", "6")), "1 up"},
-			{listed("channels", 0), ""},
-			{event("Newexten", channel("1", "6")...), ""},
-		}},
-		{"what only an older session showed has none", []step{
-			{event("Newchannel", channel("1", "4")...), "1 ring"},
-			{gap, "1 ring"},
-			{listedOn(2, "channels", 0), ""},
-			{on(2, "Newchannel", channel("1", "4")...), "1 ring"}, // no tombstone keeps it away
-		}},
-		{"nor what was seen before an overflow", []step{
-			{event("Newchannel", channel("1", "4")...), "1 ring"},
-			{gap, "1 ring"},
-			{listed("channels", 0), ""},
-			{event("Newchannel", channel("1", "4")...), "1 ring"},
-		}},
-		{"what an event told of behind the gap has", []step{
-			{event("Newchannel", channel("1", "4")...), "1 ring"},
-			{gap, "1 ring"},
-			{on(2, "Newstate", channel("1", "5")...), "1 ringing"},
-			{listedOn(2, "channels", 0), ""},
-			{on(2, "Newexten", channel("1", "5")...), ""},
-		}},
-		{"a list brings back what an earlier one lacked", []step{
-			{event("Newchannel", channel("1", "4")...), "1 ring"},
-			{listed("channels", 0), ""},
-			{listed("channels", 1, item("1", "6")), "1 up"},
-			{event("Newstate", channel("1", "7")...), "1 busy"},
-		}},
-		{"a late Newchannel lowers no state", []step{
-			{listed("channels", 1, item("1", "6")), "1 up"},
-			{event("Newchannel", channel("1", "0")...), "1 up"},
-		}},
-		{"a list that broke off takes nothing away", []step{
-			{event("Newchannel", channel("1", "4")...), "1 ring"},
-			{listed("channels", 2, item("2", "6")), "1 ring, 2 up"},
-		}},
-		{"and one without an end neither", []step{
-			{event("Newchannel", channel("1", "4")...), "1 ring"},
-			{func(c *core) { c.list("pbx", 1, &listings[0], answer{}, false, clockStart) }, "1 ring"},
-		}},
-		{"a list that announces too little is believed", []step{
-			{listed("channels", 1, item("1", "6"), item("2", "6")), "1 up, 2 up"},
-			{listed("channels", 0, item("2", "6")), "2 up"},
-		}},
-		{"a late end of one stay does not end the next", []step{
-			{listed("bridges", 1, message("BridgeListItem", "BridgeUniqueid", "b")), "b has 0"},
-			{listed("channels", 1, item("1", "6", "BridgeId", "b")), "1 up b, b has 1"},
-			{event("BridgeLeave", channel("1", "6", "BridgeUniqueid", "a")...), "1 up b, b has 1"},
-		}},
-		{"a bridge that a list lacks lets its channels go", []step{
-			{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up b, b has 1"},
-			{listed("bridges", 0), "1 up"},
-			{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up"},
-		}},
-		{"who a list told of is moved by no late Join", []step{
-			{listed("queues", 3, params, entry("1", "1"), entry("2", "2")), "1 waits 1, 2 waits 2"},
-			{event("QueueCallerJoin", channel("2", "6", "Queue", "q", "Position", "3")...), "1 waits 1, 2 waits 2"},
-		}},
-		{"who a list lacks moves nobody when he leaves", []step{
-			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
-			{event("QueueCallerJoin", channel("2", "6", "Queue", "q", "Position", "2")...), "1 waits 1, 2 waits 2"},
-			{listed("queues", 2, params, entry("2", "1")), "2 waits 1"},
-			{event("QueueCallerLeave", channel("1", "6", "Queue", "q", "Position", "1")...), "2 waits 1"},
-			{event("QueueCallerJoin", channel("3", "6", "Queue", "q", "Position", "1")...), "2 waits 2, 3 waits 1"},
-			{event("QueueCallerLeave", channel("3", "6", "Queue", "q", "Position", "1")...), "2 waits 1"},
-		}},
-		{"who is taken out of a queue leaves it without an event: into a bridge", []step{
-			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
-			{event("QueueCallerJoin", channel("2", "6", "Queue", "q", "Position", "2")...), "1 waits 1, 2 waits 2"},
-			{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up b, 2 waits 1, b has 1"},
-		}},
-		{"or by a Redirect", []step{
-			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
-			{event("Newexten", channel("1", "6", "Application", "Queue")...), "1 up, 1 waits 1"},
-			{event("Newexten", channel("1", "6", "Application", "Wait")...), "1 up"},
-		}},
-		{"and has none to come if a list lacked him", []step{
-			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 waits 1"},
-			{listed("queues", 1, params), ""},
-			{event("BridgeEnter", channel("1", "6", "BridgeUniqueid", "b", "BridgeType", "basic")...), "1 up b, b has 1"},
-			{event("BridgeLeave", channel("1", "6", "BridgeUniqueid", "b")...), "1 up, b has 0"},
-			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 up, 1 waits 1, b has 0"},
-		}},
-		{"who is hung up waits no more", []step{
-			{event("Newchannel", channel("1", "6")...), "1 up"},
-			{event("QueueCallerJoin", channel("1", "6", "Queue", "q", "Position", "1")...), "1 up, 1 waits 1"},
-			{event("Hangup", channel("1", "6")...), ""},
-		}},
-		{"Asterisk tells of channels that it has hung up", []step{
-			{event("Newchannel", channel("1", "6")...), "1 up"},
-			{event("Hangup", channel("1", "6")...), ""},
-			{event("NewCallerid", channel("1", "6")...), ""},
-			{event("Newchannel", channel("1", "4")...), "1 ring"}, // an Originate may use an ID again
-		}},
-		{"nor do they in a session that began behind the Hangup", []step{
-			{listed("channels", 0), ""},
-			{event("NewCallerid", channel("1", "6")...), ""},
-			{event("Newchannel", channel("2", "4")...), "2 ring"},
-			{event("NewCallerid", channel("2", "4")...), "2 ring"},
-			{gap, "2 ring"},
-			{event("Newstate", channel("3", "6")...), "2 ring, 3 up"}, // its Newchannel may be missing
-		}},
-		{"a device that no list has is not told of again", []step{
-			{event("DeviceStateChange", "Device", "Custom:x", "State", "INUSE"), "Custom:x in-use"},
-			{listed("devices", 0), ""},
-			{event("DeviceStateChange", "Device", "Custom:x", "State", "NOT_INUSE"), ""},
-			{listed("devices", 1, message("DeviceStateChange", "Device", "Custom:x", "State", "INUSE")), "Custom:x in-use"},
-		}},
-		{"a list says nothing of what another one is about", []step{
-			{listed("pjsip", 1, message("EndpointList", "ObjectName", "a")), "PJSIP/a"},
-			{listed("sip", 1, message("PeerEntry", "ObjectName", "b")), "PJSIP/a, SIP/b"},
-			{listed("pjsip", 1, message("EndpointList", "ObjectName", "c")), "PJSIP/c, SIP/b"},
-			{listed("sip", 0), "PJSIP/c"},
-		}},
-		{"a part that may not be listed keeps what this session showed", []step{
-			{event("Newchannel", channel("1", "4")...), "1 ring"},
-			{gap, "1 ring"},
-			{on(2, "Newchannel", channel("2", "4")...), "1 ring, 2 ring"},
-			{func(c *core) {
-				c.list("pbx", 2, &listings[0], answer{refused: true, refusal: "Permission denied"}, false, clockStart)
-			}, "2 ring"},
-		}},
-	}
-	for _, tt := range tests {
+	for _, tt := range spliceRules {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCore(100, nil)
 			for i, s := range tt.steps {

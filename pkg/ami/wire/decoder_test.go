@@ -58,102 +58,106 @@ func decodeAll(t testing.TB, d *Decoder, stream string, piece int) (msgs []seen,
 	return msgs, errs
 }
 
+// pong is the answer to a Ping, which stands in many of the decodings.
+var pong = seen{Kind: "response", Lines: [][2]string{{"Response", "Success"}, {"ActionID", "1"}, {"Ping", "Pong"}}}
+
+// decodings are streams of bytes, and the messages and errors that come of each.
+var decodings = []struct {
+	name   string
+	stream string
+	want   []seen
+	errs   []string
+}{
+	{"nothing", "", nil, nil},
+	{
+		"banner, then an error in the same segment",
+		"Asterisk Call Manager/11.0.0\r\nResponse: Error\r\nMessage: Permission denied\r\n\r\n",
+		[]seen{
+			{Kind: "banner", Lines: [][2]string{{"", "Asterisk Call Manager/11.0.0"}}},
+			{Kind: "response", Lines: [][2]string{{"Response", "Error"}, {"Message", "Permission denied"}}},
+		},
+		nil,
+	},
+	{"plain response", "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n", []seen{pong}, nil},
+	{"bare LF", "Response: Success\nActionID: 1\nPing: Pong\n\n", []seen{pong}, nil},
+	{"blank lines before, between and behind", "\r\n\n\r\nResponse: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n\n\r\n\r\n", []seen{pong}, nil},
+	{
+		"event with a Response header stays an event",
+		"Event: OriginateResponse\r\nPrivilege: call,all\r\nResponse: Failure\r\n\r\n",
+		[]seen{{Kind: "event", Lines: [][2]string{{"Event", "OriginateResponse"}, {"Privilege", "call,all"}, {"Response", "Failure"}}}},
+		nil,
+	},
+	{
+		"one space is stripped, columns stay, empty values differ not by their form",
+		"Response: Success\r\nOutput:   a  b \r\nOutput: \r\nOutput:\r\nX:y:z\r\n\r\n",
+		[]seen{{
+			Kind:   "response",
+			Lines:  [][2]string{{"Response", "Success"}, {"Output", "  a  b "}, {"Output", ""}, {"Output", ""}, {"X", "y:z"}},
+			Output: []string{"  a  b ", "", ""},
+		}},
+		nil,
+	},
+	{
+		"odd names, repeats, bytes that are not UTF-8, a line without a colon, one that begins with a colon",
+		"EVENT: Newexten\r\nChanVariable(PJSIP/a b): x=1\r\nChanVariable(PJSIP/a b): \xff\xfe\r\nhalf a value\r\n: none\r\n\r\n",
+		[]seen{{Kind: "event", Lines: [][2]string{
+			{"EVENT", "Newexten"}, {"ChanVariable(PJSIP/a b)", "x=1"}, {"ChanVariable(PJSIP/a b)", "\xff\xfe"}, {"", "half a value"}, {"", ": none"},
+		}}},
+		nil,
+	},
+	{"a bare CR is data", "Event: A\rB\r\nC: \r\r\n\r\n", []seen{{Kind: "event", Lines: [][2]string{{"Event", "A\rB"}, {"C", "\r"}}}}, nil},
+	{
+		"raw text without a response", "default has 0 calls\r\n   No Members\r\n\r\nResponse: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
+		[]seen{{Kind: "raw", Lines: [][2]string{{"", "default has 0 calls"}, {"", "   No Members"}}}, pong},
+		nil,
+	},
+	{
+		"old Command: blank lines and colons in the text, the end mark glued on",
+		"Response: Follows\r\nPrivilege: Command\r\nActionID: 7\r\nName: x\n\nActionID: 8\n  tail--END COMMAND--\r\n\r\n" + "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
+		[]seen{{
+			Kind:   "response",
+			Lines:  [][2]string{{"Response", "Follows"}, {"Privilege", "Command"}, {"ActionID", "7"}, {"", "Name: x"}, {"", ""}, {"", "ActionID: 8"}, {"", "  tail"}},
+			Output: []string{"Name: x", "", "ActionID: 8", "  tail"},
+		}, pong},
+		nil,
+	},
+	{
+		"old Command: an end mark inside the text is text; an own line holds nothing else",
+		"Response: Follows\r\nPrivilege: Command\r\na--END COMMAND--\nb\n--END COMMAND--\r\n\r\n",
+		[]seen{{
+			Kind:   "response",
+			Lines:  [][2]string{{"Response", "Follows"}, {"Privilege", "Command"}, {"", "a--END COMMAND--"}, {"", "b"}},
+			Output: []string{"a--END COMMAND--", "b"},
+		}},
+		nil,
+	},
+	{
+		"a module's own Follows: a blank line ends it",
+		"Response: Follows\r\nPriviledge: Command\r\nActionID: 7\r\nJSON: {\"a\":1}\r\n\r\n" + "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
+		[]seen{{
+			Kind:  "response",
+			Lines: [][2]string{{"Response", "Follows"}, {"Priviledge", "Command"}, {"ActionID", "7"}, {"JSON", `{"a":1}`}},
+		}, pong},
+		nil,
+	},
+	{
+		"one with an end mark",
+		"Response: Follows\r\nPriviledge: Command\r\nActionID: 7\r\ntext\r\nmore--END COMMAND--\r\n\r\n" + "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
+		[]seen{{
+			Kind:   "response",
+			Lines:  [][2]string{{"Response", "Follows"}, {"Priviledge", "Command"}, {"ActionID", "7"}, {"", "text"}, {"", "more"}},
+			Output: []string{"text", "more"},
+		}, pong},
+		nil,
+	},
+	{"the stream ends inside a packet", "Event: A\r\nB: c\r\n", nil, []string{"wire: the stream ended inside a packet, 16 bytes thrown away"}},
+	{"garbage, then valid", "\x00\x01garbage\r\n\r\nResponse: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n", []seen{
+		{Kind: "raw", Lines: [][2]string{{"", "\x00\x01garbage"}}}, pong,
+	}, nil},
+}
+
 func TestDecode(t *testing.T) {
-	ping := seen{Kind: "response", Lines: [][2]string{{"Response", "Success"}, {"ActionID", "1"}, {"Ping", "Pong"}}}
-	tests := []struct {
-		name   string
-		stream string
-		want   []seen
-		errs   []string
-	}{
-		{"nothing", "", nil, nil},
-		{
-			"banner, then an error in the same segment",
-			"Asterisk Call Manager/11.0.0\r\nResponse: Error\r\nMessage: Permission denied\r\n\r\n",
-			[]seen{
-				{Kind: "banner", Lines: [][2]string{{"", "Asterisk Call Manager/11.0.0"}}},
-				{Kind: "response", Lines: [][2]string{{"Response", "Error"}, {"Message", "Permission denied"}}},
-			},
-			nil,
-		},
-		{"plain response", "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n", []seen{ping}, nil},
-		{"bare LF", "Response: Success\nActionID: 1\nPing: Pong\n\n", []seen{ping}, nil},
-		{"blank lines before, between and behind", "\r\n\n\r\nResponse: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n\n\r\n\r\n", []seen{ping}, nil},
-		{
-			"event with a Response header stays an event",
-			"Event: OriginateResponse\r\nPrivilege: call,all\r\nResponse: Failure\r\n\r\n",
-			[]seen{{Kind: "event", Lines: [][2]string{{"Event", "OriginateResponse"}, {"Privilege", "call,all"}, {"Response", "Failure"}}}},
-			nil,
-		},
-		{
-			"one space is stripped, columns stay, empty values differ not by their form",
-			"Response: Success\r\nOutput:   a  b \r\nOutput: \r\nOutput:\r\nX:y:z\r\n\r\n",
-			[]seen{{
-				Kind:   "response",
-				Lines:  [][2]string{{"Response", "Success"}, {"Output", "  a  b "}, {"Output", ""}, {"Output", ""}, {"X", "y:z"}},
-				Output: []string{"  a  b ", "", ""},
-			}},
-			nil,
-		},
-		{
-			"odd names, repeats, bytes that are not UTF-8, a line without a colon, one that begins with a colon",
-			"EVENT: Newexten\r\nChanVariable(PJSIP/a b): x=1\r\nChanVariable(PJSIP/a b): \xff\xfe\r\nhalf a value\r\n: none\r\n\r\n",
-			[]seen{{Kind: "event", Lines: [][2]string{
-				{"EVENT", "Newexten"}, {"ChanVariable(PJSIP/a b)", "x=1"}, {"ChanVariable(PJSIP/a b)", "\xff\xfe"}, {"", "half a value"}, {"", ": none"},
-			}}},
-			nil,
-		},
-		{"a bare CR is data", "Event: A\rB\r\nC: \r\r\n\r\n", []seen{{Kind: "event", Lines: [][2]string{{"Event", "A\rB"}, {"C", "\r"}}}}, nil},
-		{
-			"raw text without a response", "default has 0 calls\r\n   No Members\r\n\r\nResponse: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
-			[]seen{{Kind: "raw", Lines: [][2]string{{"", "default has 0 calls"}, {"", "   No Members"}}}, ping},
-			nil,
-		},
-		{
-			"old Command: blank lines and colons in the text, the end mark glued on",
-			"Response: Follows\r\nPrivilege: Command\r\nActionID: 7\r\nName: x\n\nActionID: 8\n  tail--END COMMAND--\r\n\r\n" + "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
-			[]seen{{
-				Kind:   "response",
-				Lines:  [][2]string{{"Response", "Follows"}, {"Privilege", "Command"}, {"ActionID", "7"}, {"", "Name: x"}, {"", ""}, {"", "ActionID: 8"}, {"", "  tail"}},
-				Output: []string{"Name: x", "", "ActionID: 8", "  tail"},
-			}, ping},
-			nil,
-		},
-		{
-			"old Command: an end mark inside the text is text; an own line holds nothing else",
-			"Response: Follows\r\nPrivilege: Command\r\na--END COMMAND--\nb\n--END COMMAND--\r\n\r\n",
-			[]seen{{
-				Kind:   "response",
-				Lines:  [][2]string{{"Response", "Follows"}, {"Privilege", "Command"}, {"", "a--END COMMAND--"}, {"", "b"}},
-				Output: []string{"a--END COMMAND--", "b"},
-			}},
-			nil,
-		},
-		{
-			"a module's own Follows: a blank line ends it",
-			"Response: Follows\r\nPriviledge: Command\r\nActionID: 7\r\nJSON: {\"a\":1}\r\n\r\n" + "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
-			[]seen{{
-				Kind:  "response",
-				Lines: [][2]string{{"Response", "Follows"}, {"Priviledge", "Command"}, {"ActionID", "7"}, {"JSON", `{"a":1}`}},
-			}, ping},
-			nil,
-		},
-		{
-			"one with an end mark",
-			"Response: Follows\r\nPriviledge: Command\r\nActionID: 7\r\ntext\r\nmore--END COMMAND--\r\n\r\n" + "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n",
-			[]seen{{
-				Kind:   "response",
-				Lines:  [][2]string{{"Response", "Follows"}, {"Priviledge", "Command"}, {"ActionID", "7"}, {"", "text"}, {"", "more"}},
-				Output: []string{"text", "more"},
-			}, ping},
-			nil,
-		},
-		{"the stream ends inside a packet", "Event: A\r\nB: c\r\n", nil, []string{"wire: the stream ended inside a packet, 16 bytes thrown away"}},
-		{"garbage, then valid", "\x00\x01garbage\r\n\r\nResponse: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n", []seen{
-			{Kind: "raw", Lines: [][2]string{{"", "\x00\x01garbage"}}}, ping,
-		}, nil},
-	}
-	for _, tt := range tests {
+	for _, tt := range decodings {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, piece := range []int{1, 2, 3, 7, 1 << 20} {
 				msgs, errs := decodeAll(t, NewDecoder(Limits{}), tt.stream, piece)
@@ -168,64 +172,67 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+func times(n int, line string) string { return strings.Repeat(line, n) }
+
+// limitCases has a packet on each side of every limit.
+var limitCases = []struct {
+	name   string
+	limits Limits
+	at     string // a packet just at the limit
+	over   string // one beyond
+	err    string
+}{
+	{
+		"line",
+		Limits{Line: 50},
+		"Event: A\r\nX: " + times(47, "x") + "\r\n\r\n", "Event: A\r\nX: " + times(48, "x") + "\r\n\r\n", "wire: line over the limit of 50 bytes",
+	},
+	{
+		"headers",
+		Limits{Headers: 5},
+		"Event: A\r\n" + times(4, "X: 1\r\n") + "\r\n", "Event: A\r\n" + times(5, "X: 1\r\n") + "\r\n", "wire: headers over the limit of 5 lines",
+	},
+	{
+		"an answer, which an event's limits do not bound",
+		Limits{Headers: 2, Line: 30, Packet: 20, Answer: 65_000},
+		"Response: A\r\n" + times(1, "X: "+times(64_982, "x")+"\r\n") + "\r\n", "Response: A\r\n" + times(1, "X: "+times(64_983, "x")+"\r\n") + "\r\n", "wire: answer over the limit of 65000 bytes",
+	},
+	{
+		"an answer in one line",
+		Limits{Answer: 100},
+		"Response: A\r\nX: " + times(80, "x") + "\r\n\r\n", "Response: A\r\nX: " + times(98, "x") + "\r\n\r\n", "wire: answer over the limit of 100 bytes",
+	},
+	{
+		"raw text",
+		Limits{Headers: 2, Packet: 20, Answer: 60},
+		"a queue\n" + times(4, "12345678901\n") + "\r\n", "a queue\n" + times(5, "12345678901\n") + "\r\n", "wire: answer over the limit of 60 bytes",
+	},
+	{
+		"packet",
+		Limits{Packet: 46},
+		"Event: A\r\n" + times(6, "X: 1\r\n") + "\r\n", "Event: A\r\n" + times(6, "X: 1\r\n") + "Y:\r\n\r\n", "wire: packet over the limit of 46 bytes",
+	},
+	{
+		"output",
+		Limits{Packet: 48, Headers: 3, Answer: 119},
+		"Response: Success\r\n" + times(10, "Output:1\r\n") + "\r\n", "Response: Success\r\n" + times(10, "Output:1\r\n") + "Output:\n\r\n", "wire: answer over the limit of 119 bytes",
+	},
+	{
+		"old output in short lines, each of which counts what its index takes",
+		Limits{Packet: 48, Answer: 119},
+		"Response: Follows\r\n" + times(10, "1\n") + "--END COMMAND--\r\n\r\n", "Response: Follows\r\n" + times(13, "1\n") + "--END COMMAND--\r\n\r\n", "wire: answer over the limit of 119 bytes",
+	},
+	{
+		"old output, blank lines in what is skipped",
+		Limits{Packet: 48, Answer: 119},
+		"Response: Follows\r\n" + times(8, "123456789\n") + "--END COMMAND--\r\n\r\n", "Response: Follows\r\n" + times(11, "123456789\n") + "\n\nPing\n--END COMMAND--\r\n\r\n", "wire: answer over the limit of 119 bytes",
+	},
+}
+
 // Every limit at itself passes and at one more fails, and the packet behind is decoded whatever the pieces.
 func TestLimits(t *testing.T) {
 	const after = "Response: Success\r\nActionID: 1\r\nPing: Pong\r\n\r\n"
-	lines := func(n int, line string) string { return strings.Repeat(line, n) }
-	tests := []struct {
-		name   string
-		limits Limits
-		at     string // a packet just at the limit
-		over   string // one beyond
-		err    string
-	}{
-		{
-			"line",
-			Limits{Line: 50},
-			"Event: A\r\nX: " + lines(47, "x") + "\r\n\r\n", "Event: A\r\nX: " + lines(48, "x") + "\r\n\r\n", "wire: line over the limit of 50 bytes",
-		},
-		{
-			"headers",
-			Limits{Headers: 5},
-			"Event: A\r\n" + lines(4, "X: 1\r\n") + "\r\n", "Event: A\r\n" + lines(5, "X: 1\r\n") + "\r\n", "wire: headers over the limit of 5 lines",
-		},
-		{
-			"an answer, which an event's limits do not bound",
-			Limits{Headers: 2, Line: 30, Packet: 20, Answer: 65_000},
-			"Response: A\r\n" + lines(1, "X: "+lines(64_982, "x")+"\r\n") + "\r\n", "Response: A\r\n" + lines(1, "X: "+lines(64_983, "x")+"\r\n") + "\r\n", "wire: answer over the limit of 65000 bytes",
-		},
-		{
-			"an answer in one line",
-			Limits{Answer: 100},
-			"Response: A\r\nX: " + lines(80, "x") + "\r\n\r\n", "Response: A\r\nX: " + lines(98, "x") + "\r\n\r\n", "wire: answer over the limit of 100 bytes",
-		},
-		{
-			"raw text",
-			Limits{Headers: 2, Packet: 20, Answer: 60},
-			"a queue\n" + lines(4, "12345678901\n") + "\r\n", "a queue\n" + lines(5, "12345678901\n") + "\r\n", "wire: answer over the limit of 60 bytes",
-		},
-		{
-			"packet",
-			Limits{Packet: 46},
-			"Event: A\r\n" + lines(6, "X: 1\r\n") + "\r\n", "Event: A\r\n" + lines(6, "X: 1\r\n") + "Y:\r\n\r\n", "wire: packet over the limit of 46 bytes",
-		},
-		{
-			"output",
-			Limits{Packet: 48, Headers: 3, Answer: 119},
-			"Response: Success\r\n" + lines(10, "Output:1\r\n") + "\r\n", "Response: Success\r\n" + lines(10, "Output:1\r\n") + "Output:\n\r\n", "wire: answer over the limit of 119 bytes",
-		},
-		{
-			"old output in short lines, each of which counts what its index takes",
-			Limits{Packet: 48, Answer: 119},
-			"Response: Follows\r\n" + lines(10, "1\n") + "--END COMMAND--\r\n\r\n", "Response: Follows\r\n" + lines(13, "1\n") + "--END COMMAND--\r\n\r\n", "wire: answer over the limit of 119 bytes",
-		},
-		{
-			"old output, blank lines in what is skipped",
-			Limits{Packet: 48, Answer: 119},
-			"Response: Follows\r\n" + lines(8, "123456789\n") + "--END COMMAND--\r\n\r\n", "Response: Follows\r\n" + lines(11, "123456789\n") + "\n\nPing\n--END COMMAND--\r\n\r\n", "wire: answer over the limit of 119 bytes",
-		},
-	}
-	for _, tt := range tests {
+	for _, tt := range limitCases {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, piece := range []int{1, 5, 1 << 20} {
 				msgs, errs := decodeAll(t, NewDecoder(tt.limits), tt.at, piece)
