@@ -161,22 +161,22 @@ func TestTailPackets(t *testing.T) {
 		t.Run(fmt.Sprintf("packets %v", packets), func(t *testing.T) {
 			srv := runtest.Server(t, "a")
 			srv.Handle("Odd", func(_ *amitest.Request, w *amitest.ResponseWriter) {
-				w.Raw("Strange: 1\r\n\r\nStrange: 2\r\n\r\n")
+				w.Raw("Strange: 1\r\n\r\nStrange: 2\r\n\r\nResponse: Success\r\nActionID: somebody's\r\nMessage: Strange\r\n\r\n")
 				w.Ack("done")
 				w.Raw("Event: Hold\r\n\r\n")
 			})
 			r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Rest: []string{"Odd"}})
 			o := &options{packets: packets, names: []string{"Hold"}, count: given(1)}
 			if packets {
-				o.count = given(3)
+				o.count = given(4)
 			}
 			if err := tail(t.Context(), r.Run, o); err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.Count(r.Out.String(), "Strange"); got != map[bool]int{true: 2}[packets] {
+			if got := strings.Count(r.Out.String(), "Strange"); got != map[bool]int{true: 3}[packets] {
 				t.Errorf("%d packets are shown: %s", got, r.Out)
 			}
-			if want := "amictl: 2 packets were neither event nor answer; --packets shows such packets\n"; strings.Contains(r.Err.String(), want) == packets {
+			if want := "amictl: 3 packets were neither event nor answer; --packets shows such packets\n"; strings.Contains(r.Err.String(), want) == packets {
 				t.Errorf("it said %q", r.Err)
 			}
 		})

@@ -157,3 +157,48 @@ func TestWaitOverAGap(t *testing.T) {
 	await(t, func() bool { return srv.Ledger().Logins > 1 })
 	runtest.Refused(t, <-end, fail.CodeGap, "it was not seen within 1.5s, but events are missing")
 }
+
+// Events of before an action are none of its doing, so a wait with one passes them over; without one, and in a tail, they count.
+func TestEventsOfBeforeTheAction(t *testing.T) {
+	srv := runtest.Server(t, "a") // FullyBooted comes with the login
+	for name, rest := range map[string][]string{"no action": nil, "an action": {"Ping"}} {
+		r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Rest: rest})
+		if err := tail(t.Context(), r.Run, &options{names: []string{"FullyBooted"}, count: given(1)}); err != nil {
+			t.Errorf("a tail with %s: %v", name, err)
+		}
+	}
+	o := newWaitOptions()
+	o.names = []string{"FullyBooted"}
+	if err := wait(t.Context(), runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}}).Run, o); err != nil {
+		t.Errorf("a wait without an action: %v", err)
+	}
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Rest: []string{"Ping"}, Flags: within(500 * time.Millisecond)})
+	if f := fail.Classify(wait(t.Context(), r.Run, o)); f.Code == "" {
+		t.Error("a wait with an action takes what was before it")
+	}
+}
+
+// Whoever waits for events is woken for an answer, or by hand, and waits again once the answers are taken.
+func TestSenderWakes(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	s := newSender(ctx, nil, nil, nil, nil)
+	first := s.wait
+	if ends := s.take(); len(ends) != 0 || s.wait != first || first.Err() != nil {
+		t.Errorf("before anything: %d answers, woken: %v", len(ends), first.Err())
+	}
+	s.put(target.Ending{Node: "a"})
+	s.put(target.Ending{Node: "b"})
+	if first.Err() == nil {
+		t.Error("nobody is woken for an answer")
+	}
+	if ends := s.take(); len(ends) != 2 || ends[0].Node != "a" || s.wait.Err() != nil {
+		t.Errorf("%v is taken, and who waits is woken at once: %v", ends, s.wait.Err())
+	}
+	if s.nudge(); s.wait.Err() == nil || len(s.take()) != 0 || s.wait.Err() != nil {
+		t.Error("by hand nobody is woken, or for ever")
+	}
+	stop()
+	if last := s.wait; len(s.take()) != 0 || s.wait != last || s.wait.Err() == nil {
+		t.Error("at the end there is another wait")
+	}
+}
