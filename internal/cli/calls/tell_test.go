@@ -113,7 +113,7 @@ func TestTimelineForATime(t *testing.T) {
 	a, b := runtest.Server(t, "a"), runtest.Server(t, "b")
 	talk(a, "zoe", "yan")
 	caller, _ := talk(b, "bob", "alice")
-	f := begin(t, "table", options{timeline: caller.Name, length: flags.Duration{Value: time.Second, Given: true}}, a, b)
+	f := begin(t, "table", options{timeline: caller.Name, length: flags.Duration{Value: 2 * time.Second, Given: true}}, a, b)
 	f.until("alice")
 	a.Hold(a.State().Channels()[0].Uniqueid, true)
 	b.Hold(caller.Uniqueid, true)

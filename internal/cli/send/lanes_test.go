@@ -98,13 +98,7 @@ const (
 // waits for it. A lane beside others never holds up the reader for longer than that, the only one waits for room.
 func TestLane(t *testing.T) {
 	const ten = 10 * time.Second
-	short := func(n int) []laneLine {
-		all := make([]laneLine, n)
-		for i := range all {
-			all[i] = laneLine{600, ten}
-		}
-		return all
-	}
+	short := func(n int) []laneLine { return slices.Repeat([]laneLine{{600, ten}}, n) }
 	big := laneLine{3 << 20, ten}
 	late := func(line int) string { return fmt.Sprintf("line %d unsent, sent no: "+lateText, line, line) }
 	for name, test := range map[string]struct {

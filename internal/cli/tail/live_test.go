@@ -60,7 +60,7 @@ func TestTailAnswers(t *testing.T) {
 		"columns of events":  {[]*amitest.Server{a}, options{count: given(1)}, run.Globals{Output: "csv", Fields: "event"}, nil, "", 0},
 		"counts have none":   {[]*amitest.Server{a}, options{count: given(1), stats: true}, run.Globals{}, map[string]int{"a stats": 1}, "", 0},
 		"counts fail":        {[]*amitest.Server{no}, options{stats: true}, run.Globals{}, map[string]int{}, fail.CodePermission, fail.ExitLogin},
-		"none that is asked": {[]*amitest.Server{a}, options{names: []string{"Hangup"}, length: flags.Duration{Value: 300 * time.Millisecond, Given: true}}, run.Globals{}, map[string]int{"a reply": 1}, "", 0},
+		"none that is asked": {[]*amitest.Server{a}, options{names: []string{"Hangup"}, length: flags.Duration{Value: 700 * time.Millisecond, Given: true}}, run.Globals{}, map[string]int{"a reply": 1}, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := runtest.New(t, runtest.Setup{Servers: test.servers, Rest: user, Flags: test.flags})

@@ -99,7 +99,7 @@ func TestUntilFails(t *testing.T) {
 		"no header":        {runtest.Setup{Servers: []*amitest.Server{a}, Rest: []string{"Count", "x"}}, target.Fanout{}, "N=1", fail.CodeUsage, "x", false},
 		"one for two":      {runtest.Setup{Servers: []*amitest.Server{a, b}, Rest: []string{"Count"}}, target.Fanout{}, "N=1", fail.CodeUsage, "2 nodes are selected", false},
 		"one of two":       {runtest.Setup{Servers: []*amitest.Server{a, b}, Rest: []string{"Count"}}, target.Fanout{Route: "failover"}, "N=1", fail.CodeUsage, "--until watches particular nodes", false},
-		"without being so": {runtest.Setup{Servers: []*amitest.Server{a}, Rest: []string{"Count"}, Flags: within(time.Second)}, target.Fanout{}, "N=0", fail.CodeCondition, "the condition did not hold within 1s", true},
+		"without being so": {runtest.Setup{Servers: []*amitest.Server{a}, Rest: []string{"Count"}, Flags: within(2 * time.Second)}, target.Fanout{}, "N=0", fail.CodeCondition, "the condition did not hold within 2s", true},
 		"a change":         {protected, target.Fanout{}, "N=1", fail.CodeUsage, "is protected", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestUntilFails(t *testing.T) {
 			}
 		})
 	}
-	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{a}, Rest: []string{"Count"}, Flags: within(time.Second)})
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{a}, Rest: []string{"Count"}, Flags: within(2 * time.Second)})
 	a.Inject(amitest.Fault{Kind: "drop", Action: "Count", Times: -1})
 	o := newWaitOptions()
 	o.until.conditions = flags.List{"N=1"}
