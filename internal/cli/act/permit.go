@@ -82,8 +82,8 @@ func DryRun(r *run.Run, f *target.Fanout, nodes []ami.Config, actions ...ami.Act
 			r.Note("dry run: or to another of %d nodes; --route %s decides", len(nodes), f.Route)
 			break
 		}
-		for j := range actions {
-			if err := PrintDry(r, p, &nodes[i], &actions[j], 0); err != nil {
+		for _, action := range actions {
+			if err := PrintDry(r, p, &nodes[i], &action, 0); err != nil {
 				return err
 			}
 		}

@@ -128,6 +128,12 @@ func TestDryRun(t *testing.T) {
 			}
 		})
 	}
+	for want, actions := range map[string][]ami.Action{"{": {one}, "[": {one, two}} { // a document of one is no list
+		r := runtest.New(t, runtest.Setup{Flags: run.Globals{Output: "json"}})
+		if err := DryRun(r.Run, new(target.Fanout), nodes[:1], actions...); err != nil || !strings.HasPrefix(r.Out.String(), want) {
+			t.Errorf("%d actions: %v, printed %s", len(actions), err, r.Out)
+		}
+	}
 	r := runtest.New(t, runtest.Setup{})
 	broken := ami.NewAction("Ping", "A", "b\r\nc")
 	runtest.Refused(t, DryRun(r.Run, new(target.Fanout), nodes[:1], broken), fail.CodeInput, "A")
