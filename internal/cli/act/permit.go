@@ -77,13 +77,13 @@ func DryRun(r *run.Run, f *target.Fanout, nodes []ami.Config, actions ...ami.Act
 	if err != nil {
 		return err
 	}
-	for i := range nodes {
+	for i, node := range nodes {
 		if i > 0 && !several {
 			r.Note("dry run: or to another of %d nodes; --route %s decides", len(nodes), f.Route)
 			break
 		}
-		for j := range actions {
-			if err := PrintDry(r, p, &nodes[i], &actions[j], 0); err != nil {
+		for _, action := range actions {
+			if err := PrintDry(r, p, &node, &action, 0); err != nil {
 				return err
 			}
 		}

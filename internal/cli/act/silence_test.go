@@ -13,11 +13,13 @@ import (
 
 func TestReadHint(t *testing.T) {
 	for events, want := range map[string]string{
-		"Hangup":        "must allow call",
-		"Hangup Queue*": "must allow agent, call",
-		"Nosuch":        "must allow the events' classes",
-		"*":             "must allow the events' classes",
-		"":              "must allow the events' classes",
+		"Hangup":                              "must allow call",
+		"Hangup Queue*":                       "must allow agent, call",
+		"Hangup QueueMemberAdded FullyBooted": "must allow agent, call, system",
+		"Hangup QueueMemberAdded FullyBooted PeerStatus DTMFEnd": "must allow the events' classes",
+		"Nosuch": "must allow the events' classes",
+		"*":      "must allow the events' classes",
+		"":       "must allow the events' classes",
 	} {
 		if got := ReadHint(strings.Fields(events)); !strings.HasSuffix(got, want) {
 			t.Errorf("%q: %s, want %s", events, got, want)

@@ -3,6 +3,7 @@ package calls
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -105,4 +106,39 @@ func TestTimelineOfALiveCall(t *testing.T) {
 func TestTimelineOfNoLiveCall(t *testing.T) {
 	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{runtest.Server(t, "pbx1")}})
 	runtest.Refused(t, calls(t.Context(), r.Run, &options{timeline: "1"}), fail.CodeCondition, "no call 1 is up")
+}
+
+// A story goes on for as long as it is asked for, of the node that has the call alone.
+func TestTimelineForATime(t *testing.T) {
+	a, b := runtest.Server(t, "a"), runtest.Server(t, "b")
+	talk(a, "zoe", "yan")
+	caller, _ := talk(b, "bob", "alice")
+	f := begin(t, "table", options{timeline: caller.Name, length: flags.Duration{Value: 2 * time.Second, Given: true}}, a, b)
+	f.until("alice")
+	a.Hold(a.State().Channels()[0].Uniqueid, true)
+	b.Hold(caller.Uniqueid, true)
+	f.until("holds")
+	f.ended()
+	if got := strings.Count(f.Out.String(), "holds"); got != 1 || strings.Contains(f.Out.String(), "zoe") {
+		t.Errorf("another node's call is in\n%s", f.Out)
+	}
+}
+
+// Where events are missing the story ends: the call's end may be among them. Of another node it does not matter.
+func TestTimelineOverAGap(t *testing.T) {
+	a, b := runtest.Server(t, "a"), runtest.Server(t, "b")
+	caller, _ := talk(a, "bob", "alice")
+	f := begin(t, "jsonl", options{timeline: caller.Uniqueid}, a, b)
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(f.Out.String(), `"Hold"`); time.Sleep(time.Millisecond) {
+		if a.EmitEvent("Hold", "Channel", caller.Name, "Uniqueid", caller.Uniqueid); time.Now().After(deadline) {
+			t.Fatal("nothing is told")
+		}
+	}
+	b.Kick()
+	f.until("b: the connection was lost")
+	a.EmitEvent("Unhold", "Channel", caller.Name, "Uniqueid", caller.Uniqueid)
+	f.until(`"Unhold"`)
+	a.Kick()
+	err := <-f.end
+	runtest.Refused(t, err, fail.CodeGap, "a: events are missing (disconnect)")
 }

@@ -3,7 +3,6 @@ package send
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -211,8 +210,9 @@ func (w *callWatch) wait(ctx context.Context) error {
 
 // checkWait refuses what --wait does not know.
 func checkWait(wait string) error {
-	if wait != "" && !strings.Contains(" no answer hangup ", " "+wait+" ") {
-		return fail.Usage("answer or hangup", "--wait %q is not one of the choices", wait)
+	switch wait {
+	case "", actionline.WaitNot, actionline.WaitAnswer, actionline.WaitHangup:
+		return nil
 	}
-	return nil
+	return fail.Usage("answer or hangup", "--wait %q is not one of the choices", wait)
 }

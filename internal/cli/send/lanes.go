@@ -67,26 +67,27 @@ func (s *lineSender) addLanes(nodes []ami.Config) {
 	if s.options.parallel.Given {
 		most = s.options.parallel.Value
 	}
-	add := func(node string, to ami.Doer) *lane {
-		l := &lane{node: node, to: to, most: most, sole: len(nodes) == 1}
-		for i := range l.wake {
-			l.wake[i] = make(chan struct{}, 1)
-		}
-		l.expiry = time.AfterFunc(forever, func() { s.expire(l) })
-		s.all = append(s.all, l)
-		return l
-	}
 	for _, n := range nodes {
 		if node, ok := s.cluster.Node(n.Name); ok {
-			s.lanes[n.Name] = add(n.Name, node)
+			s.lanes[n.Name] = s.addLane(n.Name, node, most, len(nodes) == 1)
 		}
 	}
 	switch {
 	case len(nodes) == 1:
 		s.route = s.lanes[nodes[0].Name]
 	case s.options.Route != "":
-		s.route = add("", s.cluster.Via(ami.Route{Kind: target.RouteKinds[s.options.Route]}))
+		s.route = s.addLane("", s.cluster.Via(ami.Route{Kind: target.RouteKinds[s.options.Route]}), most, false)
 	}
+}
+
+func (s *lineSender) addLane(node string, to ami.Doer, most int, sole bool) *lane {
+	l := &lane{node: node, to: to, most: most, sole: sole}
+	for i := range l.wake {
+		l.wake[i] = make(chan struct{}, 1)
+	}
+	l.expiry = time.AfterFunc(forever, func() { s.expire(l) })
+	s.all = append(s.all, l)
+	return l
 }
 
 // offer sends a line, or puts it into its lane's queue.

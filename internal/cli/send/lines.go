@@ -364,17 +364,17 @@ func (s *lineSender) collect(ctx, submitted context.Context) error {
 			s.ended = s.ended[:0]
 		}
 		if !ok {
+			s.printing.Lock()
+			err := s.out.Flush() // at the end too: the calls of what was answered may go on for long
+			s.printing.Unlock()
+			if err != nil {
+				return err
+			}
 			if submitted.Err() != nil {
 				wait = ctx
 				if s.batch.Outstanding() == 0 {
 					return ctx.Err()
 				}
-			}
-			s.printing.Lock()
-			err := s.out.Flush()
-			s.printing.Unlock()
-			if err != nil {
-				return err
 			}
 			if r, err = s.batch.NextBorrowed(wait); err != nil {
 				if ctx.Err() != nil {
