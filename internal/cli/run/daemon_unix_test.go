@@ -13,8 +13,8 @@ import (
 )
 
 // playDaemon hands its run to amictld, or says why it cannot.
-func playDaemon(words []string) {
-	err := New(words, nil, nil, nil, nil).RunDaemon("serve")
+func playDaemon([]string) {
+	err := New([]string{"serve", "-C", "lab", "--", "a b", "--"}, nil, nil, nil, nil).RunDaemon("serve")
 	_, _ = os.Stdout.WriteString("failed: " + err.Error() + "\n")
 }
 
@@ -71,7 +71,7 @@ func TestRunDaemon(t *testing.T) {
 	daemon := script(t, beside, tells)
 	other := script(t, elsewhere, tells)
 	for _, tt := range []struct{ program, want string }{{own, daemon}, {link, daemon}, {"", other}} {
-		c := startChild(t, "daemon", []string{"serve", "-C", "lab", "--", "a b", "--"}, func(c *exec.Cmd) {
+		c := startChild(t, "daemon", nil, func(c *exec.Cmd) {
 			if tt.program != "" {
 				c.Path = tt.program
 			}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -156,6 +157,19 @@ func TestSecretCommandAsks(t *testing.T) {
 		if !d.echoes() {
 			t.Error("it no longer shows what is typed")
 		}
+	}
+}
+
+// A command that is the second to ask has the terminal before it changes it, so that it is as it was in the end.
+func TestSecretCommandThatIsTheSecondToAsk(t *testing.T) {
+	d := sit(t, `stty -echo </dev/tty; printf 'PIN? ' >/dev/tty; read pin </dev/tty; echo "got $pin"`)
+	for _, pin := range []string{"1234", "5678"} {
+		d.reads("PIN? ")
+		d.types(pin + "\n")
+		d.says(`"got ` + pin + `\n" <nil>`)
+	}
+	if _, err := d.lines.ReadString('\n'); err != io.EOF || !d.echoes() {
+		t.Errorf("%v; what is typed from here on is shown: %t", err, d.echoes())
 	}
 }
 
