@@ -400,7 +400,7 @@ func TestOutlast(t *testing.T) {
 		"until another signal":        {full, UntilAnother, at, now, 5 * time.Second},
 		"as long as the command":      {full, Indefinitely, at, now, 5 * time.Second},
 		"less patience from there on": {full, UntilAnother, at, func(p *atomic.Int32) { p.Store(WhileRead) }, 5 * time.Second},
-		"patience that comes later":   {full, briefly, 950 * time.Millisecond, func(p *atomic.Int32) { p.Store(UntilAnother); time.Sleep(at); now(p) }, 6 * time.Second},
+		"patience that comes later":   {full, briefly, 950 * time.Millisecond, func(p *atomic.Int32) { p.Store(UntilAnother); time.Sleep(5 * time.Second); now(p) }, 6 * time.Second},
 		"a little is read":            {full, WhileRead, 950 * time.Millisecond, drain, 2 * time.Second},
 	} {
 		if took := outlasted(t, tt.out, tt.patience, tt.at, tt.change); took != tt.want {
