@@ -248,11 +248,8 @@ func (f *Failure) ofTLS(op *ami.OpError, where string) {
 }
 
 func (f *Failure) ofLogin(op *ami.OpError, where string) {
-	var own *Error
 	var field *wire.FieldError
 	switch {
-	case errors.As(op.Err, &own):
-		f.Code, f.Message, f.Hint = own.Code, where+": "+own.Message, own.Hint
 	case errors.As(op.Err, &field): // of the login itself: its name or its secret
 		f.Code, f.Message, f.Hint = CodeConfig, fmt.Sprintf("%s: %s", where, strings.TrimPrefix(field.Error(), "wire: ")), fieldHint(field)
 	case errors.Is(op.Err, ami.ErrStopping):
@@ -361,7 +358,7 @@ func Cause(err error) string {
 // NetCause shortens what the net package says: the address is known already.
 func NetCause(err error) string {
 	var op *net.OpError
-	if errors.As(err, &op) && op.Err != nil {
+	if errors.As(err, &op) {
 		var call *os.SyscallError
 		if errors.As(op.Err, &call) {
 			return call.Err.Error()

@@ -12,8 +12,8 @@ func LookupFlag(root, command *cli.Command, arg string) (flag cli.Flag, global b
 	name, _, _ := strings.Cut(arg, "=")
 	if long, ok := strings.CutPrefix(name, "--"); ok && len(long) > 1 {
 		name = long
-	} else if len(name) == 2 {
-		name = name[1:]
+	} else if short, ok := strings.CutPrefix(name, "-"); ok && len(short) == 1 {
+		name = short
 	} else {
 		return nil, false
 	}
@@ -43,7 +43,7 @@ func HelpFor(c *cli.Command) string { return c.UsageText + " --help" }
 func UnquoteUsage(usage string) (value, text string) {
 	start := strings.IndexByte(usage, '`')
 	end := strings.LastIndexByte(usage, '`')
-	if start < 0 || end == start {
+	if end == start { // none, or one alone
 		return "", usage
 	}
 	value = usage[start+1 : end]

@@ -15,8 +15,8 @@ func noCore() {
 		return
 	}
 	limit.Cur = 0
-	if runtime.GOOS == "linux" && limit.Max > 0 {
-		limit.Cur = 1
+	if runtime.GOOS == "linux" {
+		limit.Cur = min(1, limit.Max)
 	}
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &limit)
 }

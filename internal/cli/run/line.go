@@ -26,12 +26,13 @@ func ReadLine(in *bufio.Reader) (string, error) {
 		}
 		line, err = in.ReadSlice('\n')
 	}
-	if len(long) > longestLine {
+	long = append(long, line...)
+	text := strings.TrimSuffix(string(long), "\n")
+	if len(text) > longestLine {
 		return "", ErrLongLine
 	}
-	long = append(long, line...)
-	if err != nil && (len(long) == 0 || !errors.Is(err, io.EOF)) {
+	if err != nil && (text == "" || !errors.Is(err, io.EOF)) {
 		return "", err
 	}
-	return strings.TrimSuffix(string(long), "\n"), nil
+	return text, nil
 }

@@ -241,11 +241,17 @@ func (r *Run) ConfigPath() (path, source string) {
 // Home returns the user's home folder, "" if none is known: HOME, else, under cron or systemd, what the user database says.
 func (r *Run) Home() string {
 	home, _ := r.Env("HOME")
-	if !filepath.IsAbs(home) {
-		home = ""
-		if u, err := user.LookupId(strconv.Itoa(os.Getuid())); err == nil && filepath.IsAbs(u.HomeDir) {
-			home = u.HomeDir
-		}
+	return homeOf(home, user.LookupId)
+}
+
+// homeOf is Home of a HOME and of what looks a user up by number.
+func homeOf(home string, lookup func(uid string) (*user.User, error)) string {
+	if filepath.IsAbs(home) {
+		return home
 	}
-	return home
+	u, err := lookup(strconv.Itoa(os.Getuid()))
+	if err != nil || !filepath.IsAbs(u.HomeDir) {
+		return ""
+	}
+	return u.HomeDir
 }

@@ -20,16 +20,19 @@ func watchReader(stdout *os.File, gone func()) {
 	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
 		return
 	}
-	fds := []unix.PollFd{{Fd: int32(stdout.Fd())}} // no events: POLLERR alone is reported
+	if unread(stdout, -1) {
+		gone()
+	}
+}
+
+// unread reports whether nobody can read any more what is written to f. It waits for that so many milliseconds; -1: for ever.
+func unread(f *os.File, timeout int) bool {
+	fds := []unix.PollFd{{Fd: int32(f.Fd())}} // no events: trouble alone is reported
 	for {
-		n, err := unix.Poll(fds, -1)
-		if err == unix.EINTR {
-			continue
+		_, err := unix.Poll(fds, timeout)
+		if err != unix.EINTR {
+			return err == nil && fds[0].Revents&unix.POLLERR != 0
 		}
-		if err == nil && n > 0 && fds[0].Revents&unix.POLLERR != 0 {
-			gone()
-		}
-		return
 	}
 }
 
@@ -123,8 +126,7 @@ func (r *Run) ChildStderr() *os.File {
 	if !ok {
 		return os.Stderr
 	}
-	fds := []unix.PollFd{{Fd: int32(f.Fd())}} // no events: POLLERR alone is reported
-	if n, err := unix.Poll(fds, 0); err == nil && n > 0 && fds[0].Revents&unix.POLLERR != 0 {
+	if unread(f, 0) {
 		if null := nowhere(); null != nil {
 			return null
 		}

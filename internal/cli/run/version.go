@@ -19,8 +19,13 @@ type Module struct{ Path, Version, Sum string }
 
 // ThisBuild tells what the release build set, or else what the Go toolchain wrote into the binary.
 func ThisBuild() Build {
-	b := Build{Version: Version, Commit: Commit, Date: Date}
 	info, ok := debug.ReadBuildInfo()
+	return buildOf(info, ok)
+}
+
+// buildOf is ThisBuild of what the toolchain wrote, if it did.
+func buildOf(info *debug.BuildInfo, ok bool) Build {
+	b := Build{Version: Version, Commit: Commit, Date: Date}
 	if !ok {
 		b.Version = cmp.Or(b.Version, "unknown")
 		return b

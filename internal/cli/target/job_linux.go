@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // jobAttr has a command run in a process group of its own, and end with us even if we are killed.
@@ -37,4 +41,20 @@ func descendants(root int) []int {
 		all = append(all, children[all[i]]...)
 	}
 	return all
+}
+
+// takeForeground makes us the ones who may read a terminal. We are in the background now, where a SIGTTOU stops who does this,
+// unless the thread blocks it. To ignore it would be for good: Go's signal.Reset does not take that back, and a command that
+// is started later would have it ignored too, so that it could change the terminal before it has it.
+func takeForeground(fd int) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var blocked, before unix.Sigset_t
+	const bits = 8 * int(unsafe.Sizeof(blocked.Val[0]))
+	blocked.Val[(int(unix.SIGTTOU)-1)/bits] |= 1 << ((int(unix.SIGTTOU) - 1) % bits)
+	if unix.PthreadSigmask(unix.SIG_BLOCK, &blocked, &before) != nil {
+		return
+	}
+	_ = unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, unix.Getpgrp())
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
 }

@@ -4,7 +4,6 @@ package target
 
 import (
 	"os"
-	"os/signal"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -47,9 +46,7 @@ func lendTerminal(group int, giveUp <-chan struct{}) *loan {
 // end takes the terminal back, as it was: whoever was killed may have left it without echo.
 func (l *loan) end() {
 	fd := int(l.tty.Fd())
-	signal.Ignore(unix.SIGTTOU) // it stops a process that does this from the background, as we are now
-	_ = unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, unix.Getpgrp())
-	signal.Reset(unix.SIGTTOU)
+	takeForeground(fd)
 	if l.before != nil {
 		_ = term.Restore(fd, l.before)
 	}
