@@ -14,6 +14,28 @@ import (
 // typed. What the terminal shows, and what is typed on it, comes to Err a moment later: see Eventually.
 func (r *Run) AtTerminal(t testing.TB, typed ...string) {
 	t.Helper()
+	keyboard, screen := terminal(t, r.Err)
+	if len(typed) > 0 {
+		if _, err := io.WriteString(keyboard, strings.Join(typed, "\n")+"\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Stdin, r.Stderr = screen, screen
+}
+
+// OnTerminal puts the run's standard output on a terminal of its own. What it shows comes to Out a moment later.
+func (r *Run) OnTerminal(t testing.TB, columns, rows uint16) {
+	t.Helper()
+	_, screen := terminal(t, r.Out)
+	if err := unix.IoctlSetWinsize(int(screen.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: columns, Row: rows}); err != nil {
+		t.Fatal(err)
+	}
+	r.Stdout = screen
+}
+
+// terminal makes one that lasts as long as the test: what is typed on it, and what is shown, which goes to out.
+func terminal(t testing.TB, out io.Writer) (keyboard, screen *os.File) {
+	t.Helper()
 	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -22,21 +44,15 @@ func (r *Run) AtTerminal(t testing.TB, typed ...string) {
 	if err == nil {
 		err = unix.IoctlSetPointerInt(int(keyboard.Fd()), unix.TIOCSPTLCK, 0)
 	}
+	if err == nil {
+		screen, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
 	if err != nil {
 		t.Fatal(err)
-	}
-	screen, err := os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(typed) > 0 {
-		if _, err := io.WriteString(keyboard, strings.Join(typed, "\n")+"\n"); err != nil {
-			t.Fatal(err)
-		}
 	}
 	shown := make(chan struct{})
 	go func() {
-		_, _ = io.Copy(r.Err, keyboard) // fails when the other end is gone
+		_, _ = io.Copy(out, keyboard) // fails when the other end is gone
 		close(shown)
 	}()
 	t.Cleanup(func() {
@@ -44,5 +60,5 @@ func (r *Run) AtTerminal(t testing.TB, typed ...string) {
 		<-shown
 		_ = keyboard.Close()
 	})
-	r.Stdin, r.Stderr = screen, screen
+	return keyboard, screen
 }
