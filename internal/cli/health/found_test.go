@@ -215,10 +215,9 @@ func TestNagiosOfSeveral(t *testing.T) {
 	slow.node, slow.ping = "slow", 30*time.Millisecond
 	l := look{form: run.OutputNagios}
 	got := string(l.nagios([]checkup{well(), slow, all["critical"], all["login-refused"]}))
-	want := "AMI CRITICAL - 1 of 4 nodes ready; pbx1: calls is 5; pbx1: the server refused the login; slow: ping: no answer |" +
-		" ready=1;;;0;4 degraded=2;;;0 down=1;;;0 calls=20;;;0 channels=36;;;0 ping_max=0.03s;;;0\n"
+	const data = " | ready=1;;;0;4 degraded=2;;;0 down=1;;;0 calls=20;;;0 channels=36;;;0 ping_max=0.03s;;;0"
 	first, rest, _ := strings.Cut(got, "\n")
-	if !strings.HasPrefix(first, "AMI CRITICAL - 1 of 4 nodes ready; pbx1: calls is 5; pbx1: ") || !strings.HasSuffix(first, want[strings.Index(want, " |"):len(want)-1]) {
+	if !strings.HasPrefix(first, "AMI CRITICAL - 1 of 4 nodes ready; pbx1: calls is 5; pbx1: ") || !strings.HasSuffix(first, data) {
 		t.Errorf("the line is %q", first)
 	}
 	if lines := strings.Split(rest, "\n"); len(lines) != 4 || lines[0] != "pbx1: calls is 5" || lines[2] != "slow: ping: no answer" {
