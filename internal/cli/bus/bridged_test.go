@@ -131,7 +131,7 @@ func shown(t *testing.T, url string) {
 			if diff := cmp.Diff(test.want, gjson.Get(r.Out.String(), test.path).Raw); diff != "" {
 				t.Errorf("%s%s", diff, r.Out)
 			}
-			if said := r.Err.String(); strings.Contains(said, " batches, ") != (name == "info") || strings.Contains(said, "standbys are not") {
+			if said := r.Err.String(); strings.Contains(said, " batches, ") != (name == "info") || strings.Contains(said, "standby") {
 				t.Errorf("it says %q", said)
 			}
 		})
@@ -167,6 +167,15 @@ func TestNoBus(t *testing.T) {
 	}
 	if _, err := act(t.Context(), run.BusQuery{BusAddress: run.BusAddress{URL: "nats://127.0.0.1:1", Cluster: "c"}, Log: quiet()}, time.Second); err == nil {
 		t.Error("a bus that is not there takes actions")
+	}
+}
+
+// A move needs a node and a bridge, and a bus.
+func TestWordsOfAMove(t *testing.T) {
+	for words, want := range map[string]string{"": "bus move needs a node and a bridge", "pbx1": "bus move needs", "pbx1 a b": "bus move needs", "pbx1 b": "no bus is given"} {
+		r := runtest.New(t, runtest.Setup{})
+		err := moveCommand(r.Run).Run(t.Context(), append([]string{"move"}, strings.Fields(words)...))
+		runtest.Refused(t, err, fail.CodeUsage, want)
 	}
 }
 
