@@ -3,6 +3,9 @@ package sim
 import (
 	"context"
 	"crypto/x509"
+	"errors"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -139,5 +142,21 @@ func TestOverDeadline(t *testing.T) {
 	stop()
 	if !overDeadline(late) || overDeadline(stopped) || overDeadline(t.Context()) {
 		t.Error("a deadline is taken for something else")
+	}
+}
+
+// A run that is stopped reports no scenario as failed that it did not finish.
+func TestChecksAreStopped(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "s.toml")
+	if err := os.WriteFile(file, []byte("about = \"A Ping.\"\n[[server]]\nname = \"pbx1\"\n[[action]]\nname = \"pings\"\naction = \"Ping\"\nexpect = { replied = 1 }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := runtest.New(t, runtest.Setup{})
+	o := newOptions()
+	o.args = []string{"check", file}
+	if err := sim(ctx, r.Run, o); !errors.Is(err, context.Canceled) || r.Out.String() != "" {
+		t.Errorf("%v, and it printed %s", err, r.Out)
 	}
 }
