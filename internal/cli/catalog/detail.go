@@ -119,17 +119,17 @@ func liveActions(ctx context.Context, r *run.Run, o *options) error {
 	if e.Err != nil {
 		return e.Err
 	}
-	found := 0
+	found := false
 	for name, text := range e.Reply.All() {
 		if name == "" || wire.EqualFold(name, "Response") || wire.EqualFold(name, "ActionID") || !ami.MatchGlob(o.pattern(), name) {
 			continue
 		}
-		found++
+		found = true
 		if err := p.Record(liveRecord(e.Node, name, text)); err != nil {
 			return err
 		}
 	}
-	if found == 0 {
+	if !found {
 		return &fail.Error{Code: fail.CodeCondition, Message: e.Node + ": no action " + o.pattern() + " for this user", Hint: "its write= may lack a class, or the module is not loaded"}
 	}
 	return p.Close()

@@ -179,10 +179,7 @@ func Candidates(r *run.Run, root *cli.Command, shell string, words []string) str
 		if len(words) > 1 {
 			breaks = words[1]
 		}
-		words = SplitLine(line)
-		if last := words[len(words)-1]; !strings.ContainsAny(last, "'\"\\") {
-			cut = strings.LastIndexAny(last, keep(breaks, "=:@")) + 1
-		}
+		words, cut = split(line, keep(breaks, "=:@"))
 		words, quote = words[1:], fail.ShellWord
 	case "pwsh": // which drops empty words: the last one has a dot before it
 		if n := len(words); n > 0 {
@@ -220,7 +217,14 @@ func keep(s, want string) string {
 // SplitLine splits a line as bash does, quotes and backslashes removed, down to the word at its end, which may be
 // unfinished or empty. There are always two words at least: the program and what is to be completed.
 func SplitLine(line string) []string {
-	words, word, open := []string{}, strings.Builder{}, false
+	words, _ := split(line, "")
+	return words
+}
+
+// split is SplitLine, and says how much of the last word is before what bash replaces: all up to the last of its word breaks,
+// which are none where they are quoted.
+func split(line, breaks string) (words []string, cut int) {
+	word, open := strings.Builder{}, false
 	var quote rune
 	escaped := false
 	for _, r := range line {
@@ -239,15 +243,18 @@ func SplitLine(line string) []string {
 				words = append(words, word.String())
 			}
 			word.Reset()
-			open = false
+			open, cut = false, 0
 		default:
 			word.WriteRune(r)
 			open = true
+			if quote == 0 && strings.ContainsRune(breaks, r) {
+				cut = word.Len()
+			}
 		}
 	}
 	words = append(words, word.String())
 	if len(words) < 2 {
-		words = append(words, "")
+		words, cut = append(words, ""), 0
 	}
-	return words
+	return words, cut
 }
