@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -101,5 +102,20 @@ func (c *child) diesBy(sig syscall.Signal) {
 	c.t.Helper()
 	if s := c.ends(); !s.Signaled() || s.Signal() != sig || s.CoreDump() {
 		c.t.Errorf("it ended with %v (status %d, core %t), want %v: %s", s.Signal(), s.ExitStatus(), s.CoreDump(), sig, c.errs.String())
+	}
+}
+
+// playTerminal tells whether signals come from a terminal; in the background as well if it is asked to.
+func playTerminal(words []string) {
+	fmt.Println(HasTerminal(), FromTerminal(syscall.SIGINT), FromTerminal(syscall.SIGQUIT), FromTerminal(syscall.SIGTERM), FromTerminal(syscall.SIGHUP))
+	if len(words) == 0 {
+		return
+	}
+	own, _ := os.Executable()
+	c := exec.Command(own)
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := c.Run(); err != nil {
+		fmt.Println(err)
 	}
 }

@@ -329,21 +329,6 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// playTerminal tells whether signals come from a terminal; in the background as well if it is asked to.
-func playTerminal(words []string) {
-	fmt.Println(HasTerminal(), FromTerminal(syscall.SIGINT), FromTerminal(syscall.SIGQUIT), FromTerminal(syscall.SIGTERM), FromTerminal(syscall.SIGHUP))
-	if len(words) == 0 {
-		return
-	}
-	own, _ := os.Executable()
-	c := exec.Command(own)
-	c.Stdout, c.Stderr = os.Stdout, os.Stderr
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := c.Run(); err != nil {
-		fmt.Println(err)
-	}
-}
-
 // Ctrl-C is for everybody in the foreground; what is in the background, or has no terminal, got its signal from elsewhere.
 func TestSignalsFromATerminal(t *testing.T) {
 	_, tty := terminal(t, 80)

@@ -315,5 +315,5 @@ func TestDescriptors(t *testing.T) {
 	if err := enoughDescriptors(1); err != nil {
 		t.Error(err)
 	}
-	runtest.Refused(t, enoughDescriptors(1<<40), fail.CodeUsage, "file descriptors, and this process may have")
+	runtest.Refused(t, enoughDescriptors(1<<29), fail.CodeUsage, "file descriptors, and this process may have")
 }
