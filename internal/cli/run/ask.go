@@ -37,19 +37,20 @@ func (r *Run) AskSecret(question string) (string, error) {
 	if !ok {
 		return "", errors.ErrUnsupported
 	}
-	before, err := term.GetState(int(in.Fd()))
+	fd := int(in.Fd())
+	before, err := term.GetState(fd)
 	if err != nil {
 		return "", err
 	}
 	line, err := r.answer(func() (string, error) {
 		_, _ = io.WriteString(r.Stderr, question)
-		typed, err := term.ReadPassword(int(in.Fd()))
+		typed, err := term.ReadPassword(fd)
 		return string(typed), err
 	})
-	_ = term.Restore(int(in.Fd()), before)
+	_ = term.Restore(fd, before)
 	if errors.Is(err, errStopped) { // ReadPassword may have been about to switch the echo off
 		time.Sleep(20 * time.Millisecond)
-		_ = term.Restore(int(in.Fd()), before)
+		_ = term.Restore(fd, before)
 	}
 	_, _ = io.WriteString(r.Stderr, "\n")
 	return line, err

@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 func roles() map[string]func(words []string) {
 	return map[string]func([]string){
 		"watch": playWatch, "die": playDie, "core": playCore, "panic": playPanic, "daemon": playDaemon, "terminal": playTerminal,
+		"nohup": playNohup,
 	}
 }
 

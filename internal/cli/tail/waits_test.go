@@ -147,16 +147,16 @@ func TestWaitForEvents(t *testing.T) {
 func TestWaitOverAGap(t *testing.T) {
 	t.Parallel() // it only waits
 	srv := runtest.Server(t, "a")
-	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Flags: within(2 * time.Second)})
+	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{srv}, Flags: within(4 * time.Second)})
 	o := newWaitOptions()
-	o.names = []string{"Hangup"}
+	o.names, o.count.Value = []string{"Hangup"}, 1e6
 	end := make(chan error, 1)
 	go func() { end <- wait(t.Context(), r.Run, o) }()
-	await(t, func() bool { // a session that is not ready yet has nothing to lose
-		srv.Kick()
-		return strings.Contains(r.Err.String(), "the connection was lost")
-	})
-	runtest.Refused(t, <-end, fail.CodeGap, "it was not seen within 2s, but events are missing")
+	// A session that is not ready yet has nothing to lose.
+	emitUntil(t, srv, "Hangup", func() bool { return strings.Contains(r.Out.String(), `"Hangup"`) })
+	srv.Kick()
+	runtest.Eventually(t, r.Err, "the connection was lost")
+	runtest.Refused(t, <-end, fail.CodeGap, "it was not seen within 4s, but events are missing")
 }
 
 // Events of before an action are none of its doing, so a wait with one passes them over; without one, and in a tail, they count.
