@@ -19,6 +19,7 @@ import (
 
 	"github.com/apntalk/amictl/internal/bus/batch"
 	"github.com/apntalk/amictl/internal/natsserver"
+	"github.com/apntalk/amictl/internal/skip"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 	"github.com/apntalk/amictl/pkg/ami/wire"
@@ -357,7 +358,7 @@ func TestDeadBridgesNodesAreSpread(t *testing.T) {
 func unhurried(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("SKIPPED with -short: bridges keep to seconds here; go test without it runs this")
+		skip.Loudly(t, "bridges keep to seconds here, which says nothing with -short: go test without it runs this")
 	}
 }
 

@@ -1,4 +1,6 @@
-//go:build unix
+//go:build unix && !race
+
+// Not under the race detector: memory says nothing there.
 
 package ami_test
 
@@ -20,9 +22,6 @@ import (
 // What a node that does nothing costs the client beyond the bare TCP connection and the server's end of it, which are in
 // this process too and are measured first.
 func TestIdleCost(t *testing.T) {
-	if raceEnabled || testing.Short() {
-		t.Skip("SKIPPED: memory says nothing under the race detector or in short runs")
-	}
 	nodes := openable(idleNodes(1000))
 	s := newBenchServer(t, pong)
 	base := memory()

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apntalk/amictl/internal/skip"
 	"github.com/apntalk/amictl/pkg/ami"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
@@ -83,7 +84,7 @@ var troubles = []trouble{
 // another process; what is judged is the median over the rounds, each of which compares with itself.
 func TestTroublesomeNodeBesideItsCPU(t *testing.T) {
 	if os.Getenv("AMICTL_PROVE") == "" || raceEnabled {
-		t.Skip("SKIPPED: it compares times; scripts/prove runs it")
+		skip.Loudly(t, "it compares times for minutes: scripts/prove runs it")
 	}
 	heap := make([]byte, sideHeap)
 	defer runtime.KeepAlive(heap)

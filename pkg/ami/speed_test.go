@@ -1,3 +1,7 @@
+//go:build !race
+
+// Not under the race detector: it allocates on its own.
+
 package ami_test
 
 import (
@@ -23,9 +27,6 @@ const allocationRounds = 20_000
 // Exact counts, not times: an action costs its reply and the reply's text, an event its one copy, what is borrowed or unwanted
 // nothing. A tenth is left for buffers that grow.
 func TestAllocations(t *testing.T) {
-	if raceEnabled {
-		t.Skip("SKIPPED: the race detector allocates on its own")
-	}
 	t.Run("action", func(t *testing.T) {
 		c := benchConn(t, newBenchServer(t, pong).addr(), "off")
 		ping := ami.NewAction("Ping")
