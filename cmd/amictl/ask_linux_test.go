@@ -3,35 +3,13 @@ package main
 import (
 	"bytes"
 	"os"
-	"strconv"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
-)
 
-// terminal opens a pseudo-terminal: what a person would sit at, and what the process gets.
-func terminal(t *testing.T) (person, tty *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = person.Close() })
-	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tty, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = tty.Close() })
-	return person, tty
-}
+	"github.com/apntalk/amictl/internal/pty"
+)
 
 // A signal ends a run that waits for an answer, and a terminal that was told not to show a secret shows what is typed
 // again.
@@ -41,7 +19,7 @@ func TestSignalAtAQuestion(t *testing.T) {
 		{"", "URL of the server"},
 		{"ami://admin@127.0.0.1:1\n\n", "Secret"},
 	} {
-		person, tty := terminal(t)
+		person, tty := pty.New(t, 80)
 		c := p.command("amictl", "context", "add", "lab", "--config", "new.toml")
 		c.Env = []string{"HOME=" + p.home, "PATH=" + os.Getenv("PATH")}
 		c.Stdin, c.Stderr = tty, tty

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/pty"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
 
@@ -20,7 +21,7 @@ const asking = `sh -c 'stty -echo </dev/tty; printf "Passphrase: " >/dev/tty; re
 // atTerminal runs amictl as a shell would in a terminal's foreground. Each time that it asks, the next answer is typed.
 func (p *process) atTerminal(answers []string, args ...string) (c *running, shown string, echo bool) {
 	p.t.Helper()
-	person, tty := terminal(p.t)
+	person, tty := pty.New(p.t, 80)
 	c = p.prepare(strings.Join(args, " "))
 	c.Env = []string{"HOME=" + p.home, "PATH=" + os.Getenv("PATH"), "EDITOR=" + os.Getenv("EDITOR")}
 	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/apntalk/amictl/internal/pty"
 )
 
 // shells are those that completion is tried in: how each is started without its user's files, and what it runs first. What
@@ -117,7 +119,7 @@ func startShell(t *testing.T, path string, args []string) *shellSession {
 			t.Fatal(err)
 		}
 	}
-	master, slave, err := openTerminal(200)
+	master, slave, err := pty.Open(200)
 	if err != nil {
 		t.Fatal(err)
 	}

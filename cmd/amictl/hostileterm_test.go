@@ -15,8 +15,7 @@ import (
 	"time"
 	"unicode"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/apntalk/amictl/internal/pty"
 	"github.com/apntalk/amictl/internal/skip"
 	"github.com/apntalk/amictl/pkg/ami/amitest"
 )
@@ -29,25 +28,11 @@ const hostile = "A\x1b[31mred\x1b]0;title\x07\x1b[6n\x1bPq\x1b\\ \x9b31m\u009b31
 // A tty runs amictl with both outputs on a terminal of its own, and returns what the terminal got.
 func tty(t *testing.T, env []string, args ...string) string {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	master, slave, err := pty.Open(4000)
 	if err != nil {
 		skip.Loudly(t, "no pseudo-terminals: "+err.Error())
 	}
 	defer func() { _ = master.Close() }()
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	slave, err := os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 4000}); err != nil {
-		t.Fatal(err)
-	}
 	path, err := exec.LookPath("amictl")
 	if err != nil {
 		t.Fatal(err)

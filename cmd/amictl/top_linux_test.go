@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/apntalk/amictl/internal/pty"
 )
 
 // A screenful is what a terminal was sent.
@@ -59,10 +61,7 @@ func TestTopLeavesTheTerminal(t *testing.T) {
 // What is said of connections does not come between what top draws.
 func TestTopIsNotWrittenOver(t *testing.T) {
 	p := newProcess(t, "Slow")
-	person, tty, err := openTerminal(80)
-	if err != nil {
-		t.Fatal(err)
-	}
+	person, tty := pty.New(t, 80)
 	c := p.command("amictl", "top")
 	c.Env = append(c.Env, "TERM=xterm-256color")
 	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
@@ -96,10 +95,7 @@ func TestTopIsNotWrittenOver(t *testing.T) {
 // A terminal that cannot be drawn on is refused before anything is sent.
 func TestTopOnADumbTerminal(t *testing.T) {
 	p := newProcess(t, "Slow")
-	_, tty, err := openTerminal(80)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, tty := pty.New(t, 80)
 	c := p.command("amictl", "top")
 	c.Env = append(c.Env, "TERM=dumb")
 	var said bytes.Buffer
@@ -113,10 +109,7 @@ func TestTopOnADumbTerminal(t *testing.T) {
 // leavesTerminal runs a command on a terminal until it shows a sign, ends it, and sees that the terminal is as it was.
 func leavesTerminal(t *testing.T, p *process, name, sign string, end func(c *os.Process, person *os.File), args ...string) {
 	t.Helper()
-	person, tty, err := openTerminal(80)
-	if err != nil {
-		t.Fatal(err)
-	}
+	person, tty := pty.New(t, 80)
 	before, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
 	if err != nil {
 		t.Fatal(err)

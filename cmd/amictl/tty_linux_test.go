@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"golang.org/x/sys/unix"
+
+	"github.com/apntalk/amictl/internal/pty"
 )
 
 func init() { ttyCommand, typedCommand = cmdTTY, cmdTyped }
@@ -19,7 +20,7 @@ func init() { ttyCommand, typedCommand = cmdTTY, cmdTyped }
 func cmdTTY(ts *testscript.TestScript, _ bool, args []string) {
 	columns, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	master, slave, err := openTerminal(uint16(columns))
+	master, slave, err := pty.Open(uint16(columns))
 	ts.Check(err)
 	defer func() { _ = master.Close() }()
 	path, err := exec.LookPath(args[1])
@@ -54,7 +55,7 @@ func cmdTTY(ts *testscript.TestScript, _ bool, args []string) {
 // cmdTyped runs a command whose standard input and error are a terminal, and types the lines of a file, one at each
 // question: typed FILE COMMAND ARG... What the terminal showed goes to typed.out.
 func cmdTyped(ts *testscript.TestScript, neg bool, args []string) {
-	master, slave, err := openTerminal(200)
+	master, slave, err := pty.Open(200)
 	ts.Check(err)
 	defer func() { _ = master.Close() }()
 	path, err := exec.LookPath(args[1])
@@ -85,22 +86,4 @@ func cmdTyped(ts *testscript.TestScript, neg bool, args []string) {
 	if (err != nil) != neg {
 		ts.Fatalf("%v: %s", err, shown.String())
 	}
-}
-
-// openTerminal makes a pseudo-terminal; slave is the end for a program.
-func openTerminal(columns uint16) (master, slave *os.File, err error) {
-	if master, err = os.OpenFile("/dev/ptmx", os.O_RDWR, 0); err != nil {
-		return nil, nil, err
-	}
-	n := 0
-	if err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err == nil {
-		n, err = unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	}
-	if err == nil {
-		slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
-	}
-	if err == nil {
-		err = unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns})
-	}
-	return master, slave, err
 }

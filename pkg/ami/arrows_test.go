@@ -35,6 +35,7 @@ var arrows = map[string]string{
 	"internal/atomicfile":   "",
 	"internal/canary":       "",
 	"internal/skip":         "", // only tests import it
+	"internal/pty":          "", // as well
 	"internal/tomlfile":     "",
 	"internal/testreport":   "",
 	"internal/shapes":       "",
@@ -86,7 +87,7 @@ var arrows = map[string]string{
 	"internal/cli/nagios":   "internal/cli/run internal/cli/fail pkg/output",
 	"internal/cli":          "", // see mayImport
 
-	"internal/cli/runtest": "internal/cli/run internal/cli/config internal/cli/fail pkg/ami/amitest", // only tests import it
+	"internal/cli/runtest": "internal/cli/run internal/cli/config internal/cli/fail internal/pty pkg/ami/amitest", // only tests import it
 
 	"internal/cli/bus":   floor + " internal/cli/target internal/bus",
 	"internal/cli/serve": floor + " internal/cli/act internal/bus internal/natsserver internal/cli/target internal/loopback internal/serve internal/serve/upstream internal/serve/users internal/serve/web internal/serve/amidoor internal/serve/busdoor internal/spool pkg/ami/redact pkg/ami/amitest",

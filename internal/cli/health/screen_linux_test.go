@@ -34,7 +34,7 @@ func TestWhoHasAScreen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := runtest.New(t, runtest.Setup{Flags: test.flags, Env: map[string]string{"TERM": test.term}})
 			if test.terminal {
-				r.OnTerminal(t, 70, 20)
+				r.OnTerminal(t, 70)
 			}
 			s := newScreen(r.Run, &test.options)
 			if (s != nil) != test.want {
@@ -43,7 +43,7 @@ func TestWhoHasAScreen(t *testing.T) {
 			if s == nil {
 				return
 			}
-			if columns, rows := s.size(); columns != 70 || rows != 20 {
+			if columns, rows := s.size(); columns != 70 || rows != 24 {
 				t.Errorf("its screen is of %d columns and %d rows", columns, rows)
 			}
 		})
@@ -54,7 +54,7 @@ func TestWhoHasAScreen(t *testing.T) {
 func TestWatchOnATerminal(t *testing.T) {
 	up, down := runtest.Server(t, "up"), away(t, "down")
 	r := runtest.New(t, runtest.Setup{Servers: []*amitest.Server{up, down}, Env: map[string]string{"TERM": "xterm"}})
-	r.OnTerminal(t, 120, 20)
+	r.OnTerminal(t, 120)
 	o := &options{rounds: run.Rounds{Watch: true, Every: flags.Duration{Value: time.Millisecond, Given: true}, Most: flags.Count{Value: 2, Given: true}}}
 	if err := health(t.Context(), r.Run, o); err == nil {
 		t.Error("a node is down, and all is well")

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,34 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/apntalk/amictl/internal/cli/fail"
+	"github.com/apntalk/amictl/internal/pty"
 	"github.com/apntalk/amictl/pkg/output"
 )
-
-// terminal opens a pseudo-terminal of 24 rows and so many columns: what a person would sit at, and what the process gets.
-func terminal(t *testing.T, columns int) (person, tty *os.File) {
-	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = person.Close() })
-	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tty, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = tty.Close() })
-	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(columns)}); err != nil {
-		t.Fatal(err)
-	}
-	return person, tty
-}
 
 // shown is what a terminal shows, once what wrote to it has ended with mark.
 func shown(t *testing.T, person *os.File, mark string) string {
@@ -73,7 +47,7 @@ func echoes(t *testing.T, tty *os.File) bool {
 }
 
 func TestSizeOfATerminal(t *testing.T) {
-	_, tty := terminal(t, 77)
+	_, tty := pty.New(t, 77)
 	in, out := pipe(t)
 	for _, tt := range []struct {
 		stream        io.Writer
@@ -88,8 +62,8 @@ func TestSizeOfATerminal(t *testing.T) {
 
 // A pager's reader has a terminal too: any of the three streams may be it, and COLUMNS may say how wide it is.
 func TestReadersColumns(t *testing.T) {
-	_, wide := terminal(t, 99)
-	_, narrow := terminal(t, 33)
+	_, wide := pty.New(t, 99)
+	_, narrow := pty.New(t, 33)
 	for _, tt := range []struct {
 		in, out, err *os.File
 		env          string
@@ -123,7 +97,7 @@ func TestReadersColumns(t *testing.T) {
 
 // A terminal has colours unless it, or its user, says otherwise.
 func TestColorsOfATerminal(t *testing.T) {
-	_, tty := terminal(t, 80)
+	_, tty := pty.New(t, 80)
 	for _, tt := range []struct {
 		vars map[string]string
 		args []string
@@ -148,7 +122,7 @@ func TestColorsOfATerminal(t *testing.T) {
 
 // People get tables, unless they ask for something else.
 func TestFormatsOfATerminal(t *testing.T) {
-	_, tty := terminal(t, 80)
+	_, tty := pty.New(t, 80)
 	for _, tt := range []struct {
 		term    string
 		args    []string
@@ -181,7 +155,7 @@ func TestFormatsOfATerminal(t *testing.T) {
 
 // A report that replaces the one before begins on a screen that is empty. A file gets neither that nor colours.
 func TestReportOnATerminal(t *testing.T) {
-	person, tty := terminal(t, 80)
+	person, tty := pty.New(t, 80)
 	for again, begins := range map[bool]string{true: "\x1b[H\x1b[2J", false: ""} {
 		m := resolved(t, map[string]string{"TERM": "xterm"}, "--color", "never")
 		m.Stdout = tty
@@ -205,7 +179,7 @@ func TestReportOnATerminal(t *testing.T) {
 
 // A question needs somebody who reads it and can answer.
 func TestCanAsk(t *testing.T) {
-	_, tty := terminal(t, 80)
+	_, tty := pty.New(t, 80)
 	for _, tt := range []struct {
 		in   io.Reader
 		err  io.Writer
@@ -227,7 +201,7 @@ func TestCanAsk(t *testing.T) {
 
 // A secret is not shown while it is typed, and what is typed behind it is.
 func TestAskSecret(t *testing.T) {
-	person, tty := terminal(t, 80)
+	person, tty := pty.New(t, 80)
 	m := newRun(t, nil)
 	m.Stdin, m.Stderr = tty, tty
 	type answer struct {
@@ -256,7 +230,7 @@ func TestAskSecret(t *testing.T) {
 
 // A run that is stopped leaves the terminal as it was.
 func TestAskSecretIsStopped(t *testing.T) {
-	person, tty := terminal(t, 80)
+	person, tty := pty.New(t, 80)
 	m := newRun(t, nil)
 	stopped := make(chan struct{})
 	m.Stdin, m.Stderr, m.Stopped = tty, tty, stopped
@@ -289,7 +263,7 @@ func TestAskSecretOfNoTerminal(t *testing.T) {
 
 // Notes and complaints are kept off a terminal that is drawn on.
 func TestMute(t *testing.T) {
-	person, tty := terminal(t, 80)
+	person, tty := pty.New(t, 80)
 	m := newRun(t, nil)
 	m.Stderr = tty
 	unmute := m.Mute()
@@ -305,7 +279,7 @@ func TestMute(t *testing.T) {
 
 // Somebody at a terminal is told every five seconds how far the run is, until it has ended; nobody else is.
 func TestProgress(t *testing.T) {
-	person, tty := terminal(t, 80)
+	person, tty := pty.New(t, 80)
 	for _, tt := range []struct {
 		stream io.Writer
 		args   []string
@@ -331,7 +305,7 @@ func TestProgress(t *testing.T) {
 
 // Ctrl-C is for everybody in the foreground; what is in the background, or has no terminal, got its signal from elsewhere.
 func TestSignalsFromATerminal(t *testing.T) {
-	_, tty := terminal(t, 80)
+	_, tty := pty.New(t, 80)
 	c := startChild(t, "terminal", []string{"background"}, func(c *exec.Cmd) {
 		c.Stdin = tty
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -345,7 +319,7 @@ func TestSignalsFromATerminal(t *testing.T) {
 
 // An answer is a line without the white space around it; what is typed behind it waits for the next question.
 func TestAsk(t *testing.T) {
-	person, tty := terminal(t, 80)
+	person, tty := pty.New(t, 80)
 	m := newRun(t, nil)
 	m.Stdin = bufio.NewReader(tty)
 	if _, err := person.WriteString("  yes \nand no\n"); err != nil {
