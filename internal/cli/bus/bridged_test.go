@@ -11,10 +11,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/tidwall/gjson"
 	"github.com/urfave/cli/v3"
 
 	"github.com/apntalk/amictl/internal/bus"
+	"github.com/apntalk/amictl/internal/bus/subject"
 	"github.com/apntalk/amictl/internal/cli/fail"
 	"github.com/apntalk/amictl/internal/cli/run"
 	"github.com/apntalk/amictl/internal/cli/runtest"
@@ -110,6 +112,7 @@ func TestOnABus(t *testing.T) {
 	t.Run("shown", func(t *testing.T) { shown(t, url) })
 	t.Run("acting", func(t *testing.T) { acting(t, url) })
 	t.Run("reading", func(t *testing.T) { reading(t, url, srv) })
+	t.Run("broken", func(t *testing.T) { broken(t, url) }) // the last, for it stays so
 }
 
 // What there is on a bus is shown: its nodes and who owns them, and that nothing is missing.
@@ -131,7 +134,7 @@ func shown(t *testing.T, url string) {
 			if diff := cmp.Diff(test.want, gjson.Get(r.Out.String(), test.path).Raw); diff != "" {
 				t.Errorf("%s%s", diff, r.Out)
 			}
-			if said := r.Err.String(); strings.Contains(said, " batches, ") != (name == "info") || strings.Contains(said, "standby") {
+			if said := r.Err.String(); strings.Contains(said, " batches, ") != (name == "info") || strings.Contains(said, "stand") || strings.Contains(said, "durable") {
 				t.Errorf("it says %q", said)
 			}
 		})
@@ -177,6 +180,51 @@ func TestWordsOfAMove(t *testing.T) {
 		err := moveCommand(r.Run).Run(t.Context(), append([]string{"move"}, strings.Fields(words)...))
 		runtest.Refused(t, err, fail.CodeUsage, want)
 	}
+}
+
+// What is on a bus that no bridge wrote is a fault, of its node alone.
+func broken(t *testing.T, url string) {
+	conn, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), subject.Events("c", "pbx2"), []byte("rubbish")); err != nil {
+		t.Fatal(err)
+	}
+	r := runtest.New(t, runtest.Setup{})
+	b := busAt(url, "c")
+	err = onBus(t.Context(), r.Run, &b, verify)
+	if f := fail.Classify(err); f.Exit != fail.ExitFailed {
+		t.Errorf("a stream with rubbish is verified with %d: %v", f.Exit, err)
+	}
+	if got := gjson.Get(r.Out.String(), `..#(faults.#>0)#.node`).Raw; got != `["pbx2"]` {
+		t.Errorf("faults are those of %s: %s", got, r.Out)
+	}
+}
+
+// What is done with a bus by a run that is stopped ends as the run does.
+func TestStoppedOnABus(t *testing.T) {
+	s, err := natsserver.Start(natsserver.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := runtest.New(t, runtest.Setup{})
+	b := busAt(s.URL(), "c")
+	err = onBus(ctx, r.Run, &b, func(ctx context.Context, _ *run.Run, _ *nats.Conn, _ string) error {
+		cancel()
+		return ctx.Err()
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("it ends with %v", err)
+	}
+	runtest.Refused(t, onBus(t.Context(), r.Run, &b, info), fail.CodeConnect, s.URL())
 }
 
 // Nodes are meant by name, by a glob or all; only for names the bus is not asked.

@@ -81,6 +81,36 @@ func TestTimelineChoosesEvents(t *testing.T) {
 	}
 }
 
+// People who named no events are told of those that were left out, if there were any; programs are not.
+func TestNoteOfHidden(t *testing.T) {
+	path := recorded(t, twoCalls...)
+	for name, test := range map[string]struct {
+		id, output string
+		names      []string
+		want       bool
+	}{
+		"for people":           {"1", "table", nil, true},
+		"of what they chose":   {"1", "table", []string{"Hangup"}, false},
+		"where nothing is":     {"9", "table", nil, false},
+		"for programs":         {"1", "csv", nil, false},
+		"what programs choose": {"1", "csv", []string{"Hangup"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			flagged := run.Globals{Output: test.output}
+			if test.output == "csv" {
+				flagged.Fields = "event"
+			}
+			r := runtest.New(t, runtest.Setup{Flags: flagged})
+			if err := calls(t.Context(), r.Run, &options{timeline: test.id, names: test.names, from: flags.List{path}}); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Contains(r.Err.String(), "left out"); got != test.want {
+				t.Errorf("said %q", r.Err)
+			}
+		})
+	}
+}
+
 // A call that is up is told from what it is on, until its last channel is hung up.
 func TestTimelineOfALiveCall(t *testing.T) {
 	srv := runtest.Server(t, "pbx1")

@@ -309,11 +309,3 @@ func TestScenarioGoesAlone(t *testing.T) {
 	r := runtest.New(t, runtest.Setup{Flags: run.Globals{Timeout: timeout}})
 	runtest.Refused(t, sim(t.Context(), r.Run, newOptions()), fail.CodeUsage, "--timeout is for an action")
 }
-
-// More servers than a process may have descriptors for are refused before they listen.
-func TestDescriptors(t *testing.T) {
-	if err := enoughDescriptors(1); err != nil {
-		t.Error(err)
-	}
-	runtest.Refused(t, enoughDescriptors(1<<29), fail.CodeUsage, "file descriptors, and this process may have")
-}

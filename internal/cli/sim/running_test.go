@@ -98,6 +98,42 @@ func TestTraffic(t *testing.T) {
 	}
 }
 
+// A recording that breaks off is told of, once somebody gets it.
+func TestTrafficTells(t *testing.T) {
+	r := runtest.New(t, runtest.Setup{})
+	s, err := start(t.Context(), r.Run, newOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.recording = []byte(`{"type":"event","event":"Mine","fields":{"A":"1"}}` + "\n" + `{"type":`)
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	defer s.end()
+	s.traffic(ctx, &options{}, r.Note)
+	comes(t, s, "Mine")
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(r.Err.String(), "pbx1: --replay: after event 1"); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it says %q", r.Err)
+		}
+	}
+}
+
+// A command that ends by itself at --deadline is given the time to.
+func TestCommandTidiesUp(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // which has no sh
+	}
+	r := runtest.New(t, runtest.Setup{Rest: []string{"sh", "-c", "trap 'sleep 0.2; echo tidy; exit 0' TERM; echo ready; while :; do sleep 0.01; done"}})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := sim(ctx, r.Run, newOptions()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it ends with %v", err)
+	}
+	if out := r.Out.String(); out != "ready\ntidy\n" {
+		t.Errorf("the command printed %q", out)
+	}
+}
+
 // A replay waits for a client, and for none any more once the simulation ends.
 func TestUntilLogin(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,10 +1,13 @@
 package sim
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -36,7 +39,59 @@ func TestSim(t *testing.T) {
 	}
 }
 
+// written is a file with a text.
+func written(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "s.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// The end of its input ends it if that was asked for, and else only its own end does.
+func TestSimUntilEOF(t *testing.T) {
+	for name, test := range map[string]struct {
+		untilEOF bool
+		want     error
+	}{"asked for": {true, nil}, "not asked for": {false, context.DeadlineExceeded}} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			if !test.untilEOF {
+				ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
+			}
+			defer cancel()
+			r := runtest.New(t, runtest.Setup{Stdin: "kick\n"})
+			o := newOptions()
+			o.untilEOF = test.untilEOF
+			if err := sim(ctx, r.Run, o); !errors.Is(err, test.want) {
+				t.Errorf("it ends with %v", err)
+			}
+		})
+	}
+}
+
+// The servers of a scenario are those of its file, and its faults begin when somebody logs in.
+func TestSimScenario(t *testing.T) {
+	o := newOptions()
+	o.scenario = written(t, "about = \"Some events.\"\n[[server]]\nname = \"berlin\"\n[[fault]]\ndo = \"flood event=Mine count=2000 rate=200\"\n")
+	r := runtest.New(t, runtest.Setup{})
+	s, err := start(t.Context(), r.Run, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	defer s.end()
+	if len(s.servers) != 1 || s.servers[0].Name() != "berlin" {
+		t.Errorf("the servers are %v", s.servers)
+	}
+	s.traffic(ctx, o, r.Note)
+	comes(t, s, "Mine")
+}
+
 func TestSimRefuses(t *testing.T) {
+	idle := written(t, "about = \"Nothing.\"\n[[server]]\nname = \"pbx1\"\n")
 	for name, test := range map[string]struct {
 		change func(o *options)
 		rest   []string
@@ -50,6 +105,8 @@ func TestSimRefuses(t *testing.T) {
 		"a scenario that isn't": {func(o *options) { o.scenario = "nosuch.toml" }, nil, fail.CodeInput, "nosuch.toml"},
 		"no command":            {func(*options) {}, []string{}, fail.CodeUsage, "there is no command after"},
 		"a command to check":    {func(o *options) { o.args = []string{"check", "x.toml"} }, []string{"true"}, fail.CodeUsage, "sim check runs no command"},
+		"a check of no file":    {func(o *options) { o.args = []string{"check", "nosuch.toml"} }, nil, fail.CodeInput, "nosuch.toml"},
+		"a check of nothing":    {func(o *options) { o.args = []string{"check", idle} }, nil, fail.CodeInput, "nothing is expected"},
 		"nothing to check":      {func(o *options) { o.args = []string{"check"} }, nil, fail.CodeUsage, "needs scenario files"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,11 +135,7 @@ func TestSimChecks(t *testing.T) {
 		"fail": {`replied = 4, refused = 1`, fail.ExitFailed},
 	} {
 		t.Run(result, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "s.toml")
-			text := "about = \"Five Pings.\"\n[[server]]\nname = \"pbx1\"\n[[action]]\nname = \"pings\"\naction = \"Ping\"\ncount = 5\nexpect = { " + test.outcomes + " }\n"
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			file := written(t, "about = \"Five Pings.\"\n[[server]]\nname = \"pbx1\"\n[[action]]\nname = \"pings\"\naction = \"Ping\"\ncount = 5\nexpect = { " + test.outcomes + " }\n")
 			r := runtest.New(t, runtest.Setup{})
 			o := newOptions()
 			o.args = []string{"check", file}
