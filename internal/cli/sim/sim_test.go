@@ -135,7 +135,7 @@ func TestSimChecks(t *testing.T) {
 		"fail": {`replied = 4, refused = 1`, fail.ExitFailed},
 	} {
 		t.Run(result, func(t *testing.T) {
-			file := written(t, "about = \"Five Pings.\"\n[[server]]\nname = \"pbx1\"\n[[action]]\nname = \"pings\"\naction = \"Ping\"\ncount = 5\nexpect = { " + test.outcomes + " }\n")
+			file := written(t, "about = \"Five Pings.\"\n[[server]]\nname = \"pbx1\"\n[[action]]\nname = \"pings\"\naction = \"Ping\"\ncount = 5\nexpect = { "+test.outcomes+" }\n")
 			r := runtest.New(t, runtest.Setup{})
 			o := newOptions()
 			o.args = []string{"check", file}
