@@ -19,7 +19,7 @@ test: ## all tests that need nothing but Go
 race: ## the same under the race detector, the processes too
 	scripts/race
 
-lint: ## formatting, vet, staticcheck, golangci-lint, all pinned
+lint: ## formatting, vet, golangci-lint, all pinned
 	scripts/lint
 
 fuzz: ## every fuzz target, by count (FUZZ=200000x)

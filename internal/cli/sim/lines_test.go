@@ -306,6 +306,8 @@ func TestScenarioGoesAlone(t *testing.T) {
 	if err := timeout.Set("1s"); err != nil {
 		t.Fatal(err)
 	}
-	r := runtest.New(t, runtest.Setup{Flags: run.Globals{Timeout: timeout}})
-	runtest.Refused(t, sim(t.Context(), r.Run, newOptions()), fail.CodeUsage, "--timeout is for an action")
+	for want, given := range map[string]run.Globals{"--timeout is for an action": {Timeout: timeout}, "--output is for records": {Output: "table"}} {
+		r := runtest.New(t, runtest.Setup{Flags: given})
+		runtest.Refused(t, sim(t.Context(), r.Run, newOptions()), fail.CodeUsage, want)
+	}
 }

@@ -153,6 +153,9 @@ func simulate(ctx context.Context, r *run.Run, o *options) error {
 	if err := r.RefuseTimeout("--deadline"); err != nil {
 		return err
 	}
+	if err := r.RefuseOutput("what sim itself prints is JSON; a command's flags go behind its name: `amictl sim -- amictl health -o table`"); err != nil {
+		return err
+	}
 	s, err := start(ctx, r, o)
 	if err != nil {
 		return err
