@@ -79,14 +79,11 @@ func Run(ctx context.Context, o Options) error {
 	o.RingEvents, o.RingBytes = cmp.Or(o.RingEvents, DefaultRingEvents), cmp.Or(o.RingBytes, DefaultRingBytes)
 	o.HotEvents, o.HotBytes = cmp.Or(o.HotEvents, DefaultHotEvents), cmp.Or(o.HotBytes, DefaultHotBytes)
 	o.Spool.Shared = spool.NewLimit(o.Spool.Disk)
-	if err := ensure(ctx, js, &o); err != nil {
-		return err
-	}
 	b := &bridge{
 		o: o, self: o.Name + "/" + nuid.Next(), js: js, free: make(map[string]time.Time), owners: make(map[string]*owner), arrivals: make(map[string]*arrival),
 		last: make(map[string]*arrival), standbys: make(map[string]*standby), unfit: make(map[string]ami.Config),
 	}
-	if b.leases, err = watchLeases(ctx, js, o.Cluster); err != nil {
+	if b.leases, err = begin(ctx, js, &o); err != nil {
 		return err
 	}
 	defer b.leases.stop()
@@ -121,20 +118,6 @@ func Run(ctx context.Context, o Options) error {
 		}
 		b.look(ctx)
 	}
-}
-
-// ensure makes what a cluster needs, if it is not there.
-func ensure(ctx context.Context, js jetstream.JetStream, o *Options) error {
-	ctx, stop := UntilRefused(ctx, o.Conn)
-	defer stop()
-	err := ensureStream(ctx, js, o.Cluster, o.Storage)
-	if err == nil {
-		err = ensureBucket(ctx, js, o.Cluster, o.Storage)
-	}
-	if err == nil && len(o.Each) > 0 {
-		err = ensureOne(ctx, js, o.Cluster, o.Storage)
-	}
-	return causeOf(ctx, err)
 }
 
 const (

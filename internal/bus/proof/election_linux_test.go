@@ -67,6 +67,25 @@ func TestKilledServers(t *testing.T) {
 	}
 }
 
+// Two of three servers are gone when bridges start, so that nothing has a leader: they wait, and begin when the servers are back.
+func TestNoLeaderAtTheStart(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, startServers(t, 3, "").start(), 2, "--replicas", "3", "--max-bytes", "1G")
+	for _, name := range l.servers.names[1:] {
+		l.servers.kill(name)
+	}
+	for _, name := range []string{"a", "b"} {
+		l.bridge(name, "", nil)
+	}
+	for _, b := range l.bridges {
+		eventually(t, "a bridge says that it waits", func() bool { return len(b.told("the bus is not able to answer, and is asked again until it is")) == 1 })
+	}
+	l.servers.start()
+	l.read()
+	l.owned()
+	l.judge().wholeBut(t)
+}
+
 // Three servers keep the streams, and the bridges are hot. A leader is killed, and an owner right behind it, while there is none, again and
 // again: nothing is lost or comes twice, also for a durable that is killed as well, and single events are missing within gaps alone.
 func TestHotElections(t *testing.T) {
@@ -74,11 +93,11 @@ func TestHotElections(t *testing.T) {
 	rounds := times(3, 20)
 	l := newLab(t, startServers(t, 3, "").start(), 4, "--hot", "--replicas", "3", "--max-bytes", "1G", "--each", numbered)
 	ear := l.tap()
-	l.bridge("a", "", nil) // which makes the streams; a bridge ends if it can have none in time
+	for _, name := range []string{"a", "b", "c"} {
+		l.bridge(name, "", nil)
+	}
 	l.read()
 	l.owned()
-	l.bridge("b", "", nil)
-	l.bridge("c", "", nil)
 	stop := l.nodes.emitting(times(1000., 2000.), "of the usual size, which is some hundred bytes; "+t.Name())
 	t.Cleanup(stop)
 	l.arrived("events come from each node")

@@ -68,7 +68,11 @@ func (l *lab) tell() {
 		l.t.Logf("the stream: %+v", info.State)
 	}
 	for _, n := range l.nodes.all {
-		l.t.Logf("%s: %d sent, %d sessions, read: %+v", n.Name(), n.sent.Load(), n.Ledger().Logins, l.reader.book.of(n.Name()))
+		read := "nothing yet"
+		if l.reader != nil {
+			read = fmt.Sprintf("%+v", l.reader.book.of(n.Name()))
+		}
+		l.t.Logf("%s: %d sent, %d sessions, read: %s", n.Name(), n.sent.Load(), n.Ledger().Logins, read)
 	}
 }
 
