@@ -212,6 +212,33 @@ func TestStormOfLogins(t *testing.T) {
 	})
 }
 
+// However many wait for their turn to be looked at, each is gone when the time for a login is up.
+func TestSlowedLoginsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, amidoor.Options{})
+		var guessers []*peer
+		for range 20 {
+			p := s.dial()
+			p.say("Action: Login\nUsername: root\nSecret: guess")
+			guessers = append(guessers, p)
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if n := s.up.AMI.Clients.Load(); n != 0 {
+			t.Errorf("%d are left", n)
+		}
+		for _, p := range guessers {
+			p.gone()
+		}
+		start := time.Now()
+		s.login("root", "off")
+		if took := time.Since(start); took > 30*time.Second {
+			t.Errorf("the user waited %v", took)
+		}
+	})
+}
+
 // After a few failures an address waits before it may try again; time is what a storm costs, and others come in meanwhile.
 func TestLoginsAreSlowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -56,8 +56,12 @@ func login(c *client, ctx, _ context.Context) bool {
 		return true
 	}
 	name, guard := c.get("Username"), c.door.up.Guard
-	for wait := guard.Wait(c.addr, name, time.Now()); wait > 0; wait = guard.Wait(c.addr, name, time.Now()) {
-		if !c.sleep(ctx, wait) {
+	for now := time.Now(); ; now = time.Now() {
+		wait, left := guard.Wait(c.addr, name, now), c.since.Add(c.door.o.AuthTimeout).Sub(now)
+		if wait <= 0 {
+			break
+		}
+		if !c.sleep(ctx, min(wait, left)) || wait >= left { // others' failures go on making it longer
 			return false
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -179,7 +180,7 @@ func (w *world) run(length time.Duration) {
 	w.Helper()
 	w.open()
 	w.settle()
-	before := runtime.NumGoroutine()
+	before, at := runtime.NumGoroutine(), places()
 
 	ctx, cancel := context.WithTimeout(w.Context(), length)
 	defer cancel()
@@ -207,9 +208,12 @@ func (w *world) run(length time.Duration) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	if !gone() {
-		var left strings.Builder
-		_ = pprof.Lookup("goroutine").WriteTo(&left, 1)
-		w.Errorf("clients have left %d sessions and %d goroutines where %d were before them:\n%s", w.up.AMI.Clients.Load(), runtime.NumGoroutine(), before, &left)
+		w.Errorf("clients have left %d sessions, and %d goroutines where %d were before them", w.up.AMI.Clients.Load(), runtime.NumGoroutine(), before)
+		for place, n := range places() {
+			if n != at[place] {
+				w.Logf("%d, before %d, at %s", n, at[place], place)
+			}
+		}
 	}
 	w.agree()
 	w.stop()
@@ -220,6 +224,26 @@ func (w *world) run(length time.Duration) {
 		s.Close()
 	}
 	w.Logf("FIGURES %v: %d faults, %v", length, w.flaps.Load(), &w.books)
+}
+
+// places are where goroutines are, and how many are there.
+func places() map[string]int {
+	var text strings.Builder
+	_ = pprof.Lookup("goroutine").WriteTo(&text, 1)
+	all := make(map[string]int)
+	for block := range strings.SplitSeq(text.String(), "\n\n") {
+		var n int
+		var stack []string
+		for line := range strings.Lines(block) {
+			if columns := strings.Fields(line); len(columns) > 2 && columns[0] == "#" {
+				stack = append(stack, columns[2])
+			} else if len(columns) > 1 && columns[1] == "@" {
+				n, _ = strconv.Atoi(columns[0])
+			}
+		}
+		all[strings.Join(stack, " < ")] += n
+	}
+	return all
 }
 
 // settle waits until calls that were set up are over, and what was said of them is read.
