@@ -288,3 +288,23 @@ func (r *repeated) Read(p []byte) (n int, _ error) {
 	}
 	return n, nil
 }
+
+// Times that others have written are read as Go reads them, however like our own they look.
+func TestTimesOfRecords(t *testing.T) {
+	for _, s := range []string{
+		"2026-01-02T03:04:05.123456Z", "2026-01-02T03:04:05.000000Z", "2026-01-02T03:04:05Z", "2026-01-02T03:04:05.5Z", "2026-01-02T03:04:05.123456789Z",
+		"2026-01-02T03:04:05.1+01:00", "2026-01-02T03:04:05+01:00", "2026-01-02T03:04:05,123456Z", "2026-01-02T03:04:05.12345xZ", "2026-01-02T03:04:05.12345:Z",
+		"2026-13-02T03:04:05.123456Z", "2026-01-02T03:04:05.", "2026-01-02T03:04:05", "2026", "Z", "", "2026-01-02 03:04:05.123456Z", strings.Repeat("9", len("2026-01-02T03:04:05.123456Z")),
+	} {
+		want, err := time.Parse(time.RFC3339Nano, s)
+		if err != nil {
+			want = time.Time{}
+		}
+		r := recordReader("", 16)
+		for range 2 { // the second time it may know the second
+			if got := r.parseTime(s); !got.Equal(want) {
+				t.Errorf("%s is read as %v", s, got)
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,5 +75,18 @@ func TestTheSlowWorkerIsNamed(t *testing.T) {
 		if len(named) != min(1, len(tt.want)) || tt.want != "" && !strings.HasPrefix(named[0], tt.want) {
 			t.Errorf("%s: %q, want %q", name, named, tt.want)
 		}
+	}
+}
+
+// A worker that began at the instant of the start has no skew to show, nor has one that did not say.
+func TestSkewOfWorkers(t *testing.T) {
+	r := &bench.Result{Workers: []bench.WorkerPart{{Name: "a"}, {Name: "b", Skew: 12}, {Name: "c", Skew: -7}}}
+	g := view{r}.workerGrid()
+	var got []string
+	for _, row := range g.rows {
+		got = append(got, row[slices.Index(g.head, "SKEW")])
+	}
+	if want := []string{"-", "+12µs", "-7µs"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -54,3 +54,14 @@ func TestHeadlineWords(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// The headers of a headline are those that it has a place for; how long a channel has been there is no header.
+func TestHeadersOfAHeadline(t *testing.T) {
+	h := &catalog.Headline{Words: []catalog.HeadlineWord{{{Header: "Channel"}, {Text: "/"}}, {{Header: catalog.Lifetime}, {Header: "Cause"}}}}
+	if diff := cmp.Diff([]string{"Channel", "Cause"}, h.Headers()); diff != "" {
+		t.Error(diff)
+	}
+	if none := (*catalog.Headline)(nil).Headers(); none != nil {
+		t.Errorf("no headline has %q", none)
+	}
+}

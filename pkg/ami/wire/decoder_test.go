@@ -387,3 +387,28 @@ func TestManyBanners(t *testing.T) {
 		}
 	}
 }
+
+// An answer too long for a narrow index is the same behind other packets in the buffer as alone.
+func TestLongAnswerBehindAnother(t *testing.T) {
+	var long strings.Builder
+	long.WriteString("Response: Success\r\nActionID: 7\r\n")
+	for i := range 3000 {
+		fmt.Fprintf(&long, "Output: %d %s\r\n", i, strings.Repeat("x", i%60))
+	}
+	long.WriteString("\r\n")
+	event := "Event: Tick\r\nPrivilege: call,all\r\nValue: 1\r\n\r\n"
+	want, errs := decodeAll(t, NewDecoder(Limits{}), long.String(), long.Len())
+	if len(want) != 1 || len(want[0].Output) != 3000 || len(errs) > 0 {
+		t.Fatalf("alone it is %d messages, %q", len(want), errs)
+	}
+	for _, before := range []int{1, 2, 50} {
+		stream := strings.Repeat(event, before) + long.String() + event
+		got, errs := decodeAll(t, NewDecoder(Limits{}), stream, len(stream))
+		if len(got) != before+2 || len(errs) > 0 {
+			t.Fatalf("behind %d: %d messages, %q", before, len(got), errs)
+		}
+		if diff := cmp.Diff(want[0], got[before]); diff != "" {
+			t.Errorf("behind %d: %s", before, diff)
+		}
+	}
+}
