@@ -3,7 +3,6 @@ package ami
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +15,7 @@ import (
 // It waits for no consumer, but for one that asked for it (Throttle), and then not for long. It returns when nothing of
 // the session is left.
 func (c *Conn) read() {
-	n, turn := 0, 0
+	n := 0
 	for {
 		err := c.decode()
 		if c.overLimit(err) {
@@ -27,10 +26,6 @@ func (c *Conn) read() {
 				c.fenceText()
 			}
 			c.feed.awaitRoom(c.at.Add(longestRest(n)))
-			if turn += n; turn >= longestTurn {
-				turn = 0
-				runtime.Gosched()
-			}
 			n, err = c.nc.Read(c.dec.Space())
 			c.dec.Wrote(n)
 			c.stats.bytesIn.Add(uint64(n))
@@ -57,10 +52,6 @@ func (c *Conn) read() {
 		return
 	}
 }
-
-// longestTurn is how many bytes a reader takes before the goroutines that wait for its processor have their turn: a quarter of a
-// millisecond. Go itself would let a flood have it for ten.
-const longestTurn = 128 << 10
 
 // errNoEnd is why a session ends in which an answer over its limit goes on and on.
 const errNoEnd = violation("an answer over its limit has no end")
