@@ -108,7 +108,8 @@ printf '[[command]]\nrun = "core show uptime"\nexpect = "no such text"\n' >/etc/
 chmod 644 /etc/amictl/checks/*.toml
 check "a check passes" systemctl start amictl-check@good.service
 check "a check that is not well fails" none systemctl start amictl-check@bad.service
-check "with what it found in the journal" grep -q '"status":"fail"' <(journalctl -u amictl-check@bad.service -o cat)
+told() { grep -q "$2" <(journalctl -u "$1" -o cat); } # it is there a moment later
+check "with what it found in the journal" soon told amictl-check@bad.service '"status":"fail"'
 check "a timer runs it" systemctl enable --now amictl-check@good.timer
 check "at some time" isnt "$(property NextElapseUSecRealtime amictl-check@good.timer)" ""
 
