@@ -65,10 +65,7 @@ var notNow = []jetstream.ErrorCode{10008, 10009, 10118}
 
 // unable reports whether a bus may be able to answer later what it could not now. It has no leader, or has just been lost.
 func unable(err error) bool {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
-		return slices.Contains(notNow, api.ErrorCode)
-	}
-	return slices.ContainsFunc([]error{context.DeadlineExceeded, nats.ErrTimeout, nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrReconnectBufExceeded},
-		func(later error) bool { return errors.Is(err, later) })
+	return slices.ContainsFunc(notNow, func(code jetstream.ErrorCode) bool { return hasCode(err, code) }) ||
+		slices.ContainsFunc([]error{context.DeadlineExceeded, nats.ErrTimeout, nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrReconnectBufExceeded},
+			func(later error) bool { return errors.Is(err, later) })
 }

@@ -53,13 +53,11 @@ func written(t *testing.T, text string) string {
 func TestSimUntilEOF(t *testing.T) {
 	for name, test := range map[string]struct {
 		untilEOF bool
+		within   time.Duration
 		want     error
-	}{"asked for": {true, nil}, "not asked for": {false, context.DeadlineExceeded}} {
+	}{"asked for": {true, time.Minute, nil}, "not asked for": {false, 300 * time.Millisecond, context.DeadlineExceeded}} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			if !test.untilEOF {
-				ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
-			}
+			ctx, cancel := context.WithTimeout(t.Context(), test.within)
 			defer cancel()
 			r := runtest.New(t, runtest.Setup{Stdin: "kick\n"})
 			o := newOptions()
