@@ -13,7 +13,7 @@ import (
 
 // begin makes what a cluster needs, if it is not there, and watches its leases, as soon as the bus can.
 func begin(ctx context.Context, js jetstream.JetStream, o *Options) (leases *leaseBoard, err error) {
-	err = untilAble(ctx, o.Log, func() (err error) {
+	err = UntilAble(ctx, o.Log, func() (err error) {
 		if err = ensure(ctx, js, o); err == nil {
 			leases, err = watchLeases(ctx, js, o.Cluster)
 		}
@@ -39,8 +39,8 @@ func ensure(ctx context.Context, js jetstream.JetStream, o *Options) error {
 // askAgain is how long a bus is left alone that was not able to answer.
 const askAgain = time.Second
 
-// untilAble asks a bus until it is able to answer, or ctx is done, and says that it waits.
-func untilAble(ctx context.Context, log *slog.Logger, ask func() error) error {
+// UntilAble asks a bus until it is able to answer, or ctx is done, and says that it waits.
+func UntilAble(ctx context.Context, log *slog.Logger, ask func() error) error {
 	for waits := false; ; waits = true {
 		err := ask()
 		if !unable(err) || ctx.Err() != nil {

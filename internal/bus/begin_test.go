@@ -39,7 +39,7 @@ func TestUntilAble(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var said strings.Builder
 				asked, began := 0, time.Now()
-				err := untilAble(t.Context(), slog.New(slog.NewTextHandler(&said, nil)), func() error {
+				err := UntilAble(t.Context(), slog.New(slog.NewTextHandler(&said, nil)), func() error {
 					if asked++; asked <= 3 {
 						return test.err
 					}
@@ -61,13 +61,13 @@ func TestUntilAble(t *testing.T) {
 func TestUntilAbleEnds(t *testing.T) {
 	var said strings.Builder
 	log := slog.New(slog.NewTextHandler(&said, nil))
-	if err := untilAble(t.Context(), log, func() error { return nil }); err != nil || said.Len() > 0 {
+	if err := UntilAble(t.Context(), log, func() error { return nil }); err != nil || said.Len() > 0 {
 		t.Errorf("%v: %s", err, said.String())
 	}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*askAgain+askAgain/2)
 		defer cancel()
-		err := untilAble(ctx, slog.New(slog.NewTextHandler(io.Discard, nil)), func() error { return fmt.Errorf("look: %w", nats.ErrTimeout) })
+		err := UntilAble(ctx, slog.New(slog.NewTextHandler(io.Discard, nil)), func() error { return fmt.Errorf("look: %w", nats.ErrTimeout) })
 		if !errors.Is(err, nats.ErrTimeout) || ctx.Err() == nil {
 			t.Errorf("it ends with %v", err)
 		}

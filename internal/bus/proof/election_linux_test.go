@@ -86,6 +86,32 @@ func TestNoLeaderAtTheStart(t *testing.T) {
 	l.judge().wholeBut(t)
 }
 
+// The reader of a durable that is started while nothing has a leader waits as well, and goes on where the one before was.
+func TestDurableWithoutALeader(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, startServers(t, 3, "").start(), 2, "--replicas", "3", "--max-bytes", "1G")
+	l.bridge("a", "", nil)
+	l.read()
+	l.owned()
+	stop := l.nodes.emitting(200, "")
+	t.Cleanup(stop)
+	durable := l.tailed("durable", "--durable", "d")
+	for _, name := range []string{stream, "KV_AMI_LEASE_" + cluster} {
+		eventually(t, "all replicas of "+name+" are whole", func() bool { return wholeStream(l.js, name, 3) })
+	}
+	for _, name := range l.servers.names[1:] {
+		l.servers.kill(name)
+	}
+	durable.kill()
+	durable.again()
+	eventually(t, "it says that it waits", func() bool { return durable.wrote("is not able to answer") })
+	l.servers.start()
+	l.arrived("events go on")
+	stop()
+	l.judge()
+	durable.judge()
+}
+
 // Three servers keep the streams, and the bridges are hot. A leader is killed, and an owner right behind it, while there is none, again and
 // again: nothing is lost or comes twice, also for a durable that is killed as well, and single events are missing within gaps alone.
 func TestHotElections(t *testing.T) {

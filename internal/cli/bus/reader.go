@@ -20,7 +20,16 @@ func read(ctx context.Context, q run.BusQuery) (run.EventStream, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := bus.Read(ctx, conn, bus.ReadOptions{Cluster: q.Cluster, Nodes: q.Nodes, Start: bus.Start{All: q.All, Since: q.Since}, Durable: q.Durable, Stored: q.Stored})
+	var c *bus.Consumer
+	begin := func() (err error) {
+		c, err = bus.Read(ctx, conn, bus.ReadOptions{Cluster: q.Cluster, Nodes: q.Nodes, Start: bus.Start{All: q.All, Since: q.Since}, Durable: q.Durable, Stored: q.Stored})
+		return err
+	}
+	if q.Durable == "" {
+		err = begin()
+	} else { // it is for a reader that goes on, whenever it is started
+		err = bus.UntilAble(ctx, q.Log, begin)
+	}
 	if err != nil {
 		conn.Close()
 		return nil, ofDurable(err, q.Durable)
