@@ -15,7 +15,7 @@ import (
 // It waits for no consumer, but for one that asked for it (Throttle), and then not for long. It returns when nothing of
 // the session is left.
 func (c *Conn) read() {
-	n := 0
+	n, turn := 0, turn{}
 	for {
 		err := c.decode()
 		if c.overLimit(err) {
@@ -31,6 +31,9 @@ func (c *Conn) read() {
 			c.stats.bytesIn.Add(uint64(n))
 			if n > 0 {
 				c.lastHeard.Store(c.now())
+			}
+			if turn.over(n, c.at) {
+				go func() {}() // wakes an idle processor, which looks after the others
 			}
 			if c.lostEnd() {
 				err = errNoEnd

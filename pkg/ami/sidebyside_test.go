@@ -26,6 +26,7 @@ const (
 	sidePace   = 5 * time.Millisecond // between two actions of a node
 	sideArm    = time.Second          // how long each arm lasts
 	sideRounds = 15
+	sideAlone  = 5    // arms in which the node's CPU time is measured
 	sideRatio  = 2.0  // p99 beside the troublesome node to p99 beside the same CPU
 	sideFloods = 2    // bursts in an arm
 	sideFlaps  = 1000 // over all rounds, at least
@@ -108,6 +109,7 @@ type sideBySide struct {
 	cluster *ami.Cluster
 	nodes   []*ami.Node
 	start   time.Time // of the present arm
+	loaded  bool      // the nodes are asked in it
 
 	sub      *ami.Subscription
 	followed sync.WaitGroup
@@ -218,6 +220,9 @@ func (s *sideBySide) run(beside func()) arm {
 	var over atomic.Bool
 	var all sync.WaitGroup
 	for i, n := range s.nodes {
+		if !s.loaded {
+			break
+		}
 		all.Go(func() {
 			for at := s.start.Add(sidePace * time.Duration(i) / sideNodes); !over.Load(); at = at.Add(sidePace) {
 				time.Sleep(time.Until(at))
@@ -246,22 +251,44 @@ func (s *sideBySide) run(beside func()) arm {
 
 func p99(nodes [][]time.Duration) time.Duration {
 	all := slices.Concat(nodes...)
+	if len(all) == 0 {
+		return 0
+	}
 	slices.Sort(all)
 	return all[len(all)*99/100]
 }
 
-// rounds measures in turn: nothing, the troublesome node, the CPU that it cost.
+// cost returns the CPU time that the node costs in a second, to the engine and to the servers. It is measured with nobody else to serve: under
+// load the engine's is twice as much in one second as in another, for the runtime looks for work between any two answers, and less of that is
+// left beside a flood.
+func (s *sideBySide) cost() (burn [2]time.Duration) {
+	var quiet, with [2][]float64
+	for range sideAlone {
+		nothing := s.run(func() {})
+		troubled := s.withTrouble()
+		for i := range burn {
+			quiet[i] = append(quiet[i], float64(nothing.cpu[i])/nothing.lasted.Seconds())
+			with[i] = append(with[i], float64(troubled.cpu[i])/troubled.lasted.Seconds())
+		}
+	}
+	for i := range burn {
+		burn[i] = time.Duration(max(0, median(with[i])-median(quiet[i])))
+	}
+	s.t.Logf("in a second it costs the engine %v and the servers %v: %.1f ns beside nothing, %.1f beside it", burn[0], burn[1], quiet, with)
+	return burn
+}
+
+// rounds measures in turn: nothing, the troublesome node, the CPU that it costs.
 func (s *sideBySide) rounds() {
+	cost := s.cost()
+	s.loaded = true
 	var quiet, with, beside, service, intended, burnt []float64
-	var cost [2][]float64
 	for range sideRounds {
 		nothing := s.run(func() {})
 		troubled := s.withTrouble()
-		var burn [2]time.Duration // the median of what it cost lately, as one round is noisy
-		for i := range cost {
-			idle := float64(nothing.cpu[i]) * troubled.lasted.Seconds() / nothing.lasted.Seconds()
-			cost[i] = append(cost[i], max(0, float64(troubled.cpu[i])-idle))
-			burn[i] = time.Duration(median(cost[i][max(0, len(cost[i])-5):]))
+		burn := cost
+		for i := range burn {
+			burn[i] = time.Duration(float64(cost[i]) * troubled.lasted.Seconds())
 		}
 		var told time.Duration
 		burning := s.run(func() {

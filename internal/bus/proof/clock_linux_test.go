@@ -1,18 +1,12 @@
 package proof
 
-import (
-	"path/filepath"
-	"testing"
-)
+import "path/filepath"
 
 // clockVariable names the file that a program of jumpy looks for.
 const clockVariable = "AMICTL_TEST_CLOCK"
 
 // clocks are those of some processes.
-type clocks struct {
-	t   testing.TB
-	dir string
-}
+type clocks struct{ dir string }
 
 // of is the environment of a process whose clock has a name.
 func (c *clocks) of(name string) string {

@@ -88,20 +88,20 @@ func init() {
 }
 
 // set sets one so far ahead of the others, or behind, and waits until it goes so.
-func (c *clocks) set(name string, ahead time.Duration) {
-	c.t.Helper()
+func (c *clocks) set(t testing.TB, name string, ahead time.Duration) {
+	t.Helper()
 	path := filepath.Join(c.dir, name)
-	c.write(path, ahead)
-	eventually(c.t, "the clock of "+name+" jumps", func() bool { _, err := os.Stat(path); return os.IsNotExist(err) })
+	c.write(t, path, ahead)
+	eventually(t, "the clock of "+name+" jumps", func() bool { _, err := os.Stat(path); return os.IsNotExist(err) })
 }
 
-func (c *clocks) write(path string, ahead time.Duration) {
-	c.t.Helper()
+func (c *clocks) write(t testing.TB, path string, ahead time.Duration) {
+	t.Helper()
 	if err := os.WriteFile(path+".new", []byte(ahead.String()), 0o600); err != nil {
-		c.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if err := os.Rename(path+".new", path); err != nil {
-		c.t.Fatal(err)
+		t.Fatal(err)
 	}
 }
 
@@ -109,7 +109,7 @@ func (c *clocks) write(path string, ahead time.Duration) {
 func jumpyLab(t *testing.T, program, server string, flags ...string) (l *lab, stop func()) {
 	t.Helper()
 	s := startServers(t, 1, "")
-	s.program, s.clocks = server, &clocks{t, t.TempDir()}
+	s.program, s.clocks = server, &clocks{t.TempDir()}
 	users := filepath.Join(t.TempDir(), "users.toml")
 	if err := os.WriteFile(users, []byte("[[users]]\nname = \"amictl\"\nnats = true\nactions = [\"Ping\"]\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestClockJumps(t *testing.T) {
 			for round := range times(1, 5) {
 				for _, ahead := range []time.Duration{time.Hour, 0, -time.Hour, 0}[:times(2, 4)] {
 					for _, who := range []string{"a", "b", "s1", "tail", "durable"} {
-						l.clocks.set(who, ahead)
+						l.clocks.set(l.t, who, ahead)
 						jumps++
 						l.arrived("events go on")
 						if len(who) < 3 {
@@ -219,7 +219,7 @@ func (l *lab) renewed() {
 func (l *lab) asked(who string, ahead time.Duration) {
 	l.t.Helper()
 	ask := func(node string, sender, bridge time.Duration) {
-		l.clocks.write(filepath.Join(l.clocks.dir, "send"), sender)
+		l.clocks.write(l.t, filepath.Join(l.clocks.dir, "send"), sender)
 		want, told := 0, ""
 		if bridge > sender {
 			want, told = 3, "the clocks do not agree"
@@ -262,7 +262,7 @@ func (l *lab) stoppedServer(ahead time.Duration) {
 	l.t.Helper()
 	server := l.servers.all["s1"]
 	server.signal(syscall.SIGSTOP)
-	l.clocks.write(filepath.Join(l.clocks.dir, "s1"), ahead)
+	l.clocks.write(l.t, filepath.Join(l.clocks.dir, "s1"), ahead)
 	time.Sleep(3 * time.Second)
 	server.signal(syscall.SIGCONT)
 	l.arrived("events go on")
@@ -277,7 +277,7 @@ func (l *lab) killedBesideAJump() time.Duration {
 	if victim.name == other {
 		other = "b"
 	}
-	l.clocks.set(other, -time.Hour)
+	l.clocks.set(l.t, other, -time.Hour)
 	l.arrived("events go on")
 	struck := time.Now()
 	victim.kill()
