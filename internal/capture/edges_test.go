@@ -1,7 +1,11 @@
 package capture
 
 import (
+	"errors"
+	"io"
+	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/apntalk/amictl/pkg/ami/wire"
 )
@@ -84,6 +88,29 @@ func TestHidesMore(t *testing.T) {
 		}
 		if got := hidesMore(&m); got != want {
 			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+// A capture without other text is read as fast as it can be to its end, however its packets come in pieces.
+func TestPlainStaysPlain(t *testing.T) {
+	r := NewReader()
+	r.Open(iotest.OneByteReader(strings.NewReader(strings.Repeat("Event: A\r\nFoo: 1\r\n\r\n", 20))), "")
+	packets := 0
+	for {
+		_, err := r.Next()
+		switch {
+		case r.plain == nil:
+			t.Fatalf("not plain any more behind %d packets", packets)
+		case err == nil:
+			packets++
+		case !errors.Is(err, wire.ErrMore):
+			t.Fatal(err)
+		case errors.Is(r.Fill(), io.EOF):
+			if packets != 20 {
+				t.Errorf("%d packets", packets)
+			}
+			return
 		}
 	}
 }
