@@ -31,6 +31,53 @@ func TestFirstAudits(t *testing.T) {
 	})
 }
 
+// What happened right behind a survey waits until the node had its calm, and what happened later does not.
+func TestRests(t *testing.T) {
+	const audit = 5 * time.Minute
+	for name, test := range map[string]struct {
+		since, pause time.Duration // since the last survey began, and after one that failed
+		next         time.Duration // until the next audit; 0: there is none
+		gap, reload  bool
+		rests        time.Duration
+		audit        bool
+	}{
+		"a gap at once":                    {since: calm / 4, gap: true, rests: calm - calm/4},
+		"a gap later":                      {since: calm, gap: true},
+		"a gap, an audit soon":             {since: calm / 4, gap: true, next: calm / 4, rests: calm - calm/4},
+		"a gap behind one that failed":     {since: calm, pause: retryMin, gap: true, rests: retryMin},
+		"a module reloaded":                {since: calm, reload: true, rests: settling},
+		"an audit":                         {next: time.Minute, rests: time.Minute, audit: true},
+		"an audit, behind one that failed": {pause: retryMax, next: time.Second, rests: retryMax},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &tender{
+					f: &follower{options: Options{Audit: audit}}, last: time.Now().Add(-test.since),
+					again: make(chan struct{}, 1), soon: make(chan struct{}, 1),
+				}
+				if test.gap {
+					d.resurvey()
+				}
+				if test.reload {
+					d.relist()
+				}
+				var next time.Time
+				if test.next > 0 {
+					next = time.Now().Add(test.next)
+				}
+				start := time.Now()
+				audits, ok := d.rest(t.Context(), test.pause, &next)
+				if rested := time.Since(start); !ok || rested != test.rests || audits != test.audit {
+					t.Errorf("rested %v, for an audit: %v, ok %v", rested, audits, ok)
+				}
+				if test.audit && time.Until(next) != audit {
+					t.Errorf("the audit after it is in %v", time.Until(next))
+				}
+			})
+		})
+	}
+}
+
 func TestLocalPair(t *testing.T) {
 	for name, want := range map[string]string{
 		"Local/100@default-00000001;1": "Local/100@default-00000001;", "Local/100@default-00000001;2": "Local/100@default-00000001;",
