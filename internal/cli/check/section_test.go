@@ -73,6 +73,7 @@ func TestSections(t *testing.T) {
 			"members,unpaused,available,callers", fail.ExitFailed,
 		},
 		"of several":        {"[[queues]]\nname = \"s*\"\nwhere = \"members>0\"\ncrit = \"unpaused<3\"", []string{`queue support fail [2]`}, "unpaused", fail.ExitFailed},
+		"not the named one": {"[[queues]]\nname = \"support\"\nwhere = \"members>99\"", []string{`queue support pass []`}, "members", fail.ExitOK},
 		"none is chosen":    {"[[queues]]\nwhere = \"members>99\"", []string{`queues pass []`}, "members", fail.ExitOK},
 		"by old lists":      {"queues = [\"support\", \"sales\"]\nendpoints = [\"alice\", \"carol\"]", []string{`endpoints fail []`, `queue support pass [2]`, `queue sales fail [0]`}, "unpaused", fail.ExitFailed},
 		"mixed":             {`queues = ["support", {name = "sales", title = "the other"}]`, []string{`queue support pass [3]`, `the other sales pass [0]`}, "members", fail.ExitOK},
